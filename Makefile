@@ -1,0 +1,295 @@
+# Makefile: everything that is built, tested and installed. One make process does all of it: no
+# makefile calls another, and every variant (release, asan, ...) has rules of its own, so `make -j`
+# is safe across targets.
+#
+#   make demo | test           the two commands: each installs what is missing, builds, and runs
+#   make all                   build/lib, build/bin
+#   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
+#   make lint                  luacheck, clang-format, and a build with clang
+#   make bench                 ours against PyTorch, where python3 has it
+#   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
+#   make check-install         installs to a scratch prefix and builds examples/embed.c against it
+#   make deps | env | clean
+#
+# Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default), RESULTS (a file that
+# `make bench` writes its table to), PREFIX, DESTDIR, V=1 (show commands).
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+SPEC   ?= spec
+LUA    := lua5.4
+VERSION := $(shell sed -n 's/^\#define CR_VERSION "\(.*\)"/\1/p' src/cresset.h)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+# ---- What must be on the machine ---------------------------------------------------------------
+# Each line of a probe names the Debian package that is missing; nothing missing, nothing called.
+
+has_command = command -v $(1) >/dev/null || echo $(2);
+has_module  = pkg-config --exists $(1) 2>/dev/null || echo $(2);
+has_header  = echo '\#include <$(1)>' | $(CC) -E - >/dev/null 2>&1 || echo $(2);
+
+PROBE_build = $(call has_command,$(CC),build-essential) \
+  $(call has_header,stdlib.h,build-essential) \
+  $(call has_command,pkg-config,pkg-config) \
+  $(call has_command,$(LUA),lua5.4) \
+  $(call has_module,lua5.4,liblua5.4-dev) \
+  $(call has_module,libedit,libedit-dev) \
+  $(call has_header,dnnl.h,libdnnl-dev) \
+  $(LUA) -e 'require "busted.runner"' >/dev/null 2>&1 || echo lua-busted;
+PROBE_lint = $(call has_command,clang,clang) $(call has_command,clang-format,clang-format) \
+  ls /usr/lib/llvm-*/lib/libomp.so >/dev/null 2>&1 || echo libomp-dev; \
+  $(call has_command,luacheck,lua-check)
+
+# $(call provide,probe): installs what the probe finds missing, and fails with a sentence if it cannot.
+define provide
+missing=$$({ $(1) } | sort -u | tr '\n' ' '); \
+if [ -n "$$missing" ]; then \
+  echo "installing: $$missing"; \
+  command -v apt-get >/dev/null || \
+    { echo "no apt-get here: install what these Debian packages hold: $$missing" >&2; exit 1; }; \
+  if [ "$$(id -u)" = 0 ]; then as=env; else as="sudo env"; fi; \
+  $$as apt-get update -q && \
+  $$as DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing || exit 1; \
+  missing=$$({ $(1) } | sort -u | tr '\n' ' '); \
+  [ -z "$$missing" ] || { echo "still missing after apt-get install: $$missing" >&2; exit 1; }; \
+fi
+endef
+
+.PHONY: deps
+deps:
+	@$(call provide,$(PROBE_build))
+
+# Make remakes this file first and starts over, so the rest may rely on what it finds.
+build/config.mk: Makefile
+	@$(call provide,$(PROBE_build))
+	@mkdir -p $(@D)
+	@{ echo "LUA_CFLAGS := $$(pkg-config --cflags lua5.4)"; \
+	   echo "LUA_LIBS := $$(pkg-config --libs lua5.4)"; \
+	   echo "EDIT_CFLAGS := $$(pkg-config --cflags libedit)"; \
+	   echo "EDIT_LIBS := $$(pkg-config --libs libedit)"; \
+	   echo "ARCH := $$(uname -m)"; } > $@
+
+build/lint.ok: Makefile
+	@$(call provide,$(PROBE_lint))
+	@mkdir -p $(@D) && touch $@
+
+ifneq ($(filter-out clean env deps,$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+# ---- Sources -----------------------------------------------------------------------------------
+
+# The catalogue becomes C. The generator touches a file only if its text changes, so the stamp stands
+# for "has run" and the files for "what came of it".
+GEN_STAMP := build/gen/.stamp
+CATALOGUE := $(wildcard src/ops/*.lua) $(wildcard src/*.lua)
+
+LIB_SRC    := $(wildcard src/*.c src/run/*.c src/cpu/*.c)
+GEN_SRC    := build/gen/ops.c build/gen/api.c
+SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
+LOOP_SRC   := $(wildcard src/cpu/loops*.c)
+BIND_SRC   := $(wildcard src/binding/*.c)
+RUN_SRC    := $(wildcard src/runner/*.c)
+LUA_SRC    := $(shell find lua -name '*.lua')
+C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] examples/*.c)
+
+# Vector loops are compiled once for each level of the instruction set and chosen at load.
+ifeq ($(ARCH),x86_64)
+ISAS := v2 v3 v4
+ISA_FLAGS = -march=x86-64-$(1)
+else
+ISAS := base
+ISA_FLAGS =
+endif
+
+# ---- Compiling and linking, once for each variant ------------------------------------------------
+
+WARN  := -Wall -Wextra -Werror
+# No contraction: every instruction set gives the same digits.
+BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -DCR_BUILD -fopenmp \
+  -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv
+FAST  := -O3
+LIBS  := -lm -ldl -lpthread
+
+SAN := -O1 -g -fno-omit-frame-pointer
+DIR_release := build
+CC_release  = $(CC)
+OPT_release = $(CFLAGS)
+FAST_release = $(FAST)
+DIR_clang   := build/clang
+CC_clang    := clang
+OPT_clang    = $(CFLAGS)
+FAST_clang   = $(FAST)
+DIR_asan    := build/asan
+CC_asan      = $(CC)
+OPT_asan    := $(SAN) -fsanitize=address
+DIR_ubsan   := build/ubsan
+CC_ubsan     = $(CC)
+OPT_ubsan   := $(SAN) -fsanitize=undefined -fno-sanitize-recover=all
+DIR_tsan    := build/tsan
+CC_tsan      = $(CC)
+OPT_tsan    := $(SAN) -fsanitize=thread
+
+VARIANTS := release clang asan ubsan tsan
+
+$(GEN_STAMP): $(CATALOGUE) build/config.mk
+	@mkdir -p $(@D)
+	$(call say,gen,$(@D))$(LUA) src/gen.lua build/gen
+	@touch $@
+$(GEN_SRC): $(GEN_STAMP) ;
+
+# A line for each file made; V=1 shows the commands.
+say = $(if $(filter 1,$(V)),,@printf '%-5s %s\n' $(1) $(2); )
+
+# $(call variant,name)
+define variant
+# A change of compiler or flags rebuilds; the file is written only if the line differs.
+$(DIR_$(1))/flags: force
+	@mkdir -p $$(@D)
+	@line='$$(CC_$(1)) $$(BASE) $$(WARN) $$(OPT_$(1)) $$(FAST_$(1))'; \
+	[ "$$$$(cat $$@ 2>/dev/null)" = "$$$$line" ] || echo "$$$$line" > $$@
+
+OBJ_$(1)  := $$(patsubst src/%.c,$(DIR_$(1))/obj/%.o,$$(filter-out $$(LOOP_SRC),$$(LIB_SRC))) \
+  $$(GEN_SRC:build/%.c=$(DIR_$(1))/obj/%.o) \
+  $$(foreach isa,$$(ISAS),$$(LOOP_SRC:src/%.c=$(DIR_$(1))/obj/%.$$(isa).o))
+BIND_$(1) := $$(BIND_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
+SHIM_$(1) := $$(SHIM_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
+RUN_$(1)  := $$(RUN_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
+OUT_$(1)  := $(DIR_$(1))/lib/libcresset.so $(DIR_$(1))/lib/libcresset_dnnl.so \
+  $(DIR_$(1))/lib/cresset/core.so $(DIR_$(1))/bin/cresset
+
+$(DIR_$(1))/obj/%.o: src/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,cc,$$@)$$(CC_$(1)) $$(BASE) $$(WARN) $$(OPT_$(1)) $$(if $$(findstring /cpu/,$$@),$$(FAST_$(1))) \
+	  $$(INCLUDE) -MMD -MP -c $$< -o $$@
+$(DIR_$(1))/obj/binding/%.o $(DIR_$(1))/obj/runner/%.o: INCLUDE += $$(LUA_CFLAGS) $$(EDIT_CFLAGS)
+$(DIR_$(1))/obj/gen/%.o: build/gen/%.c $(DIR_$(1))/flags
+	@mkdir -p $$(@D)
+	$$(call say,cc,$$@)$$(CC_$(1)) $$(BASE) $$(WARN) $$(OPT_$(1)) $$(INCLUDE) -MMD -MP -c $$< -o $$@
+$$(foreach isa,$$(ISAS),$$(eval $$(call loops,$(1),$$(isa))))
+
+$(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
+	@mkdir -p $$(@D) && rm -f $$@
+	$$(call say,ar,$$@)ar rcs $$@ $$^
+$(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -Wl,-z,defs \
+	  -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
+$(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
+	@ln -sf $$(<F) $$@
+# oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
+$(DIR_$(1))/lib/libcresset_dnnl.so: $$(SHIM_$(1))
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -o $$@ $$^ -ldnnl
+# Linked to no liblua: the host program has one.
+$(DIR_$(1))/lib/cresset/core.so: $$(BIND_$(1)) $(DIR_$(1))/lib/libcresset.so
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -Wl,-soname,libcresset-lua.so.$(SOVERSION) \
+	  '-Wl,-rpath,$$$$ORIGIN:$$$$ORIGIN/..:$$$$ORIGIN/../../..' -o $$@ $$(BIND_$(1)) \
+	  -L$(DIR_$(1))/lib -lcresset
+$(DIR_$(1))/bin/cresset: $$(RUN_$(1)) $(DIR_$(1))/lib/libcresset.so
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@ $$(RUN_$(1)) \
+	  -L$(DIR_$(1))/lib -lcresset $$(LUA_LIBS) $$(EDIT_LIBS)
+
+.PHONY: build-$(1)
+build-$(1): $$(OUT_$(1))
+-include $$(shell find $(DIR_$(1))/obj -name '*.d' 2>/dev/null)
+endef
+
+# $(call loops,variant,isa)
+define loops
+$(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,cc,$$@)$$(CC_$(1)) $$(BASE) $$(WARN) $$(OPT_$(1)) $$(FAST_$(1)) $$(call ISA_FLAGS,$(2)) -DCR__ISA=$(2) \
+	  $$(INCLUDE) -MMD -MP -c $$< -o $$@
+endef
+
+INCLUDE = -Isrc -Ibuild/gen
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+.PHONY: all force
+all: build-release build/lib/libcresset.a
+force:
+
+# ---- Running -------------------------------------------------------------------------------------
+
+# $(call with,variant): the environment in which plain Lua finds a variant's build.
+with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
+  LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
+BUSTED = $(LUA) $(shell command -v busted)
+
+.PHONY: env demo test asan ubsan tsan bench lint clean
+env:
+	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
+	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
+	@echo "export PATH='$(CURDIR)/build/bin':\"\$$PATH\""
+
+demo: all
+	build/bin/cresset examples/losses.lua
+
+test: all
+	$(call with,release) $(BUSTED) $(SPEC)
+
+# Lua itself is not instrumented, so the runtime is loaded before it.
+asan: build-asan
+	$(call with,asan) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=/dev/null \
+	  LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(BUSTED) $(SPEC)
+ubsan: build-ubsan
+	$(call with,ubsan) UBSAN_OPTIONS=print_stacktrace=1 $(BUSTED) $(SPEC)
+tsan: build-tsan
+	$(call with,tsan) LD_PRELOAD=$$($(CC) -print-file-name=libtsan.so) $(BUSTED) $(SPEC)
+
+bench: all
+	@$(call with,release) $(LUA) bench/run.lua $(RESULTS)
+
+lint: build/lint.ok build-clang
+	luacheck -q src lua spec examples bench
+	clang-format --dry-run -Werror $(C_FILES)
+
+# ---- Installing ----------------------------------------------------------------------------------
+
+BINDIR = $(PREFIX)/bin
+LIBDIR = $(PREFIX)/lib
+LUADIR = $(PREFIX)/share/lua/5.4
+LUACDIR = $(LIBDIR)/lua/5.4
+D = $(DESTDIR)
+SO := libcresset.so.$(SOVERSION)
+pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIBDIR)/pkgconfig/$(1)'
+
+.PHONY: install check-install
+# The binding lies where Lua looks for modules; hosts link to it under the name beside libcresset.
+install: all
+	install -d $(foreach d,$(BINDIR) $(PREFIX)/include $(LIBDIR)/pkgconfig $(LUACDIR)/cresset,'$(D)$(d)')
+	install -m 755 build/bin/cresset '$(D)$(BINDIR)'
+	install -m 644 src/cresset.h build/gen/cresset_ops.h '$(D)$(PREFIX)/include'
+	install -m 644 build/lib/libcresset.a '$(D)$(LIBDIR)'
+	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
+	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
+	ln -sf $(SO) '$(D)$(LIBDIR)/libcresset.so'
+	ln -srf '$(D)$(LUACDIR)/cresset/core.so' '$(D)$(LIBDIR)/libcresset-lua.so.$(SOVERSION)'
+	ln -sf libcresset-lua.so.$(SOVERSION) '$(D)$(LIBDIR)/libcresset-lua.so'
+	$(call pc,cresset.pc)
+	$(call pc,cresset-lua.pc)
+	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
+
+# A stranger's view: nothing but the prefix and pkg-config.
+check-install: PREFIX := $(CURDIR)/build/prefix
+check-install: DESTDIR :=
+check-install: install
+	PKG_CONFIG_PATH=$(LIBDIR)/pkgconfig; export PKG_CONFIG_PATH; \
+	$(CC) -Wall -Wextra -Werror examples/embed.c -o build/prefix/embed \
+	  $$(pkg-config --cflags --libs cresset-lua lua5.4)
+	build/prefix/embed
+	cd / && $(PREFIX)/bin/cresset -e 'print((cr.tensor { 1, 2, 3 } * 2):sum():item())'
+
+clean:
+	rm -rf build

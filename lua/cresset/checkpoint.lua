@@ -1,0 +1,193 @@
+-- checkpoint.lua: trades time for memory: what f saves is dropped, and computed again in backward.
+--
+-- Holds true: f runs twice on the same inputs and with the same random numbers, so it must do the same
+-- both times; where it saves other tensors the second time, that is an error.
+
+local cr = require "cresset"
+
+local M = {}
+
+local known = { use_reentrant = false, preserve_rng_state = true }
+
+-- Splits a last table that holds nothing but our options from the arguments.
+local function split_options(...)
+  local args = table.pack(...)
+  local last = args[args.n]
+  local o = { use_reentrant = known.use_reentrant, preserve_rng_state = known.preserve_rng_state }
+  if type(last) ~= "table" or next(last) == nil then return args, o end
+  for key in pairs(last) do
+    if known[key] == nil then return args, o end
+  end
+  for key, value in pairs(last) do
+    if type(value) ~= "boolean" then
+      error(("checkpoint: %s must be true or false, got a %s"):format(key, type(value)), 3)
+    end
+    o[key] = value
+  end
+  args[args.n] = nil
+  args.n = args.n - 1
+  return args, o
+end
+
+-- Calls body with the random state that forward began with, and puts the present one back.
+local function with_rng(state, body)
+  if not state then return body() end
+  local now = cr.get_rng_state()
+  cr.set_rng_state(state)
+  local results = table.pack(pcall(body))
+  cr.set_rng_state(now)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+-- ---- With saved-tensor hooks: nothing is saved but a number ------------------------------------------
+
+local function describe(x)
+  return table.concat(x.shape, "x") .. " " .. x.dtype
+end
+
+local function recompute(frame)
+  local n, found = 0, {}
+  local function keep(x)
+    n = n + 1
+    if frame.seen[n] ~= nil and frame.seen[n] ~= describe(x) then
+      error(("checkpoint: saved tensor %d is %s in the second run of the function, where it was %s in the first")
+        :format(n, describe(x), frame.seen[n]), 0)
+    end
+    found[n] = x:detach()
+    return n
+  end
+  with_rng(frame.rng, function()
+    local _ <close> = cr.enable_grad()
+    local _ <close> = cr.saved_tensors_hooks(keep, function(i) return found[i] end)
+    return frame.f(table.unpack(frame.args, 1, frame.args.n))
+  end)
+  if n ~= #frame.seen then
+    error(("checkpoint: the second run of the function saved %d tensors, the first one %d: it must do the same "
+      .. "both times"):format(n, #frame.seen), 0)
+  end
+  frame.found = found
+end
+
+local function with_hooks(f, args, o)
+  local frame = { f = f, args = args, seen = {}, found = {}, rng = o.preserve_rng_state and cr.get_rng_state() }
+  local function pack(x)
+    frame.seen[#frame.seen + 1] = describe(x)
+    return #frame.seen
+  end
+  -- A tensor is handed out once, so that memory goes while backward walks; a second backward over a
+  -- retained graph computes again.
+  local function unpack(i)
+    if frame.found[i] == nil then recompute(frame) end
+    local x = frame.found[i]
+    frame.found[i] = nil
+    return x
+  end
+  local _ <close> = cr.saved_tensors_hooks(pack, unpack)
+  return f(table.unpack(args, 1, args.n))
+end
+
+-- ---- Reentrant: a Function whose backward runs a backward of its own ----------------------------------
+
+local function detached(args)
+  local copy = { n = args.n }
+  for i = 1, args.n do
+    local x = args[i]
+    if cr.is_tensor(x) then
+      copy[i] = x:detach()
+      copy[i].requires_grad = x.requires_grad
+    else
+      copy[i] = x
+    end
+  end
+  return copy
+end
+
+-- Tensors are saved, so that a write to one of them after the call is found; the rest is kept as it is.
+local function save(ctx, args)
+  local tensors = { n = 0 }
+  ctx.rest = { n = args.n }
+  for i = 1, args.n do
+    if cr.is_tensor(args[i]) then
+      tensors.n = tensors.n + 1
+      tensors[tensors.n] = args[i]
+    else
+      ctx.rest[i] = args[i]
+    end
+    ctx.rest[-i] = cr.is_tensor(args[i])
+  end
+  ctx:save_for_backward(table.unpack(tensors, 1, tensors.n))
+end
+
+local function restore(ctx)
+  local saved, args, k = table.pack(ctx:saved_tensors()), { n = ctx.rest.n }, 0
+  for i = 1, ctx.rest.n do
+    if ctx.rest[-i] then
+      k = k + 1
+      args[i] = saved[k]
+    else
+      args[i] = ctx.rest[i]
+    end
+  end
+  return args
+end
+
+local Checkpoint -- made at first use
+
+local function make_function()
+  return cr.Function {
+    name = "Checkpoint",
+    forward = function(ctx, f, rng, ...)
+      ctx.f, ctx.rng = f, rng
+      save(ctx, table.pack(...))
+      return f(...)
+    end,
+    backward = function(ctx, ...)
+      if not cr.is_checkpoint_valid() then
+        error("checkpoint: with use_reentrant = true only backward() without inputs works, not cr.grad(); "
+          .. "use_reentrant = false works with both", 0)
+      end
+      local grads, args = table.pack(...), detached(restore(ctx))
+      local results = table.pack(with_rng(ctx.rng, function()
+        local _ <close> = cr.enable_grad()
+        return ctx.f(table.unpack(args, 1, args.n))
+      end))
+      local roots, gradients = {}, {}
+      for i = 1, results.n do
+        if cr.is_tensor(results[i]) and results[i].requires_grad and grads[i] then
+          roots[#roots + 1], gradients[#gradients + 1] = results[i], grads[i]
+        end
+      end
+      if #roots == 0 then
+        error("checkpoint: no result of the function requires grad", 0)
+      end
+      cr.backward(roots, { gradient = gradients })
+      local out = { nil, nil }
+      for i = 1, args.n do out[i + 2] = cr.is_tensor(args[i]) and args[i].grad or nil end
+      return table.unpack(out, 1, args.n + 2)
+    end,
+  }
+end
+
+local function reentrant(f, args, o)
+  local any = false
+  for i = 1, args.n do any = any or (cr.is_tensor(args[i]) and args[i].requires_grad) end
+  if not any then
+    cr.warn "checkpoint: no input requires grad, so with use_reentrant = true no gradient will flow"
+  end
+  Checkpoint = Checkpoint or make_function()
+  return Checkpoint(f, o.preserve_rng_state and cr.get_rng_state() or false, table.unpack(args, 1, args.n))
+end
+
+--- Calls f(...) and keeps none of what it saves. The last argument may be a table of options:
+-- use_reentrant (false), preserve_rng_state (true).
+function M.checkpoint(f, ...)
+  if type(f) ~= "function" and (getmetatable(f) or {}).__call == nil then
+    error(("checkpoint: the first argument must be a function, got a %s"):format(type(f)), 2)
+  end
+  local args, o = split_options(...)
+  if o.use_reentrant then return reentrant(f, args, o) end
+  return with_hooks(f, args, o)
+end
+
+return M

@@ -1,0 +1,142 @@
+-- help.lua: cr.help "name" says what an operation, a method or a function of the module does.
+--
+-- Holds true: what the catalogue declares is told in its own words; below stands only what is written
+-- by hand in the binding and in Lua.
+
+local cr = require "cresset"
+
+local M = {}
+
+local by_hand = {
+  tensor = { "cr.tensor(data, { dtype =, device =, requires_grad = })",
+    "A tensor made of a number, a boolean, a table of them (nested for more dims), or a copy of a tensor. Integers "
+    .. "give int64, booleans bool; any float in a table makes all of it the default dtype." },
+  item = { "x:item()", "The only element of x, as a Lua number or boolean." },
+  totable = { "x:totable()", "All elements as nested tables of Lua numbers; a number for a 0-dim tensor." },
+  deepcopy = { "x:deepcopy()", "A leaf of its own with a copy of x's elements and gradient. x must be a leaf." },
+  size = { "x:size(dim)", "The size of a dim, or a table of all sizes. x.shape is the same table." },
+  stride = { "x:stride(dim)", "How many elements apart in memory the neighbours along a dim are, or a table of all." },
+  dim = { "x:dim()", "The number of dims. x.ndim is the same." },
+  numel = { "x:numel()", "The number of elements. x:nelement() is the same." },
+  element_size = { "x:element_size()", "Bytes per element." },
+  is_contiguous = { "x:is_contiguous()", "Whether the elements lie in memory in row-major order without gaps." },
+  is_floating_point = { "x:is_floating_point()", "Whether the dtype is a floating one." },
+  storage_id = { "x:storage_id()", "A number that tensors that share memory have in common." },
+  storage_offset = { "x:storage_offset()", "How many elements of the memory come before x's first one." },
+  shares_storage = { "x:shares_storage(y)", "Whether both look at the same memory." },
+  pointer = { "x:pointer()", "The address of the first element, as light userdata. Refused if x requires grad." },
+  set_data = { "x:set_data(y)", "x takes over y's memory and shape and stays the leaf that it is; x.data = y." },
+  resize_ = { "x:resize_(sizes...)", "Gives x another shape, in place; new elements are undefined." },
+  close = { "x:close()", "Gives x's memory back at once, as the end of `local x <close>` does." },
+  to = { "x:to(dtype | device | other | { dtype =, device =, copy = })",
+    "x in another dtype or on another device; x itself where nothing changes. Gradients flow." },
+  type = { "x:type(dtype)", "Without an argument the name of the dtype; else as x:to(dtype)." },
+  type_as = { "x:type_as(other)", "x in the dtype and on the device of another tensor." },
+  cpu = { "x:cpu()", 'As x:to("cpu").' },
+  cuda = { "x:cuda()", 'As x:to("cuda").' },
+  backward = { "x:backward { gradient =, retain_graph =, create_graph =, inputs = }",
+    "Adds the gradients of x by every leaf it depends on to the leaves' grad." },
+  grad = { "cr.grad(outputs, inputs, { grad_outputs =, retain_graph =, create_graph =, allow_unused = })",
+    "The gradients of outputs by inputs, as many values as inputs; touches no grad field. As a field, x.grad is the "
+    .. "gradient that backward has accumulated." },
+  Function = { "cr.Function { name =, forward = function(ctx, ...) end, backward = function(ctx, ...) end }",
+    "An operation of your own with its derivative; call it as f(...) or f.apply(...)." },
+  no_grad = { "cr.no_grad(f, ...) or local _ <close> = cr.no_grad()", "Without recording for backward." },
+  enable_grad = { "cr.enable_grad(f, ...) or local _ <close> = cr.enable_grad()", "With recording for backward." },
+  inference_mode = { "cr.inference_mode(f, ...) or local _ <close> = cr.inference_mode()",
+    "As no_grad, and results can never take part in a graph." },
+  gradcheck = { "cr.gradcheck(f, inputs, { eps =, atol =, rtol =, nondet_tol =, check_undefined_grad =, "
+    .. "raise_exception =, fast_mode = })", "Compares f's derivatives with differences of its values." },
+  gradgradcheck = { "cr.gradgradcheck(f, inputs, grad_outputs, options)", "The same for second derivatives." },
+  checkpoint = { "cr.checkpoint(f, ..., { use_reentrant =, preserve_rng_state = })",
+    "Calls f(...) without keeping what it saves, and calls it again in backward." },
+  manual_seed = { "cr.manual_seed(seed)", "Same seed, same random numbers." },
+  get_rng_state = { "cr.get_rng_state()", "The state of this thread's random generator, for set_rng_state." },
+  set_rng_state = { "cr.set_rng_state(state)", "Puts back what get_rng_state gave." },
+  set_default_dtype = { "cr.set_default_dtype(dtype)", "The dtype of float numbers and of creation; float32 at first." },
+  set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
+  set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
+  memory = { "cr.memory.stats(device), limit(bytes), empty_cache(), reset_peak()", "Bytes that tensors take." },
+  set_deadline = { "cr.set_deadline(seconds)", "Calls fail once so many seconds have passed; 0 lifts it." },
+  set_warning_handler = { "cr.set_warning_handler(f)", "f(sentence) instead of Lua's warn; nil takes it back." },
+  is_tensor = { "cr.is_tensor(x)", "Whether x is a tensor." },
+  newaxis = { "x[{ cr.newaxis, 1 }]", "In an index: a new dim of size 1." },
+}
+
+M.fields = {
+  dtype = "the name of the dtype", device = "the name of the device", shape = "a table of the sizes",
+  ndim = "the number of dims", grad = "the accumulated gradient, or nil; may be assigned",
+  requires_grad = "whether backward reaches it; may be assigned on leaves",
+  is_leaf = "whether it was made by no recorded operation", grad_fn = "the node that made it, or nil",
+  data = "the same memory outside every graph; may be assigned", base = "the tensor that it is a view of, or nil",
+  _version = "the number of in-place writes to its memory",
+  is_inference = "whether it was made in inference mode",
+  retains_grad = "whether a tensor that is no leaf keeps its grad",
+}
+
+local function wrap(text, indent)
+  local lines, line = {}, indent
+  for word in text:gmatch("%S+") do
+    if #line + #word + 1 > 80 and line ~= indent then
+      lines[#lines + 1] = line
+      line = indent
+    end
+    line = line == indent and line .. word or line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
+local function forms(op, name)
+  local ways = {}
+  if op.method then ways[#ways + 1] = ("x:%s(...)"):format(name) end
+  if op.func then ways[#ways + 1] = ("cr.%s(...)"):format(name) end
+  local text = "Called as " .. table.concat(ways, " or ") .. "."
+  if op.inplace and not op.inplace_only then text = text .. (" In place: x:%s_(...)."):format(name) end
+  if op.view then text = text .. " The result shares x's memory." end
+  if op.creates then text = text .. " Also takes requires_grad." end
+  return text .. (op.differentiable and " Has a derivative." or " Has no derivative.")
+end
+
+local function of_operation(op, name)
+  local signature = op.lua .. op.signature:match("%(.*$")
+  return table.concat({ signature, wrap(op.doc, "  "), wrap(forms(op, name), "  ") }, "\n")
+end
+
+local function overview()
+  local seen, names = {}, {}
+  for _, op in ipairs(cr.operations()) do
+    if not op.hidden and not seen[op.lua] then
+      seen[op.lua] = true
+      names[#names + 1] = op.lua
+    end
+  end
+  for name in pairs(by_hand) do
+    if not seen[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return 'cr.help "name" tells about one of:\n' .. wrap(table.concat(names, " "), "  ")
+end
+
+--- Returns a text about an operation, a method, a field or a function of the module.
+function M.help(name)
+  if name == nil then return overview() end
+  if type(name) ~= "string" then
+    error(('help: the name must be a string, as in cr.help "sum", got a %s'):format(type(name)), 2)
+  end
+  local parts, twin = {}, name:match("^(.-[^_])_$")
+  if by_hand[name] then
+    parts[1] = by_hand[name][1] .. "\n" .. wrap(by_hand[name][2], "  ")
+  elseif M.fields[name] then
+    parts[1] = ("x.%s\n  %s"):format(name, M.fields[name])
+  else
+    for _, op in ipairs(cr.operations()) do
+      local fits = op.lua == name or (op.lua == twin and op.inplace)
+      if fits and not op.hidden then parts[#parts + 1] = of_operation(op, op.lua) end
+    end
+  end
+  if #parts == 0 then return ("There is nothing called '%s'. cr.help() lists what there is."):format(name) end
+  return table.concat(parts, "\n\n")
+end
+
+return M

@@ -1,0 +1,37 @@
+-- init.lua: the module `cresset`: the C core, and what is better written in Lua.
+--
+-- Holds true: this file alone requires the C module. No global is set, nothing is printed, and what is
+-- written in Lua is loaded at its first use.
+
+local cr = require "cresset.core"
+
+cr.pi, cr.inf, cr.nan = math.pi, math.huge, -(0 / 0)
+
+-- Devices other than the CPU come as plug-ins; this one has none.
+cr.cuda = {
+  is_available = function() return false end,
+  device_count = function() return 0 end,
+  set_device = function(device)
+    error(("cuda.set_device: cannot use device %s: this build of Cresset has no CUDA backend")
+      :format(tostring(device)), 2)
+  end,
+}
+
+-- Functions by the file (and the field there) that defines them.
+local lazy = {
+  gradcheck = { "cresset.gradcheck", "gradcheck" },
+  gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
+  checkpoint = { "cresset.checkpoint", "checkpoint" },
+  help = { "cresset.help", "help" },
+}
+
+return setmetatable(cr, {
+  lazy = lazy, -- for completion
+  __index = function(_, name)
+    local where = lazy[name]
+    if not where then return nil end
+    local value = require(where[1])[where[2]]
+    rawset(cr, name, value)
+    return value
+  end,
+})

@@ -1,0 +1,410 @@
+-- function_spec.lua: custom Functions written in Lua: results, contexts, gradients.
+
+local cr = require "cresset"
+local values = require "spec.support.values"
+local leaf, plain = values.leaf, values.plain
+local is_values = values.assert_values
+
+local function square()
+  return cr.Function {
+    name = "Square",
+    forward = function(ctx, x)
+      ctx:save_for_backward(x)
+      return x * x
+    end,
+    backward = function(ctx, g)
+      local x = ctx:saved_tensors()
+      return 2 * x * g
+    end,
+  }
+end
+
+-- A Function of one tensor whose halves are given; the backward passes its gradient on by default.
+local function simple(forward, backward)
+  return cr.Function { name = "Simple", forward = forward, backward = backward or function(_, g) return g end }
+end
+
+describe("a Function", function()
+  it("is called like a function, or by apply", function()
+    local Square = square()
+    local x = leaf { 3 }
+    Square(x):backward()
+    is_values(x.grad, { 6 })
+    is_values(Square.apply(x):detach(), { 9 })
+  end)
+
+  it("is a node named after it", function()
+    local y = square()(leaf { 3 })
+    assert.truthy(y.grad_fn:name():find("Square", 1, true))
+  end)
+
+  it("runs its forward without recording, while inputs still show requires_grad", function()
+    local seen = {}
+    local F = simple(function(_, x)
+      seen = { x.requires_grad, cr.is_grad_enabled(), (x * 2).requires_grad }
+      return x * 2
+    end)
+    F(leaf { 1 })
+    assert.same({ true, false, false }, seen)
+  end)
+
+  it("runs its backward without recording, unless a graph is to be created", function()
+    local seen = {}
+    local F = simple(function(_, x) return x * 2 end, function(_, g)
+      seen[#seen + 1] = cr.is_grad_enabled()
+      return g * 2
+    end)
+    local x = leaf { 1 }
+    local y = F(x)
+    cr.grad(y, x, { retain_graph = true })
+    cr.grad(y, x, { create_graph = true })
+    assert.same({ false, true }, seen)
+  end)
+
+  it("can be differentiated twice through its Lua backward", function()
+    local Square = square()
+    local x = leaf(3)
+    local g = cr.grad(Square(x), x, { create_graph = true })
+    is_values(cr.grad(g, x), 2)
+    assert.is_true(cr.gradcheck(Square, { leaf { 1, 2 } }))
+    assert.is_true(cr.gradgradcheck(Square, { leaf { 1, 2 } }))
+  end)
+
+  it("makes no node if no input requires grad", function()
+    local y = square()(plain { 3 })
+    assert.is_nil(y.grad_fn)
+    assert.is_false(y.requires_grad)
+  end)
+
+  it("makes no node under no_grad", function()
+    local y = cr.no_grad(function() return square()(leaf { 3 }) end)
+    assert.is_nil(y.grad_fn)
+  end)
+
+  it("without a backward fails when backward reaches it", function()
+    local F = cr.Function { name = "Half", forward = function(_, x) return x * 2 end }
+    values.assert_fails(function() F(leaf { 1 }):backward() end, "Half", "backward")
+  end)
+
+  it("returns several results, whose gradients arrive together", function()
+    local F = cr.Function {
+      name = "Both",
+      forward = function(ctx, x, y)
+        ctx:save_for_backward(x, y)
+        return x + y, x * y
+      end,
+      backward = function(ctx, gs, gp)
+        local x, y = ctx:saved_tensors()
+        return gs + gp * y, gs + gp * x
+      end,
+    }
+    local x, y = leaf { 2 }, leaf { 5 }
+    local s, p = F(x, y);
+    (s * 10 + p):backward()
+    is_values(x.grad, { 15 })
+    is_values(y.grad, { 12 })
+  end)
+
+  it("passes results that are no tensors through", function()
+    local F = simple(function(_, x) return x * 2, "words", 7, nil end)
+    local y, words, number, none = F(leaf { 1 })
+    assert.same({ "words", 7 }, { words, number })
+    assert.is_nil(none)
+    y:backward()
+  end)
+
+  it("takes arguments that are no tensors, whose gradient is nil", function()
+    local Power = cr.Function {
+      name = "Power",
+      forward = function(ctx, x, n)
+        ctx:save_for_backward(x)
+        ctx.n = n
+        return x ^ n
+      end,
+      backward = function(ctx, g)
+        local x = ctx:saved_tensors()
+        return g * ctx.n * x ^ (ctx.n - 1), nil
+      end,
+    }
+    local x = leaf { 2 }
+    Power(x, 3):backward()
+    is_values(x.grad, { 12 })
+  end)
+
+  it("does not see tensors inside tables", function()
+    local F = cr.Function {
+      name = "Table",
+      forward = function(_, list) return list[1] * 2 end,
+      backward = function(_, g) return g end,
+    }
+    local y = F { leaf { 1 } }
+    assert.is_false(y.requires_grad)
+  end)
+
+  it("can be called inside another's forward and backward", function()
+    local Square = square()
+    local Fourth = cr.Function {
+      name = "Fourth",
+      forward = function(ctx, x)
+        ctx:save_for_backward(x)
+        return Square(Square(x))
+      end,
+      backward = function(ctx, g)
+        local x = ctx:saved_tensors()
+        local copy = x:detach():requires_grad_()
+        local y = cr.enable_grad(function() return Square(Square(copy)) end)
+        y:backward(g)
+        return copy.grad
+      end,
+    }
+    local x = leaf { 2 }
+    Fourth(x):backward()
+    is_values(x.grad, { 32 })
+  end)
+end)
+
+describe("the context of a Function", function()
+  it("keeps tensors and nil: the last call of save_for_backward wins", function()
+    local seen
+    local F = simple(function(ctx, x)
+      ctx:save_for_backward(x * 5)
+      ctx:save_for_backward(x, nil, x * 2)
+      return x * 1
+    end, function(ctx, g)
+      seen = table.pack(ctx:saved_tensors())
+      return g
+    end)
+    F(leaf { 4 }):backward()
+    assert.equal(3, seen.n)
+    is_values(seen[1]:detach(), { 4 })
+    assert.is_nil(seen[2])
+    is_values(seen[3], { 8 })
+  end)
+
+  it("returns saved inputs with their history", function()
+    local x = leaf { 4 }
+    local y = x * 1
+    local seen
+    local F = simple(function(ctx, t)
+      ctx:save_for_backward(t)
+      return t * 2
+    end, function(ctx, g)
+      seen = ctx:saved_tensors()
+      return g * 2
+    end)
+    cr.grad(F(y), x)
+    assert.is_true(seen.requires_grad)
+    assert.equal(y.grad_fn:name(), seen.grad_fn:name())
+  end)
+
+  it("has free fields of its own, and no tensor method gets in the way", function()
+    local F = simple(function(ctx, x)
+      ctx.scale, ctx.words = 3, { "a" }
+      return x * ctx.scale
+    end, function(ctx, g)
+      assert.same({ "a" }, ctx.words)
+      return g * ctx.scale
+    end)
+    local x = leaf { 1 }
+    F(x):backward()
+    is_values(x.grad, { 3 })
+  end)
+
+  it("says which inputs need a gradient: tensors that require grad, whatever backward was asked for", function()
+    local seen
+    local F = cr.Function {
+      name = "Needs",
+      forward = function(_, a, b, n) return a * b * n end,
+      backward = function(ctx, g)
+        seen = { ctx.needs_input_grad[1], ctx.needs_input_grad[2], ctx.needs_input_grad[3], ctx.needs_input_grad[4] }
+        return g, nil, nil, nil
+      end,
+    }
+    local a, c = leaf { 1 }, leaf { 1 }
+    F(a, plain { 2 }, 3, c):backward { inputs = { c }, retain_graph = true }
+    F(a, plain { 2 }, 3, c):backward()
+    assert.same({ true, false, false, true }, seen)
+  end)
+
+  it("gives zeros for results without a gradient, or nil where told so", function()
+    local seen
+    local function make(materialize)
+      return cr.Function {
+        name = "Two",
+        forward = function(ctx, x)
+          if materialize ~= nil then ctx:set_materialize_grads(materialize) end
+          return x * 1, x * 2
+        end,
+        backward = function(_, a, b)
+          seen = { a, b, n = 2 }
+          return a
+        end,
+      }
+    end
+    local a = make()(leaf { 1, 2 })
+    a:sum():backward()
+    is_values(seen[2], { 0, 0 })
+    a = make(false)(leaf { 1, 2 })
+    a:sum():backward()
+    assert.is_nil(seen[2])
+  end)
+
+  it("may mark results as not differentiable; backward still gets a zero for them", function()
+    local seen
+    local F = cr.Function {
+      name = "Mark",
+      forward = function(ctx, x)
+        local a, b = x * 1, x * 2
+        ctx:mark_non_differentiable(b)
+        return a, b
+      end,
+      backward = function(_, ga, gb)
+        seen = gb
+        return ga
+      end,
+    }
+    local a, b = F(leaf { 1 })
+    assert.is_true(a.requires_grad)
+    assert.is_false(b.requires_grad)
+    a:backward()
+    is_values(seen, { 0 })
+  end)
+
+  it("makes integer and bool results non-differentiable by itself", function()
+    local F = simple(function(_, x) return x * 1, x:gt(0), x:argmax() end)
+    local a, b, c = F(leaf { 1, 2 })
+    assert.is_true(a.requires_grad)
+    assert.is_false(b.requires_grad)
+    assert.is_false(c.requires_grad)
+    a:sum():backward()
+  end)
+end)
+
+describe("a Function that writes to its input", function()
+  local function double()
+    return cr.Function {
+      name = "Double",
+      forward = function(ctx, x)
+        x:mul_(2)
+        ctx:mark_dirty(x)
+        return x
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+  end
+
+  it("marks it dirty and returns the same tensor with a new history", function()
+    local x = leaf { 1, 2 }
+    local y = x * 1
+    local z = double()(y)
+    assert.equal(y:storage_id(), z:storage_id())
+    assert.truthy(y.grad_fn:name():find("Double", 1, true))
+    z:sum():backward()
+    is_values(x.grad, { 2, 2 })
+  end)
+
+  it("changes the history of the base if the input is a view", function()
+    local x = leaf { 1, 2 }
+    local y = x * 1
+    double()(y[1])
+    y:sum():backward()
+    is_values(x.grad, { 2, 1 })
+  end)
+end)
+
+describe("a Function that returns its input", function()
+  it("gives a view of it with a history of its own", function()
+    local F = simple(function(_, x) return x end, function(_, g) return g * 10 end)
+    local x = leaf { 1 }
+    local y = F(x)
+    assert.is_false(y.is_leaf)
+    assert.equal(x:storage_id(), y:storage_id())
+    y:backward()
+    is_values(x.grad, { 10 })
+    assert.is_true(x.is_leaf)
+  end)
+end)
+
+describe("the gradients that a Function returns", function()
+  it("may be nil for no gradient, and extra nils are accepted", function()
+    local F = cr.Function {
+      name = "Nils",
+      forward = function(_, a, b) return a * b end,
+      backward = function(_, g) return nil, g, nil, nil end,
+    }
+    local a, b = leaf { 1 }, leaf { 2 }
+    F(a, b):backward()
+    assert.is_nil(a.grad)
+    is_values(b.grad, { 1 })
+  end)
+
+  it("are ignored for inputs that do not require grad", function()
+    local F = cr.Function {
+      name = "Ignored",
+      forward = function(_, a, b) return a * b end,
+      backward = function(_, g) return g, g end,
+    }
+    local a, b = leaf { 1 }, plain { 2 }
+    F(a, b):backward()
+    is_values(a.grad, { 1 })
+    assert.is_nil(b.grad)
+  end)
+
+  it("are summed to the input's shape if they broadcast from it", function()
+    local x = leaf { 1, 2 }
+    simple(function(_, t) return t * 1 end, function() return cr.ones({ 3, 2 }, { dtype = "float64" }) end)(x):sum():backward()
+    is_values(x.grad, { 3, 3 })
+  end)
+
+  it("are cast to the input's dtype", function()
+    local x = leaf { 1, 2 }
+    simple(function(_, t) return t * 1 end, function() return cr.ones(2) end)(x):sum():backward()
+    assert.equal("float64", x.grad.dtype)
+  end)
+end)
+
+describe("memory of a Function", function()
+  it("is released with its results", function()
+    local F = square()
+    local function live()
+      collectgarbage()
+      collectgarbage()
+      return cr.memory.stats().objects
+    end
+    local before = live()
+    for _ = 1, 10 do F(leaf { 1, 2, 3 }):sum():backward() end
+    assert.equal(before, live())
+  end)
+
+  it("is released after an error in either half", function()
+    local function live()
+      collectgarbage()
+      collectgarbage()
+      return cr.memory.stats().objects
+    end
+    local bad_forward = simple(function() error "no" end)
+    local bad_backward = simple(function(_, x) return x * 2 end, function() error "no" end)
+    pcall(bad_forward, leaf { 1 })
+    local before = live()
+    for _ = 1, 5 do
+      pcall(bad_forward, leaf { 1 })
+      pcall(function() bad_backward(leaf { 1 }):backward() end)
+    end
+    assert.equal(before, live())
+  end)
+
+  it("of intermediates stored on the context is released too", function()
+    local function live()
+      collectgarbage()
+      collectgarbage()
+      return cr.memory.stats().objects
+    end
+    local F = simple(function(ctx, x)
+      ctx.middle = x * 3
+      return ctx.middle * 2
+    end, function(ctx, g) return g * ctx.middle end)
+    local before = live()
+    for _ = 1, 5 do F(leaf { 1 }):backward() end
+    assert.equal(before, live())
+  end)
+end)

@@ -1,0 +1,199 @@
+-- memory_spec.lua: bytes are counted, limits hold, and what is no longer needed is given back.
+
+local cr = require "cresset"
+local values = require "spec.support.values"
+local fails = values.assert_fails
+
+local MB = 1024 * 1024
+
+local function collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+local function allocated()
+  collect()
+  return cr.memory.stats().allocated
+end
+
+-- A float32 tensor of n bytes.
+local function bytes(n) return cr.zeros({ n // 4 }) end
+
+describe("the count of bytes", function()
+  it("grows by a tensor's memory and shrinks when it is collected", function()
+    local before = allocated()
+    local x = bytes(MB)
+    local grown = allocated() - before
+    assert(grown >= MB and grown < 1.1 * MB, "a tensor of 1 MiB counts " .. grown)
+    x = nil -- luacheck: ignore
+    assert.equal(before, allocated())
+  end)
+
+  it("does not grow by views", function()
+    local x = bytes(MB)
+    local before = allocated()
+    local views = { x[{ { 1, 1000 } }], x:view(2, -1), x:detach() }
+    assert.equal(3, #views)
+    assert(allocated() - before < 4096)
+  end)
+
+  it("keeps a storage as long as one view of it lives", function()
+    local before = allocated()
+    local view = bytes(MB)[{ { 1, 10 } }]
+    assert(allocated() - before >= MB)
+    view = nil -- luacheck: ignore
+    assert.equal(before, allocated())
+  end)
+
+  it("remembers its peak", function()
+    collect()
+    cr.memory.reset_peak()
+    local before = cr.memory.stats().allocated
+    do
+      local x <close> = bytes(8 * MB)
+      assert.equal(8 * MB // 4, x:numel())
+    end
+    local stats = cr.memory.stats()
+    assert(stats.peak - before >= 8 * MB)
+    assert(stats.allocated - before < MB)
+  end)
+end)
+
+describe("closing a tensor", function()
+  it("gives its memory back at once, without the collector", function()
+    local before = allocated()
+    local x = bytes(MB)
+    x:close()
+    assert(cr.memory.stats().allocated - before < 4096)
+    do
+      local y <close> = bytes(MB)
+      assert(cr.memory.stats().allocated - before >= MB)
+      assert.is_not_nil(y)
+    end
+    assert(cr.memory.stats().allocated - before < 4096)
+  end)
+
+  it("leaves its views alone", function()
+    local x = cr.tensor { 1, 2, 3 }
+    local view = x[{ { 2, 3 } }]
+    x:close()
+    values.assert_values(view, { 2, 3 })
+  end)
+
+  it("may be repeated", function()
+    local x = cr.zeros(3)
+    x:close()
+    x:close()
+  end)
+
+  it("makes every further use an error of one sentence", function()
+    local x = cr.zeros(3)
+    x:close()
+    fails(function() return x + 1 end, "closed")
+    fails(function() return x:sum() end, "closed")
+    fails(function() return x.shape end, "closed")
+    fails(function() return cr.add(cr.zeros(3), x) end, "closed")
+    fails(function() return x[1] end, "closed")
+    fails(function() x[1] = 5 end, "closed")
+    fails(function() return cr.cat { x, x } end, "closed")
+    fails(function() x:backward() end, "closed")
+    assert.truthy(tostring(x):find("closed", 1, true))
+  end)
+end)
+
+describe("temporaries", function()
+  it("of 2,000 times 1 MB do not pile up", function()
+    collect()
+    cr.memory.reset_peak()
+    local before = cr.memory.stats().allocated
+    local x = bytes(MB)
+    for _ = 1, 2000 do
+      local _ = x + 1
+    end
+    local peak = cr.memory.stats().peak - before
+    assert(peak < 150 * MB, ("they reached %d MiB"):format(peak // MB))
+  end)
+
+  it("of a training loop neither", function()
+    collect()
+    local w = cr.zeros({ 1000 }, { requires_grad = true })
+    local function step()
+      local loss = ((w - 1) * (w - 1)):sum()
+      loss:backward()
+      cr.no_grad(function() w:sub_(w.grad * 0.1) end)
+      w.grad = nil
+    end
+    step()
+    local before = allocated()
+    for _ = 1, 100 do step() end
+    assert.equal(before, allocated())
+  end)
+end)
+
+describe("a limit", function()
+  after_each(function() cr.memory.limit(0) end)
+
+  it("is kept: what would pass it fails with a sentence that says out of memory", function()
+    local base = allocated()
+    cr.memory.limit(base + 4 * MB)
+    local x = bytes(MB)
+    fails(function() return bytes(16 * MB) end, "out of memory", "limit")
+    assert.equal(MB // 4, x:numel())
+    assert(cr.memory.stats().allocated <= base + 4 * MB)
+  end)
+
+  it("is reported, and lifted by 0", function()
+    cr.memory.limit(123 * MB)
+    assert.equal(123 * MB, cr.memory.stats().limit)
+    cr.memory.limit(0)
+    assert.equal(0, cr.memory.stats().limit)
+    assert.equal(32 * MB // 4, bytes(32 * MB):numel())
+  end)
+
+  it("makes the collector run before it fails", function()
+    cr.memory.limit(allocated() + 8 * MB)
+    for _ = 1, 50 do bytes(MB) end
+  end)
+
+  it("refuses negative numbers", function()
+    fails(function() cr.memory.limit(-1) end, "memory.limit", "-1")
+  end)
+end)
+
+describe("the cache", function()
+  it("keeps freed blocks for the next tensors, and can be emptied", function()
+    do
+      local _ <close> = bytes(16 * MB)
+    end
+    local kept = cr.memory.stats().reserved
+    cr.memory.empty_cache()
+    local after = cr.memory.stats()
+    assert(after.reserved < kept)
+    assert(after.reserved >= after.allocated)
+  end)
+end)
+
+describe("an allocation that is made to fail", function()
+  after_each(function() cr.debug.fail_alloc(0) end)
+
+  it("gives an error that says out of memory, and works afterwards", function()
+    cr.debug.fail_alloc(1)
+    fails(function() return cr.zeros(1000) end, "out of memory")
+    assert.is_true(cr.debug.fail_left() <= 0)
+    cr.debug.fail_alloc(0)
+    assert.equal(1000, cr.zeros(1000):numel())
+  end)
+
+  it("leaves a tensor that was to be written in place as it was", function()
+    local x = cr.tensor { 1.0, 2.0 }
+    local n = 0
+    repeat
+      n = n + 1
+      cr.debug.fail_alloc(n)
+      local ok = pcall(function() x:add_(cr.tensor { 10.0, 20.0 }) end)
+      cr.debug.fail_alloc(0)
+      if not ok then values.assert_values(x, { 1, 2 }) end
+    until ok
+    values.assert_values(x, { 11, 22 })
+  end)
+end)

@@ -1,0 +1,318 @@
+"""Creation, products of matrices, shapes, joining and indexing."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+from record import DTYPES, FLOATS, INTS, D, Family, O, T, V, X
+
+inf, nan = math.inf, math.nan
+
+
+def create():
+    f = Family("create")
+    for op in ("zeros", "ones"):
+        f.case(op, [2, 3])
+        f.case(op, [])
+        f.case(op, [0, 2])
+        for d in DTYPES:
+            f.case(op, [2], O(dtype=d))
+    f.case("empty", [2, 3], values=False)
+    f.case("empty", [0], O(dtype="int16"), values=False)
+    for value in (7, 2.5, True, nan):
+        f.case("full", [2, 2], value)
+    for d in DTYPES:
+        f.case("full", [2], 3, O(dtype=d))
+    f.case("arange", 5)
+    f.case("arange", 2.5)
+    f.case("arange", 0)
+    f.case("arange", 1, 5)
+    f.case("arange", 1, 6, 2)
+    f.case("arange", 5, 0, -2)
+    f.case("arange", 0, 1, 0.25)
+    f.case("arange", 3, 3)
+    f.case("arange", 0.0, 1.0, 0.1, O(dtype="float64"))
+    for d in DTYPES[:-1]:
+        f.case("arange", 0, 4, 1, O(dtype=d))
+    f.case("linspace", 0, 1, 5)
+    f.case("linspace", 2, -2, 4, O(dtype="float64"))
+    f.case("linspace", 3, 4, 1)
+    f.case("linspace", 0, 1, 0)
+    f.case("linspace", 0, 10, 6, O(dtype="int64"))
+    f.case("logspace", 0, 2, 3)
+    f.case("logspace", -1, 1, 5, 2.0, O(dtype="float64"))
+    f.case("eye", 3)
+    f.case("eye", 2, 4)
+    f.case("eye", 0)
+    for d in DTYPES:
+        f.case("eye", 2, 3, O(dtype=d))
+    for op in ("zeros_like", "ones_like"):
+        f.case(op, f.t(2, 3))
+        f.case(op, f.t(d="int32"), O(dtype="float16"))
+        f.case(op, f.t(0, 2, d="bool"))
+    f.case("full_like", f.t(2, 3, d="int8"), 2.5)
+    f.case("full_like", f.t(2), 3, O(dtype="bool"))
+    f.case("empty_like", f.t(2, 3, d="int8"), values=False)
+    f.case("new_zeros", f.t(2, d="int32"), [2, 3])
+    f.case("new_ones", f.t(2, d="float16"), [2], O(dtype="float64"))
+    f.case("new_full", f.t(2, d="int8"), [2, 2], 4)
+    f.case("new_empty", f.t(2, d="bool"), [3, 0], values=False)
+    f.write("creation")
+
+
+def linear():
+    f = Family("linear")
+    kinds = FLOATS + INTS
+
+    def low(d):
+        return 0 if d == "uint8" else -3
+
+    for d in kinds:
+        f.case("mm", f.t(2, 3, lo=low(d), hi=3, d=d), f.t(3, 4, lo=low(d), hi=3, d=d))
+        f.case("mv", f.t(2, 3, lo=low(d), hi=3, d=d), f.t(3, lo=low(d), hi=3, d=d))
+        f.case("dot", f.t(5, lo=low(d), hi=3, d=d), f.t(5, lo=low(d), hi=3, d=d))
+        f.case("bmm", f.t(2, 2, 3, lo=low(d), hi=3, d=d), f.t(2, 3, 2, lo=low(d), hi=3, d=d))
+    f.case("mm", f.t(2, 0), f.t(0, 3))
+    f.case("mm", f.t(0, 2), f.t(2, 3))
+    f.case("mm", V([nan, 1.0], [1, 2]), V([1.0, inf], [2, 1]))
+    f.case("mm", T(17, 33, d="float32", seed=7), T(33, 19, d="float32", seed=8), grad=False)
+    f.case("mv", f.t(2, 0), f.t(0))
+    f.case("dot", f.t(0), f.t(0))
+    f.case("bmm", f.t(0, 2, 3), f.t(0, 3, 2))
+    for a, b in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)),
+                 ((2, 1, 2, 3), (3, 3, 2)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)), ((0, 3), (3, 2)), ((2, 0, 3), (3, 2)), ((2, 0), (0,))):
+        f.case("matmul", f.t(*a), f.t(*b))
+    for op, shapes in (("addmm", ((2, 4), (2, 3), (3, 4))), ("addmv", ((2,), (2, 3), (3,))), ("baddbmm", ((2, 2, 2), (2, 2, 3), (2, 3, 2)))):
+        g = getattr(torch, op)
+        f.case(op, *[f.t(*s) for s in shapes], torch_f=g)
+        f.case(op, *[f.t(*s) for s in shapes], 2, 3, torch_f=lambda s, a, b, x, y, g=g: g(s, a, b, beta=x, alpha=y))
+        f.case(op, *[f.t(*s) for s in shapes], 0, 0.5, torch_f=lambda s, a, b, x, y, g=g: g(s, a, b, beta=x, alpha=y))
+        f.case(op, *[f.t(*s, d="float32") for s in shapes], torch_f=g)
+    f.case("addmm", f.t(4), f.t(2, 3), f.t(3, 4))
+    f.case("addmm", V([nan, nan], [1, 2]), f.t(1, 3), f.t(3, 2), 0, torch_f=lambda s, a, b, x: torch.addmm(s, a, b, beta=x), grad=False)
+    f.case("outer", f.t(2), f.t(3))
+    f.case("outer", f.t(0), f.t(3))
+    f.case("inner", f.t(3), f.t(3))
+    f.case("inner", f.t(2, 3), f.t(4, 3))
+    for x in ((2, 3), (3,), (2, 2, 3), (0, 3)):
+        f.case("linear", f.t(*x), f.t(4, 3), f.t(4), torch_f=F.linear)
+        f.case("linear", f.t(*x), f.t(4, 3), torch_f=F.linear)
+    f.case("linear", f.t(2, 3, d="float32"), f.t(4, 3, d="float32"), f.t(4, d="float32"), torch_f=F.linear)
+    f.write("products of matrices")
+
+
+def shape():
+    f = Family("shape")
+    for op in ("view", "reshape"):
+        f.case(op, f.t(2, 3), [3, 2])
+        f.case(op, f.t(2, 3), [-1])
+        f.case(op, f.t(), [1, 1])
+        f.case(op, f.t(0, 3), [3, 0])
+        for d in DTYPES:
+            f.case(op, f.t(2, 3, lo=0, hi=5, d=d), [6])
+    for op in ("view_as", "reshape_as"):
+        f.case(op, f.t(2, 3), f.t(6))
+    f.case("ravel", f.t(2, 3))
+    f.case("ravel", f.t())
+    f.case("flatten", f.t(2, 3, 2))
+    f.case("flatten", f.t(2, 3, 2), D(1))
+    f.case("flatten", f.t(2, 3, 2), D(0), D(-2))
+    f.case("flatten", f.t())
+    f.case("unflatten", f.t(2, 6), D(1), [3, -1])
+    f.case("permute", f.t(2, 3, 4), D(2, 0, 1))
+    f.case("permute", f.t(2, 3), D(-1, 0))
+    f.case("transpose", f.t(2, 3, 4), D(0), D(-1))
+    f.case("transpose", f.t(), D(0), D(0))
+    f.case("swapaxes", f.t(2, 3), D(0), D(1))
+    f.case("t", f.t(2, 3))
+    f.case("t", f.t(3))
+    f.case("mT", f.t(2, 3, 4), torch_f=lambda x: x.mT)
+    f.case("movedim", f.t(2, 3, 4), D(0), D(-1))
+    f.case("movedim", f.t(2, 3, 4), D(0, 1), D(2, 0))
+    f.case("squeeze", f.t(1, 3, 1))
+    f.case("squeeze", f.t(1, 3, 1), D(-1))
+    f.case("squeeze", f.t(1, 3, 1), D(0, 1))
+    f.case("squeeze", f.t(2, 3), D(0))
+    f.case("squeeze", f.t(), D(0))
+    for dim in (0, 1, 2, -1, -3):
+        f.case("unsqueeze", f.t(2, 3), D(dim))
+    f.case("unsqueeze", f.t(), D(0))
+    for op, g in (("expand", torch.Tensor.expand), ("broadcast_to", torch.broadcast_to)):
+        f.case(op, f.t(1, 3), [2, 3], torch_f=g)
+        f.case(op, f.t(3, 1), [2, -1, 4], torch_f=g)
+        f.case(op, f.t(), [2], torch_f=g)
+        f.case(op, f.t(1), [0], torch_f=g)
+    f.case("expand_as", f.t(1, 3), f.t(2, 3))
+    parts(f)
+    copies(f)
+    joins(f)
+    f.write("shapes, views, copies, joins")
+
+
+def parts(f):
+    f.case("select", f.t(2, 3), D(0), D(1))
+    f.case("select", f.t(2, 3), D(-1), D(-1))
+    f.case("select", f.t(4), D(0), D(2))
+
+    def piece(x, dim, first=None, last=None, step=1):
+        index = [slice(None)] * x.dim()
+        index[dim] = slice(first, None if last in (None, -1) else last + 1, step)
+        return x[tuple(index)]
+
+    f.case("slice", f.t(5, 2), D(0), D(1), D(3), torch_f=piece)
+    f.case("slice", f.t(2, 5), D(-1), None, None, 2, torch_f=piece)
+    f.case("slice", f.t(5), D(0), D(-3), D(-1), torch_f=piece)
+    f.case("slice", f.t(6), D(0), D(1), D(4), 3, torch_f=piece)
+    f.case("slice", f.t(3), D(0), D(1), D(0), torch_f=piece)
+    f.case("narrow", f.t(5, 2), D(0), D(1), 3)
+    f.case("narrow", f.t(2, 3), D(-1), D(-2), 2)
+    f.case("narrow", f.t(3), D(0), D(0), 0)
+    f.case("diagonal", f.t(3, 4))
+    f.case("diagonal", f.t(3, 4), 1)
+    f.case("diagonal", f.t(3, 4), -1)
+    f.case("diagonal", f.t(2, 3, 4), 0, D(-1), D(0))
+    f.case("diagonal", f.t(2, 2), 5)
+    f.case("diag", f.t(3))
+    f.case("diag", f.t(2), -1)
+    f.case("diag", f.t(3, 4), 1)
+    f.case("as_strided", f.t(6), [2, 3], [3, 1], 0)
+    f.case("as_strided", f.t(6), [2, 2], [2, 2], 1)
+    f.case("as_strided", f.t(4), [2, 3], [0, 1])
+    f.case("as_strided", f.t(4), [], [], 2)
+    f.case("split", f.t(5, 2), 2)
+    f.case("split", f.t(2, 4), 2, D(-1))
+    f.case("split", f.t(5, 2), [2, 0, 3])
+    f.case("split", f.t(2, 4), [1, 3], D(1))
+    f.case("split_with_sizes", f.t(5, 2), [2, 0, 3])
+    f.case("split_with_sizes", f.t(2, 4), [1, 3], D(1))
+    f.case("chunk", f.t(5, 2), 2)
+    f.case("chunk", f.t(2, 4), 3, D(-1))
+    f.case("unbind", f.t(3, 2))
+    f.case("unbind", f.t(2, 3), D(-1))
+
+
+CASTS = {"double": "float64", "float": "float32", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32",
+         "short": "int16", "char": "int8", "byte": "uint8", "bool": "bool"}
+
+
+def copies(f):
+    for op in ("clone", "contiguous", "detach"):
+        f.case(op, f.t(2, 3))
+        f.case(op, f.t())
+        f.case(op, f.t(0, 2), grad=op != "detach")
+    for a in DTYPES:
+        for b in DTYPES:
+            low = 0 if "uint8" in (a, b) else -3
+            f.case("to", f.t(4, lo=low, hi=3, d=a), b, torch_f=lambda x, b: x.to(getattr(torch, b)))
+    f.case("to", V([300, -1, 65536, -129], d="int32"), "int8", torch_f=lambda x, b: x.to(torch.int8))
+    f.case("to", V([300, -1, 65536, -129], d="int64"), "uint8", torch_f=lambda x, b: x.to(torch.uint8))
+    f.case("to", V([0.1, 65504.0, 65519.0, 65520.0, 1e-7, 6e-8, 2.9e-8, nan, inf, -inf, 1e40]), "float16", torch_f=lambda x, b: x.to(torch.float16))
+    f.case("to", V([0.1, 1.00390625, 1.01171875, 3.4e38, nan, inf], d="float32"), "bfloat16", torch_f=lambda x, b: x.to(torch.bfloat16))
+    f.case("to", V([0.0, nan, 0.5, -0.0, 2.0]), "bool", torch_f=lambda x, b: x.to(torch.bool))
+    for op in CASTS:
+        f.case(op, f.t(2, 2), torch_f=getattr(torch.Tensor, op))
+    f.case("copy_", f.t(2, 3), f.t(2, 3))
+    f.case("copy_", f.t(2, 3), f.t(3))
+    f.case("copy_", f.t(2, 3, d="int32", lo=0, hi=5), f.t(3))
+    f.case("fill_", f.t(2, 3), 2.5)
+    f.case("fill_", f.t(2, 3), f.t())
+    f.case("fill_", f.t(2, 3, lo=0, hi=4, d="uint8"), 300.0, torch_f=lambda x, v: x.fill_(44))
+    f.case("zero_", f.t(2, 3))
+
+
+def joins(f):
+    for op in ("cat", "concat"):
+        f.case(op, [f.t(2, 3), f.t(1, 3)])
+        f.case(op, [f.t(2, 1), f.t(2, 2), f.t(2, 0)], D(-1))
+        f.case(op, [f.t(0), f.t(2, 2)])
+        f.case(op, [f.t(2, d="int32", lo=0, hi=4), f.t(1, d="float32"), f.t(2, d="float16")])
+    for d in DTYPES:
+        f.case("cat", [f.t(2, d=d, lo=0, hi=4), f.t(1, d=d, lo=0, hi=4)])
+    f.case("stack", [f.t(2), f.t(2)])
+    f.case("stack", [f.t(), f.t(), f.t()], D(-1))
+    f.case("stack", [f.t(2, 2), f.t(2, 2)], D(1))
+    f.case("hstack", [f.t(2, 1), f.t(2, 2)])
+    f.case("hstack", [f.t(2), f.t(1)])
+    f.case("vstack", [f.t(2), f.t(2)])
+    f.case("vstack", [f.t(1, 2), f.t(3, 2)])
+    for x, counts in (((2, 3), [2, 2]), ((3,), [2, 2]), ((2, 3), [2]), ((2,), [0])):
+        f.case("tile", f.t(*x), counts)
+    f.case("repeat_interleave", f.t(2, 3), 2)
+    f.case("repeat_interleave", f.t(2, 3), 3, D(-1))
+    f.case("repeat_interleave", f.t(2, 3), 0, D(0))
+    f.case("flip", f.t(2, 3), D(0), torch_f=lambda x, d: torch.flip(x, [d]))
+    f.case("flip", f.t(2, 3), D(0, -1))
+    f.case("roll", f.t(2, 3), [1])
+    f.case("roll", f.t(2, 3), [-1, 1], D(1, 0))
+    f.case("roll", f.t(3), [5], D(0))
+    for op in ("tril", "triu"):
+        f.case(op, f.t(3, 3))
+        f.case(op, f.t(2, 3, 4), 1)
+        f.case(op, f.t(3, 2), -1)
+        for d in DTYPES:
+            f.case(op, f.t(2, 3, lo=0, hi=4, d=d))
+
+
+def indexing():
+    f = Family("index")
+    f.case("index_select", f.t(3, 2), D(0), X([2, 0, 2, 1]))
+    f.case("index_select", f.t(2, 3), D(-1), X([2, 0]))
+    f.case("index_select", f.t(3, 2), D(0), V([], [0], "int64", True))
+    f.case("index_select", f.t(3), D(0), X([1], []))
+    for d in DTYPES:
+        f.case("index_select", f.t(3, lo=0, hi=9, d=d), D(0), X([2, 0]))
+        f.case("gather", f.t(3, 2, lo=0, hi=9, d=d), D(0), X([2, 0, 1, 1], [2, 2]))
+    f.case("index_select", f.t(3, 2), D(0), V([2, 0], None, "int32", True))
+    f.case("gather", f.t(3, 2), D(0), X([2, 0, 1, 1], [2, 2]))
+    f.case("gather", f.t(2, 3), D(-1), X([2, 0, 1, 1, 0, 0, 2, 2], [2, 4]))
+    f.case("gather", f.t(), D(0), X([0], []))
+    f.case("scatter", f.t(3, 2), D(0), X([2, 0], [1, 2]), f.t(1, 2))
+    f.case("scatter", f.t(3, 2), D(-1), X([1, 0, 1], [3, 1]), 2.5)
+    f.case("scatter", f.t(3, 2), D(0), X([1], [1, 1]), f.t(2, 2), grad=False)
+    f.case("scatter_add", f.t(3, 2), D(0), X([2, 0, 1, 1, 2, 0, 2, 2], [4, 2]), f.t(4, 2))
+    f.case("scatter_add", f.t(3, 2), D(-1), X([1, 0, 1, 1], [2, 2]), f.t(3, 2), grad=False)
+    f.case("scatter_add", f.t(3, d="int8", lo=0, hi=50), D(0), X([0, 0, 0]), V([100, 100, 7], d="int8"))
+    f.case("index_add", f.t(3, 2), D(0), X([2, 0, 2, 1]), f.t(4, 2))
+    f.case("index_add", f.t(2, 3), D(-1), X([2, 0]), f.t(2, 2), 2, torch_f=lambda x, d, i, s, k: x.index_add(d, i, s, alpha=k))
+    f.case("index_copy", f.t(3, 2), D(0), X([2, 0]), f.t(2, 2))
+    f.case("index_fill", f.t(3, 2), D(0), X([2, 0]), 2)
+    f.case("index_fill", f.t(2, 3), D(-1), X([1]), f.t())
+    f.case("take", f.t(2, 3), X([5, 0, 3, 3], [2, 2]))
+    f.case("take", f.t(2, 3), X([-1], []))
+    f.case("take_along_dim", f.t(3, 2), X([2, 0], [2, 1]), D(0))
+    f.case("take_along_dim", f.t(3, 2), X([5, 0, 2, 2]))
+    f.case("embedding", f.t(4, 3), X([3, 0, 1, 3], [2, 2]), torch_f=lambda w, i: F.embedding(i, w))
+    mask = V([True, False, True, False, False, True], [2, 3], "bool")
+    f.case("masked_select", f.t(2, 3), mask)
+    f.case("masked_select", f.t(3), V([True, False], [2, 1], "bool"))
+    f.case("masked_fill", f.t(2, 3), mask, -1.5)
+    f.case("masked_fill", f.t(2, 3), mask, f.t())
+    f.case("masked_fill", f.t(2, 3), V([True, False, True], d="bool"), inf)
+    for d in DTYPES:
+        f.case("masked_fill", f.t(2, 3, lo=0, hi=3, d=d), mask, 1)
+    f.case("masked_scatter", f.t(2, 3), mask, f.t(6))
+    f.case("masked_scatter", f.t(2, 3), V([True, False, True], d="bool"), f.t(3, 3))
+    puts(f)
+    for op in ("nonzero", "argwhere"):
+        f.case(op, V([0.0, 1.0, nan, 0.0, -0.0, 2.0], [2, 3]), index=(0,), grad=False)
+        f.case(op, mask, index=(0,))
+    f.case("nonzero", f.t(), index=(0,))
+    f.case("nonzero", f.t(0, 2), index=(0,))
+    for d in DTYPES:
+        f.case("nonzero", f.t(5, lo=0, hi=1, d=d), index=(0,))
+    f.case("where", mask, index=(0, 1))
+    f.case("one_hot", X([0, 2, 1, 2]), 3, torch_f=F.one_hot)
+    f.case("one_hot", X([0, 2, 1, 1], [2, 2]), torch_f=F.one_hot)
+    f.case("one_hot", X([1], []), 4, torch_f=F.one_hot)
+    f.write("reading and writing by positions")
+
+
+def puts(f):
+    f.case("index_put", f.t(3, 2), [X([2, 0])], f.t(2, 2))
+    f.case("index_put", f.t(3, 2), [X([2, 0, 1, 2])], f.t(4, 2), True)
+    f.case("index_put", f.t(3, 2), [X([2, 0], [2, 1]), X([1, 0])], f.t(2))
+    f.case("index_put", f.t(3, 2), [V([True, False, True], d="bool")], f.t(2))
+    f.case("index_put", f.t(2, 2), [V([True, False, True, True], [2, 2], "bool")], 2.5, torch_f=lambda x, i, v: x.index_put(i, torch.tensor(v, dtype=x.dtype)))
+
+
+FAMILIES = [create, linear, shape, indexing]

@@ -1,0 +1,62 @@
+-- distributions.lua: what each random operation draws from, by its name in the catalogue.
+--
+-- Holds true: an entry has `draw`, which returns N numbers; their `mean` and `variance`; the bounds
+-- `low` (may occur) and `high` (may occur, or with `below` may not); `whole` if all are integers.
+
+local cr = require "cresset"
+
+local N = 20000
+
+local function like(dtype) return cr.zeros({ N }, { dtype = dtype or "float32" }) end
+
+-- 10 values with equal probability, from low on.
+local function ten(low) return { mean = low + 4.5, variance = 8.25, low = low, high = low + 9, whole = true } end
+
+local function with(t, draw)
+  local copy = { draw = draw }
+  for k, v in pairs(t) do copy[k] = v end
+  return copy
+end
+
+local unit = { mean = 0.5, variance = 1 / 12, low = 0, high = 1, below = true }
+local normal = { mean = 0, variance = 1, low = -7, high = 7 }
+local shifted = { mean = 3, variance = 4, low = -13, high = 19 }
+local coin = { mean = 0.25, variance = 0.1875, low = 0, high = 1, whole = true }
+
+return {
+  N = N,
+  rand = with(unit, function() return cr.rand(N) end),
+  rand_like = with(unit, function() return cr.rand_like(like()) end),
+  randn = with(normal, function() return cr.randn(N) end),
+  randn_like = with(normal, function() return cr.randn_like(like("float64")) end),
+  normal = with(shifted, function() return cr.normal(3.0, 2.0, { N }) end),
+  normal_ = with(shifted, function() return like("float64"):normal_(3.0, 2.0) end),
+  randint_to = with(ten(0), function() return cr.randint(10, { N }) end),
+  randint = with(ten(-5), function() return cr.randint(-5, 5, { N }) end),
+  randint_like = with(ten(-5), function() return cr.randint_like(like(), -5, 5) end),
+  random_ = with(ten(-5), function() return like("int16"):random_(-5, 5) end),
+  uniform_ = {
+    mean = 1, variance = 3, low = -2, high = 4, below = true,
+    draw = function() return like("float64"):uniform_(-2.0, 4.0) end,
+  },
+  exponential_ = {
+    mean = 0.5, variance = 0.25, low = 0, high = 20,
+    draw = function() return like("float64"):exponential_(2.0) end,
+  },
+  bernoulli_ = with(coin, function() return like("uint8"):bernoulli_(0.25) end),
+  bernoulli_of_ = with(coin, function() return like():bernoulli_(cr.full({ 1 }, 0.25)) end),
+  bernoulli = with(coin, function() return cr.bernoulli(cr.full({ N }, 0.25)) end),
+  bernoulli_p = with(coin, function() return cr.bernoulli(like(), 0.25) end),
+  dropout = {
+    mean = 1, variance = 1 / 3, low = 0, high = 4 / 3 + 1e-6,
+    draw = function() return cr.dropout(cr.ones(N), 0.25) end,
+  },
+  randperm = {
+    mean = (N + 1) / 2, variance = (N * N - 1) / 12, low = 1, high = N, whole = true,
+    draw = function() return cr.randperm(N) end,
+  },
+  multinomial = {
+    mean = 2.25, variance = 0.6875, low = 1, high = 3, whole = true,
+    draw = function() return cr.multinomial(cr.tensor { 1.0, 1.0, 2.0 }, N, true) end,
+  },
+}

@@ -1,0 +1,189 @@
+-- oracle.lua: reads the cases that oracle/record.py recorded and runs them.
+--
+-- Holds true: the files speak PyTorch's language, with 0-based dims and positions; everything turns
+-- 1-based here, and nowhere else. See record.py for the notation.
+
+local cr = require "cresset"
+local values = require "spec.support.values"
+
+local M = {}
+
+local function words(text)
+  local list = {}
+  for word in text:gmatch("%S+") do list[#list + 1] = word end
+  return list
+end
+
+local special = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
+
+local function number(word) return special[word] or math.tointeger(word) or tonumber(word) end
+
+local function parse_shape(word)
+  local shape = {}
+  if word ~= "-" then
+    for size in word:gmatch("%d+") do shape[#shape + 1] = math.tointeger(size) end
+  end
+  return shape
+end
+
+local function one_based(dim) return dim < 0 and dim or dim + 1 end
+
+-- Reads "V dtype shape numbers": dtype, shape, list of numbers.
+function M.parse_tensor(text)
+  local w = words(text)
+  local list = {}
+  for i = 4, #w do
+    local v = number(w[i])
+    if w[1] == "X" then v = one_based(v) end
+    list[#list + 1] = v
+  end
+  return w[2], parse_shape(w[3]), list, w[1]
+end
+
+local function spelled(text)
+  local dtype, shape, list = M.parse_tensor(text)
+  if dtype == "bool" then
+    for i, v in ipairs(list) do list[i] = v ~= 0 end
+  end
+  return values.from_list(list, shape, dtype)
+end
+
+-- Turns an argument of a case into what Lua passes; notes float64 tensors in `leaves`.
+local function build(arg, leaves)
+  if type(arg) == "table" then
+    local list = {}
+    for i, item in ipairs(arg) do list[i] = build(item, leaves) end
+    return list
+  elseif type(arg) ~= "string" then
+    return arg
+  end
+  local tag, rest = arg:match("^(%u) ?(.*)$")
+  if tag == "N" then return nil end
+  if tag == "S" then return rest end
+  if tag == "D" then
+    local dims = words(rest)
+    for i, d in ipairs(dims) do dims[i] = one_based(math.tointeger(d)) end
+    return #dims == 1 and dims[1] or dims
+  elseif tag == "O" then
+    local options = {}
+    for key, value in rest:gmatch("(%w+)=(%S+)") do options[key] = value end
+    return options
+  elseif tag == "T" then
+    local w = words(rest)
+    local t = values.generate(parse_shape(w[2]), number(w[3]), number(w[4]), w[1], number(w[5]))
+    if w[1] == "float64" then leaves[#leaves + 1] = t end
+    return t
+  end
+  local t = spelled(arg)
+  if tag == "V" and t.dtype == "float64" then leaves[#leaves + 1] = t end
+  return t
+end
+
+-- The arguments of a case as a packed list, and its float64 tensors.
+function M.arguments(case)
+  local args, leaves = { n = #case[2] }, {}
+  for i = 1, args.n do args[i] = build(case[2][i], leaves) end
+  return args, leaves
+end
+
+-- Calls an operation by its Lua name: a function of the module, or a method of the first argument.
+function M.call(name, args)
+  local f = cr[name]
+  if name:sub(-1) == "_" or f == nil then
+    local self = args[1]
+    return self[name](self, table.unpack(args, 2, args.n))
+  end
+  return f(table.unpack(args, 1, args.n))
+end
+
+-- The results as a list of tensors (an operation may return several values).
+function M.results(name, args)
+  local list = table.pack(M.call(name, args))
+  if list.n == 1 and type(list[1]) == "table" then return list[1] end
+  return list
+end
+
+-- The sum of the differentiable results, each times fixed weights, as a scalar; nil if there are none.
+local function weighted(results)
+  local loss
+  for i, r in ipairs(results) do
+    if r.requires_grad then
+      local w = values.generate(r.shape, -1, 1, "float64", 899 + i)
+      local part = (r * w:to(r.dtype)):sum():to("float64")
+      loss = loss and loss + part or part
+    end
+  end
+  return loss
+end
+
+local function check_results(results, wanted)
+  for i, text in ipairs(wanted) do
+    local dtype, shape, list, tag = M.parse_tensor(text)
+    local problem = values.differs(results[i], dtype, shape, tag ~= "E" and list or nil)
+    if problem then return ("result %d: %s"):format(i, problem) end
+  end
+  if #results ~= #wanted then return ("gives %d results, not %d"):format(#results, #wanted) end
+end
+
+local function check_gradients(results, leaves, wanted)
+  local loss = weighted(results)
+  local found = loss and table.pack(cr.grad(loss, leaves, { allow_unused = true })) or {}
+  for i, leaf in ipairs(leaves) do
+    local _, shape, list = nil, leaf.shape, {}
+    if wanted[i] ~= "N" then _, shape, list = M.parse_tensor(wanted[i]) end
+    if found[i] == nil then
+      for _, v in ipairs(list) do
+        if v ~= 0 then return ("no gradient for tensor %d, expected %s"):format(i, wanted[i]) end
+      end
+    elseif wanted[i] ~= "N" then
+      local problem = values.differs(found[i], "float64", shape, list, 1e-9, 1e-10)
+      if problem then return ("gradient of tensor %d: %s"):format(i, problem) end
+    end
+  end
+end
+
+-- Runs one case; returns nil, or a sentence that says what differs from PyTorch.
+function M.check(case)
+  local name, wanted, gradients = case[1], case[3], case[4]
+  local args, leaves = M.arguments(case)
+  if gradients then
+    for _, leaf in ipairs(leaves) do leaf:requires_grad_() end
+    if name:sub(-1) == "_" then args[1] = args[1]:clone() end
+  end
+  local ok, problem = pcall(function()
+    local results = M.results(name, args)
+    return check_results(results, wanted) or (gradients and check_gradients(results, leaves, gradients)) or nil
+  end)
+  return problem and tostring(problem) or (not ok and "failed") or nil
+end
+
+local function show(arg)
+  if type(arg) == "table" then
+    local list = {}
+    for i, item in ipairs(arg) do list[i] = show(item) end
+    return "{" .. table.concat(list, ", ") .. "}"
+  end
+  return type(arg) == "string" and "[" .. arg .. "]" or tostring(arg)
+end
+
+-- A case as text, for messages.
+function M.describe(case)
+  local list = {}
+  for i, arg in ipairs(case[2]) do list[i] = show(arg) end
+  return ("%s(%s)"):format(case[1], table.concat(list, ", "))
+end
+
+-- All recorded cases of operations, by the operation's Lua name; families as record.py names them.
+function M.load(families)
+  local by_name = {}
+  for _, family in ipairs(families) do
+    for _, case in ipairs(require("spec.oracle." .. family)) do
+      local list = by_name[case[1]] or {}
+      by_name[case[1]] = list
+      list[#list + 1] = case
+    end
+  end
+  return by_name
+end
+
+return M

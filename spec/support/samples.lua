@@ -1,0 +1,159 @@
+-- samples.lua: the catalogue as the specs see it, and the arguments that its entries give as samples.
+--
+-- Holds true: a sample is a packed list of arguments in the order of the signature, made anew on every
+-- call, so that a spec may write to its tensors.
+
+package.path = package.path .. ";./src/?.lua"
+local catalogue = require "catalogue"
+local cr = require "cresset"
+local values = require "spec.support.values"
+
+local M = {}
+
+local loaded
+-- The catalogue; it is read with names only, since formulas run in the generator, not here.
+function M.catalogue()
+  loaded = loaded or catalogue.load("src/ops")
+  return loaded
+end
+
+-- The entries that a script can call.
+function M.public()
+  local list = {}
+  for _, e in ipairs(M.catalogue().entries) do
+    if not e.hidden and (e.method ~= false or e.func ~= false) then list[#list + 1] = e end
+  end
+  return list
+end
+
+-- What a sample function gets: t, i, b make tensors, each call other numbers.
+local function maker(seed)
+  local s = { none = {} }
+  local function next_seed()
+    seed = seed + 1
+    return seed
+  end
+  function s.t(shape, lo, hi, dtype)
+    return values.generate(shape, lo or -2, hi or 2, dtype or "float64", next_seed())
+  end
+  function s.i(shape, lo, hi) return values.generate(shape, lo, hi, "int64", next_seed()) end
+  function s.b(shape) return values.generate(shape, 0, 1, "bool", next_seed()) end
+  return s
+end
+
+local shapes_of_operands = { { { 2, 3 }, { 3 }, { 2, 1 }, { 1 } }, { {}, { 2 }, {}, {} }, { { 0, 2 }, { 2 }, { 1 }, {} } }
+
+-- The samples of an elementwise entry that gives a domain, or nothing.
+local function by_domain(e, s)
+  local domain = e.samples and e.samples.domain or { -2, 2 }
+  local list = {}
+  for _, shapes in ipairs(shapes_of_operands) do
+    local args, k = {}, 0
+    for i, p in ipairs(e.params) do
+      if p.type == "tensor" or p.type == "operand" then
+        k = k + 1
+        args[i] = p.name == e.mask and s.b(shapes[k]) or s.t(shapes[k], domain[1], domain[2])
+      elseif not p.optional then
+        error(("%s: the parameter %s has no default, so its samples must be a function"):format(e.name, p.name), 0)
+      end
+    end
+    args.n = #e.params
+    list[#list + 1] = args
+  end
+  return list
+end
+
+-- The samples of an entry: a list of packed arguments.
+function M.of(e)
+  local s = maker(#e.name * 7 + e.name:byte(1))
+  if type(e.samples) ~= "function" then
+    if not e.pointwise then error(e.name .. ": has no samples", 0) end
+    return by_domain(e, s)
+  end
+  local list = e.samples(s)
+  for _, args in ipairs(list) do
+    args.n = 0
+    for i = 1, #e.params do
+      if args[i] ~= nil then args.n = i end
+      if args[i] == s.none then args[i] = nil end
+    end
+  end
+  if #list == 0 then error(e.name .. ": has no samples", 0) end
+  return list
+end
+
+-- Whether Lua's overloads would take these arguments for this entry: used to tell overloads apart.
+local function fits(e, args)
+  if args.n > #e.params + 1 then return false end
+  for i, p in ipairs(e.params) do
+    local v = args[i]
+    local kind = type(v)
+    local ok = v == nil and p.optional
+    if p.type == "tensor" then ok = ok or kind == "userdata"
+    elseif p.type == "operand" then ok = ok or kind == "userdata" or kind == "number" or kind == "boolean"
+    elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table"
+    elseif p.type == "ints" or p.type == "dims" then ok = ok or kind == "table" or kind == "number"
+    elseif p.type == "string" or p.type == "dtype" or p.type == "device" then ok = ok or kind == "string"
+    elseif p.type == "bool" then ok = ok or kind == "boolean"
+    elseif p.type == "int" or p.type == "dim" then ok = ok or math.type(v) == "integer"
+    else ok = ok or kind == "number" or kind == "boolean"
+    end
+    if not ok and not (kind == "table" and i == args.n and p.optional) then return false end
+  end
+  return true
+end
+
+-- The entry that a call by Lua name reaches.
+function M.entry_for(name, args)
+  for _, e in ipairs(M.public()) do
+    local called = e.inplace_only and e.lua:gsub("_?$", "_") or e.lua
+    if called == name and fits(e, args) then return e end
+  end
+end
+
+-- Calls the entry as a script would; returns the list of results.
+function M.call(e, args)
+  local results
+  if e.inplace_only then
+    local self = args[1]:clone()
+    local name = e.lua:sub(-1) == "_" and e.lua or e.lua .. "_"
+    results = table.pack(self[name](self, table.unpack(args, 2, args.n)))
+  elseif e.func ~= false then
+    results = table.pack(cr[e.lua](table.unpack(args, 1, args.n)))
+  else
+    results = table.pack(args[1][e.lua](args[1], table.unpack(args, 2, args.n)))
+  end
+  return results
+end
+
+-- A copy of the arguments with every tensor mapped by f (also those in lists).
+function M.map(args, f)
+  local copy = { n = args.n }
+  for i = 1, args.n do
+    local v = args[i]
+    if type(v) == "userdata" then
+      copy[i] = f(v)
+    elseif type(v) == "table" and type(v[1]) == "userdata" then
+      copy[i] = {}
+      for k, t in ipairs(v) do copy[i][k] = f(t) end
+    else
+      copy[i] = v
+    end
+  end
+  return copy
+end
+
+-- The floating tensors among the arguments, in order.
+function M.inputs(args)
+  local list = {}
+  M.map(args, function(t)
+    if t:is_floating_point() then list[#list + 1] = t end
+    return t
+  end)
+  return list
+end
+
+-- True if the entry draws random numbers: such a call is repeated from one seed.
+function M.is_random(e) return e.family == "random" end
+
+return M

@@ -1,0 +1,178 @@
+/* alloc.c: small blocks (tensor headers, nodes, small data) from lists that belong to the thread.
+ *
+ * Holds true: taking and giving back a small block that is cached touches no shared memory. Blocks
+ * have no header: who frees one knows its size. Lists are bounded, the rest goes back to the system,
+ * and so does all of it when the thread ends. */
+#include "alloc.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define LIST_BYTES (256 << 10) /* that a thread keeps in one list */
+
+CR__TLS cr__cache *cr__my_cache;
+_Atomic int64_t cr__small_held;
+
+/* The caches of all threads, and the counts of threads that have ended. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static cr__cache *caches;
+static int64_t ended_objects, ended_allocations;
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool have_key;
+
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+static void thread_ends(void *cache) {
+  cr__cache *c = cache;
+  cr__small_flush(c);
+  cr__data_flush(c);
+  pthread_mutex_lock(&lock);
+  ended_objects += c->objects;
+  ended_allocations += c->allocations;
+  if (c->next) c->next->previous = c->previous;
+  if (c->previous)
+    c->previous->next = c->next;
+  else
+    caches = c->next;
+  pthread_mutex_unlock(&lock);
+  cr__my_cache = NULL;
+  free(c);
+}
+
+static void make_key(void) {
+  have_key = pthread_key_create(&key, thread_ends) == 0;
+  pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+cr__cache *cr__cache_make(void) {
+  if (cr__my_cache) return cr__my_cache;
+  cr__cache *c = calloc(1, sizeof *c);
+  if (!c) {
+    cr__fail_memory("the thread's cache", sizeof *c);
+    return NULL;
+  }
+  pthread_once(&once, make_key);
+  if (have_key) pthread_setspecific(key, c);
+  pthread_mutex_lock(&lock);
+  c->next = caches;
+  if (caches) caches->previous = c;
+  caches = c;
+  pthread_mutex_unlock(&lock);
+  return cr__my_cache = c;
+}
+
+void cr__cache_totals(int64_t *objects, int64_t *allocations) {
+  pthread_mutex_lock(&lock);
+  int64_t o = ended_objects, a = ended_allocations;
+  for (cr__cache *c = caches; c; c = c->next) {
+    o += atomic_load_explicit(&c->objects, memory_order_relaxed);
+    a += atomic_load_explicit(&c->allocations, memory_order_relaxed);
+  }
+  pthread_mutex_unlock(&lock);
+  *objects = o;
+  *allocations = a;
+}
+
+static size_t list_of(size_t n) { return (n + CR__GRAIN - 1) / CR__GRAIN + (n == 0); }
+
+static void *take_from_system(size_t n, size_t size) {
+  if (cr__over_limit("a small block", n)) return NULL;
+  void *p = malloc(size);
+  if (!p) {
+    cr_memory_empty_cache(CR_CPU);
+    p = malloc(size);
+  }
+  if (!p)
+    cr__fail_memory("a small block", n);
+  else
+    atomic_fetch_add_explicit(&cr__small_held, (int64_t)size, memory_order_relaxed);
+  return p;
+}
+
+static void give_to_system(void *p, size_t size) {
+  free(p);
+  atomic_fetch_sub_explicit(&cr__small_held, (int64_t)size, memory_order_relaxed);
+}
+
+void *cr__alloc(size_t n) {
+  cr__cache *c = cr__cache_get();
+  if (CR__UNLIKELY(!c)) return NULL;
+  if (CR__UNLIKELY(cr__injected(c))) {
+    cr__fail_memory("a small block", n);
+    return NULL;
+  }
+  size_t list = list_of(n);
+  void *p;
+  if (list >= CR__SMALL_LISTS) {
+    p = take_from_system(n, n);
+  } else if ((p = c->small[list]) != NULL) {
+    c->small[list] = c->small[list]->next;
+    c->nsmall[list]--;
+  } else {
+    p = take_from_system(n, CR__UNCACHED ? n : list * CR__GRAIN);
+  }
+  if (CR__UNLIKELY(!p)) return NULL;
+  cr__count_own(&c->objects, 1);
+  cr__count_own(&c->allocations, 1);
+  c->since += (int64_t)n;
+  return p;
+}
+
+void cr__free(void *p, size_t n) {
+  if (!p) return;
+  size_t list = list_of(n);
+  cr__cache *c = cr__my_cache;
+  if (CR__UNLIKELY(!c)) { /* a thread that has made nothing frees: it must be able to count */
+    cr_error code = cr_error_code();
+    c = cr__cache_make();
+    if (!c && code == CR_E_OK) cr_error_clear();
+  }
+  if (CR__LIKELY(c != NULL)) cr__count_own(&c->objects, -1);
+  if (CR__UNCACHED || list >= CR__SMALL_LISTS) {
+    give_to_system(p, n);
+  } else if (c && c->nsmall[list] * list * CR__GRAIN < LIST_BYTES) {
+    cr__block *b = p;
+    b->next = c->small[list];
+    c->small[list] = b;
+    c->nsmall[list]++;
+  } else {
+    give_to_system(p, list * CR__GRAIN);
+  }
+}
+
+void cr__small_flush(cr__cache *c) {
+  for (size_t list = 0; list < CR__SMALL_LISTS; list++) {
+    while (c->small[list]) {
+      cr__block *b = c->small[list];
+      c->small[list] = b->next;
+      give_to_system(b, list * CR__GRAIN);
+    }
+    c->nsmall[list] = 0;
+  }
+}
+
+/* ---- Failure injection and the pressure on a collector ---- */
+
+void cr_memory_fail(int64_t n) {
+  cr__cache *c = cr__cache_get();
+  if (c) c->fail_in = n < 0 ? 0 : n;
+}
+
+int64_t cr_memory_fail_left(void) { return cr__my_cache ? cr__my_cache->fail_in : 0; }
+
+#define PRESSURE_MIN (64 << 20)
+
+bool cr_memory_pressure(void) {
+  const cr__cache *c = cr__my_cache;
+  return c && c->since >= PRESSURE_MIN && c->since >= c->live;
+}
+
+void cr_memory_collected(void) {
+  cr__cache *c = cr__cache_get();
+  cr_memory stats;
+  if (!c || cr_memory_stats(CR_CPU, &stats)) return;
+  c->since = 0;
+  c->live = stats.allocated;
+}

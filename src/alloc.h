@@ -1,0 +1,65 @@
+/* alloc.h: what alloc.c (small blocks) and memory.c (tensor data on the host) share.
+ *
+ * Holds true: a cache belongs to one thread, which alone changes it; other threads only read its
+ * counters. Blocks may be freed by another thread than the one that took them, so counters of one
+ * thread may be negative and only sums over all threads mean something. */
+#ifndef CR__ALLOC_H
+#define CR__ALLOC_H
+
+#include <stdatomic.h>
+
+#include "base.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CR__UNCACHED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define CR__UNCACHED 1
+#endif
+#ifndef CR__UNCACHED
+#define CR__UNCACHED 0 /* 1: every block comes from the system, so that misuse shows */
+#endif
+
+#define CR__GRAIN 16       /* small blocks: a list per multiple of it */
+#define CR__SMALL_LISTS 65 /* up to 1024 bytes */
+#define CR__DATA_LISTS 72  /* data of up to 32 KiB is cached per thread */
+
+typedef struct cr__block {
+  struct cr__block *next;
+} cr__block;
+
+typedef struct cr__cache {
+  cr__block *small[CR__SMALL_LISTS];
+  cr__block *data[CR__DATA_LISTS];
+  uint32_t nsmall[CR__SMALL_LISTS];
+  uint32_t ndata[CR__DATA_LISTS];
+  _Atomic int64_t objects;     /* small blocks taken less those given back */
+  _Atomic int64_t allocations; /* blocks of both kinds handed out */
+  int64_t fail_in;             /* > 0: that many allocations from now, one fails */
+  int64_t since;               /* bytes handed out since this thread's last collection */
+  int64_t live;                /* bytes of tensor data that were live after it */
+  struct cr__cache *next, *previous;
+} cr__cache;
+
+extern CR__TLS cr__cache *cr__my_cache;
+cr__cache *cr__cache_make(void); /* the calling thread's; NULL with the error set */
+static inline cr__cache *cr__cache_get(void) {
+  return CR__LIKELY(cr__my_cache != NULL) ? cr__my_cache : cr__cache_make();
+}
+/* Counts by the owner alone, so no locked instruction is needed. */
+static inline void cr__count_own(_Atomic int64_t *counter, int64_t by) {
+  atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                        memory_order_relaxed);
+}
+static inline bool cr__injected(cr__cache *c) { return c->fail_in > 0 && --c->fail_in == 0; }
+void cr__cache_totals(int64_t *objects, int64_t *allocations); /* over all threads */
+extern _Atomic int64_t cr__small_held; /* bytes of small blocks, cached ones included */
+void cr__small_flush(cr__cache *c); /* gives cached small blocks back to the system */
+
+/* memory.c */
+int cr__over_limit(const char *what, size_t nbytes); /* nonzero with the error set */
+void cr__data_flush(cr__cache *c);
+
+#endif

@@ -1,0 +1,373 @@
+/* apply.c: the dispatcher. Every operation, from C or from a binding, passes here.
+ *
+ * Holds true: arguments are checked for presence and kind before anything happens; an operation
+ * either gives all its results or an error and none; what a run function calls is recorded by
+ * nobody (cr__below), what a composite calls records itself. */
+#include "core.h"
+
+#include <string.h>
+
+CR__TLS int cr__below;
+
+#define MAX_PARAMS 16
+
+/* ---- Arguments ---------------------------------------------------------------------------- */
+
+#define KIND(k) (1u << (k))
+static const uint16_t accepted_kinds[] = {
+    [CR_P_TENSOR] = KIND(CR_TENSOR),
+    [CR_P_OPERAND] = KIND(CR_TENSOR) | KIND(CR_INT) | KIND(CR_FLOAT) | KIND(CR_BOOLEAN_VALUE),
+    [CR_P_TENSORS] = KIND(CR_TENSORS),
+    [CR_P_SCALAR] = KIND(CR_INT) | KIND(CR_FLOAT) | KIND(CR_BOOLEAN_VALUE),
+    [CR_P_INT] = KIND(CR_INT),
+    [CR_P_FLOAT] = KIND(CR_FLOAT),
+    [CR_P_BOOL] = KIND(CR_BOOLEAN_VALUE),
+    [CR_P_DIM] = KIND(CR_INT),
+    [CR_P_DIMS] = KIND(CR_INTS),
+    [CR_P_SHAPE] = KIND(CR_INTS),
+    [CR_P_INTS] = KIND(CR_INTS),
+    [CR_P_STRING] = KIND(CR_STRING),
+    [CR_P_DTYPE] = KIND(CR_DTYPE_VALUE),
+    [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
+};
+
+/* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
+static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
+  if (type == CR_P_FLOAT && v->kind == CR_INT) {
+    *v = cr_float((double)v->u.i);
+    return true;
+  }
+  bool list = type == CR_P_DIMS || type == CR_P_SHAPE || type == CR_P_INTS;
+  if (list && v->kind == CR_INT) {
+    *room = v->u.i;
+    *v = cr_ints(room, 1);
+    return true;
+  }
+  return false;
+}
+
+/* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
+static int check_args(const cr_op *op, const cr_value *args, cr_value *fixed, int64_t *room) {
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_param *p = &op->params[i];
+    cr_value v = args[i];
+    if (v.kind == CR_NONE) {
+      if (!p->optional) return cr__fail_absent(op->name, p->name);
+      fixed[i] = p->otherwise;
+      if (fixed[i].kind == CR_NONE) continue;
+      v = fixed[i];
+    }
+    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
+        !convert_kind(&v, p->type, &room[i]))
+      return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
+                      p->name);
+    fixed[i] = v;
+  }
+  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed)))
+    return cr__interrupted();
+  return 0;
+}
+
+int cr__undo(cr_tensor **out, int n) {
+  for (int i = 0; i < n; i++) {
+    cr_release(out[i]);
+    out[i] = NULL;
+  }
+  return cr_error_code() ? (int)cr_error_code() : CR_E_INTERNAL;
+}
+
+void cr__drop_list(cr_value v) {
+  for (int i = 0; i < v.n; i++) cr_release(v.u.ts[i]);
+  cr__free((void *)v.u.ts, (size_t)v.n * sizeof(cr_tensor *));
+}
+
+/* ---- The pure form --------------------------------------------------------------------------- */
+
+static bool wants_node(const cr_op *op, const cr_value *args) {
+  const cr__impl *impl = &cr__impls[op->id];
+  if (!impl->backward || !cr__recording()) return false;
+  for (int i = 0; i < impl->ndiff; i++) {
+    const cr_value *v = &args[impl->diff[i]];
+    if (v->kind == CR_TENSOR && cr__requires(v->u.t)) return true;
+    if (v->kind == CR_TENSORS) {
+      for (int j = 0; j < v->n; j++)
+        if (v->u.ts[j] && cr__requires(v->u.ts[j])) return true;
+    }
+  }
+  return false;
+}
+
+/* A rewriting operation's pure form: the same on a copy of its first argument. */
+static int run_on_copy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_value mine[MAX_PARAMS];
+  memcpy(mine, args, op->nparam * sizeof *mine);
+  cr_tensor *copy = cr__new_strided_like(op->name, args[0].u.t, (cr_dtype)args[0].u.t->dtype);
+  mine[0] = cr_of(copy);
+  int code = copy ? cr__copy(op->name, copy, args[0].u.t) : (int)cr_error_code();
+  if (!code) code = cr__impls[op->id].run(op, mine, out, nout);
+  if (code) {
+    cr_release(copy);
+    return code;
+  }
+  out[0] = copy;
+  *nout = 1;
+  return 0;
+}
+
+static int run_below(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  const cr__impl *impl = &cr__impls[op->id];
+  int code;
+  cr__below++;
+  if (!impl->run) {
+    code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
+    if (!code) code = cr__run_pointwise(op, args, out, nout);
+  } else if (impl->rewrites) {
+    code = run_on_copy(op, args, out, nout);
+  } else {
+    code = impl->run(op, args, out, nout);
+  }
+  cr__below--;
+  return code;
+}
+
+static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out, int nout) {
+  cr_node *n = cr__record(op, args, out, nout, false);
+  if (!n) return cr__undo(out, nout);
+  for (int i = 0; i < nout; i++)
+    if (cr__category((cr_dtype)out[i]->dtype) >= CR_FLOATING) cr__set_history(out[i], n, (uint32_t)i);
+  int code = cr__record_outputs(n, out);
+  cr_node_release(n);
+  return code ? cr__undo(out, nout) : 0;
+}
+
+static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
+  if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
+  cr__view_kind kind = cr__modes.no_grad                ? CR__VIEW_NO_GRAD
+                       : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
+                                                        : CR__VIEW_PLAIN;
+  for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
+}
+
+static int apply(const cr_op *op, const cr_value *given, cr_tensor **out, int *nout) {
+  cr_value args[MAX_PARAMS];
+  int64_t room[MAX_PARAMS];
+  *nout = op->nout;
+  int code = check_args(op, given, args, room);
+  if (CR__UNLIKELY(code)) return code;
+  if (op->flags & CR_OP_INPLACE_ONLY)
+    return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
+  const cr__impl *impl = &cr__impls[op->id];
+  if (impl->composite) return impl->run(op, args, out, nout);
+  bool node = wants_node(op, args);
+  code = run_below(op, args, out, nout);
+  if (CR__UNLIKELY(code)) return code;
+  if (*nout && op->nparam && args[0].kind == CR_TENSOR && out[0] == args[0].u.t)
+    return 0; /* nothing was to be done: the argument itself */
+  if (op->flags & CR_OP_VIEW) mark_views(op, args[0].u.t, out, *nout);
+  return node ? record_results(op, args, out, *nout) : 0;
+}
+
+int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  int n;
+  for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  int code = apply(op, args, out, &n);
+  if (nout) *nout = code ? 0 : n;
+  return code;
+}
+
+cr_tensor *cr__op1(int id, const cr_value *args) {
+  cr_tensor *out[CR_MAX_OUTPUTS];
+  int n;
+  out[0] = NULL;
+  return apply(&cr__ops[id], args, out, &n) ? NULL : out[0];
+}
+
+/* ---- In place ---------------------------------------------------------------------------------- */
+
+/* Computes out of place, then writes the result over self. */
+static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
+  cr_tensor *out[CR_MAX_OUTPUTS] = {NULL};
+  int nout = op->nout;
+  int code = cr__impls[op->id].run(op, args, out, &nout);
+  if (code) return code;
+  cr__text a, b;
+  if (out[0]->ndim != self->ndim ||
+      memcmp(cr__sizes(out[0]), cr__sizes(self), self->ndim * sizeof(int64_t)) != 0)
+    code = cr__fail(CR_E_SHAPE, "%s_: the result has shape %s, which does not fit self of shape %s",
+                    op->name, cr__shape_text(out[0]->ndim, cr__sizes(out[0]), &a),
+                    cr__shape_text(self->ndim, cr__sizes(self), &b));
+  else if (!cr__can_cast((cr_dtype)out[0]->dtype, (cr_dtype)self->dtype))
+    code = cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->name,
+                    cr_dtype_name((cr_dtype)out[0]->dtype), cr_dtype_name((cr_dtype)self->dtype));
+  else
+    code = cr__copy(op->name, self, out[0]);
+  for (int i = 0; i < nout; i++) cr_release(out[i]);
+  return code;
+}
+
+static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
+  const cr__impl *impl = &cr__impls[op->id];
+  int nout = 0, code;
+  cr__below++;
+  if (!impl->run) {
+    code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
+    if (!code) code = cr__pointwise_into(op, args, self);
+  } else if (impl->rewrites) {
+    code = impl->run(op, args, NULL, &nout);
+  } else {
+    code = run_and_copy(op, args, self);
+  }
+  cr__below--;
+  return code;
+}
+
+/* The twin of a composite: the composite on a copy, whose result is written back. */
+static int composite_inplace(const cr_op *op, cr_value *args) {
+  cr_tensor *self = args[0].u.t;
+  cr_tensor *copy = cr__op1(CR__OP_clone, &args[0]);
+  args[0] = cr_of(copy);
+  cr_tensor *result = cr__op1(op->id, args);
+  int code = cr_call_inplace(&cr__ops[CR__OP_copy_], (cr_value[]){cr_of(self), cr_of(result)});
+  cr_release(copy);
+  cr_release(result);
+  return code;
+}
+
+int cr_call_inplace(const cr_op *op, const cr_value *given) {
+  cr_value args[MAX_PARAMS];
+  int64_t room[MAX_PARAMS];
+  int code = check_args(op, given, args, room);
+  if (CR__UNLIKELY(code)) return code;
+  if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY)))
+    return cr__fail(CR_E_ARGUMENT, "%s: has no in-place form", op->name);
+  if (args[0].kind != CR_TENSOR)
+    return cr__fail(CR_E_ARGUMENT, "%s_: only a tensor can be written in place", op->name);
+  if (cr__impls[op->id].composite) return composite_inplace(op, args);
+  cr_tensor *self = args[0].u.t;
+  /* An operation without derivative still cuts self's history. */
+  bool node = cr__recording() && (wants_node(op, args) || cr__requires(self));
+  code = cr__inplace_check(op->lua, self, node);
+  if (CR__UNLIKELY(code)) return code;
+  cr_node *n = node ? cr__record(op, args, &self, 1, true) : NULL;
+  if (node && !n) return (int)cr_error_code();
+  code = write_self(op, args, self);
+  if (!code) {
+    self->storage->writer = op->lua;
+    cr__bump(self);
+    const cr__impl *impl = &cr__impls[op->id];
+    int self_edge = impl->ndiff && impl->diff[0] == 0 ? 0 : -1;
+    if (n) code = cr__record_outputs(n, &self);
+    if (n && !code) code = cr__inplace_record(self, n, self_edge, 0);
+  }
+  cr_node_release(n);
+  return code;
+}
+
+int cr_call_out(const cr_op *op, const cr_value *given, cr_tensor *out) {
+  cr_value args[MAX_PARAMS];
+  int64_t room[MAX_PARAMS];
+  int code = check_args(op, given, args, room);
+  if (code) return code;
+  if (!out) return cr__fail_absent(op->name, "out");
+  if (op->nout != 1 || (op->flags & (CR_OP_VIEW | CR_OP_INPLACE_ONLY)))
+    return cr__fail(CR_E_ARGUMENT, "%s: has no form that writes to out", op->name);
+  if (cr__recording() && (wants_node(op, args) || cr__requires(out)))
+    return cr__fail(CR_E_AUTOGRAD,
+                    "%s: writing to out is not differentiable, but an argument requires grad; leave "
+                    "out away, or call it under no_grad",
+                    op->name);
+  code = cr__inplace_check(op->lua, out, false);
+  if (code) return code;
+  cr_tensor *result = cr__op1(op->id, args);
+  if (!result) return (int)cr_error_code();
+  if (out->numel == 0 && result->numel != 0)
+    code = cr_resize(out, result->ndim, cr__sizes(result));
+  cr__text a, b;
+  if (!code && (out->ndim != result->ndim ||
+                memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
+    code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
+                    cr__shape_text(out->ndim, cr__sizes(out), &a),
+                    cr__shape_text(result->ndim, cr__sizes(result), &b));
+  if (!code && !cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
+    code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
+                    cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
+  if (!code) code = cr__copy(op->name, out, result);
+  if (!code) cr__bump(out);
+  cr_release(result);
+  return code;
+}
+
+/* ---- The table ---------------------------------------------------------------------------------- */
+
+int cr_op_count(void) { return cr__nops; }
+const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__nops ? &cr__ops[i] : NULL; }
+const cr_op *cr_op_find(const char *name) {
+  for (int i = 0; i < cr__nops; i++)
+    if (strcmp(cr__ops[i].name, name) == 0) return &cr__ops[i];
+  return NULL;
+}
+
+cr_value cr__property(int save_kind, cr_value v) {
+  static const int64_t none[1];
+  const cr_tensor *t = v.kind == CR_TENSOR ? v.u.t : NULL;
+  switch (save_kind) {
+  case CR__SAVE_SHAPE: return cr_ints(t ? cr__sizes(t) : none, t ? t->ndim : 0);
+  case CR__SAVE_STRIDE: return cr_ints(t ? cr__steps(t) : none, t ? t->ndim : 0);
+  case CR__SAVE_DTYPE: return t ? cr_dtype_value((cr_dtype)t->dtype) : cr_none();
+  case CR__SAVE_DEVICE: return t ? cr_device_value(t->storage->device) : cr_none();
+  case CR__SAVE_NDIM: return cr_int(t ? t->ndim : 0);
+  case CR__SAVE_NUMEL: return cr_int(t ? t->numel : 1);
+  case CR__SAVE_OFFSET: return cr_int(t ? t->offset : 0);
+  default: return cr_none();
+  }
+}
+
+/* ---- Calls into a backend ------------------------------------------------------------------------- */
+
+void cr__view_of(const cr_tensor *t, cr__view *v) {
+  v->data = cr__data(t);
+  v->dtype = t->dtype;
+  v->ndim = t->ndim;
+  memcpy(v->shape, cr__sizes(t), t->ndim * sizeof(int64_t));
+  memcpy(v->stride, cr__steps(t), t->ndim * sizeof(int64_t));
+}
+
+void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout) {
+  k->op = op;
+  k->device = device;
+  k->nview = 0;
+  k->nout = nout;
+}
+
+cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
+  cr__view *v = &k->v[k->nview++];
+  cr__view_of(t, v);
+  return v;
+}
+
+int cr__launch_run(cr__launch *k, cr__kernel_id id) {
+  const cr__backend *b = cr__backend_of(k->device);
+  if (!b) return (int)cr_error_code();
+  if (!b->kernels[id])
+    return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
+  return b->kernels[id](k);
+}
+
+int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {
+  const cr_tensor *first = NULL;
+  for (int i = 0; i < n; i++) {
+    int count = args[i].kind == CR_TENSORS ? args[i].n : args[i].kind == CR_TENSOR;
+    for (int j = 0; j < count; j++) {
+      const cr_tensor *t = args[i].kind == CR_TENSORS ? args[i].u.ts[j] : args[i].u.t;
+      if (!t) continue;
+      if (!first) first = t;
+      char a[16], b[16];
+      if (t->storage->device != first->storage->device)
+        return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", op,
+                        cr_device_name(first->storage->device, a),
+                        cr_device_name(t->storage->device, b));
+    }
+  }
+  *device = first ? first->storage->device : CR_CPU;
+  return 0;
+}

@@ -1,0 +1,184 @@
+/* args.c: single arguments of Lua calls, and values on their way back to Lua.
+ *
+ * Holds true: numbers are Lua numbers, never strings that look like them; an integer is exact or it
+ * is an error; a message names the operation, the argument, and what came instead. */
+#include <string.h>
+
+#include "binding.h"
+
+static int refuse(lua_State *L, int index, const char *op, const char *param, const char *wanted) {
+  const char *got = cr__lua_describe(L, index);
+  return cr__lua_error(L, "%s: %s must be %s, got %s", op, param, wanted, got);
+}
+
+bool cr__lua_to_int(lua_State *L, int index, int64_t *out) {
+  if (lua_type(L, index) != LUA_TNUMBER) return false;
+  int exact;
+  lua_Integer i = lua_tointegerx(L, index, &exact);
+  if (exact) *out = i;
+  return exact;
+}
+
+bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
+  switch (lua_type(L, index)) {
+    case LUA_TNUMBER:
+      *out = lua_isinteger(L, index) ? cr_int(lua_tointeger(L, index))
+                                     : cr_float(lua_tonumber(L, index));
+      return true;
+    case LUA_TBOOLEAN: *out = cr_bool(lua_toboolean(L, index)); return true;
+    default: return false;
+  }
+}
+
+bool cr__lua_to_device(lua_State *L, int index, cr_device *out) {
+  if (lua_type(L, index) != LUA_TSTRING) return false;
+  if (cr_device_parse(lua_tostring(L, index), out) == 0) return true;
+  cr_error_clear();
+  return false;
+}
+
+cr_dtype cr__lua_to_dtype(lua_State *L, int index) {
+  return lua_type(L, index) == LUA_TSTRING ? cr_dtype_parse(lua_tostring(L, index)) : CR_DTYPE_NONE;
+}
+
+cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const char *param) {
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  if (!u) refuse(L, index, op, param, "a tensor");
+  if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op, param);
+  return u->t;
+}
+
+int64_t cr__lua_int_arg(lua_State *L, int index, const char *op, const char *param) {
+  int64_t i = 0;
+  if (!cr__lua_to_int(L, index, &i)) refuse(L, index, op, param, "an integer");
+  return i;
+}
+
+double cr__lua_float_arg(lua_State *L, int index, const char *op, const char *param) {
+  if (lua_type(L, index) != LUA_TNUMBER) refuse(L, index, op, param, "a number");
+  return lua_tonumber(L, index);
+}
+
+bool cr__lua_bool_arg(lua_State *L, int index, const char *op, const char *param) {
+  if (lua_type(L, index) != LUA_TBOOLEAN) refuse(L, index, op, param, "true or false");
+  return lua_toboolean(L, index);
+}
+
+const char *cr__lua_string_arg(lua_State *L, int index, const char *op, const char *param) {
+  if (lua_type(L, index) != LUA_TSTRING) refuse(L, index, op, param, "a string");
+  return lua_tostring(L, index);
+}
+
+cr_dtype cr__lua_dtype_arg(lua_State *L, int index, const char *op, const char *param) {
+  cr_dtype dtype = cr__lua_to_dtype(L, index);
+  if (dtype == CR_DTYPE_NONE) refuse(L, index, op, param, CR__LUA_A_DTYPE);
+  return dtype;
+}
+
+cr_device cr__lua_device_arg(lua_State *L, int index, const char *op, const char *param) {
+  cr_device device = CR_CPU;
+  if (!cr__lua_to_device(L, index, &device)) refuse(L, index, op, param, CR__LUA_A_DEVICE);
+  return device;
+}
+
+int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param, bool single,
+                     int64_t *out, int max) {
+  if (single && cr__lua_to_int(L, index, out)) return 1;
+  if (lua_type(L, index) != LUA_TTABLE) refuse(L, index, op, param, "a table of integers");
+  lua_Unsigned n = lua_rawlen(L, index);
+  if (n > (lua_Unsigned)max)
+    cr__lua_error(L, "%s: %s may have %d entries at most, got %lld", op, param, max, (long long)n);
+  for (int i = 0; i < (int)n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    if (!cr__lua_to_int(L, -1, &out[i]))
+      cr__lua_error(L, "%s: %s[%d] must be an integer, got %s", op, param, i + 1,
+                    cr__lua_describe(L, -1));
+    lua_pop(L, 1);
+  }
+  return (int)n;
+}
+
+/* ---- Options tables ---- */
+
+static int unknown_option(lua_State *L, const char *op, const char *const *names) {
+  const char *got = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : cr__lua_describe(L, -1);
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (int i = 0; names[i]; i++) {
+    if (i) luaL_addstring(&b, ", ");
+    luaL_addstring(&b, names[i]);
+  }
+  luaL_pushresult(&b);
+  return cr__lua_error(L, "%s: there is no option '%s'; there are: %s", op, got, lua_tostring(L, -1));
+}
+
+static bool one_of(const char *name, const char *const *names) {
+  for (int i = 0; names[i]; i++)
+    if (strcmp(name, names[i]) == 0) return true;
+  return false;
+}
+
+int cr__lua_options(lua_State *L, int index, const char *op, const char *const *names) {
+  bool given = !lua_isnoneornil(L, index);
+  if (given && lua_type(L, index) != LUA_TTABLE) refuse(L, index, op, "options", "a table");
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 40, "no stack for options");
+  if (given) {
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+      lua_pop(L, 1);
+      if (lua_type(L, -1) != LUA_TSTRING || !one_of(lua_tostring(L, -1), names))
+        unknown_option(L, op, names);
+    }
+  }
+  int first = lua_gettop(L) + 1;
+  for (int i = 0; names[i]; i++) {
+    if (given) {
+      lua_pushstring(L, names[i]);
+      lua_rawget(L, index);
+    } else {
+      lua_pushnil(L);
+    }
+  }
+  return first;
+}
+
+/* ---- Values back to Lua ---- */
+
+void cr__lua_push_shape(lua_State *L, const cr_tensor *t) {
+  int64_t shape[CR_MAX_DIMS];
+  int n = cr_ndim(t);
+  for (int d = 0; d < n; d++) shape[d] = cr_shape(t)[d];
+  cr_value v = cr_ints(shape, n);
+  cr__lua_push_value(L, &v);
+}
+
+void cr__lua_push_value(lua_State *L, const cr_value *v) {
+  char name[16];
+  luaL_checkstack(L, 4, "no stack for a value");
+  switch (v->kind) {
+    case CR_TENSOR: cr_lua_push(L, v->u.t); break;
+    case CR_TENSORS:
+      lua_createtable(L, v->n, 0);
+      for (int i = 0; i < v->n; i++) {
+        if (v->u.ts[i]) cr_lua_push(L, v->u.ts[i]);
+        else lua_pushboolean(L, false);
+        lua_rawseti(L, -2, i + 1);
+      }
+      break;
+    case CR_INT: lua_pushinteger(L, v->u.i); break;
+    case CR_FLOAT: lua_pushnumber(L, v->u.f); break;
+    case CR_BOOLEAN_VALUE: lua_pushboolean(L, v->u.i != 0); break;
+    case CR_INTS:
+      lua_createtable(L, v->n, 0);
+      for (int i = 0; i < v->n; i++) {
+        lua_pushinteger(L, v->u.is[i]);
+        lua_rawseti(L, -2, i + 1);
+      }
+      break;
+    case CR_STRING: lua_pushstring(L, v->u.s); break;
+    case CR_DTYPE_VALUE: lua_pushstring(L, cr_dtype_name((cr_dtype)v->u.i)); break;
+    case CR_DEVICE_VALUE: lua_pushstring(L, cr_device_name((cr_device)v->u.i, name)); break;
+    default: lua_pushnil(L);
+  }
+}

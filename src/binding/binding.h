@@ -1,0 +1,167 @@
+/* binding.h: what the files of the Lua binding share.
+ *
+ * Holds true: only cresset.h and Lua's headers are used here. Only this layer raises Lua errors, and
+ * it raises them where no reference to a tensor would be lost: an empty userdata (or list) exists
+ * before the reference that it will own, because every Lua call that allocates may longjmp. */
+#ifndef CR__BINDING_H
+#define CR__BINDING_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "cresset.h"
+
+/* ---- Tensors as userdata (tensor.c) ---- */
+
+/* A full userdata. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
+ * it from every foreign userdata, whatever metatable that one was given. `t` is NULL once closed. */
+typedef struct cr__lua_tensor {
+  cr_tensor *t;
+  const void *tag;
+} cr__lua_tensor;
+extern const char cr__lua_tensor_tag;
+
+/* Pushes an empty tensor userdata; the caller stores a reference in it, or leaves it empty. */
+cr__lua_tensor *cr__lua_new(lua_State *L);
+/* The userdata at index if it is a tensor (closed or not), else NULL. Never raises. */
+static inline cr__lua_tensor *cr__lua_test(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) != sizeof(cr__lua_tensor))
+    return NULL;
+  cr__lua_tensor *u = lua_touserdata(L, index);
+  return u->tag == &cr__lua_tensor_tag ? u : NULL;
+}
+/* The tensor at index, borrowed; else an error "<op>: <param> must be a tensor, got ...". */
+cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const char *param);
+
+/* ---- Lists of references that the collector can see (list.c) ---- */
+
+/* A userdata that owns up to `room` references: for calls that return several tensors, and to hold
+ * arguments while Lua code (which might close them) runs inside the call. */
+typedef struct cr__lua_list {
+  int n, room;
+  cr_tensor *t[];
+} cr__lua_list;
+/* Pushes an empty list. */
+cr__lua_list *cr__lua_new_list(lua_State *L, int room);
+/* Pushes a list with references to the tensors at index: one tensor, or a table of tensors. A false
+ * in the table stands for "no tensor" (NULL) where holes is true. */
+cr__lua_list *cr__lua_check_list(lua_State *L, int index, const char *op, const char *param,
+                                 bool holes);
+/* The same, but what is wrong with the table is pushed as text, and NULL returned. */
+cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool holes);
+/* Pushes the list's n tensors as n userdata (nil for NULL), moving the references. */
+void cr__lua_push_list(lua_State *L, cr__lua_list *list);
+
+/* ---- Errors (raise.c) ---- */
+
+/* Raises an error of one line, with the caller's position. */
+int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Raises the thread's pending core error, and clears it. With op, its signature is added for errors
+ * that are about arguments. An error object kept by cr__lua_keep_error is raised as it is. */
+int cr__lua_raise(lua_State *L, const cr_op *op);
+/* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler of
+ * cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
+void cr__lua_listen(void);
+void cr__lua_deliver(lua_State *L);
+/* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
+ * cr__lua_raise, sets the core's error to CR_E_CALLBACK with its text, and returns that code. */
+int cr__lua_keep_error(lua_State *L);
+/* Describes the value at index for messages: "a number", "a string", "a tensor (2x3 float32)"; the
+ * text stays on the stack (pushed). */
+const char *cr__lua_describe(lua_State *L, int index);
+
+/* ---- Memory (memory.c) ---- */
+
+/* To be called when results have been made: collects garbage if tensors have grown enough. */
+static inline void cr__lua_after(lua_State *L);
+void cr__lua_collect(lua_State *L);
+static inline void cr__lua_after(lua_State *L) {
+  if (__builtin_expect(cr_memory_pressure(), 0)) cr__lua_collect(L);
+}
+/* After a failed core call: true (once garbage and caches are gone and the error is cleared) if it
+ * ran out of memory and is worth one retry. False while cr.debug.fail_alloc() is in force. */
+bool cr__lua_retry(lua_State *L);
+void cr__lua_open_memory(lua_State *L); /* module table on top: memory, debug */
+
+/* ---- Arguments (args.c) ---- */
+
+/* Checks that the value at index is a table with no other keys than `names` (NULL-terminated) and
+ * pushes their values in order (nil where absent or where index holds nil); returns the index of the
+ * first. Values that nil is not may be told by lua_isnil. */
+int cr__lua_options(lua_State *L, int index, const char *op, const char *const *names);
+/* An int64 (a float with an exact integer value will do; no strings). False without an error set. */
+bool cr__lua_to_int(lua_State *L, int index, int64_t *out);
+int64_t cr__lua_int_arg(lua_State *L, int index, const char *op, const char *param);
+double cr__lua_float_arg(lua_State *L, int index, const char *op, const char *param);
+bool cr__lua_bool_arg(lua_State *L, int index, const char *op, const char *param);
+const char *cr__lua_string_arg(lua_State *L, int index, const char *op, const char *param);
+cr_dtype cr__lua_dtype_arg(lua_State *L, int index, const char *op, const char *param);
+cr_device cr__lua_device_arg(lua_State *L, int index, const char *op, const char *param);
+/* A table of ints (or, where `single`, one number) into out[0 .. max); returns how many. */
+int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param, bool single,
+                     int64_t *out, int max);
+/* The same for what may be something else: no dtype, false. */
+cr_dtype cr__lua_to_dtype(lua_State *L, int index);
+bool cr__lua_to_device(lua_State *L, int index, cr_device *out);
+/* What messages say is wanted. */
+#define CR__LUA_A_DTYPE                                                                            \
+  "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool)"
+#define CR__LUA_A_DEVICE "a device (\"cpu\", \"cuda\" or \"cuda:0\")"
+/* A number or boolean as a value; false for all else. */
+bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
+/* Pushes any value: numbers as they are, ints as a table, tensors as userdata (a reference of
+ * their own), lists of tensors as a table, dtypes and devices by name. */
+void cr__lua_push_value(lua_State *L, const cr_value *v);
+void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
+/* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read only
+ * once the results' userdata exist, since a finalizer that runs meanwhile may close the tensor. */
+static inline cr_value cr__lua_at(int index) { return (cr_value){CR_TENSOR, index, {0}}; }
+/* Calls op on op->nparam values; pushes the op->nout results (all of
+ * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
+ * Raises on failure. The second form is the in-place twin and pushes nothing. */
+int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
+void cr__lua_call_inplace(lua_State *L, const cr_op *op, const cr_value *args);
+/* The operations that the binding itself calls, found by name when the module opens. */
+#define CR__LUA_KNOWN(X)                                                                           \
+  X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select)         \
+  X(narrow) X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
+typedef enum cr__lua_known {
+#define X(name) CR__LUA_##name,
+  CR__LUA_KNOWN(X)
+#undef X
+      CR__LUA_KNOWN_COUNT
+} cr__lua_known;
+const cr_op *cr__lua_op(cr__lua_known which);
+/* Any other by name; an error if it does not exist. Slow: it searches the catalogue. */
+const cr_op *cr__lua_find_op(lua_State *L, const char *name);
+
+/* ---- The other files' parts of the module. All get the module table on top of the stack and leave
+ * it there; methods go into the table that cr__lua_methods pushes. ---- */
+
+void cr__lua_methods(lua_State *L); /* pushes the table of tensor methods */
+void cr__lua_open_tensor(lua_State *L);   /* tensor.c: the metatable and plain methods */
+void cr__lua_open_field(lua_State *L);    /* field.c: x.grad and the like */
+void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparison */
+void cr__lua_open_index(lua_State *L);    /* index.c: x[k], newaxis */
+void cr__lua_open_ops(lua_State *L);      /* call.c: the catalogue's operations */
+void cr__lua_open_raise(lua_State *L);    /* raise.c: warnings */
+void cr__lua_open_convert(lua_State *L);  /* convert.c: x:to and its forms */
+void cr__lua_open_table(lua_State *L);    /* table.c: tables in and out */
+void cr__lua_open_print(lua_State *L);    /* print.c */
+void cr__lua_open_autograd(lua_State *L); /* autograd.c: backward, grad, modes, anomaly, nodes */
+void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_tensors_hooks */
+void cr__lua_open_function(lua_State *L); /* function.c: Function */
+
+void cr__lua_metatable(lua_State *L);  /* pushes the metatable of tensors */
+int cr__lua_index_read(lua_State *L);  /* index.c: x[k] where k is no field: self, k on the stack */
+int cr__lua_index_write(lua_State *L); /* self, k, value on the stack */
+/* Pushes a detached copy of the tensor at index whose memory can be read here: on the CPU, contiguous,
+ * int64, float64 or bool (table.c). It is an alias where nothing has to change. */
+cr__lua_tensor *cr__lua_readable(lua_State *L, int index);
+/* Pushes grad_fn as a node userdata, nil for NULL (autograd.c); steals n, also when it raises. */
+void cr__lua_push_node(lua_State *L, cr_node *n);
+/* Pushes a new tensor made of the number, boolean, or nested table at index (table.c), of dtype or,
+ * with CR_DTYPE_NONE, of the one that the contents ask for. */
+void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype);
+
+#endif

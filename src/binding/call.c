@@ -1,0 +1,217 @@
+/* call.c: one C function behind every operation of the catalogue, as method and as function.
+ *
+ * Holds true: arguments are checked by the descriptor before anything is made; then the results'
+ * userdata are made, empty; only then are the arguments' pointers read and the core called. Between
+ * the core's success and the results' places nothing can longjmp. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "binding.h"
+#include "parse.h"
+
+/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. */
+typedef struct overloads {
+  bool inplace;
+  int n;
+  char name[64];
+  const cr_op *ops[];
+} overloads;
+
+/* ---- The core call ---- */
+
+/* Reads the pointers of tensor arguments from their userdata. */
+static void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value *out) {
+  for (int i = 0; i < op->nparam; i++) {
+    out[i] = args[i];
+    if (args[i].kind != CR_TENSOR) continue;
+    cr__lua_tensor *u = lua_touserdata(L, args[i].n);
+    if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[i].name);
+    out[i] = cr_of(u->t);
+  }
+}
+
+static int call_list(lua_State *L, const cr_op *op, const cr_value *args) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  cr__lua_list *list = cr__lua_new_list(L, CR_MAX_OUTPUTS);
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    if (!cr_call(op, v, list->t, &list->n)) break;
+    list->n = 0;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+  }
+  int n = list->n;
+  cr__lua_push_list(L, list);
+  return n;
+}
+
+int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  cr_tensor *out[CR_MAX_OUTPUTS];
+  cr__lua_tensor *results[8];
+  if (op->nout == 0 || op->nout > 8) {
+    int n = call_list(L, op, args);
+    cr__lua_after(L);
+    return n;
+  }
+  luaL_checkstack(L, op->nout + 4, "no stack for results");
+  for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new(L);
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    if (!cr_call(op, v, out, NULL)) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+  }
+  for (int i = 0; i < op->nout; i++) results[i]->t = out[i];
+  cr__lua_after(L);
+  return op->nout;
+}
+
+void cr__lua_call_inplace(lua_State *L, const cr_op *op, const cr_value *args) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    if (!cr_call_inplace(op, v)) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+  }
+  cr__lua_after(L);
+}
+
+static void call_out(lua_State *L, const cr_op *op, const cr_value *args, int index) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    cr_tensor *out = cr__lua_tensor_arg(L, index, op->lua, "out");
+    if (!cr_call_out(op, v, out)) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+  }
+  cr__lua_after(L);
+}
+
+/* The same values whichever state writes them. */
+static _Atomic(const cr_op *) known[CR__LUA_KNOWN_COUNT];
+
+const cr_op *cr__lua_op(cr__lua_known which) {
+  return atomic_load_explicit(&known[which], memory_order_relaxed);
+}
+
+const cr_op *cr__lua_find_op(lua_State *L, const char *name) {
+  const cr_op *op = cr_op_find(name);
+  if (!op) luaL_error(L, "the engine lacks the operation '%s' that its binding needs", name);
+  return op;
+}
+
+static void find_known(lua_State *L) {
+#define X(name) #name,
+  static const char *const names[] = {CR__LUA_KNOWN(X)};
+#undef X
+  for (int i = 0; i < CR__LUA_KNOWN_COUNT; i++) known[i] = cr__lua_find_op(L, names[i]);
+}
+
+/* ---- The closure ---- */
+
+static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
+  if (o->inplace) {
+    if (p->args[0].kind != CR_TENSOR)
+      return cr__lua_error(L, "%s: %s must be a tensor, got a number", o->name,
+                           p->op->params[0].name);
+    cr__lua_call_inplace(L, p->op, p->args);
+    lua_pushvalue(L, p->args[0].n);
+    return 1;
+  }
+  if (p->out) {
+    call_out(L, p->op, p->args, p->out);
+    lua_pushvalue(L, p->out);
+    return 1;
+  }
+  int n = cr__lua_call(L, p->op, p->args);
+  if (p->requires_grad) {
+    cr__lua_tensor *u = lua_touserdata(L, -1);
+    if (cr_set_requires_grad(u->t, true)) return cr__lua_raise(L, p->op);
+  }
+  return n;
+}
+
+/* "sum: dim must be ...; usage: sum(...)", with all signatures where there are several. */
+static int refuse(lua_State *L, const overloads *o, const char *problem) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (int i = 0; i < o->n; i++) {
+    const char *parameters = strchr(o->ops[i]->signature, '(');
+    if (i) luaL_addstring(&b, " or ");
+    luaL_addstring(&b, o->name);
+    luaL_addstring(&b, parameters);
+  }
+  luaL_pushresult(&b);
+  return cr__lua_error(L, "%s: %s; usage: %s", o->name, problem, lua_tostring(L, -1));
+}
+
+static int call_op(lua_State *L) {
+  const overloads *o = lua_touserdata(L, lua_upvalueindex(1));
+  cr__lua_parse p;
+  char best[sizeof p.problem];
+  int top = lua_gettop(L), best_progress = -1;
+  for (int i = 0; i < o->n; i++) {
+    if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p)) return finish(L, o, &p);
+    if (p.progress > best_progress) memcpy(best, p.problem, sizeof best);
+    if (p.progress > best_progress) best_progress = p.progress;
+    lua_settop(L, top);
+  }
+  return refuse(L, o, best);
+}
+
+/* ---- Registration ---- */
+
+/* Appends op to the closure that target (a table on the stack) has under name, or makes one. */
+static void add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace) {
+  lua_pushstring(L, name);
+  lua_rawget(L, made);
+  const overloads *old = lua_touserdata(L, -1);
+  int n = old ? old->n : 0;
+  overloads *o = lua_newuserdatauv(L, sizeof *o + (size_t)(n + 1) * sizeof(cr_op *), 0);
+  o->inplace = inplace;
+  o->n = n + 1;
+  snprintf(o->name, sizeof o->name, "%s", name);
+  if (old) memcpy(o->ops, old->ops, (size_t)n * sizeof(cr_op *));
+  o->ops[n] = op;
+  lua_setfield(L, made, name);
+  lua_pop(L, 1);
+}
+
+/* Turns the overloads gathered in the table on top into closures in the table at target. */
+static void make_closures(lua_State *L, int target) {
+  int made = lua_gettop(L);
+  lua_pushnil(L);
+  while (lua_next(L, made)) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_pushcclosure(L, call_op, 1);
+    lua_rawset(L, target);
+  }
+}
+
+static void gather(lua_State *L, int flag, bool inplace_too) {
+  lua_newtable(L);
+  int made = lua_gettop(L);
+  for (int i = 0; i < cr_op_count(); i++) {
+    const cr_op *op = cr_op_at(i);
+    if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
+    if (!(op->flags & CR_OP_INPLACE_ONLY)) add_overload(L, made, op, op->lua, false);
+    if (!inplace_too || !(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
+    char twin[64];
+    size_t n = strlen(op->lua);
+    bool ends = n && op->lua[n - 1] == '_';
+    snprintf(twin, sizeof twin, ends ? "%s" : "%s_", op->lua);
+    add_overload(L, made, op, twin, true);
+  }
+}
+
+void cr__lua_open_ops(lua_State *L) {
+  int module = lua_gettop(L);
+  find_known(L);
+  gather(L, CR_OP_FUNCTION, true);
+  make_closures(L, module);
+  cr__lua_methods(L);
+  gather(L, CR_OP_METHOD, true);
+  make_closures(L, lua_gettop(L) - 1);
+  lua_settop(L, module);
+}

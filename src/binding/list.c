@@ -1,0 +1,91 @@
+/* list.c: lists of tensors owned by a userdata.
+ *
+ * Holds true: a reference in a list is released when the list is collected, unless it was moved to a
+ * tensor's userdata before; so Lua may longjmp at any time without losing it. */
+#include <string.h>
+
+#include "binding.h"
+
+#define LIST "cresset.list"
+
+static int list_gc(lua_State *L) {
+  cr__lua_list *list = luaL_checkudata(L, 1, LIST);
+  for (int i = 0; i < list->n; i++) cr_release(list->t[i]);
+  list->n = 0;
+  return 0;
+}
+
+cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
+  luaL_checkstack(L, 4, "no stack for a list");
+  cr__lua_list *list =
+      lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
+  list->n = 0;
+  list->room = room;
+  memset(list->t, 0, (size_t)room * sizeof(cr_tensor *));
+  if (luaL_newmetatable(L, LIST)) {
+    lua_pushcfunction(L, list_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return list;
+}
+
+/* Appends the tensor on top of the stack (popped); false if it is none. */
+static bool append(lua_State *L, cr__lua_list *list, bool holes) {
+  cr__lua_tensor *u = cr__lua_test(L, -1);
+  bool hole = holes && lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+  if (!hole && !(u && u->t)) return false;
+  list->t[list->n++] = u ? cr_retain(u->t) : NULL;
+  lua_pop(L, 1);
+  return true;
+}
+
+cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool holes) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 4, "no stack for a list");
+  if (lua_type(L, index) != LUA_TTABLE) {
+    if (!cr__lua_test(L, index)) {
+      lua_pushfstring(L, "%s must be a table of tensors, got %s", param, cr__lua_describe(L, index));
+      lua_remove(L, -2);
+      return NULL;
+    }
+    cr__lua_list *list = cr__lua_new_list(L, 1);
+    lua_pushvalue(L, index);
+    if (append(L, list, false)) return list;
+    lua_pushfstring(L, "%s: this tensor was closed", param);
+    return NULL;
+  }
+  lua_Unsigned n = lua_rawlen(L, index);
+  if (n > INT32_MAX / 16) {
+    lua_pushfstring(L, "%s has too many entries", param);
+    return NULL;
+  }
+  cr__lua_list *list = cr__lua_new_list(L, (int)n);
+  for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
+    lua_rawgeti(L, index, i);
+    if (append(L, list, holes)) continue;
+    lua_pushfstring(L, "%s[%I] must be a tensor, got %s", param, i, cr__lua_describe(L, -1));
+    return NULL;
+  }
+  return list;
+}
+
+cr__lua_list *cr__lua_check_list(lua_State *L, int index, const char *op, const char *param,
+                                 bool holes) {
+  cr__lua_list *list = cr__lua_make_list(L, index, param, holes);
+  if (!list) cr__lua_error(L, "%s: %s", op, lua_tostring(L, -1));
+  return list;
+}
+
+void cr__lua_push_list(lua_State *L, cr__lua_list *list) {
+  luaL_checkstack(L, list->n + 4, "too many results");
+  for (int i = 0; i < list->n; i++) {
+    if (!list->t[i]) {
+      lua_pushnil(L);
+      continue;
+    }
+    cr__lua_tensor *u = cr__lua_new(L);
+    u->t = list->t[i];
+    list->t[i] = NULL;
+  }
+}

@@ -1,0 +1,91 @@
+/* memory.c: what drives Lua's collector, and the module's memory and debug tables.
+ *
+ * Holds true: the bytes of tensors are counted by the core, so Lua's own count never decides when to
+ * collect them; a failed allocation is retried once after a full collection. */
+#include "binding.h"
+
+static const char no_retry_key; /* registry: set while cr.debug.fail_alloc() is in force */
+
+void cr__lua_collect(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  cr_memory_collected();
+}
+
+/* Two collections: the first may only queue finalizers of what the second then frees. */
+bool cr__lua_retry(lua_State *L) {
+  if (cr_error_code() != CR_E_MEMORY) return false;
+  bool forbidden = lua_rawgetp(L, LUA_REGISTRYINDEX, &no_retry_key) == LUA_TBOOLEAN;
+  lua_pop(L, 1);
+  if (forbidden) return false;
+  cr_error_clear();
+  lua_gc(L, LUA_GCCOLLECT);
+  cr__lua_collect(L);
+  cr_memory_empty_cache(CR_CPU);
+  return true;
+}
+
+static cr_device device_at(lua_State *L, int index, const char *op) {
+  return lua_isnoneornil(L, index) ? CR_CPU : cr__lua_device_arg(L, index, op, "device");
+}
+
+static int stats(lua_State *L) {
+  cr_memory m;
+  if (cr_memory_stats(device_at(L, 1, "memory.stats"), &m)) return cr__lua_raise(L, NULL);
+  const struct { const char *name; int64_t value; } fields[] = {
+      {"allocated", m.allocated}, {"peak", m.peak},               {"reserved", m.reserved},
+      {"limit", m.limit},         {"allocations", m.allocations}, {"objects", m.objects}};
+  lua_createtable(L, 0, 6);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushinteger(L, fields[i].value);
+    lua_setfield(L, -2, fields[i].name);
+  }
+  return 1;
+}
+
+static int limit(lua_State *L) {
+  int64_t bytes = cr__lua_int_arg(L, 1, "memory.limit", "bytes");
+  if (cr_memory_limit(device_at(L, 2, "memory.limit"), bytes)) return cr__lua_raise(L, NULL);
+  return 0;
+}
+
+static int empty_cache(lua_State *L) {
+  cr_memory_empty_cache(device_at(L, 1, "memory.empty_cache"));
+  return 0;
+}
+
+static int reset_peak(lua_State *L) {
+  cr_memory_reset_peak(device_at(L, 1, "memory.reset_peak"));
+  return 0;
+}
+
+/* debug.fail_alloc(n): the n-th allocation of the engine from now on fails, and failures are not
+ * retried, so that a spec sees each of them; 0 ends it. */
+static int fail_alloc(lua_State *L) {
+  int64_t n = cr__lua_int_arg(L, 1, "debug.fail_alloc", "n");
+  if (n < 0) return cr__lua_error(L, "debug.fail_alloc: n must be 0 or more, got %lld", (long long)n);
+  if (n > 0) lua_pushboolean(L, true);
+  else lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &no_retry_key);
+  cr_memory_fail(n);
+  return 0;
+}
+
+/* debug.fail_left(): 0 or less once the failure has happened. */
+static int fail_left(lua_State *L) {
+  lua_pushinteger(L, cr_memory_fail_left());
+  return 1;
+}
+
+void cr__lua_open_memory(lua_State *L) {
+  static const luaL_Reg memory[] = {{"stats", stats},
+                                    {"limit", limit},
+                                    {"empty_cache", empty_cache},
+                                    {"reset_peak", reset_peak},
+                                    {NULL, NULL}};
+  static const luaL_Reg debug[] = {
+      {"fail_alloc", fail_alloc}, {"fail_left", fail_left}, {NULL, NULL}};
+  luaL_newlib(L, memory);
+  lua_setfield(L, -2, "memory");
+  luaL_newlib(L, debug);
+  lua_setfield(L, -2, "debug");
+}

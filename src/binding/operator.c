@@ -1,0 +1,86 @@
+/* operator.c: Lua's operators on tensors.
+ *
+ * Holds true: an operator is its catalogue operation with every other argument at its default. `<` and
+ * `<=` give a Lua boolean and so take one element only; `==` is identity (tensor.c). */
+#include <string.h>
+
+#include "binding.h"
+#include "parse.h"
+
+/* An argument of an operator: a tensor by stack index, or a number. */
+static cr_value operand(lua_State *L, const cr_op *op, int index) {
+  cr_value v;
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  if (u && u->t) return cr__lua_at(index);
+  if (u) cr__lua_error(L, "%s: this tensor was closed", op->lua);
+  if (cr__lua_to_number(L, index, &v)) return v;
+  cr__lua_error(L, "%s: an operand must be a tensor or a number%s, got %s", op->lua,
+                lua_istable(L, index) ? " (cr.tensor makes a tensor of a table)" : "",
+                cr__lua_describe(L, index));
+  return cr_none();
+}
+
+/* Upvalue 1: the operation. */
+static int binary(lua_State *L) {
+  const cr_op *op = lua_touserdata(L, lua_upvalueindex(1));
+  cr_value args[CR__LUA_MAX_PARAMS];
+  args[0] = operand(L, op, 1);
+  args[1] = operand(L, op, 2);
+  for (int i = 2; i < op->nparam; i++) args[i] = op->params[i].otherwise;
+  return cr__lua_call(L, op, args);
+}
+
+static int unary(lua_State *L) {
+  const cr_op *op = lua_touserdata(L, lua_upvalueindex(1));
+  cr_value args[CR__LUA_MAX_PARAMS];
+  args[0] = operand(L, op, 1);
+  for (int i = 1; i < op->nparam; i++) args[i] = op->params[i].otherwise;
+  return cr__lua_call(L, op, args);
+}
+
+/* Pushes the operand's value as a Lua number, so that Lua itself compares integers with floats. */
+static void push_number(lua_State *L, int index, const char *symbol, const char *method) {
+  cr_value v;
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  if (!u && !cr__lua_to_number(L, index, &v))
+    cr__lua_error(L, "%s: cannot compare a tensor with %s", symbol, cr__lua_describe(L, index));
+  if (u && !u->t) cr__lua_error(L, "%s: this tensor was closed", symbol);
+  if (u && cr_numel(u->t) != 1)
+    cr__lua_error(L, "%s: gives one truth and so takes tensors of one element, got %s; x:%s(y) compares "
+                  "element by element", symbol, cr__lua_describe(L, index), method);
+  if (u && cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (v.kind == CR_BOOLEAN_VALUE) v.kind = CR_INT;
+  cr__lua_push_value(L, &v);
+}
+
+static int compare(lua_State *L, int lua_op, const char *symbol, const char *method) {
+  push_number(L, 1, symbol, method);
+  push_number(L, 2, symbol, method);
+  lua_pushboolean(L, lua_compare(L, -2, -1, lua_op));
+  return 1;
+}
+
+static int less(lua_State *L) { return compare(L, LUA_OPLT, "<", "lt"); }
+static int less_or_equal(lua_State *L) { return compare(L, LUA_OPLE, "<=", "le"); }
+
+void cr__lua_open_operator(lua_State *L) {
+  static const struct { const char *event, *op; lua_CFunction f; } operators[] = {
+      {"__add", "add", binary},          {"__sub", "sub", binary},
+      {"__mul", "mul", binary},          {"__div", "div", binary},
+      {"__idiv", "floor_divide", binary}, {"__mod", "remainder", binary},
+      {"__pow", "pow", binary},          {"__unm", "neg", unary},
+      {"__band", "bitwise_and", binary}, {"__bor", "bitwise_or", binary},
+      {"__bxor", "bitwise_xor", binary}, {"__bnot", "bitwise_not", unary},
+      {"__shl", "bitwise_left_shift", binary}, {"__shr", "bitwise_right_shift", binary}};
+  cr__lua_metatable(L);
+  for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+    lua_pushlightuserdata(L, (void *)cr__lua_find_op(L, operators[i].op));
+    lua_pushcclosure(L, operators[i].f, 1);
+    lua_setfield(L, -2, operators[i].event);
+  }
+  lua_pushcfunction(L, less);
+  lua_setfield(L, -2, "__lt");
+  lua_pushcfunction(L, less_or_equal);
+  lua_setfield(L, -2, "__le");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,267 @@
+/* parse.c: reads the arguments of a call by the operation's descriptor.
+ *
+ * Holds true: positional arguments come first, in the order of the signature; a last table with names
+ * for keys holds the others. Nothing is guessed: a name that is no parameter, an argument too many, a
+ * number in a string and a fraction for an integer are all refused. */
+#include "parse.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool __attribute__((format(printf, 2, 3))) problem(cr__lua_parse *p, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(p->problem, sizeof p->problem, format, args);
+  va_end(args);
+  return false;
+}
+
+static bool unfit(lua_State *L, cr__lua_parse *p, const char *param, const char *wanted, int index) {
+  return problem(p, "%s must be %s, got %s", param, wanted, cr__lua_describe(L, index));
+}
+
+/* ---- One argument ---- */
+
+static int64_t *room_for(lua_State *L, cr__lua_parse *p, lua_Unsigned n) {
+  if (n <= sizeof p->ints / sizeof *p->ints - (lua_Unsigned)p->nints) {
+    int64_t *room = p->ints + p->nints;
+    p->nints += (int)n;
+    return room;
+  }
+  return lua_newuserdatauv(L, n * sizeof(int64_t), 0);
+}
+
+/* A table of integers, or one integer. */
+static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const char *name = p->op->params[i].name;
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    int64_t *one = room_for(L, p, 1);
+    if (!cr__lua_to_int(L, index, one)) return unfit(L, p, name, "integers", index);
+    p->args[i] = cr_ints(one, 1);
+    return true;
+  }
+  if (lua_type(L, index) != LUA_TTABLE) return unfit(L, p, name, "a table of integers", index);
+  lua_Unsigned n = lua_rawlen(L, index);
+  if (n > 1 << 24) return problem(p, "%s has too many entries", name);
+  int64_t *list = room_for(L, p, n);
+  for (lua_Integer k = 0; k < (lua_Integer)n; k++) {
+    lua_rawgeti(L, index, k + 1);
+    if (!cr__lua_to_int(L, -1, &list[k]))
+      return problem(p, "%s[%d] must be an integer, got %s", name, (int)k + 1,
+                     cr__lua_describe(L, -1));
+    lua_pop(L, 1);
+  }
+  p->args[i] = cr_ints(list, (int)n);
+  return true;
+}
+
+static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
+  bool operand = p->op->params[i].type == CR_P_OPERAND;
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  if (u) {
+    if (!u->t) return problem(p, "%s: this tensor was closed", p->op->params[i].name);
+    p->args[i] = cr__lua_at(index);
+    return true;
+  }
+  if (operand && cr__lua_to_number(L, index, &p->args[i])) return true;
+  const char *wanted = operand ? "a tensor or a number" : "a tensor";
+  if (lua_type(L, index) == LUA_TTABLE)
+    wanted = operand ? "a tensor or a number (cr.tensor makes one of a table)"
+                     : "a tensor (cr.tensor makes one of a table)";
+  return unfit(L, p, p->op->params[i].name, wanted, index);
+}
+
+static bool take_tensors(lua_State *L, cr__lua_parse *p, int i, int index) {
+  cr__lua_list *list = cr__lua_make_list(L, index, p->op->params[i].name, true);
+  if (!list) return problem(p, "%s", lua_tostring(L, -1));
+  p->args[i] = cr_list(list->t, list->n);
+  return true;
+}
+
+static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const cr_param *param = &p->op->params[i];
+  cr_value *out = &p->args[i];
+  int64_t whole = 0;
+  switch (param->type) {
+    case CR_P_TENSOR:
+    case CR_P_OPERAND: return take_tensor(L, p, i, index);
+    case CR_P_TENSORS: return take_tensors(L, p, i, index);
+    case CR_P_SCALAR:
+      if (!cr__lua_to_number(L, index, out)) return unfit(L, p, param->name, "a number", index);
+      return true;
+    case CR_P_INT:
+    case CR_P_DIM:
+      if (!cr__lua_to_int(L, index, &whole)) return unfit(L, p, param->name, "an integer", index);
+      *out = cr_int(whole);
+      return true;
+    case CR_P_FLOAT:
+      if (lua_type(L, index) != LUA_TNUMBER) return unfit(L, p, param->name, "a number", index);
+      *out = cr_float(lua_tonumber(L, index));
+      return true;
+    case CR_P_BOOL:
+      if (!lua_isboolean(L, index)) return unfit(L, p, param->name, "true or false", index);
+      *out = cr_bool(lua_toboolean(L, index));
+      return true;
+    case CR_P_DIMS:
+    case CR_P_SHAPE:
+    case CR_P_INTS: return take_ints(L, p, i, index);
+    case CR_P_STRING:
+      if (lua_type(L, index) != LUA_TSTRING) return unfit(L, p, param->name, "a string", index);
+      *out = cr_string(lua_tostring(L, index));
+      return true;
+    case CR_P_DTYPE:
+      *out = cr_dtype_value(cr__lua_to_dtype(L, index));
+      return out->kind != CR_NONE || unfit(L, p, param->name, CR__LUA_A_DTYPE, index);
+    default: {
+      cr_device device = CR_CPU;
+      if (!cr__lua_to_device(L, index, &device))
+        return unfit(L, p, param->name, CR__LUA_A_DEVICE, index);
+      *out = cr_device_value(device);
+      return true;
+    }
+  }
+}
+
+/* ---- Positional arguments ---- */
+
+/* Integers spelled out: f(2, 3). */
+static bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last, int *next) {
+  int n = 0;
+  while (first + n <= last && lua_type(L, first + n) == LUA_TNUMBER) n++;
+  int64_t *list = room_for(L, p, (lua_Unsigned)n);
+  for (int k = 0; k < n; k++)
+    if (!cr__lua_to_int(L, first + k, &list[k]))
+      return unfit(L, p, p->op->params[i].name, "integers", first + k);
+  p->args[i] = cr_ints(list, n);
+  *next = first + n;
+  return true;
+}
+
+static bool take_positions(lua_State *L, cr__lua_parse *p, int last) {
+  int a = 1;
+  for (int i = 0; i < p->op->nparam; i++) {
+    const cr_param *param = &p->op->params[i];
+    int type = a <= last ? lua_type(L, a) : LUA_TNONE;
+    p->args[i] = cr_none();
+    p->progress = i;
+    if (type == LUA_TNONE) continue;
+    if (type == LUA_TNIL && param->optional) {
+      a++;
+    } else if (type == LUA_TNUMBER && param->variadic) {
+      if (!take_rest(L, p, i, a, last, &a)) return false;
+    } else if (!take(L, p, i, a++)) {
+      return false;
+    }
+  }
+  p->progress = p->op->nparam;
+  if (a <= last)
+    return problem(p, "too many arguments: got %d where %d will do", last, p->op->nparam);
+  return true;
+}
+
+/* ---- Named arguments ---- */
+
+/* True if the value is a table with a name among its keys and no list. */
+static bool is_options(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE || lua_rawlen(L, index) > 0) return false;
+  lua_pushnil(L);
+  if (!lua_next(L, index)) return false;
+  bool named = lua_type(L, -2) == LUA_TSTRING;
+  lua_pop(L, 2);
+  return named;
+}
+
+/* Pushes table[name] and returns its index; 0 if it is nil. */
+static int option(lua_State *L, int table, const char *name) {
+  lua_pushstring(L, name);
+  if (lua_rawget(L, table) != LUA_TNIL) return lua_gettop(L);
+  lua_pop(L, 1);
+  return 0;
+}
+
+static bool has_requires_grad(const cr_op *op) {
+  if (op->flags & CR_OP_CREATES) return true;
+  if ((op->flags & CR_OP_DIFFERENTIABLE) || op->nout != 1) return false;
+  for (int i = 0; i < op->nparam; i++)
+    if (op->params[i].type == CR_P_DTYPE) return true;
+  return false;
+}
+
+static bool takes_out(const cr__lua_parse *p, bool inplace) { return !inplace && p->op->nout == 1; }
+
+static bool unknown_option(lua_State *L, cr__lua_parse *p, bool inplace, int table) {
+  char names[256] = "";
+  size_t n = 0;
+  for (int i = 0; i < p->op->nparam && n < sizeof names; i++)
+    n += (size_t)snprintf(names + n, sizeof names - n, i ? ", %s" : "%s", p->op->params[i].name);
+  if (has_requires_grad(p->op) && n < sizeof names)
+    n += (size_t)snprintf(names + n, sizeof names - n, ", requires_grad");
+  if (takes_out(p, inplace) && n < sizeof names) snprintf(names + n, sizeof names - n, ", out");
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      return problem(p, "the options have %s as a key", cr__lua_describe(L, -1));
+    const char *key = lua_tostring(L, -1);
+    bool known = (strcmp(key, "out") == 0 && takes_out(p, inplace)) ||
+                 (strcmp(key, "requires_grad") == 0 && has_requires_grad(p->op));
+    for (int i = 0; i < p->op->nparam && !known; i++) known = strcmp(key, p->op->params[i].name) == 0;
+    if (!known) return problem(p, "there is no option '%s'; there are: %s", key, names);
+  }
+  return problem(p, "the options are wrong");
+}
+
+static bool take_extra_options(lua_State *L, cr__lua_parse *p, bool inplace, int table, int *used) {
+  int index;
+  if (has_requires_grad(p->op) && (index = option(L, table, "requires_grad"))) {
+    if (!lua_isboolean(L, index)) return unfit(L, p, "requires_grad", "true or false", index);
+    p->requires_grad = lua_toboolean(L, index);
+    ++*used;
+  }
+  if (takes_out(p, inplace) && (index = option(L, table, "out"))) {
+    if (!cr__lua_test(L, index)) return unfit(L, p, "out", "a tensor", index);
+    p->out = index;
+    ++*used;
+  }
+  return true;
+}
+
+static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table) {
+  int used = 0, total = 0, index;
+  for (int i = 0; i < p->op->nparam; i++) {
+    if (!(index = option(L, table, p->op->params[i].name))) continue;
+    if (p->args[i].kind != CR_NONE)
+      return problem(p, "%s is given twice, by place and by name", p->op->params[i].name);
+    if (!take(L, p, i, index)) return false;
+    used++;
+  }
+  if (!take_extra_options(L, p, inplace, table, &used)) return false;
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    total++;
+  }
+  return used == total || unknown_option(L, p, inplace, table);
+}
+
+static bool fill_defaults(cr__lua_parse *p) {
+  for (int i = 0; i < p->op->nparam; i++) {
+    const cr_param *param = &p->op->params[i];
+    if (p->args[i].kind != CR_NONE) continue;
+    if (!param->optional) return problem(p, "the argument '%s' is missing", param->name);
+    p->args[i] = param->otherwise;
+  }
+  return true;
+}
+
+bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p) {
+  p->op = op;
+  p->out = p->nints = p->progress = 0;
+  p->requires_grad = false;
+  luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
+  bool named = top > 0 && is_options(L, top);
+  if (!take_positions(L, p, named ? top - 1 : top)) return false;
+  if (named && !take_options(L, p, inplace, top)) return false;
+  return fill_defaults(p);
+}

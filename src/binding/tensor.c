@@ -1,0 +1,270 @@
+/* tensor.c: the tensor as a Lua userdata: its life, its metatable, and the methods that tell of it.
+ *
+ * Holds true: a userdata owns one reference to a tensor, or none once it was closed. Two userdata may
+ * stand for one tensor (x.grad gives a new one each time); `==` compares the tensors. */
+#include "binding.h"
+
+const char cr__lua_tensor_tag = 0; /* its address also is the metatable's key in the registry */
+static const char methods_key;     /* registry: the table of methods */
+
+/* ---- Life ---- */
+
+cr__lua_tensor *cr__lua_new(lua_State *L) {
+  cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
+  u->t = NULL;
+  u->tag = &cr__lua_tensor_tag;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
+  lua_setmetatable(L, -2);
+  return u;
+}
+
+void cr_lua_push(lua_State *L, cr_tensor *t) {
+  luaL_checkstack(L, 3, "no stack for a tensor");
+  if (!t) {
+    lua_pushnil(L);
+    return;
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag) != LUA_TTABLE)
+    luaL_error(L, "cr_lua_push: call luaopen_cresset_core in this state first");
+  lua_pop(L, 1);
+  cr__lua_tensor *u = cr__lua_new(L);
+  u->t = cr_retain(t);
+}
+
+cr_tensor *cr_lua_check(lua_State *L, int index) {
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  if (!u) cr__lua_error(L, "expected a tensor, got %s", cr__lua_describe(L, index));
+  if (!u->t) cr__lua_error(L, "this tensor was closed");
+  return u->t;
+}
+
+/* A dead userdata loses its tag, so that memory which is used again never looks like a tensor. */
+static int tensor_gc(lua_State *L) {
+  cr__lua_tensor *u = cr__lua_test(L, 1);
+  if (!u) return 0;
+  cr_release(u->t);
+  u->t = NULL;
+  u->tag = NULL;
+  return 0;
+}
+
+/* x:close(), and the end of `local x <close>`: the memory goes at once. */
+static int tensor_close(lua_State *L) {
+  cr__lua_tensor *u = cr__lua_test(L, 1);
+  if (!u) return cr__lua_error(L, "close: self must be a tensor, got %s", cr__lua_describe(L, 1));
+  cr_tensor *t = u->t;
+  u->t = NULL;
+  cr_release(t);
+  return 0;
+}
+
+void cr__lua_metatable(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
+}
+
+void cr__lua_methods(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key); }
+
+/* ---- What a tensor tells of itself ---- */
+
+static cr_tensor *self(lua_State *L, const char *name) {
+  return cr__lua_tensor_arg(L, 1, name, "self");
+}
+
+/* The 0-based dim that argument 2 names, or -1 if it is absent. */
+static int dim_arg(lua_State *L, const char *name, const cr_tensor *t) {
+  if (lua_isnoneornil(L, 2)) return -1;
+  int64_t dim = cr__lua_int_arg(L, 2, name, "dim");
+  int n = cr_ndim(t);
+  int64_t from_zero = dim > 0 ? dim - 1 : dim + n;
+  if (dim == 0 || from_zero < 0 || from_zero >= n)
+    cr__lua_error(L, "%s: dim %lld is out of range for a tensor of %d dims", name, (long long)dim, n);
+  return (int)from_zero;
+}
+
+static int tensor_size(lua_State *L) {
+  cr_tensor *t = self(L, "size");
+  int d = dim_arg(L, "size", t);
+  if (d >= 0) lua_pushinteger(L, cr_shape(t)[d]);
+  else cr__lua_push_shape(L, t);
+  return 1;
+}
+
+static int tensor_stride(lua_State *L) {
+  cr_tensor *t = self(L, "stride");
+  int d = dim_arg(L, "stride", t);
+  if (d >= 0) {
+    lua_pushinteger(L, cr_stride(t)[d]);
+    return 1;
+  }
+  int64_t stride[CR_MAX_DIMS];
+  for (int i = 0; i < cr_ndim(t); i++) stride[i] = cr_stride(t)[i];
+  cr_value v = cr_ints(stride, cr_ndim(t));
+  cr__lua_push_value(L, &v);
+  return 1;
+}
+
+static int tensor_dim(lua_State *L) {
+  lua_pushinteger(L, cr_ndim(self(L, "dim")));
+  return 1;
+}
+
+static int tensor_numel(lua_State *L) {
+  lua_pushinteger(L, cr_numel(self(L, "numel")));
+  return 1;
+}
+
+static int tensor_element_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)cr_dtype_size(cr_dtype_of(self(L, "element_size"))));
+  return 1;
+}
+
+static int tensor_is_contiguous(lua_State *L) {
+  lua_pushboolean(L, cr_is_contiguous(self(L, "is_contiguous")));
+  return 1;
+}
+
+static int tensor_is_floating_point(lua_State *L) {
+  cr_dtype dtype = cr_dtype_of(self(L, "is_floating_point"));
+  lua_pushboolean(L, cr_dtype_category(dtype) == CR_FLOATING);
+  return 1;
+}
+
+static int tensor_storage_id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)cr_storage_id(self(L, "storage_id")));
+  return 1;
+}
+
+/* Elements of the storage before the tensor's first one. */
+static int tensor_storage_offset(lua_State *L) {
+  lua_pushinteger(L, cr_offset(self(L, "storage_offset")));
+  return 1;
+}
+
+static int tensor_pointer(lua_State *L) {
+  cr_tensor *t = self(L, "pointer");
+  if (cr_requires_grad(t))
+    return cr__lua_error(L, "pointer: this tensor requires grad, and writes through a pointer escape "
+                            "the graph; use x:detach():pointer()");
+  lua_pushlightuserdata(L, cr_data(t));
+  return 1;
+}
+
+static int tensor_set_data(lua_State *L) {
+  cr_tensor *t = self(L, "set_data");
+  if (cr_set_data(t, cr__lua_tensor_arg(L, 2, "set_data", "source"))) return cr__lua_raise(L, NULL);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int tensor_resize(lua_State *L) {
+  int64_t shape[CR_MAX_DIMS + 1];
+  int n = 0;
+  if (lua_type(L, 2) == LUA_TTABLE) {
+    n = cr__lua_ints_arg(L, 2, "resize_", "shape", false, shape, CR_MAX_DIMS);
+  } else {
+    for (int top = lua_gettop(L); n < top - 1 && n < CR_MAX_DIMS; n++)
+      shape[n] = cr__lua_int_arg(L, n + 2, "resize_", "shape");
+  }
+  cr_tensor *t = self(L, "resize_");
+  if (cr_resize(t, n, shape)) return cr__lua_raise(L, NULL);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int tensor_shares_storage(lua_State *L) {
+  cr_tensor *a = self(L, "shares_storage"), *b = cr__lua_tensor_arg(L, 2, "shares_storage", "other");
+  lua_pushboolean(L, cr_same_storage(a, b));
+  return 1;
+}
+
+/* ---- Metamethods ---- */
+
+static int tensor_len(lua_State *L) {
+  cr_tensor *t = self(L, "#");
+  if (cr_ndim(t) == 0)
+    return cr__lua_error(L, "#: a 0-dim tensor has no length; x:item() gives its value");
+  lua_pushinteger(L, cr_shape(t)[0]);
+  return 1;
+}
+
+/* x(i, j) is x[{i, j}]. */
+static int tensor_call(lua_State *L) {
+  int n = lua_gettop(L) - 1;
+  self(L, "index");
+  lua_createtable(L, n, 0);
+  lua_insert(L, 2);
+  for (int i = n; i >= 1; i--) lua_rawseti(L, 2, i);
+  return cr__lua_index_read(L);
+}
+
+static int next_row(lua_State *L) {
+  cr_tensor *t = self(L, "pairs");
+  lua_Integer i = lua_tointeger(L, 2) + 1;
+  if (cr_ndim(t) == 0 || i > cr_shape(t)[0]) return 0;
+  lua_settop(L, 1);
+  lua_pushinteger(L, i);
+  cr__lua_index_read(L);
+  lua_pushinteger(L, i);
+  lua_insert(L, -2);
+  return 2;
+}
+
+static int tensor_pairs(lua_State *L) {
+  if (cr_ndim(self(L, "pairs")) == 0)
+    return cr__lua_error(L, "pairs: a 0-dim tensor has nothing to walk; x:item() gives its value");
+  lua_pushcfunction(L, next_row);
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, 0);
+  return 3;
+}
+
+static int tensor_eq(lua_State *L) {
+  cr__lua_tensor *a = cr__lua_test(L, 1), *b = cr__lua_test(L, 2);
+  lua_pushboolean(L, a && b && a->t && a->t == b->t);
+  return 1;
+}
+
+static int tensor_concat(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static int is_tensor(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, cr__lua_test(L, 1) != NULL);
+  return 1;
+}
+
+void cr__lua_open_tensor(lua_State *L) {
+  static const luaL_Reg meta[] = {
+      {"__gc", tensor_gc},       {"__close", tensor_close}, {"__len", tensor_len},
+      {"__call", tensor_call},   {"__pairs", tensor_pairs}, {"__eq", tensor_eq},
+      {"__concat", tensor_concat}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", tensor_close},
+                                     {"size", tensor_size},
+                                     {"stride", tensor_stride},
+                                     {"dim", tensor_dim},
+                                     {"numel", tensor_numel},
+                                     {"nelement", tensor_numel},
+                                     {"element_size", tensor_element_size},
+                                     {"is_contiguous", tensor_is_contiguous},
+                                     {"is_floating_point", tensor_is_floating_point},
+                                     {"storage_id", tensor_storage_id},
+                                     {"storage_offset", tensor_storage_offset},
+                                     {"shares_storage", tensor_shares_storage},
+                                     {"pointer", tensor_pointer},
+                                     {"set_data", tensor_set_data},
+                                     {"resize_", tensor_resize},
+                                     {NULL, NULL}};
+  lua_newtable(L);
+  luaL_setfuncs(L, meta, 0);
+  lua_pushliteral(L, "cresset.Tensor");
+  lua_setfield(L, -2, "__name");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
+  luaL_newlib(L, methods);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
+  lua_pushcfunction(L, is_tensor);
+  lua_setfield(L, -2, "is_tensor");
+}

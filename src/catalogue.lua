@@ -1,0 +1,164 @@
+-- catalogue.lua: reads the catalogue of operations (ops/*.lua) into plain entries.
+--
+-- Holds true: an entry says everything about an operation that any other part of the project needs:
+-- the generator, the manual and the specs all read it from here. A mistake in an entry names the
+-- operation and the field.
+
+local M = {}
+
+-- The types a parameter may have; `tensor` marks those that carry tensors.
+M.types = {
+  tensor = { enum = "TENSOR", tensor = true },
+  operand = { enum = "OPERAND", tensor = true },
+  tensors = { enum = "TENSORS", tensor = true },
+  scalar = { enum = "SCALAR", number = true },
+  int = { enum = "INT", number = true },
+  float = { enum = "FLOAT", number = true },
+  bool = { enum = "BOOL", number = true },
+  dim = { enum = "DIM" },
+  dims = { enum = "DIMS" },
+  shape = { enum = "SHAPE" },
+  ints = { enum = "INTS" },
+  string = { enum = "STRING" },
+  dtype = { enum = "DTYPE" },
+  device = { enum = "DEVICE" },
+}
+
+-- Fields that an entry may have, so that a misspelt one is found.
+local fields = {}
+for name in ([[doc lua method func hidden inplace pointwise promote mask dtypes check run body kernels composite
+  view multi_view rewrites creates grad nondiff samples]]):gmatch("%S+") do
+  fields[name] = true
+end
+
+local function fail(entry, message, ...)
+  error(("catalogue: %s: " .. message):format(entry, ...), 0)
+end
+
+local literals = { ["true"] = true, ["false"] = false, ["inf"] = math.huge, ["-inf"] = -math.huge }
+
+local function parse_default(where, text)
+  if text:match('^".*"$') then return text:sub(2, -2) end
+  if literals[text] ~= nil then return literals[text] end
+  local number = math.tointeger(text) or tonumber(text)
+  if number == nil then fail(where, "cannot read the default %s", text) end
+  return number
+end
+
+local function parse_param(where, text)
+  local name, type, default = text:match("^([%a_][%w_]*)%s*:%s*([%a]+%??)%s*=%s*(.+)$")
+  if not name then
+    name, type = text:match("^([%a_][%w_]*)%s*:%s*([%a]+%??)$")
+  end
+  if not name then fail(where, "cannot read the parameter '%s'", text) end
+  local optional = type:sub(-1) == "?"
+  local base = optional and type:sub(1, -2) or type
+  if not M.types[base] then fail(where, "parameter %s has an unknown type '%s'", name, base) end
+  local param = { name = name, type = base, optional = optional or default ~= nil }
+  if default then
+    param.default = parse_default(where, default)
+    param.has_default = true
+  end
+  return param
+end
+
+-- "name(a: t, b: t = 1) -> x, y" becomes name, params, outputs.
+local function parse_signature(signature)
+  local name, inside, rest = signature:match("^([%a_][%w_]*)%((.-)%)%s*(.*)$")
+  if not name then fail(signature, "cannot read the signature") end
+  local params = {}
+  for text in inside:gmatch("[^,]+") do
+    params[#params + 1] = parse_param(name, (text:gsub("^%s+", ""):gsub("%s+$", "")))
+  end
+  local outputs = { "out" }
+  if rest ~= "" then
+    local list = rest:match("^%->%s*(.+)$")
+    if not list then fail(name, "cannot read the results '%s'", rest) end
+    outputs = {}
+    for output in list:gmatch("[%w_%.]+") do outputs[#outputs + 1] = output end
+  end
+  return name, params, outputs
+end
+
+local function check_entry(e)
+  for field in pairs(e.raw) do
+    if not fields[field] then fail(e.name, "unknown field '%s'", field) end
+  end
+  if type(e.doc) ~= "string" then fail(e.name, "has no doc") end
+  local ways = (e.pointwise and 1 or 0) + (e.run and 1 or 0) + (e.body and 1 or 0)
+  if ways ~= 1 then fail(e.name, "needs exactly one of pointwise, run, body; has %d", ways) end
+  local ways_grad = (e.grad and 1 or 0) + (e.nondiff and 1 or 0)
+  local free = e.composite or e.body
+  if not free and ways_grad ~= 1 then fail(e.name, "needs exactly one of grad and nondiff") end
+  if free and ways_grad ~= 0 then fail(e.name, "is a composite: its parts carry the derivative") end
+  if type(e.grad) == "table" then
+    for name in pairs(e.grad) do
+      local p = e.by_name[name]
+      if not p then fail(e.name, "grad names '%s', which is no parameter", name) end
+      if not M.types[p.type].tensor then fail(e.name, "grad names '%s', which is no tensor", name) end
+    end
+  end
+end
+
+local function new_entry(signature, raw, family)
+  local name, params, outputs = parse_signature(signature)
+  local e = { name = name, signature = signature, params = params, outputs = outputs, raw = raw, family = family }
+  for key, value in pairs(raw) do e[key] = value end
+  e.by_name = {}
+  for i, p in ipairs(params) do
+    p.index = i - 1
+    e.by_name[p.name] = p
+  end
+  e.variable = outputs[1] == "..."
+  e.nout = e.variable and 0 or #outputs
+  e.lua = raw.lua or name
+  e.inplace_only = raw.inplace == "only"
+  e.composite = raw.composite or raw.body ~= nil
+  -- In Lua the last list of sizes or dims may be spelled out: x:view(2, 3).
+  for i = #params, 1, -1 do
+    local t = params[i].type
+    if t == "shape" or t == "dims" then
+      local rest_optional = true
+      for j = i + 1, #params do rest_optional = rest_optional and params[j].optional end
+      params[i].variadic = t == "shape" or (i == #params and not params[i].optional)
+      params[i].variadic = params[i].variadic and rest_optional
+      break
+    end
+  end
+  check_entry(e)
+  return e
+end
+
+local function list_files(directory)
+  local pipe = assert(io.popen(("ls '%s'"):format(directory)))
+  local names = {}
+  for name in pipe:lines() do
+    if name:match("%.lua$") then names[#names + 1] = name end
+  end
+  pipe:close()
+  table.sort(names)
+  return names
+end
+
+-- Returns the list of entries in `directory`, sorted by file and place; `ops`, seen by formulas as a
+-- global, is a table that the generator fills.
+function M.load(directory)
+  local entries, by_name = {}, {}
+  local ops = {}
+  for _, file in ipairs(list_files(directory)) do
+    local family = file:gsub("%.lua$", "")
+    local env = setmetatable({ ops = ops }, { __index = _G })
+    env.op = function(signature)
+      return function(raw)
+        local e = new_entry(signature, raw, family)
+        if by_name[e.name] then fail(e.name, "is declared twice") end
+        by_name[e.name] = e
+        entries[#entries + 1] = e
+      end
+    end
+    assert(loadfile(directory .. "/" .. file, "t", env))()
+  end
+  return { entries = entries, by_name = by_name, ops = ops }
+end
+
+return M

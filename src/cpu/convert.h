@@ -1,0 +1,17 @@
+/* cpu/convert.h: moving runs of elements, converting and changing strides on the way.
+ *
+ * Holds true: strides count elements and may be 0 or negative; source and target do not overlap. */
+#ifndef CR__CONVERT_H
+#define CR__CONVERT_H
+
+#include "../backend.h"
+
+/* n contiguous elements of dtype `from` become n contiguous ones of dtype `to`. */
+void cr__convert(void *out, int to, const void *in, int from, int64_t n);
+/* The same with a stride on the one or the other side. */
+void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, int64_t n);
+void cr__write_run(void *out, int to, int64_t stride, const void *in, int from, int64_t n);
+/* Repeats one element of `size` bytes n times. */
+void cr__splat(void *out, const void *element, size_t size, int64_t n);
+
+#endif

@@ -1,0 +1,156 @@
+/* cpu/copy.c: copying between any two views of one shape, and filling.
+ *
+ * Holds true: source and target do not overlap (the engine has seen to it). */
+#include <string.h>
+
+#include "convert.h"
+#include "cpu.h"
+#include "iter.h"
+
+enum { PIECE = 16384, TILE = 16 };
+
+typedef struct copy {
+  const cr__view *to, *from;
+  int64_t to_size, from_size;
+  cr__iter it; /* operand 0: the target, 1: the source */
+} copy;
+
+/* Elements [begin, end) in the order of the iteration, a row at a time. */
+static void copy_range(const copy *c, int64_t begin, int64_t end) {
+  cr__walk to, from;
+  cr__walk_seek(&to, &c->it, 0, begin);
+  cr__walk_seek(&from, &c->it, 1, begin);
+  while (begin < end) {
+    int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
+    char *out = c->to->data + to.offset * c->to_size;
+    const char *in = c->from->data + from.offset * c->from_size;
+    if (to.stride[0] == 1)
+      cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
+    else if (from.stride[0] == 1)
+      cr__write_run(out, c->to->dtype, to.stride[0], in, c->from->dtype, run);
+    else
+      for (int64_t i = 0; i < run; i++)
+        cr__convert(out + i * to.stride[0] * c->to_size, c->to->dtype,
+                    in + i * from.stride[0] * c->from_size, c->from->dtype, 1);
+    cr__walk_advance(&to, run);
+    cr__walk_advance(&from, run);
+    begin += run;
+  }
+}
+
+/* ---- Transposes: the target's inner dim is not the source's ---- */
+
+/* Moves a tile of rows x columns; the target steps by 1 along columns, the source along rows. */
+#define MOVE_TILE(TYPE)                                                                            \
+  do {                                                                                             \
+    TYPE *t = (TYPE *)to;                                                                          \
+    const TYPE *s = (const TYPE *)from;                                                            \
+    for (int64_t r = 0; r < rows; r++)                                                             \
+      for (int64_t k = 0; k < columns; k++) t[r * to_step + k] = s[k * from_step + r];             \
+  } while (0)
+
+static void move_tile(char *to, const char *from, size_t size, int64_t rows, int64_t columns,
+                      int64_t to_step, int64_t from_step) {
+  switch (size) {
+  case 1: MOVE_TILE(uint8_t); break;
+  case 2: MOVE_TILE(uint16_t); break;
+  case 4: MOVE_TILE(uint32_t); break;
+  default: MOVE_TILE(uint64_t); break;
+  }
+}
+
+/* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. */
+static int transposed_dim(const copy *c) {
+  const cr__iter *it = &c->it;
+  if (c->to->dtype != c->from->dtype || it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
+  for (int d = 1; d < it->ndim; d++)
+    if (it->stride[1][d] == 1 && it->shape[d] >= TILE && it->shape[0] >= TILE) return d;
+  return 0;
+}
+
+/* One band of TILE rows (along dim `across`) of one plane, from the band's first element on. */
+static void transpose_band(const copy *c, int across, char *to, const char *from, int64_t rows) {
+  int64_t size = c->to_size, columns = c->it.shape[0];
+  int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
+  for (int64_t k = 0; k < columns; k += TILE) {
+    int64_t m = columns - k < TILE ? columns - k : TILE;
+    move_tile(to + k * size, from + k * from_step * size, (size_t)size, rows, m, to_step, from_step);
+  }
+}
+
+static void transpose_by_tiles(const copy *c, int across) {
+  const cr__iter *it = &c->it;
+  int64_t bands = (it->shape[across] + TILE - 1) / TILE;
+  int64_t planes = it->numel / (it->shape[0] * it->shape[across]);
+#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(2 * it->numel))
+  for (int64_t i = 0; i < planes * bands; i++) {
+    int64_t band = i % bands, plane = i / bands, to = 0, from = 0;
+    for (int d = 1; d < it->ndim; d++) {
+      if (d == across) continue;
+      to += plane % it->shape[d] * it->stride[0][d];
+      from += plane % it->shape[d] * it->stride[1][d];
+      plane /= it->shape[d];
+    }
+    int64_t row = band * TILE, left = it->shape[across] - row;
+    to += row * it->stride[0][across];
+    from += row;
+    transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
+                   left < TILE ? left : TILE);
+  }
+}
+
+/* v[0] = v[1], converted. Shapes are equal. */
+int cr__cpu_copy(cr__launch *k) {
+  copy c = {.to = &k->v[0], .from = &k->v[1]};
+  const int64_t *const strides[] = {c.to->stride, c.from->stride};
+  c.to_size = (int64_t)cr__size_of((cr_dtype)c.to->dtype);
+  c.from_size = (int64_t)cr__size_of((cr_dtype)c.from->dtype);
+  cr__iter_begin(&c.it, c.to->ndim, c.to->shape, 2, strides);
+  int64_t n = c.it.numel;
+  if (n == 0) return 0;
+  int across = transposed_dim(&c);
+  if (across) {
+    transpose_by_tiles(&c, across);
+    return 0;
+  }
+  int threads = cr__cpu_threads(n / 2);
+  if (threads == 1) {
+    copy_range(&c, 0, n);
+    return 0;
+  }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++)
+    copy_range(&c, i * PIECE, (i + 1) * PIECE < n ? (i + 1) * PIECE : n);
+  return 0;
+}
+
+/* v[0]: every element becomes the number; i[0] is its kind, i[1] or f[0] its value. */
+int cr__cpu_fill(cr__launch *k) {
+  const cr__view *to = &k->v[0];
+  char element[8];
+  cr_value number = {(int32_t)k->i[0], 0, {.i = k->i[1]}};
+  if (number.kind == CR_FLOAT) number.u.f = k->f[0];
+  cr__store_scalar(element, (cr_dtype)to->dtype, &number);
+  cr__iter it;
+  const int64_t *const strides[] = {to->stride};
+  cr__iter_begin(&it, to->ndim, to->shape, 1, strides);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype), n = it.numel;
+  if (n == 0) return 0;
+#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(n / 4))
+  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++) {
+    cr__walk w;
+    int64_t left = n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
+    cr__walk_seek(&w, &it, 0, i * PIECE);
+    while (left > 0) {
+      int64_t run = cr__walk_left(&w) < left ? cr__walk_left(&w) : left;
+      char *out = to->data + w.offset * size;
+      if (w.stride[0] == 1)
+        cr__splat(out, element, (size_t)size, run);
+      else
+        for (int64_t j = 0; j < run; j++) memcpy(out + j * w.stride[0] * size, element, (size_t)size);
+      cr__walk_advance(&w, run);
+      left -= run;
+    }
+  }
+  return 0;
+}

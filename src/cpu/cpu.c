@@ -1,0 +1,76 @@
+/* cpu/cpu.c: the CPU as a backend: its table, its memory, its threads.
+ *
+ * Holds true: no thread is started before work pays for it, and a process that forks may go on
+ * computing in the child: the pool is given up before the fork and started anew on both sides. */
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "cpu.h"
+
+#include "cpu_table.inc"
+
+/* ---- Threads ---- */
+
+static atomic_int thread_limit; /* 0: not asked for, as many as OpenMP offers */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void) {
+  if (!omp_in_parallel()) omp_pause_resource_all(omp_pause_soft);
+}
+
+static void watch_forks(void) { pthread_atfork(before_fork, NULL, NULL); }
+
+int cr_set_num_threads(int n) {
+  if (n < 1) return cr__fail(CR_E_ARGUMENT, "set_num_threads: got %d; at least 1 is needed", n);
+  atomic_store(&thread_limit, n);
+  return 0;
+}
+
+int cr_num_threads(void) {
+  int n = atomic_load_explicit(&thread_limit, memory_order_relaxed);
+  return n > 0 ? n : omp_get_max_threads();
+}
+
+int cr__cpu_threads(int64_t work) {
+  /* Waking a thread costs some microseconds. */
+  enum { STEPS_PER_THREAD = 65536 };
+  if (CR__LIKELY(work < 2 * STEPS_PER_THREAD)) return 1;
+  if (omp_in_parallel()) return 1;
+  int most = cr_num_threads();
+  if (most == 1) return 1;
+  pthread_once(&fork_once, watch_forks);
+  int64_t wanted = work / STEPS_PER_THREAD;
+  return wanted < most ? (int)wanted : most;
+}
+
+/* ---- The table ---- */
+
+static void *cpu_alloc(int ordinal, size_t nbytes) {
+  (void)ordinal;
+  return cr__host_alloc(nbytes);
+}
+
+static void cpu_free(int ordinal, void *p, size_t nbytes) {
+  (void)ordinal;
+  cr__host_free(p, nbytes);
+}
+
+static int cpu_copy(int ordinal, void *to, const void *from, size_t nbytes) {
+  (void)ordinal;
+  memcpy(to, from, nbytes);
+  return 0;
+}
+
+const cr__backend cr__cpu_backend = {
+    .abi = CR__BACKEND_ABI,
+    .name = "cpu",
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .copy_to_host = cpu_copy,
+    .copy_from_host = cpu_copy,
+    .elementwise = cr__cpu_elementwise,
+    .has_loop = cr__cpu_has_loop,
+    .kernels = cpu_kernels,
+};

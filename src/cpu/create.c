@@ -1,0 +1,44 @@
+/* create.c: kernels that write ranges.
+ *
+ * Holds true: element i is computed from i alone, never from its neighbour. */
+#include <math.h>
+
+#include "cpu/cpu.h"
+
+static int64_t truncated(double x) {
+  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
+}
+
+static void store_double(char *to, int dtype, double x) {
+  cr_value number = cr__category((cr_dtype)dtype) == CR_FLOATING ? cr_float(x) : cr_int(truncated(x));
+  cr__store_scalar(to, (cr_dtype)dtype, &number);
+}
+
+/* v[0] one dim, not bool. i: whether to count in integers, then start and step in integers. f: start
+ * and step as floats. */
+int cr__cpu_arange(cr__launch *k) {
+  const cr__view *v = &k->v[0];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
+  for (int64_t i = 0; i < v->shape[0]; i++) {
+    if (k->i[0]) {
+      cr_value number = cr_int((int64_t)((uint64_t)k->i[1] + (uint64_t)k->i[2] * (uint64_t)i));
+      cr__store_scalar(v->data + i * size, (cr_dtype)v->dtype, &number);
+    } else {
+      store_double(v->data + i * size, v->dtype, k->f[0] + k->f[1] * (double)i);
+    }
+  }
+  return 0;
+}
+
+/* v[0] one dim, not bool. i: whether the numbers are exponents. f: first, last, base. Counts from the
+ * nearer end, so that both ends are exact. */
+int cr__cpu_linspace(cr__launch *k) {
+  const cr__view *v = &k->v[0];
+  int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
+  double first = k->f[0], last = k->f[1], step = n > 1 ? (last - first) / (double)(n - 1) : 0;
+  for (int64_t i = 0; i < n; i++) {
+    double x = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
+    store_double(v->data + i * size, v->dtype, k->i[0] ? pow(k->f[2], x) : x);
+  }
+  return 0;
+}

@@ -1,0 +1,126 @@
+/* cpu/extreme.c: the largest or smallest element along a dim, with its position.
+ *
+ * Holds true: the first of equal elements is chosen, and the first NaN before all others. */
+#include <string.h>
+
+#include "cpu/convert.h"
+#include "cpu/reduce.h"
+
+typedef struct job {
+  const cr__launch *k;
+  const cr__view *in;
+  char *values; /* NULL where only positions are wanted */
+  int64_t *indices;
+  cr__plan plan;
+  const cr__reduce_loops *loops;
+  int compute;
+  bool smallest;
+  int64_t tiles;
+} job;
+
+static void begin(job *j, const cr__launch *k) {
+  *j = (job){.k = k, .in = &k->v[k->nout], .loops = cr__reduce_loops_here(), .smallest = k->i[1]};
+  j->values = k->nout == 2 ? k->v[0].data : NULL;
+  j->indices = (int64_t *)k->v[k->nout - 1].data;
+  j->compute = cr__compute_of(j->in->dtype);
+  cr__plan_reduction(&j->plan, &k->v[k->nout - 1], j->in, (uint32_t)1 << k->i[0]);
+}
+
+/* Stores w results at an offset of `at` elements. */
+static void store(const job *j, int64_t at, int64_t step, const void *best, const int64_t *indices,
+                  int64_t w) {
+  size_t size = cr__size_of((cr_dtype)j->in->dtype);
+  if (j->values) {
+    cr__write_run(j->values + at * (int64_t)size, j->in->dtype, step, best,
+                  cr__compute_dtype(j->compute), w);
+  }
+  for (int64_t c = 0; c < w; c++) j->indices[at + c * step] = indices[c] + 1;
+}
+
+/* The position of the first element in x that is `value` (a NaN for NaN). */
+#define FIND(name, T)                                                                              \
+  static int64_t name(const T *x, T value) {                                                       \
+    int64_t i = 0;                                                                                 \
+    if (value != value) {                                                                          \
+      while (x[i] == x[i]) i++;                                                                    \
+    } else {                                                                                       \
+      while (x[i] != value) i++;                                                                   \
+    }                                                                                              \
+    return i;                                                                                      \
+  }
+FIND(find_f32, float)
+FIND(find_f64, double)
+FIND(find_i64, int64_t)
+
+static int64_t find(int compute, const void *x, const void *state) {
+  if (compute == CR__COMPUTE_I64) return find_i64(x, *(const int64_t *)state);
+  double value = *(const double *)state;
+  return compute == CR__COMPUTE_F32 ? find_f32(x, (float)value) : find_f64(x, value);
+}
+
+static void run_row(const job *j, int64_t row) {
+  const cr__plan *p = &j->plan;
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  const cr__folder *fold =
+      &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
+  int wanted = cr__compute_dtype(j->compute), state = cr__state_dtype(j->compute);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype), step = p->reduced_in[0];
+  const char *from = j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
+  union { double f; int64_t i; } best, before;
+  int64_t position = 0;
+  for (int64_t r = 0, n; r < p->reduced[0]; r += n) {
+    n = p->reduced[0] - r < CR__FOLD_BLOCK ? p->reduced[0] - r : CR__FOLD_BLOCK;
+    const void *x = from + r * step * size;
+    if (step != 1 || j->in->dtype != wanted) {
+      cr__read_run(buffer, wanted, x, j->in->dtype, step, n);
+      x = buffer;
+    }
+    if (r == 0) cr__convert(&best, state, x, wanted, 1);
+    if (state == CR_FLOAT64 && best.f != best.f) break;
+    before = best;
+    fold->row(&best, x, n, 0);
+    if (memcmp(&best, &before, sizeof best)) position = r + find(j->compute, x, &best);
+  }
+  int64_t at = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
+  char value[8];
+  cr__convert(value, wanted, &best, state, 1);
+  store(j, at, 1, value, &position, 1);
+}
+
+static void run_tile(const job *j, int64_t index) {
+  const cr__plan *p = &j->plan;
+  _Alignas(64) char buffer[CR__TILE * 8], best[CR__TILE * 8];
+  int64_t indices[CR__TILE] = {0};
+  int last = p->nkept - 1, wanted = cr__compute_dtype(j->compute);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype), across = p->kept_in[last];
+  int64_t first = index % j->tiles * CR__TILE, outer = index / j->tiles;
+  int64_t w = p->kept[last] - first < CR__TILE ? p->kept[last] - first : CR__TILE;
+  int64_t offset = first * across + cr__offset_at(last, p->kept, p->kept_in, outer);
+  for (int64_t r = 0; r < p->reduced[0]; r++) {
+    const char *from = j->in->data + (offset + r * p->reduced_in[0]) * size;
+    cr__read_run(r ? buffer : best, wanted, from, j->in->dtype, across, w);
+    if (r) j->loops->extreme[j->compute][j->smallest](best, indices, buffer, 1, w, w, r);
+  }
+  int64_t step = p->kept_out[last];
+  int64_t at = first * step + cr__offset_at(last, p->kept, p->kept_out, outer);
+  store(j, at, step, best, indices, w);
+}
+
+/* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
+ * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
+ * smallest. The results are contiguous. */
+int cr__cpu_extreme(cr__launch *k) {
+  job j;
+  begin(&j, k);
+  const cr__plan *p = &j.plan;
+  if (p->kept_count == 0) return 0;
+  int64_t inner = p->kept[p->nkept - 1];
+  j.tiles = (inner + CR__TILE - 1) / CR__TILE;
+  int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
+#pragma omp parallel for num_threads(cr__cpu_threads(p->kept_count * p->reduced_count))
+  for (int64_t u = 0; u < units; u++) {
+    if (p->columns) run_tile(&j, u);
+    else run_row(&j, u);
+  }
+  return 0;
+}

@@ -1,0 +1,59 @@
+/* cpu/levels.c: chooses among the loops that were compiled for several instruction sets.
+ *
+ * Holds true: the choice is made once per process and never changes. */
+#include <stdatomic.h>
+
+#include "cpu.h"
+#include "loops.h"
+
+#ifdef __x86_64__
+
+static const cr__loop_table *const loop_tables[] = {&cr__loops_v2, &cr__loops_v3, &cr__loops_v4};
+static const cr__convert_table *const convert_tables[] = {&cr__converters_v2, &cr__converters_v3,
+                                                          &cr__converters_v4};
+
+static int detect(void) {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("bmi2"))
+    return 0;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vl"))
+    return 1;
+  return 2;
+}
+
+#else
+
+static const cr__loop_table *const loop_tables[] = {&cr__loops_base};
+static const cr__convert_table *const convert_tables[] = {&cr__converters_base};
+
+static int detect(void) { return 0; }
+
+#endif
+
+int cr__cpu_level(void) {
+  static atomic_int known = -1;
+  int found = atomic_load_explicit(&known, memory_order_relaxed);
+  if (CR__LIKELY(found >= 0)) return found;
+  found = detect();
+  atomic_store_explicit(&known, found, memory_order_relaxed);
+  return found;
+}
+
+cr__loop cr__loop_for(int pointwise, int dtype) {
+  for (int i = cr__cpu_level(); i >= 0; i--) {
+    cr__loop loop = (*loop_tables[i])[pointwise][dtype];
+    if (loop) return loop;
+  }
+  return NULL;
+}
+
+cr__converter cr__converter_for(int from, int to) {
+  for (int i = cr__cpu_level(); i > 0; i--) {
+    cr__converter converter = (*convert_tables[i])[from][to];
+    if (converter) return converter;
+  }
+  return (*convert_tables[0])[from][to];
+}

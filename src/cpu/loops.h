@@ -1,0 +1,42 @@
+/* cpu/loops.h: the innermost loops, compiled once per level of the instruction set.
+ *
+ * Holds true: a pointwise loop gets contiguous operands of its compute type and a count that is a
+ * multiple of CR__BLOCK (callers pad), so that an element's result never depends on where in a
+ * tensor it stands: vector code and scalar code may differ in the last bit. `out` may be the same
+ * memory as an input, but not overlap it otherwise. */
+#ifndef CR__LOOPS_H
+#define CR__LOOPS_H
+
+#include "../backend.h"
+
+#define CR__BLOCK 16
+
+/* k points to the number parameters, in the compute type. */
+typedef void (*cr__loop)(int64_t n, void *out, const void *const *in, const void *k);
+/* Converts n contiguous elements, any n. */
+typedef void (*cr__converter)(int64_t n, void *out, const void *in);
+
+typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
+typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [from][to] */
+
+/* Tables of the levels v2, v3, v4 of x86-64, or of `base` elsewhere. Levels leave out what they
+ * would not do faster than the one below. */
+#define CR__LOOP_TABLES(isa)                                                                       \
+  extern const cr__loop_table cr__loops_##isa;                                                     \
+  extern const cr__convert_table cr__converters_##isa;
+#ifdef __x86_64__
+CR__LOOP_TABLES(v2)
+CR__LOOP_TABLES(v3)
+CR__LOOP_TABLES(v4)
+#else
+CR__LOOP_TABLES(base)
+#endif
+
+/* The best loops for this machine; NULL if f has none for the dtype (levels.c). */
+cr__loop cr__loop_for(int pointwise, int dtype);
+cr__converter cr__converter_for(int from, int to);
+
+#define CR__PASTE2(a, b) a##b
+#define CR__PASTE(a, b) CR__PASTE2(a, b)
+
+#endif

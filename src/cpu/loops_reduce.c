@@ -1,0 +1,202 @@
+/* cpu/loops_reduce.c: the inner loops of reductions; compiled once per instruction set.
+ *
+ * Holds true: elements go into a fixed number of lanes, the lanes into the wider state, always in the
+ * same order, so that no instruction set and no thread count changes a bit. float32 lanes hold at
+ * most CR__FOLD_BLOCK elements before they go into float64. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu/reduce.h"
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+
+enum { LANES = 64, FEW_LANES = 8 };
+
+#define ADD(a, b) ((a) + (b))
+#define MULTIPLY(a, b) ((a) * (b))
+/* Once a is NaN it stays; b replaces it if it is NaN. */
+#define LARGER(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+#define SMALLER(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+
+/* A folder of elements T into the state S by STEP. */
+#define FOLDER(name, T, S, STEP)                                                                   \
+  static inline __attribute__((always_inline)) int64_t name##_lanes(S *s, const T *x, int64_t n,  \
+                                                                    int lanes) {                  \
+    if (n < lanes) return 0;                                                                       \
+    T lane[LANES];                                                                                 \
+    S wide[LANES];                                                                                 \
+    for (int j = 0; j < lanes; j++) lane[j] = x[j];                                                \
+    int64_t i = lanes;                                                                             \
+    for (; i + lanes <= n; i += lanes)                                                             \
+      for (int j = 0; j < lanes; j++) lane[j] = STEP(lane[j], x[i + j]);                           \
+    for (int j = 0; j < lanes; j++) wide[j] = (S)lane[j];                                          \
+    for (int half = lanes / 2; half > 0; half /= 2)                                                \
+      for (int j = 0; j < half; j++) wide[j] = STEP(wide[j], wide[j + half]);                      \
+    *s = STEP(*s, wide[0]);                                                                        \
+    return i;                                                                                      \
+  }                                                                                                \
+  static void name##_row(void *state, const void *from, int64_t n, int64_t seen) {                 \
+    S *s = state;                                                                                  \
+    const T *x = from;                                                                             \
+    (void)seen;                                                                                    \
+    int64_t i = name##_lanes(s, x, n, LANES);                                                      \
+    i += name##_lanes(s, x + i, n - i, FEW_LANES);                                                 \
+    for (; i < n; i++) *s = STEP(*s, (S)x[i]);                                                     \
+  }                                                                                                \
+  static void name##_columns(void *state, const void *from, int64_t rows, int64_t step, int64_t w, \
+                             int64_t seen) {                                                       \
+    S *restrict s = state;                                                                         \
+    const T *x = from;                                                                             \
+    T lane[CR__TILE];                                                                              \
+    (void)seen;                                                                                    \
+    memcpy(lane, x, (size_t)w * sizeof(T));                                                        \
+    for (int64_t r = 1; r < rows; r++)                                                             \
+      for (int64_t j = 0; j < w; j++) lane[j] = STEP(lane[j], x[r * step + j]);                    \
+    for (int64_t j = 0; j < w; j++) s[j] = STEP(s[j], (S)lane[j]);                                 \
+  }                                                                                                \
+  static void name##_merge(void *state, const void *other, int64_t w, int64_t seen,                \
+                           int64_t more) {                                                         \
+    S *restrict s = state;                                                                         \
+    const S *o = other;                                                                            \
+    (void)seen, (void)more;                                                                        \
+    for (int64_t j = 0; j < w; j++) s[j] = STEP(s[j], o[j]);                                       \
+  }
+
+#define FOLDERS(t, T, S)                                                                           \
+  FOLDER(sum_##t, T, S, ADD)                                                                       \
+  FOLDER(prod_##t, T, S, MULTIPLY)                                                                 \
+  FOLDER(max_##t, T, S, LARGER)                                                                    \
+  FOLDER(min_##t, T, S, SMALLER)
+
+FOLDERS(f32, float, double)
+FOLDERS(f64, double, double)
+FOLDERS(i64, int64_t, int64_t)
+
+/* Joins the moments (mean, squares) of `more` elements to those of `seen` (Chan et al.). */
+static inline void join_moments(double *mean, double *squares, int64_t seen, double other_mean,
+                                double other_squares, int64_t more) {
+  double delta = other_mean - *mean, share = (double)more / (double)(seen + more);
+  *mean = seen ? *mean + delta * share : other_mean;
+  *squares += other_squares + (seen ? delta * delta * share * (double)seen : 0);
+}
+
+static void merge_moments(void *state, const void *other, int64_t w, int64_t seen, int64_t more) {
+  double *s = state;
+  const double *o = other;
+  for (int64_t j = 0; j < w; j++) join_moments(&s[j], &s[w + j], seen, o[j], o[w + j], more);
+}
+
+/* A block's elements are measured from the block's mean, rounded to T; what that rounding leaves is
+ * made good by the sum of the distances. */
+#define MOMENTS(t, T)                                                                              \
+  static void moments_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {          \
+    double *s = state, total = 0, sum = 0, squares = 0;                                            \
+    const T *x = from;                                                                             \
+    T near[FEW_LANES] = {0}, far[FEW_LANES] = {0};                                                 \
+    sum_##t##_row(&total, x, n, 0);                                                                \
+    const T middle = (T)(total / (double)n);                                                       \
+    int64_t i = 0;                                                                                 \
+    for (; i + FEW_LANES <= n; i += FEW_LANES)                                                     \
+      for (int j = 0; j < FEW_LANES; j++) {                                                        \
+        T d = x[i + j] - middle;                                                                   \
+        near[j] += d, far[j] += d * d;                                                             \
+      }                                                                                            \
+    for (; i < n; i++) {                                                                           \
+      T d = x[i] - middle;                                                                         \
+      sum += d, squares += d * d;                                                                  \
+    }                                                                                              \
+    for (int j = 0; j < FEW_LANES; j++) sum += near[j], squares += far[j];                         \
+    double rest = sum / (double)n;                                                                 \
+    join_moments(&s[0], &s[1], seen, middle + rest, squares - sum * rest, n);                      \
+  }                                                                                                \
+  static void moments_##t##_columns(void *state, const void *from, int64_t rows, int64_t step,     \
+                                    int64_t w, int64_t seen) {                                     \
+    double *s = state, total[2 * CR__TILE] = {0}, sum[CR__TILE] = {0}, squares[CR__TILE] = {0};    \
+    const T *x = from;                                                                             \
+    T middle[CR__TILE];                                                                            \
+    sum_##t##_columns(total, x, rows, step, w, 0);                                                 \
+    for (int64_t j = 0; j < w; j++) middle[j] = (T)(total[j] / (double)rows);                      \
+    for (int64_t r = 0; r < rows; r++)                                                             \
+      for (int64_t j = 0; j < w; j++) {                                                            \
+        T d = x[r * step + j] - middle[j];                                                         \
+        sum[j] += d, squares[j] += d * d;                                                          \
+      }                                                                                            \
+    for (int64_t j = 0; j < w; j++) {                                                              \
+      double rest = sum[j] / (double)rows;                                                         \
+      join_moments(&s[j], &s[w + j], seen, middle[j] + rest, squares[j] - sum[j] * rest, rows);    \
+    }                                                                                              \
+  }
+
+MOMENTS(f32, float)
+MOMENTS(f64, double)
+
+/* ---- Maps ---- */
+
+#define EACH(expression)                                                                           \
+  for (int64_t i = 0; i < n; i++) to[i] = (expression);                                            \
+  break
+
+#define MAP(t, T, FABS, POW)                                                                       \
+  static void map_##t(void *out, const void *from, int64_t n, int map, double power) {             \
+    T *to = out;                                                                                   \
+    const T *x = from;                                                                             \
+    const T p = (T)power;                                                                          \
+    switch (map) {                                                                                 \
+    case CR__MAP_NONZERO: EACH(x[i] != 0 ? 1 : 0);                                                 \
+    case CR__MAP_ABS: EACH(FABS(x[i]));                                                            \
+    case CR__MAP_SQUARE: EACH(x[i] * x[i]);                                                        \
+    case CR__MAP_POWER: EACH(POW(FABS(x[i]), p));                                                  \
+    case CR__MAP_NAN_TO_ZERO: EACH(x[i] != x[i] ? 0 : x[i]);                                       \
+    default: EACH(x[i]);                                                                           \
+    }                                                                                              \
+  }
+
+MAP(f32, float, fabsf, powf)
+MAP(f64, double, fabs, pow)
+
+/* Integers are only ever compared with zero. */
+static void map_i64(void *out, const void *from, int64_t n, int map, double power) {
+  int64_t *to = out;
+  const int64_t *x = from;
+  (void)power;
+  for (int64_t i = 0; i < n; i++) to[i] = map == CR__MAP_NONZERO ? x[i] != 0 : x[i];
+}
+
+/* ---- Extremes with positions, side by side ---- */
+
+/* The first of equal elements wins; the first NaN wins over all. */
+#define EXTREME(name, T, BEATS)                                                                    \
+  static void name(void *best_of, int64_t *restrict indices, const void *from, int64_t rows,       \
+                   int64_t step, int64_t w, int64_t position) {                                    \
+    T *restrict best = best_of;                                                                    \
+    const T *x = from;                                                                             \
+    for (int64_t r = 0; r < rows; r++, position++)                                                 \
+      for (int64_t j = 0; j < w; j++) {                                                            \
+        T value = x[r * step + j];                                                                 \
+        bool better = value BEATS best[j] || (value != value && best[j] == best[j]);               \
+        best[j] = better ? value : best[j];                                                        \
+        indices[j] = better ? position : indices[j];                                               \
+      }                                                                                            \
+  }
+
+EXTREME(largest_f32, float, >)
+EXTREME(largest_f64, double, >)
+EXTREME(largest_i64, int64_t, >)
+EXTREME(smallest_f32, float, <)
+EXTREME(smallest_f64, double, <)
+EXTREME(smallest_i64, int64_t, <)
+
+#define ENTRY(name) {name##_row, name##_columns, name##_merge}
+#define ENTRIES(t) ENTRY(sum_##t), ENTRY(prod_##t), ENTRY(max_##t), ENTRY(min_##t)
+
+extern const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA);
+const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA) = {
+    .fold = {{ENTRIES(f32), {moments_f32_row, moments_f32_columns, merge_moments}},
+             {ENTRIES(f64), {moments_f64_row, moments_f64_columns, merge_moments}},
+             {ENTRIES(i64), {NULL, NULL, NULL}}},
+    .map = {map_f32, map_f64, map_i64},
+    .extreme = {{largest_f32, smallest_f32},
+                {largest_f64, smallest_f64},
+                {largest_i64, smallest_i64}},
+};

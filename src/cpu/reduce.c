@@ -1,0 +1,211 @@
+/* cpu/reduce.c: folds dims of a tensor: sums, products, extremes, norms, moments.
+ *
+ * Holds true: the elements behind one result are cut into chunks of fixed length, each chunk is
+ * folded by itself and the chunks are joined in order; so the result does not depend on how many
+ * threads took part. The results are worked on in units: one row, or a tile of columns that lie
+ * side by side in memory. */
+#include <math.h>
+
+#include "cpu/convert.h"
+#include "cpu/reduce.h"
+
+enum { ROW_CHUNK = 65536, COLUMN_CHUNK = 2048, FEW_UNITS = 16 };
+
+typedef struct job {
+  const cr__launch *k;
+  cr__plan plan;
+  const cr__reduce_loops *loops;
+  const cr__folder *fold;
+  int compute, map;
+  int64_t tiles; /* units along the innermost kept dim */
+  int64_t units, chunk, chunks;
+} job;
+
+/* A unit: w results, its first input element and its first result. */
+typedef struct unit {
+  const char *in;
+  char *out;
+  int64_t w;
+} unit;
+
+/* Room for the state of one unit. */
+typedef union state {
+  double f[2 * CR__TILE];
+  int64_t i[2 * CR__TILE];
+} state;
+
+static unit find_unit(const job *j, int64_t index) {
+  const cr__plan *p = &j->plan;
+  const cr__view *out = &j->k->v[0], *in = &j->k->v[1];
+  int last = p->nkept - 1;
+  int64_t from, to;
+  unit u = {.w = 1};
+  if (p->columns) {
+    int64_t first = index % j->tiles * CR__TILE, outer = index / j->tiles;
+    u.w = p->kept[last] - first < CR__TILE ? p->kept[last] - first : CR__TILE;
+    from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
+    to = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
+  } else {
+    from = cr__offset_at(p->nkept, p->kept, p->kept_in, index);
+    to = cr__offset_at(p->nkept, p->kept, p->kept_out, index);
+  }
+  u.in = in->data + from * (int64_t)cr__size_of((cr_dtype)in->dtype);
+  u.out = out->data + to * (int64_t)cr__size_of((cr_dtype)out->dtype);
+  return u;
+}
+
+static void clear(const job *j, void *s, int64_t w) {
+  static const double f[] = {0, 1, -INFINITY, INFINITY, 0};
+  static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0};
+  int fold = (int)j->k->i[1];
+  /* Of truths, the smallest of none is true and the largest false. */
+  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
+  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
+  bool whole = j->compute == CR__COMPUTE_I64;
+  for (int64_t c = 0; c < 2 * w; c++) {
+    if (whole) ((int64_t *)s)[c] = i[fold];
+    else ((double *)s)[c] = f[fold];
+  }
+}
+
+/* Elements ready to be folded: those in memory if they are, else a converted, mapped copy. */
+static const void *fetch_row(const job *j, void *buffer, const char *from, int64_t step,
+                             int64_t n) {
+  int dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  const void *x = from;
+  if (dtype != wanted || step != 1) {
+    cr__read_run(buffer, wanted, from, dtype, step, n);
+    x = buffer;
+  }
+  if (j->map) j->loops->map[j->compute](buffer, x, n, j->map, j->k->f[0]);
+  return j->map ? buffer : x;
+}
+
+/* Folds the elements begin .. end of a row into its state. */
+static void fold_row(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
+  const cr__plan *p = &j->plan;
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  int last = p->nreduced - 1;
+  int64_t inner = p->reduced[last], step = p->reduced_in[last];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  for (int64_t r = begin, n; r < end; r += n) {
+    int64_t at = r % inner;
+    int64_t offset = cr__offset_at(last, p->reduced, p->reduced_in, r / inner) + at * step;
+    n = inner - at < end - r ? inner - at : end - r;
+    if (n > CR__FOLD_BLOCK) n = CR__FOLD_BLOCK;
+    const void *x = fetch_row(j, buffer, u->in + offset * size, step, n);
+    j->fold->row(s, x, n, r - begin);
+  }
+}
+
+/* Folds the rows begin .. end of a tile into the states of its columns. */
+static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
+  const cr__plan *p = &j->plan;
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
+  int64_t each = (int64_t)cr__compute_size(j->compute);
+  bool direct = dtype == wanted && across == 1;
+  for (int64_t r = begin, n; r < end; r += n) {
+    int64_t at = r % inner;
+    int64_t offset = cr__offset_at(last, p->reduced, p->reduced_in, r / inner) + at * step;
+    const char *from = u->in + offset * size;
+    n = inner - at < end - r ? inner - at : end - r;
+    if (n > (direct && !j->map ? 64 : CR__ROWS)) n = direct && !j->map ? 64 : CR__ROWS;
+    if (direct && !j->map) {
+      j->fold->columns(s, from, n, step, u->w, r - begin);
+      continue;
+    }
+    for (int64_t row = 0; row < n; row++) {
+      void *to = buffer + row * u->w * each;
+      const char *x = from + row * step * size;
+      if (!direct) cr__read_run(to, wanted, x, dtype, across, u->w);
+      if (j->map) j->loops->map[j->compute](to, direct ? x : to, u->w, j->map, j->k->f[0]);
+    }
+    j->fold->columns(s, buffer, n, u->w, u->w, r - begin);
+  }
+}
+
+static void fold_chunk(const job *j, const unit *u, int64_t chunk, void *s) {
+  int64_t begin = chunk * j->chunk, end = begin + j->chunk;
+  if (end > j->plan.reduced_count) end = j->plan.reduced_count;
+  clear(j, s, u->w);
+  if (j->plan.columns) fold_tile(j, u, begin, end, s);
+  else fold_row(j, u, begin, end, s);
+}
+
+static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, const void *part) {
+  int64_t seen = chunk * j->chunk, left = j->plan.reduced_count - seen;
+  j->fold->merge(s, part, u->w, seen, left < j->chunk ? left : j->chunk);
+}
+
+static void finish(const job *j, const unit *u, void *s) {
+  double *x = s;
+  const double *f = j->k->f;
+  int dtype = j->k->v[0].dtype;
+  if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
+  switch (j->k->i[3]) {
+  case CR__FINISH_DIVIDE: for (int64_t c = 0; c < u->w; c++) x[c] /= f[1]; break;
+  case CR__FINISH_DIVIDE_ROOT: for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]); break;
+  case CR__FINISH_POWER: for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]); break;
+  default: break;
+  }
+  int64_t step = j->plan.columns ? j->plan.kept_out[j->plan.nkept - 1] : 1;
+  cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
+}
+
+static void run_unit(const job *j, int64_t index) {
+  unit u = find_unit(j, index);
+  state total, part;
+  if (j->chunks == 0) clear(j, &total, u.w);
+  else fold_chunk(j, &u, 0, &total);
+  for (int64_t c = 1; c < j->chunks; c++) {
+    fold_chunk(j, &u, c, &part);
+    join_chunk(j, &u, c, &total, &part);
+  }
+  finish(j, &u, &total);
+}
+
+/* Few results of many elements each: the chunks are shared out instead of the units. */
+static int run_chunks(const job *j, int64_t index) {
+  unit u = find_unit(j, index);
+  size_t each = (size_t)u.w * 2 * sizeof(double), nbytes = each * (size_t)j->chunks;
+  char *parts = cr__host_alloc(nbytes);
+  if (!parts) return CR_E_MEMORY;
+#pragma omp parallel for num_threads(cr__cpu_threads(j->plan.reduced_count * u.w / 4))
+  for (int64_t c = 0; c < j->chunks; c++) fold_chunk(j, &u, c, parts + (size_t)c * each);
+  for (int64_t c = 1; c < j->chunks; c++) join_chunk(j, &u, c, parts, parts + (size_t)c * each);
+  finish(j, &u, parts);
+  cr__host_free(parts, nbytes);
+  return 0;
+}
+
+/* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
+ * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a cr__finish;
+ * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
+ * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
+int cr__cpu_reduce(cr__launch *k) {
+  job j = {.k = k, .loops = cr__reduce_loops_here(), .map = (int)k->i[2]};
+  cr__plan *p = &j.plan;
+  cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
+  if (p->kept_count == 0) return 0;
+  j.compute = cr__compute_of((int)k->i[4]);
+  j.fold = &j.loops->fold[j.compute][k->i[1]];
+  j.tiles = p->columns ? (p->kept[p->nkept - 1] + CR__TILE - 1) / CR__TILE : 1;
+  j.units = p->columns ? p->kept_count / p->kept[p->nkept - 1] * j.tiles : p->kept_count;
+  j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
+  j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
+  if (j.units == 1 && j.chunks <= 1) {
+    run_unit(&j, 0);
+    return 0;
+  }
+  if (j.units < FEW_UNITS && j.chunks > 1) {
+    int code = 0;
+    for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
+    return code;
+  }
+#pragma omp parallel for num_threads(cr__cpu_threads(p->kept_count * p->reduced_count / 4))
+  for (int64_t u = 0; u < j.units; u++) run_unit(&j, u);
+  return 0;
+}

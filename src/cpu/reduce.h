@@ -1,0 +1,81 @@
+/* cpu/reduce.h: what the loops of reductions (loops_reduce.c, built per instruction set) and the
+ * kernels that drive them share.
+ *
+ * Holds true: elements of any dtype are loaded as one of three computation types: float32, float64
+ * or int64. Every instruction set gives the same bits: the number of lanes is fixed here. */
+#ifndef CR__CPU_REDUCE_H
+#define CR__CPU_REDUCE_H
+
+#include "cpu/cpu.h"
+#include "reduction.h"
+
+#define CR__FOLD_BLOCK 2048 /* elements loaded and folded at a time */
+#define CR__TILE 256   /* columns folded side by side */
+#define CR__ROWS (CR__FOLD_BLOCK / CR__TILE) /* of a tile that are loaded at a time */
+
+typedef enum cr__compute { CR__COMPUTE_F32, CR__COMPUTE_F64, CR__COMPUTE_I64 } cr__compute;
+
+static inline size_t cr__compute_size(int compute) { return compute == CR__COMPUTE_F32 ? 4 : 8; }
+static inline int cr__compute_dtype(int compute) {
+  static const int8_t dtype[] = {CR_FLOAT32, CR_FLOAT64, CR_INT64};
+  return dtype[compute];
+}
+/* The dtype of the state below, which holds every element of the computation type exactly. */
+static inline int cr__state_dtype(int compute) {
+  return compute == CR__COMPUTE_I64 ? CR_INT64 : CR_FLOAT64;
+}
+/* What a dtype is computed in where nothing says otherwise. */
+static inline int cr__compute_of(int dtype) {
+  if (dtype == CR_FLOAT64) return CR__COMPUTE_F64;
+  return cr__category((cr_dtype)dtype) == CR_FLOATING ? CR__COMPUTE_F32 : CR__COMPUTE_I64;
+}
+
+/* The state of w columns is 2 * w numbers of 8 bytes: float64 for the float types, int64 for int64.
+ * Moments keep the means in the first w and the sums of squared distances in the rest; all others
+ * use the first w. `seen` counts the elements of each column that the state holds already. */
+typedef struct cr__folder {
+  void (*row)(void *state, const void *x, int64_t n, int64_t seen); /* one column, n elements */
+  /* w <= CR__TILE columns side by side, rows lying `step` elements apart */
+  void (*columns)(void *state, const void *x, int64_t rows, int64_t step, int64_t w, int64_t seen);
+  void (*merge)(void *state, const void *other, int64_t w, int64_t seen, int64_t more);
+} cr__folder;
+
+/* Best elements so far of w columns and their positions; `position` is that of the first row. */
+typedef void (*cr__extreme_columns)(void *best, int64_t *indices, const void *x, int64_t rows,
+                                    int64_t step, int64_t w, int64_t position);
+
+typedef struct cr__reduce_loops {
+  cr__folder fold[3][CR__FOLD_COUNT];            /* by computation type */
+  void (*map[3])(void *to, const void *from, int64_t n, int map, double p);
+  cr__extreme_columns extreme[3][2];             /* largest, smallest */
+} cr__reduce_loops;
+
+const cr__reduce_loops *cr__reduce_loops_here(void); /* the best for this machine */
+
+/* ---- reduce_plan.c: the order in which a reduction walks its input. ---- */
+
+/* Dims with their steps in elements, outermost first, merged where memory allows; always at least
+ * one of each kind. */
+typedef struct cr__plan {
+  int nkept, nreduced;
+  int64_t kept[CR_MAX_DIMS], kept_in[CR_MAX_DIMS], kept_out[CR_MAX_DIMS];
+  int64_t reduced[CR_MAX_DIMS], reduced_in[CR_MAX_DIMS];
+  int64_t kept_count, reduced_count;
+  bool columns; /* the innermost step in memory is along a kept dim */
+} cr__plan;
+
+/* `mask` has a bit for each (0-based) dim of `in` that is folded; `out` has size 1 there. */
+void cr__plan_reduction(cr__plan *p, const cr__view *out, const cr__view *in, uint32_t mask);
+
+/* Offset in elements of the index-th position of n dims. */
+static inline int64_t cr__offset_at(int n, const int64_t *shape, const int64_t *step,
+                                    int64_t index) {
+  int64_t offset = 0;
+  for (int d = n - 1; d >= 0 && index; d--) {
+    offset += index % shape[d] * step[d];
+    index /= shape[d];
+  }
+  return offset;
+}
+
+#endif

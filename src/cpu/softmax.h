@@ -1,0 +1,24 @@
+/* cpu/softmax.h: what the loops of softmax (loops_softmax.c, built per instruction set) and the
+ * kernels that drive them share.
+ *
+ * Holds true: a loop works on one line of n elements, or on a tile of w <= CR__TILE lines side by side
+ * whose rows lie `step` elements apart, all in float32 or all in float64. */
+#ifndef CR__CPU_SOFTMAX_H
+#define CR__CPU_SOFTMAX_H
+
+#include "cpu/reduce.h"
+
+typedef struct cr__lines {
+  void *out;
+  const void *a; /* the input; for a derivative the gradient */
+  const void *b; /* for a derivative the result of the forward call */
+  int64_t n, w, step;
+  bool log;
+} cr__lines;
+
+typedef struct cr__softmax_loops {
+  void (*line[2][2])(const cr__lines *l); /* by derivative, computation type */
+  void (*tile[2][2])(const cr__lines *l);
+} cr__softmax_loops;
+
+#endif

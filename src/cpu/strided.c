@@ -1,0 +1,59 @@
+/* cpu/strided.c: triangles of matrices.
+ *
+ * Holds true: rows are independent; each is part copy, part zeros. */
+#include "cpu.h"
+
+#include <string.h>
+
+typedef struct triangle {
+  const cr__view *out, *in;
+  int64_t rows, columns, diagonal, size;
+  bool upper;
+} triangle;
+
+#define KEEP(TYPE)                                                                                 \
+  do {                                                                                             \
+    TYPE *o = (TYPE *)out;                                                                         \
+    const TYPE *x = (const TYPE *)in;                                                              \
+    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : 0;      \
+  } while (0)
+
+static void keep_row(const triangle *t, char *out, const char *in, int64_t row) {
+  int64_t edge = row + t->diagonal; /* the column of the diagonal */
+  int64_t from = t->upper ? edge : 0, to = t->upper ? t->columns : edge + 1;
+  int64_t so = t->out->stride[t->out->ndim - 1], si = t->in->stride[t->in->ndim - 1];
+  switch (t->size) {
+  case 1: KEEP(uint8_t); break;
+  case 2: KEEP(uint16_t); break;
+  case 4: KEEP(uint32_t); break;
+  default: KEEP(uint64_t); break;
+  }
+}
+
+/* The offset of a row, which is counted over all dims but the last. */
+static int64_t row_offset(const cr__view *v, int64_t row) {
+  int64_t offset = 0;
+  for (int d = v->ndim - 2; d >= 0; d--) {
+    offset += row % v->shape[d] * v->stride[d];
+    row /= v->shape[d];
+  }
+  return offset;
+}
+
+/* The part of matrices on one side of a diagonal.
+ * v[0] out, v[1] in: one shape of at least 2 dims, one dtype. i[0] the diagonal (positive: above the
+ * main one), i[1] 1 for the part above it and 0 for the part below; the diagonal itself is kept. */
+int cr__cpu_triangle(cr__launch *k) {
+  const cr__view *v = &k->v[0];
+  triangle t = {v, &k->v[1], v->shape[v->ndim - 2], v->shape[v->ndim - 1], k->i[0],
+                (int64_t)cr__size_of((cr_dtype)v->dtype), k->i[1] != 0};
+  int64_t n = 1;
+  for (int d = 0; d < v->ndim - 1; d++) n *= v->shape[d];
+  if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */
+  if (t.diagonal < -t.rows) t.diagonal = -t.rows;
+#pragma omp parallel for num_threads(cr__cpu_threads(n * t.columns)) schedule(static)
+  for (int64_t r = 0; r < n; r++)
+    keep_row(&t, t.out->data + row_offset(t.out, r) * t.size,
+             t.in->data + row_offset(t.in, r) * t.size, r % t.rows);
+  return 0;
+}

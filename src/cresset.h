@@ -1,0 +1,441 @@
+/* cresset.h: the public C API of Cresset, and its manual.
+ *
+ * CONVENTIONS
+ *
+ * Ownership is one of three words. A function that "returns" a tensor gives the caller a reference,
+ * to be given up with cr_release(). One that "borrows" leaves the caller's references alone: every
+ * argument is borrowed unless its comment says "steals", which means that the callee gives the
+ * caller's reference up, also when it fails.
+ *
+ * Errors travel on one path. A function that fails returns NULL (or a nonzero cr_error) and leaves a
+ * code and a sentence for the calling thread: cr_error_code(), cr_error_message(). Given NULL for a
+ * tensor, a function returns NULL and keeps the first error; cr_release(NULL) does nothing. Composed
+ * calls therefore need a single check, at the end.
+ *
+ * Dimensions and positions count from 1, as in Lua, in this API as well as inside index tensors:
+ * dimension 1 is the outermost, -1 the last one, 0 is an error. Ranges include both their ends.
+ *
+ * Threads: reference counts are atomic. A tensor may be read by any number of threads at once;
+ * whoever writes must see to it that nobody else reads. The error, the gradient mode and the random
+ * generator belong to the calling thread.
+ */
+#ifndef CRESSET_H
+#define CRESSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CR_VERSION "0.1.0"
+#define CR_MAX_DIMS 16    /* the most dimensions a tensor may have */
+#define CR_MAX_OUTPUTS 64 /* the most tensors one operation or Function may return */
+
+#if defined(CR_BUILD)
+#define CR_API __attribute__((visibility("default")))
+#else
+#define CR_API
+#endif
+
+/* ---- Types ------------------------------------------------------------------------------- */
+
+typedef struct cr_tensor cr_tensor; /* a strided view of a storage, with its place in a graph */
+typedef struct cr_node cr_node;     /* a node of the autograd graph */
+typedef struct cr_op cr_op;         /* the descriptor of an operation, see below */
+
+/* Dtypes: X(NAME, name, bytes per element, category). The categories are ordered for promotion. */
+#define CR_DTYPES(X)                                                                               \
+  X(FLOAT64, float64, 8, CR_FLOATING)                                                              \
+  X(FLOAT32, float32, 4, CR_FLOATING)                                                              \
+  X(FLOAT16, float16, 2, CR_FLOATING)                                                              \
+  X(BFLOAT16, bfloat16, 2, CR_FLOATING)                                                            \
+  X(INT64, int64, 8, CR_INTEGRAL)                                                                  \
+  X(INT32, int32, 4, CR_INTEGRAL)                                                                  \
+  X(INT16, int16, 2, CR_INTEGRAL)                                                                  \
+  X(INT8, int8, 1, CR_INTEGRAL)                                                                    \
+  X(UINT8, uint8, 1, CR_INTEGRAL)                                                                  \
+  X(BOOL, bool, 1, CR_BOOLEAN)
+
+typedef enum cr_dtype {
+  CR_DTYPE_NONE = -1,
+#define X(NAME, name, size, category) CR_##NAME,
+  CR_DTYPES(X)
+#undef X
+      CR_DTYPE_COUNT /* complex64 and complex128 will come after bool */
+} cr_dtype;
+
+typedef enum cr_category { CR_BOOLEAN, CR_INTEGRAL, CR_FLOATING, CR_COMPLEX } cr_category;
+
+CR_API const char *cr_dtype_name(cr_dtype dtype);
+CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
+CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
+CR_API cr_category cr_dtype_category(cr_dtype dtype);
+CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
+CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
+
+/* A device: its kind in the high bits, its ordinal in the low eight. */
+typedef int32_t cr_device;
+#define CR_CPU 0
+#define CR_CUDA 256
+CR_API int cr_device_parse(const char *name, cr_device *device); /* "cpu", "cuda", "cuda:1" */
+CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
+
+/* ---- Errors ------------------------------------------------------------------------------ */
+
+/* X(NAME, what it means). */
+#define CR_ERRORS(X)                                                                               \
+  X(OK, "no error")                                                                                \
+  X(ARGUMENT, "an argument is wrong")                                                              \
+  X(SHAPE, "shapes do not fit")                                                                    \
+  X(DTYPE, "dtypes do not fit")                                                                    \
+  X(DEVICE, "devices do not fit, or a device is missing")                                          \
+  X(INDEX, "an index is out of range")                                                             \
+  X(MEMORY, "out of memory")                                                                       \
+  X(AUTOGRAD, "a rule of differentiation is broken")                                               \
+  X(CALLBACK, "a callback failed")                                                                 \
+  X(INTERRUPT, "the host interrupted the call")                                                    \
+  X(INTERNAL, "the engine broke one of its own promises")
+
+typedef enum cr_error {
+#define X(NAME, text) CR_E_##NAME,
+  CR_ERRORS(X)
+#undef X
+} cr_error;
+
+CR_API cr_error cr_error_code(void);
+CR_API const char *cr_error_message(void); /* valid until the thread's next error */
+CR_API void cr_error_clear(void);
+/* Sets the calling thread's error, from inside a callback; returns code. */
+CR_API int cr_error_set(cr_error code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A handler is told of warnings (a sentence, borrowed); without one they go nowhere. */
+typedef void (*cr_warning_handler)(void *user, const char *sentence);
+CR_API void cr_set_warning_handler(cr_warning_handler handler, void *user); /* per thread */
+
+/* ---- Values ------------------------------------------------------------------------------ */
+
+typedef enum cr_kind {
+  CR_NONE, /* absent: nil, or the failed call that made a tensor NULL */
+  CR_TENSOR,
+  CR_TENSORS, /* a list; its elements may be NULL where an operation says so */
+  CR_INT,
+  CR_FLOAT,
+  CR_BOOLEAN_VALUE,
+  CR_INTS,  /* shape, dims, ranges */
+  CR_STRING,
+  CR_DTYPE_VALUE,
+  CR_DEVICE_VALUE
+} cr_kind;
+
+/* An argument of an operation. Pointers are borrowed for the call. */
+typedef struct cr_value {
+  int32_t kind; /* a cr_kind */
+  int32_t n;    /* length of a list */
+  union {
+    cr_tensor *t;
+    cr_tensor *const *ts;
+    int64_t i; /* also booleans, dtypes, devices */
+    double f;
+    const int64_t *is;
+    const char *s;
+  } u;
+} cr_value;
+
+static inline cr_value cr_none(void) { return (cr_value){CR_NONE, 0, {0}}; }
+static inline cr_value cr_int(int64_t i) { return (cr_value){CR_INT, 0, {.i = i}}; }
+static inline cr_value cr_float(double f) { return (cr_value){CR_FLOAT, 0, {.f = f}}; }
+static inline cr_value cr_bool(bool b) { return (cr_value){CR_BOOLEAN_VALUE, 0, {.i = b}}; }
+static inline cr_value cr_string(const char *s) {
+  return s ? (cr_value){CR_STRING, 0, {.s = s}} : cr_none();
+}
+static inline cr_value cr_dtype_value(cr_dtype d) {
+  return d == CR_DTYPE_NONE ? cr_none() : (cr_value){CR_DTYPE_VALUE, 0, {.i = d}};
+}
+static inline cr_value cr_device_value(cr_device d) {
+  return (cr_value){CR_DEVICE_VALUE, 0, {.i = d}};
+}
+static inline cr_value cr_ints(const int64_t *is, int n) { /* n < 0: absent */
+  return n < 0 ? cr_none() : (cr_value){CR_INTS, n, {.is = is}};
+}
+static inline cr_value cr_of(cr_tensor *t) {
+  return t ? (cr_value){CR_TENSOR, 0, {.t = t}} : cr_none();
+}
+static inline cr_value cr_list(cr_tensor *const *ts, int n) {
+  return (cr_value){CR_TENSORS, n, {.ts = ts}};
+}
+
+/* ---- Tensors ----------------------------------------------------------------------------- */
+
+/* Returns an uninitialized contiguous tensor. */
+CR_API cr_tensor *cr_new(cr_dtype dtype, cr_device device, int ndim, const int64_t *shape);
+/* Returns a tensor over the host's own memory, without copying. `stride` counts elements and may be
+ * NULL for contiguous. The memory must be aligned to the element size and stay valid until `deleter`
+ * is called, once, when the last tensor that shares it is gone (on whichever thread that happens).
+ * On failure the deleter is not called. */
+CR_API cr_tensor *cr_wrap(void *data, cr_dtype dtype, int ndim, const int64_t *shape,
+                          const int64_t *stride, void (*deleter)(void *user), void *user);
+/* Returns a contiguous tensor with a copy of n elements of `dtype` from `data`, in CPU memory. */
+CR_API cr_tensor *cr_from(const void *data, cr_dtype dtype, int ndim, const int64_t *shape);
+CR_API cr_tensor *cr_retain(cr_tensor *t); /* returns t */
+CR_API void cr_release(cr_tensor *t);      /* steals t */
+
+CR_API int cr_ndim(const cr_tensor *t);
+CR_API const int64_t *cr_shape(const cr_tensor *t);  /* borrowed, ndim sizes */
+CR_API const int64_t *cr_stride(const cr_tensor *t); /* borrowed, ndim steps in elements */
+CR_API int64_t cr_numel(const cr_tensor *t);
+CR_API cr_dtype cr_dtype_of(const cr_tensor *t);
+CR_API cr_device cr_device_of(const cr_tensor *t);
+CR_API bool cr_is_contiguous(const cr_tensor *t);
+CR_API void *cr_data(const cr_tensor *t); /* the first element; of the device, not always the host */
+CR_API int64_t cr_offset(const cr_tensor *t);            /* of the first element, in elements */
+CR_API uint64_t cr_storage_id(const cr_tensor *t);       /* equal for tensors that share memory */
+CR_API bool cr_same_storage(const cr_tensor *a, const cr_tensor *b);
+/* The count of in-place writes to the memory; an error for inference tensors. */
+CR_API int cr_version(const cr_tensor *t, uint32_t *version);
+/* Reads the only element of t as a number (CR_FLOAT, CR_INT or CR_BOOLEAN_VALUE). */
+CR_API int cr_item(cr_tensor *t, cr_value *out);
+/* Copies all elements, in row-major order, into CPU memory of cr_numel(t) elements of t's dtype. */
+CR_API int cr_read(cr_tensor *t, void *data, size_t nbytes);
+/* Makes t a contiguous tensor of another shape, in place; new elements are undefined. */
+CR_API int cr_resize(cr_tensor *t, int ndim, const int64_t *shape);
+
+/* ---- Operations -------------------------------------------------------------------------- */
+
+typedef enum cr_param_type {
+  CR_P_TENSOR,
+  CR_P_OPERAND, /* a tensor or a number */
+  CR_P_TENSORS,
+  CR_P_SCALAR, /* an int, a float or a bool */
+  CR_P_INT,
+  CR_P_FLOAT,
+  CR_P_BOOL,
+  CR_P_DIM,   /* 1-based, negatives from the end */
+  CR_P_DIMS,  /* one or several of them */
+  CR_P_SHAPE, /* sizes; in Lua the last parameter of this type may be spelled out: f(2, 3) */
+  CR_P_INTS,
+  CR_P_STRING,
+  CR_P_DTYPE,
+  CR_P_DEVICE
+} cr_param_type;
+
+typedef struct cr_param {
+  const char *name;
+  uint8_t type;       /* a cr_param_type */
+  bool optional;      /* nil is allowed, or there is a default */
+  bool variadic;      /* in Lua the rest of the arguments may be spelled out */
+  cr_value otherwise; /* the default, CR_NONE if there is none */
+} cr_param;
+
+enum {
+  CR_OP_INPLACE = 1,   /* has a twin that writes to its first argument */
+  CR_OP_METHOD = 2,    /* is a method of tensors in Lua */
+  CR_OP_FUNCTION = 4,  /* is a function of the module in Lua */
+  CR_OP_VIEW = 8,      /* its results share the memory of its first argument */
+  CR_OP_HIDDEN = 16,   /* serves derivatives; not shown to scripts */
+  CR_OP_DIFFERENTIABLE = 32,
+  CR_OP_CREATES = 64,  /* takes no tensor; Lua adds dtype, device, requires_grad */
+  CR_OP_INPLACE_ONLY = 128 /* exists only as the twin (fill_, copy_) */
+};
+
+struct cr_op {
+  const char *name;      /* unique; the C function is cr_<name> */
+  const char *lua;       /* the name in Lua; several operations may share it (max, max along a dim) */
+  const char *signature; /* "sum(self: tensor, dim: dims?, keepdim: bool = false)" */
+  const char *doc;
+  const cr_param *params;
+  uint16_t id;
+  uint16_t flags;
+  uint8_t nparam;
+  uint8_t nout; /* 0: as many as the call makes (split, unbind) */
+  const char *const *outputs; /* the names of the results where nout > 1 */
+};
+
+CR_API int cr_op_count(void);
+CR_API const cr_op *cr_op_at(int i);               /* 0 <= i < cr_op_count() */
+CR_API const cr_op *cr_op_find(const char *name);  /* NULL if there is none */
+/* Calls op with op->nparam arguments. Returns the results in out[0 .. *nout), which has room for
+ * CR_MAX_OUTPUTS; nout may be NULL where op->nout is not 0. */
+CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
+/* The in-place twin: writes the result to the tensor args[0], which stays the caller's. */
+CR_API int cr_call_inplace(const cr_op *op, const cr_value *args);
+/* Writes the result to the caller's `out` instead (resized if it is empty). Not differentiable. */
+CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
+
+/* ---- Autograd ---------------------------------------------------------------------------- */
+
+CR_API bool cr_requires_grad(const cr_tensor *t);
+CR_API int cr_set_requires_grad(cr_tensor *t, bool on);
+CR_API bool cr_is_leaf(const cr_tensor *t);
+CR_API cr_tensor *cr_grad_of(cr_tensor *t);           /* borrowed; NULL without error if there is none */
+CR_API int cr_set_grad(cr_tensor *t, cr_tensor *grad); /* borrows grad; NULL clears */
+CR_API int cr_retain_grad(cr_tensor *t);
+CR_API bool cr_retains_grad(const cr_tensor *t);
+CR_API cr_tensor *cr_base(cr_tensor *t); /* borrowed: the tensor that t is a view of, or NULL */
+CR_API int cr_detach_inplace(cr_tensor *t);
+/* Returns an alias of the same memory outside every graph, whose writes no version counts. */
+CR_API cr_tensor *cr_get_data(cr_tensor *t);
+CR_API int cr_set_data(cr_tensor *t, cr_tensor *source); /* t takes over source's memory and shape */
+
+/* The gradients of roots by every leaf they depend on are added to the leaves' grad. */
+typedef struct cr_backward_options {
+  cr_tensor *const *gradients; /* one per root (NULL element: 1 for a one-element root), or NULL */
+  int ngradients;              /* 0 with gradients == NULL, else must equal nroots */
+  bool retain_graph, create_graph;
+  cr_tensor *const *inputs; /* accumulate into these only; NULL: into all leaves */
+  int ninputs;              /* -1: no inputs given */
+  bool allow_unused;        /* cr_grad: an unused input gives NULL instead of an error */
+  bool materialize;         /* cr_grad: an unused input gives zeros */
+} cr_backward_options;
+
+CR_API int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options);
+/* Returns the gradients by options->inputs in out[0 .. ninputs) and touches no grad. */
+CR_API int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *options,
+                   cr_tensor **out);
+
+/* Modes of the calling thread; setters return the value before. */
+CR_API bool cr_grad_enabled(void);
+CR_API bool cr_set_grad_enabled(bool on);
+CR_API bool cr_inference_enabled(void);
+CR_API bool cr_set_inference(bool on); /* on also turns the gradient mode off */
+CR_API bool cr_is_inference(const cr_tensor *t);
+
+/* Anomaly mode: each node keeps what `trace` (may be NULL) says of the place of its forward call (a
+ * string from malloc, stolen), and backward fails at the first node that gives NaN if check_nan. */
+typedef char *(*cr_trace)(void *user);
+CR_API bool cr_set_anomaly(bool on, bool check_nan, cr_trace trace, void *user);
+CR_API bool cr_anomaly_enabled(bool *check_nan);
+
+/* ---- Nodes ------------------------------------------------------------------------------- */
+
+CR_API cr_node *cr_grad_fn(cr_tensor *t); /* returns a reference, NULL without error for leaves */
+CR_API cr_node *cr_node_retain(cr_node *n);
+CR_API void cr_node_release(cr_node *n);
+CR_API const char *cr_node_name(const cr_node *n);
+CR_API int cr_node_next_count(const cr_node *n);
+/* Returns the node that gets the i-th (from 0) gradient, or NULL; *output is its slot there. */
+CR_API cr_node *cr_node_next(const cr_node *n, int i, int *output);
+CR_API cr_tensor *cr_node_variable(const cr_node *n); /* borrowed: AccumulateGrad's leaf, or NULL */
+CR_API int cr_node_saved_count(const cr_node *n);
+/* Returns the i-th saved value under *name; error after backward has freed it. */
+CR_API int cr_node_saved(cr_node *n, int i, const char **name, cr_value *out);
+CR_API const char *cr_node_trace(const cr_node *n); /* borrowed: anomaly mode's text, or NULL */
+CR_API void *cr_node_user(const cr_node *n, const void *free_user); /* a Function's user, if its */
+
+/* ---- Hooks ------------------------------------------------------------------------------- */
+
+/* Kinds of hook, in the order in which backward runs them at a node. A hook gets borrowed gradients
+ * (elements may be NULL). It changes one by releasing it and storing another reference. Returning
+ * nonzero stops the backward pass with the thread's error. */
+typedef enum cr_hook_kind {
+  CR_HOOK_TENSOR,    /* of a tensor: `grads` is its one gradient */
+  CR_HOOK_PRE,       /* of a node: `grads` are those of its outputs */
+  CR_HOOK_POST_GRAD, /* of a leaf, after its grad was accumulated: `grads` is the leaf itself */
+  CR_HOOK_POST       /* of a node: `grads` are those of its inputs, `outs` those of its outputs */
+} cr_hook_kind;
+typedef int (*cr_hook)(void *user, cr_tensor **grads, int n, cr_tensor *const *outs, int nouts);
+/* Return an id for cr_hook_remove (0: failed). `free_user` runs once, when the hook goes. */
+CR_API uint64_t cr_tensor_hook(cr_tensor *t, cr_hook_kind kind, cr_hook f, void *user,
+                               void (*free_user)(void *));
+CR_API uint64_t cr_node_hook(cr_node *n, cr_hook_kind kind, cr_hook f, void *user,
+                             void (*free_user)(void *));
+CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
+CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
+/* Runs f once at the end of the backward pass that is running on this thread. */
+CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
+/* Hooks on what nodes save, innermost pair only: pack turns a tensor (borrowed) into a handle, unpack
+ * returns a tensor for it. Both NULL: saving is forbidden, with `why` as the error. */
+typedef struct cr_saved_hooks {
+  void *(*pack)(void *user, cr_tensor *t);
+  cr_tensor *(*unpack)(void *user, void *handle);
+  void (*free_handle)(void *user, void *handle);
+  void (*retain_user)(void *user, int by); /* a node keeps the pair alive: +1, and -1 at its end */
+  void *user;
+  const char *why;
+} cr_saved_hooks;
+CR_API int cr_saved_hooks_push(const cr_saved_hooks *hooks); /* copied */
+CR_API void cr_saved_hooks_pop(void);
+
+/* ---- Custom Functions -------------------------------------------------------------------- */
+
+typedef struct cr_context cr_context; /* one call of a Function, alive as long as its node */
+
+typedef struct cr_function {
+  const char *name;
+  /* Runs without recording. Hands its results over with cr_context_return(). */
+  int (*forward)(cr_context *ctx, void *user, cr_tensor *const *inputs, int n);
+  /* Returns a gradient (or NULL) per input in grad_inputs. NULL here: an error at backward. */
+  int (*backward)(cr_context *ctx, void *user, cr_tensor *const *grad_outputs, int nout,
+                  cr_tensor **grad_inputs, int nin);
+  void (*free_user)(void *user); /* runs once, when the call's node is gone; may be NULL */
+  bool once_differentiable;
+} cr_function;
+
+/* Runs f on the inputs and returns its results in out (room for CR_MAX_OUTPUTS). Steals user. */
+CR_API int cr_function_apply(const cr_function *f, void *user, cr_tensor *const *inputs, int n,
+                             cr_tensor **out, int *nout);
+CR_API int cr_context_return(cr_context *ctx, cr_tensor *t); /* borrows t: the next result */
+CR_API int cr_context_save(cr_context *ctx, cr_tensor *const *ts, int n); /* elements may be NULL */
+/* Returns the saved tensors (elements may be NULL) in out; with out NULL only counts. */
+CR_API int cr_context_saved(cr_context *ctx, cr_tensor **out, int *n);
+CR_API bool cr_context_needs_grad(const cr_context *ctx, int input);
+CR_API int cr_context_mark_dirty(cr_context *ctx, cr_tensor *const *ts, int n);
+CR_API int cr_context_mark_non_differentiable(cr_context *ctx, cr_tensor *const *ts, int n);
+CR_API void cr_context_materialize_grads(cr_context *ctx, bool on);
+CR_API void *cr_context_user(const cr_context *ctx);
+
+/* ---- Random numbers ---------------------------------------------------------------------- */
+
+/* Draws are counter-based (Philox 4x32-10): a seed and an offset, per thread. */
+CR_API void cr_manual_seed(uint64_t seed);
+CR_API void cr_rng_get(uint64_t *seed, uint64_t *offset);
+CR_API void cr_rng_set(uint64_t seed, uint64_t offset);
+
+/* ---- Memory and the host ----------------------------------------------------------------- */
+
+typedef struct cr_memory {
+  int64_t allocated;   /* bytes in use by tensors of the device */
+  int64_t peak;        /* the most that ever was */
+  int64_t reserved;    /* bytes taken from the system, cached ones included */
+  int64_t limit;       /* 0: none */
+  int64_t allocations; /* blocks handed out since the start */
+  int64_t objects;     /* CPU only: live small blocks (tensors, nodes), for leak checks */
+} cr_memory;
+CR_API int cr_memory_stats(cr_device device, cr_memory *out);
+CR_API void cr_memory_reset_peak(cr_device device);
+CR_API int cr_memory_limit(cr_device device, int64_t bytes); /* 0 lifts it */
+CR_API void cr_memory_empty_cache(cr_device device);
+/* Bytes allocated since the last call of cr_memory_collected(), and those live after it. A binding
+ * with a collector runs it when the first passes the second (64 MiB at least): cr_memory_pressure()
+ * says so. */
+CR_API bool cr_memory_pressure(void);
+CR_API void cr_memory_collected(void);
+/* The n-th allocation from now on this thread (from 1) fails; 0 turns it off. */
+CR_API void cr_memory_fail(int64_t n);
+CR_API int64_t cr_memory_fail_left(void); /* <= 0: the failure has happened, or none was asked for */
+
+CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
+CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */
+CR_API int cr_set_num_threads(int n);
+CR_API int cr_num_threads(void);
+/* What multiplies large float32 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
+ * libcresset_dnnl.so is missing. Looks for it if nothing has yet. */
+CR_API const char *cr_gemm_name(void);
+
+/* ---- Lua (in the binding, cresset/core.so; these need Lua 5.4) ------------------------------ */
+
+struct lua_State;
+CR_API int luaopen_cresset_core(struct lua_State *L);
+/* Pushes t as a userdata (borrows it: the userdata takes a reference of its own); nil for NULL. */
+CR_API void cr_lua_push(struct lua_State *L, cr_tensor *t);
+/* Returns the tensor at the index, borrowed from its userdata; raises a Lua error for all else. */
+CR_API cr_tensor *cr_lua_check(struct lua_State *L, int index);
+
+#include "cresset_ops.h" /* generated: one prototype per operation of the catalogue */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

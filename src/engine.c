@@ -1,0 +1,612 @@
+/* engine.c: the backward pass.
+ *
+ * Holds true: a pass gives every node it can reach a task, counts how many gradients each is to
+ * get, and runs a node when all have come, youngest first. A node may take part in several passes
+ * at once (a Function's backward may call backward, other threads may share the graph): its tasks
+ * form a list. Whatever fails, all tasks are taken off their nodes and the graph can be used on. */
+#include "core.h"
+
+#include <string.h>
+
+typedef struct cr__task task;
+typedef struct callback {
+  struct callback *next;
+  int (*f)(void *user);
+  void *user;
+  void (*free_user)(void *);
+} callback;
+
+struct cr__task {
+  cr_node *node;     /* owned */
+  struct pass *pass;
+  task *other;       /* the same node's task in another pass */
+  task *next;        /* in the order of discovery */
+  int waiting;       /* gradients still to come */
+  bool needed;       /* an input lies behind it, or it is one */
+  bool runs;         /* an input lies behind it */
+  bool captured;     /* its gradient is asked for */
+  cr_tensor *grads[]; /* one per output, owned */
+};
+
+typedef struct pass {
+  task *first, *last;
+  task **ready; /* a heap, largest seq on top */
+  int nready, room;
+  bool keep, only_inputs, accumulates;
+  const cr_backward_options *options;
+  task **capture; /* per input: its task (NULL: not reached) */
+  uint32_t *capture_slot;
+  cr_tensor **results;
+  callback *callbacks;
+  struct pass *outer;
+} pass;
+
+static CR__TLS pass *running;
+
+/* ---- Tasks --------------------------------------------------------------------------------------- */
+
+static void lock(cr_node *n) {
+  while (atomic_flag_test_and_set_explicit(&n->lock, memory_order_acquire)) {}
+}
+static void unlock(cr_node *n) { atomic_flag_clear_explicit(&n->lock, memory_order_release); }
+
+static size_t task_size(const cr_node *n) { return sizeof(task) + n->nout * sizeof(cr_tensor *); }
+
+static task *find_task(const pass *p, cr_node *n) {
+  lock(n);
+  task *t = n->task;
+  while (t && t->pass != p) t = t->other;
+  unlock(n);
+  return t;
+}
+
+static task *get_task(pass *p, cr_node *n) {
+  task *t = find_task(p, n);
+  if (t) return t;
+  t = cr__alloc(task_size(n));
+  if (!t) return NULL;
+  memset(t, 0, task_size(n));
+  t->node = cr_node_retain(n);
+  t->pass = p;
+  lock(n);
+  t->other = n->task;
+  n->task = t;
+  unlock(n);
+  if (p->last) p->last->next = t;
+  else p->first = t;
+  p->last = t;
+  return t;
+}
+
+static void drop_grads(task *t) {
+  for (int i = 0; i < t->node->nout; i++) {
+    cr_release(t->grads[i]);
+    t->grads[i] = NULL;
+  }
+}
+
+static void drop_task(task *t) {
+  cr_node *n = t->node;
+  drop_grads(t);
+  lock(n);
+  task **at = &n->task;
+  while (*at != t) at = &(*at)->other;
+  *at = t->other;
+  unlock(n);
+  cr__free(t, task_size(n));
+  cr_node_release(n);
+}
+
+/* ---- The heap of ready tasks ------------------------------------------------------------------------ */
+
+static int push_ready(pass *p, task *t) {
+  if (p->nready == p->room) {
+    int room = p->room ? 2 * p->room : 16;
+    task **wider = cr__alloc((size_t)room * sizeof *wider);
+    if (!wider) return CR_E_MEMORY;
+    if (p->nready) memcpy(wider, p->ready, (size_t)p->nready * sizeof *wider);
+    cr__free(p->ready, (size_t)p->room * sizeof *wider);
+    p->ready = wider;
+    p->room = room;
+  }
+  int i = p->nready++;
+  while (i > 0 && p->ready[(i - 1) / 2]->node->seq < t->node->seq) {
+    p->ready[i] = p->ready[(i - 1) / 2];
+    i = (i - 1) / 2;
+  }
+  p->ready[i] = t;
+  return 0;
+}
+
+static task *pop_ready(pass *p) {
+  task *top = p->ready[0], *last = p->ready[--p->nready];
+  int i = 0;
+  for (;;) {
+    int child = 2 * i + 1;
+    if (child >= p->nready) break;
+    if (child + 1 < p->nready && p->ready[child + 1]->node->seq > p->ready[child]->node->seq) child++;
+    if (p->ready[child]->node->seq <= last->node->seq) break;
+    p->ready[i] = p->ready[child];
+    i = child;
+  }
+  p->ready[i] = last;
+  return top;
+}
+
+/* ---- Adding gradients -------------------------------------------------------------------------------- */
+
+/* Nobody else can see t's elements, so it may be added to in place. */
+static bool exclusive(const cr_tensor *t) {
+  return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1 && !t->base &&
+         (t->flags & CR__CONTIGUOUS);
+}
+
+static cr_tensor *add(cr_tensor *a, cr_tensor *b) {
+  return cr__op1(CR__OP_add, (cr_value[]){cr_of(a), cr_of(b), cr_none()});
+}
+
+/* *slot += g; steals g. */
+static int add_grad(cr_tensor **slot, cr_tensor *g) {
+  if (!*slot) {
+    *slot = g;
+    return 0;
+  }
+  int code = 0;
+  if (!cr__recording() && exclusive(*slot)) {
+    code = cr_call_inplace(&cr__ops[CR__OP_add], (cr_value[]){cr_of(*slot), cr_of(g), cr_none()});
+  } else {
+    cr_tensor *sum = add(*slot, g);
+    if (!sum) code = (int)cr_error_code();
+    if (sum) {
+      cr_release(*slot);
+      *slot = sum;
+    }
+  }
+  cr_release(g);
+  return code;
+}
+
+static bool same_layout(const cr_tensor *a, const cr_tensor *b) {
+  if ((a->flags & CR__CONTIGUOUS) && (b->flags & CR__CONTIGUOUS)) return true;
+  return memcmp(cr__steps(a), cr__steps(b), a->ndim * sizeof(int64_t)) == 0;
+}
+
+/* The first gradient of a leaf: g itself if nobody else has it, else a copy laid out as the leaf. */
+static int first_grad(cr_tensor *t, cr_tensor *g) {
+  if (exclusive(g) && (same_layout(t, g) || cr__recording())) {
+    t->grad = g;
+    return 0;
+  }
+  cr_tensor *copy;
+  if (cr__recording()) {
+    copy = cr__op1(CR__OP_clone, (cr_value[]){cr_of(g)});
+  } else {
+    copy = cr__new_strided_like("backward", t, (cr_dtype)t->dtype);
+    if (copy && cr__copy("backward", copy, g)) {
+      cr_release(copy);
+      copy = NULL;
+    }
+  }
+  cr_release(g);
+  t->grad = copy;
+  return copy ? 0 : (int)cr_error_code();
+}
+
+int cr__accumulate(cr_tensor *t, cr_tensor *g) {
+  if (!t->grad) return first_grad(t, g);
+  int code = 0;
+  bool writable = cr__strides_disjoint(t->grad->ndim, cr__sizes(t->grad), cr__steps(t->grad));
+  if (!cr__recording() && writable) {
+    code = cr_call_inplace(&cr__ops[CR__OP_add], (cr_value[]){cr_of(t->grad), cr_of(g), cr_none()});
+  } else {
+    cr_tensor *sum = add(t->grad, g);
+    if (sum) {
+      cr_release(t->grad);
+      t->grad = sum;
+    } else {
+      code = (int)cr_error_code();
+    }
+  }
+  cr_release(g);
+  return code;
+}
+
+cr_tensor *cr__sum_to(cr_tensor *g, int ndim, const int64_t *shape) {
+  return cr__op1(CR__OP_sum_to, (cr_value[]){cr_of(g), cr_ints(shape, ndim)});
+}
+
+/* ---- What a node hands on -------------------------------------------------------------------------------- */
+
+static bool sums_to(const cr_tensor *g, int ndim, const int64_t *shape) {
+  if (g->ndim < ndim) return false;
+  for (int d = 0; d < ndim; d++) {
+    int64_t have = cr__sizes(g)[g->ndim - ndim + d];
+    if (shape[d] != have && shape[d] != 1) return false;
+  }
+  return true;
+}
+
+/* Makes *g fit the output it is the gradient of: summed to its shape, cast to its dtype. */
+static int fit_grad(const cr_node *from, int index, const cr__edge *e, cr_tensor **g) {
+  const cr__outmeta *m = &e->fn->outs[e->slot];
+  const int64_t *shape = e->fn->ints + m->dims;
+  cr_tensor *fitted = NULL;
+  cr__text a, b;
+  if ((*g)->ndim != m->ndim || memcmp(cr__sizes(*g), shape, m->ndim * sizeof(int64_t)) != 0) {
+    if (!sums_to(*g, m->ndim, shape))
+      return cr__fail(CR_E_AUTOGRAD,
+                      "%s returned an invalid gradient at position %d: it has shape %s, but the input "
+                      "has shape %s",
+                      cr_node_name(from), index + 1, cr__shape_text((*g)->ndim, cr__sizes(*g), &a),
+                      cr__shape_text(m->ndim, shape, &b));
+    fitted = cr__sum_to(*g, m->ndim, shape);
+    if (!fitted) return (int)cr_error_code();
+    cr_release(*g);
+    *g = fitted;
+  }
+  if ((*g)->dtype != m->dtype || (*g)->storage->device != m->device) {
+    if (cr__category((cr_dtype)(*g)->dtype) < CR_FLOATING)
+      return cr__fail(CR_E_DTYPE, "%s returned a gradient of dtype %s at position %d; it must be a "
+                                  "floating point tensor",
+                      cr_node_name(from), cr_dtype_name((cr_dtype)(*g)->dtype), index + 1);
+    fitted = cr__op1(CR__OP_to, (cr_value[]){cr_of(*g), cr_dtype_value((cr_dtype)m->dtype),
+                                             cr_device_value(m->device), cr_bool(false)});
+    if (!fitted) return (int)cr_error_code();
+    cr_release(*g);
+    *g = fitted;
+  }
+  return 0;
+}
+
+/* Under anomaly mode an error says where the forward call was. */
+static int explain(const cr_node *n, int code) {
+  if (!cr__modes.anomaly || !n->trace || code == CR_E_CALLBACK) return code;
+  char text[1024];
+  strncpy(text, cr_error_message(), sizeof text - 1);
+  text[sizeof text - 1] = 0;
+  return cr__fail((cr_error)code, "%s; the forward call was at %s", text, n->trace);
+}
+
+static int check_nan(const cr_node *n, cr_tensor *const *gi) {
+  for (int i = 0; i < n->nedge; i++) {
+    if (!gi[i] || cr__category((cr_dtype)gi[i]->dtype) < CR_FLOATING) continue;
+    cr__below++;
+    cr_value nan = cr__do(CR__OP_isnan, (cr_value[]){cr_of(gi[i])});
+    cr_value any = cr__do(CR__OP_any, (cr_value[]){nan, cr_none(), cr_bool(false)});
+    cr_value found = cr_none();
+    int code = any.kind == CR_TENSOR ? cr_item(any.u.t, &found) : (int)cr_error_code();
+    cr__drop(nan), cr__drop(any);
+    cr__below--;
+    if (code) return code;
+    if (found.u.i)
+      return cr__fail(CR_E_AUTOGRAD, "%s returned nan in its gradient at position %d",
+                      cr_node_name(n), i + 1);
+  }
+  return 0;
+}
+
+/* Passes gi on to the next nodes' tasks; steals its elements. */
+static int hand_on(pass *p, const cr_node *n, cr_tensor **gi) {
+  int code = 0;
+  for (int i = 0; i < n->nedge; i++) {
+    const cr__edge *e = &n->edges[i];
+    task *t = e->fn ? find_task(p, e->fn) : NULL;
+    if (t && gi[i] && !code && (!p->only_inputs || t->needed)) {
+      code = fit_grad(n, i, e, &gi[i]);
+      if (!code) {
+        code = add_grad(&t->grads[e->slot], gi[i]);
+        gi[i] = NULL;
+      }
+    }
+    cr_release(gi[i]);
+    gi[i] = NULL;
+    if (t && --t->waiting == 0 && !code) code = push_ready(p, t);
+  }
+  return code;
+}
+
+/* ---- Running a task --------------------------------------------------------------------------------------------- */
+
+static int store_retained(const cr_node *n, task *t) {
+  for (cr__hook *h = n->hooks; h; h = h->next) {
+    if (!h->retain || !t->grads[h->slot]) continue;
+    int code = cr__accumulate(h->retain, cr_retain(t->grads[h->slot]));
+    if (code) return code;
+  }
+  return 0;
+}
+
+/* Tensor hooks, node pre-hooks, retain_grad: in this order, before the node itself. */
+static int run_hooks_before(task *t) {
+  cr_node *n = t->node;
+  cr_tensor *leaf = cr_node_variable(n);
+  int code = 0;
+  if (leaf && leaf->hooks && t->grads[0])
+    code = cr__hooks_run(leaf->hooks, CR_HOOK_TENSOR, 0, &t->grads[0], 1, NULL, 0);
+  if (!n->hooks || code) return code;
+  for (int i = 0; i < n->nout && !code; i++)
+    if (t->grads[i]) code = cr__hooks_run(n->hooks, CR_HOOK_TENSOR, i, &t->grads[i], 1, NULL, 0);
+  if (!code) code = cr__hooks_run(n->hooks, CR_HOOK_PRE, -1, t->grads, n->nout, NULL, 0);
+  return code ? code : store_retained(n, t);
+}
+
+static int take_captures(pass *p, task *t) {
+  const cr_backward_options *o = p->options;
+  for (int i = 0; i < o->ninputs; i++) {
+    if (p->capture[i] != t) continue;
+    cr_tensor *g = t->grads[p->capture_slot[i]];
+    if (!g) continue;
+    if (p->results) {
+      p->results[i] = cr_retain(g);
+    } else if (!cr_node_variable(t->node)) {
+      int code = cr__accumulate(o->inputs[i], cr_retain(g));
+      if (code) return code;
+    }
+  }
+  return 0;
+}
+
+static bool all_null(cr_tensor *const *ts, int n) {
+  for (int i = 0; i < n; i++)
+    if (ts[i]) return false;
+  return true;
+}
+
+static int run_node(pass *p, task *t, cr_tensor **gi) {
+  cr_node *n = t->node;
+  cr_tensor *leaf = cr_node_variable(n);
+  if (leaf && !p->accumulates) return 0;
+  /* An operation passes nothing on if nothing came; a Function may want to know. */
+  if (n->op && all_null(t->grads, n->nout)) return 0;
+  int code = n->type->backward(n, t->grads, gi);
+  if (!code && cr__modes.check_nan) code = check_nan(n, gi);
+  if (!code && leaf && leaf->hooks && leaf->grad)
+    code = cr__hooks_run(leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
+  if (!code && n->hooks)
+    code = cr__hooks_run(n->hooks, CR_HOOK_POST, -1, gi, n->nedge, t->grads, n->nout);
+  return code ? explain(n, code) : 0;
+}
+
+static int run_task(pass *p, task *t) {
+  cr_node *n = t->node;
+  cr_tensor *few[8] = {NULL}, **gi = few;
+  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed))) {
+    int code = cr__interrupted();
+    if (code) return code;
+  }
+  size_t size = (size_t)n->nedge * sizeof *gi;
+  if (n->nedge > 8) {
+    gi = cr__alloc(size);
+    if (!gi) return CR_E_MEMORY;
+    memset(gi, 0, size);
+  }
+  int code = run_hooks_before(t);
+  if (!code && t->captured) code = take_captures(p, t);
+  bool runs = !p->only_inputs || t->runs || (cr_node_variable(n) && t->captured);
+  if (!code && runs) {
+    code = run_node(p, t, gi);
+    if (!p->keep && n->type->free_saved) {
+      n->type->free_saved(n);
+      n->freed = true;
+    }
+  }
+  drop_grads(t);
+  if (code) cr__undo(gi, n->nedge);
+  else code = hand_on(p, n, gi);
+  if (gi != few) cr__free(gi, size);
+  return code;
+}
+
+/* ---- Preparing a pass ------------------------------------------------------------------------------------------------ */
+
+static int root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_tensor **g) {
+  cr_tensor *given = o->gradients ? o->gradients[i] : NULL;
+  cr__text a, b;
+  *g = NULL;
+  if (!given) {
+    if (root->numel != 1)
+      return cr__fail(CR_E_AUTOGRAD,
+                      "backward: a gradient can be created implicitly only for a tensor of one element; "
+                      "output %d has shape %s: give its gradient, or reduce it with sum() or mean()",
+                      i + 1, cr__shape_text(root->ndim, cr__sizes(root), &a));
+    cr__below++;
+    *g = cr__op1(CR__OP_ones_like, (cr_value[]){cr_of(root), cr_none(), cr_none()});
+    cr__below--;
+  } else {
+    if (given->ndim != root->ndim ||
+        memcmp(cr__sizes(given), cr__sizes(root), root->ndim * sizeof(int64_t)) != 0)
+      return cr__fail(CR_E_SHAPE, "backward: gradient %d has shape %s, but its output has shape %s",
+                      i + 1, cr__shape_text(given->ndim, cr__sizes(given), &a),
+                      cr__shape_text(root->ndim, cr__sizes(root), &b));
+    if (given->storage->device != root->storage->device)
+      return cr__fail(CR_E_DEVICE, "backward: gradient %d is on %s, but its output is on %s", i + 1,
+                      cr_device_name(given->storage->device, a.s),
+                      cr_device_name(root->storage->device, b.s));
+    *g = given->dtype == root->dtype
+             ? cr_retain(given)
+             : cr__op1(CR__OP_to, (cr_value[]){cr_of(given), cr_dtype_value((cr_dtype)root->dtype),
+                                               cr_none(), cr_bool(false)});
+  }
+  return *g ? 0 : (int)cr_error_code();
+}
+
+static int add_root(pass *p, cr_tensor *root, int i) {
+  if (!root) return cr__fail_absent("backward", "root");
+  if (!cr__requires(root))
+    return cr__fail(CR_E_AUTOGRAD,
+                    "backward: output %d does not require grad and has no grad_fn; nothing it was "
+                    "made of requires grad",
+                    i + 1);
+  cr__edge e;
+  int code = cr__edge_of(root, &e);
+  if (code) return code;
+  task *t = get_task(p, e.fn);
+  cr_tensor *g = NULL;
+  code = t ? root_gradient(root, i, p->options, &g) : CR_E_MEMORY;
+  if (!code) code = add_grad(&t->grads[e.slot], g);
+  cr_node_release(e.fn);
+  return code;
+}
+
+static int discover(pass *p) {
+  for (task *t = p->first; t; t = t->next) {
+    for (int i = 0; i < t->node->nedge; i++) {
+      if (!t->node->edges[i].fn) continue;
+      task *to = get_task(p, t->node->edges[i].fn);
+      if (!to) return CR_E_MEMORY;
+      to->waiting++;
+    }
+  }
+  return 0;
+}
+
+static int mark_inputs(pass *p) {
+  const cr_backward_options *o = p->options;
+  for (int i = 0; i < o->ninputs; i++) {
+    cr_tensor *t = o->inputs[i];
+    if (!t) return cr__fail_absent("grad", "inputs");
+    if (!cr__requires(t))
+      return cr__fail(CR_E_AUTOGRAD, "grad: input %d does not require grad", i + 1);
+    cr__edge e;
+    int code = cr__edge_of(t, &e);
+    if (code) return code;
+    p->capture[i] = find_task(p, e.fn);
+    p->capture_slot[i] = e.slot;
+    if (p->capture[i]) p->capture[i]->captured = p->capture[i]->needed = true;
+    cr_node_release(e.fn);
+  }
+  return 0;
+}
+
+/* Marks what leads to an input. Tasks are visited leaves first: seq + 1 makes accumulators least. */
+static int mark_needed(pass *p) {
+  int n = 0;
+  for (task *t = p->first; t; t = t->next) n++;
+  int code = 0;
+  for (task *t = p->first; t && !code; t = t->next) code = push_ready(p, t);
+  if (code) return code;
+  task **order = cr__alloc((size_t)n * sizeof *order);
+  if (!order) return CR_E_MEMORY;
+  for (int i = 0; i < n; i++) order[i] = pop_ready(p); /* accumulators, then youngest to oldest */
+  for (int i = n; i-- > 0;) {
+    cr_node *node = order[i]->node;
+    for (int j = 0; j < node->nedge; j++) {
+      task *to = node->edges[j].fn ? find_task(p, node->edges[j].fn) : NULL;
+      if (to && to->needed) order[i]->runs = order[i]->needed = true;
+    }
+  }
+  cr__free(order, (size_t)n * sizeof *order);
+  return 0;
+}
+
+static int run_callbacks(pass *p, int code) {
+  while (p->callbacks) {
+    callback *c = p->callbacks;
+    p->callbacks = c->next;
+    if (!code) code = c->f(c->user);
+    if (c->free_user) c->free_user(c->user);
+    cr__free(c, sizeof *c);
+  }
+  return code;
+}
+
+static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
+  int code = 0;
+  for (int i = 0; i < nroots && !code; i++) code = add_root(p, roots[i], i);
+  if (!code) code = discover(p);
+  if (!code && p->only_inputs) code = mark_inputs(p);
+  if (!code && p->only_inputs) code = mark_needed(p);
+  for (task *t = p->first; t && !code; t = t->next)
+    if (t->waiting == 0) code = push_ready(p, t);
+  while (p->nready && !code) code = run_task(p, pop_ready(p));
+  code = run_callbacks(p, code);
+  while (p->first) {
+    task *t = p->first;
+    p->first = t->next;
+    drop_task(t);
+  }
+  cr__free(p->ready, (size_t)p->room * sizeof *p->ready);
+  return code;
+}
+
+static int start(cr_tensor *const *roots, int nroots, const cr_backward_options *o,
+                 cr_tensor **results) {
+  if (o->gradients && o->ngradients != nroots)
+    return cr__fail(CR_E_ARGUMENT, "backward: got %d outputs and %d gradients", nroots, o->ngradients);
+  bool inputs = o->ninputs >= 0 && (o->inputs || results);
+  size_t n = inputs ? (size_t)o->ninputs : 0;
+  pass p = {.keep = o->retain_graph || o->create_graph, .only_inputs = inputs, .options = o,
+            .accumulates = !results, .results = results, .outer = running};
+  if (n) {
+    p.capture = cr__alloc(n * sizeof *p.capture);
+    p.capture_slot = p.capture ? cr__alloc(n * sizeof *p.capture_slot) : NULL;
+    if (!p.capture_slot) {
+      cr__free(p.capture, n * sizeof *p.capture);
+      return CR_E_MEMORY;
+    }
+    memset(p.capture, 0, n * sizeof *p.capture);
+  }
+  running = &p;
+  bool before = cr_set_grad_enabled(o->create_graph);
+  int code = run_pass(&p, roots, nroots);
+  cr_set_grad_enabled(before);
+  running = p.outer;
+  cr__free(p.capture, n * sizeof *p.capture);
+  cr__free(p.capture_slot, n * sizeof *p.capture_slot);
+  return code;
+}
+
+/* ---- Public ---------------------------------------------------------------------------------------------------------- */
+
+int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options) {
+  static const cr_backward_options plain = {.ninputs = -1};
+  static atomic_flag warned = ATOMIC_FLAG_INIT;
+  const cr_backward_options *o = options ? options : &plain;
+  if (nroots == 0) return cr__fail(CR_E_ARGUMENT, "backward: needs at least one output");
+  if (o->inputs && o->ninputs == 0)
+    return cr__fail(CR_E_ARGUMENT, "backward: the list of inputs is empty");
+  if (o->create_graph && !atomic_flag_test_and_set(&warned))
+    cr__warn("backward with create_graph makes each leaf and its grad own each other; use cr.grad, or "
+             "set grad to nil afterwards, or the memory is never freed");
+  return start(roots, nroots, o, NULL);
+}
+
+int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *options,
+            cr_tensor **out) {
+  if (!options || options->ninputs <= 0)
+    return cr__fail(CR_E_ARGUMENT, "grad: needs at least one input");
+  if (nroots == 0) return cr__fail(CR_E_ARGUMENT, "grad: needs at least one output");
+  int n = options->ninputs;
+  for (int i = 0; i < n; i++) out[i] = NULL;
+  int code = start(roots, nroots, options, out);
+  for (int i = 0; i < n && !code; i++) {
+    if (out[i]) continue;
+    if (options->materialize) {
+      out[i] = cr__op1(CR__OP_zeros_like, (cr_value[]){cr_of(options->inputs[i]), cr_none(), cr_none()});
+      code = out[i] ? cr_set_requires_grad(out[i], true) : (int)cr_error_code();
+    } else if (!options->allow_unused) {
+      code = cr__fail(CR_E_AUTOGRAD,
+                      "grad: input %d was not used to compute the outputs; give allow_unused = true "
+                      "to get nil for it",
+                      i + 1);
+    }
+  }
+  return code ? cr__undo(out, n) : 0;
+}
+
+int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *)) {
+  if (!running) {
+    if (free_user) free_user(user);
+    return cr__fail(CR_E_AUTOGRAD, "queue_callback: no backward pass is running");
+  }
+  callback *c = cr__alloc(sizeof *c);
+  if (!c) {
+    if (free_user) free_user(user);
+    return CR_E_MEMORY;
+  }
+  *c = (callback){NULL, f, user, free_user};
+  callback **at = &running->callbacks;
+  while (*at) at = &(*at)->next;
+  *at = c;
+  return 0;
+}

@@ -1,0 +1,158 @@
+/* error.c: the calling thread's error, its warning handler, and the host's wish to stop.
+ *
+ * Holds true: setting an error cannot fail. The sentence lies in a heap buffer that the thread keeps;
+ * when even that cannot be had, the code's own meaning stands in for it. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base.h"
+
+static const char *const meanings[] = {
+#define X(NAME, text) text,
+    CR_ERRORS(X)
+#undef X
+};
+
+static CR__TLS cr_error code;
+static CR__TLS char *text; /* NULL: the meaning of the code */
+static CR__TLS size_t room;
+static CR__TLS bool in_text; /* text holds the sentence of the present error */
+
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool have_key;
+
+static void thread_ends(void *buffer) {
+  free(buffer);
+  text = NULL;
+  room = 0;
+  in_text = false;
+}
+static void make_key(void) { have_key = pthread_key_create(&key, thread_ends) == 0; }
+
+/* Keeps the sentence; the old buffer may be among the arguments that made it, so copy last. */
+static void keep(const char *sentence, size_t length) {
+  in_text = false;
+  if (length >= room) {
+    size_t want = length + 1 < 256 ? 256 : length + 1;
+    char *p = realloc(text, want);
+    if (!p) return;
+    text = p;
+    room = want;
+    pthread_once(&once, make_key);
+    if (have_key) pthread_setspecific(key, text);
+  }
+  memcpy(text, sentence, length + 1);
+  in_text = true;
+}
+
+static void fail_v(cr_error c, const char *format, va_list args) {
+  char local[1024], *long_one = NULL;
+  va_list again;
+  va_copy(again, args);
+  int n = vsnprintf(local, sizeof local, format, args);
+  if (n >= (int)sizeof local && (long_one = malloc((size_t)n + 1)) != NULL)
+    vsnprintf(long_one, (size_t)n + 1, format, again);
+  va_end(again);
+  if (n < 0) local[n = 0] = 0;
+  code = c;
+  if (long_one)
+    keep(long_one, (size_t)n);
+  else
+    keep(local, strlen(local));
+  free(long_one);
+}
+
+int cr__fail(cr_error c, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail_v(c, format, args);
+  va_end(args);
+  return c;
+}
+
+int cr_error_set(cr_error c, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail_v(c, format, args);
+  va_end(args);
+  return c;
+}
+
+int cr__fail_memory(const char *what, size_t nbytes) {
+  return cr__fail(CR_E_MEMORY, "out of memory: %s needs %zu bytes", what, nbytes);
+}
+
+int cr__fail_absent(const char *op, const char *param) {
+  if (code != CR_E_OK) return code;
+  return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' is missing", op, param);
+}
+
+cr_error cr_error_code(void) { return code; }
+
+const char *cr_error_message(void) {
+  if (code == CR_E_OK) return "";
+  if (in_text) return text;
+  return (size_t)code < sizeof meanings / sizeof *meanings ? meanings[code] : "unknown error";
+}
+
+void cr_error_clear(void) { code = CR_E_OK; }
+
+/* ---- Warnings ---- */
+
+static CR__TLS cr_warning_handler handler;
+static CR__TLS void *handler_user;
+
+void cr_set_warning_handler(cr_warning_handler f, void *user) {
+  handler = f;
+  handler_user = user;
+}
+
+void cr__warn(const char *format, ...) {
+  if (!handler) return;
+  char sentence[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(sentence, sizeof sentence, format, args);
+  va_end(args);
+  handler(handler_user, sentence);
+}
+
+/* ---- Interrupt and deadline ---- */
+
+/* Bit 0: cr_interrupt(true). The rest counts, in steps of two, the threads with a deadline. */
+_Atomic int cr__interrupt_flags;
+static CR__TLS double deadline; /* in seconds of the monotonic clock; 0: none */
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void cr_interrupt(bool on) {
+  if (on)
+    atomic_fetch_or(&cr__interrupt_flags, 1);
+  else
+    atomic_fetch_and(&cr__interrupt_flags, ~1);
+}
+
+void cr_set_deadline(double seconds_from_now) {
+  double at = seconds_from_now == 0 ? 0 : now() + seconds_from_now;
+  if ((at != 0) != (deadline != 0)) atomic_fetch_add(&cr__interrupt_flags, at != 0 ? 2 : -2);
+  deadline = at;
+}
+
+int cr__interrupted(void) {
+  int flags = atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed);
+  if (CR__LIKELY(flags == 0)) return CR_E_OK;
+  if (flags & 1) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
+  if (deadline != 0 && now() >= deadline)
+    return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
+  return CR_E_OK;
+}

@@ -1,0 +1,267 @@
+-- activation.lua: the nonlinearities of neural networks.
+--
+-- Holds true: at a kink the derivative is 0 for relu, relu6, hardtanh, hardshrink and softshrink, as
+-- in PyTorch. NaN stays NaN. Those without a doubt for integers take them; the rest take floats.
+
+local triple = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.25 } } end
+
+op "relu(self: tensor)" {
+  doc = "max(x, 0).",
+  pointwise = "x <= 0 ? 0 : x", inplace = true,
+  grad = { self = function(g, v) return ops.threshold_d(g, v.out, 0) end },
+}
+
+op "threshold(self: tensor, threshold: scalar, value: scalar)" {
+  doc = "x where x > threshold, else value.",
+  pointwise = "x <= a ? b : x", inplace = true,
+  grad = { self = function(g, v) return ops.threshold_d(g, v.self, v.threshold) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 0.5, -1 }, { s.t({ 0 }, -2, 2), 0, 0 } } end,
+}
+
+op "threshold_d(grad: tensor, self: tensor, threshold: scalar)" {
+  doc = "grad where self > threshold, else 0.",
+  pointwise = "y <= a ? 0 : x", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.threshold_d(g, v.self, v.threshold) end },
+  samples = triple,
+}
+
+op "hardtanh(self: tensor, min_val: scalar = -1, max_val: scalar = 1)" {
+  doc = "x brought into [min_val, max_val]; the derivative on the edges is 0.",
+  pointwise = "clamp(x, a, b)", inplace = true,
+  grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), -0.55, 0.35 } } end,
+}
+
+op "hardtanh_d(grad: tensor, self: tensor, min_val: scalar, max_val: scalar)" {
+  doc = "grad where min_val < self < max_val, else 0.",
+  pointwise = "y <= a || y >= b ? 0 : x", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), -1.05, 1.05 } } end,
+}
+
+op "relu6(self: tensor)" {
+  doc = "x brought into [0, 6].",
+  pointwise = "clamp(x, 0, 6)", inplace = true,
+  grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, 0, 6) end },
+}
+
+op "leaky_relu(self: tensor, negative_slope: float = 0.01)" {
+  doc = "x where x > 0, else negative_slope x.",
+  pointwise = "x > 0 ? x : x * a", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.leaky_relu_d(g, v.self, v.negative_slope) end },
+}
+
+op "leaky_relu_d(grad: tensor, self: tensor, negative_slope: float)" {
+  doc = "grad where self > 0, else negative_slope grad.",
+  pointwise = "y > 0 ? x : x * a", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.leaky_relu_d(g, v.self, v.negative_slope) end },
+  samples = triple,
+}
+
+-- ---- elu and its kin: x for x > 0, else c (exp(s x) - 1), all times a factor ----
+
+op "elu(self: tensor, alpha: float = 1)" {
+  doc = "x where x > 0, else alpha (exp(x) - 1).",
+  pointwise = "elu(x, a, 1)", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, 1, 1) end },
+}
+
+op "celu(self: tensor, alpha: float = 1)" {
+  doc = "x where x > 0, else alpha (exp(x / alpha) - 1).",
+  pointwise = "elu(x, a, 1 / a)", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, 1 / v.alpha, 1) end },
+}
+
+op "selu(self: tensor)" {
+  doc = "1.0507 times elu(x, 1.6733), with the constants of self-normalizing networks.",
+  pointwise = "elu(x, 1.6732632423543772848, 1) * 1.0507009873554804934", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.elu_d(g, v.self, 1.6732632423543772848, 1, 1.0507009873554804934) end },
+}
+
+op "elu_d(grad: tensor, self: tensor, coefficient: float, scale: float, factor: float)" {
+  doc = "The derivative of factor elu(x, coefficient, scale).",
+  pointwise = "x * (y <= 0 ? a * b * exp(y * b) : 1) * c", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.elu_d(g, v.self, v.coefficient, v.scale, v.factor) end,
+    self = function(g, v)
+      return ops.elu_dd(g * v.grad, v.self, v.coefficient * v.scale * v.scale * v.factor, v.scale)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.5, 2, 1.5 } } end,
+}
+
+op "elu_dd(grad: tensor, self: tensor, coefficient: float, scale: float)" {
+  doc = "grad coefficient exp(scale x) for x <= 0, else 0: derivatives of elu from the second on.",
+  pointwise = "y <= 0 ? x * a * exp(y * b) : 0", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.elu_dd(g, v.self, v.coefficient, v.scale) end,
+    self = function(g, v) return ops.elu_dd(g * v.grad, v.self, v.coefficient * v.scale, v.scale) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.5, 2 } } end,
+}
+
+-- ---- gelu ----
+
+op "gelu(self: tensor, approximate: string = \"none\")" {
+  doc = [[x times the normal distribution function of x; with approximate = "tanh", by
+    0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).]],
+  run = "gelu", composite = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), "tanh" }, { s.t({ 0 }, -2, 2) } } end,
+}
+
+op "gelu_erf(self: tensor)" {
+  doc = "gelu by the error function.",
+  pointwise = "x * normal_cdf(x)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return ops.gelu_erf_d(g, v.self) end },
+}
+
+op "gelu_erf_d(grad: tensor, self: tensor)" {
+  doc = "grad (cdf(x) + x pdf(x)) of the normal distribution.",
+  pointwise = "x * (normal_cdf(y) + y * normal_pdf(y))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.gelu_erf_d(g, v.self) end,
+    self = function(g, v)
+      local square = v.self * v.self
+      return g * v.grad * ops.rsub(square, 2) * (square * -0.5):exp() * 0.39894228040143267794
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "gelu_tanh(self: tensor)" {
+  doc = "gelu by tanh.",
+  pointwise = "0.5 * x * (1 + tanh(gelu_inner(x)))", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return ops.gelu_tanh_d(g, v.self) end },
+}
+
+op "gelu_tanh_d(grad: tensor, self: tensor)" {
+  doc = "The derivative of gelu by tanh.",
+  pointwise = "x * gelu_tanh_d(y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.gelu_tanh_d(g, v.self) end,
+    -- With u = k (x + c x^3), t = tanh(u): (1 - t^2) (u' + x u'' / 2 - x t u'^2).
+    self = function(g, v)
+      local x, k, c = v.self, 0.79788456080286535588, 0.044715
+      local square = x * x
+      local t = (x * (square * c + 1) * k):tanh()
+      local slope = square * (3 * c * k) + k
+      local bend = square * (3 * c * k)
+      return g * v.grad * ops.tanh_d(slope + bend - x * t * slope * slope, t)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+-- ---- Smooth ones ----
+
+op "silu(self: tensor)" {
+  doc = "x sigmoid(x), also known as swish.",
+  pointwise = "x / (1 + exp(-x))", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.silu_d(g, v.self) end },
+}
+
+op "silu_d(grad: tensor, self: tensor)" {
+  doc = "grad s (1 + x (1 - s)) with s = sigmoid(x).",
+  pointwise = "x * sigmoid(y) * (1 + y * (1 - sigmoid(y)))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.silu_d(g, v.self) end,
+    self = function(g, v)
+      local s = v.self:sigmoid()
+      return g * v.grad * ops.sigmoid_d(v.self * ops.rsub(s * 2, 1) + 2, s)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "mish(self: tensor)" {
+  doc = "x tanh(softplus(x)).",
+  pointwise = "x * tanh(log1p(exp(x)))", dtypes = "float", inplace = true,
+  grad = {
+    self = function(g, v)
+      local t = ops.softplus(v.self):tanh()
+      return g * (t + ops.tanh_d(v.self * v.self:sigmoid(), t))
+    end,
+  },
+}
+
+op "softplus(self: tensor, beta: float = 1, threshold: float = 20)" {
+  doc = "log(1 + exp(beta x)) / beta, and x where beta x > threshold.",
+  pointwise = "softplus(x, a, b)", dtypes = "float",
+  grad = { self = function(g, v) return ops.softplus_d(g, v.self, v.beta, v.threshold) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 2, 1.05 } } end,
+}
+
+op "softplus_d(grad: tensor, self: tensor, beta: float, threshold: float)" {
+  doc = "grad sigmoid(beta x), and grad where beta x > threshold.",
+  pointwise = "y * a > b ? x : x * sigmoid(y * a)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.softplus_d(g, v.self, v.beta, v.threshold) end,
+    self = function(g, v)
+      local s = ops.softplus_d(ops.ones_like(g), v.self, v.beta, v.threshold)
+      return ops.sigmoid_d(g * v.grad * v.beta, s)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 2, 1.05 } } end,
+}
+
+op "logsigmoid(self: tensor)" {
+  doc = "log(sigmoid(x)), exact where sigmoid(x) is close to 0 or 1.",
+  pointwise = "log_sigmoid(x)", dtypes = "float",
+  grad = { self = function(g, v) return g * ops.sigmoid(-v.self) end },
+}
+
+op "softsign(self: tensor)" {
+  doc = "x / (1 + |x|).",
+  pointwise = "x / (1 + abs(x))", promote = "float",
+  grad = { self = function(g, v) return g / (v.self:abs() + 1):square() end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "tanhshrink(self: tensor)" {
+  doc = "x - tanh(x).",
+  pointwise = "x - tanh(x)", dtypes = "float",
+  grad = { self = function(g, v) return g * v.self:tanh():square() end },
+}
+
+-- ---- Piecewise ones ----
+
+op "hardsigmoid(self: tensor)" {
+  doc = "x / 6 + 1 / 2, brought into [0, 1].",
+  pointwise = "clamp(x + 3, 0, 6) / 6", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, -3, 3) / 6 end },
+}
+
+op "hardswish(self: tensor)" {
+  doc = "x hardsigmoid(x).",
+  pointwise = "x * clamp(x + 3, 0, 6) / 6", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.hardswish_d(g, v.self) end },
+}
+
+op "hardswish_d(grad: tensor, self: tensor)" {
+  doc = "grad (x / 3 + 1 / 2) for -3 < x < 3, 0 below, grad above.",
+  pointwise = "y <= -3 ? 0 : y < 3 ? x * (y / 3 + 0.5) : x", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.hardswish_d(g, v.self) end,
+    self = function(g, v) return ops.hardtanh_d(g * v.grad / 3, v.self, -3, 3) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "hardshrink(self: tensor, lambd: float = 0.5)" {
+  doc = "0 where |x| <= lambd, else x.",
+  pointwise = "x >= -a && x <= a ? 0 : x", dtypes = "float",
+  grad = { self = function(g, v) return ops.shrink_d(g, v.self, v.lambd) end },
+}
+
+op "softshrink(self: tensor, lambd: float = 0.5)" {
+  doc = "x moved towards 0 by lambd; 0 where |x| <= lambd.",
+  pointwise = "x > a ? x - a : x < -a ? x + a : x * 0", dtypes = "float",
+  grad = { self = function(g, v) return ops.shrink_d(g, v.self, v.lambd) end },
+}
+
+op "shrink_d(grad: tensor, self: tensor, lambd: float)" {
+  doc = "grad where |self| > lambd, else 0.",
+  pointwise = "y >= -a && y <= a ? 0 : x", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.shrink_d(g, v.self, v.lambd) end },
+  samples = triple,
+}

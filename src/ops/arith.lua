@@ -1,0 +1,472 @@
+-- arith.lua: arithmetic: sums, products, quotients, powers, and choices between elements.
+--
+-- Holds true: operands broadcast and promote by the rules of the Array API; integers wrap; true
+-- division of integers gives the default float dtype. Numbers are cast to the dtype of the result
+-- before they are used. `x:f_(...)` writes the result to x.
+
+local function zero(g) return ops.zeros_like(g) end
+
+local pairs_of = function(lo, hi)
+  return function(s)
+    return {
+      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
+      { s.t({ 3 }, lo, hi), 2.5 }, { s.t({}, lo, hi), s.t({ 2 }, lo, hi) }, { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+    }
+  end
+end
+
+op "add(self: operand, other: operand)" {
+  doc = "The sum. On bools, or.",
+  pointwise = "x + y", dtypes = "float int bool", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g) return g end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "add_scaled(self: operand, other: operand, alpha: scalar)" {
+  doc = "self + alpha other.",
+  lua = "add", pointwise = "x + a * y", dtypes = "float int bool", check = "scale", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g, v) return g * v.alpha end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), 2 } } end,
+}
+
+op "sub(self: operand, other: operand)" {
+  doc = "The difference. Bools cannot be subtracted from each other.",
+  pointwise = "x - y", dtypes = "float int bool", check = "sub", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g) return -g end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "sub_scaled(self: operand, other: operand, alpha: scalar)" {
+  doc = "self - alpha other.",
+  lua = "sub", pointwise = "x - a * y", dtypes = "float int bool", check = "sub_scaled", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g, v) return -(g * v.alpha) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), 2 } } end,
+}
+
+op "rsub(self: operand, other: operand)" {
+  doc = "other - self.",
+  pointwise = "y - x", dtypes = "float int bool", check = "sub",
+  grad = {
+    self = function(g) return -g end,
+    other = function(g) return g end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "mul(self: operand, other: operand)" {
+  doc = "The product, element by element. On bools, and.",
+  pointwise = "x * y", dtypes = "float int bool", inplace = true,
+  grad = {
+    self = function(g, v) return g * v.other end,
+    other = function(g, v) return g * v.self end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "div(self: operand, other: operand)" {
+  doc = "The quotient; of integers, in the default float dtype.",
+  pointwise = "x / y", promote = "float", inplace = true,
+  grad = {
+    self = function(g, v) return g / v.other end,
+    other = function(g, v) return ops.div_d(g, v.self, v.other) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "div_d(grad: operand, self: operand, other: operand)" {
+  doc = "The derivative of self / other by other: -grad self / other^2.",
+  pointwise = "-x * (y / z) / z", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.div_d(g, v.self, v.other) end,
+    self = function(g, v) return ops.div_d(g, v.grad, v.other) end,
+    other = function(g, v) return g * v.grad * v.self * 2 / (v.other * v.other * v.other) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
+}
+
+op "div_mode(self: operand, other: operand, rounding_mode: string)" {
+  doc = [[The quotient, rounded: "floor" rounds down, like //, and "trunc" towards zero.]],
+  lua = "div", run = "div_mode", composite = true, inplace = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -4, 4), s.t({ 3 }, 0.5, 2), "floor" }, { s.t({ 3 }, -4, 4), s.t({ 3 }, 0.5, 2), "trunc" } }
+  end,
+}
+
+op "div_trunc(self: operand, other: operand)" {
+  doc = "The quotient, rounded towards zero.",
+  pointwise = "div_trunc(x, y)", check = "divisor", hidden = true,
+  grad = { self = zero, other = zero },
+  samples = pairs_of(0.5, 2),
+}
+
+op "floor_divide(self: operand, other: operand)" {
+  doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
+  pointwise = "floor_div(x, y)", check = "divisor", inplace = true,
+  grad = { self = zero, other = zero },
+  samples = pairs_of(0.5, 2),
+}
+
+op "remainder(self: operand, other: operand)" {
+  doc = "self - other floor(self / other), with the sign of other; what % does.",
+  pointwise = "remainder(x, y)", check = "divisor", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g, v) return -(g * ops.floor_divide(v.self, v.other)) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "fmod(self: operand, other: operand)" {
+  doc = "self - other trunc(self / other), with the sign of self.",
+  pointwise = "fmod(x, y)", check = "divisor", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g, v) return -(g * ops.div_trunc(v.self, v.other)) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "neg(self: tensor)" {
+  doc = "The negative.",
+  pointwise = "-x", dtypes = "float int bool", check = "neg", inplace = true,
+  grad = { self = function(g) return -g end },
+}
+
+op "positive(self: tensor)" {
+  doc = "A copy of the elements.",
+  pointwise = "x", dtypes = "float int bool", kernels = { "copy", "fill" },
+  grad = { self = function(g) return g end },
+}
+
+op "abs(self: tensor)" {
+  doc = "The absolute value; its derivative at 0 is 0.",
+  pointwise = "abs(x)", inplace = true,
+  grad = { self = function(g, v) return g * v.self:sign() end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "sign(self: tensor)" {
+  doc = "-1, 0 or 1; 0 for NaN.",
+  pointwise = "sign(x)", dtypes = "float int bool", inplace = true,
+  grad = { self = zero },
+  samples = { domain = { 0.5, 2 } },
+}
+
+-- ---- Powers ----
+
+op "square(self: tensor)" {
+  doc = "x * x.",
+  pointwise = "x * x", inplace = true,
+  grad = { self = function(g, v) return g * ops.twice(v.self) end },
+}
+
+op "twice(self: tensor)" {
+  doc = "x + x: the derivative of the square.",
+  pointwise = "x + x", hidden = true,
+  grad = { self = function(g) return ops.twice(g) end },
+}
+
+op "cube(self: tensor)" {
+  doc = "x * x * x.",
+  pointwise = "x * x * x", hidden = true,
+  grad = { self = function(g, v) return g * ops.cube_d(v.self) end },
+}
+
+op "cube_d(self: tensor)" {
+  doc = "3 x^2: the derivative of the cube.",
+  pointwise = "3 * (x * x)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return g * v.self * 6 end },
+}
+
+op "sqrt(self: tensor)" {
+  doc = "The square root; NaN for negative elements. Its derivative at 0 is inf.",
+  pointwise = "sqrt(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / (v.out * 2) end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "rsqrt(self: tensor)" {
+  doc = "1 / sqrt(x).",
+  pointwise = "1 / sqrt(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * ops.cube(v.out) * -0.5 end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "reciprocal(self: tensor)" {
+  doc = "1 / x.",
+  pointwise = "1 / x", promote = "float", inplace = true,
+  grad = { self = function(g, v) return -(g * (v.out * v.out)) end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "recip_square(self: tensor)" {
+  doc = "1 / x^2.",
+  pointwise = "1 / (x * x)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return g * -2 / ops.cube(v.self) end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "pow(self: operand, exponent: operand)" {
+  doc = [[self to the power of exponent; what ^ does. Integers have no negative powers. The derivative by the
+    exponent is 0 where the base is 0 and the exponent is not negative.]],
+  pointwise = "pow(x, y)", check = "pow", inplace = true,
+  grad = {
+    self = function(g, v) return g * ops.pow_d(v.self, v.exponent) end,
+    exponent = function(g, v) return g * ops.pow_log(v.self, v.exponent) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "pow_d(self: operand, exponent: operand)" {
+  doc = "exponent self^(exponent - 1), and 0 wherever the exponent is 0.",
+  pointwise = "y == 0 ? 0 : y * pow(x, y - 1)", dtypes = "float", hidden = true,
+  grad = {
+    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 2, 0) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "pow_log(self: operand, exponent: operand)" {
+  doc = "self^exponent log(self), and 0 where self is 0 and the exponent is not negative.",
+  pointwise = "x == 0 && y >= 0 ? 0 : pow(x, y) * log(x)", dtypes = "float", hidden = true,
+  grad = {
+    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 0, 2) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+op "pow_part(self: operand, exponent: operand, n: scalar, m: scalar)" {
+  doc = "The n-th derivative by self of the m-th derivative by exponent of self^exponent.",
+  pointwise = "pow_part(x, y, a, b)", dtypes = "float", hidden = true,
+  grad = {
+    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, v.n + 1, v.m) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, v.n, v.m + 1) end,
+  },
+  samples = function(s)
+    return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), 2, 1 }, { s.t({ 3 }, 0.5, 2), 3, 1, 0 } }
+  end,
+}
+
+-- ---- Several operands ----
+
+op "lerp(self: tensor, end: tensor, weight: operand)" {
+  doc = "self + weight (end - self), computed from the nearer side. All tensors have one floating dtype.",
+  pointwise = "lerp(x, y, z)", dtypes = "float", check = "same_dtype", inplace = true,
+  grad = {
+    self = function(g, v) return ops.lerp_rest(g, v.weight) end,
+    ["end"] = function(g, v) return g * v.weight end,
+    weight = function(g, v) return g * (v["end"] - v.self) end,
+  },
+  samples = function(s)
+    return {
+      { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 2, 1 }, 0.6, 0.9) },
+      { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.25 },
+    }
+  end,
+}
+
+op "lerp_rest(grad: tensor, weight: operand)" {
+  doc = "grad (1 - weight): the derivative of lerp by self.",
+  pointwise = "x * (1 - y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.lerp_rest(g, v.weight) end,
+    weight = function(g, v) return -(g * v.grad) end,
+  },
+  samples = pairs_of(0.5, 2),
+}
+
+local three = function(s)
+  return {
+    { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 2, 1 }, 0.5, 2) },
+    { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), 2 },
+  }
+end
+
+op "addcmul(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)" {
+  doc = "self + value tensor1 tensor2.",
+  pointwise = "x + a * y * z", check = "scale", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    tensor1 = function(g, v) return g * v.tensor2 * v.value end,
+    tensor2 = function(g, v) return g * v.tensor1 * v.value end,
+  },
+  samples = three,
+}
+
+op "addcdiv(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)" {
+  doc = "self + value tensor1 / tensor2, on floats only.",
+  pointwise = "x + a * y / z", dtypes = "float", inplace = true,
+  grad = {
+    self = function(g) return g end,
+    tensor1 = function(g, v) return g * v.value / v.tensor2 end,
+    tensor2 = function(g, v) return ops.div_d(g * v.value, v.tensor1, v.tensor2) end,
+  },
+  samples = three,
+}
+
+-- ---- Choices ----
+
+op "maximum(self: operand, other: operand)" {
+  doc = "The larger of two elements; NaN if either is. Ties share the gradient evenly.",
+  pointwise = "maximum(x, y)", dtypes = "float int bool", inplace = true,
+  grad = {
+    self = function(g, v) return ops.winner_d(g, v.self, v.other) end,
+    other = function(g, v) return ops.winner_d(g, v.other, v.self) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "minimum(self: operand, other: operand)" {
+  doc = "The smaller of two elements; NaN if either is. Ties share the gradient evenly.",
+  pointwise = "minimum(x, y)", dtypes = "float int bool", inplace = true,
+  grad = {
+    self = function(g, v) return ops.winner_d(g, v.other, v.self) end,
+    other = function(g, v) return ops.winner_d(g, v.self, v.other) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "winner_d(grad: tensor, large: operand, small: operand)" {
+  doc = "grad, halved where large and small are equal, 0 where large is smaller.",
+  pointwise = "y < z ? 0 : y == z ? x / 2 : x", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.winner_d(g, v.large, v.small) end },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "fmax(self: operand, other: operand)" {
+  doc = "The larger of two elements; a number wins over NaN.",
+  pointwise = "fmax(x, y)", dtypes = "float int bool",
+  grad = {
+    self = function(g, v) return ops.fmax_d(g, v.self, v.other) end,
+    other = function(g, v) return g - ops.fmax_d(g, v.self, v.other) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "fmin(self: operand, other: operand)" {
+  doc = "The smaller of two elements; a number wins over NaN.",
+  pointwise = "fmin(x, y)", dtypes = "float int bool",
+  grad = {
+    self = function(g, v) return ops.fmin_d(g, v.self, v.other) end,
+    other = function(g, v) return g - ops.fmin_d(g, v.self, v.other) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+local one_of_two = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
+
+op "fmax_d(grad: tensor, self: operand, other: operand)" {
+  doc = "grad where self >= other or other is NaN, else 0.",
+  pointwise = "y >= z || isnan(z) ? x : 0", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.fmax_d(g, v.self, v.other) end },
+  samples = one_of_two,
+}
+
+op "fmin_d(grad: tensor, self: operand, other: operand)" {
+  doc = "grad where self <= other or other is NaN, else 0.",
+  pointwise = "y <= z || isnan(z) ? x : 0", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.fmin_d(g, v.self, v.other) end },
+  samples = one_of_two,
+}
+
+op "clamp(self: tensor, min: scalar?, max: scalar?)" {
+  doc = [[Every element brought into [min, max], either of which may be nil; NaN stays. Where min > max, the
+    result is max. The derivative is 1 inside and on the edges, 0 outside.]],
+  run = "clamp", composite = true, inplace = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2), -1.05, 0.55 }, { s.t({ 3 }, -2, 2), s.none, 0.55 }, { s.t({ 0 }, -2, 2), 0 } }
+  end,
+}
+
+op "clamp_tensor(self: tensor, min: tensor?, max: tensor?)" {
+  doc = "Every element brought between two tensors, either of which may be nil.",
+  lua = "clamp", run = "clamp", composite = true, inplace = true,
+  samples = function(s)
+    return {
+      { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, -1), s.t({ 2, 1 }, 1, 2) }, { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) },
+      { s.t({ 3 }, -2, 2), s.none, s.t({ 3 }, -2, 2) },
+    }
+  end,
+}
+
+op "clamp_min(self: tensor, min: operand)" {
+  doc = "Elements below min become min.",
+  pointwise = "maximum(x, y)", inplace = true,
+  grad = {
+    self = function(g, v) return ops.where(v.self:ge(v.min), g, 0) end,
+    min = function(g, v) return ops.where(v.self:lt(v.min), g, 0) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "clamp_max(self: tensor, max: operand)" {
+  doc = "Elements above max become max.",
+  pointwise = "minimum(x, y)", inplace = true,
+  grad = {
+    self = function(g, v) return ops.where(v.self:le(v.max), g, 0) end,
+    max = function(g, v) return ops.where(v.self:gt(v.max), g, 0) end,
+  },
+  samples = pairs_of(-2, 2),
+}
+
+op "clamp_both(self: tensor, min: operand, max: operand)" {
+  doc = "Every element brought into [min, max].",
+  pointwise = "clamp(x, y, z)", hidden = true, inplace = true,
+  grad = {
+    self = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end,
+    min = function(g, v) return ops.where(v.self:lt(v.min):logical_and(v.min:lt(v.max)), g, 0) end,
+    max = function(g, v) return ops.where(v.self:gt(v.max):logical_or(v.max:lt(v.min)), g, 0) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, -1), s.t({ 3 }, 1, 2) } } end,
+}
+
+op "within_d(grad: tensor, self: operand, min: operand, max: operand)" {
+  doc = "grad where min <= self <= max, else 0.",
+  pointwise = "y >= z && y <= w ? x : 0", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), -1.05, 1.05 } } end,
+}
+
+op "where(condition: tensor, self: operand, other: operand)" {
+  doc = "self where the condition (a bool tensor) holds, else other. What is not selected gets no gradient.",
+  pointwise = "x ? y : z", mask = "condition", dtypes = "float int bool",
+  grad = {
+    self = function(g, v) return ops.where(v.condition, g, 0) end,
+    other = function(g, v) return ops.where(v.condition, 0, g) end,
+  },
+  samples = function(s)
+    return {
+      { s.b({ 2, 3 }), s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) }, { s.b({ 3 }), s.t({ 2, 1 }, -2, 2), 2.5 },
+      { s.b({ 3 }), 1.5, s.t({ 3 }, -2, 2) }, { s.b({ 0 }), s.t({ 0 }, -2, 2), s.t({ 1 }, -2, 2) },
+    }
+  end,
+}
+
+op "masked_fill(self: tensor, mask: tensor, value: operand)" {
+  doc = "self with value (cast to its dtype) wherever the mask, a bool tensor, holds.",
+  pointwise = "y ? z : x", promote = "self", mask = "mask", dtypes = "float int bool", inplace = true,
+  grad = {
+    self = function(g, v) return g:masked_fill(v.mask, 0) end,
+    value = function(g, v) return ops.where(v.mask, g, 0) end,
+  },
+  samples = function(s)
+    return {
+      { s.t({ 2, 3 }, -2, 2), s.b({ 3 }), 0.5 }, { s.t({ 2, 3 }, -2, 2), s.b({ 2, 1 }), s.t({}, -2, 2) },
+      { s.t({ 0 }, -2, 2), s.b({ 0 }), 1 },
+    }
+  end,
+}

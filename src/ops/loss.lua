@@ -1,0 +1,227 @@
+-- loss.lua: how far predictions are from targets.
+--
+-- Holds true: a loss is computed element by element (the hidden *_elements), weighted, and then
+-- folded as `reduction` says: "mean", "sum" or "none" (kl_div also "batchmean"). Class targets count
+-- from 1. Each loss has a derivative by each of its float tensors, except weights of classes.
+
+local function pair(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) } } end
+
+local function reductions(s)
+  return {
+    { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 4 }, -2, 2), s.t({ 4 }, -2, 2), "sum" },
+    { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), "none" }, { s.t({}, -2, 2), s.t({}, -2, 2) },
+  }
+end
+
+-- ---- Distances ------------------------------------------------------------------------------------
+
+op "l1_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
+  doc = "The mean (or sum) of |input - target|; its gradient is 0 where they are equal.",
+  method = false, run = "distance", composite = true,
+  samples = reductions,
+}
+
+op "mse_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
+  doc = "The mean (or sum) of (input - target)^2.",
+  method = false, run = "distance", composite = true,
+  samples = reductions,
+}
+
+op "smooth_l1_loss(input: tensor, target: tensor, reduction: string = \"mean\", beta: float = 1.0)" {
+  doc = [[Like l1_loss, but d^2 / (2 beta) for distances d below beta, and reduced by beta / 2 above; with
+    beta = 0 it is l1_loss.]],
+  method = false, run = "distance", composite = true,
+  samples = reductions,
+}
+
+op "huber_loss(input: tensor, target: tensor, reduction: string = \"mean\", delta: float = 1.0)" {
+  doc = "smooth_l1_loss times its threshold: d^2 / 2 for distances d up to delta, delta * (d - delta / 2) above.",
+  method = false, run = "distance", composite = true,
+  samples = reductions,
+}
+
+op "l1_elements(input: tensor, target: tensor)" {
+  doc = "|input - target|.",
+  hidden = true, pointwise = "abs(x - y)", dtypes = "float",
+  grad = {
+    input = function(g, v) return g * (v.input - v.target):sign() end,
+    target = function(g, v) return g * (v.target - v.input):sign() end,
+  },
+  samples = pair,
+}
+
+op "mse_elements(input: tensor, target: tensor)" {
+  doc = "(input - target)^2.",
+  hidden = true, pointwise = "(x - y) * (x - y)", dtypes = "float",
+  grad = {
+    input = function(g, v) return g * ((v.input - v.target) * 2) end,
+    target = function(g, v) return g * ((v.target - v.input) * 2) end,
+  },
+  samples = pair,
+}
+
+op "huber_elements(input: tensor, target: tensor, delta: float)" {
+  doc = "d^2 / 2 for d = |input - target| below delta, else delta * (d - delta / 2).",
+  hidden = true, dtypes = "float",
+  pointwise = "abs(x - y) < a ? 0.5 * (x - y) * (x - y) : a * (abs(x - y) - 0.5 * a)",
+  grad = {
+    input = function(g, v) return g * (v.input - v.target):clamp(-v.delta, v.delta) end,
+    target = function(g, v) return g * (v.target - v.input):clamp(-v.delta, v.delta) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), 0.75 } } end,
+}
+
+-- ---- Probabilities of two classes -----------------------------------------------------------------
+
+local function chances(s)
+  return {
+    { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1) },
+    { s.t({ 4 }, 0.125, 0.875), s.t({ 4 }, 0, 1), s.t({ 4 }, 0.5, 2), "sum" },
+    { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1), s.none, "none" },
+  }
+end
+
+op "binary_cross_entropy(input: tensor, target: tensor, weight: tensor?, reduction: string = \"mean\")" {
+  doc = [[The mean (or sum) of -(target * log(input) + (1 - target) * log(1 - input)) for probabilities input
+    in [0, 1]; each logarithm counts as -100 where it is less.]],
+  method = false, run = "binary_cross_entropy", kernels = { "check_probabilities" }, composite = true,
+  samples = chances,
+}
+
+op "bce_elements(input: tensor, target: tensor)" {
+  doc = "Binary cross entropy without a reduction, its logarithms clamped at -100.",
+  hidden = true, dtypes = "float",
+  pointwise = "(y - 1) * maximum(log1p(-x), -100) - y * maximum(log(x), -100)",
+  grad = {
+    input = function(g, v) return g * v.input:bce_slope(v.target) end,
+    target = function(g, v)
+      return g * ((-v.input):log1p():clamp_min(-100) - v.input:log():clamp_min(-100))
+    end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1) } } end,
+}
+
+-- With p = x (1 - x): d/dx (x - y) / p = (1 - slope * (1 - 2x)) / p, and p constant where it is clamped.
+op "bce_slope(input: tensor, target: tensor)" {
+  doc = "The derivative of bce_elements by input: (input - target) / (input * (1 - input)), never divided by 0.",
+  hidden = true, dtypes = "float",
+  pointwise = "(x - y) / maximum(x * (1 - x), 1e-12)",
+  grad = {
+    input = function(g, v)
+      local p = v.input * (1 - v.input)
+      return g * (1 - v.out * (1 - v.input * 2) * p:gt(1e-12)) / p:clamp_min(1e-12)
+    end,
+    target = function(g, v) return -g / (v.input * (1 - v.input)):clamp_min(1e-12) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1) } } end,
+}
+
+op [[binary_cross_entropy_with_logits(input: tensor, target: tensor, weight: tensor?,
+  reduction: string = "mean", pos_weight: tensor?)]] {
+  doc = [[binary_cross_entropy of sigmoid(input), computed without overflow; pos_weight multiplies the part
+    of each loss that comes from target, by class (it is broadcast).]],
+  method = false, run = "binary_cross_entropy", composite = true,
+  samples = function(s)
+    local cases = chances(s)
+    cases[#cases + 1] = { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0, 1), s.none, "mean", s.t({ 3 }, 0.5, 2) }
+    return cases
+  end,
+}
+
+op "bce_logits_elements(input: tensor, target: operand)" {
+  doc = "Binary cross entropy of sigmoid(input) without a reduction.",
+  hidden = true, dtypes = "float",
+  pointwise = "maximum(x, 0) - x * y + log1p(exp(-abs(x)))",
+  grad = {
+    input = function(g, v) return g * (v.input:sigmoid() - v.target) end,
+    target = function(g, v) return -(g * v.input) end,
+  },
+  samples = pair,
+}
+
+op "kl_div(input: tensor, target: tensor, reduction: string = \"mean\", log_target: bool = false)" {
+  doc = [[The mean (or sum) of target * (log(target) - input) where input holds logarithms of probabilities;
+    with log_target, target holds them too. "batchmean" divides the sum by the size of the first dim.]],
+  method = false, run = "kl_div", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1) }, { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1), "batchmean" },
+      { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, -2, 0), "sum", true } }
+  end,
+}
+
+op "kl_elements(input: tensor, target: tensor)" {
+  doc = "target * (log(target) - input), 0 where target is 0.",
+  hidden = true, dtypes = "float",
+  pointwise = "y == 0 ? 0 : y * (log(y) - x)",
+  grad = {
+    input = function(g, v) return -(g * v.target) end,
+    target = function(g, v)
+      local zero = v.target:eq(0)
+      return g * (v.target:masked_fill(zero, 1):log() + 1 - v.input):masked_fill(zero, 0)
+    end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1) } } end,
+}
+
+-- ---- Probabilities of several classes -------------------------------------------------------------
+
+local function class_samples(s)
+  return {
+    { s.t({ 3, 4 }, -2, 0), s.i({ 3 }, 1, 4) },
+    { s.t({ 3, 4 }, -2, 0), s.i({ 3 }, 1, 4), s.t({ 4 }, 0.5, 2), 2, "mean" },
+    { s.t({ 4 }, -2, 0), s.i({}, 1, 4), s.none, -100, "sum" },
+    { s.t({ 2, 3, 2 }, -2, 0), s.i({ 2, 2 }, 1, 3), s.none, -100, "none" },
+  }
+end
+
+op [[nll_loss(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
+  reduction: string = "mean")]] {
+  doc = [[The mean (or sum) of -input at the class of each target, times that class's weight; the mean is
+    divided by the sum of the weights. input holds logarithms of probabilities, of shape (C), (N, C) or
+    (N, C, d1, ...); target int64 classes from 1 to C, of shape (), (N) or (N, d1, ...). A target equal to
+    ignore_index counts nothing.]],
+  method = false, run = "nll_loss", composite = true,
+  samples = class_samples,
+}
+
+op [[nll(self: tensor, target: tensor, weight: tensor?, ignore_index: int, reduction: int, name: string)
+  -> loss, total]] {
+  doc = "nll_loss, and the sum of the weights of all targets; name is the operation that errors speak of.",
+  hidden = true, run = "nll", kernels = { "nll" },
+  grad = { self = function(g, v)
+    return g:nll_backward(v.target, v.weight, v.total, v.self.shape, v.ignore_index, v.reduction)
+  end },
+  samples = function(s) return { { s.t({ 3, 4 }, -2, 0), s.i({ 3 }, 1, 4), s.none, -100, 1, "nll_loss" } } end,
+}
+
+op [[nll_backward(self: tensor, target: tensor, weight: tensor?, total: tensor, shape: shape,
+  ignore_index: int, reduction: int)]] {
+  doc = "The gradient of nll for self, the one of its loss: nll is linear, and this its transpose.",
+  hidden = true, run = "nll_backward", kernels = { "nll_backward" },
+  grad = { self = function(g, v)
+    return ops.nll_first(g, v.target, v.weight, v.ignore_index, v.reduction)
+  end },
+  samples = function(s)
+    return { { s.t({}, -2, 2), s.i({ 3 }, 1, 4), s.none, s.t({}, 3, 3), { 3, 4 }, -100, 1 } }
+  end,
+}
+
+op [[nll_first(self: tensor, target: tensor, weight: tensor?, ignore_index: int, reduction: int)]] {
+  doc = "The first result of nll.",
+  hidden = true, run = "nll_first", composite = true,
+  samples = function(s) return { { s.t({ 3, 4 }, -2, 0), s.i({ 3 }, 1, 4), s.none, -100, 1 } } end,
+}
+
+op [[cross_entropy(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
+  reduction: string = "mean", label_smoothing: float = 0.0)]] {
+  doc = [[nll_loss of log_softmax(input) along the classes. A float target of input's shape holds the
+    probabilities of the classes instead. label_smoothing, in [0, 1], is the part of each target that is
+    spread evenly over all classes.]],
+  method = false, run = "cross_entropy", composite = true,
+  samples = function(s)
+    local cases = class_samples(s)
+    cases[#cases + 1] = { s.t({ 3, 4 }, -2, 2), s.t({ 3, 4 }, 0, 1), s.t({ 4 }, 0.5, 2) }
+    cases[#cases + 1] = { s.t({ 3, 4 }, -2, 2), s.i({ 3 }, 1, 4), s.t({ 4 }, 0.5, 2), 2, "mean", 0.25 }
+    return cases
+  end,
+}

@@ -1,0 +1,343 @@
+-- math.lua: exponentials, logarithms, trigonometry, rounding, and functions made of them.
+--
+-- Holds true: integers and bools are computed in the default float dtype, except by the rounding
+-- functions, which give integers back unchanged. Outside its domain a function gives NaN.
+
+local function zero(g) return ops.zeros_like(g) end
+
+local both = function(lo, hi)
+  return function(s)
+    return {
+      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
+      { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+    }
+  end
+end
+
+op "exp(self: tensor)" {
+  doc = "e to the power of each element.",
+  pointwise = "exp(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * v.out end },
+}
+
+op "exp2(self: tensor)" {
+  doc = "2 to the power of each element.",
+  pointwise = "exp2(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * v.out * 0.69314718055994530942 end },
+}
+
+op "expm1(self: tensor)" {
+  doc = "exp(x) - 1, exact near 0.",
+  pointwise = "expm1(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (v.out + 1) end },
+}
+
+op "log(self: tensor)" {
+  doc = "The natural logarithm.",
+  pointwise = "log(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / v.self end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "log2(self: tensor)" {
+  doc = "The logarithm to the base of 2.",
+  pointwise = "log2(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / (v.self * 0.69314718055994530942) end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "log10(self: tensor)" {
+  doc = "The logarithm to the base of 10.",
+  pointwise = "log10(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / (v.self * 2.3025850929940456840) end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "log1p(self: tensor)" {
+  doc = "log(1 + x), exact near 0.",
+  pointwise = "log1p(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / (v.self + 1) end },
+  samples = { domain = { -0.5, 2 } },
+}
+
+op "sin(self: tensor)" {
+  doc = "The sine of an angle in radians.",
+  pointwise = "sin(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * v.self:cos() end },
+}
+
+op "cos(self: tensor)" {
+  doc = "The cosine of an angle in radians.",
+  pointwise = "cos(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return -(g * v.self:sin()) end },
+}
+
+op "tan(self: tensor)" {
+  doc = "The tangent of an angle in radians.",
+  pointwise = "tan(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (v.out * v.out + 1) end },
+  samples = { domain = { -1, 1 } },
+}
+
+op "asin(self: tensor)" {
+  doc = "The angle in [-pi/2, pi/2] whose sine is x.",
+  pointwise = "asin(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * ops.rsub(v.self * v.self, 1):rsqrt() end },
+  samples = { domain = { -0.75, 0.75 } },
+}
+
+op "acos(self: tensor)" {
+  doc = "The angle in [0, pi] whose cosine is x.",
+  pointwise = "acos(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return -(g * ops.rsub(v.self * v.self, 1):rsqrt()) end },
+  samples = { domain = { -0.75, 0.75 } },
+}
+
+op "atan(self: tensor)" {
+  doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
+  pointwise = "atan(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / (v.self * v.self + 1) end },
+}
+
+op "sinh(self: tensor)" {
+  doc = "The hyperbolic sine.",
+  pointwise = "sinh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * v.self:cosh() end },
+}
+
+op "cosh(self: tensor)" {
+  doc = "The hyperbolic cosine.",
+  pointwise = "cosh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * v.self:sinh() end },
+}
+
+op "tanh(self: tensor)" {
+  doc = "The hyperbolic tangent.",
+  pointwise = "tanh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.tanh_d(g, v.out) end },
+}
+
+op "tanh_d(grad: tensor, out: tensor)" {
+  doc = "grad (1 - out^2): the derivative of tanh.",
+  pointwise = "x * (1 - y * y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.tanh_d(g, v.out) end,
+    out = function(g, v) return g * v.grad * v.out * -2 end,
+  },
+  samples = both(-0.75, 0.75),
+}
+
+op "asinh(self: tensor)" {
+  doc = "The inverse of sinh.",
+  pointwise = "asinh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (v.self * v.self + 1):rsqrt() end },
+}
+
+op "acosh(self: tensor)" {
+  doc = "The inverse of cosh for x >= 1.",
+  pointwise = "acosh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (v.self * v.self - 1):rsqrt() end },
+  samples = { domain = { 1.5, 3 } },
+}
+
+op "atanh(self: tensor)" {
+  doc = "The inverse of tanh for -1 < x < 1.",
+  pointwise = "atanh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g / ops.rsub(v.self * v.self, 1) end },
+  samples = { domain = { -0.75, 0.75 } },
+}
+
+op "atan2(self: tensor, other: tensor)" {
+  doc = "The angle of the point (other, self), in [-pi, pi]. The derivatives at the origin are 0.",
+  pointwise = "atan2(x, y)", promote = "float", inplace = true,
+  grad = {
+    self = function(g, v) return g * ops.over_square(v.other, v.self) end,
+    other = function(g, v) return -(g * ops.over_square(v.self, v.other)) end,
+  },
+  samples = both(0.5, 2),
+}
+
+op "over_square(self: tensor, other: tensor)" {
+  doc = "self / (self^2 + other^2), and 0 at the origin.",
+  pointwise = "x == 0 && y == 0 ? 0 : x / (x * x + y * y)", dtypes = "float", hidden = true,
+  grad = {
+    self = function(g, v)
+      local s = v.self * v.self + v.other * v.other
+      return g * (v.other * v.other - v.self * v.self) / (s * s)
+    end,
+    other = function(g, v)
+      local s = v.self * v.self + v.other * v.other
+      return g * v.self * v.other * -2 / (s * s)
+    end,
+  },
+  samples = both(0.5, 2),
+}
+
+op "hypot(self: tensor, other: tensor)" {
+  doc = "sqrt(self^2 + other^2) without overflow on the way.",
+  pointwise = "hypot(x, y)", dtypes = "float", inplace = true,
+  grad = {
+    self = function(g, v) return g * (v.self / v.out) end,
+    other = function(g, v) return g * (v.other / v.out) end,
+  },
+  samples = both(0.5, 2),
+}
+
+op "erf(self: tensor)" {
+  doc = "The error function.",
+  pointwise = "erf(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * 1.1283791670955125739 end },
+}
+
+op "erfc(self: tensor)" {
+  doc = "1 - erf(x), exact for large x.",
+  pointwise = "erfc(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * -1.1283791670955125739 end },
+}
+
+op "sigmoid(self: tensor)" {
+  doc = "1 / (1 + exp(-x)).",
+  pointwise = "sigmoid(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.sigmoid_d(g, v.out) end },
+}
+
+op "sigmoid_d(grad: tensor, out: tensor)" {
+  doc = "grad out (1 - out): the derivative of sigmoid.",
+  pointwise = "x * (y * (1 - y))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.sigmoid_d(g, v.out) end,
+    out = function(g, v) return g * v.grad * ops.rsub(v.out * 2, 1) end,
+  },
+  samples = both(0.25, 0.75),
+}
+
+op "logit(self: tensor, eps: float = -1)" {
+  doc = "log(x / (1 - x)), the inverse of sigmoid; x is first brought into [eps, 1 - eps] unless eps < 0.",
+  pointwise = "logit(x, a)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.logit_d(g, v.self, v.eps) end },
+  samples = { domain = { 0.25, 0.75 } },
+}
+
+op "logit_d(grad: tensor, self: tensor, eps: float)" {
+  doc = "grad / (x (1 - x)) inside [eps, 1 - eps], else 0; without eps NaN outside [0, 1].",
+  pointwise = "a < 0 ? (y < 0 || y > 1 ? x * nan(y) : x / (y * (1 - y))) : y < a || y > 1 - a ? 0 : x / (y * (1 - y))",
+  dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.logit_d(g, v.self, v.eps) end,
+    self = function(g, v)
+      local d = ops.logit_d(ops.ones_like(g), v.self, v.eps)
+      return g * v.grad * d * d * (v.self * 2 - 1)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, 0.25, 0.75), -1 } } end,
+}
+
+op "logaddexp(self: tensor, other: tensor)" {
+  doc = "log(exp(self) + exp(other)) without overflow on the way.",
+  pointwise = "logaddexp(x, y)", dtypes = "float",
+  grad = {
+    self = function(g, v) return g * (v.self - v.other):sigmoid() end,
+    other = function(g, v) return g * (v.other - v.self):sigmoid() end,
+  },
+  samples = both(-2, 2),
+}
+
+op "xlogy(self: operand, other: operand)" {
+  doc = "self log(other), and 0 where self is 0 and other is not NaN.",
+  pointwise = "xlogy(x, y)", promote = "float", inplace = true,
+  grad = {
+    self = function(g, v) return ops.xlogy_d(g, v.self, v.other) end,
+    other = function(g, v) return g * (v.self / v.other) end,
+  },
+  samples = both(0.5, 2),
+}
+
+op "xlogy_d(grad: tensor, self: operand, other: operand)" {
+  doc = "grad log(other), and 0 where self is 0 and other is not positive.",
+  pointwise = "y == 0 && z <= 0 ? 0 : xlogy(x, z)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.xlogy_d(g, v.self, v.other) end,
+    other = function(g, v) return g * v.grad / v.other end,
+  },
+  samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
+}
+
+op "copysign(self: tensor, other: operand)" {
+  doc = "The magnitude of self with the sign of other, whose zeros have signs too.",
+  pointwise = "copysign(x, y)", promote = "float", inplace = true,
+  grad = {
+    self = function(g, v) return ops.copysign_d(g, v.self, v.other) end,
+    other = zero,
+  },
+  samples = both(0.5, 2),
+}
+
+op "copysign_d(grad: tensor, self: tensor, other: operand)" {
+  doc = "grad, negated where the signs of self and other differ; 0 where self is 0.",
+  pointwise = "x * sign(y) * copysign(1, z)", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.copysign_d(g, v.self, v.other) end },
+  samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
+}
+
+-- ---- Rounding: the derivative is 0 everywhere ----
+
+op "floor(self: tensor)" {
+  doc = "Rounded down.",
+  pointwise = "floor(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
+}
+
+op "ceil(self: tensor)" {
+  doc = "Rounded up.",
+  pointwise = "ceil(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
+}
+
+op "trunc(self: tensor)" {
+  doc = "Rounded towards zero.",
+  pointwise = "trunc(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
+}
+
+op "round(self: tensor)" {
+  doc = "Rounded to the nearest integer, halves to the even one.",
+  pointwise = "round(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.6, 1.4 } },
+}
+
+op "round_decimals(self: tensor, decimals: int)" {
+  doc = "Rounded to a number of decimals; a negative number rounds to tens, hundreds and so on.",
+  lua = "round", pointwise = "round_to(x, a)", dtypes = "float", inplace = true, grad = { self = zero },
+  samples = function(s) return { { s.t({ 2, 3 }, 1.01, 1.04), 1 } } end,
+}
+
+op "frac(self: tensor)" {
+  doc = "x - trunc(x).",
+  pointwise = "x - trunc(x)", dtypes = "float", inplace = true,
+  grad = { self = function(g) return g end },
+  samples = { domain = { 0.1, 0.9 } },
+}
+
+-- ---- Conversions ----
+
+op "deg2rad(self: tensor)" {
+  doc = "Degrees to radians.",
+  pointwise = "x * 0.017453292519943295769", promote = "float", inplace = true,
+  grad = { self = function(g) return g * 0.017453292519943295769 end },
+}
+
+op "rad2deg(self: tensor)" {
+  doc = "Radians to degrees.",
+  pointwise = "x * 57.295779513082320877", promote = "float", inplace = true,
+  grad = { self = function(g) return g * 57.295779513082320877 end },
+}
+
+op "nan_to_num(self: tensor, nan: float = 0, posinf: float?, neginf: float?)" {
+  doc = [[NaN replaced by nan, inf by posinf, -inf by neginf; without those, by the largest and the smallest
+    number of the dtype.]],
+  run = "nan_to_num", composite = true, inplace = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 1.5, 2.5, -2.5 } } end,
+}
+
+op "replace_nonfinite(self: tensor, nan: float, posinf: float, neginf: float)" {
+  doc = "NaN, inf and -inf replaced by three numbers.",
+  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", hidden = true,
+  grad = { self = function(g, v) return ops.where(v.self:isfinite(), g, 0) end },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), 0, 1, -1 } } end,
+}

@@ -1,0 +1,133 @@
+-- random.lua: random tensors and random fills.
+--
+-- Holds true: a draw is a pure function of the thread's seed, its offset and the element's row-major
+-- position (philox.h), so it depends neither on the device nor on the number of threads. A call on n
+-- elements moves the offset on by ceil(n / 4) for 32-bit draws (float32, float16, bfloat16, bernoulli)
+-- and by ceil(n / 2) for 64-bit ones (float64, integers, randperm).
+
+local sizes = function(s) return { { { 2, 3 } }, { { 0, 3 } }, { { 5 }, "float64" }, { { 3 }, "float16" } } end
+local likeness = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), "float16" } } end
+-- A fill forgets what was there, so its derivative is zero.
+local forgotten = { self = function(g) return ops.zeros_like(g) end }
+
+op "rand(size: shape, dtype: dtype?, device: device?)" {
+  doc = "Numbers drawn uniformly from [0, 1).",
+  run = "rand", kernels = { "uniform" }, creates = true, nondiff = true, samples = sizes,
+}
+
+op "randn(size: shape, dtype: dtype?, device: device?)" {
+  doc = "Numbers drawn from the normal distribution with mean 0 and standard deviation 1.",
+  run = "rand", kernels = { "normal" }, creates = true, nondiff = true, samples = sizes,
+}
+
+op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)" {
+  doc = "Numbers drawn from a normal distribution.",
+  run = "rand", creates = true, nondiff = true,
+  samples = function(s) return { { 1.0, 2.0, { 2, 3 } }, { 0.0, 0.0, { 2 } } } end,
+}
+
+op "randint_to(high: int, size: shape, dtype: dtype?, device: device?)" {
+  doc = "Integers drawn uniformly from 0 up to high, which is not among them; int64 without a dtype.",
+  lua = "randint", run = "randint", kernels = { "randint" }, creates = true, nondiff = true,
+  samples = function(s) return { { 5, { 2, 3 } }, { 1, { 2 }, "uint8" } } end,
+}
+
+op "randint(low: int, high: int, size: shape, dtype: dtype?, device: device?)" {
+  doc = "Integers drawn uniformly from low up to high, which is not among them; int64 without a dtype.",
+  run = "randint", creates = true, nondiff = true,
+  samples = function(s) return { { -2, 5, { 2, 3 } }, { 3, 4, { 2 }, "float32" } } end,
+}
+
+op "randperm(n: int, dtype: dtype?, device: device?)" {
+  doc = "The positions 1 to n in random order; int64 without a dtype.",
+  run = "randperm", kernels = { "randperm" }, creates = true, nondiff = true,
+  samples = function(s) return { { 6 }, { 0 }, { 1, "int32" } } end,
+}
+
+op "rand_like(self: tensor, dtype: dtype?, device: device?)" {
+  doc = "Uniform numbers from [0, 1) in the shape, dtype and device of another tensor.",
+  run = "rand_like", nondiff = true, samples = likeness,
+}
+
+op "randn_like(self: tensor, dtype: dtype?, device: device?)" {
+  doc = "Standard normal numbers in the shape, dtype and device of another tensor.",
+  run = "rand_like", nondiff = true, samples = likeness,
+}
+
+op "randint_like(self: tensor, low: int, high: int, dtype: dtype?, device: device?)" {
+  doc = "Integers from low up to high, which is not among them, in the likeness of another tensor.",
+  run = "rand_like", nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0, 5 }, { s.i({ 2 }, 1, 5), -3, 3 } } end,
+}
+
+op "uniform_(self: tensor, from: float = 0.0, to: float = 1.0)" {
+  doc = "Fills with numbers drawn uniformly from [from, to).",
+  run = "uniform", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), -1.0, 2.0 } } end,
+}
+
+op "normal_(self: tensor, mean: float = 0.0, std: float = 1.0)" {
+  doc = "Fills with numbers drawn from a normal distribution.",
+  run = "normal", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), -1.0, 2.0 } } end,
+}
+
+op "exponential_(self: tensor, rate: float = 1.0)" {
+  doc = "Fills with numbers drawn from the exponential distribution; never zero.",
+  run = "exponential", kernels = { "exponential" }, rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 2.0 } } end,
+}
+
+op "random_(self: tensor, low: int?, high: int?)" {
+  doc = [[Fills with integers drawn uniformly from low up to high, which is not among them. With one number,
+    from 0 up to it; with none, from 0 to the largest integer up to which the dtype holds them all.]],
+  run = "random", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 5 }, { s.i({ 2 }, 1, 5), -3, 3 }, { s.b({ 3 }) } } end,
+}
+
+op "bernoulli_(self: tensor, p: float = 0.5)" {
+  doc = "Fills with ones, each with probability p, and zeros.",
+  run = "bernoulli_fill", kernels = { "bernoulli" }, rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.b({ 4 }), 0.25 } } end,
+}
+
+op "bernoulli_of_(self: tensor, p: tensor)" {
+  doc = "Fills with ones, each with the probability in p (which broadcasts), and zeros.",
+  lua = "bernoulli_", run = "bernoulli_fill", rewrites = true, inplace = "only",
+  grad = { self = forgotten.self, p = function(g, v) return ops.zeros_like(v.p) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, 0, 1) } } end,
+}
+
+op "bernoulli(self: tensor)" {
+  doc = [[Ones, each with the probability that self holds there, and zeros, in the dtype of self; its
+    derivative is zero. A probability outside [0, 1] is an error.]],
+  run = "bernoulli", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, 0, 1) }, { s.t({}, 0, 1) } } end,
+}
+
+op "bernoulli_p(self: tensor, p: float)" {
+  doc = "Ones, each with probability p, and zeros, in the likeness of self; its derivative is zero.",
+  lua = "bernoulli", run = "bernoulli", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25 } } end,
+}
+
+op "dropout_mask(self: tensor, p: float)" {
+  doc = "In the likeness of self: zero with probability p, else 1 / (1 - p); all zeros for p = 1.",
+  run = "bernoulli", hidden = true, nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25 }, { s.t({ 2 }, -1, 1), 1.0 } } end,
+}
+
+op "dropout(self: tensor, p: float = 0.5, train: bool = true)" {
+  doc = [[In training, zeroes each element with probability p and multiplies the rest by 1 / (1 - p), so that
+    the mean stays; otherwise gives self.]],
+  run = "dropout", composite = true, inplace = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.0 }, { s.t({ 2, 3 }, -1, 1), 0.5, false },
+    { s.t({ 4 }, -1, 1), 1.0 } } end,
+}
+
+op "multinomial(self: tensor, n: int, replacement: bool = false)" {
+  doc = [[n positions (from 1) per row of self, drawn with probabilities in proportion to the row's weights;
+    without replacement no position comes twice. Weights are finite, not negative, and not all zero.]],
+  run = "multinomial", kernels = { "multinomial" }, nondiff = true,
+  samples = function(s) return { { s.t({ 4 }, 0.1, 1), 2 }, { s.t({ 2, 3 }, 0.1, 1), 5, true } } end,
+}

@@ -1,0 +1,489 @@
+-- reduce.lua: operations that fold dimensions (sum, extremes, spread, norms, truth), run along one
+-- (scans) or normalize one (softmax).
+--
+-- Holds true: without `dim`, or with an empty list of dims, all dims are folded; a folded dim goes
+-- unless keepdim, which leaves it with size 1. Positions are 1-based. NaN wins every comparison of
+-- magnitude. A derivative spreads its gradient back with expand_reduced, and every op that only
+-- serves derivatives is linear or has a derivative of its own, so all orders exist.
+
+-- The arguments of most reductions: the ways to say which dims, and the edges.
+local function everywhere(s)
+  return {
+    { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), { 1 } }, { s.t({ 2, 3, 2 }, -2, 2), { 1, -1 }, true },
+    { s.t({}, -2, 2) }, { s.t({}, -2, 2), { -1 } },
+  }
+end
+
+local function with_empty(s)
+  local cases = everywhere(s)
+  cases[#cases + 1] = { s.t({ 2, 0 }, -2, 2), { 2 } }
+  return cases
+end
+
+local function along_one(s)
+  return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3 }, { s.t({}, -2, 2), 1 } }
+end
+
+local function along_one_kept(s)
+  return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
+end
+
+-- g, back in the shape of self.
+local function spread(g, v) return g:expand_reduced(v.self.shape, v.dim, v.keepdim) end
+
+-- The gradient of an extreme value: shared evenly by all elements that have it.
+local function spread_ties(g, v)
+  local ties = v.self:eq(v.out:expand_reduced(v.self.shape, v.dim, v.keepdim))
+  return spread(g, v) * ties / ties:sum(v.dim, true)
+end
+
+-- The same for the extreme of the whole tensor.
+local function spread_ties_all(g, v)
+  local ties = v.self:eq(v.out)
+  return g * ties / ties:sum()
+end
+
+-- ---- Sums and products --------------------------------------------------------------------------
+
+op "sum(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = "The sum over dims. Integers and bool are summed in int64, unless dtype names another.",
+  run = "reduce", kernels = { "reduce" },
+  grad = { self = spread },
+  samples = with_empty,
+}
+
+op "nansum(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = "The sum over dims of the elements that are not NaN.",
+  run = "reduce",
+  grad = { self = function(g, v) return spread(g, v) * v.self:isnan():logical_not() end },
+  samples = with_empty,
+}
+
+op "mean(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = "The mean over dims, of a float dtype: integers need a dtype, or a conversion before.",
+  run = "reduce",
+  grad = { self = function(g, v) return g:expand_mean(v.self.shape, v.dim, v.keepdim) end },
+  samples = everywhere,
+}
+
+op "nanmean(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The mean over dims of the elements that are not NaN.",
+  body = function(v)
+    return v.self:nansum(v.dim, v.keepdim) / v.self:isnan():logical_not():sum(v.dim, v.keepdim)
+  end,
+  samples = everywhere,
+}
+
+op "prod(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = "The product over dims. Integers and bool are multiplied in int64, unless dtype names another.",
+  run = "reduce",
+  grad = { self = function(g, v) return spread(g, v) * v.self:prod_others(v.dim) end },
+  samples = with_empty,
+}
+
+op "prod_others(self: tensor, dim: dims?)" {
+  doc = "For each element, the product of the others along dims: exact where elements are zero.",
+  run = "prod_others", composite = true, hidden = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3, 2 }, -2, 2), { 1, 3 } }, { s.t({}, -2, 2) } }
+  end,
+}
+
+op "count_nonzero(self: tensor, dim: dims?)" {
+  doc = "How many elements along dims are not zero, in int64. NaN is not zero.",
+  run = "reduce", nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2) }, { s.b { 2, 3 }, { 1 } }, { s.t({ 2, 0 }, -2, 2), { 2 } } }
+  end,
+}
+
+op "expand_reduced(self: tensor, shape: shape, dim: dims?, keepdim: bool = false)" {
+  doc = "The view of a reduction's result that repeats it along the dims that were folded.",
+  run = "expand_reduced", view = true, hidden = true,
+  grad = { self = function(g, v) return g:sum(v.dim, v.keepdim) end },
+  samples = function(s)
+    return { { s.t({ 3 }, -2, 2), { 2, 3 }, { 1 } }, { s.t({ 2, 1 }, -2, 2), { 2, 3 }, { 2 }, true },
+      { s.t({}, -2, 2), { 2, 3 } } }
+  end,
+}
+
+op "expand_mean(self: tensor, shape: shape, dim: dims?, keepdim: bool = false)" {
+  doc = "expand_reduced of self divided by the number of elements that were folded into one.",
+  run = "expand_mean", hidden = true,
+  grad = { self = function(g, v) return g:mean(v.dim, v.keepdim) end },
+  samples = function(s)
+    return { { s.t({ 3 }, -2, 2), { 2, 3 }, { 1 } }, { s.t({ 2, 1 }, -2, 2), { 2, 3 }, { 2 }, true },
+      { s.t({}, -2, 2), { 2, 3 } } }
+  end,
+}
+
+-- ---- Extremes -------------------------------------------------------------------------------------
+
+op "amax(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The largest element over dims; NaN if there is one. Equal elements share the gradient evenly.",
+  run = "reduce",
+  grad = { self = spread_ties },
+  samples = everywhere,
+}
+
+op "amin(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The smallest element over dims; NaN if there is one. Equal elements share the gradient evenly.",
+  run = "reduce",
+  grad = { self = spread_ties },
+  samples = everywhere,
+}
+
+op "aminmax(self: tensor, dim: dims?, keepdim: bool = false) -> min, max" {
+  doc = "Both extremes over dims: the results of amin and amax.",
+  body = function(v) return v.self:amin(v.dim, v.keepdim), v.self:amax(v.dim, v.keepdim) end,
+  samples = everywhere,
+}
+
+local whole = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({}, -2, 2) } } end
+local pairs_of = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
+
+op "max(self: tensor)" {
+  doc = "The largest element of all, 0-dim. Equal elements share the gradient evenly.",
+  run = "reduce",
+  grad = { self = spread_ties_all },
+  samples = whole,
+}
+
+op "max_other(self: tensor, other: tensor)" {
+  doc = "The larger one of each pair of elements: the same as maximum.",
+  lua = "max",
+  body = function(v) return v.self:maximum(v.other) end,
+  samples = pairs_of,
+}
+
+op "max_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
+  doc = "The largest element along dim and its position, the first one of several.",
+  lua = "max", run = "extreme", kernels = { "extreme" },
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+  samples = along_one_kept,
+}
+
+op "min(self: tensor)" {
+  doc = "The smallest element of all, 0-dim. Equal elements share the gradient evenly.",
+  run = "reduce",
+  grad = { self = spread_ties_all },
+  samples = whole,
+}
+
+op "min_other(self: tensor, other: tensor)" {
+  doc = "The smaller one of each pair of elements: the same as minimum.",
+  lua = "min",
+  body = function(v) return v.self:minimum(v.other) end,
+  samples = pairs_of,
+}
+
+op "min_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
+  doc = "The smallest element along dim and its position, the first one of several.",
+  lua = "min", run = "extreme",
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+  samples = along_one_kept,
+}
+
+op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: bool = false)" {
+  doc = "Zeros of the shape, with self at the positions along dim that a reduction has chosen.",
+  run = "put_reduced", composite = true, hidden = true,
+  samples = function(s)
+    return { { s.t({ 3 }, -2, 2), s.i({ 3 }, 1, 2), { 2, 3 }, 1 },
+      { s.t({ 2, 1 }, -2, 2), s.i({ 2, 1 }, 1, 3), { 2, 3 }, -1, true } }
+  end,
+}
+
+op "argmax(self: tensor, dim: dim?, keepdim: bool = false)" {
+  doc = [[The position of the largest element along dim, the first one of several or the first NaN; without
+    dim, its position in row-major order.]],
+  run = "extreme", nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
+  end,
+}
+
+op "argmin(self: tensor, dim: dim?, keepdim: bool = false)" {
+  doc = [[The position of the smallest element along dim, the first one of several or the first NaN; without
+    dim, its position in row-major order.]],
+  run = "extreme", nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
+  end,
+}
+
+op "median(self: tensor)" {
+  doc = "The median of all elements, the lower one of two; NaN if there is one. Equal elements share the gradient.",
+  run = "median", kernels = { "median" },
+  grad = { self = spread_ties_all },
+  samples = whole,
+}
+
+op "median_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
+  doc = "The median along dim, the lower one of two, and its position; the first NaN if there is one.",
+  lua = "median", run = "median",
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+  samples = along_one_kept,
+}
+
+-- ---- Spread and norms -----------------------------------------------------------------------------
+
+local function spread_samples(s)
+  return {
+    { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), { 1 }, 0 }, { s.t({ 3, 2, 2 }, -2, 2), { 1, -1 }, 2, true },
+    { s.t({ 4 }, -2, 2), s.none, 0 },
+  }
+end
+
+op "var(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
+  doc = [[The variance over dims: squared distances from the mean, summed and divided by n - correction
+    (true and false stand for 1 and 0).]],
+  run = "reduce",
+  grad = { self = function(g, v) return g:var_backward(v.self, v.dim, v.correction, v.keepdim) end },
+  samples = spread_samples,
+}
+
+op "std(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
+  doc = "The standard deviation over dims: the square root of var. Its gradient is 0 where it is 0.",
+  run = "reduce",
+  grad = { self = function(g, v)
+    local flat = v.out:eq(0)
+    local half = (g / (v.out:masked_fill(flat, 1) * 2)):masked_fill(flat, 0)
+    return half:var_backward(v.self, v.dim, v.correction, v.keepdim)
+  end },
+  samples = spread_samples,
+}
+
+op "var_backward(self: tensor, input: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
+  doc = "The gradient of var for self, the one of its result: 2 / (n - correction) * (input - mean).",
+  run = "var_backward", composite = true, hidden = true,
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), { 1 }, 1 } } end,
+}
+
+op "var_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false) -> var, mean" {
+  doc = "The variance and the mean over dims.",
+  body = function(v)
+    return v.self:var(v.dim, v.correction, v.keepdim), v.self:mean(v.dim, v.keepdim)
+  end,
+  samples = spread_samples,
+}
+
+op "std_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false) -> std, mean" {
+  doc = "The standard deviation and the mean over dims.",
+  body = function(v)
+    return v.self:std(v.dim, v.correction, v.keepdim), v.self:mean(v.dim, v.keepdim)
+  end,
+  samples = spread_samples,
+}
+
+op "norm(self: tensor, p: scalar = 2, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = [[The p-norm over dims of a float tensor: (sum |x|^p)^(1/p); p = 0 counts what is not zero, p = inf
+    and -inf take the largest and smallest |x|. The gradient is 0 where self is 0.]],
+  run = "norm",
+  grad = { self = function(g, v) return g:norm_backward(v.self, v.out, v.p, v.dim, v.keepdim) end },
+  samples = function(s)
+    return {
+      { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), 1, { 1 } }, { s.t({ 2, 3, 2 }, 1, 2), 3, { 1, -1 }, true },
+      { s.t({ 3 }, 1, 2), 2.5 }, { s.t({ 3 }, 1, 2), 0.5 }, { s.t({ 3 }, 1, 2), 1.5 },
+      { s.t({ 2, 3 }, -2, 2), math.huge, { 2 } }, { s.t({ 2, 3 }, -2, 2), -math.huge, { 2 } },
+      { s.t({ 2, 3 }, -2, 2), 0, { 2 } },
+    }
+  end,
+}
+
+op "norm_named(self: tensor, p: string, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  doc = "The Frobenius norm over dims: the only p with a name is \"fro\", the same as 2.",
+  lua = "norm", run = "norm_named", composite = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), "fro" }, { s.t({ 2, 3 }, -2, 2), "fro", { 2 } } } end,
+}
+
+op "norm_backward(self: tensor, input: tensor, norm: tensor, p: scalar, dim: dims?, keepdim: bool = false)" {
+  doc = "The gradient of norm for self, the one of its result; 0 where input is 0.",
+  run = "norm_backward", composite = true, hidden = true,
+  samples = function(s)
+    return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, 1, 2), s.t({ 3 }, 1, 2), 3, { 1 } } }
+  end,
+}
+
+-- ---- Truth ----------------------------------------------------------------------------------------
+
+local function truths(s)
+  return { { s.b { 2, 3 } }, { s.t({ 2, 3 }, -2, 2), { 1 } }, { s.b { 2, 0 }, { 2 }, true }, { s.b {} } }
+end
+
+op "all(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "Whether all elements over dims are other than zero, in bool (of uint8: in uint8). True of none.",
+  run = "reduce", nondiff = true, samples = truths,
+}
+
+op "any(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "Whether any element over dims is other than zero, in bool (of uint8: in uint8). False of none.",
+  run = "reduce", nondiff = true, samples = truths,
+}
+
+op "equal(self: tensor, other: tensor)" {
+  doc = "Whether both have the same shape and equal elements, as a 0-dim bool. NaN equals nothing.",
+  run = "equal", nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
+  end,
+}
+
+op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false)" {
+  doc = "Whether |self - other| <= atol + rtol * |other| for all elements, as a 0-dim bool.",
+  run = "allclose", nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+-- ---- Scans ----------------------------------------------------------------------------------------
+
+op "cumsum(self: tensor, dim: dim, dtype: dtype?)" {
+  doc = "The sums of the elements along dim up to each one; of integers and bool in int64.",
+  run = "scan", kernels = { "scan" }, inplace = true,
+  grad = { self = function(g, v) return g:cumsum_reverse(v.dim) end },
+  samples = along_one,
+}
+
+op "cumsum_reverse(self: tensor, dim: dim)" {
+  doc = "The sums of the elements along dim from each one to the last.",
+  run = "scan", hidden = true,
+  grad = { self = function(g, v) return g:cumsum(v.dim) end },
+  samples = along_one,
+}
+
+-- y_i = x_1 ... x_i, so dx_k is the product before k times s_k, with s_k = g_k + x_{k+1} s_{k+1}.
+op "cumprod(self: tensor, dim: dim, dtype: dtype?)" {
+  doc = "The products of the elements along dim up to each one; of integers and bool in int64.",
+  run = "scan", inplace = true,
+  grad = { self = function(g, v)
+    return v.out:shift(v.dim, 1, 1) * g:recurrence_reverse(v.self, v.dim)
+  end },
+  samples = along_one,
+}
+
+op "cumprod_reverse(self: tensor, dim: dim)" {
+  doc = "The products of the elements along dim from each one to the last.",
+  run = "scan", hidden = true,
+  grad = { self = function(g, v)
+    return v.out:shift(v.dim, -1, 1) * g:recurrence(v.self:shift(v.dim, 1, 0), v.dim)
+  end },
+  samples = along_one,
+}
+
+local function recurrence_samples(s)
+  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, -2, 2), 1 },
+    { s.t({}, -2, 2), s.t({}, -2, 2), 1 } }
+end
+
+op "recurrence(self: tensor, factor: tensor, dim: dim)" {
+  doc = "y_k = self_k + factor_k * y_{k-1} along dim, from the first.",
+  run = "recurrence", hidden = true,
+  grad = {
+    self = function(g, v) return g:recurrence_reverse(v.factor, v.dim) end,
+    factor = function(g, v) return g:recurrence_reverse(v.factor, v.dim) * v.out:shift(v.dim, 1, 0) end,
+  },
+  samples = recurrence_samples,
+}
+
+op "recurrence_reverse(self: tensor, factor: tensor, dim: dim)" {
+  doc = "y_k = self_k + factor_{k+1} * y_{k+1} along dim, from the last.",
+  run = "recurrence", hidden = true,
+  grad = {
+    self = function(g, v) return g:recurrence(v.factor, v.dim) end,
+    factor = function(g, v) return g:recurrence(v.factor, v.dim):shift(v.dim, 1, 0) * v.out end,
+  },
+  samples = recurrence_samples,
+}
+
+op "shift(self: tensor, dim: dim, by: int, fill: scalar)" {
+  doc = "Moves the elements along dim by some places; the places that become free are filled.",
+  run = "shift", hidden = true,
+  grad = { self = function(g, v) return g:shift(v.dim, 0 - v.by, 0) end },
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2), 2, 1, 1.0 }, { s.t({ 2, 3 }, -2, 2), 1, -1, 0 }, { s.t({}, -2, 2), 1, 1, 1 } }
+  end,
+}
+
+-- y_i = log sum_{j <= i} e^x_j, so dx_k = e^(x_k - y_k) s_k with s_k = g_k + e^(y_k - y_{k+1}) s_{k+1}.
+op "logcumsumexp(self: tensor, dim: dim)" {
+  doc = "The logarithm of the sums of exp(self) along dim up to each element, computed without overflow.",
+  run = "scan",
+  grad = { self = function(g, v)
+    local fall = (v.out:shift(v.dim, 1, 0) - v.out):exp()
+    return (v.self - v.out):exp() * g:recurrence_reverse(fall, v.dim)
+  end },
+  samples = along_one,
+}
+
+op "cummax(self: tensor, dim: dim) -> values, indices" {
+  doc = "The largest element along dim up to each one, and its position, the last one of several.",
+  run = "cumulative", kernels = { "cumulative" },
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, true) end },
+  samples = along_one,
+}
+
+op "cummin(self: tensor, dim: dim) -> values, indices" {
+  doc = "The smallest element along dim up to each one, and its position, the last one of several.",
+  run = "cumulative",
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, true) end },
+  samples = along_one,
+}
+
+-- ---- Softmax --------------------------------------------------------------------------------------
+
+op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The logarithm of the sum of exp(self) over dims, computed without overflow.",
+  run = "logsumexp",
+  grad = { self = function(g, v)
+    local out = v.out:masked_fill(v.out:eq(-math.huge), 0)
+    return spread(g, v) * (v.self - out:expand_reduced(v.self.shape, v.dim, v.keepdim)):exp()
+  end },
+  samples = everywhere,
+}
+
+op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
+  doc = "exp(self) divided by its sum along dim, computed without overflow; float dtypes only.",
+  run = "softmax", kernels = { "softmax" },
+  grad = { self = function(g, v) return g:softmax_backward(v.out, v.dim) end },
+  samples = along_one,
+}
+
+op "log_softmax(self: tensor, dim: dim, dtype: dtype?)" {
+  doc = "The logarithm of softmax, computed without loss of small probabilities; float dtypes only.",
+  run = "softmax",
+  grad = { self = function(g, v) return g:log_softmax_backward(v.out, v.dim) end },
+  samples = along_one,
+}
+
+op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
+  doc = "The softmax of -self along dim.",
+  body = function(v) return (-v.self):softmax(v.dim, v.dtype) end,
+  samples = along_one,
+}
+
+local function backward_samples(s)
+  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0.25, 1), 2 }, { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, 0.25, 1), 1 },
+    { s.t({}, -2, 2), s.t({}, 0.25, 1), 1 } }
+end
+
+op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
+  doc = "The gradient of softmax for self, the one of its result: result * (self - sum(self * result)).",
+  run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
+  grad = {
+    self = function(g, v) return g:softmax_backward(v.result, v.dim) end,
+    result = function(g, v)
+      local a, b = (v.self * v.result):sum(v.dim, true), (g * v.result):sum(v.dim, true)
+      return g * (v.self - a) - v.self * b
+    end,
+  },
+  samples = backward_samples,
+}
+
+op "log_softmax_backward(self: tensor, result: tensor, dim: dim)" {
+  doc = "The gradient of log_softmax for self, the one of its result: self - exp(result) * sum(self).",
+  run = "softmax_backward", hidden = true,
+  grad = {
+    self = function(g, v) return g - (g * v.result:exp()):sum(v.dim, true) end,
+    result = function(g, v) return -(g * v.result:exp()) * v.self:sum(v.dim, true) end,
+  },
+  samples = backward_samples,
+}

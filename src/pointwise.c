@@ -1,0 +1,428 @@
+/* pointwise.c: what happens before the loops of an elementwise operation: promotion, broadcasting,
+ * the result; and copies and fills, which are no operations of their own.
+ *
+ * Holds true: operands come first in an operation's parameters, its numbers after them. A tensor of
+ * 0 dims on the CPU may join tensors of another device: it is read as a number. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+
+/* One call on its way to a backend. */
+typedef struct call {
+  const cr_op *op;
+  const cr__impl *impl;
+  const cr_value *args;
+  cr_device device;
+  cr_dtype compute, result;
+  int ndim;
+  int64_t numel;
+  int64_t shape[CR_MAX_DIMS];
+} call;
+
+static const int64_t one_step = 1;
+
+/* ---- Dtypes ---- */
+
+static cr_dtype computes_in(cr_dtype d) {
+  return d == CR_FLOAT16 || d == CR_BFLOAT16 ? CR_FLOAT32 : d;
+}
+
+static bool accepts(const cr__impl *impl, cr_dtype d) {
+  static const uint8_t bit[] = {
+      [CR_BOOLEAN] = CR__BOOL_OK, [CR_INTEGRAL] = CR__INTS_OK, [CR_FLOATING] = CR__FLOAT_OK};
+  return impl->dtypes & bit[cr__category(d)];
+}
+
+static int refuse_dtype(const cr_op *op, const cr__impl *impl, cr_dtype d) {
+  static const char *const takes[] = {
+      "nothing", "integers", "bools", "integers and bools", "floats", "floats and integers",
+      "floats and bools", "floats, integers and bools"};
+  int mask = (impl->dtypes & CR__INTS_OK ? 1 : 0) | (impl->dtypes & CR__BOOL_OK ? 2 : 0) |
+             (impl->dtypes & CR__FLOAT_OK ? 4 : 0);
+  return cr__fail(CR_E_DTYPE, "%s: cannot compute in %s; it takes %s", op->name, cr_dtype_name(d),
+                  takes[mask]);
+}
+
+/* The dtype of the operands together, before the operation's own rule. */
+static cr_dtype promoted(const cr__impl *impl, const cr_value *args) {
+  cr__promotion p = CR__PROMOTION_INIT;
+  for (int i = 0; i < impl->noperand; i++) {
+    const cr_value *v = &args[i];
+    if (impl->mask >> i & 1) continue;
+    if (v->kind == CR_TENSOR) {
+      if (impl->rule == CR__PROMOTE_SELF) return (cr_dtype)v->u.t->dtype;
+      cr__promote_add(&p, v->u.t->ndim > 0 ? 0 : 1, (cr_dtype)v->u.t->dtype);
+    } else {
+      cr__promote_add(&p, 2, cr__scalar_dtype(v));
+    }
+  }
+  return cr__promote_result(&p);
+}
+
+static int set_dtypes(call *c, cr_dtype d) {
+  const cr__impl *impl = c->impl;
+  if (impl->rule == CR__PROMOTE_FLOAT && cr__category(d) < CR_FLOATING) d = cr_default_dtype();
+  if (CR__UNLIKELY(!accepts(impl, d))) return refuse_dtype(c->op, impl, d);
+  c->compute = computes_in(d);
+  c->result = impl->rule == CR__PROMOTE_BOOL ? CR_BOOL : d;
+  return 0;
+}
+
+cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args) {
+  return promoted(&cr__impls[op->id], args);
+}
+
+static int check_masks(const call *c) {
+  for (int i = 0; i < c->impl->noperand; i++) {
+    if (!(c->impl->mask >> i & 1) || c->args[i].kind != CR_TENSOR) continue;
+    cr_dtype d = (cr_dtype)c->args[i].u.t->dtype;
+    if (d != CR_BOOL && d != CR_UINT8)
+      return cr__fail(CR_E_DTYPE, "%s: %s must be a bool tensor, got %s; x:ne(0) makes one",
+                      c->op->name, c->op->params[i].name, cr_dtype_name(d));
+  }
+  return 0;
+}
+
+/* ---- Powers ---- */
+
+/* A power by a common number is a product, so that x ^ 2, x:pow(2) and x * x agree to the bit. */
+static const struct {
+  int16_t from, to;
+  bool ints;
+  double exponent;
+} shortcuts[] = {
+    {CR__PW_pow, CR__PW_square, true, 2},        {CR__PW_pow, CR__PW_cube, true, 3},
+    {CR__PW_pow, CR__PW_sqrt, false, 0.5},       {CR__PW_pow, CR__PW_reciprocal, false, -1},
+    {CR__PW_pow, CR__PW_rsqrt, false, -0.5},     {CR__PW_pow, CR__PW_recip_square, false, -2},
+    {CR__PW_pow_d, CR__PW_twice, false, 2},      {CR__PW_pow_d, CR__PW_cube_d, false, 3},
+};
+
+static void shorten_power(cr__elementwise *e) {
+  const cr_value *v = &e->in[1].number;
+  if (e->in[1].data || v->kind == CR_NONE || !e->in[0].data) return;
+  double exponent = v->kind == CR_FLOAT ? v->u.f : (double)v->u.i;
+  for (size_t i = 0; i < sizeof shortcuts / sizeof *shortcuts; i++) {
+    if (shortcuts[i].from != e->pointwise || shortcuts[i].exponent != exponent) continue;
+    if (!shortcuts[i].ints && cr__category((cr_dtype)e->compute) != CR_FLOATING) continue;
+    e->pointwise = shortcuts[i].to;
+    e->nin = 1;
+    return;
+  }
+}
+
+/* ---- Calling the backend ---- */
+
+static int run_backend(const call *c, cr__elementwise *e) {
+  const cr__backend *backend = cr__backend_of(c->device);
+  if (!backend) return cr_error_code();
+  const cr__impl *impl = c->impl;
+  e->op = c->op->name;
+  e->device = c->device;
+  e->pointwise = impl->pointwise;
+  e->compute = c->compute;
+  e->nin = impl->noperand;
+  e->nk = c->op->nparam - impl->noperand;
+  for (int j = 0; j < e->nk; j++) e->k[j] = c->args[impl->noperand + j];
+  if (impl->pointwise == CR__PW_pow || impl->pointwise == CR__PW_pow_d) shorten_power(e);
+  return backend->elementwise(e);
+}
+
+static void set_number(cr__operand *o, cr_value number) {
+  o->data = NULL;
+  o->dtype = CR_DTYPE_NONE;
+  o->stride = NULL;
+  o->number = number;
+}
+
+static void set_operand(cr__operand *o, const cr_tensor *t, const int64_t *stride) {
+  o->data = cr__data(t);
+  o->dtype = t->dtype;
+  o->stride = stride;
+}
+
+/* All operands of `out`'s shape and contiguous, or numbers: one dim. */
+static int run_flat(const call *c, cr_tensor *out) {
+  if (out->numel == 0) return 0;
+  cr__elementwise e;
+  e.ndim = 1;
+  e.shape = &out->numel;
+  set_operand(&e.out, out, &one_step);
+  for (int i = 0; i < c->impl->noperand; i++) {
+    if (c->args[i].kind == CR_TENSOR)
+      set_operand(&e.in[i], c->args[i].u.t, &one_step);
+    else
+      set_number(&e.in[i], c->args[i]);
+  }
+  return run_backend(c, &e);
+}
+
+static int run_strided(const call *c, cr_tensor *out) {
+  if (out->numel == 0) return 0;
+  cr__elementwise e;
+  int64_t strides[CR__MAX_OPERANDS][CR_MAX_DIMS];
+  e.ndim = c->ndim;
+  e.shape = c->shape;
+  set_operand(&e.out, out, cr__steps(out));
+  for (int i = 0; i < c->impl->noperand; i++) {
+    const cr_value *v = &c->args[i];
+    if (v->kind != CR_TENSOR) {
+      set_number(&e.in[i], *v);
+      continue;
+    }
+    const cr_tensor *t = v->u.t;
+    if (t->storage->device != c->device) {
+      set_number(&e.in[i], cr__load_scalar(cr__data(t), (cr_dtype)t->dtype));
+      continue;
+    }
+    cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), c->ndim, c->shape, strides[i]);
+    set_operand(&e.in[i], t, strides[i]);
+  }
+  return run_backend(c, &e);
+}
+
+/* ---- Pure calls ---- */
+
+/* True if promotion cannot change dtype d by joining it with this number. */
+static bool joins(cr_dtype d, const cr_value *number) {
+  cr_category category = cr__category(d);
+  return category == CR_FLOATING || number->kind == CR_BOOLEAN_VALUE ||
+         (category == CR_INTEGRAL && number->kind == CR_INT);
+}
+
+/* The model of the common case: the first operand, if all tensors are contiguous and have its
+ * dtype, shape and device, and no number changes the dtype. Else NULL. */
+static cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) {
+  cr_tensor *t = args[0].u.t;
+  if (args[0].kind != CR_TENSOR || impl->mask || !(t->flags & CR__CONTIGUOUS)) return NULL;
+  for (int i = 1; i < impl->noperand; i++) {
+    const cr_value *v = &args[i];
+    if (v->kind != CR_TENSOR) {
+      if (!joins((cr_dtype)t->dtype, v)) return NULL;
+      continue;
+    }
+    const cr_tensor *u = v->u.t;
+    if (u->dtype != t->dtype || u->ndim != t->ndim || !(u->flags & CR__CONTIGUOUS)) return NULL;
+    if (u->storage->device != t->storage->device) return NULL;
+    for (int d = 0; d < t->ndim; d++)
+      if (u->dims[d] != t->dims[d]) return NULL;
+  }
+  return t;
+}
+
+static int plan(call *c) {
+  bool any = false;
+  c->ndim = 0;
+  for (int i = 0; i < c->impl->noperand; i++) {
+    if (c->args[i].kind != CR_TENSOR) continue;
+    const cr_tensor *t = c->args[i].u.t;
+    int code = cr__broadcast_into(c->op->name, &c->ndim, c->shape, t->ndim, cr__sizes(t));
+    if (code) return code;
+    any = true;
+  }
+  if (!any)
+    return cr__fail(CR_E_ARGUMENT, "%s: got numbers only; at least one argument must be a tensor",
+                    c->op->name);
+  int code = check_masks(c);
+  if (!code) code = cr__same_device(c->op->name, c->args, c->impl->noperand, &c->device);
+  if (!code) code = set_dtypes(c, promoted(c->impl, c->args));
+  return code;
+}
+
+static bool has_shape(const cr_tensor *t, int ndim, const int64_t *shape) {
+  return t->ndim == ndim && memcmp(cr__sizes(t), shape, (size_t)ndim * sizeof *shape) == 0;
+}
+
+/* A result keeps the order of dims in memory of the first operand that has its shape. */
+static cr_tensor *new_result(const call *c) {
+  for (int i = 0; i < c->impl->noperand; i++) {
+    if (c->args[i].kind != CR_TENSOR) continue;
+    cr_tensor *t = c->args[i].u.t;
+    if (!has_shape(t, c->ndim, c->shape) || t->storage->device != c->device) continue;
+    if (t->flags & CR__CONTIGUOUS) break;
+    return cr__new_strided_like(c->op->name, t, c->result);
+  }
+  return cr__new(c->op->name, c->result, c->device, c->ndim, c->shape);
+}
+
+int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  call c;
+  (void)nout;
+  c.op = op;
+  c.impl = &cr__impls[op->id];
+  c.args = args;
+  if (c.impl->check) {
+    int code = c.impl->check(op, args, NULL, NULL);
+    if (code) return code;
+  }
+  cr_tensor *t = flat_model(c.impl, args);
+  int code = t ? set_dtypes(&c, (cr_dtype)t->dtype) : plan(&c);
+  if (CR__UNLIKELY(code)) return code;
+  if (t) {
+    c.device = t->storage->device;
+    out[0] = cr__new(op->name, c.result, c.device, t->ndim, cr__sizes(t));
+  } else {
+    out[0] = new_result(&c);
+  }
+  if (!out[0]) return cr_error_code();
+  code = t ? run_flat(&c, out[0]) : run_strided(&c, out[0]);
+  if (CR__UNLIKELY(code)) {
+    cr_release(out[0]);
+    out[0] = NULL;
+  }
+  return code;
+}
+
+/* ---- Calls into a given tensor: in place, and out = ---- */
+
+/* The bytes of its storage that t may touch: [*low, *high). */
+static void extent(const cr_tensor *t, int64_t *low, int64_t *high) {
+  int64_t first = t->offset, last = t->offset, size = (int64_t)cr__size_of((cr_dtype)t->dtype);
+  for (int d = 0; d < t->ndim; d++) {
+    int64_t reach = (cr__sizes(t)[d] - 1) * cr__steps(t)[d];
+    if (reach < 0) first += reach;
+    else last += reach;
+  }
+  *low = first * size;
+  *high = t->numel ? (last + 1) * size : first * size;
+}
+
+/* True if writing `out` element by element could change elements of t that are read later. */
+static bool collides(const cr_tensor *t, const cr_tensor *out) {
+  if (t->storage != out->storage || t == out) return false;
+  int64_t low, high, out_low, out_high;
+  extent(t, &low, &high);
+  extent(out, &out_low, &out_high);
+  if (high <= out_low || out_high <= low) return false;
+  size_t bytes = (size_t)t->ndim * sizeof *t->dims;
+  bool same = t->dtype == out->dtype && t->offset == out->offset && t->ndim == out->ndim &&
+              memcmp(cr__sizes(t), cr__sizes(out), bytes) == 0 &&
+              memcmp(cr__steps(t), cr__steps(out), bytes) == 0;
+  return !same;
+}
+
+/* Returns a contiguous copy, or NULL. */
+static cr_tensor *copy_of(const char *op, cr_tensor *t) {
+  cr_tensor *copy = cr__new_like(op, t, (cr_dtype)t->dtype);
+  if (copy && cr__copy(op, copy, t)) {
+    cr_release(copy);
+    return NULL;
+  }
+  return copy;
+}
+
+/* The name of the call in messages: add_ where the result goes into the first argument. */
+static const char *call_name(const call *c, const cr_tensor *out, cr__text *buffer) {
+  bool in_place = c->args[0].kind == CR_TENSOR && c->args[0].u.t == out;
+  snprintf(buffer->s, sizeof buffer->s, in_place ? "%s_" : "%s", c->op->name);
+  return buffer->s;
+}
+
+static int check_out(const call *c, const cr_tensor *out) {
+  cr__text name, have, want;
+  if (!has_shape(out, c->ndim, c->shape))
+    return cr__fail(CR_E_SHAPE, "%s: output with shape %s cannot grow to the broadcast shape %s",
+                    call_name(c, out, &name),
+                    cr__shape_text(out->ndim, cr__sizes(out), &have),
+                    cr__shape_text(c->ndim, c->shape, &want));
+  if (!cr__can_cast(c->result, (cr_dtype)out->dtype))
+    return cr__fail(CR_E_DTYPE, "%s: the result is %s, which a tensor of %s cannot hold",
+                    call_name(c, out, &name), cr_dtype_name(c->result),
+                    cr_dtype_name((cr_dtype)out->dtype));
+  if (out->storage->device != c->device)
+    return cr__fail(CR_E_DEVICE, "%s: the output is on another device than the inputs",
+                    call_name(c, out, &name));
+  return 0;
+}
+
+int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
+  call c;
+  cr_value safe[CR__MAX_OPERANDS + 4];
+  cr_tensor *copies[CR__MAX_OPERANDS];
+  int ncopy = 0;
+  c.op = op;
+  c.impl = &cr__impls[op->id];
+  c.args = args;
+  int code = c.impl->check ? c.impl->check(op, args, NULL, NULL) : 0;
+  if (!code) code = plan(&c);
+  if (!code) code = check_out(&c, out);
+  if (code) return code;
+  bool flat = out->flags & CR__CONTIGUOUS && flat_model(c.impl, args);
+  memcpy(safe, args, op->nparam * sizeof *args);
+  for (int i = 0; i < c.impl->noperand && !code; i++) {
+    if (args[i].kind != CR_TENSOR || !collides(args[i].u.t, out)) continue;
+    cr_tensor *copy = copy_of(op->name, args[i].u.t);
+    if (!copy) {
+      code = cr_error_code();
+      break;
+    }
+    copies[ncopy++] = copy;
+    safe[i] = cr_of(copy);
+  }
+  c.args = safe;
+  if (!code) code = flat ? run_flat(&c, out) : run_strided(&c, out);
+  while (ncopy > 0) cr_release(copies[--ncopy]);
+  return code;
+}
+
+/* ---- Copies and fills ---- */
+
+static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
+  cr__launch k;
+  cr__launch_begin(&k, op, dst->storage->device, 1);
+  cr__launch_add(&k, dst);
+  cr__launch_add(&k, src);
+  return cr__launch_run(&k, CR__K_copy);
+}
+
+/* Moves the bytes of two contiguous tensors of one dtype between the host and a device. */
+static int transfer(cr_tensor *dst, cr_tensor *src) {
+  cr_device device = dst->storage->device != CR_CPU ? dst->storage->device : src->storage->device;
+  const cr__backend *backend = cr__backend_of(device);
+  if (!backend) return cr_error_code();
+  size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
+  if (device == dst->storage->device)
+    return backend->copy_from_host(device & 255, cr__data(dst), cr__data(src), nbytes);
+  return backend->copy_to_host(device & 255, cr__data(dst), cr__data(src), nbytes);
+}
+
+/* Between devices only contiguous bytes travel: what is not so is brought into order before or
+ * after, on the side where it lies; between two devices they pass through the host. */
+static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
+  cr_tensor *from = src->flags & CR__CONTIGUOUS ? cr_retain(src) : copy_of(op, src);
+  if (!from) return cr_error_code();
+  cr_dtype dtype = (cr_dtype)src->dtype;
+  bool two_devices = dst->storage->device != CR_CPU && src->storage->device != CR_CPU;
+  bool direct = !two_devices && dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
+  cr_device landing = two_devices ? CR_CPU : dst->storage->device;
+  cr_tensor *to = direct ? cr_retain(dst) : cr__new(op, dtype, landing, src->ndim, cr__sizes(src));
+  int code = to ? transfer(to, from) : (int)cr_error_code();
+  if (!code && !direct) code = cr__copy(op, dst, to);
+  cr_release(from);
+  cr_release(to);
+  return code;
+}
+
+int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src) {
+  if (dst->numel == 0) return 0;
+  if (collides(src, dst)) {
+    cr_tensor *copy = copy_of(op, src);
+    int code = copy ? copy_on_device(op, dst, copy) : (int)cr_error_code();
+    cr_release(copy);
+    return code;
+  }
+  if (cr__data(dst) == cr__data(src) && dst->dtype == src->dtype) return 0;
+  if (dst->storage->device != src->storage->device) return copy_across(op, dst, src);
+  return copy_on_device(op, dst, src);
+}
+
+int cr__fill(const char *op, cr_tensor *dst, cr_value number) {
+  cr__launch k;
+  if (dst->numel == 0) return 0;
+  cr__launch_begin(&k, op, dst->storage->device, 1);
+  cr__launch_add(&k, dst);
+  k.i[0] = number.kind;
+  k.i[1] = number.kind == CR_FLOAT ? 0 : number.u.i;
+  k.f[0] = number.kind == CR_FLOAT ? number.u.f : 0;
+  return cr__launch_run(&k, CR__K_fill);
+}

@@ -1,0 +1,392 @@
+/* record.c: what a call leaves behind for its derivative: edges, saved values, modes.
+ *
+ * Holds true: a saved tensor is another header over the same storage with the version it had, so
+ * that a later in-place write is found; only a leaf that requires grad is kept as itself. A saved
+ * result knows its node by number, never by reference, so node and result form no cycle. */
+#include "core.h"
+
+#include <string.h>
+
+CR__TLS struct cr__modes cr__modes;
+CR__TLS bool cr__inference_mode;
+
+/* ---- Modes ------------------------------------------------------------------------------------ */
+
+bool cr__recording(void) { return !cr__modes.no_grad && !cr__below; }
+bool cr_grad_enabled(void) { return !cr__modes.no_grad; }
+bool cr_set_grad_enabled(bool on) {
+  bool before = !cr__modes.no_grad;
+  cr__modes.no_grad = !on;
+  return before;
+}
+bool cr_inference_enabled(void) { return cr__inference_mode; }
+bool cr_set_inference(bool on) {
+  bool before = cr__inference_mode;
+  cr__inference_mode = on;
+  if (on) cr__modes.no_grad = true;
+  return before;
+}
+bool cr_set_anomaly(bool on, bool check_nan, cr_trace trace, void *user) {
+  bool before = cr__modes.anomaly;
+  cr__modes.anomaly = on;
+  cr__modes.check_nan = on && check_nan;
+  cr__modes.trace = trace;
+  cr__modes.trace_user = user;
+  return before;
+}
+bool cr_anomaly_enabled(bool *check_nan) {
+  if (check_nan) *check_nan = cr__modes.check_nan;
+  return cr__modes.anomaly;
+}
+
+/* ---- Hooks on saving ----------------------------------------------------------------------------- */
+
+typedef struct cr__hooks_ref { /* a pair, shared by the stack and by what was packed with it */
+  atomic_int refs;
+  cr_saved_hooks h;
+  struct cr__hooks_ref *outer;
+} hooks_ref;
+
+static CR__TLS hooks_ref *innermost;
+
+static void hooks_ref_release(hooks_ref *r) {
+  if (!r || atomic_fetch_sub(&r->refs, 1) != 1) return;
+  if (r->h.retain_user) r->h.retain_user(r->h.user, -1);
+  cr__free(r, sizeof *r);
+}
+
+int cr_saved_hooks_push(const cr_saved_hooks *hooks) {
+  hooks_ref *r = cr__alloc(sizeof *r);
+  if (!r) return CR_E_MEMORY;
+  atomic_init(&r->refs, 1);
+  r->h = *hooks;
+  r->outer = innermost;
+  if (r->h.retain_user) r->h.retain_user(r->h.user, 1);
+  innermost = r;
+  return 0;
+}
+
+void cr_saved_hooks_pop(void) {
+  hooks_ref *r = innermost;
+  if (!r) return;
+  innermost = r->outer;
+  hooks_ref_release(r);
+}
+
+static int pack(cr__saved *s, cr_tensor *t) {
+  hooks_ref *r = innermost;
+  if (!r->h.pack)
+    return cr__fail(CR_E_AUTOGRAD, "%s", r->h.why ? r->h.why : "saving tensors is disabled here");
+  uint32_t before = cr__version(t);
+  cr_tensor *bare = cr__alias_same(t);
+  if (!bare) return CR_E_MEMORY;
+  innermost = r->outer; /* what the hook itself computes is not packed again by it */
+  void *handle = r->h.pack(r->h.user, bare);
+  innermost = r;
+  cr_release(bare);
+  if (!handle) return (int)cr_error_code();
+  atomic_fetch_add(&r->refs, 1);
+  s->hooks = r;
+  s->handle = handle;
+  s->flags |= CR__SAVED_PACKED;
+  if (cr__version(t) != before)
+    return cr__fail(CR_E_AUTOGRAD, "a pack hook must not modify its tensor in place");
+  return 0;
+}
+
+/* ---- Saving and loading a tensor --------------------------------------------------------------------- */
+
+int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint32_t slot) {
+  (void)n;
+  if (t->flags & CR__INFERENCE)
+    return cr__fail(CR_E_AUTOGRAD, "a tensor made in inference mode cannot be saved for backward; "
+                                   "clone it outside inference mode");
+  s->version = cr__version(t);
+  s->slot = (uint16_t)slot;
+  if (is_output) {
+    s->flags = CR__SAVED_OUTPUT;
+  } else if (cr__requires(t)) {
+    cr_node *fn;
+    int code = cr__current_fn(t, &fn);
+    if (code) return code;
+    if (fn) {
+      s->fn = cr_node_retain(fn);
+      s->slot = (uint16_t)t->slot;
+    } else {
+      s->flags = CR__SAVED_LEAF;
+    }
+  }
+  if (CR__UNLIKELY(innermost != NULL) && !(s->flags & CR__SAVED_LEAF)) {
+    s->v.kind = CR_TENSOR;
+    s->v.u.t = NULL;
+    return pack(s, t);
+  }
+  cr_tensor *kept = s->flags & CR__SAVED_LEAF ? cr_retain(t) : cr__alias_same(t);
+  if (!kept) return CR_E_MEMORY;
+  if (kept != t) {
+    kept->flags |= t->flags & CR__NO_VERSION;
+    kept->own_version = t->own_version;
+  }
+  s->v = cr_of(kept);
+  return 0;
+}
+
+static int refuse_modified(const cr_node *n, const cr__saved *s) {
+  const cr_tensor *t = s->v.u.t;
+  const char *writer = t->storage->writer;
+  cr__text a;
+  return cr__fail(CR_E_AUTOGRAD,
+                  "a tensor that %s saved for its derivative has been modified in place by %s%s since "
+                  "(%s tensor of shape %s%s%s, at version %u, saved at version %u); clone it before "
+                  "the write, or write out of place",
+                  cr_node_name(n), writer ? writer : "another writer",
+                  writer && writer[strlen(writer) - 1] != '_' ? "_" : "",
+                  cr_dtype_name((cr_dtype)t->dtype), cr__shape_text(t->ndim, cr__sizes(t), &a),
+                  s->fn ? ", result of " : s->flags & CR__SAVED_OUTPUT ? ", its own result" : "",
+                  s->fn ? cr_node_name(s->fn) : "", cr__version(t), s->version);
+}
+
+static cr_tensor *load_packed(const cr__saved *s) {
+  hooks_ref *outer = innermost;
+  innermost = NULL;
+  cr_tensor *t = s->hooks->h.unpack(s->hooks->h.user, s->handle);
+  innermost = outer;
+  cr_tensor *alias = t ? cr__alias_same(t) : NULL;
+  cr_release(t);
+  return alias;
+}
+
+cr_tensor *cr__load_tensor(cr_node *n, const cr__saved *s, bool history) {
+  cr_tensor *t;
+  if (s->flags & CR__SAVED_PACKED) {
+    t = load_packed(s);
+    if (!t) return NULL;
+  } else {
+    t = s->v.u.t;
+    if (CR__UNLIKELY(cr__version(t) != s->version)) return refuse_modified(n, s), NULL;
+    bool placed = (s->flags & CR__SAVED_OUTPUT) || s->fn;
+    if (!placed || !history) return cr_retain(t);
+    t = cr__alias_same(t);
+    if (!t) return NULL;
+  }
+  if (history && s->fn) cr__set_history(t, s->fn, s->slot);
+  if (history && (s->flags & CR__SAVED_OUTPUT) && cr__category((cr_dtype)t->dtype) >= CR_FLOATING)
+    cr__set_history(t, n, s->slot);
+  return t;
+}
+
+void cr__saved_clear(cr__saved *s) {
+  if (s->flags & CR__SAVED_LIST) {
+    cr__saved *items = s->handle;
+    for (int i = 0; i < s->v.n; i++) cr__saved_clear(&items[i]);
+    cr__free(items, (size_t)s->v.n * sizeof *items);
+  } else if (s->flags & CR__SAVED_PACKED) {
+    if (s->hooks->h.free_handle) s->hooks->h.free_handle(s->hooks->h.user, s->handle);
+    hooks_ref_release(s->hooks);
+  } else if (s->v.kind == CR_TENSOR) {
+    cr_release(s->v.u.t);
+  } else {
+    return; /* a plain value costs nothing and stays */
+  }
+  cr_node_release(s->fn);
+  *s = (cr__saved){0};
+}
+
+/* ---- Unpacking for a formula ----------------------------------------------------------------------------- */
+
+static cr_value unpack_list(cr_node *n, const cr__saved *s) {
+  const cr__saved *items = s->handle;
+  cr_tensor **ts = cr__alloc((size_t)s->v.n * sizeof *ts);
+  if (!ts) return cr_none();
+  bool failed = false;
+  for (int i = 0; i < s->v.n; i++) {
+    bool empty = items[i].v.kind == CR_NONE;
+    ts[i] = empty || failed ? NULL : cr__load_tensor(n, &items[i], cr__recording());
+    failed = failed || (!empty && !ts[i]);
+  }
+  cr_value v = cr_list(ts, s->v.n);
+  if (!failed) return v;
+  cr__drop_list(v);
+  return cr_none();
+}
+
+cr_value cr__unpack(cr_node *n, int k) {
+  const cr__saved *s = &n->saved[k];
+  if (s->flags & CR__SAVED_LIST) return unpack_list(n, s);
+  if (s->v.kind == CR_TENSOR) return cr_of(cr__load_tensor(n, s, cr__recording()));
+  int kind = cr__impls[n->op->id].saves[k].kind;
+  if (n->freed && s->v.kind == CR_NONE && (kind == CR__SAVE_INPUT || kind == CR__SAVE_OUTPUT))
+    cr__fail(CR_E_AUTOGRAD,
+             "backward was asked to pass %s a second time, but what it saved has been freed; give "
+             "retain_graph = true to the first backward",
+             cr_node_name(n));
+  return s->v;
+}
+
+/* ---- Recording a call ---------------------------------------------------------------------------------------- */
+
+/* Missing gradients of a node with several results are zeros. */
+static int op_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+  const cr__impl *impl = &cr__impls[n->op->id];
+  cr_value given[CR_MAX_OUTPUTS];
+  cr_tensor *zeros[CR_MAX_OUTPUTS];
+  int code = 0;
+  if (!impl->backward) return 0; /* written in place by an operation without derivative */
+  for (int i = 0; i < n->nout; i++) {
+    zeros[i] = g[i] || code ? NULL : cr__zeros_of(n, i);
+    if (!g[i] && !zeros[i]) code = CR_E_MEMORY;
+    given[i] = cr_of(g[i] ? g[i] : zeros[i]);
+  }
+  if (!code) code = impl->backward(n, given, gi);
+  for (int i = 0; i < n->nout; i++) cr_release(zeros[i]);
+  return code;
+}
+
+static void op_free_saved(cr_node *n) {
+  for (int i = 0; i < n->nsaved; i++) cr__saved_clear(&n->saved[i]);
+}
+
+const cr__node_type cr__op_type = {NULL, op_backward, op_free_saved, NULL};
+
+static int count_edges(const cr__impl *impl, const cr_value *args) {
+  int n = 0;
+  for (int i = 0; i < impl->ndiff; i++) {
+    const cr_value *v = &args[impl->diff[i]];
+    n += v->kind == CR_TENSORS ? v->n : 1;
+  }
+  return n;
+}
+
+/* Room for the shapes of outputs and for the lists among the saved values. */
+static int count_ints(const cr__impl *impl, const cr_value *args, cr_tensor *const *outs, int nout) {
+  int n = 0;
+  for (int i = 0; i < nout; i++) n += outs[i]->ndim;
+  for (int i = 0; i < impl->nsave; i++) {
+    const cr__save *s = &impl->saves[i];
+    if (s->kind == CR__SAVE_OUTPUT || s->kind == CR__SAVE_INPUT) continue;
+    cr_value v = s->kind == CR__SAVE_PARAM          ? args[s->index]
+                 : s->kind == CR__SAVE_OUTPUT_SHAPE ? cr_ints(NULL, outs[s->index]->ndim)
+                                                    : cr__property(s->kind, args[s->index]);
+    if (v.kind == CR_INTS) n += v.n;
+    if (v.kind == CR_STRING) n += (int)(strlen(v.u.s) / sizeof(int64_t)) + 1;
+  }
+  return n;
+}
+
+/* Sets the edges of parameter i of diff; returns how many, or -1. Adds to *users if any is live. */
+static int set_edges(cr_node *n, int at, const cr_value *v) {
+  int count = v->kind == CR_TENSORS ? v->n : 1;
+  for (int j = 0; j < count; j++) {
+    cr_tensor *t = v->kind == CR_TENSORS ? v->u.ts[j] : v->kind == CR_TENSOR ? v->u.t : NULL;
+    if (t && cr__requires(t) && cr__edge_of(t, &n->edges[at + j])) return -1;
+  }
+  return count;
+}
+
+/* Copies a list or a string into the node's own ints. */
+static cr_value keep_value(cr_node *n, cr_value v) {
+  int64_t *room = n->ints + n->nints;
+  if (v.kind == CR_INTS) {
+    memcpy(room, v.u.is, (size_t)v.n * sizeof(int64_t));
+    v.u.is = room;
+    n->nints = (uint16_t)(n->nints + v.n);
+  } else if (v.kind == CR_STRING) {
+    size_t size = strlen(v.u.s) + 1;
+    memcpy(room, v.u.s, size);
+    v.u.s = (const char *)room;
+    n->nints = (uint16_t)(n->nints + (int)((size - 1) / sizeof(int64_t)) + 1);
+  }
+  return v;
+}
+
+static int save_list(cr_node *n, cr__saved *s, cr_value v) {
+  cr__saved *items = cr__alloc((size_t)v.n * sizeof *items);
+  if (!items) return CR_E_MEMORY;
+  memset(items, 0, (size_t)v.n * sizeof *items);
+  s->handle = items;
+  s->flags = CR__SAVED_LIST;
+  s->v = cr_list(NULL, v.n);
+  for (int i = 0; i < v.n; i++) {
+    int code = v.u.ts[i] ? cr__save_tensor(n, &items[i], v.u.ts[i], false, 0) : 0;
+    if (code) return code;
+  }
+  return 0;
+}
+
+/* `written` is the tensor that the call is about to overwrite, if any: its old value is copied. */
+static int save_input(cr_node *n, cr__saved *s, cr_value v, const cr_tensor *written) {
+  if (v.kind == CR_TENSORS) return save_list(n, s, v);
+  if (v.kind != CR_TENSOR) {
+    s->v = v;
+    return 0;
+  }
+  if (v.u.t != written) return cr__save_tensor(n, s, v.u.t, false, 0);
+  cr__below++;
+  cr_tensor *copy = cr__op1(CR__OP_clone, &v);
+  cr__below--;
+  if (!copy) return (int)cr_error_code();
+  cr_node *fn;
+  int code = cr__current_fn(v.u.t, &fn);
+  if (!code && fn) cr__set_history(copy, fn, v.u.t->slot);
+  if (!code) code = cr__save_tensor(n, s, copy, false, 0);
+  cr_release(copy);
+  return code;
+}
+
+static int save_arguments(cr_node *n, const cr__impl *impl, const cr_value *args,
+                          cr_tensor *const *outs, uint32_t users, const cr_tensor *written) {
+  for (int k = 0; k < impl->nsave; k++) {
+    const cr__save *s = &impl->saves[k];
+    int code = 0;
+    if (!(s->users & users)) continue;
+    switch (s->kind) {
+    case CR__SAVE_INPUT: code = save_input(n, &n->saved[k], args[s->index], written); break;
+    case CR__SAVE_OUTPUT: break; /* once it is there */
+    case CR__SAVE_PARAM: n->saved[k].v = keep_value(n, args[s->index]); break;
+    case CR__SAVE_OUTPUT_SHAPE:
+      n->saved[k].v = keep_value(n, cr_ints(cr__sizes(outs[s->index]), outs[s->index]->ndim));
+      break;
+    default: n->saved[k].v = keep_value(n, cr__property(s->kind, args[s->index]));
+    }
+    if (code) return code;
+  }
+  return 0;
+}
+
+cr_node *cr__record(const cr_op *op, const cr_value *args, cr_tensor *const *outs, int nout,
+                    bool inplace) {
+  const cr__impl *impl = &cr__impls[op->id];
+  cr_node *n = cr__node_new(&cr__op_type, count_edges(impl, args), nout, impl->nsave,
+                            count_ints(impl, args, outs, nout));
+  if (!n) return NULL;
+  n->op = op;
+  uint32_t users = 0;
+  int at = 0, code = 0;
+  for (int i = 0; i < impl->ndiff && !code; i++) {
+    int count = set_edges(n, at, &args[impl->diff[i]]);
+    if (count < 0) code = (int)cr_error_code();
+    for (int j = 0; j < count; j++)
+      if (n->edges[at + j].fn) users |= 1u << impl->diff[i];
+    at += count > 0 ? count : 0;
+  }
+  for (int i = 0; i < nout; i++) cr__node_set_out(n, i, outs[i]);
+  if (!code)
+    code = save_arguments(n, impl, args, outs, users, inplace ? args[0].u.t : NULL);
+  for (int k = 0; k < impl->nsave; k++) /* marks the results that cr__record_outputs is to save */
+    if (impl->saves[k].kind == CR__SAVE_OUTPUT && (impl->saves[k].users & users))
+      n->saved[k].flags = CR__SAVED_OUTPUT;
+  if (!code) return n;
+  cr_node_release(n);
+  return NULL;
+}
+
+int cr__record_outputs(cr_node *n, cr_tensor *const *outs) {
+  const cr__impl *impl = &cr__impls[n->op->id];
+  for (int k = 0; k < impl->nsave; k++) {
+    if (!(n->saved[k].flags & CR__SAVED_OUTPUT)) continue;
+    int i = impl->saves[k].index;
+    int code = cr__save_tensor(n, &n->saved[k], outs[i], true, (uint32_t)i);
+    if (code) return code;
+  }
+  return 0;
+}

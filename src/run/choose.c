@@ -1,0 +1,57 @@
+/* run/choose.c: operations whose string or absent arguments choose among pointwise ones.
+ *
+ * Holds true: nothing is computed here; the operation that is chosen records itself. */
+#include <float.h>
+#include <string.h>
+
+#include "../core.h"
+
+static int give(cr_tensor *t, cr_tensor **out) {
+  out[0] = t;
+  return t ? 0 : (int)cr_error_code();
+}
+
+/* div(self, other, rounding_mode) */
+int cr__run_div_mode(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  const char *mode = args[2].u.s;
+  bool down = strcmp(mode, "floor") == 0;
+  if (!down && strcmp(mode, "trunc") != 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: rounding_mode must be \"trunc\" or \"floor\", got \"%s\"",
+                    op->lua, mode);
+  return give(cr__op1(down ? CR__OP_floor_divide : CR__OP_div_trunc, args), out);
+}
+
+/* clamp(self, min, max): numbers or tensors, either of which may be absent */
+int cr__run_clamp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  bool low = args[1].kind != CR_NONE, high = args[2].kind != CR_NONE;
+  if (!low && !high) return cr__fail(CR_E_ARGUMENT, "%s: needs min, max or both", op->lua);
+  if (low && high) return give(cr__op1(CR__OP_clamp_both, args), out);
+  cr_value pair[] = {args[0], low ? args[1] : args[2]};
+  return give(cr__op1(low ? CR__OP_clamp_min : CR__OP_clamp_max, pair), out);
+}
+
+/* gelu(self, approximate) */
+int cr__run_gelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  const char *approximate = args[1].u.s;
+  bool none = strcmp(approximate, "none") == 0;
+  if (!none && strcmp(approximate, "tanh") != 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: approximate must be \"none\" or \"tanh\", got \"%s\"",
+                    op->name, approximate);
+  return give(cr__op1(none ? CR__OP_gelu_erf : CR__OP_gelu_tanh, args), out);
+}
+
+/* nan_to_num(self, nan, posinf, neginf) */
+int cr__run_nan_to_num(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  static const double largest[CR_DTYPE_COUNT] = {[CR_FLOAT64] = DBL_MAX,
+                                                 [CR_FLOAT32] = FLT_MAX,
+                                                 [CR_FLOAT16] = 65504,
+                                                 [CR_BFLOAT16] = 0x1.fep127};
+  double most = largest[args[0].u.t->dtype]; /* 0 for integers, which need no replacement */
+  cr_value with[] = {args[0], args[1], args[2].kind == CR_NONE ? cr_float(most) : args[2],
+                     args[3].kind == CR_NONE ? cr_float(-most) : args[3]};
+  return give(cr__op1(CR__OP_replace_nonfinite, with), out);
+}

@@ -1,0 +1,22 @@
+/* geometry.h: what the run functions of views, copies and indexing share.
+ *
+ * Holds true: these functions return new references outside every graph; given NULL they return NULL
+ * and keep the error that is pending. */
+#ifndef CR__RUN_GEOMETRY_H
+#define CR__RUN_GEOMETRY_H
+
+#include "create.h"
+
+/* view.c: zeros of t's dtype and device. */
+cr_tensor *cr__zeros_for(const char *op, const cr_tensor *t, int ndim, const int64_t *shape);
+/* view.c: t seen with another shape, to which it broadcasts; the caller names both in messages. */
+cr_tensor *cr__broadcast_view(const char *op, cr_tensor *t, const char *what, int ndim,
+                              const int64_t *shape);
+/* view.c: t seen with dim d (from 0) reduced to `length` positions, `step` apart. */
+cr_tensor *cr__range_view(cr_tensor *t, int d, int64_t start, int64_t length, int64_t step);
+/* copy.c: a contiguous copy, of t's dtype or another one. */
+cr_tensor *cr__copy_of(const char *op, cr_tensor *t, cr_dtype dtype);
+/* copy.c: retains t, or returns a copy of it if it shares memory with what is about to be written. */
+cr_tensor *cr__apart(const char *op, cr_tensor *t, const cr_tensor *written);
+
+#endif

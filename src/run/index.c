@@ -1,0 +1,250 @@
+/* index.c: reading and writing by tensors of positions and masks, a tensor per dim.
+ *
+ * Holds true: NumPy's rules: a mask stands for the positions where it is true; all tensors of positions
+ * broadcast together; their common dims come where the indexed dims were, or in front if a whole dim
+ * lies between those. Several tensors are first added up to one of offsets, so that reading and
+ * writing always follow a single one. */
+#include "positions.h"
+
+#include <string.h>
+
+typedef struct axis { /* a dim of the tensor; or a dim of size 1 that a 0-dim mask stands for */
+  int64_t size, step;
+  int dim;          /* its number, from 1 */
+  cr_tensor *index; /* owned; NULL: the whole dim */
+} axis;
+
+typedef struct axes {
+  int n;
+  axis at[CR_MAX_DIMS];
+} axes;
+
+static void release_axes(axes *a) {
+  for (int i = 0; i < a->n; i++) cr_release(a->at[i].index);
+}
+
+/* ---- From the arguments to axes ---------------------------------------------------------------- */
+
+static int add_axis(const char *op, axes *a, int64_t size, int64_t step, int dim, cr_tensor *index) {
+  if (a->n == CR_MAX_DIMS) {
+    cr_release(index);
+    return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op, CR_MAX_DIMS);
+  }
+  a->at[a->n++] = (axis){size, step, dim, index};
+  return 0;
+}
+
+/* One axis per dim of a mask, with the positions where it is true along that dim. */
+static int add_mask(const char *op, axes *a, cr_tensor *t, int d, cr_tensor *mask) {
+  cr__text x, y;
+  for (int k = 0; k < mask->ndim; k++)
+    if (cr__sizes(mask)[k] != cr__sizes(t)[d + k])
+      return cr__fail(CR_E_SHAPE, "%s: a mask of shape %s does not fit dims %d to %d of shape %s", op,
+                      cr__shape_text(mask->ndim, cr__sizes(mask), &x), d + 1, d + mask->ndim,
+                      cr__shape_text(t->ndim, cr__sizes(t), &y));
+  int64_t one = 1;
+  cr_tensor *wide = mask->ndim ? cr_retain(mask) : cr__alias(mask, 1, &one, &one, mask->offset);
+  cr_tensor *rows = wide ? cr__nonzero(op, wide) : NULL;
+  int code = rows ? 0 : (int)cr_error_code();
+  for (int k = 0; !code && k < wide->ndim; k++) {
+    cr_tensor *column = cr__alias(rows, 1, &cr__sizes(rows)[0], &cr__steps(rows)[0], k);
+    if (!column)
+      code = (int)cr_error_code();
+    else if (mask->ndim == 0)
+      code = add_axis(op, a, 1, 0, d + 1, column);
+    else
+      code = add_axis(op, a, cr__sizes(t)[d + k], cr__steps(t)[d + k], d + k + 1, column);
+  }
+  cr_release(wide);
+  cr_release(rows);
+  return code;
+}
+
+static int refuse_dtype(const char *op, const cr_tensor *index) {
+  return cr__fail(CR_E_DTYPE, "%s: positions must be int64 or int32, and masks bool, got a %s tensor",
+                  op, cr_dtype_name((cr_dtype)index->dtype));
+}
+
+static int read_axes(const char *op, cr_tensor *t, const cr_value *indices, axes *a) {
+  int d = 0, code = 0;
+  a->n = 0;
+  for (int i = 0; i < indices->n && !code; i++) {
+    cr_tensor *x = indices->u.ts[i];
+    bool mask = x && x->dtype == CR_BOOL;
+    int taken = mask ? x->ndim : 1;
+    if (d + taken > t->ndim)
+      code = cr__fail(CR_E_INDEX, "%s: the indices are for at least %d dims, but self has %d", op,
+                      d + taken, t->ndim);
+    else if (mask)
+      code = add_mask(op, a, t, d, x);
+    else if (x && x->dtype != CR_INT64 && x->dtype != CR_INT32)
+      code = refuse_dtype(op, x);
+    else {
+      cr_tensor *index = cr__apart(op, x, t);
+      code = x && !index ? (int)cr_error_code()
+                         : add_axis(op, a, cr__sizes(t)[d], cr__steps(t)[d], d + 1, index);
+    }
+    d += taken;
+  }
+  for (; d < t->ndim && !code; d++)
+    code = add_axis(op, a, cr__sizes(t)[d], cr__steps(t)[d], d + 1, NULL);
+  return code;
+}
+
+/* ---- From axes to a plan -------------------------------------------------------------------------- */
+
+/* Positions along several dims as one tensor of offsets plus 1. */
+static cr_tensor *sum_offsets(const char *op, const axes *a, cr_device device, int ndim,
+                              const int64_t *shape) {
+  cr_tensor *sum = cr__new(op, CR_INT64, device, ndim, shape);
+  int code = sum ? 0 : (int)cr_error_code();
+  bool first = true;
+  for (int i = 0; i < a->n && !code; i++) {
+    const axis *x = &a->at[i];
+    if (!x->index) continue;
+    cr_tensor *wide = cr__broadcast_view(op, x->index, "an index", ndim, shape);
+    if (!wide) {
+      code = (int)cr_error_code();
+      break;
+    }
+    cr__launch k;
+    cr__launch_begin(&k, op, device, 1);
+    cr__launch_add(&k, sum);
+    cr__launch_add(&k, wide);
+    k.i[0] = x->size;
+    k.i[1] = x->step;
+    k.i[2] = x->dim;
+    k.i[3] = first;
+    code = cr__launch_run(&k, CR__K_offset);
+    first = false;
+    cr_release(wide);
+  }
+  if (!code && first) code = cr__fill(op, sum, cr_int(1)); /* nothing is indexed: offset 0 */
+  if (!code) return sum;
+  cr_release(sum);
+  return NULL;
+}
+
+/* Chooses the tensor that the plan follows, and what it counts. */
+static int set_index(const char *op, const axes *a, cr_device device, int ndim,
+                     const int64_t *shape, cr__plan *p) {
+  const axis *only = NULL;
+  int used = 0;
+  for (int i = 0; i < a->n; i++)
+    if (a->at[i].index) {
+      only = &a->at[i];
+      used++;
+    }
+  if (used == 1) {
+    p->index = cr_retain(only->index);
+    p->size = only->size;
+    p->step = only->step;
+    p->dim = only->dim;
+    return 0;
+  }
+  p->index = sum_offsets(op, a, device, ndim, shape);
+  p->size = -1;
+  p->step = p->dim = 1;
+  return p->index ? 0 : (int)cr_error_code();
+}
+
+/* Lays the common dims of the indices among the whole dims. */
+static int lay_out(const char *op, const axes *a, int ndim, const int64_t *shape, cr__plan *p) {
+  int first = -1, last = -1, whole = 0, ahead = 0;
+  for (int i = 0; i < a->n; i++) {
+    if (a->at[i].index) {
+      if (first < 0) first = i;
+      last = i;
+    } else {
+      whole++;
+    }
+  }
+  bool apart = false;
+  for (int i = first; first >= 0 && i <= last; i++) apart = apart || !a->at[i].index;
+  if (!apart && first > 0) ahead = first; /* as many whole dims come before */
+  if (whole + ndim > CR_MAX_DIMS)
+    return cr__fail(CR_E_SHAPE, "%s: the result would have %d dims; %d at most", op, whole + ndim,
+                    CR_MAX_DIMS);
+  p->ndim = whole + ndim;
+  for (int k = 0; k < ndim; k++) {
+    p->shape[ahead + k] = shape[k];
+    p->stride[ahead + k] = 0;
+  }
+  for (int i = 0, k = 0; i < a->n; i++) {
+    if (a->at[i].index) continue;
+    int to = k < ahead ? k : k + ndim;
+    p->shape[to] = a->at[i].size;
+    p->stride[to] = a->at[i].step;
+    p->index_stride[to] = 0;
+    k++;
+  }
+  cr__broadcast_strides(p->index->ndim, cr__sizes(p->index), cr__steps(p->index), ndim, shape,
+                        p->index_stride + ahead);
+  return 0;
+}
+
+int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__plan *p) {
+  axes a;
+  int ndim = 0;
+  int64_t shape[CR_MAX_DIMS];
+  cr_device device;
+  p->index = NULL;
+  if (cr__same_device(op, (cr_value[]){cr_of(t), *indices}, 2, &device)) return (int)cr_error_code();
+  int code = read_axes(op, t, indices, &a);
+  for (int i = 0; i < a.n && !code; i++) {
+    const cr_tensor *x = a.at[i].index;
+    if (x) code = cr__broadcast_into(op, &ndim, shape, x->ndim, cr__sizes(x));
+  }
+  if (!code) code = set_index(op, &a, device, ndim, shape, p);
+  if (!code) code = lay_out(op, &a, ndim, shape, p);
+  release_axes(&a);
+  if (code) {
+    cr_release(p->index);
+    p->index = NULL;
+  }
+  return code;
+}
+
+/* ---- The operations ----------------------------------------------------------------------------------- */
+
+int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr__plan p;
+  if (cr__plan_indices(op->name, args[0].u.t, &args[1], &p)) return (int)cr_error_code();
+  cr_tensor *r = cr__pick(op->name, args[0].u.t, &p, p.ndim, p.shape);
+  cr_release(p.index);
+  return cr__give(r, out);
+}
+
+int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
+  if (!zeros) return (int)cr_error_code();
+  cr__plan p;
+  int code = cr__plan_indices(op->name, zeros, &args[2], &p);
+  if (!code) code = cr__place(op->name, zeros, &p, args[0].u.t, true);
+  cr_release(p.index);
+  return cr__give_if(code, zeros, out);
+}
+
+int cr__run_index_put(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)out, (void)nout;
+  cr__plan p;
+  int code = cr__plan_indices(op->name, args[0].u.t, &args[1], &p);
+  if (!code)
+    code = cr__place_value(op->name, args[0].u.t, &p, &args[2], "values", args[3].u.i != 0);
+  cr_release(p.index);
+  return code;
+}
+
+int cr__run_index_clear(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  if (args[2].u.i) return cr__give(cr_retain(args[0].u.t), out);
+  cr_tensor *copy = cr__copy_of(op->name, args[0].u.t, (cr_dtype)args[0].u.t->dtype);
+  cr_value zero = cr_int(0);
+  cr__plan p = {0};
+  int code = copy ? cr__plan_indices(op->name, copy, &args[1], &p) : (int)cr_error_code();
+  if (!code) code = cr__place_value(op->name, copy, &p, &zero, "values", false);
+  cr_release(p.index);
+  return cr__give_if(code, copy, out);
+}

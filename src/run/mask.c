@@ -1,0 +1,164 @@
+/* mask.c: positions of true elements, and what masks read and write.
+ *
+ * Holds true: a mask is a bool tensor; elements are taken in row-major order. */
+#include "positions.h"
+
+#include <string.h>
+
+/* ---- nonzero ------------------------------------------------------------------------------------ */
+
+cr_tensor *cr__nonzero(const char *op, cr_tensor *t) {
+  cr__launch k;
+  cr__launch_begin(&k, op, t->storage->device, 0);
+  cr__launch_add(&k, t);
+  if (cr__launch_run(&k, CR__K_count_true)) return NULL;
+  int64_t shape[] = {k.i[0], t->ndim};
+  cr_tensor *rows = cr__new(op, CR_INT64, t->storage->device, 2, shape);
+  if (!rows) return NULL;
+  cr__launch_begin(&k, op, t->storage->device, 1);
+  cr__launch_add(&k, rows);
+  cr__launch_add(&k, t);
+  if (cr__launch_run(&k, CR__K_nonzero) == 0) return rows;
+  cr_release(rows);
+  return NULL;
+}
+
+int cr__run_nonzero(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  if (t->ndim > 0) return cr__give(cr__nonzero(op->name, t), out);
+  int64_t one = 1; /* a row of no columns if the only element is not zero */
+  cr_tensor *wide = cr__alias(t, 1, &one, &one, t->offset);
+  cr_tensor *rows = wide ? cr__nonzero(op->name, wide) : NULL;
+  if (rows) {
+    int64_t shape[] = {cr__sizes(rows)[0], 0};
+    out[0] = cr__new(op->name, CR_INT64, t->storage->device, 2, shape);
+  }
+  cr_release(wide);
+  cr_release(rows);
+  return cr__give(out[0], out);
+}
+
+int cr__run_where_positions(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op;
+  int64_t one = 1;
+  cr_tensor *t = args[0].u.t;
+  cr_tensor *wide = t->ndim ? cr_retain(t) : cr__op1(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&one, 1)});
+  cr_tensor *rows = cr__op1(CR__OP_nonzero, (cr_value[]){cr_of(wide)});
+  int code = cr_call(&cr__ops[CR__OP_unbind], (cr_value[]){cr_of(rows), cr_int(2)}, out, nout);
+  cr_release(wide);
+  cr_release(rows);
+  return code;
+}
+
+/* ---- Masks ------------------------------------------------------------------------------------------ */
+
+static int check_mask(const char *op, const cr_tensor *mask) {
+  if (mask->dtype == CR_BOOL) return 0;
+  return cr__fail(CR_E_DTYPE, "%s: mask must be bool, got a %s tensor", op,
+                  cr_dtype_name((cr_dtype)mask->dtype));
+}
+
+int cr__run_masked_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  int ndim = 0;
+  int64_t shape[CR_MAX_DIMS];
+  for (int i = 0; i < 2; i++)
+    if (cr__broadcast_into(op->name, &ndim, shape, args[i].u.t->ndim, cr__sizes(args[i].u.t)))
+      return (int)cr_error_code();
+  if (check_mask(op->name, args[1].u.t)) return (int)cr_error_code();
+  cr_tensor *self = cr__op1(CR__OP_expand, (cr_value[]){args[0], cr_ints(shape, ndim)});
+  cr_tensor *mask = cr__op1(CR__OP_expand, (cr_value[]){args[1], cr_ints(shape, ndim)});
+  cr_tensor *r = NULL;
+  if (self && mask) r = cr__op1(CR__OP_index, (cr_value[]){cr_of(self), cr_list(&mask, 1)});
+  cr_release(self);
+  cr_release(mask);
+  return cr__give(r, out);
+}
+
+/* Writes the first elements of source, as many as the plan asks for. */
+static int place_in_order(const char *op, cr_tensor *self, const cr__plan *p, cr_tensor *source) {
+  int64_t count = p->shape[0], step = 1;
+  if (source->dtype != self->dtype)
+    return cr__fail(CR_E_DTYPE, "%s: source is %s and self is %s; convert one of them", op,
+                    cr_dtype_name((cr_dtype)source->dtype), cr_dtype_name((cr_dtype)self->dtype));
+  if (source->numel < count)
+    return cr__fail(CR_E_SHAPE, "%s: mask is true %lld times, but source has %lld elements", op,
+                    (long long)count, (long long)source->numel);
+  cr_tensor *row = cr__copy_of(op, source, (cr_dtype)source->dtype);
+  cr_tensor *values = row ? cr__alias(row, 1, &count, &step, row->offset) : NULL;
+  int code = values ? cr__place(op, self, p, values, false) : (int)cr_error_code();
+  cr_release(row);
+  cr_release(values);
+  return code;
+}
+
+int cr__run_masked_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)out, (void)nout;
+  cr_tensor *self = args[0].u.t;
+  cr_device device;
+  cr__plan p = {0};
+  if (check_mask(op->name, args[1].u.t) || cr__same_device(op->name, args, 3, &device))
+    return (int)cr_error_code();
+  cr_tensor *mask =
+      cr__broadcast_view(op->name, args[1].u.t, "mask", self->ndim, cr__sizes(self));
+  cr_value indices = cr_list(&mask, 1);
+  int code = mask ? cr__plan_indices(op->name, self, &indices, &p) : (int)cr_error_code();
+  if (!code) code = place_in_order(op->name, self, &p, args[2].u.t);
+  cr_release(mask);
+  cr_release(p.index);
+  return code;
+}
+
+int cr__run_masked_source(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  int64_t numel;
+  if (cr__count(op->name, args[2].n, args[2].u.is, &numel)) return (int)cr_error_code();
+  cr_tensor *taken = cr__op1(CR__OP_masked_select, args);
+  cr_tensor *filled = cr__op1(CR__OP_corner, (cr_value[]){cr_of(taken), cr_ints(&numel, 1)});
+  cr_tensor *r = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(filled), args[2]});
+  cr_release(taken);
+  cr_release(filled);
+  return cr__give(r, out);
+}
+
+/* ---- one_hot ------------------------------------------------------------------------------------------ */
+
+static int count_classes(const char *op, cr_tensor *t, const cr_value *classes, int64_t *n) {
+  cr_value most = *classes;
+  if (most.kind == CR_NONE) {
+    if (t->numel == 0)
+      return cr__fail(CR_E_ARGUMENT, "%s: classes must be given for an empty tensor", op);
+    cr_tensor *max = cr__op1(CR__OP_amax, (cr_value[]){cr_of(t), cr_none(), cr_bool(false)});
+    int code = max ? cr_item(max, &most) : (int)cr_error_code();
+    cr_release(max);
+    if (code) return code;
+  }
+  *n = most.u.i;
+  if (*n >= 1) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: %lld classes are impossible; classes count from 1", op,
+                  (long long)*n);
+}
+
+int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  cr__plan p = {.step = 1, .dim = t->ndim + 1, .ndim = t->ndim};
+  if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, &args[1], &p.size))
+    return (int)cr_error_code();
+  if (t->ndim == CR_MAX_DIMS)
+    return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name, CR_MAX_DIMS);
+  int64_t shape[CR_MAX_DIMS];
+  memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
+  shape[t->ndim] = p.size;
+  cr_tensor *hot = cr__new(op->name, CR_INT64, t->storage->device, t->ndim + 1, shape);
+  if (!hot) return (int)cr_error_code();
+  memcpy(p.shape, shape, sizeof p.shape);
+  memcpy(p.stride, cr__steps(hot), t->ndim * sizeof *shape);
+  memcpy(p.index_stride, cr__steps(t), t->ndim * sizeof *shape);
+  p.index = t;
+  cr_value one = cr_int(1);
+  int code = cr__fill(op->name, hot, cr_int(0));
+  if (!code) code = cr__place_value(op->name, hot, &p, &one, "1", false);
+  return cr__give_if(code, hot, out);
+}

@@ -1,0 +1,33 @@
+/* positions.h: what reading and writing by tensors of positions share (scatter.c, index.c, mask.c).
+ *
+ * Holds true: a plan describes elements of a tensor by a view and a tensor of positions of one shape;
+ * the same plan serves to read them (pick) and to write them (place). */
+#ifndef CR__RUN_POSITIONS_H
+#define CR__RUN_POSITIONS_H
+
+#include "geometry.h"
+
+typedef struct cr__plan {
+  cr_tensor *index;  /* owned: positions, or offsets plus 1 */
+  int64_t size;      /* of the indexed dim; -1: index holds offsets plus 1 */
+  int64_t step;      /* the tensor's stride along it */
+  int dim;           /* its number, from 1 */
+  int ndim;          /* the common shape, and how the two are seen through it */
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], index_stride[CR_MAX_DIMS];
+} cr__plan;
+
+/* Fails unless t holds int64 or int32. */
+int cr__check_index_dtype(const char *op, const cr_tensor *t);
+/* Reads a plan's elements of t into a new tensor of the shape (ndim, shape), or of the plan's. */
+cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim, const int64_t *shape);
+/* Writes (or adds) values, which broadcast to the plan's shape, to its elements of t. */
+int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add);
+/* Writes args' value, a number or a tensor (of t's dtype unless 0-dim), in the same way. */
+int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
+                    const char *name, bool add);
+/* A plan for indices (elements may be NULL) by the rules of NumPy. Release p->index. */
+int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__plan *p);
+/* The positions of nonzero elements of t (at least 1 dim): a row each, a column per dim. */
+cr_tensor *cr__nonzero(const char *op, cr_tensor *t);
+
+#endif

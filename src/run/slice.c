@@ -1,0 +1,320 @@
+/* slice.c: views of a part: positions, ranges, diagonals, pieces.
+ *
+ * Holds true: every derivative here is the same view of a zero tensor, with the gradient copied into
+ * it; so one function per kind of view finds the part, for both directions. */
+#include "geometry.h"
+
+#include <string.h>
+
+/* Copies g into the part of zeros that `part` (stolen, a view of them) shows; steals zeros. */
+static int give_filled(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g,
+                       cr_tensor **out) {
+  int code = part ? 0 : (int)cr_error_code();
+  cr_tensor *source = NULL;
+  if (!code) {
+    source = cr__broadcast_view(op, g, "self", part->ndim, cr__sizes(part));
+    code = source ? cr__copy(op, part, source) : (int)cr_error_code();
+  }
+  cr_release(source);
+  cr_release(part);
+  if (!code) {
+    out[0] = zeros;
+    return 0;
+  }
+  cr_release(zeros);
+  return code;
+}
+
+static cr_tensor *zeros_of(const cr_op *op, const cr_value *args) {
+  return cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
+}
+
+/* ---- One position ------------------------------------------------------------------------------- */
+
+static cr_tensor *position(const char *op, cr_tensor *t, int64_t dim, int64_t index) {
+  int d;
+  int64_t at;
+  if (!t) return NULL;
+  if (t->ndim == 0) {
+    cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no positions to select", op);
+    return NULL;
+  }
+  if (cr__wrap_dim(op, "dim", dim, t->ndim, &d)) return NULL;
+  int64_t size = cr__sizes(t)[d];
+  if (index == 0 || index > size || index < -size) {
+    cr__fail(CR_E_INDEX,
+             "%s: position %lld is out of range for dim %d of size %lld (positions count from 1; "
+             "negative ones from the end)",
+             op, (long long)index, d + 1, (long long)size);
+    return NULL;
+  }
+  at = index > 0 ? index - 1 : index + size;
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
+  int n = 0;
+  for (int k = 0; k < t->ndim; k++) {
+    if (k == d) continue;
+    shape[n] = cr__sizes(t)[k];
+    stride[n++] = cr__steps(t)[k];
+  }
+  return cr__alias(t, n, shape, stride, t->offset + at * cr__steps(t)[d]);
+}
+
+int cr__run_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  return cr__give(position(op->name, args[0].u.t, args[1].u.i, args[2].u.i), out);
+}
+
+int cr__run_select_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *zeros = zeros_of(op, args);
+  cr_tensor *part = position(op->name, zeros, args[2].u.i, args[3].u.i);
+  return give_filled(op->name, zeros, part, args[0].u.t, out);
+}
+
+/* ---- Ranges ------------------------------------------------------------------------------------------ */
+
+cr_tensor *cr__range_view(cr_tensor *t, int d, int64_t start, int64_t length, int64_t step) {
+  if (!t) return NULL;
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
+  memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
+  memcpy(stride, cr__steps(t), t->ndim * sizeof *stride);
+  int64_t offset = t->offset + (length > 0 ? start * stride[d] : 0);
+  shape[d] = length;
+  stride[d] *= step;
+  return cr__alias(t, t->ndim, shape, stride, offset);
+}
+
+/* args: dim, first, last, step. */
+static cr_tensor *range(const char *op, cr_tensor *t, const cr_value *args) {
+  int d;
+  if (!t) return NULL;
+  if (t->ndim == 0) {
+    cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op);
+    return NULL;
+  }
+  if (cr__wrap_dim(op, "dim", args[0].u.i, t->ndim, &d)) return NULL;
+  int64_t size = cr__sizes(t)[d], step = args[3].u.i;
+  int64_t first = args[1].kind == CR_INT ? args[1].u.i : 1;
+  int64_t last = args[2].kind == CR_INT ? args[2].u.i : size;
+  if (step < 1) {
+    cr__fail(CR_E_ARGUMENT, "%s: step %lld is not positive; flip reverses a tensor", op,
+             (long long)step);
+    return NULL;
+  }
+  int64_t a = first < 0 ? first + size + 1 : first, b = last < 0 ? last + size + 1 : last;
+  bool empty = b == a - 1 && a >= 1 && b <= size && first != 0; /* {1, 0}, {4, 3}: allowed */
+  if (!empty && (a < 1 || b > size || a > b)) {
+    cr__fail(CR_E_INDEX,
+             "%s: range %lld to %lld does not lie in dim %d of size %lld (positions count from 1; "
+             "negative ones from the end)",
+             op, (long long)first, (long long)last, d + 1, (long long)size);
+    return NULL;
+  }
+  return cr__range_view(t, d, a - 1, empty ? 0 : (b - a) / step + 1, step);
+}
+
+int cr__run_slice(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  return cr__give(range(op->name, args[0].u.t, args + 1), out);
+}
+
+int cr__run_slice_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *zeros = zeros_of(op, args);
+  return give_filled(op->name, zeros, range(op->name, zeros, args + 2), args[0].u.t, out);
+}
+
+int cr__run_narrow(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  int d;
+  if (t->ndim == 0)
+    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op->name);
+  if (cr__wrap_dim(op->name, "dim", args[1].u.i, t->ndim, &d)) return (int)cr_error_code();
+  int64_t size = cr__sizes(t)[d], start = args[2].u.i, length = args[3].u.i;
+  int64_t first = start < 0 ? start + size + 1 : start;
+  if (first < 1 || length < 0 || first > size + 1 || length > size + 1 - first)
+    return cr__fail(CR_E_INDEX,
+                    "%s: %lld positions from %lld on do not lie in dim %d of size %lld (positions "
+                    "count from 1; negative ones from the end)",
+                    op->name, (long long)length, (long long)start, d + 1, (long long)size);
+  cr_value slice[] = {args[0], cr_int(d + 1), cr_int(first), cr_int(first + length - 1), cr_int(1)};
+  return cr__give(cr__op1(CR__OP_slice, slice), out);
+}
+
+/* ---- Diagonals ----------------------------------------------------------------------------------------- */
+
+/* args: offset, dim1, dim2. */
+static cr_tensor *diagonal(const char *op, cr_tensor *t, const cr_value *args) {
+  int a, b;
+  if (!t || cr__wrap_dim(op, "dim1", args[1].u.i, t->ndim, &a) ||
+      cr__wrap_dim(op, "dim2", args[2].u.i, t->ndim, &b))
+    return NULL;
+  if (a == b) {
+    cr__fail(CR_E_ARGUMENT, "%s: needs two different dims, got dim %d twice (shape of %d dims)", op,
+             a + 1, t->ndim);
+    return NULL;
+  }
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], k = args[0].u.i;
+  int64_t rows = cr__sizes(t)[a], columns = cr__sizes(t)[b];
+  int n = 0;
+  for (int d = 0; d < t->ndim; d++) {
+    if (d == a || d == b) continue;
+    shape[n] = cr__sizes(t)[d];
+    stride[n++] = cr__steps(t)[d];
+  }
+  int64_t down = k < 0 ? (k > -rows ? -k : rows) : 0, right = k > 0 ? (k < columns ? k : columns) : 0;
+  int64_t length = rows - down < columns - right ? rows - down : columns - right;
+  shape[n] = length;
+  stride[n] = cr__steps(t)[a] + cr__steps(t)[b];
+  int64_t skip = length > 0 ? down * cr__steps(t)[a] + right * cr__steps(t)[b] : 0;
+  return cr__alias(t, n + 1, shape, stride, t->offset + skip);
+}
+
+int cr__run_diagonal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  return cr__give(diagonal(op->name, args[0].u.t, args + 1), out);
+}
+
+int cr__run_diagonal_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *zeros = zeros_of(op, args);
+  return give_filled(op->name, zeros, diagonal(op->name, zeros, args + 2), args[0].u.t, out);
+}
+
+int cr__run_diag(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  int64_t k = args[1].u.i;
+  if (t->ndim == 2) {
+    cr_tensor *view = cr__op1(CR__OP_diagonal, (cr_value[]){args[0], args[1], cr_int(1), cr_int(2)});
+    cr_tensor *copy = cr__op1(CR__OP_clone, (cr_value[]){cr_of(view)});
+    cr_release(view);
+    return cr__give(copy, out);
+  }
+  if (t->ndim != 1)
+    return cr__fail(CR_E_SHAPE, "%s: takes a vector or a matrix, got a tensor of %d dims; use "
+                                "diagonal",
+                    op->name, t->ndim);
+  int64_t away = k < 0 ? -(k + 1) : k; /* cannot overflow, the sum below is checked */
+  int64_t n;
+  if (__builtin_add_overflow(t->numel, away, &n) || (k < 0 && __builtin_add_overflow(n, 1, &n)))
+    return cr__fail(CR_E_SHAPE, "%s: diagonal %lld is too far away", op->name, (long long)k);
+  int64_t shape[] = {n, n};
+  cr_value fill[] = {args[0], cr_ints(shape, 2), args[1], cr_int(1), cr_int(2)};
+  return cr__give(cr__op1(CR__OP_diagonal_backward, fill), out);
+}
+
+/* ---- Pieces ---------------------------------------------------------------------------------------------- */
+
+/* Gives views of the listed sizes along dim d; releases them all if one fails. */
+static int give_pieces(const cr_op *op, cr_tensor *t, int d, int n, const int64_t *sizes,
+                       cr_tensor **out, int *nout) {
+  int64_t start = 0;
+  (void)op;
+  for (int i = 0; i < n; start += sizes[i++]) {
+    out[i] = cr__range_view(t, d, start, sizes[i], 1);
+    if (!out[i]) return cr__undo(out, i);
+  }
+  *nout = n;
+  return 0;
+}
+
+static int refuse_pieces(const cr_op *op, int d, int64_t n) {
+  return cr__fail(CR_E_ARGUMENT,
+                  "%s: dim %d would fall into %lld pieces; a call returns at most %d; use select or "
+                  "narrow",
+                  op->name, d + 1, (long long)n, CR_MAX_OUTPUTS);
+}
+
+static int find_dim(const cr_op *op, const cr_tensor *t, const cr_value *dim, int *d) {
+  if (t->ndim == 0)
+    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor cannot be taken apart", op->name);
+  return cr__wrap_dim(op->name, "dim", dim->u.i, t->ndim, d);
+}
+
+/* Pieces of one size along d; the last one may be smaller. An empty dim gives one empty piece. */
+static int give_equal(const cr_op *op, cr_tensor *t, int d, int64_t size, cr_tensor **out,
+                      int *nout) {
+  int64_t total = cr__sizes(t)[d], sizes[CR_MAX_OUTPUTS];
+  int64_t n = total == 0 ? 1 : total / size + (total % size != 0);
+  if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
+  for (int i = 0; i < n; i++) sizes[i] = i < n - 1 ? size : total - (n - 1) * size;
+  return give_pieces(op, t, d, (int)n, sizes, out, nout);
+}
+
+int cr__run_split(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  int d;
+  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
+  int64_t size = args[1].u.i;
+  if (size < 0 || (size == 0 && cr__sizes(args[0].u.t)[d] != 0))
+    return cr__fail(CR_E_ARGUMENT, "%s: pieces of size %lld are impossible; size must be at least 1",
+                    op->name, (long long)size);
+  return give_equal(op, args[0].u.t, d, size, out, nout);
+}
+
+int cr__run_chunk(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  int d;
+  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
+  int64_t chunks = args[1].u.i, total = cr__sizes(args[0].u.t)[d];
+  if (chunks < 1)
+    return cr__fail(CR_E_ARGUMENT, "%s: %lld chunks are impossible; chunks must be at least 1",
+                    op->name, (long long)chunks);
+  if (total == 0) { /* as many empty ones as asked for */
+    int64_t sizes[CR_MAX_OUTPUTS] = {0};
+    if (chunks > CR_MAX_OUTPUTS) return refuse_pieces(op, d, chunks);
+    return give_pieces(op, args[0].u.t, d, (int)chunks, sizes, out, nout);
+  }
+  return give_equal(op, args[0].u.t, d, total / chunks + (total % chunks != 0), out, nout);
+}
+
+int cr__run_split_with_sizes(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  int d, n = args[1].n;
+  const int64_t *sizes = args[1].u.is;
+  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
+  if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
+  int64_t left = cr__sizes(args[0].u.t)[d];
+  bool fits = true;
+  for (int i = 0; i < n && fits; i++) {
+    fits = sizes[i] >= 0 && sizes[i] <= left;
+    left -= sizes[i];
+  }
+  cr__text text;
+  if (!fits || left != 0)
+    return cr__fail(CR_E_SHAPE, "%s: sizes %s do not add up to the size %lld of dim %d", op->name,
+                    cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, sizes, &text),
+                    (long long)cr__sizes(args[0].u.t)[d], d + 1);
+  return give_pieces(op, args[0].u.t, d, n, sizes, out, nout);
+}
+
+int cr__run_unbind(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_tensor *t = args[0].u.t;
+  int d;
+  if (find_dim(op, t, &args[1], &d)) return (int)cr_error_code();
+  int64_t n = cr__sizes(t)[d];
+  if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
+  for (int i = 0; i < n; i++) {
+    out[i] = position(op->name, t, d + 1, i + 1);
+    if (!out[i]) return cr__undo(out, i);
+  }
+  *nout = (int)n;
+  return 0;
+}
+
+/* The gradient of pieces: the pieces' gradients joined. g has one per result. */
+static int join_gradients(cr_node *n, const cr_value *g, cr_tensor **gi, int join, int dim) {
+  cr_tensor *parts[CR_MAX_OUTPUTS];
+  for (int i = 0; i < n->nout; i++) parts[i] = g[i].kind == CR_TENSOR ? g[i].u.t : NULL;
+  if (!cr__needs(n, 0)) return 0;
+  cr_value along = cr__unpack(n, dim);
+  gi[0] = cr__op1(join, (cr_value[]){cr_list(parts, n->nout), along});
+  return gi[0] ? 0 : (int)cr_error_code();
+}
+
+int cr__grad_split(cr_node *n, const cr_value *g, cr_tensor **gi) {
+  return join_gradients(n, g, gi, CR__OP_cat, 1); /* saved: size(s), dim */
+}
+
+int cr__grad_unbind(cr_node *n, const cr_value *g, cr_tensor **gi) {
+  return join_gradients(n, g, gi, CR__OP_stack, 0);
+}

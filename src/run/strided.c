@@ -1,0 +1,154 @@
+/* strided.c: views of any geometry, their derivative, and matrices cut along a diagonal.
+ *
+ * Holds true: a geometry is accepted only if all its elements lie in the storage; where elements of
+ * one overlap, gradients add up (view) or are shared (base), so that the map and its derivative are
+ * adjoint to each other. */
+#include "geometry.h"
+
+#include <string.h>
+
+typedef struct geometry {
+  int ndim;
+  const int64_t *shape, *stride;
+  int64_t offset;
+  int64_t low, high; /* offsets of the first and last element in memory; high < low if empty */
+} geometry;
+
+/* Reads sizes and strides, finds where the elements lie; fails on sizes that are none. */
+static int read_geometry(const char *op, const cr_value *size, const cr_value *stride,
+                         int64_t offset, geometry *g) {
+  int64_t numel;
+  cr__text text;
+  if (size->n != stride->n)
+    return cr__fail(CR_E_ARGUMENT, "%s: got %d sizes, but %d strides", op, size->n, stride->n);
+  if (cr__count(op, size->n, size->u.is, &numel)) return (int)cr_error_code();
+  *g = (geometry){size->n, size->u.is, stride->u.is, offset, offset, offset};
+  bool overflow = false;
+  for (int d = 0; d < g->ndim && numel > 0; d++) {
+    int64_t reach;
+    overflow |= __builtin_mul_overflow(g->shape[d] - 1, g->stride[d], &reach);
+    int64_t *end = reach < 0 ? &g->low : &g->high;
+    overflow |= __builtin_add_overflow(*end, reach, end);
+  }
+  if (overflow || (numel > 0 && g->low < 0))
+    return cr__fail(CR_E_INDEX, "%s: shape %s with these strides and offset %lld reaches outside all "
+                                "memory",
+                    op, cr__shape_text(g->ndim, g->shape, &text), (long long)offset);
+  if (numel == 0) g->high = g->low - 1;
+  return 0;
+}
+
+int cr__run_as_strided(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  geometry g;
+  int64_t offset = args[3].kind == CR_INT ? args[3].u.i : t->offset;
+  int64_t room = (int64_t)(t->storage->nbytes / cr__size_of((cr_dtype)t->dtype));
+  if (read_geometry(op->name, &args[1], &args[2], offset, &g)) return (int)cr_error_code();
+  cr__text text;
+  if (g.high >= room || offset < 0 || offset > room)
+    return cr__fail(CR_E_INDEX,
+                    "%s: shape %s with these strides needs elements up to offset %lld (from 0), but "
+                    "the memory has %lld",
+                    op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
+                    (long long)room);
+  return cr__give(cr__alias(t, g.ndim, g.shape, g.stride, offset), out);
+}
+
+/* ---- The derivative ---------------------------------------------------------------------------- */
+
+static cr_tensor *seen_by(cr_tensor *memory, const geometry *g, int64_t low) {
+  int64_t offset = g->high < g->low ? 0 : g->offset - low;
+  return cr__alias(memory, g->ndim, g->shape, g->stride, offset);
+}
+
+static int add_into(const char *op, cr_tensor *memory, const geometry *g, int64_t low,
+                    cr_tensor *values) {
+  cr_tensor *to = seen_by(memory, g, low);
+  if (!to) return (int)cr_error_code();
+  cr__launch k;
+  cr__launch_begin(&k, op, memory->storage->device, 1);
+  cr__launch_add(&k, to);
+  cr__launch_add(&k, values);
+  int code = cr__launch_run(&k, CR__K_add_strided);
+  cr_release(to);
+  return code;
+}
+
+/* Divides memory by the number of the base's elements that lie there. */
+static int share(const char *op, cr_tensor **memory, const geometry *base, int64_t low) {
+  static const int64_t zeros[CR_MAX_DIMS];
+  cr_tensor *count = cr__zeros_for(op, *memory, 1, cr__sizes(*memory));
+  cr_tensor *one = cr__new(op, (cr_dtype)(*memory)->dtype, (*memory)->storage->device, 0, NULL);
+  cr_tensor *ones = NULL, *least = NULL, *shared = NULL;
+  int code = count && one ? cr__fill(op, one, cr_int(1)) : (int)cr_error_code();
+  if (!code) {
+    ones = cr__alias(one, base->ndim, base->shape, zeros, 0);
+    code = ones ? add_into(op, count, base, low, ones) : (int)cr_error_code();
+  }
+  if (!code) { /* where no element lies there is nothing to share */
+    least = cr__op1(CR__OP_maximum, (cr_value[]){cr_of(count), cr_of(one)});
+    shared = cr__op1(CR__OP_div, (cr_value[]){cr_of(*memory), cr_of(least)});
+    code = shared ? 0 : (int)cr_error_code();
+  }
+  cr_release(count);
+  cr_release(one);
+  cr_release(ones);
+  cr_release(least);
+  if (code) return code;
+  cr_release(*memory);
+  *memory = shared;
+  return 0;
+}
+
+/* Adds args[0] to zeroed memory by the geometry args[1..3], reads it by args[4..6]. */
+int cr__run_restride(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  const cr_value *first = &args[3], *second = &args[6];
+  int64_t a = first->kind == CR_INT ? first->u.i : second->kind == CR_INT ? second->u.i : 0;
+  int64_t b = second->kind == CR_INT ? second->u.i : a;
+  geometry from, to;
+  if (read_geometry(op->name, &args[1], &args[2], a, &from) ||
+      read_geometry(op->name, &args[4], &args[5], b, &to))
+    return (int)cr_error_code();
+  bool none = from.high < from.low;
+  int64_t low = none || to.low < from.low ? to.low : from.low;
+  int64_t high = none || to.high > from.high ? to.high : from.high;
+  int64_t size = high < low ? 0 : high - low + 1;
+  const geometry *base = args[7].u.i ? &to : &from;
+  cr_tensor *memory = cr__zeros_for(op->name, t, 1, &size), *values = NULL, *seen = NULL;
+  if (memory) values = cr__broadcast_view(op->name, t, "self", from.ndim, from.shape);
+  int code = values ? add_into(op->name, memory, &from, low, values) : (int)cr_error_code();
+  cr_release(values);
+  if (!code && !cr__strides_disjoint(base->ndim, base->shape, base->stride))
+    code = share(op->name, &memory, base, low);
+  if (!code) {
+    seen = seen_by(memory, &to, low);
+    out[0] = cr__copy_of(op->name, seen, (cr_dtype)t->dtype);
+    code = out[0] ? 0 : (int)cr_error_code();
+  }
+  cr_release(seen);
+  cr_release(memory);
+  return code;
+}
+
+/* ---- Triangles --------------------------------------------------------------------------------------- */
+
+int cr__run_triangle(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  cr__text text;
+  if (t->ndim < 2)
+    return cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of shape %s", op->name,
+                    cr__shape_text(t->ndim, cr__sizes(t), &text));
+  cr_tensor *r = cr__new_like(op->name, t, (cr_dtype)t->dtype);
+  if (!r) return (int)cr_error_code();
+  cr__launch k;
+  cr__launch_begin(&k, op->name, t->storage->device, 1);
+  cr__launch_add(&k, r);
+  cr__launch_add(&k, t);
+  k.i[0] = args[1].u.i;
+  k.i[1] = op->id == CR__OP_triu;
+  return cr__give_if(cr__launch_run(&k, CR__K_triangle), r, out);
+}

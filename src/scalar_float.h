@@ -1,0 +1,169 @@
+/* scalar_float.h: scalar functions of one floating type; scalar.h includes this once per type.
+ *
+ * Holds true: functions with a choice in them compute both sides, so that loops over them turn into
+ * vector code: a call in a branch would not. */
+
+#define PASS1(name)                                                                                \
+  CR__SCALAR T F(name)(T x) { return M(name)(x); }
+#define PASS2(name)                                                                                \
+  CR__SCALAR T F(name)(T x, T y) { return M(name)(x, y); }
+PASS1(sqrt)
+PASS1(floor)
+PASS1(ceil)
+PASS1(trunc)
+PASS1(exp)
+PASS1(exp2)
+PASS1(expm1)
+PASS1(log)
+PASS1(log2)
+PASS1(log10)
+PASS1(log1p)
+PASS1(sin)
+PASS1(cos)
+PASS1(tan)
+PASS1(asin)
+PASS1(acos)
+PASS1(atan)
+PASS1(sinh)
+PASS1(cosh)
+PASS1(tanh)
+PASS1(asinh)
+PASS1(acosh)
+PASS1(atanh)
+PASS1(erf)
+PASS1(erfc)
+PASS2(atan2)
+PASS2(hypot)
+PASS2(pow)
+PASS2(fmod)
+PASS2(copysign)
+#undef PASS1
+#undef PASS2
+
+CR__SCALAR T F(abs)(T x) { return M(fabs)(x); }
+CR__SCALAR T F(sign)(T x) { return (T)(x > 0) - (T)(x < 0); }
+CR__SCALAR T F(round)(T x) { return M(rint)(x); } /* half to even */
+CR__SCALAR T F(isnan)(T x) { return x != x; }
+CR__SCALAR T F(nan)(T x) { return x * (T)NAN; }
+CR__SCALAR T F(isinf)(T x) { return M(fabs)(x) == (T)INFINITY; }
+CR__SCALAR T F(isposinf)(T x) { return x == (T)INFINITY; }
+CR__SCALAR T F(isneginf)(T x) { return x == -(T)INFINITY; }
+CR__SCALAR T F(isfinite)(T x) { return M(fabs)(x) < (T)INFINITY; }
+CR__SCALAR T F(signbit)(T x) { return M(copysign)(1, x) < 0; }
+
+/* NaN wins in maximum and minimum, and loses in fmax and fmin. */
+CR__SCALAR T F(maximum)(T x, T y) { return (x != x) | (x > y) ? x : y; }
+CR__SCALAR T F(minimum)(T x, T y) { return (x != x) | (x < y) ? x : y; }
+CR__SCALAR T F(fmax)(T x, T y) { return (y != y) | (x > y) ? x : y; }
+CR__SCALAR T F(fmin)(T x, T y) { return (y != y) | (x < y) ? x : y; }
+CR__SCALAR T F(clamp)(T x, T low, T high) { return F(minimum)(F(maximum)(x, low), high); }
+
+CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
+
+/* Has the sign of y. */
+CR__SCALAR T F(remainder)(T x, T y) {
+  T r = M(fmod)(x, y);
+  return (r != 0) & ((r < 0) != (y < 0)) ? r + y : r;
+}
+
+/* The floor of the true quotient, not of the rounded one; consistent with remainder. */
+CR__SCALAR T F(floor_div)(T x, T y) {
+  T r = M(fmod)(x, y);
+  T q = (x - r) / y;
+  q = (r != 0) & ((r < 0) != (y < 0)) ? q - 1 : q;
+  T whole = M(floor)(q);
+  whole = q - whole > (T)0.5 ? whole + 1 : whole;
+  return y == 0 ? x / y : q != 0 ? whole : M(copysign)(0, x / y);
+}
+
+/* Rounds to a number of decimals. */
+CR__SCALAR T F(round_to)(T x, T decimals) {
+  T scale = M(pow)(10, M(fabs)(decimals));
+  return decimals < 0 ? M(rint)(x / scale) * scale : M(rint)(x * scale) / scale;
+}
+
+CR__SCALAR T F(lerp)(T x, T y, T weight) {
+  return M(fabs)(weight) < (T)0.5 ? x + weight * (y - x) : y - (y - x) * (1 - weight);
+}
+
+CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
+  T distance = M(fabs)(x - y);
+  return (x == y) | ((equal_nan != 0) & (x != x) & (y != y)) |
+         ((distance < (T)INFINITY) & (distance <= absolute + M(fabs)(relative * y)));
+}
+
+/* ---- Exponentials ---- */
+
+CR__SCALAR T F(sigmoid)(T x) { return 1 / (1 + M(exp)(-x)); }
+
+/* log(exp(x) + exp(y)) */
+CR__SCALAR T F(logaddexp)(T x, T y) {
+  T sum = F(maximum)(x, y) + M(log1p)(M(exp)(-M(fabs)(x - y)));
+  return (x == y) & (M(fabs)(x) == (T)INFINITY) ? x : sum;
+}
+
+/* x log(y), 0 where x is 0 unless y is NaN */
+CR__SCALAR T F(xlogy)(T x, T y) {
+  T product = x * M(log)(y);
+  return (x == 0) & (y == y) ? 0 : product;
+}
+
+/* eps < 0: no clamping of x to [eps, 1 - eps] */
+CR__SCALAR T F(logit)(T x, T eps) {
+  T inside = F(clamp)(x, eps, 1 - eps);
+  T p = eps < 0 ? x : inside;
+  return M(log)(p / (1 - p));
+}
+
+/* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
+ * derivative of p (p - 1) .. (p - n + 1), times x^(p - n) log(x)^(m - j). A term without a factor is
+ * 0 even where the rest is infinite; so is 0^q log(0) for q >= 0, as derivatives of pow define it. */
+CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
+  enum { MOST = 8 };
+  int n = (int)orders_x, m = orders_p < MOST ? (int)orders_p : MOST - 1;
+  T factor[MOST] = {1};
+  for (int i = 0; i < n; i++)
+    for (int j = m; j >= 0; j--)
+      factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
+  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1;
+  for (int j = m; j >= 0; j--) {
+    int zero = factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0);
+    if (!zero) sum += choose * factor[j] * power * logs;
+    choose = choose * (T)j / (T)(m - j + 1);
+    logs *= log_x;
+  }
+  return sum;
+}
+
+/* ---- Activations ---- */
+
+CR__SCALAR T F(log_sigmoid)(T x) {
+  return F(minimum)(x, 0) - M(log1p)(M(exp)(-M(fabs)(x)));
+}
+
+CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
+  T soft = M(log1p)(M(exp)(x * beta)) / beta;
+  return x * beta > threshold ? x : soft;
+}
+
+/* x for x > 0, else coefficient (exp(x * scale) - 1) */
+CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
+  T soft = M(expm1)(x * scale) * coefficient;
+  return x <= 0 ? soft : x;
+}
+
+/* The distribution function and the density of the normal distribution. */
+CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * M(erfc)(x * -(T)0.70710678118654752440); }
+CR__SCALAR T F(normal_pdf)(T x) {
+  return M(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794;
+}
+
+/* The argument of tanh in gelu's approximation. */
+CR__SCALAR T F(gelu_inner)(T x) {
+  return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
+}
+CR__SCALAR T F(gelu_tanh_d)(T x) {
+  T t = M(tanh)(F(gelu_inner)(x));
+  T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
+  return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
+}
