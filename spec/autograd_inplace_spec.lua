@@ -55,7 +55,7 @@ describe("a tensor that was saved and then modified", function()
     local x = leaf { 1, 2, 3 }
     local y = x:exp()
     y:add_(1)
-    fails(function() y:sum():backward() end, "modified", "in-place", "exp", "3", "version 1", "0")
+    fails(function() y:sum():backward() end, "modified", "in place", "exp", "3", "version 1", "0")
   end)
 
   it("is no matter if the operation did not save it", function()
@@ -176,11 +176,11 @@ describe("views that one operation returned together", function()
   it("cannot be written to in place", function()
     local y = leaf { 1, 2 } * 1
     local a = y:unbind()
-    fails(function() a:mul_(2) end, "unbind", "view", "in-place", "multiple views")
+    fails(function() a:mul_(2) end, "unbind", "view", "in place", "multiple views")
     local b = y:split(1)
-    fails(function() b:add_(1) end, "split", "in-place")
+    fails(function() b:add_(1) end, "split", "in place")
     local c = y:chunk(2)
-    fails(function() c:add_(1) end, "chunk", "in-place")
+    fails(function() c:add_(1) end, "chunk", "in place")
   end)
 
   it("cannot be used after their base was written to", function()
@@ -202,7 +202,7 @@ describe("a view made under no_grad", function()
   it("cannot be written to in place once the mode is on again", function()
     local y = leaf { 1, 2 } * 1
     local v = cr.no_grad(function() return y[1] end)
-    fails(function() v:mul_(2) end, "no_grad", "view", "in-place")
+    fails(function() v:mul_(2) end, "no_grad", "view", "in place")
   end)
 
   it("may be written to under no_grad", function()

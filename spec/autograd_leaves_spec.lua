@@ -84,13 +84,13 @@ end)
 describe("writing in place to a leaf that requires grad", function()
   it("is refused", function()
     local x = leaf { 1, 2 }
-    fails(function() x:add_(1) end, "leaf", "in-place")
+    fails(function() x:add_(1) end, "leaf", "in place")
     values.assert_values(x:detach(), { 1, 2 })
   end)
 
   it("is refused through a view of it", function()
     local x = leaf { 1, 2 }
-    fails(function() x[1]:add_(1) end, "view of a leaf", "in-place")
+    fails(function() x[1]:add_(1) end, "view of a leaf", "in place")
     fails(function() x[1] = 5 end, "leaf")
     values.assert_values(x:detach(), { 1, 2 })
   end)
@@ -142,7 +142,7 @@ describe("copying a tensor of a graph into another", function()
   it("by assignment to a slice makes the whole destination require grad", function()
     local a, b = leaf { 5 }, plain { 1, 2, 3 }
     b[{ { 2, 2 } }] = a
-    assert.is_true(b.requires_grad)
+    assert.is_true(b.requires_grad);
     (b * plain { 1, 10, 100 }):sum():backward()
     values.assert_values(a.grad, { 10 })
   end)
@@ -178,7 +178,7 @@ describe("a deep copy", function()
   end)
 
   it("of a non-leaf is refused", function()
-    fails(function() return (leaf { 1 } * 2):deepcopy() end, "deepcopy", "leaf")
+    fails(function() return (leaf { 1 } * 2):deepcopy() end, "deepcopy", "leaves", "clone")
   end)
 end)
 
@@ -198,9 +198,8 @@ describe("an operation that writes to `out`", function()
 
   it("does not take part in automatic differentiation", function()
     fails(function() cr.add(leaf { 1, 2 }, plain { 3, 4 }, { out = plain { 0, 0 } }) end, "add", "out",
-      "automatic differentiation")
-    fails(function() cr.add(plain { 1, 2 }, plain { 3, 4 }, { out = leaf { 0, 0 } }) end, "add", "out",
-      "automatic differentiation")
+      "not differentiable")
+    fails(function() cr.add(plain { 1, 2 }, plain { 3, 4 }, { out = leaf { 0, 0 } }) end, "add", "out")
   end)
 
   it("is allowed under no_grad", function()

@@ -283,7 +283,8 @@ CR_API int cr_set_data(cr_tensor *t, cr_tensor *source); /* t takes over source'
 typedef struct cr_backward_options {
   cr_tensor *const *gradients; /* one per root (NULL element: 1 for a one-element root), or NULL */
   int ngradients;              /* 0 with gradients == NULL, else must equal nroots */
-  bool retain_graph, create_graph;
+  bool retain_graph;           /* keep what nodes have saved, for another pass */
+  bool create_graph;           /* make the gradients differentiable; mostly wants retain_graph */
   cr_tensor *const *inputs; /* accumulate into these only; NULL: into all leaves */
   int ninputs;              /* -1: no inputs given */
   bool allow_unused;        /* cr_grad: an unused input gives NULL instead of an error */
@@ -319,8 +320,10 @@ CR_API int cr_node_next_count(const cr_node *n);
 CR_API cr_node *cr_node_next(const cr_node *n, int i, int *output);
 CR_API cr_tensor *cr_node_variable(const cr_node *n); /* borrowed: AccumulateGrad's leaf, or NULL */
 CR_API int cr_node_saved_count(const cr_node *n);
-/* Returns the i-th saved value under *name; error after backward has freed it. */
+/* Returns the i-th saved value under *name, to be given up with cr_value_release; an error after
+ * backward has freed it. With out NULL only the name. */
 CR_API int cr_node_saved(cr_node *n, int i, const char **name, cr_value *out);
+CR_API void cr_value_release(cr_value *v); /* releases the tensors in it and makes it CR_NONE */
 CR_API const char *cr_node_trace(const cr_node *n); /* borrowed: anomaly mode's text, or NULL */
 CR_API void *cr_node_user(const cr_node *n, const void *free_user); /* a Function's user, if its */
 

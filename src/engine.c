@@ -535,7 +535,7 @@ static int start(cr_tensor *const *roots, int nroots, const cr_backward_options 
     return cr__fail(CR_E_ARGUMENT, "backward: got %d outputs and %d gradients", nroots, o->ngradients);
   bool inputs = o->ninputs >= 0 && (o->inputs || results);
   size_t n = inputs ? (size_t)o->ninputs : 0;
-  pass p = {.keep = o->retain_graph || o->create_graph, .only_inputs = inputs, .options = o,
+  pass p = {.keep = o->retain_graph, .only_inputs = inputs, .options = o,
             .accumulates = !results, .results = results, .outer = running};
   if (n) {
     p.capture = cr__alloc(n * sizeof *p.capture);

@@ -311,8 +311,8 @@ int cr_context_saved(cr_context *c, cr_tensor **out, int *n) {
   }
   if (!c->saved && c->nsaved)
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: its saved tensors have been freed; give retain_graph = true to the first "
-                    "backward",
+                    "%s: backward came here a second time, but its saved tensors have been freed; give "
+                    "retain_graph = true to the first backward",
                     c->name);
   for (int i = 0; i < c->nsaved; i++) {
     if (c->saved[i].v.kind == CR_NONE) continue;

@@ -331,3 +331,7 @@ int cr_node_saved(cr_node *n, int i, const char **name, cr_value *out) {
   *out = cr__unpack(n, i);
   return out->kind == CR_NONE ? (int)cr_error_code() : 0;
 }
+void cr_value_release(cr_value *v) {
+  cr__drop(*v);
+  *v = cr_none();
+}

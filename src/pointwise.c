@@ -40,7 +40,7 @@ static int refuse_dtype(const cr_op *op, const cr__impl *impl, cr_dtype d) {
       "floats and bools", "floats, integers and bools"};
   int mask = (impl->dtypes & CR__INTS_OK ? 1 : 0) | (impl->dtypes & CR__BOOL_OK ? 2 : 0) |
              (impl->dtypes & CR__FLOAT_OK ? 4 : 0);
-  return cr__fail(CR_E_DTYPE, "%s: cannot compute in %s; it takes %s", op->name, cr_dtype_name(d),
+  return cr__fail(CR_E_DTYPE, "%s: cannot compute in %s; it takes %s", op->lua, cr_dtype_name(d),
                   takes[mask]);
 }
 
@@ -79,7 +79,7 @@ static int check_masks(const call *c) {
     cr_dtype d = (cr_dtype)c->args[i].u.t->dtype;
     if (d != CR_BOOL && d != CR_UINT8)
       return cr__fail(CR_E_DTYPE, "%s: %s must be a bool tensor, got %s; x:ne(0) makes one",
-                      c->op->name, c->op->params[i].name, cr_dtype_name(d));
+                      c->op->lua, c->op->params[i].name, cr_dtype_name(d));
   }
   return 0;
 }
@@ -117,7 +117,7 @@ static int run_backend(const call *c, cr__elementwise *e) {
   const cr__backend *backend = cr__backend_of(c->device);
   if (!backend) return cr_error_code();
   const cr__impl *impl = c->impl;
-  e->op = c->op->name;
+  e->op = c->op->lua;
   e->device = c->device;
   e->pointwise = impl->pointwise;
   e->compute = c->compute;
@@ -210,21 +210,41 @@ static cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) {
   return t;
 }
 
+/* All tensors lie on one device; those of 0 dims on the CPU may join any. */
+static int set_device(call *c) {
+  const cr_tensor *first = NULL;
+  for (int i = 0; i < c->impl->noperand; i++) {
+    const cr_tensor *t = c->args[i].kind == CR_TENSOR ? c->args[i].u.t : NULL;
+    if (!t || (first && t->storage->device == first->storage->device)) continue;
+    if (!first || (first->ndim == 0 && first->storage->device == CR_CPU)) {
+      first = t;
+    } else if (t->ndim > 0 || t->storage->device != CR_CPU) {
+      char a[16], b[16];
+      return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", c->op->lua,
+                      cr_device_name(first->storage->device, a),
+                      cr_device_name(t->storage->device, b));
+    }
+  }
+  c->device = first->storage->device;
+  return 0;
+}
+
+/* Everything about the call but the flat case: shape, device, dtypes. */
 static int plan(call *c) {
   bool any = false;
   c->ndim = 0;
   for (int i = 0; i < c->impl->noperand; i++) {
     if (c->args[i].kind != CR_TENSOR) continue;
     const cr_tensor *t = c->args[i].u.t;
-    int code = cr__broadcast_into(c->op->name, &c->ndim, c->shape, t->ndim, cr__sizes(t));
+    int code = cr__broadcast_into(c->op->lua, &c->ndim, c->shape, t->ndim, cr__sizes(t));
     if (code) return code;
     any = true;
   }
   if (!any)
     return cr__fail(CR_E_ARGUMENT, "%s: got numbers only; at least one argument must be a tensor",
-                    c->op->name);
+                    c->op->lua);
   int code = check_masks(c);
-  if (!code) code = cr__same_device(c->op->name, c->args, c->impl->noperand, &c->device);
+  if (!code) code = set_device(c);
   if (!code) code = set_dtypes(c, promoted(c->impl, c->args));
   return code;
 }
@@ -240,9 +260,9 @@ static cr_tensor *new_result(const call *c) {
     cr_tensor *t = c->args[i].u.t;
     if (!has_shape(t, c->ndim, c->shape) || t->storage->device != c->device) continue;
     if (t->flags & CR__CONTIGUOUS) break;
-    return cr__new_strided_like(c->op->name, t, c->result);
+    return cr__new_strided_like(c->op->lua, t, c->result);
   }
-  return cr__new(c->op->name, c->result, c->device, c->ndim, c->shape);
+  return cr__new(c->op->lua, c->result, c->device, c->ndim, c->shape);
 }
 
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -251,16 +271,12 @@ int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, in
   c.op = op;
   c.impl = &cr__impls[op->id];
   c.args = args;
-  if (c.impl->check) {
-    int code = c.impl->check(op, args, NULL, NULL);
-    if (code) return code;
-  }
   cr_tensor *t = flat_model(c.impl, args);
   int code = t ? set_dtypes(&c, (cr_dtype)t->dtype) : plan(&c);
   if (CR__UNLIKELY(code)) return code;
   if (t) {
     c.device = t->storage->device;
-    out[0] = cr__new(op->name, c.result, c.device, t->ndim, cr__sizes(t));
+    out[0] = cr__new(op->lua, c.result, c.device, t->ndim, cr__sizes(t));
   } else {
     out[0] = new_result(&c);
   }
@@ -314,7 +330,7 @@ static cr_tensor *copy_of(const char *op, cr_tensor *t) {
 /* The name of the call in messages: add_ where the result goes into the first argument. */
 static const char *call_name(const call *c, const cr_tensor *out, cr__text *buffer) {
   bool in_place = c->args[0].kind == CR_TENSOR && c->args[0].u.t == out;
-  snprintf(buffer->s, sizeof buffer->s, in_place ? "%s_" : "%s", c->op->name);
+  snprintf(buffer->s, sizeof buffer->s, in_place ? "%s_" : "%s", c->op->lua);
   return buffer->s;
 }
 
@@ -343,15 +359,14 @@ int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   c.op = op;
   c.impl = &cr__impls[op->id];
   c.args = args;
-  int code = c.impl->check ? c.impl->check(op, args, NULL, NULL) : 0;
-  if (!code) code = plan(&c);
+  int code = plan(&c);
   if (!code) code = check_out(&c, out);
   if (code) return code;
   bool flat = out->flags & CR__CONTIGUOUS && flat_model(c.impl, args);
   memcpy(safe, args, op->nparam * sizeof *args);
   for (int i = 0; i < c.impl->noperand && !code; i++) {
     if (args[i].kind != CR_TENSOR || !collides(args[i].u.t, out)) continue;
-    cr_tensor *copy = copy_of(op->name, args[i].u.t);
+    cr_tensor *copy = copy_of(op->lua, args[i].u.t);
     if (!copy) {
       code = cr_error_code();
       break;

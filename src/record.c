@@ -237,7 +237,8 @@ static int op_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
     if (!g[i] && !zeros[i]) code = CR_E_MEMORY;
     given[i] = cr_of(g[i] ? g[i] : zeros[i]);
   }
-  if (!code) code = impl->backward(n, given, gi);
+  if (!code && impl->backward(n, given, gi))
+    code = cr_error_code() ? (int)cr_error_code() : CR_E_INTERNAL;
   for (int i = 0; i < n->nout; i++) cr_release(zeros[i]);
   return code;
 }

@@ -52,10 +52,10 @@ CR__SCALAR T F(isfinite)(T x) { return M(fabs)(x) < (T)INFINITY; }
 CR__SCALAR T F(signbit)(T x) { return M(copysign)(1, x) < 0; }
 
 /* NaN wins in maximum and minimum, and loses in fmax and fmin. */
-CR__SCALAR T F(maximum)(T x, T y) { return (x != x) | (x > y) ? x : y; }
-CR__SCALAR T F(minimum)(T x, T y) { return (x != x) | (x < y) ? x : y; }
-CR__SCALAR T F(fmax)(T x, T y) { return (y != y) | (x > y) ? x : y; }
-CR__SCALAR T F(fmin)(T x, T y) { return (y != y) | (x < y) ? x : y; }
+CR__SCALAR T F(maximum)(T x, T y) { return ((x != x) | (x > y)) ? x : y; }
+CR__SCALAR T F(minimum)(T x, T y) { return ((x != x) | (x < y)) ? x : y; }
+CR__SCALAR T F(fmax)(T x, T y) { return ((y != y) | (x > y)) ? x : y; }
+CR__SCALAR T F(fmin)(T x, T y) { return ((y != y) | (x < y)) ? x : y; }
 CR__SCALAR T F(clamp)(T x, T low, T high) { return F(minimum)(F(maximum)(x, low), high); }
 
 CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
@@ -63,14 +63,14 @@ CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
 /* Has the sign of y. */
 CR__SCALAR T F(remainder)(T x, T y) {
   T r = M(fmod)(x, y);
-  return (r != 0) & ((r < 0) != (y < 0)) ? r + y : r;
+  return ((r != 0) & ((r < 0) != (y < 0))) ? r + y : r;
 }
 
 /* The floor of the true quotient, not of the rounded one; consistent with remainder. */
 CR__SCALAR T F(floor_div)(T x, T y) {
   T r = M(fmod)(x, y);
   T q = (x - r) / y;
-  q = (r != 0) & ((r < 0) != (y < 0)) ? q - 1 : q;
+  q = ((r != 0) & ((r < 0) != (y < 0))) ? q - 1 : q;
   T whole = M(floor)(q);
   whole = q - whole > (T)0.5 ? whole + 1 : whole;
   return y == 0 ? x / y : q != 0 ? whole : M(copysign)(0, x / y);
@@ -99,13 +99,13 @@ CR__SCALAR T F(sigmoid)(T x) { return 1 / (1 + M(exp)(-x)); }
 /* log(exp(x) + exp(y)) */
 CR__SCALAR T F(logaddexp)(T x, T y) {
   T sum = F(maximum)(x, y) + M(log1p)(M(exp)(-M(fabs)(x - y)));
-  return (x == y) & (M(fabs)(x) == (T)INFINITY) ? x : sum;
+  return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 
 /* x log(y), 0 where x is 0 unless y is NaN */
 CR__SCALAR T F(xlogy)(T x, T y) {
   T product = x * M(log)(y);
-  return (x == 0) & (y == y) ? 0 : product;
+  return ((x == 0) & (y == y)) ? 0 : product;
 }
 
 /* eps < 0: no clamping of x to [eps, 1 - eps] */

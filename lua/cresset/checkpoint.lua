@@ -161,7 +161,7 @@ local function make_function()
       if #roots == 0 then
         error("checkpoint: no result of the function requires grad", 0)
       end
-      cr.backward(roots, { gradient = gradients })
+      cr.backward(roots, { grad_tensors = gradients })
       local out = { nil, nil }
       for i = 1, args.n do out[i + 2] = cr.is_tensor(args[i]) and args[i].grad or nil end
       return table.unpack(out, 1, args.n + 2)

@@ -21,6 +21,7 @@ cr.cuda = {
 local lazy = {
   gradcheck = { "cresset.gradcheck", "gradcheck" },
   gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
+  register_multi_grad_hook = { "cresset.multi_hook", "register" },
   checkpoint = { "cresset.checkpoint", "checkpoint" },
   help = { "cresset.help", "help" },
 }

@@ -14,7 +14,7 @@ local function words(text)
   return list
 end
 
-local special = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
+local special = { nan = -(0 / 0), inf = math.huge, ["-inf"] = -math.huge, ["-0"] = -0.0 }
 
 local function number(word) return special[word] or math.tointeger(word) or tonumber(word) end
 
@@ -89,7 +89,7 @@ end
 -- Calls an operation by its Lua name: a function of the module, or a method of the first argument.
 function M.call(name, args)
   local f = cr[name]
-  if name:sub(-1) == "_" or f == nil then
+  if name:sub(-1) == "_" or type(f) ~= "function" then
     local self = args[1]
     return self[name](self, table.unpack(args, 2, args.n))
   end

@@ -84,7 +84,8 @@ end
 
 -- Whether Lua's overloads would take these arguments for this entry: used to tell overloads apart.
 local function fits(e, args)
-  if args.n > #e.params + 1 then return false end
+  local extra = args.n - #e.params
+  if extra > 1 or (extra == 1 and type(args[args.n]) ~= "table") then return false end
   for i, p in ipairs(e.params) do
     local v = args[i]
     local kind = type(v)

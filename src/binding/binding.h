@@ -56,9 +56,11 @@ void cr__lua_push_list(lua_State *L, cr__lua_list *list);
 
 /* Raises an error of one line, with the caller's position. */
 int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Raises the thread's pending core error, and clears it. With op, its signature is added for errors
- * that are about arguments. An error object kept by cr__lua_keep_error is raised as it is. */
+/* Raises the thread's pending core error, and clears it. Errors about arguments get op's signature
+ * (NULL: none). An error object kept by cr__lua_keep_error is raised as it is. */
 int cr__lua_raise(lua_State *L, const cr_op *op);
+/* The same with the signature under another name, or, with as NULL, without it. */
+int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
 /* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler of
  * cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
 void cr__lua_listen(void);
@@ -69,6 +71,20 @@ int cr__lua_keep_error(lua_State *L);
 /* Describes the value at index for messages: "a number", "a string", "a tensor (2x3 float32)"; the
  * text stays on the stack (pushed). */
 const char *cr__lua_describe(lua_State *L, int index);
+
+/* ---- Calls back into Lua (callback.c; see callback.h) ---- */
+
+/* The state on which the core's callbacks run: set around every core call that can make one (hooks on
+ * saved tensors and anomaly mode make any operation such). Nothing may raise in between. */
+extern __attribute__((tls_model("initial-exec"))) _Thread_local lua_State *cr__lua_current;
+static inline lua_State *cr__lua_enter(lua_State *L) {
+  lua_State *outer = cr__lua_current;
+  cr__lua_current = L;
+  return outer;
+}
+static inline void cr__lua_leave(lua_State *outer) { cr__lua_current = outer; }
+/* Forgets the Lua values that the core has dropped meanwhile; never raises. */
+void cr__lua_sweep(lua_State *L);
 
 /* ---- Memory (memory.c) ---- */
 
@@ -118,9 +134,11 @@ void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
 static inline cr_value cr__lua_at(int index) { return (cr_value){CR_TENSOR, index, {0}}; }
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
- * Raises on failure. The second form is the in-place twin and pushes nothing. */
+ * Raises on failure; `as` is for cr__lua_raise_as. The last form is the in-place twin, which pushes
+ * nothing. */
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
-void cr__lua_call_inplace(lua_State *L, const cr_op *op, const cr_value *args);
+int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
+void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
 #define CR__LUA_KNOWN(X)                                                                           \
   X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select)         \
@@ -148,7 +166,10 @@ void cr__lua_open_raise(lua_State *L);    /* raise.c: warnings */
 void cr__lua_open_convert(lua_State *L);  /* convert.c: x:to and its forms */
 void cr__lua_open_table(lua_State *L);    /* table.c: tables in and out */
 void cr__lua_open_print(lua_State *L);    /* print.c */
-void cr__lua_open_autograd(lua_State *L); /* autograd.c: backward, grad, modes, anomaly, nodes */
+void cr__lua_open_callback(lua_State *L); /* callback.c: traceback */
+void cr__lua_open_autograd(lua_State *L); /* autograd.c: backward, grad, x:requires_grad_() ... */
+void cr__lua_open_mode(lua_State *L);     /* mode.c: no_grad ..., detect_anomaly */
+void cr__lua_open_node(lua_State *L);     /* node.c: the metatable of nodes */
 void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_tensors_hooks */
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
 
@@ -158,8 +179,11 @@ int cr__lua_index_write(lua_State *L); /* self, k, value on the stack */
 /* Pushes a detached copy of the tensor at index whose memory can be read here: on the CPU, contiguous,
  * int64, float64 or bool (table.c). It is an alias where nothing has to change. */
 cr__lua_tensor *cr__lua_readable(lua_State *L, int index);
-/* Pushes grad_fn as a node userdata, nil for NULL (autograd.c); steals n, also when it raises. */
-void cr__lua_push_node(lua_State *L, cr_node *n);
+/* Pushes an empty node userdata (node.c); the caller stores a reference in it, or leaves it empty. */
+typedef struct cr__lua_node {
+  cr_node *n;
+} cr__lua_node;
+cr__lua_node *cr__lua_new_node(lua_State *L);
 /* Pushes a new tensor made of the number, boolean, or nested table at index (table.c), of dtype or,
  * with CR_DTYPE_NONE, of the one that the contents ask for. */
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype);

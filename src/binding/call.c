@@ -31,26 +31,29 @@ static void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value 
   }
 }
 
-static int call_list(lua_State *L, const cr_op *op, const cr_value *args) {
+static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr__lua_list *list = cr__lua_new_list(L, CR_MAX_OUTPUTS);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    if (!cr_call(op, v, list->t, &list->n)) break;
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call(op, v, list->t, &list->n);
+    cr__lua_leave(outer);
+    if (!code) break;
     list->n = 0;
-    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   int n = list->n;
   cr__lua_push_list(L, list);
   return n;
 }
 
-int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
+int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];
   if (op->nout == 0 || op->nout > 8) {
-    int n = call_list(L, op, args);
+    int n = call_list(L, op, as, args);
     cr__lua_after(L);
     return n;
   }
@@ -58,31 +61,45 @@ int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
   for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new(L);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    if (!cr_call(op, v, out, NULL)) break;
-    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call(op, v, out, NULL);
+    cr__lua_leave(outer);
+    if (!code) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   for (int i = 0; i < op->nout; i++) results[i]->t = out[i];
   cr__lua_after(L);
   return op->nout;
 }
 
-void cr__lua_call_inplace(lua_State *L, const cr_op *op, const cr_value *args) {
+int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
+  return cr__lua_call_as(L, op, op->lua, args);
+}
+
+void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    if (!cr_call_inplace(op, v)) break;
-    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call_inplace(op, v);
+    cr__lua_leave(outer);
+    if (!code) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   cr__lua_after(L);
 }
 
 static void call_out(lua_State *L, const cr_op *op, const cr_value *args, int index) {
+  const char *as = op->lua;
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
     cr_tensor *out = cr__lua_tensor_arg(L, index, op->lua, "out");
-    if (!cr_call_out(op, v, out)) break;
-    if (retried || !cr__lua_retry(L)) cr__lua_raise(L, op);
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call_out(op, v, out);
+    cr__lua_leave(outer);
+    if (!code) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   cr__lua_after(L);
 }
@@ -114,7 +131,7 @@ static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
     if (p->args[0].kind != CR_TENSOR)
       return cr__lua_error(L, "%s: %s must be a tensor, got a number", o->name,
                            p->op->params[0].name);
-    cr__lua_call_inplace(L, p->op, p->args);
+    cr__lua_call_inplace(L, p->op, o->name, p->args);
     lua_pushvalue(L, p->args[0].n);
     return 1;
   }
@@ -126,7 +143,7 @@ static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
   int n = cr__lua_call(L, p->op, p->args);
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
-    if (cr_set_requires_grad(u->t, true)) return cr__lua_raise(L, p->op);
+    if (cr_set_requires_grad(u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
   }
   return n;
 }
@@ -152,8 +169,8 @@ static int call_op(lua_State *L) {
   int top = lua_gettop(L), best_progress = -1;
   for (int i = 0; i < o->n; i++) {
     if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p)) return finish(L, o, &p);
-    if (p.progress > best_progress) memcpy(best, p.problem, sizeof best);
-    if (p.progress > best_progress) best_progress = p.progress;
+    if (p.progress >= best_progress) memcpy(best, p.problem, sizeof best);
+    if (p.progress >= best_progress) best_progress = p.progress;
     lua_settop(L, top);
   }
   return refuse(L, o, best);

@@ -86,10 +86,15 @@ static int get_base(lua_State *L, cr_tensor *t) {
 }
 
 static int get_grad_fn(lua_State *L, cr_tensor *t) {
+  (void)t;
+  cr__lua_node *u = cr__lua_new_node(L);
+  t = tensor_at_1(L);
   cr_error_clear();
-  cr_node *n = cr_grad_fn(t);
-  if (!n && cr_error_code()) return cr__lua_raise(L, NULL);
-  cr__lua_push_node(L, n);
+  lua_State *outer = cr__lua_enter(L);
+  u->n = cr_grad_fn(t);
+  cr__lua_leave(outer);
+  if (!u->n && cr_error_code()) return cr__lua_raise(L, NULL);
+  if (!u->n) lua_pushnil(L);
   return 1;
 }
 

@@ -24,7 +24,7 @@ typedef struct walk {
 /* Replaces the view by op(view, ...). */
 static void step(walk *w, cr__lua_known op, cr_value a, cr_value b, cr_value c, cr_value d) {
   cr_value args[CR__LUA_MAX_PARAMS] = {cr__lua_at(w->view), a, b, c, d};
-  cr__lua_call(w->L, cr__lua_op(op), args);
+  cr__lua_call_as(w->L, cr__lua_op(op), NULL, args);
   lua_replace(w->L, w->view);
   w->viewed = true;
 }
@@ -190,14 +190,14 @@ int cr__lua_index_read(lua_State *L) {
     args[0] = cr__lua_at(1);
     args[1] = cr_int(1);
     args[2] = cr_int(i);
-    return cr__lua_call(L, cr__lua_op(CR__LUA_select), args);
+    return cr__lua_call_as(L, cr__lua_op(CR__LUA_select), NULL, args);
   }
   walk w;
   walk_key(L, &w);
   if (w.by) {
     args[0] = cr__lua_at(w.view);
     args[1] = cr_list(w.by->t, w.by->n);
-    return cr__lua_call(L, cr__lua_op(CR__LUA_index), args);
+    return cr__lua_call_as(L, cr__lua_op(CR__LUA_index), NULL, args);
   }
   if (!w.viewed) {
     int64_t shape[CR_MAX_DIMS];
@@ -271,7 +271,7 @@ int cr__lua_index_write(lua_State *L) {
     args[2] = value;
     args[3] = cr_bool(false);
   }
-  cr__lua_call_inplace(L, cr__lua_op(op), args);
+  cr__lua_call_inplace(L, cr__lua_op(op), NULL, args);
   return 0;
 }
 

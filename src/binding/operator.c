@@ -46,7 +46,7 @@ static void push_number(lua_State *L, int index, const char *symbol, const char 
     cr__lua_error(L, "%s: cannot compare a tensor with %s", symbol, cr__lua_describe(L, index));
   if (u && !u->t) cr__lua_error(L, "%s: this tensor was closed", symbol);
   if (u && cr_numel(u->t) != 1)
-    cr__lua_error(L, "%s: gives one truth and so takes tensors of one element, got %s; x:%s(y) compares "
+    cr__lua_error(L, "%s: gives one Lua boolean, for tensors of one element, got %s; x:%s(y) compares "
                   "element by element", symbol, cr__lua_describe(L, index), method);
   if (u && cr_item(u->t, &v)) cr__lua_raise(L, NULL);
   if (v.kind == CR_BOOLEAN_VALUE) v.kind = CR_INT;

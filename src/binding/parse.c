@@ -35,13 +35,15 @@ static int64_t *room_for(lua_State *L, cr__lua_parse *p, lua_Unsigned n) {
 /* A table of integers, or one integer. */
 static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
   const char *name = p->op->params[i].name;
-  if (lua_type(L, index) == LUA_TNUMBER) {
-    int64_t *one = room_for(L, p, 1);
-    if (!cr__lua_to_int(L, index, one)) return unfit(L, p, name, "integers", index);
-    p->args[i] = cr_ints(one, 1);
+  int64_t one;
+  if (cr__lua_to_int(L, index, &one)) {
+    int64_t *room = room_for(L, p, 1);
+    *room = one;
+    p->args[i] = cr_ints(room, 1);
     return true;
   }
-  if (lua_type(L, index) != LUA_TTABLE) return unfit(L, p, name, "a table of integers", index);
+  if (lua_type(L, index) != LUA_TTABLE)
+    return unfit(L, p, name, "an integer or a table of integers", index);
   lua_Unsigned n = lua_rawlen(L, index);
   if (n > 1 << 24) return problem(p, "%s has too many entries", name);
   int64_t *list = room_for(L, p, n);
@@ -132,7 +134,7 @@ static bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last
   int64_t *list = room_for(L, p, (lua_Unsigned)n);
   for (int k = 0; k < n; k++)
     if (!cr__lua_to_int(L, first + k, &list[k]))
-      return unfit(L, p, p->op->params[i].name, "integers", first + k);
+      return unfit(L, p, p->op->params[i].name, "integers or a table of integers", first + k);
   p->args[i] = cr_ints(list, n);
   *next = first + n;
   return true;

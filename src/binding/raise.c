@@ -8,7 +8,7 @@
 
 #include "binding.h"
 
-static const char kept_key;    /* registry: the error object of a callback */
+static const char kept_key;    /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */
@@ -81,22 +81,31 @@ static bool about_arguments(cr_error code) {
          code == CR_E_INDEX;
 }
 
-int cr__lua_raise(lua_State *L, const cr_op *op) {
+/* The key stays in use, so that keeping an error allocates nothing: that could raise in the core. */
+static void clear_kept(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)&kept_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
+}
+
+int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as) {
   char text[1024];
   cr_error code = cr_error_code();
   snprintf(text, sizeof text, "%s", cr_error_message());
   cr_error_clear();
   if (code == CR_E_CALLBACK) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key) != LUA_TNIL) {
-      lua_pushnil(L);
-      lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
-      return lua_error(L);
-    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key);
+    bool kept = lua_touserdata(L, -1) != (const void *)&kept_key;
+    clear_kept(L);
+    if (kept) return lua_error(L);
     lua_pop(L, 1);
   }
-  if (op && about_arguments(code))
-    return cr__lua_error(L, "%s; usage: %s%s", text, op->lua, strchr(op->signature, '('));
+  if (op && as && about_arguments(code))
+    return cr__lua_error(L, "%s; usage: %s%s", text, as, strchr(op->signature, '('));
   return cr__lua_error(L, "%s", text);
+}
+
+int cr__lua_raise(lua_State *L, const cr_op *op) {
+  return cr__lua_raise_as(L, op, op ? op->lua : NULL);
 }
 
 /* The text is made without running Lua code: a __tostring could fail once more. */
@@ -178,4 +187,5 @@ void cr__lua_open_raise(lua_State *L) {
                                        {"set_warning_handler", set_warning_handler},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  clear_kept(L);
 }

@@ -51,6 +51,9 @@ static void survey_element(survey *s, int depth) {
     default: {
       const char *hint = cr__lua_test(L, -1) ? "; cr.stack joins tensors" : "";
       const char *got = cr__lua_describe(L, -1);
+      if (depth == 0)
+        cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s", s->op,
+                      got);
       cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s%s", s->op, place(s, depth),
                     got, hint);
     }

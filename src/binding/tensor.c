@@ -45,6 +45,7 @@ static int tensor_gc(lua_State *L) {
   cr_release(u->t);
   u->t = NULL;
   u->tag = NULL;
+  cr__lua_sweep(L); /* Lua values that the graph held become garbage with it */
   return 0;
 }
 
@@ -55,6 +56,7 @@ static int tensor_close(lua_State *L) {
   cr_tensor *t = u->t;
   u->t = NULL;
   cr_release(t);
+  cr__lua_sweep(L);
   return 0;
 }
 

@@ -136,6 +136,10 @@ int cr__cpu_fill(cr__launch *k) {
   cr__iter_begin(&it, to->ndim, to->shape, 1, strides);
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype), n = it.numel;
   if (n == 0) return 0;
+  if (n <= PIECE && it.ndim <= 1 && (n == 1 || it.stride[0][0] == 1)) {
+    cr__splat(to->data, element, (size_t)size, n); /* no threads to set up for so little */
+    return 0;
+  }
 #pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(n / 4))
   for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++) {
     cr__walk w;

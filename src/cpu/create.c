@@ -14,18 +14,41 @@ static void store_double(char *to, int dtype, double x) {
   cr__store_scalar(to, (cr_dtype)dtype, &number);
 }
 
+#define EACH(T, value)                                                                             \
+  for (int64_t i = 0; i < n; i++) ((T *)(void *)v->data)[i * step] = (T)(value);                   \
+  break
+
+/* Counts in integers, which wrap. */
+static void count_ints(const cr__view *v, uint64_t start, uint64_t by) {
+  int64_t n = v->shape[0], step = v->stride[0];
+  switch (v->dtype) {
+  case CR_FLOAT64: EACH(double, (int64_t)(start + (uint64_t)i * by));
+  case CR_FLOAT32: EACH(float, (int64_t)(start + (uint64_t)i * by));
+  case CR_FLOAT16: EACH(uint16_t, cr__float_to_half((float)(int64_t)(start + (uint64_t)i * by)));
+  case CR_BFLOAT16: EACH(uint16_t, cr__float_to_bfloat((float)(int64_t)(start + (uint64_t)i * by)));
+  case CR_INT64: EACH(int64_t, start + (uint64_t)i * by);
+  case CR_INT32: EACH(int32_t, start + (uint64_t)i * by);
+  case CR_INT16: EACH(int16_t, start + (uint64_t)i * by);
+  case CR_INT8: EACH(int8_t, start + (uint64_t)i * by);
+  default: EACH(uint8_t, start + (uint64_t)i * by);
+  }
+}
+
 /* v[0] one dim, not bool. i: whether to count in integers, then start and step in integers. f: start
- * and step as floats. */
+ * and step as floats, for which v[0] is floating. */
 int cr__cpu_arange(cr__launch *k) {
   const cr__view *v = &k->v[0];
-  int64_t size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
-  for (int64_t i = 0; i < v->shape[0]; i++) {
-    if (k->i[0]) {
-      cr_value number = cr_int((int64_t)((uint64_t)k->i[1] + (uint64_t)k->i[2] * (uint64_t)i));
-      cr__store_scalar(v->data + i * size, (cr_dtype)v->dtype, &number);
-    } else {
-      store_double(v->data + i * size, v->dtype, k->f[0] + k->f[1] * (double)i);
-    }
+  double start = k->f[0], by = k->f[1];
+  int64_t n = v->shape[0], step = v->stride[0];
+  if (k->i[0]) {
+    count_ints(v, (uint64_t)k->i[1], (uint64_t)k->i[2]);
+    return 0;
+  }
+  switch (v->dtype) {
+  case CR_FLOAT64: EACH(double, start + by * (double)i);
+  case CR_FLOAT32: EACH(float, start + by * (double)i);
+  case CR_FLOAT16: EACH(uint16_t, cr__float_to_half((float)(start + by * (double)i)));
+  default: EACH(uint16_t, cr__float_to_bfloat((float)(start + by * (double)i)));
   }
   return 0;
 }

@@ -12,7 +12,14 @@
 #include "iter.h"
 #include "loops.h"
 
-enum { CHUNK = 512, GRAIN = 16 * CHUNK };
+enum {
+  CHUNK = 512,                 /* elements that pass through buffers together, at most */
+  CHUNKS_PER_PIECE = 16,       /* a thread takes as many at a time */
+  STREAM_BYTES = 16 << 20,     /* results from here on are written past the caches */
+  COLUMNS = 128,               /* width of a block where operands' inner dims differ, ... */
+  COLUMN_BLOCK_FROM = 1 << 14, /* ... which pays from this many elements on */
+  LINE = 64                    /* bytes of a line of the cache */
+};
 
 /* Which loops give bool, whatever they compute in. */
 static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
@@ -38,10 +45,12 @@ typedef enum way { DIRECT, DENSE, GATHERED, REPEATED } way;
 typedef struct plan {
   const cr__elementwise *e;
   cr__loop loop;
+  cr__stream stream;     /* NULL: write as usual */
+  int64_t chunk;         /* multiple of CR__BLOCK and of the period of every repeated operand */
   int compute, native; /* dtypes that the loop reads and writes */
   size_t size, native_size, out_size;
   way in_way[CR__MAX_OPERANDS], out_way;
-  char *const *repeated; /* buffers filled once, per operand */
+  char (*repeated)[CHUNK * 8]; /* buffers filled once, per operand */
   cr__iter it;           /* operand 0 is the output */
   _Alignas(16) char numbers[4 * 8];
 } plan;
@@ -66,6 +75,20 @@ static void pad(char *buffer, size_t size, int64_t n) {
 
 /* ---- Small calls: up to one block, every operand contiguous or one number ---- */
 
+/* Copies n elements, and the last one again up to a whole block. */
+static void fill_block(char *buffer, const char *from, size_t size, int64_t n) {
+  if (size == 4) {
+    uint32_t *to = (uint32_t *)buffer;
+    const uint32_t *s = (const uint32_t *)from;
+    uint32_t last = s[n - 1];
+    for (int i = 0; i < CR__BLOCK; i++) to[i] = last;
+    for (int64_t i = 0; i + 1 < n; i++) to[i] = s[i];
+    return;
+  }
+  cr__splat(buffer, from + (n - 1) * (int64_t)size, size, CR__BLOCK);
+  memcpy(buffer, from, (size_t)n * size);
+}
+
 static void read_small(const plan *p, const cr__operand *in, int64_t n, char *buffer) {
   if (!in->data) {
     char number[8];
@@ -75,8 +98,7 @@ static void read_small(const plan *p, const cr__operand *in, int64_t n, char *bu
   }
   if (p->e->ndim && in->stride[0] == 0) n = 1;
   if (in->dtype == p->compute) {
-    cr__splat(buffer, in->data + (n - 1) * (int64_t)p->size, p->size, CR__BLOCK);
-    memcpy(buffer, in->data, (size_t)n * p->size);
+    fill_block(buffer, in->data, p->size, n);
   } else {
     cr__convert(buffer, p->compute, in->data, in->dtype, n);
     pad(buffer, p->size, n);
@@ -161,22 +183,25 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
   return buffer;
 }
 
-/* Elements [position, position + n), n <= CHUNK unless every operand is DIRECT. */
+/* Elements [position, position + n), n <= chunk unless every operand is DIRECT. */
 static void run_chunk(const plan *p, cursors *c, scratch *s, int64_t position, int64_t n) {
   const void *from[CR__MAX_OPERANDS];
   for (int i = 0; i < p->e->nin; i++) from[i] = fetch(p, i, c, s, position, n);
   char *out = p->e->out.data + position * (int64_t)p->out_size;
-  bool in_place = p->out_way == DIRECT && n % CR__BLOCK == 0;
-  p->loop(round_up(n), in_place ? out : s->out, from, p->numbers);
-  if (in_place) return;
+  bool whole = p->out_way == DIRECT && n % CR__BLOCK == 0;
+  bool here = whole && !p->stream;
+  p->loop(round_up(n), here ? out : s->out, from, p->numbers);
+  if (here) return;
   if (p->out_way == GATHERED)
     scatter(p, &c->out, s->out, n);
+  else if (whole)
+    p->stream(out, s->out, (size_t)n * p->out_size);
   else
     cr__convert(out, p->e->out.dtype, s->out, p->native, n);
 }
 
 static bool all_direct(const plan *p) {
-  bool direct = p->out_way == DIRECT;
+  bool direct = p->out_way == DIRECT && !p->stream;
   for (int i = 0; i < p->e->nin; i++) direct = direct && p->in_way[i] == DIRECT;
   return direct;
 }
@@ -190,23 +215,20 @@ static void run_range(const plan *p, int64_t begin, int64_t end) {
     if (whole) run_chunk(p, &c, &s, begin, whole);
     begin += whole;
   }
-  for (; begin < end; begin += CHUNK)
-    run_chunk(p, &c, &s, begin, end - begin < CHUNK ? end - begin : CHUNK);
+  for (; begin < end; begin += p->chunk)
+    run_chunk(p, &c, &s, begin, end - begin < p->chunk ? end - begin : p->chunk);
 }
 
 static void run_threads(const plan *p) {
-  int64_t n = p->it.numel, pieces = (n + GRAIN - 1) / GRAIN;
+  int64_t n = p->it.numel, piece = CHUNKS_PER_PIECE * p->chunk;
   int threads = cr__cpu_threads(n * (p->e->nin + 1) / 2);
   if (threads == 1) {
     run_range(p, 0, n);
     return;
   }
-#pragma omp parallel num_threads(threads)
-  {
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < pieces; i++)
-      run_range(p, i * GRAIN, (i + 1) * GRAIN < n ? (i + 1) * GRAIN : n);
-  }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < (n + piece - 1) / piece; i++)
+    run_range(p, i * piece, (i + 1) * piece < n ? (i + 1) * piece : n);
 }
 
 static way way_of(const plan *p, int k, bool same_dtype) {
@@ -214,34 +236,127 @@ static way way_of(const plan *p, int k, bool same_dtype) {
   return same_dtype ? DIRECT : DENSE;
 }
 
-static void plan_operands(plan *p, char (*repeated)[CHUNK * 8]) {
+static void choose_ways(plan *p) {
   const cr__elementwise *e = p->e;
-  static const int64_t still[CR_MAX_DIMS] = {0};
-  const int64_t *strides[CR__ITER_OPERANDS] = {e->out.stride};
-  for (int i = 0; i < e->nin; i++) strides[i + 1] = e->in[i].data ? e->in[i].stride : still;
-  cr__iter_begin(&p->it, e->ndim, e->shape, e->nin + 1, strides);
-  int64_t most = round_up(p->it.numel < CHUNK ? p->it.numel : CHUNK);
   p->out_way = way_of(p, 0, e->out.dtype == p->native);
-  for (int i = 0; i < e->nin; i++) {
-    const cr__operand *o = &e->in[i];
-    p->in_way[i] = way_of(p, i + 1, o->dtype == p->compute);
-    if (o->data && !cr__iter_fixed(&p->it, i + 1)) continue;
-    char element[8];
-    if (o->data)
-      cr__convert(element, p->compute, o->data, o->dtype, 1);
-    else
-      cr__store_scalar(element, (cr_dtype)p->compute, &o->number);
-    cr__splat(repeated[i], element, p->size, most);
-    p->in_way[i] = REPEATED;
+  for (int i = 0; i < e->nin; i++)
+    if (p->in_way[i] != REPEATED) p->in_way[i] = way_of(p, i + 1, e->in[i].dtype == p->compute);
+}
+
+/* ---- Operands that repeat ---- */
+
+static int64_t common_multiple(int64_t a, int64_t b) {
+  int64_t x = a, y = b;
+  while (y) {
+    int64_t rest = x % y;
+    x = y;
+    y = rest;
   }
+  return a / x * b;
+}
+
+/* After how many elements operand k starts over; numel if it never does. */
+static int64_t period_of(const cr__iter *it, int k) {
+  int inner = it->ndim;
+  while (inner > 0 && it->stride[k][inner - 1] == 0) inner--;
+  int64_t period = 1;
+  for (int d = 0; d < inner; d++) period *= it->shape[d];
+  return period;
+}
+
+/* Numbers and short periods are laid out in a buffer once, as many times as fit into a chunk. */
+static void lay_out_repeated(plan *p) {
+  const cr__elementwise *e = p->e;
+  int64_t step = CR__BLOCK;
+  for (int i = 0; i < e->nin; i++) {
+    int64_t period = period_of(&p->it, i + 1), both = common_multiple(step, period);
+    bool pays = period == 1 || (both <= CHUNK && period < p->it.numel);
+    p->in_way[i] = pays ? REPEATED : DIRECT;
+    if (pays) step = both;
+  }
+  p->chunk = CHUNK / step * step;
+  int64_t most = p->it.numel < p->chunk ? p->it.numel : p->chunk;
+  for (int i = 0; i < e->nin; i++) {
+    if (p->in_way[i] != REPEATED) continue;
+    const cr__operand *o = &e->in[i];
+    if (o->data) {
+      cr__walk w;
+      cr__walk_seek(&w, &p->it, i + 1, 0);
+      gather(p, o, &w, p->repeated[i], most);
+      pad(p->repeated[i], p->size, most);
+    } else {
+      char number[8];
+      cr__store_scalar(number, (cr_dtype)p->compute, &o->number);
+      cr__splat(p->repeated[i], number, p->size, round_up(most));
+    }
+  }
+}
+
+/* ---- Operands that disagree about the inner dim ---- */
+
+/* True if operand k walks across its memory: another dim than the innermost is its dense one. */
+static bool walks_across(const cr__iter *it, int k, int64_t size) {
+  int64_t step = it->stride[k][0] < 0 ? -it->stride[k][0] : it->stride[k][0];
+  for (int d = 1; d < it->ndim; d++)
+    if (it->stride[k][d] * size < LINE && it->stride[k][d] != 0 && step * size >= LINE) return true;
+  return false;
+}
+
+static bool needs_blocks(const plan *p) {
+  if (p->it.numel < COLUMN_BLOCK_FROM || p->it.shape[0] <= COLUMNS) return false;
+  for (int i = 0; i < p->e->nin; i++)
+    if (p->in_way[i] == GATHERED && walks_across(&p->it, i + 1, (int64_t)p->size)) return true;
+  return p->out_way == GATHERED && walks_across(&p->it, 0, (int64_t)p->out_size);
+}
+
+/* Goes through blocks of columns, so that the lines a block touches stay in the cache for the next
+ * rows, which find their elements in them. */
+static void run_blocks(const plan *p) {
+  cr__elementwise e = *p->e;
+  plan part = *p;
+  part.e = &e;
+  int64_t columns = p->it.shape[0];
+  for (int64_t c = 0; c < columns; c += COLUMNS) {
+    part.it.shape[0] = columns - c < COLUMNS ? columns - c : COLUMNS;
+    part.it.numel = p->it.numel / columns * part.it.shape[0];
+    e.out.data = p->e->out.data + c * p->it.stride[0][0] * (int64_t)p->out_size;
+    for (int i = 0; i < e.nin; i++)
+      if (e.in[i].data)
+        e.in[i].data = p->e->in[i].data +
+                       c * p->it.stride[i + 1][0] * (int64_t)cr__size_of((cr_dtype)e.in[i].dtype);
+    lay_out_repeated(&part);
+    choose_ways(&part);
+    run_threads(&part);
+  }
+}
+
+/* Streaming pays for large results that do not overwrite what was just read. */
+static cr__stream choose_stream(const plan *p) {
+  const cr__elementwise *e = p->e;
+  if (p->out_way != DIRECT || (uintptr_t)e->out.data % LINE != 0) return NULL;
+  if (p->it.numel * (int64_t)p->out_size < STREAM_BYTES) return NULL;
+  for (int i = 0; i < e->nin; i++)
+    if (e->in[i].data == e->out.data) return NULL;
+  return cr__best_stream();
 }
 
 static __attribute__((noinline)) void run_general(plan *p) {
   _Alignas(64) char repeated[CR__MAX_OPERANDS][CHUNK * 8];
-  char *buffers[CR__MAX_OPERANDS] = {repeated[0], repeated[1], repeated[2], repeated[3]};
-  p->repeated = buffers;
-  plan_operands(p, repeated);
-  run_threads(p);
+  static const int64_t still[CR_MAX_DIMS] = {0};
+  const cr__elementwise *e = p->e;
+  const int64_t *strides[CR__ITER_OPERANDS] = {e->out.stride};
+  for (int i = 0; i < e->nin; i++) strides[i + 1] = e->in[i].data ? e->in[i].stride : still;
+  cr__iter_begin(&p->it, e->ndim, e->shape, e->nin + 1, strides);
+  p->repeated = repeated;
+  p->stream = NULL;
+  lay_out_repeated(p);
+  choose_ways(p);
+  if (needs_blocks(p)) {
+    run_blocks(p);
+  } else {
+    p->stream = choose_stream(p);
+    run_threads(p);
+  }
 }
 
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap

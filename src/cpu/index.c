@@ -132,11 +132,13 @@ int cr__cpu_pick(cr__launch *k) {
 /* Turns positions along one dim into offsets, and adds those of several dims up.
  * v[0] out: int64, contiguous; v[1] positions, int64 or int32, of the same shape. i[0] size, i[1]
  * stride of the indexed dim, i[2] its number from 1, i[3] 1 for the first dim (out = offset + 1) and
- * 0 for the others (out += offset). Nothing has been checked. */
+ * 0 for the others (out += offset); i[0] = -1: positions are offsets plus 1. Nothing has been
+ * checked. */
 int cr__cpu_offset(cr__launch *k) {
   const cr__view *v = &k->v[1];
   const int64_t *strides[] = {k->v[0].stride, v->stride};
-  if (cr__cpu_check_positions(k->op, v, k->i[0], k->i[2])) return (int)cr_error_code();
+  if (k->i[0] >= 0 && cr__cpu_check_positions(k->op, v, k->i[0], k->i[2]))
+    return (int)cr_error_code();
   cr__iter it;
   cr__iter_begin(&it, v->ndim, v->shape, 2, strides);
   cr__walk to, from;
@@ -161,16 +163,27 @@ int cr__cpu_offset(cr__launch *k) {
 
 /* ---- nonzero ------------------------------------------------------------------------------------- */
 
-static bool is_nonzero(const char *data, int dtype, int64_t at) {
+enum { ROW = 512 };
+
+#define TRUTH(TYPE, IS)                                                                            \
+  do {                                                                                             \
+    const TYPE *x = (const TYPE *)data;                                                            \
+    for (int64_t j = 0; j < n; j++) truth[j] = IS(x[j * stride]);                                  \
+  } while (0)
+#define NOT_ZERO(x) ((x) != 0)
+#define NOT_ZERO_HALF(x) (((x)&0x7fff) != 0)
+
+/* truth[j] = 1 where the j-th of n elements is not zero, else 0. */
+static void find_truth(uint8_t *truth, const char *data, int dtype, int64_t stride, int64_t n) {
   switch (dtype) {
-  case CR_FLOAT64: return ((const double *)data)[at] != 0;
-  case CR_FLOAT32: return ((const float *)data)[at] != 0;
+  case CR_FLOAT64: TRUTH(double, NOT_ZERO); break;
+  case CR_FLOAT32: TRUTH(float, NOT_ZERO); break;
   case CR_FLOAT16:
-  case CR_BFLOAT16: return (((const uint16_t *)data)[at] & 0x7fff) != 0;
-  case CR_INT64: return ((const int64_t *)data)[at] != 0;
-  case CR_INT32: return ((const int32_t *)data)[at] != 0;
-  case CR_INT16: return ((const int16_t *)data)[at] != 0;
-  default: return data[at] != 0;
+  case CR_BFLOAT16: TRUTH(uint16_t, NOT_ZERO_HALF); break;
+  case CR_INT64: TRUTH(int64_t, NOT_ZERO); break;
+  case CR_INT32: TRUTH(int32_t, NOT_ZERO); break;
+  case CR_INT16: TRUTH(int16_t, NOT_ZERO); break;
+  default: TRUTH(uint8_t, NOT_ZERO); break;
   }
 }
 
@@ -179,14 +192,17 @@ int cr__cpu_count_true(cr__launch *k) {
   const cr__view *v = &k->v[0];
   const int64_t *strides[] = {v->stride};
   int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype), count = 0;
+  uint8_t truth[ROW];
   cr__iter it;
   cr__iter_begin(&it, v->ndim, v->shape, 1, strides);
   cr__walk w;
   cr__walk_seek(&w, &it, 0, 0);
   for (int64_t done = 0; done < it.numel;) {
-    int64_t n = cr__walk_left(&w);
-    const char *p = v->data + w.offset * width;
-    for (int64_t j = 0; j < n; j++) count += is_nonzero(p, v->dtype, j * w.stride[0]);
+    int64_t left = cr__walk_left(&w), n = left < ROW ? left : ROW;
+    int32_t found = 0;
+    find_truth(truth, v->data + w.offset * width, v->dtype, w.stride[0], n);
+    for (int64_t j = 0; j < n; j++) found += truth[j];
+    count += found;
     cr__walk_advance(&w, n);
     done += n;
   }
@@ -194,26 +210,55 @@ int cr__cpu_count_true(cr__launch *k) {
   return 0;
 }
 
-/* Lists the positions of nonzero elements in row-major order.
- * v[0] out: int64, contiguous, as many rows as count_true found, a column per dim; v[1] the elements,
- * in at least one dim. */
+typedef struct listing {
+  int64_t *out;
+  const int64_t *step; /* NULL: a row of positions per element; else its offset plus 1 */
+  int ndim;
+  int64_t at[CR_MAX_DIMS]; /* of the current row, along all dims but the last */
+} listing;
+
+/* Lists what is true among n elements of a row, from position `begin` (from 0) on. */
+static void list_row(listing *l, const uint8_t *truth, int64_t begin, int64_t n) {
+  int64_t found[ROW], count = 0, base = 1;
+  int last = l->ndim - 1;
+  for (int64_t j = 0; j < n; j++) { /* without a branch, which would often be foreseen wrongly */
+    found[count] = begin + j;
+    count += truth[j];
+  }
+  for (int d = 0; l->step && d < last; d++) base += l->at[d] * l->step[d];
+  for (int64_t j = 0; j < count; j++) {
+    if (l->step) {
+      *l->out++ = base + found[j] * l->step[last];
+      continue;
+    }
+    for (int d = 0; d < last; d++) *l->out++ = l->at[d] + 1;
+    *l->out++ = found[j] + 1;
+  }
+}
+
+/* Lists the nonzero elements in row-major order.
+ * v[0] out: int64, contiguous, as many rows as count_true found; v[1] the elements, in at least one
+ * dim. i[0] 0: a column per dim, with the positions from 1. i[0] 1: no columns, but the offset plus 1
+ * of each in a tensor whose strides are i[1 ...]. */
 int cr__cpu_nonzero(cr__launch *k) {
   const cr__view *v = &k->v[1];
-  int64_t *out = (int64_t *)k->v[0].data, *end = out + k->v[0].shape[0] * k->v[0].shape[1];
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype), at[CR_MAX_DIMS] = {0};
+  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype);
   int last = v->ndim - 1;
+  listing l = {(int64_t *)k->v[0].data, k->i[0] ? &k->i[1] : NULL, v->ndim, {0}};
+  int64_t *end = l.out + k->v[0].shape[0] * (k->i[0] ? 1 : v->ndim);
   const char *row = v->data;
-  while (out < end) { /* a row of the last dim each time; the count says when to stop */
-    for (int64_t j = 0; j < v->shape[last]; j++) {
-      if (!is_nonzero(row, v->dtype, j * v->stride[last])) continue;
-      for (int d = 0; d < last; d++) *out++ = at[d] + 1;
-      *out++ = j + 1;
+  uint8_t truth[ROW];
+  while (l.out < end) { /* a row of the last dim each time; the count says when to stop */
+    for (int64_t j = 0; j < v->shape[last]; j += ROW) {
+      int64_t n = v->shape[last] - j < ROW ? v->shape[last] - j : ROW;
+      find_truth(truth, row + j * v->stride[last] * width, v->dtype, v->stride[last], n);
+      list_row(&l, truth, j, n);
     }
     for (int d = last - 1; d >= 0; d--) {
       row += v->stride[d] * width;
-      if (++at[d] < v->shape[d]) break;
-      row -= at[d] * v->stride[d] * width;
-      at[d] = 0;
+      if (++l.at[d] < v->shape[d]) break;
+      row -= l.at[d] * v->stride[d] * width;
+      l.at[d] = 0;
     }
   }
   return 0;

@@ -16,6 +16,9 @@ typedef void (*cr__loop)(int64_t n, void *out, const void *const *in, const void
 /* Converts n contiguous elements, any n. */
 typedef void (*cr__converter)(int64_t n, void *out, const void *in);
 
+/* Copies n bytes, a multiple of 64, past the caches to a target aligned to 64. */
+typedef void (*cr__stream)(void *out, const void *in, size_t n);
+
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
 typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [from][to] */
 
@@ -23,7 +26,8 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
  * would not do faster than the one below. */
 #define CR__LOOP_TABLES(isa)                                                                       \
   extern const cr__loop_table cr__loops_##isa;                                                     \
-  extern const cr__convert_table cr__converters_##isa;
+  extern const cr__convert_table cr__converters_##isa;                                             \
+  void cr__stream_##isa(void *out, const void *in, size_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)
 CR__LOOP_TABLES(v3)
@@ -35,6 +39,7 @@ CR__LOOP_TABLES(base)
 /* The best loops for this machine; NULL if f has none for the dtype (levels.c). */
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
+cr__stream cr__best_stream(void);
 
 #define CR__PASTE2(a, b) a##b
 #define CR__PASTE(a, b) CR__PASTE2(a, b)

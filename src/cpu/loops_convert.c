@@ -5,6 +5,9 @@
  * bfloat16 are rounded to nearest, ties to even, by way of float32. No branch is taken, so that the
  * loops turn into vector code. */
 #include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 #include "loops.h"
 
@@ -131,3 +134,26 @@ const cr__convert_table CR__PASTE(cr__converters_, CR__ISA) = {
     SOURCES(ENTRY, u8) SOURCES(ENTRY, b8)
 #endif
 };
+
+#ifdef __AVX512F__
+#define STREAM(to, from) _mm512_stream_si512((__m512i *)(to), _mm512_load_si512(from))
+enum { STREAM_STEP = 64 };
+#elif defined __AVX__
+#define STREAM(to, from) _mm256_stream_si256((__m256i *)(to), _mm256_load_si256((const __m256i *)(from)))
+enum { STREAM_STEP = 32 };
+#elif defined __x86_64__
+#define STREAM(to, from) _mm_stream_si128((__m128i *)(to), _mm_load_si128((const __m128i *)(from)))
+enum { STREAM_STEP = 16 };
+#else
+#define STREAM(to, from) memcpy((to), (from), STREAM_STEP)
+enum { STREAM_STEP = 64 };
+#endif
+
+/* The fence makes the result visible to other threads before this one goes on. */
+void CR__PASTE(cr__stream_, CR__ISA)(void *out, const void *in, size_t n) {
+  for (size_t i = 0; i < n; i += STREAM_STEP)
+    STREAM((char *)out + i, (const void *)((const char *)in + i));
+#ifdef __x86_64__
+  _mm_sfence();
+#endif
+}

@@ -82,9 +82,10 @@ static void plain(const cr__gemm *g) {
 
 /* ---- One product ---------------------------------------------------------------------------- */
 
-/* By m n k: up to SMALL, packing costs more than it brings. From LARGE on oneDNN's generated code is
- * worth loading: it takes a half to nine tenths of the time of the tiles in gemm.c (measured). */
-enum { SMALL = 512, LARGE = 1 << 18 };
+/* By m n k: up to SMALL, packing costs more than it brings. For batches of LARGE together, oneDNN's
+ * generated code is worth loading: from MEDIUM on it takes a half to nine tenths of the time of the
+ * tiles in gemm.c (measured). */
+enum { SMALL = 512, MEDIUM = 1 << 12, LARGE = 1 << 18 };
 
 typedef enum way { WAY_PLAIN, WAY_VECTOR, WAY_BLOCKED, WAY_DNNL } way;
 
@@ -94,12 +95,15 @@ static int64_t volume(const cr__gemm *g) {
   return v;
 }
 
-static way choose(const cr__gemm *g) {
+/* g is one of n products. */
+static way choose(const cr__gemm *g, int64_t n) {
   bool wide = g->dtype == CR_FLOAT32 || g->dtype == CR_FLOAT64;
   if (cr__category((cr_dtype)g->dtype) != CR_FLOATING || g->k == 0) return WAY_PLAIN;
   if (wide && (g->m == 1 || g->n == 1)) return WAY_VECTOR;
-  if (volume(g) <= SMALL) return WAY_PLAIN;
-  return g->dtype == CR_FLOAT32 && volume(g) >= LARGE ? WAY_DNNL : WAY_BLOCKED;
+  int64_t each = volume(g), all;
+  if (each <= SMALL) return WAY_PLAIN;
+  if (__builtin_mul_overflow(each, n, &all)) all = INT64_MAX;
+  return g->dtype == CR_FLOAT32 && each >= MEDIUM && all >= LARGE ? WAY_DNNL : WAY_BLOCKED;
 }
 
 /* Rows of plain products are split over threads; nothing there is shared. */
@@ -168,23 +172,26 @@ static void run_plain(const batch *b) {
   }
 }
 
+/* The first product tells whether oneDNN can; the rest are like it. */
 static int run_dnnl(const batch *b) {
-  for (int64_t i = 0; i < b->n; i++) {
+  cr__gemm first = item(b, 0);
+  int code = cr__dnnl_gemm(&first);
+  if (code > 0) return code;
+  if (code < 0) return run_blocked(b);
+  int64_t all, each = volume(&b->g) / 16;
+  if (__builtin_mul_overflow(each, b->n, &all)) all = INT64_MAX;
+  int threads = cr__cpu_threads(each) > 1 ? 1 : cr__cpu_threads(all);
+  bool failed = false;
+#pragma omp parallel for num_threads(threads) if (threads > 1) reduction(|| : failed)
+  for (int64_t i = 1; i < b->n; i++) {
     cr__gemm g = item(b, i);
-    int code = cr__dnnl_gemm(&g);
-    if (code > 0) return code;
-    if (code < 0) {
-      batch rest = *b;
-      rest.g = g;
-      rest.n = b->n - i;
-      return run_blocked(&rest);
-    }
+    failed = cr__dnnl_gemm(&g) != 0 || failed;
   }
-  return 0;
+  return failed ? cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product") : 0;
 }
 
 static int run(const batch *b) {
-  switch (choose(&b->g)) {
+  switch (choose(&b->g, b->n)) {
   case WAY_PLAIN: run_plain(b); return 0;
   case WAY_VECTOR:
     for (int64_t i = 0; i < b->n; i++) {

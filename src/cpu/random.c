@@ -187,26 +187,43 @@ static bool read_probabilities(const cr__view *v, int64_t first, int64_t n, doub
   return good;
 }
 
-/* Draws and stores chunk c; false if a probability is none. */
-static bool bernoulli_chunk(const cr__draw *d, cr__view *v, const cr__view *probability, int64_t c,
-                            int64_t n, double p, double value) {
-  uint32_t words[CR__DRAW_CHUNK];
-  double ps[CR__DRAW_CHUNK];
-  union { float f32[CR__DRAW_CHUNK]; double f64[CR__DRAW_CHUNK]; int64_t i64[CR__DRAW_CHUNK]; } x;
-  int64_t first = c * CR__DRAW_CHUNK, left = n - first;
-  if (left > CR__DRAW_CHUNK) left = CR__DRAW_CHUNK;
-  loops()->words_32(d, first, words);
-  if (!probability) {
-    for (int i = 0; i < CR__DRAW_CHUNK; i++) ps[i] = p;
-  } else if (!read_probabilities(probability, first, left, ps)) {
-    return false;
+/* The first of n elements of v that is no probability; they are looked at again, to name it. */
+static double first_bad(const cr__view *v, int64_t n) {
+  double p[CR__DRAW_CHUNK];
+  for (int64_t first = 0; first < n; first += CR__DRAW_CHUNK) {
+    int64_t left = n - first < CR__DRAW_CHUNK ? n - first : CR__DRAW_CHUNK;
+    if (read_probabilities(v, first, left, p)) continue;
+    for (int64_t i = 0; i < left; i++) {
+      if (!(p[i] >= 0 && p[i] <= 1)) return p[i];
+    }
   }
-  kind kind = v->dtype == CR_FLOAT64 ? KIND_F64 : cr__category((cr_dtype)v->dtype) == CR_FLOATING ? KIND_F32 : KIND_I64;
-  for (int64_t i = 0; i < left; i++) {
-    bool one = (double)words[i] * 0x1p-32 < ps[i];
-    if (kind == KIND_F64) x.f64[i] = one ? value : 0;
-    else if (kind == KIND_F32) x.f32[i] = one ? (float)value : 0;
-    else x.i64[i] = one;
+  return NAN;
+}
+
+/* A word is below this for a one; exact, as words are integers. */
+static uint64_t threshold(double p) { return (uint64_t)ceil(p * 0x1p32); }
+
+/* Draws and stores chunk c; false if a probability is none. */
+static bool bernoulli_chunk(const cr__draw *d, const cr__view *v, const cr__view *probability, int64_t c,
+                            int64_t n, double p, double value) {
+  enum { N = CR__DRAW_CHUNK };
+  uint32_t words[N];
+  uint64_t limit[N];
+  double ps[N];
+  union { float f32[N]; double f64[N]; int64_t i64[N]; } x;
+  int64_t first = c * N, left = n - first < N ? n - first : N;
+  loops()->words_32(d, first, words);
+  if (probability && !read_probabilities(probability, first, left, ps)) return false;
+  uint64_t same = threshold(p);
+  for (int i = 0; i < N; i++) limit[i] = probability && i < left ? threshold(ps[i]) : same;
+  bool floating = cr__category((cr_dtype)v->dtype) == CR_FLOATING;
+  kind kind = v->dtype == CR_FLOAT64 ? KIND_F64 : floating ? KIND_F32 : KIND_I64;
+  if (kind == KIND_F64) {
+    for (int i = 0; i < N; i++) x.f64[i] = words[i] < limit[i] ? value : 0;
+  } else if (kind == KIND_F32) {
+    for (int i = 0; i < N; i++) x.f32[i] = words[i] < limit[i] ? (float)value : 0;
+  } else {
+    for (int i = 0; i < N; i++) x.i64[i] = words[i] < limit[i];
   }
   store(v, first, left, kind, &x);
   return true;
@@ -225,7 +242,8 @@ int cr__cpu_bernoulli(cr__launch *k) {
   for (int64_t c = 0; c < nchunk; c++) {
     bad = !bernoulli_chunk(&d, &v, k->nview > 1 ? &p : NULL, c, n, k->f[0], k->f[1]) || bad;
   }
-  return bad ? cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; one here does not", k->op) : 0;
+  if (!bad) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; got %g", k->op, first_bad(&p, n));
 }
 
 /* ---- Permutations -------------------------------------------------------------------------- */
@@ -236,23 +254,18 @@ static bool comes_before(keyed a, keyed b) {
   return a.key < b.key || (a.key == b.key && a.position < b.position);
 }
 
-static void draw_keys(const cr__draw *d, int64_t first, int64_t n, uint64_t *keys) {
-  loops()->words_64(d, first, keys);
-  (void)n;
-}
-
 /* Sorts by uniform 64-bit keys: into buckets by their upper bits, then within each by insertion. */
 static void sort_keys(const cr__draw *d, int64_t n, int shift, int64_t nbucket, int64_t *start,
                       keyed *sorted) {
   uint64_t keys[CR__DRAW_CHUNK];
   for (int64_t b = 0; b <= nbucket; b++) start[b] = 0;
   for (int64_t i = 0; i < n; i++) {
-    if (i % CR__DRAW_CHUNK == 0) draw_keys(d, i, n, keys);
+    if (i % CR__DRAW_CHUNK == 0) loops()->words_64(d, i, keys);
     start[(keys[i % CR__DRAW_CHUNK] >> shift) + 1]++;
   }
   for (int64_t b = 0; b < nbucket; b++) start[b + 1] += start[b];
   for (int64_t i = 0; i < n; i++) {
-    if (i % CR__DRAW_CHUNK == 0) draw_keys(d, i, n, keys);
+    if (i % CR__DRAW_CHUNK == 0) loops()->words_64(d, i, keys);
     keyed x = {keys[i % CR__DRAW_CHUNK], i};
     sorted[start[x.key >> shift]++] = x;
   }

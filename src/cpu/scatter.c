@@ -1,23 +1,32 @@
 /* cpu/scatter.c: writing and adding by positions, and adding to overlapping views.
  *
  * Holds true: elements are written in the row-major order of the index, whatever its layout, so that
- * sums have one value and the last write stands; threads share columns, never positions. */
+ * sums have one value and the last write stands; threads never write to one element. */
 #include "index.h"
 
 #include <string.h>
 
 /* ---- Rows ------------------------------------------------------------------------------------- */
 
-typedef void (*add_run)(char *to, int64_t st, const char *from, int64_t sf, int64_t n);
+/* to[i * st + offset[i]] += from[i * sf]; offset NULL: none. */
+typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
+                        int64_t n);
 
 #define ADD_RUN(name, TYPE, SUM)                                                                   \
-  static void add_##name(char *to, int64_t st, const char *from, int64_t sf, int64_t n) {          \
-    TYPE *a = (TYPE *)to;                                                                          \
-    const TYPE *b = (const TYPE *)from;                                                            \
-    if (st == 1 && sf == 1)                                                                        \
-      for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);                                      \
-    else                                                                                           \
+  static void add_##name(void *to, int64_t st, const int64_t *offset, const void *from,            \
+                         int64_t sf, int64_t n) {                                                  \
+    TYPE *restrict a = to;                                                                         \
+    const TYPE *restrict b = from;                                                                 \
+    if (offset) {                                                                                  \
+      for (int64_t j = 0; j < n; j++) {                                                            \
+        TYPE *x = a + j * st + offset[j];                                                          \
+        *x = SUM(*x, b[j * sf]);                                                                   \
+      }                                                                                            \
+    } else if (st == 1 && sf == 1) {                                                               \
+      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);                  \
+    } else {                                                                                       \
       for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);                       \
+    }                                                                                              \
   }
 #define PLUS8(x, y) ((uint8_t)((x) + (y)))
 #define PLUS16(x, y) ((uint16_t)((x) + (y)))
@@ -42,11 +51,17 @@ static const add_run adders[CR_DTYPE_COUNT] = {
     [CR_INT16] = add_i16, [CR_INT8] = add_i8, [CR_UINT8] = add_i8, [CR_BOOL] = add_b8,
 };
 
+/* The same without the sum. */
 #define SET_RUN(TYPE)                                                                              \
-  for (int64_t j = 0; j < n; j++) ((TYPE *)to)[j * st] = ((const TYPE *)from)[j * sf]
+  do {                                                                                             \
+    TYPE *a = to;                                                                                  \
+    const TYPE *b = from;                                                                          \
+    for (int64_t j = 0; j < n; j++) a[j * st + (offset ? offset[j] : 0)] = b[j * sf];              \
+  } while (0)
 
-static void set_run(char *to, int64_t st, const char *from, int64_t sf, int64_t n, int64_t size) {
-  if (st == 1 && sf == 1) {
+static void set_run(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
+                    int64_t n, int64_t size) {
+  if (!offset && st == 1 && sf == 1) {
     memcpy(to, from, (size_t)(n * size));
     return;
   }
@@ -60,6 +75,8 @@ static void set_run(char *to, int64_t st, const char *from, int64_t sf, int64_t 
 
 /* ---- place -------------------------------------------------------------------------------------- */
 
+enum { BLOCK = 256, LINE = 16 };
+
 typedef struct place {
   const cr__view *to, *index, *from;
   int64_t size, stride; /* of the indexed dim */
@@ -68,35 +85,74 @@ typedef struct place {
   cr__iter it;          /* operands: row-major order itself, to, index, from */
 } place;
 
-static void place_run(const place *p, char *to, int64_t st, const char *from, int64_t sf,
+static void place_run(const place *p, char *to, const int64_t *offset, const char *from,
                       int64_t n) {
+  int64_t st = p->it.stride[1][0], sf = p->it.stride[3][0];
   if (p->add)
-    p->add(to, st, from, sf, n);
+    p->add(to, st, offset, from, sf, n);
   else
-    set_run(to, st, from, sf, n, p->element);
+    set_run(to, st, offset, from, sf, n, p->element);
 }
 
-/* Does columns begin to end (of the innermost dim) of every row. */
-static void place_columns(const place *p, int64_t begin, int64_t end) {
+/* n elements of a row that each have a position. */
+static void place_each(const place *p, char *to, const char *index, const char *from, int64_t n) {
+  int64_t offset[BLOCK], si = p->it.stride[2][0];
+  int dtype = p->index->dtype;
+  for (int64_t begin = 0; begin < n; begin += BLOCK) {
+    int64_t run = n - begin < BLOCK ? n - begin : BLOCK;
+    for (int64_t j = 0; j < run; j++)
+      offset[j] = cr__cpu_offset_of(cr__cpu_position(index, dtype, (begin + j) * si), p->size,
+                                    p->stride);
+    place_run(p, to + begin * p->it.stride[1][0] * p->element, offset,
+              from + begin * p->it.stride[3][0] * p->element, run);
+  }
+}
+
+/* Does columns [left, right) (of the innermost dim) of rows [top, bottom). */
+static void place_part(const place *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
   cr__walk to, index, from;
-  cr__walk_seek(&to, &p->it, 1, 0);
-  cr__walk_seek(&index, &p->it, 2, 0);
-  cr__walk_seek(&from, &p->it, 3, 0);
   int64_t width = (int64_t)cr__size_of((cr_dtype)p->index->dtype), n = p->it.shape[0];
-  int64_t st = to.stride[0], si = index.stride[0], sf = from.stride[0], size = p->element;
-  for (int64_t done = 0; done < p->it.numel; done += n) {
-    const char *in = p->index->data + index.offset * width;
-    char *t = p->to->data + to.offset * size;
-    const char *f = p->from->data + from.offset * size;
-    int64_t each = si == 0 ? end - begin : 1; /* elements that share a position */
-    for (int64_t j = begin; j < end; j += each) {
-      int64_t at = cr__cpu_position(in, p->index->dtype, j * si);
-      at = j * st + cr__cpu_offset_of(at, p->size, p->stride);
-      place_run(p, t + at * size, st, f + j * sf * size, sf, each);
+  int64_t si = p->it.stride[2][0], size = p->element;
+  cr__walk_seek(&to, &p->it, 1, top * n);
+  cr__walk_seek(&index, &p->it, 2, top * n);
+  cr__walk_seek(&from, &p->it, 3, top * n);
+  for (int64_t row = top; row < bottom; row++) {
+    const char *in = p->index->data + (index.offset + left * si) * width;
+    char *t = p->to->data + (to.offset + left * to.stride[0]) * size;
+    const char *f = p->from->data + (from.offset + left * from.stride[0]) * size;
+    if (si != 0) {
+      place_each(p, t, in, f, right - left);
+    } else {
+      int64_t at = cr__cpu_position(in, p->index->dtype, 0);
+      place_run(p, t + cr__cpu_offset_of(at, p->size, p->stride) * size, NULL, f, right - left);
     }
     cr__walk_advance(&to, n);
     cr__walk_advance(&index, n);
     cr__walk_advance(&from, n);
+  }
+}
+
+/* Cuts the work where no two parts can write to one element: along a dim that no position moves
+ * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
+static void place_all(const place *p) {
+  const cr__iter *it = &p->it;
+  int last = it->ndim - 1;
+  int64_t columns = it->shape[0], rows = it->numel / columns, outer = it->shape[last];
+  bool single = p->size >= 0;
+  bool by_column = it->stride[2][0] == 0 || (single && it->stride[1][0] != 0);
+  bool by_row = !by_column && single && last > 0 && it->stride[1][last] != 0;
+  int64_t parts = by_column ? (columns + LINE - 1) / LINE : by_row ? outer : 1;
+  int threads = cr__cpu_threads(parts > 1 ? it->numel : 1);
+  if (threads > parts) threads = (int)parts;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int t = 0; t < threads; t++) {
+    int64_t begin = parts * t / threads, end = parts * (t + 1) / threads;
+    if (by_column)
+      place_part(p, 0, rows, begin * LINE, end * LINE < columns ? end * LINE : columns);
+    else if (by_row)
+      place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
+    else
+      place_part(p, 0, rows, 0, columns);
   }
 }
 
@@ -115,16 +171,7 @@ int cr__cpu_place(cr__launch *k) {
   if (k->i[3]) p.add = adders[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
-  if (p.it.numel == 0) return 0;
-  int64_t columns = p.it.shape[0], piece = p.it.stride[2][0] == 0 ? 64 : columns;
-  int64_t pieces = (columns + piece - 1) / piece;
-  int threads = cr__cpu_threads(pieces > 1 ? p.it.numel : 1);
-  if (threads > pieces) threads = (int)pieces;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int t = 0; t < threads; t++) {
-    int64_t begin = pieces * t / threads * piece, end = pieces * (t + 1) / threads * piece;
-    place_columns(&p, begin, end < columns ? end : columns);
-  }
+  if (p.it.numel > 0) place_all(&p);
   return 0;
 }
 
@@ -145,7 +192,7 @@ int cr__cpu_add_strided(cr__launch *k) {
   cr__walk_seek(&b, &it, 2, 0);
   for (int64_t done = 0; done < it.numel;) {
     int64_t n = cr__walk_left(&a);
-    adders[to->dtype](to->data + a.offset * size, a.stride[0], from->data + b.offset * size,
+    adders[to->dtype](to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size,
                       b.stride[0], n);
     cr__walk_advance(&a, n);
     cr__walk_advance(&b, n);

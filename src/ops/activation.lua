@@ -111,7 +111,7 @@ op "gelu(self: tensor, approximate: string = \"none\")" {
 
 op "gelu_erf(self: tensor)" {
   doc = "gelu by the error function.",
-  pointwise = "x * normal_cdf(x)", dtypes = "float", hidden = true,
+  lua = "gelu", pointwise = "x * normal_cdf(x)", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return ops.gelu_erf_d(g, v.self) end },
 }
 
@@ -130,7 +130,7 @@ op "gelu_erf_d(grad: tensor, self: tensor)" {
 
 op "gelu_tanh(self: tensor)" {
   doc = "gelu by tanh.",
-  pointwise = "0.5 * x * (1 + tanh(gelu_inner(x)))", dtypes = "float", hidden = true,
+  lua = "gelu", pointwise = "0.5 * x * (1 + tanh(gelu_inner(x)))", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return ops.gelu_tanh_d(g, v.self) end },
 }
 

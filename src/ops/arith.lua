@@ -106,7 +106,7 @@ op "div_mode(self: operand, other: operand, rounding_mode: string)" {
 
 op "div_trunc(self: operand, other: operand)" {
   doc = "The quotient, rounded towards zero.",
-  pointwise = "div_trunc(x, y)", check = "divisor", hidden = true,
+  lua = "div", pointwise = "div_trunc(x, y)", check = "divisor", hidden = true,
   grad = { self = zero, other = zero },
   samples = pairs_of(0.5, 2),
 }
@@ -167,7 +167,7 @@ op "sign(self: tensor)" {
 -- ---- Powers ----
 
 op "square(self: tensor)" {
-  doc = "x * x.",
+  doc = "The square, x * x.",
   pointwise = "x * x", inplace = true,
   grad = { self = function(g, v) return g * ops.twice(v.self) end },
 }
@@ -205,14 +205,14 @@ op "rsqrt(self: tensor)" {
 }
 
 op "reciprocal(self: tensor)" {
-  doc = "1 / x.",
+  doc = "The reciprocal, 1 / x.",
   pointwise = "1 / x", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * (v.out * v.out)) end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "recip_square(self: tensor)" {
-  doc = "1 / x^2.",
+  doc = "The reciprocal of the square, 1 / x^2.",
   pointwise = "1 / (x * x)", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return g * -2 / ops.cube(v.self) end },
   samples = { domain = { 0.5, 2 } },
@@ -425,7 +425,7 @@ op "clamp_max(self: tensor, max: operand)" {
 
 op "clamp_both(self: tensor, min: operand, max: operand)" {
   doc = "Every element brought into [min, max].",
-  pointwise = "clamp(x, y, z)", hidden = true, inplace = true,
+  lua = "clamp", pointwise = "clamp(x, y, z)", hidden = true, inplace = true,
   grad = {
     self = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end,
     min = function(g, v) return ops.where(v.self:lt(v.min):logical_and(v.min:lt(v.max)), g, 0) end,

@@ -130,7 +130,12 @@ op "index_keep(self: tensor, dim: dim, index: tensor)" {
 
 op "take(self: tensor, index: tensor)" {
   doc = "The elements at positions of the flattened tensor, in the shape of index.",
-  body = function(v) return ops.index(v.self:reshape { -1 }, { v.index }) end,
+  run = "take",
+  grad = {
+    self = function(g, v)
+      return ops.index_backward(g, { v.self.numel }, { v.index }):reshape(v.self.shape)
+    end,
+  },
   samples = function(s) return { { s.t({ 2, 3 }), s.i({ 2, 2 }, 1, 6) }, { s.t({ 2, 3 }), s.i({}, -6, -1) } } end,
 }
 
@@ -144,7 +149,8 @@ op "take_along_dim(self: tensor, index: tensor, dim: dim?)" {
 op "embedding(weight: tensor, index: tensor)" {
   doc = "The rows of weight at the positions in index: the shape of index followed by that of a row.",
   method = false,
-  body = function(v) return ops.index(v.weight, { v.index }) end,
+  run = "embedding",
+  grad = { weight = function(g, v) return ops.index_backward(g, v.weight.shape, { v.index }) end },
   samples = function(s) return { { s.t({ 4, 3 }), s.i({ 2, 2 }, 1, 4) } } end,
 }
 

@@ -37,9 +37,9 @@ local function spread_ties(g, v)
   return spread(g, v) * ties / ties:sum(v.dim, true)
 end
 
--- The same for the extreme of the whole tensor.
+-- The same for the whole tensor, whose extreme is NaN if one element is: then the NaNs share.
 local function spread_ties_all(g, v)
-  local ties = v.self:eq(v.out)
+  local ties = v.self:eq(v.out):logical_or(v.self:isnan())
   return g * ties / ties:sum()
 end
 
@@ -110,11 +110,18 @@ op "expand_reduced(self: tensor, shape: shape, dim: dims?, keepdim: bool = false
 op "expand_mean(self: tensor, shape: shape, dim: dims?, keepdim: bool = false)" {
   doc = "expand_reduced of self divided by the number of elements that were folded into one.",
   run = "expand_mean", hidden = true,
-  grad = { self = function(g, v) return g:mean(v.dim, v.keepdim) end },
+  grad = { self = function(g, v) return g:mean_or_zero(v.dim, v.keepdim) end },
   samples = function(s)
     return { { s.t({ 3 }, -2, 2), { 2, 3 }, { 1 } }, { s.t({ 2, 1 }, -2, 2), { 2, 3 }, { 2 }, true },
       { s.t({}, -2, 2), { 2, 3 } } }
   end,
+}
+
+op "mean_or_zero(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The mean over dims, 0 of no elements: the transpose of expand_mean.",
+  run = "reduce", hidden = true,
+  grad = { self = function(g, v) return g:expand_mean(v.self.shape, v.dim, v.keepdim) end },
+  samples = with_empty,
 }
 
 -- ---- Extremes -------------------------------------------------------------------------------------

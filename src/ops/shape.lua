@@ -128,7 +128,8 @@ op "t(self: tensor)" {
 
 op "mT(self: tensor)" {
   doc = "A view with the last two dims swapped: the transposes of a batch of matrices.",
-  body = function(v) return v.self:transpose(-2, -1) end,
+  composite = true,
+  run = "mT",
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 2, 3, 4 }) } } end,
 }
 

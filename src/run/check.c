@@ -15,7 +15,7 @@ int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   (void)out, (void)nout;
   int last = op->nparam - 1;
   if (args[last].kind == CR_FLOAT && category_of(op, args) < CR_FLOATING)
-    return cr__fail(CR_E_DTYPE, "%s: %s must be an integer for integer tensors, got %g", op->name,
+    return cr__fail(CR_E_DTYPE, "%s: %s must be an integer for integer tensors, got %g", op->lua,
                     op->params[last].name, args[last].u.f);
   return 0;
 }
@@ -23,7 +23,7 @@ int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int 
 static int refuse_bools(const cr_op *op, const cr_value *args) {
   if (category_of(op, args) != CR_BOOLEAN) return 0;
   return cr__fail(CR_E_DTYPE,
-                  "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y", op->name);
+                  "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y", op->lua);
 }
 
 int cr__check_sub(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -41,7 +41,7 @@ int cr__check_neg(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   (void)out, (void)nout;
   if (args[0].kind != CR_TENSOR || args[0].u.t->dtype != CR_BOOL) return 0;
   return cr__fail(CR_E_DTYPE, "%s: bool tensors have no negative; use x:logical_not() or ~x",
-                  op->name);
+                  op->lua);
 }
 
 /* Sets *yes if any element of `self op other` is true. */
@@ -69,7 +69,7 @@ int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, in
   else
     zero = args[1].u.i == 0;
   if (code || !zero) return code;
-  return cr__fail(CR_E_ARGUMENT, "%s: integer division by zero", op->name);
+  return cr__fail(CR_E_ARGUMENT, "%s: integer division by zero", op->lua);
 }
 
 int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -84,7 +84,7 @@ int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   if (code || !negative) return code;
   return cr__fail(CR_E_ARGUMENT,
                   "%s: integers have no negative integer powers; make the base or the exponent float",
-                  op->name);
+                  op->lua);
 }
 
 /* No promotion here: tensors must have one dtype. */
@@ -93,7 +93,7 @@ int cr__check_same_dtype(const cr_op *op, const cr_value *args, cr_tensor **out,
   for (int i = 1; i < op->nparam; i++) {
     if (args[i].kind != CR_TENSOR || args[0].kind != CR_TENSOR) continue;
     if (args[i].u.t->dtype == args[0].u.t->dtype) continue;
-    return cr__fail(CR_E_DTYPE, "%s: %s is %s but %s is %s; convert one with :to(dtype)", op->name,
+    return cr__fail(CR_E_DTYPE, "%s: %s is %s but %s is %s; convert one with :to(dtype)", op->lua,
                     op->params[i].name, cr_dtype_name((cr_dtype)args[i].u.t->dtype),
                     op->params[0].name, cr_dtype_name((cr_dtype)args[0].u.t->dtype));
   }

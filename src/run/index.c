@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-typedef struct axis { /* a dim of the tensor; or a dim of size 1 that a 0-dim mask stands for */
-  int64_t size, step;
+typedef struct axis { /* a dim of the tensor, or the dims that a mask stands for */
+  int64_t size, step; /* size -1: index holds offsets plus 1 */
   int dim;          /* its number, from 1 */
   cr_tensor *index; /* owned; NULL: the whole dim */
 } axis;
@@ -34,7 +34,7 @@ static int add_axis(const char *op, axes *a, int64_t size, int64_t step, int dim
   return 0;
 }
 
-/* One axis per dim of a mask, with the positions where it is true along that dim. */
+/* A mask takes as many dims as it has, and gives one axis of offsets. */
 static int add_mask(const char *op, axes *a, cr_tensor *t, int d, cr_tensor *mask) {
   cr__text x, y;
   for (int k = 0; k < mask->ndim; k++)
@@ -42,22 +42,8 @@ static int add_mask(const char *op, axes *a, cr_tensor *t, int d, cr_tensor *mas
       return cr__fail(CR_E_SHAPE, "%s: a mask of shape %s does not fit dims %d to %d of shape %s", op,
                       cr__shape_text(mask->ndim, cr__sizes(mask), &x), d + 1, d + mask->ndim,
                       cr__shape_text(t->ndim, cr__sizes(t), &y));
-  int64_t one = 1;
-  cr_tensor *wide = mask->ndim ? cr_retain(mask) : cr__alias(mask, 1, &one, &one, mask->offset);
-  cr_tensor *rows = wide ? cr__nonzero(op, wide) : NULL;
-  int code = rows ? 0 : (int)cr_error_code();
-  for (int k = 0; !code && k < wide->ndim; k++) {
-    cr_tensor *column = cr__alias(rows, 1, &cr__sizes(rows)[0], &cr__steps(rows)[0], k);
-    if (!column)
-      code = (int)cr_error_code();
-    else if (mask->ndim == 0)
-      code = add_axis(op, a, 1, 0, d + 1, column);
-    else
-      code = add_axis(op, a, cr__sizes(t)[d + k], cr__steps(t)[d + k], d + k + 1, column);
-  }
-  cr_release(wide);
-  cr_release(rows);
-  return code;
+  cr_tensor *offsets = cr__true_offsets(op, mask, cr__steps(t) + d);
+  return offsets ? add_axis(op, a, -1, 1, d + 1, offsets) : (int)cr_error_code();
 }
 
 static int refuse_dtype(const char *op, const cr_tensor *index) {
@@ -214,6 +200,35 @@ int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   cr_tensor *r = cr__pick(op->name, args[0].u.t, &p, p.ndim, p.shape);
   cr_release(p.index);
   return cr__give(r, out);
+}
+
+/* What a list of one tensor of positions reads along the first dim. */
+static int read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index, cr_tensor **out) {
+  cr_value list = cr_list(&index, 1);
+  cr__plan p;
+  if (cr__check_index_dtype(op->name, index) || cr__plan_indices(op->name, t, &list, &p))
+    return (int)cr_error_code();
+  cr_tensor *r = cr__pick(op->name, t, &p, p.ndim, p.shape);
+  cr_release(p.index);
+  return cr__give(r, out);
+}
+
+int cr__run_embedding(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  return read_first_dim(op, args[0].u.t, args[1].u.t, out);
+}
+
+int cr__run_take(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *t = args[0].u.t;
+  int64_t step = 1;
+  bool ready = (t->flags & CR__CONTIGUOUS) != 0;
+  cr_tensor *whole = ready ? cr_retain(t) : cr__copy_of(op->name, t, (cr_dtype)t->dtype);
+  cr_tensor *row = whole ? cr__alias(whole, 1, &t->numel, &step, whole->offset) : NULL;
+  int code = row ? read_first_dim(op, row, args[1].u.t, out) : (int)cr_error_code();
+  cr_release(whole);
+  cr_release(row);
+  return code;
 }
 
 int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {

@@ -207,6 +207,7 @@ static int64_t product(const int64_t *sizes, int n) {
   return p;
 }
 
+/* Makes size the size after repetition; shape, of which it is part, must stay one. */
 static int multiply(const char *op, int64_t *size, int64_t times, int n, const int64_t *shape) {
   int64_t numel;
   if (times < 0)
@@ -218,20 +219,22 @@ static int multiply(const char *op, int64_t *size, int64_t times, int n, const i
 int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  int n = args[1].n > t->ndim ? args[1].n : t->ndim;
-  int64_t shape[CR_MAX_DIMS];
+  int count = args[1].n, n = count > t->ndim ? count : t->ndim;
+  int64_t shape[CR_MAX_DIMS], whole[CR_MAX_DIMS];
   if (n > CR_MAX_DIMS)
     return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n);
   for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
+  memcpy(whole, shape, sizeof whole);
+  for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
+    if (multiply(op->name, &whole[n - count + i], args[1].u.is[i], n, whole))
+      return (int)cr_error_code();
   cr_tensor *r = cr__op1(CR__OP_reshape_copy, (cr_value[]){args[0], cr_ints(shape, n)});
-  for (int i = args[1].n - 1; i >= 0 && r; i--) {
-    int64_t times = args[1].u.is[i];
-    int d = n - args[1].n + i;
+  for (int d = n - 1; d >= n - count && r; d--) {
+    int64_t times = args[1].u.is[d - (n - count)];
     if (times == 1) continue;
     int64_t outer = product(shape, d), inner = product(shape + d, n - d);
-    cr_tensor *next = multiply(op->name, &shape[d], times, n, shape)
-                          ? NULL
-                          : repeat_blocks(r, outer, times, inner, n, shape);
+    shape[d] = whole[d];
+    cr_tensor *next = repeat_blocks(r, outer, times, inner, n, shape);
     cr_release(r);
     r = next;
   }

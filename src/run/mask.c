@@ -7,29 +7,42 @@
 
 /* ---- nonzero ------------------------------------------------------------------------------------ */
 
-cr_tensor *cr__nonzero(const char *op, cr_tensor *t) {
+/* Runs the kernel that lists nonzero elements of t: into `columns` columns of positions, or (steps
+ * given) into one row of offsets plus 1 by those strides. */
+static cr_tensor *list_nonzero(const char *op, cr_tensor *t, int columns, const int64_t *steps) {
   cr__launch k;
   cr__launch_begin(&k, op, t->storage->device, 0);
   cr__launch_add(&k, t);
   if (cr__launch_run(&k, CR__K_count_true)) return NULL;
-  int64_t shape[] = {k.i[0], t->ndim};
-  cr_tensor *rows = cr__new(op, CR_INT64, t->storage->device, 2, shape);
-  if (!rows) return NULL;
+  int64_t shape[] = {k.i[0], columns};
+  cr_tensor *list = cr__new(op, CR_INT64, t->storage->device, steps ? 1 : 2, shape);
+  if (!list) return NULL;
   cr__launch_begin(&k, op, t->storage->device, 1);
-  cr__launch_add(&k, rows);
+  cr__launch_add(&k, list);
   cr__launch_add(&k, t);
-  if (cr__launch_run(&k, CR__K_nonzero) == 0) return rows;
-  cr_release(rows);
+  k.i[0] = steps != NULL;
+  if (steps) memcpy(&k.i[1], steps, t->ndim * sizeof *steps);
+  if (cr__launch_run(&k, CR__K_nonzero) == 0) return list;
+  cr_release(list);
   return NULL;
+}
+
+cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *steps) {
+  int64_t one = 1, none = 0;
+  cr_tensor *wide =
+      mask->ndim ? cr_retain(mask) : cr__alias(mask, 1, &one, &one, mask->offset);
+  cr_tensor *list = wide ? list_nonzero(op, wide, 1, mask->ndim ? steps : &none) : NULL;
+  cr_release(wide);
+  return list;
 }
 
 int cr__run_nonzero(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  if (t->ndim > 0) return cr__give(cr__nonzero(op->name, t), out);
+  if (t->ndim > 0) return cr__give(list_nonzero(op->name, t, t->ndim, NULL), out);
   int64_t one = 1; /* a row of no columns if the only element is not zero */
   cr_tensor *wide = cr__alias(t, 1, &one, &one, t->offset);
-  cr_tensor *rows = wide ? cr__nonzero(op->name, wide) : NULL;
+  cr_tensor *rows = wide ? list_nonzero(op->name, wide, 1, NULL) : NULL;
   if (rows) {
     int64_t shape[] = {cr__sizes(rows)[0], 0};
     out[0] = cr__new(op->name, CR_INT64, t->storage->device, 2, shape);

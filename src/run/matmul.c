@@ -131,17 +131,17 @@ int cr__run_bmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
 }
 
 /* Adds to k, as what the product is added to, t broadcast to n x m. */
-static int add_added(const cr_op *op, cr__launch *k, cr_tensor *t, const char *param, cr_tensor *product) {
+static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *param, cr_tensor *product) {
   int64_t shape[CR_MAX_DIMS] = {0}, stride[CR_MAX_DIMS];
   const int64_t *want = cr__sizes(product);
   int ndim = product->ndim;
   for (int i = 0; i < ndim; i++) shape[i] = want[i];
   cr__text a, b;
-  int code = check_dtypes(op->name, product, t);
+  int code = check_dtypes(op, product, t);
   if (code) return code;
-  code = cr__broadcast_into(op->name, &ndim, shape, t->ndim, cr__sizes(t));
+  code = cr__broadcast_into(op, &ndim, shape, t->ndim, cr__sizes(t));
   if (code || ndim != 2 || shape[0] != want[0] || shape[1] != want[1]) {
-    return cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not broadcast to the product's shape %s", op->name,
+    return cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not broadcast to the product's shape %s", op,
                     param, cr__shape_text(t->ndim, cr__sizes(t), &a),
                     cr__shape_text(product->ndim, want, &b));
   }
@@ -164,7 +164,8 @@ static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transp
   add_factor(&k, t, false);
   add_factor(&k, a, false);
   add_view(&k, b, shape, stride);
-  int code = added ? add_added(op, &k, added, param, t) : 0;
+  const char *name = op->id == CR__OP_affine ? "linear" : op->name; /* affine serves linear alone */
+  int code = added ? add_added(name, &k, added, param, t) : 0;
   return cr__give_if(code ? code : cr__launch_run(&k, CR__K_gemm), t, out);
 }
 
@@ -365,6 +366,17 @@ static int check_fits(const cr_op *op, const cr_tensor *self, const cr_tensor *a
                   cr__shape_text(self->ndim, cr__sizes(self), &s), cr__shape_text(n, want, &p));
 }
 
+/* Returns beta times self. For beta 0 that is zero whatever self holds, NaN too, but still a function
+ * of self, so that self gets a gradient of zeros; NULL where nobody would notice. */
+static cr_tensor *start_of(cr_tensor *self, cr_value beta) {
+  if (!is_number(beta, 0)) return scaled(self, beta);
+  if (!cr_requires_grad(self) || !cr_grad_enabled()) return NULL;
+  cr_value all = cr__do(CR__OP_scalar_tensor, (cr_value[]){cr_bool(true), cr_none(), cr_none()});
+  cr_tensor *t = cr__op1(CR__OP_where, (cr_value[]){all, cr_int(0), cr_of(self)});
+  cr__drop(all);
+  return t;
+}
+
 /* addmm, addmv, baddbmm: beta self + alpha (a b), alpha taken to a. */
 int cr__run_addmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
@@ -373,20 +385,19 @@ int cr__run_addmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   if (!code) code = check_fits(op, self, a, b);
   if (code) return code;
   int id = op->id == CR__OP_addmm ? CR__OP_mm : op->id == CR__OP_addmv ? CR__OP_mv : CR__OP_bmm;
-  cr_tensor *left = scaled(a, args[4]), *sum = NULL;
-  if (is_number(args[3], 0)) {
-    sum = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
-  } else if (id == CR__OP_mm) {
-    cr_tensor *start = scaled(self, args[3]);
+  cr_tensor *start = start_of(self, args[3]), *left = scaled(a, args[4]), *sum = NULL;
+  bool started = start || !is_number(args[3], 0);
+  if (started && id == CR__OP_mm) {
     sum = cr__op1(CR__OP_mm_add, (cr_value[]){cr_of(start), cr_of(left), cr_of(b)});
-    cr_release(start);
   } else {
-    cr_tensor *start = scaled(self, args[3]);
-    cr_tensor *product = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
+    sum = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
+  }
+  if (started && id != CR__OP_mm) {
+    cr_tensor *product = sum;
     sum = cr__op1(CR__OP_add, (cr_value[]){cr_of(start), cr_of(product)});
-    cr_release(start);
     cr_release(product);
   }
+  cr_release(start);
   cr_release(left);
   return cr__give(sum, out);
 }

@@ -27,7 +27,8 @@ int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_va
                     const char *name, bool add);
 /* A plan for indices (elements may be NULL) by the rules of NumPy. Release p->index. */
 int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__plan *p);
-/* The positions of nonzero elements of t (at least 1 dim): a row each, a column per dim. */
-cr_tensor *cr__nonzero(const char *op, cr_tensor *t);
+/* The true elements of a mask, as offsets plus 1 in a tensor with the strides `steps` along the
+ * mask's dims; a 0-dim mask gives one offset or none. */
+cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *steps);
 
 #endif

@@ -83,7 +83,9 @@ static int spread_recipe(const cr_op *op, const cr_value *args, int64_t n, recip
 }
 
 static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
-  cr_dtype dtype = args[3].kind == CR_NONE ? (cr_dtype)args[0].u.t->dtype : (cr_dtype)args[3].u.i;
+  cr_value asked = op->nparam > 3 ? args[3] : cr_none();
+  cr_dtype dtype = cr__dtype_or(asked, (cr_dtype)args[0].u.t->dtype);
+  if (op->id == CR__OP_mean_or_zero && n == 0) n = 1;
   *r = (recipe){.fold = CR__FOLD_SUM, .finish = CR__FINISH_DIVIDE, .compute = dtype,
                 .result = dtype, .number = (double)n};
   return cr__need_float(op->name, dtype, "convert it, or name a float dtype");
@@ -99,7 +101,7 @@ static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r
     if (cr__is_float(dtype)) r->map = CR__MAP_NAN_TO_ZERO;
     if (cr__is_float(dtype) && !cr__is_float(r->compute)) r->compute = dtype;
     break;
-  case CR__OP_mean: return mean_recipe(op, args, n, r);
+  case CR__OP_mean: case CR__OP_mean_or_zero: return mean_recipe(op, args, n, r);
   case CR__OP_var: case CR__OP_std: return spread_recipe(op, args, n, r);
   case CR__OP_count_nonzero: *r = (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, dtype, CR_INT64, 0, 0}; break;
   case CR__OP_all: *r = (recipe){CR__FOLD_MIN, CR__MAP_NONZERO, 0, dtype, truth, 0, 0}; break;
@@ -145,7 +147,7 @@ int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   (void)nout;
   cr_tensor *self = args[0].u.t;
   double p = args[1].kind == CR_FLOAT ? args[1].u.f : (double)args[1].u.i;
-  cr_dtype dtype = args[4].kind == CR_NONE ? (cr_dtype)self->dtype : (cr_dtype)args[4].u.i;
+  cr_dtype dtype = cr__dtype_or(args[4], (cr_dtype)self->dtype);
   uint32_t mask;
   int code = cr__fold_mask(op->name, args[2], self->ndim, &mask);
   if (!code) code = cr__need_float(op->name, dtype, "convert it, or name a float dtype");

@@ -208,10 +208,9 @@ int cr__run_diag(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
 /* ---- Pieces ---------------------------------------------------------------------------------------------- */
 
 /* Gives views of the listed sizes along dim d; releases them all if one fails. */
-static int give_pieces(const cr_op *op, cr_tensor *t, int d, int n, const int64_t *sizes,
-                       cr_tensor **out, int *nout) {
+static int give_pieces(cr_tensor *t, int d, int n, const int64_t *sizes, cr_tensor **out,
+                       int *nout) {
   int64_t start = 0;
-  (void)op;
   for (int i = 0; i < n; start += sizes[i++]) {
     out[i] = cr__range_view(t, d, start, sizes[i], 1);
     if (!out[i]) return cr__undo(out, i);
@@ -224,13 +223,13 @@ static int refuse_pieces(const cr_op *op, int d, int64_t n) {
   return cr__fail(CR_E_ARGUMENT,
                   "%s: dim %d would fall into %lld pieces; a call returns at most %d; use select or "
                   "narrow",
-                  op->name, d + 1, (long long)n, CR_MAX_OUTPUTS);
+                  op->lua, d + 1, (long long)n, CR_MAX_OUTPUTS);
 }
 
 static int find_dim(const cr_op *op, const cr_tensor *t, const cr_value *dim, int *d) {
   if (t->ndim == 0)
-    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor cannot be taken apart", op->name);
-  return cr__wrap_dim(op->name, "dim", dim->u.i, t->ndim, d);
+    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor cannot be taken apart", op->lua);
+  return cr__wrap_dim(op->lua, "dim", dim->u.i, t->ndim, d);
 }
 
 /* Pieces of one size along d; the last one may be smaller. An empty dim gives one empty piece. */
@@ -240,7 +239,7 @@ static int give_equal(const cr_op *op, cr_tensor *t, int d, int64_t size, cr_ten
   int64_t n = total == 0 ? 1 : total / size + (total % size != 0);
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
   for (int i = 0; i < n; i++) sizes[i] = i < n - 1 ? size : total - (n - 1) * size;
-  return give_pieces(op, t, d, (int)n, sizes, out, nout);
+  return give_pieces(t, d, (int)n, sizes, out, nout);
 }
 
 int cr__run_split(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -249,7 +248,7 @@ int cr__run_split(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   int64_t size = args[1].u.i;
   if (size < 0 || (size == 0 && cr__sizes(args[0].u.t)[d] != 0))
     return cr__fail(CR_E_ARGUMENT, "%s: pieces of size %lld are impossible; size must be at least 1",
-                    op->name, (long long)size);
+                    op->lua, (long long)size);
   return give_equal(op, args[0].u.t, d, size, out, nout);
 }
 
@@ -259,11 +258,11 @@ int cr__run_chunk(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   int64_t chunks = args[1].u.i, total = cr__sizes(args[0].u.t)[d];
   if (chunks < 1)
     return cr__fail(CR_E_ARGUMENT, "%s: %lld chunks are impossible; chunks must be at least 1",
-                    op->name, (long long)chunks);
+                    op->lua, (long long)chunks);
   if (total == 0) { /* as many empty ones as asked for */
     int64_t sizes[CR_MAX_OUTPUTS] = {0};
     if (chunks > CR_MAX_OUTPUTS) return refuse_pieces(op, d, chunks);
-    return give_pieces(op, args[0].u.t, d, (int)chunks, sizes, out, nout);
+    return give_pieces(args[0].u.t, d, (int)chunks, sizes, out, nout);
   }
   return give_equal(op, args[0].u.t, d, total / chunks + (total % chunks != 0), out, nout);
 }
@@ -281,10 +280,10 @@ int cr__run_split_with_sizes(const cr_op *op, const cr_value *args, cr_tensor **
   }
   cr__text text;
   if (!fits || left != 0)
-    return cr__fail(CR_E_SHAPE, "%s: sizes %s do not add up to the size %lld of dim %d", op->name,
+    return cr__fail(CR_E_SHAPE, "%s: sizes %s do not add up to the size %lld of dim %d", op->lua,
                     cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, sizes, &text),
                     (long long)cr__sizes(args[0].u.t)[d], d + 1);
-  return give_pieces(op, args[0].u.t, d, n, sizes, out, nout);
+  return give_pieces(args[0].u.t, d, n, sizes, out, nout);
 }
 
 int cr__run_unbind(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -294,7 +293,7 @@ int cr__run_unbind(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int64_t n = cr__sizes(t)[d];
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
   for (int i = 0; i < n; i++) {
-    out[i] = position(op->name, t, d + 1, i + 1);
+    out[i] = position(op->lua, t, d + 1, i + 1);
     if (!out[i]) return cr__undo(out, i);
   }
   *nout = (int)n;

@@ -166,6 +166,14 @@ int cr__run_t(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout)
   return cr__give(cr__op1(CR__OP_transpose, (cr_value[]){args[0], cr_int(1), cr_int(2)}), out);
 }
 
+int cr__run_mT(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  if (args[0].u.t->ndim < 2)
+    return cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of %d", op->name,
+                    args[0].u.t->ndim);
+  return cr__give(cr__op1(CR__OP_transpose, (cr_value[]){args[0], cr_int(-2), cr_int(-1)}), out);
+}
+
 int cr__run_movedim(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;

@@ -1,0 +1,50 @@
+-- capi_spec.lua: builds and runs spec/c/*.c against the library of the build under test.
+
+local shell = require "spec.support.shell"
+
+local flags = "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Isrc -Ibuild/gen"
+
+describe("the C API", function()
+  local folder = shell.folder()
+  teardown(function() os.execute("rm -rf " .. folder) end)
+
+  local sanitizer = shell.build:match "asan" and "-fsanitize=address" or shell.build:match "ubsan" and "-fsanitize=undefined"
+    or shell.build:match "tsan" and "-fsanitize=thread" or ""
+
+  it("keeps what its header promises", function()
+    local text, status = shell.run(("env -u LD_PRELOAD cc -g %s %s spec/c/api.c -o %s/api -L%s/lib -lcresset -lpthread " ..
+      "-Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, folder, shell.build, shell.build))
+    assert.equal(0, status, text)
+    text, status = shell.run(folder .. "/api")
+    assert.equal("", text)
+    assert.equal(0, status)
+  end)
+
+  it("is a header that C and C++ read without anything before it", function()
+    for _, compiler in ipairs { "cc -x c -std=c11", "c++ -x c++ -std=c++17" } do
+      local text, status = shell.run(("env -u LD_PRELOAD %s -Wall -Wextra -Werror -fsyntax-only -Isrc -Ibuild/gen -"):format(
+        compiler), '#include "cresset.h"\nint main(void) { return 0; }\n')
+      assert.equal(0, status, text)
+    end
+  end)
+
+  it("is all that the library shows to programs", function()
+    local text = shell.run(("nm -D --defined-only %s/lib/libcresset.so"):format(shell.build))
+    local alien = {}
+    for name in text:gmatch " [TDBRVW] ([%w_]+)" do
+      if not name:find "^cr_" then alien[#alien + 1] = name end
+    end
+    assert.same({}, alien)
+  end)
+
+  it("holds no symbol of Lua", function()
+    local text = shell.run(("nm -D %s/lib/libcresset.so"):format(shell.build))
+    assert.is_nil(text:find " lua_" or text:find " luaL_")
+  end)
+
+  it("leaves no liblua among the binding's libraries", function()
+    local text = shell.run(("readelf -d %s/lib/cresset/core.so"):format(shell.build))
+    assert.is_nil(text:find "liblua")
+    assert.truthy(text:find "NODELETE")
+  end)
+end)

@@ -1,0 +1,142 @@
+-- runner_spec.lua: the program `cresset`: scripts, options, the prompt.
+
+local shell = require "spec.support.shell"
+local cresset = shell.cresset
+
+local function has(text, ...)
+  for _, words in ipairs { ... } do
+    assert(text:find(words, 1, true), ("lacks '%s': %s"):format(words, text))
+  end
+end
+
+describe("the runner", function()
+  local folder = shell.folder()
+  teardown(function() os.execute("rm -rf " .. folder) end)
+
+  local function script(text)
+    shell.write(folder .. "/script.lua", text)
+    return folder .. "/script.lua"
+  end
+
+  it("runs a script with its arguments", function()
+    local path = script "print(#arg, arg[0] ~= nil, ...) print((require 'cresset').tensor{1,2}:sum():item())"
+    local text, status = cresset(path .. " one 'two words'")
+    assert.equal(0, status)
+    has(text, "2\ttrue\tone\ttwo words", "3")
+  end)
+
+  it("needs no environment, from any folder", function()
+    local here = io.popen("pwd"):read "l"
+    local binary = shell.runner:sub(1, 1) == "/" and shell.runner or here .. "/" .. shell.runner
+    local text = shell.run(("cd / && env -u LUA_PATH -u LUA_CPATH %s %s"):format(binary,
+      script "print(require('cresset').zeros(2):sum():item())"))
+    has(text, "0.0")
+  end)
+
+  it("works through a symbolic link", function()
+    local here = io.popen("pwd"):read "l"
+    local binary = shell.runner:sub(1, 1) == "/" and shell.runner or here .. "/" .. shell.runner
+    os.execute(("ln -sf %s %s/linked"):format(binary, folder))
+    has((shell.run(("env -u LUA_PATH -u LUA_CPATH %s/linked -e 'print(cr.ones(3):sum():item())'"):format(folder))), "3.0")
+  end)
+
+  it("reports an error of a script with a traceback, and fails", function()
+    local text, status = cresset(script "local function f() error 'oh no' end\nf()")
+    assert.equal(1, status)
+    has(text, "script.lua:1: oh no", "traceback")
+  end)
+
+  it("reports a script that is missing or does not parse", function()
+    local text, status = cresset(folder .. "/none.lua")
+    assert.equal(1, status)
+    has(text, "none.lua")
+    text, status = cresset(script "local = 5")
+    assert.equal(1, status)
+    has(text, "script.lua:1:")
+  end)
+
+  it("runs code given with -e, in which cr is the module", function()
+    local text, status = cresset "-e 'x = cr.tensor{1,2,3}' -e 'print(x:sum():item())'"
+    assert.equal(0, status)
+    has(text, "6")
+    text, status = cresset "-e 'error \"bad\"'"
+    assert.equal(1, status)
+    has(text, "bad")
+  end)
+
+  it("prints its version", function()
+    local text, status = cresset "--version"
+    assert.equal(0, status)
+    has(text, "resset " .. require "cresset".version, "Lua 5.4")
+  end)
+
+  it("prints its usage, and refuses unknown options with it", function()
+    local text, status = cresset "--help"
+    assert.equal(0, status)
+    has(text, "usage", "-e", "-i", "--version")
+    text, status = cresset "--nonsense"
+    assert.equal(1, status)
+    has(text, "--nonsense", "usage")
+    text, status = cresset "-e"
+    assert.equal(1, status)
+    has(text, "-e")
+  end)
+
+  it("runs standard input if that is no terminal", function()
+    has((cresset("", "print(require('cresset').tensor{4,5}:sum():item())")), "9")
+    has((cresset("- arg1", "print(...)")), "arg1")
+  end)
+end)
+
+describe("the prompt", function()
+  local home = shell.folder()
+  teardown(function() os.execute("rm -rf " .. home) end)
+
+  -- Types the lines and returns what the session printed.
+  local function session(lines) return (shell.run(("HOME=%s TERM=dumb %s -i"):format(home, shell.runner), lines)) end
+
+  it("prints the values of expressions", function()
+    local text = session "1 + 1\ncr.tensor { 1, 2 }\n'a', nil\n"
+    has(text, "2", "[int64 tensor of size 2]", "a\tnil")
+  end)
+
+  it("keeps globals from line to line", function() has(session "x = cr.ones(3)\nx:sum():item()\n", "3.0") end)
+
+  it("reads chunks that span lines", function()
+    has(session "for i = 1, 3 do\n  print('line ' .. i)\nend\n", "line 1", "line 3")
+    has(session "cr.tensor {\n1, 2,\n3 }:sum():item()\n", "6")
+  end)
+
+  it("shows an error in one line, and its traceback on request", function()
+    local text = session "function f() return cr.ones(2) + cr.ones(3) end\nf()\n1 + 41\n:traceback\n"
+    has(text, "add", "42", "traceback", "in function 'f'")
+    local first = text:match "[^\n]*add[^\n]*\n([^\n]*)"
+    assert.is_nil(first:find "traceback")
+  end)
+
+  it("tells of operations with :help", function() has(session ":help softmax\n", "softmax(") end)
+
+  it("names its commands when one is unknown", function() has(session ":bogus\n", "bogus", ":help") end)
+
+  if shell.exists "script" then
+    -- The same in a terminal, where keys have meanings.
+    local function terminal(keys)
+      local command = ("HOME=%s TERM=xterm script -qec %s /dev/null"):format(home, shell.quote(shell.runner))
+      return (shell.run(command, keys))
+    end
+
+    it("greets and leaves with Ctrl-D in a terminal", function()
+      has(terminal "6 * 7\n\4", "Cresset", "42")
+    end)
+
+    it("completes the methods of a tensor with Tab", function()
+      has(terminal "x = cr.ones(2)\nx:softpl\t(1):sum():item() > 2\n\4", "softplus", "true")
+    end)
+
+    it("keeps its history from one session to the next", function()
+      terminal "remember_me = 5\n\4"
+      local text = terminal "\16\n\4"
+      has(text, "remember_me = 5")
+    end)
+  end
+end)

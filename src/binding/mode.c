@@ -1,0 +1,291 @@
+/* mode.c: modes of the thread: gradients on or off, inference, anomaly, and hooks on saved tensors.
+ *
+ * Holds true: a mode is entered in one of two forms. cr.no_grad(f, ...) calls f in it; cr.no_grad() is
+ * a value for `local _ <close> =`. Both stand on one guard, which puts back what was before, also
+ * after an error, which passes untouched. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback.h"
+
+#define GUARD "cresset.Mode"
+
+typedef struct guard {
+  bool open, grad, inference, anomaly, check_nan, hooks;
+} guard;
+
+static char *trace(void *user);
+
+static int guard_close(lua_State *L) {
+  guard *g = luaL_checkudata(L, 1, GUARD);
+  if (!g->open) return 0;
+  g->open = false;
+  if (g->hooks) cr_saved_hooks_pop();
+  cr_set_inference(g->inference);
+  cr_set_grad_enabled(g->grad);
+  cr_set_anomaly(g->anomaly, g->check_nan, trace, NULL);
+  return 0;
+}
+
+/* Pushes a guard that remembers the present modes. */
+static guard *new_guard(lua_State *L) {
+  guard *g = lua_newuserdatauv(L, sizeof *g, 0);
+  *g = (guard){true, cr_grad_enabled(), cr_inference_enabled(), false, false, false};
+  g->anomaly = cr_anomaly_enabled(&g->check_nan);
+  luaL_setmetatable(L, GUARD);
+  return g;
+}
+
+/* Calls the function at index, behind which are its arguments, under the guard on top. What `enter`
+ * does comes between, so that the guard is closed whatever happens. No yield can leave it. */
+static int call_under(lua_State *L, int index, void (*enter)(void *how), void *how) {
+  lua_insert(L, index);
+  lua_toclose(L, index);
+  enter(how);
+  lua_call(L, lua_gettop(L) - index - 1, LUA_MULTRET);
+  return lua_gettop(L) - index;
+}
+
+/* The two forms of a mode without arguments of its own. */
+static int enter_mode(lua_State *L, const char *op, void (*enter)(void *how), void *how) {
+  if (lua_isnoneornil(L, 1)) {
+    new_guard(L);
+    enter(how);
+    return 1;
+  }
+  if (!cr__lua_callable(L, 1))
+    return cr__lua_error(L, "%s: expected a function to call, or nothing for "
+                            "`local _ <close> = cr.%s()`, got %s", op, op, cr__lua_describe(L, 1));
+  new_guard(L);
+  return call_under(L, 1, enter, how);
+}
+
+/* ---- Gradients and inference ---- */
+
+static void enter_grad(void *on) { cr_set_grad_enabled(*(bool *)on); }
+
+static void enter_inference(void *on) {
+  cr_set_inference(*(bool *)on);
+  if (!*(bool *)on) cr_set_grad_enabled(true);
+}
+
+static int no_grad(lua_State *L) {
+  bool on = false;
+  return enter_mode(L, "no_grad", enter_grad, &on);
+}
+
+static int enable_grad(lua_State *L) {
+  bool on = true;
+  return enter_mode(L, "enable_grad", enter_grad, &on);
+}
+
+/* inference_mode(f, ...), inference_mode(), or inference_mode(on) as a guard. */
+static int inference_mode(lua_State *L) {
+  bool on = true;
+  if (lua_isboolean(L, 1)) {
+    on = lua_toboolean(L, 1);
+    lua_settop(L, 0);
+  }
+  return enter_mode(L, "inference_mode", enter_inference, &on);
+}
+
+static int set_grad_enabled(lua_State *L) {
+  bool on = cr__lua_bool_arg(L, 1, "set_grad_enabled", "on");
+  new_guard(L);
+  cr_set_grad_enabled(on);
+  return 1;
+}
+
+static int is_grad_enabled(lua_State *L) {
+  lua_pushboolean(L, cr_grad_enabled());
+  return 1;
+}
+
+static int is_inference_mode_enabled(lua_State *L) {
+  lua_pushboolean(L, cr_inference_enabled());
+  return 1;
+}
+
+/* ---- Anomaly mode ---- */
+
+/* "a.lua:3, called from b.lua:10": the places in Lua that the present call comes from. May not raise:
+ * lua_getinfo with these letters allocates nothing. */
+static char *trace(void *user) {
+  (void)user;
+  lua_State *L = cr__lua_current;
+  char text[512];
+  size_t n = 0;
+  lua_Debug at;
+  int places = 0;
+  for (int level = 0; L && places < 4 && lua_getstack(L, level, &at); level++) {
+    if (!lua_getinfo(L, "Sl", &at) || at.currentline < 0 || n >= sizeof text) continue;
+    int more = snprintf(text + n, sizeof text - n, "%s%s:%d", places ? ", called from " : "",
+                        at.short_src, at.currentline);
+    n += more > 0 ? (size_t)more : 0;
+    places++;
+  }
+  return places ? strdup(text) : NULL;
+}
+
+static void enter_anomaly(void *check_nan) { cr_set_anomaly(true, *(bool *)check_nan, trace, NULL); }
+
+static bool check_nan_option(lua_State *L, int index) {
+  static const char *const names[] = {"check_nan", NULL};
+  int first = cr__lua_options(L, index, "detect_anomaly", names);
+  bool check = lua_isnil(L, first) || cr__lua_bool_arg(L, first, "detect_anomaly", "check_nan");
+  lua_settop(L, index - 1);
+  return check;
+}
+
+/* detect_anomaly(), detect_anomaly { check_nan = }, detect_anomaly(f, { check_nan = }). */
+static int detect_anomaly(lua_State *L) {
+  bool check_nan = true;
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2)) check_nan = check_nan_option(L, 2);
+  else if (lua_istable(L, 1) && !cr__lua_callable(L, 1)) check_nan = check_nan_option(L, 1);
+  lua_settop(L, lua_gettop(L) > 0 && !lua_isnil(L, 1) ? 1 : 0);
+  return enter_mode(L, "detect_anomaly", enter_anomaly, &check_nan);
+}
+
+/* set_detect_anomaly(on, check_nan = true), until it is set again. */
+static int set_detect_anomaly(lua_State *L) {
+  bool on = cr__lua_bool_arg(L, 1, "set_detect_anomaly", "on");
+  bool check = lua_isnoneornil(L, 2) || cr__lua_bool_arg(L, 2, "set_detect_anomaly", "check_nan");
+  new_guard(L);
+  cr_set_anomaly(on, check, trace, NULL);
+  return 1;
+}
+
+static int is_anomaly_enabled(lua_State *L) {
+  lua_pushboolean(L, cr_anomaly_enabled(NULL));
+  return 1;
+}
+
+/* ---- Hooks on saved tensors ---- */
+
+typedef struct pair { /* shared by the guard's scope and by what was packed in it */
+  atomic_int refs;
+  cr__lua_ref *functions; /* { pack, unpack } */
+} pair;
+
+static void retain_pair(void *user, int by) {
+  pair *p = user;
+  if (atomic_fetch_add(&p->refs, by) + by > 0) return;
+  cr__lua_ref_free(p->functions);
+  free(p);
+}
+
+typedef struct hook_frame {
+  const pair *pair;
+  cr_tensor *t;
+  cr__lua_ref *handle;
+} hook_frame;
+
+static void push_function(lua_State *L, const pair *p, int which) {
+  cr__lua_ref_push(L, p->functions);
+  lua_rawgeti(L, -1, which);
+  lua_remove(L, -2);
+}
+
+static int run_pack(lua_State *L) {
+  hook_frame *fr = lua_touserdata(L, 1);
+  push_function(L, fr->pair, 1);
+  cr__lua_tensor *u = cr__lua_new(L);
+  u->t = cr_retain(fr->t);
+  lua_call(L, 1, 1);
+  fr->handle = cr__lua_ref_new(L, NULL);
+  return 0;
+}
+
+static void *pack(void *user, cr_tensor *t) {
+  hook_frame fr = {user, t, NULL};
+  lua_State *L = cr__lua_state_of(fr.pair->functions);
+  if (!L || cr__lua_protect(L, "pack", "saved_tensors_hooks", run_pack, &fr, 0, 0)) return NULL;
+  return fr.handle;
+}
+
+static int run_unpack(lua_State *L) {
+  hook_frame *fr = lua_touserdata(L, 1);
+  push_function(L, fr->pair, 2);
+  cr__lua_ref_push(L, fr->handle);
+  lua_call(L, 1, 1);
+  cr__lua_tensor *u = cr__lua_test(L, -1);
+  if (!u || !u->t)
+    return cr__lua_error(L, "saved_tensors_hooks: unpack must return a tensor, it returned %s",
+                         cr__lua_describe(L, -1));
+  fr->t = cr_retain(u->t);
+  return 0;
+}
+
+static cr_tensor *unpack(void *user, void *handle) {
+  hook_frame fr = {user, NULL, handle};
+  lua_State *L = cr__lua_state_of(fr.pair->functions);
+  if (!L || cr__lua_protect(L, "unpack", "saved_tensors_hooks", run_unpack, &fr, 0, 0)) return NULL;
+  return fr.t;
+}
+
+static void free_handle(void *user, void *handle) {
+  (void)user;
+  cr__lua_ref_free(handle);
+}
+
+/* Pops the table { pack, unpack } and makes it the innermost pair, which the guard will pop. */
+static void push_hooks(lua_State *L, guard *g) {
+  cr__lua_ref *functions = cr__lua_ref_new(L, NULL);
+  pair *p = malloc(sizeof *p);
+  if (!p) {
+    cr__lua_ref_free(functions);
+    luaL_error(L, "not enough memory");
+  }
+  atomic_init(&p->refs, 1);
+  p->functions = functions;
+  const cr_saved_hooks hooks = {pack, unpack, free_handle, retain_pair, p, NULL};
+  int code = cr_saved_hooks_push(&hooks);
+  retain_pair(p, -1);
+  if (code) cr__lua_raise(L, NULL);
+  g->hooks = true;
+}
+
+static void enter_nothing(void *how) { (void)how; }
+
+/* saved_tensors_hooks(pack, unpack), or with a function and its arguments behind them. */
+static int saved_tensors_hooks(lua_State *L) {
+  static const char *const names[] = {"pack", "unpack", "the third argument"};
+  bool calls = lua_gettop(L) > 2;
+  for (int i = 1; i <= (calls ? 3 : 2); i++)
+    if (!cr__lua_callable(L, i))
+      return cr__lua_error(L, "saved_tensors_hooks: %s must be a function, got %s", names[i - 1],
+                           cr__lua_describe(L, i));
+  cr__lua_sweep(L);
+  guard *g = new_guard(L);
+  lua_createtable(L, 2, 0);
+  for (int i = 1; i <= 2; i++) {
+    lua_pushvalue(L, i);
+    lua_rawseti(L, -2, i);
+  }
+  push_hooks(L, g);
+  return calls ? call_under(L, 3, enter_nothing, NULL) : 1;
+}
+
+/* ---- The module's part ---- */
+
+void cr__lua_open_mode(lua_State *L) {
+  static const luaL_Reg functions[] = {{"no_grad", no_grad},
+                                       {"enable_grad", enable_grad},
+                                       {"inference_mode", inference_mode},
+                                       {"set_grad_enabled", set_grad_enabled},
+                                       {"is_grad_enabled", is_grad_enabled},
+                                       {"is_inference_mode_enabled", is_inference_mode_enabled},
+                                       {"detect_anomaly", detect_anomaly},
+                                       {"set_detect_anomaly", set_detect_anomaly},
+                                       {"is_anomaly_enabled", is_anomaly_enabled},
+                                       {"saved_tensors_hooks", saved_tensors_hooks},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, GUARD);
+  lua_pushcfunction(L, guard_close);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}
