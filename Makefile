@@ -234,7 +234,7 @@ force:
 # $(call with,variant): the environment in which plain Lua finds a variant's build.
 with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
-BUSTED = $(shell command -v busted)
+BUSTED = $(shell command -v busted) --ignore-lua
 
 .PHONY: env demo test asan ubsan tsan bench lint clean
 env:

@@ -60,11 +60,11 @@ int main(void) {
     fprintf(stderr, "%s\n", lua_tostring(L, -1));
     return 1;
   }
-  for (int step = 1; step <= 200; step++) {
+  for (int step = 1; step <= 500; step++) {
     if (call(L, "train_step", 1)) return 1;
     cr_value loss;
     if (cr_item(cr_lua_check(L, -1), &loss)) return 1;
-    if (step == 1 || step % 50 == 0) printf("step %3d: loss %.4f\n", step, loss.u.f);
+    if (step == 1 || step % 100 == 0) printf("step %3d: loss %.4f\n", step, loss.u.f);
     lua_pop(L, 1);
   }
   printf("y = %.2f x + %.2f\n", weights[0], weights[1]);

@@ -84,7 +84,7 @@ local function curve(losses)
   local bars = { " ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" }
   local text = {}
   for column = 1, 60 do
-    local loss = losses[math.ceil(column * #losses / 60)]
+    local loss = losses[1 + (column - 1) * (#losses - 1) // 59]
     text[column] = bars[1 + math.min(8, math.ceil(8 * loss / losses[1]))]
   end
   return table.concat(text)

@@ -21,7 +21,7 @@ describe("a tensor hook", function()
     local order = {}
     for i = 1, 3 do
       x:register_hook(function() order[#order + 1] = i end)
-    end
+    end;
     (x * 1):backward()
     assert.same({ 1, 2, 3 }, order)
   end)
@@ -129,7 +129,7 @@ describe("a post-accumulate hook", function()
 
   it("is for leaves only", function()
     local y = leaf { 1 } * 2
-    fails(function() y:register_post_accumulate_grad_hook(function() end) end, "leaf")
+    fails(function() y:register_post_accumulate_grad_hook(function() end) end, "leaves")
   end)
 
   it("must return nil", function()

@@ -118,25 +118,53 @@ describe("the prompt", function()
 
   it("names its commands when one is unknown", function() has(session ":bogus\n", "bogus", ":help") end)
 
+  describe("on Tab", function()
+    local repl = require "cresset.repl"
+    setup(function() _G.completion_probe = { x = require "cresset".zeros(2), alpha = 1, alphabet = 2 } end)
+    teardown(function() _G.completion_probe = nil end)
+
+    it("completes globals", function()
+      assert.same({ "e", { "completion_probe" } }, { repl.complete "print(completion_prob" })
+    end)
+
+    it("completes what all candidates have in common", function()
+      assert.same({ "pha", { "alpha", "alphabet" } }, { repl.complete "completion_probe.al" })
+    end)
+
+    it("completes methods after a colon and fields after a dot", function()
+      assert.same({ "x", { "log_softmax" } }, { repl.complete "completion_probe.x:log_softma" })
+      assert.same({ "_grad", { "requires_grad" } }, { repl.complete "completion_probe.x.requires" })
+      assert.same({ "", {} }, { repl.complete "completion_probe.x.softma" })
+    end)
+
+    it("finds nothing behind nil", function() assert.same({ "", {} }, { repl.complete "no.such.thing" }) end)
+  end)
+
   if shell.exists "script" then
-    -- The same in a terminal, where keys have meanings.
-    local function terminal(keys)
-      local command = ("HOME=%s TERM=xterm script -qec %s /dev/null"):format(home, shell.quote(shell.runner))
-      return (shell.run(command, keys))
+    -- The same in a terminal, where keys have meanings. Each group of keys waits for the prompt.
+    local function terminal(...)
+      local typed = {}
+      for _, keys in ipairs { ... } do typed[#typed + 1] = "sleep 0.5; printf " .. shell.quote(keys) end
+      typed[#typed + 1] = "sleep 0.5"
+      return (shell.run(("{ %s; } | HOME=%s TERM=xterm timeout 20 script -qec %s /dev/null"):format(
+        table.concat(typed, "; "), home, shell.quote(shell.runner))))
     end
 
     it("greets and leaves with Ctrl-D in a terminal", function()
-      has(terminal "6 * 7\n\4", "Cresset", "42")
+      has(terminal("6 * 7\\n", "\\004"), "Cresset", "42")
     end)
 
     it("completes the methods of a tensor with Tab", function()
-      has(terminal "x = cr.ones(2)\nx:softpl\t(1):sum():item() > 2\n\4", "softplus", "true")
+      has(terminal("x = cr.ones(2)\\n", "x:softpl\\t", "():sum():item() > 2\\n", "\\004"), "softplus", "true")
     end)
 
     it("keeps its history from one session to the next", function()
-      terminal "remember_me = 5\n\4"
-      local text = terminal "\16\n\4"
-      has(text, "remember_me = 5")
+      terminal("remember_me = 5\\n", "\\004")
+      has(terminal("\\020", "\\n", "\\004"), "remember_me = 5")
+    end)
+
+    it("stops what is running, not the session, with Ctrl-C", function()
+      has(terminal("while true do end\\n", "\\003", "6 * 7\\n", "\\004"), "42")
     end)
   end
 end)

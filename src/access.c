@@ -28,7 +28,8 @@ static int foreign_extent(cr_dtype dtype, int ndim, const int64_t *shape, const 
     if (shape[d] == 0) empty = true;
     if (__builtin_mul_overflow(stride[d], shape[d] ? shape[d] - 1 : 0, &span) ||
         __builtin_add_overflow(last, span, &last) || last > INT64_MAX / size - 1)
-      return cr__fail(CR_E_SHAPE, "wrap: stride %lld of dim %d reaches beyond what memory can address",
+      return cr__fail(CR_E_SHAPE,
+                      "wrap: stride %lld of dim %d reaches beyond what memory can address",
                       (long long)stride[d], d + 1);
   }
   *nbytes = empty ? 0 : (size_t)((last + 1) * size);
@@ -102,8 +103,10 @@ int cr_item(cr_tensor *t, cr_value *out) {
   if (!t) return cr__fail_absent("item", "self");
   if (t->numel != 1) {
     cr__text text;
-    return cr__fail(CR_E_SHAPE, "item: only a tensor of one element is a number, this one has %lld "
-                    "(shape %s)", (long long)t->numel, cr__shape_text(t->ndim, cr__sizes(t), &text));
+    return cr__fail(CR_E_SHAPE,
+                    "item: only a tensor of one element is a number, this one has %lld "
+                    "(shape %s)",
+                    (long long)t->numel, cr__shape_text(t->ndim, cr__sizes(t), &text));
   }
   uint64_t element = 0;
   if (fetch(t, &element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define LIST_BYTES (256 << 10) /* that a thread keeps in one list */
+#define CACHED_BYTES (16 << 20) /* that a thread keeps: what a collector frees in one go */
 
 CR__TLS cr__cache *cr__my_cache;
 _Atomic int64_t cr__small_held;
@@ -32,10 +32,8 @@ static void thread_ends(void *cache) {
   ended_objects += c->objects;
   ended_allocations += c->allocations;
   if (c->next) c->next->previous = c->previous;
-  if (c->previous)
-    c->previous->next = c->next;
-  else
-    caches = c->next;
+  if (c->previous) c->previous->next = c->next;
+  else caches = c->next;
   pthread_mutex_unlock(&lock);
   cr__my_cache = NULL;
   free(c);
@@ -84,10 +82,8 @@ static void *take_from_system(size_t n, size_t size) {
     cr_memory_empty_cache(CR_CPU);
     p = malloc(size);
   }
-  if (!p)
-    cr__fail_memory("a small block", n);
-  else
-    atomic_fetch_add_explicit(&cr__small_held, (int64_t)size, memory_order_relaxed);
+  if (!p) cr__fail_memory("a small block", n);
+  else atomic_fetch_add_explicit(&cr__small_held, (int64_t)size, memory_order_relaxed);
   return p;
 }
 
@@ -109,7 +105,7 @@ void *cr__alloc(size_t n) {
     p = take_from_system(n, n);
   } else if ((p = c->small[list]) != NULL) {
     c->small[list] = c->small[list]->next;
-    c->nsmall[list]--;
+    c->small_bytes -= list * CR__GRAIN;
   } else {
     p = take_from_system(n, CR__UNCACHED ? n : list * CR__GRAIN);
   }
@@ -132,11 +128,11 @@ void cr__free(void *p, size_t n) {
   if (CR__LIKELY(c != NULL)) cr__count_own(&c->objects, -1);
   if (CR__UNCACHED || list >= CR__SMALL_LISTS) {
     give_to_system(p, n);
-  } else if (c && c->nsmall[list] * list * CR__GRAIN < LIST_BYTES) {
+  } else if (c && c->small_bytes < CACHED_BYTES) {
     cr__block *b = p;
     b->next = c->small[list];
     c->small[list] = b;
-    c->nsmall[list]++;
+    c->small_bytes += list * CR__GRAIN;
   } else {
     give_to_system(p, list * CR__GRAIN);
   }
@@ -149,8 +145,8 @@ void cr__small_flush(cr__cache *c) {
       c->small[list] = b->next;
       give_to_system(b, list * CR__GRAIN);
     }
-    c->nsmall[list] = 0;
   }
+  c->small_bytes = 0;
 }
 
 /* ---- Failure injection and the pressure on a collector ---- */

@@ -22,9 +22,9 @@
 #define CR__UNCACHED 0 /* 1: every block comes from the system, so that misuse shows */
 #endif
 
-#define CR__GRAIN 16       /* small blocks: a list per multiple of it */
-#define CR__SMALL_LISTS 65 /* up to 1024 bytes */
-#define CR__DATA_LISTS 72  /* data of up to 32 KiB is cached per thread */
+#define CR__GRAIN 16        /* small blocks: a list per multiple of it */
+#define CR__SMALL_LISTS 129 /* up to 2048 bytes */
+#define CR__DATA_LISTS 72   /* data of up to 32 KiB is cached per thread */
 
 typedef struct cr__block {
   struct cr__block *next;
@@ -33,7 +33,7 @@ typedef struct cr__block {
 typedef struct cr__cache {
   cr__block *small[CR__SMALL_LISTS];
   cr__block *data[CR__DATA_LISTS];
-  uint32_t nsmall[CR__SMALL_LISTS];
+  size_t small_bytes; /* in all lists of `small` */
   uint32_t ndata[CR__DATA_LISTS];
   _Atomic int64_t objects;     /* small blocks taken less those given back */
   _Atomic int64_t allocations; /* blocks of both kinds handed out */
@@ -56,7 +56,7 @@ static inline void cr__count_own(_Atomic int64_t *counter, int64_t by) {
 static inline bool cr__injected(cr__cache *c) { return c->fail_in > 0 && --c->fail_in == 0; }
 void cr__cache_totals(int64_t *objects, int64_t *allocations); /* over all threads */
 extern _Atomic int64_t cr__small_held; /* bytes of small blocks, cached ones included */
-void cr__small_flush(cr__cache *c); /* gives cached small blocks back to the system */
+void cr__small_flush(cr__cache *c);    /* gives cached small blocks back to the system */
 
 /* memory.c */
 int cr__over_limit(const char *what, size_t nbytes); /* nonzero with the error set */

@@ -169,7 +169,9 @@ static int apply(const cr_op *op, const cr_value *given, cr_tensor **out, int *n
 
 int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int n;
-  for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
+  if (op->nout != 1)
+    for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
   int code = apply(op, args, out, &n);
   if (nout) *nout = code ? 0 : n;
   return code;
@@ -186,8 +188,9 @@ cr_tensor *cr__op1(int id, const cr_value *args) {
 
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
-  cr_tensor *out[CR_MAX_OUTPUTS] = {NULL};
+  cr_tensor *out[CR_MAX_OUTPUTS];
   int nout = op->nout;
+  out[0] = NULL;
   int code = cr__impls[op->id].run(op, args, out, &nout);
   if (code) return code;
   cr__text a, b;

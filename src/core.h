@@ -126,6 +126,10 @@ int cr__same_device(const char *op, const cr_value *args, int n, cr_device *devi
 /* dst = src with conversion; shapes must be equal (src may be a broadcast view). */
 int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src);
 int cr__fill(const char *op, cr_tensor *dst, cr_value number);
+/* Returns a contiguous copy outside every graph. */
+cr_tensor *cr__snapshot(const char *op, cr_tensor *t);
+/* True if writing `out` element by element could change elements of t that are read later. */
+bool cr__collides(const cr_tensor *t, const cr_tensor *out);
 
 /* ---- Operations (generated table; apply.c) ---- */
 
@@ -204,6 +208,8 @@ int cr__undo(cr_tensor **out, int n); /* releases results after a failure; retur
 /* Elementwise into out, which the caller may write: the in-place and the out= form. */
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out);
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
+/* The dtype that a pointwise operation's operands promote to, before its own rule. */
+cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
 /* Runs `run` below autograd: what it calls records nothing. */
 extern CR__TLS int cr__below; /* > 0: inside a run function */
 
@@ -312,6 +318,7 @@ int cr__hooks_run(cr__hook *list, cr_hook_kind kind, int slot, cr_tensor **grads
 void cr__hooks_free(cr__hook *list);
 int cr__hook_retain(cr_node *n, cr_tensor *t);  /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
+void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
 void cr__tensor_forget(cr_tensor *t); /* drops weak pointers to t and its hooks, before it dies */
 /* Adds g to t's grad as backward does: in place, or a new tensor while recording. Steals g. */
 int cr__accumulate(cr_tensor *t, cr_tensor *g);

@@ -31,8 +31,9 @@ extern "C" {
 #endif
 
 #define CR_VERSION "0.1.0"
-#define CR_MAX_DIMS 16    /* the most dimensions a tensor may have */
-#define CR_MAX_OUTPUTS 64 /* the most tensors one operation or Function may return */
+#define CR_MAX_DIMS 16      /* the most dimensions a tensor may have */
+#define CR_MAX_OUTPUTS 1024 /* the most tensors one operation may return (split, unbind) */
+#define CR_MAX_RESULTS 64   /* the most tensors one custom Function may return */
 
 #if defined(CR_BUILD)
 #define CR_API __attribute__((visibility("default")))
@@ -376,7 +377,7 @@ typedef struct cr_function {
   bool once_differentiable;
 } cr_function;
 
-/* Runs f on the inputs and returns its results in out (room for CR_MAX_OUTPUTS). Steals user. */
+/* Runs f on the inputs and returns its results in out (room for CR_MAX_RESULTS). Steals user. */
 CR_API int cr_function_apply(const cr_function *f, void *user, cr_tensor *const *inputs, int n,
                              cr_tensor **out, int *nout);
 CR_API int cr_context_return(cr_context *ctx, cr_tensor *t); /* borrows t: the next result */

@@ -17,24 +17,24 @@ int cr_device_parse(const char *name, cr_device *device) {
     const char *p = name + 4;
     int ordinal = 0;
     if (*p == ':' && p[1] >= '0' && p[1] <= '9') {
-      for (p++; *p >= '0' && *p <= '9' && ordinal < ORDINALS; p++) ordinal = ordinal * 10 + *p - '0';
+      for (p++; *p >= '0' && *p <= '9' && ordinal < ORDINALS; p++)
+        ordinal = ordinal * 10 + *p - '0';
     }
     if (*p == 0 && ordinal < ORDINALS) {
       *device = CR_CUDA | ordinal;
       return CR_E_OK;
     }
   }
-  return cr__fail(CR_E_DEVICE, "device: \"%.32s\" is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
+  return cr__fail(CR_E_DEVICE,
+                  "device: \"%.32s\" is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
                   name ? name : "");
 }
 
 const char *cr_device_name(cr_device device, char buffer[16]) {
-  if (device == CR_CPU)
-    snprintf(buffer, 16, "cpu");
+  if (device == CR_CPU) snprintf(buffer, 16, "cpu");
   else if ((device & ~(ORDINALS - 1)) == CR_CUDA)
     snprintf(buffer, 16, "cuda:%d", device & (ORDINALS - 1));
-  else
-    snprintf(buffer, 16, "device %d", device % 100000);
+  else snprintf(buffer, 16, "device %d", device % 100000);
   return buffer;
 }
 

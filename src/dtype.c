@@ -32,8 +32,10 @@ cr_dtype cr_default_dtype(void) {
 
 int cr_set_default_dtype(cr_dtype d) {
   if (!valid(d) || cr__category(d) != CR_FLOATING)
-    return cr__fail(CR_E_DTYPE, "set_default_dtype: %s is not a floating dtype (float64, float32, "
-                    "float16 or bfloat16)", cr_dtype_name(d));
+    return cr__fail(CR_E_DTYPE,
+                    "set_default_dtype: %s is not a floating dtype (float64, float32, "
+                    "float16 or bfloat16)",
+                    cr_dtype_name(d));
   atomic_store_explicit(&default_dtype, d, memory_order_relaxed);
   return CR_E_OK;
 }
@@ -79,12 +81,18 @@ bool cr__can_cast(cr_dtype from, cr_dtype to) { return cr__category(from) <= cr_
 /* ---- Numbers as elements ---- */
 
 static uint32_t bits_of(float x) {
-  union { float f; uint32_t u; } v = {x};
+  union {
+    float f;
+    uint32_t u;
+  } v = {x};
   return v.u;
 }
 
 static float float_of(uint32_t u) {
-  union { uint32_t u; float f; } v = {u};
+  union {
+    uint32_t u;
+    float f;
+  } v = {u};
   return v.f;
 }
 
@@ -115,9 +123,7 @@ uint16_t cr__float_to_bfloat(float x) {
 }
 
 /* Truncates; what no int64 can hold becomes the lowest one, as x86 has it. */
-static int64_t to_int(double x) {
-  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN;
-}
+static int64_t to_int(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
 
 void cr__store_scalar(void *out, cr_dtype dtype, const cr_value *number) {
   bool real = number->kind == CR_FLOAT;

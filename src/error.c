@@ -61,10 +61,8 @@ static void fail_v(cr_error c, const char *format, va_list args) {
   va_end(again);
   if (n < 0) local[n = 0] = 0;
   code = c;
-  if (long_one)
-    keep(long_one, (size_t)n);
-  else
-    keep(local, strlen(local));
+  if (long_one) keep(long_one, (size_t)n);
+  else keep(local, strlen(local));
   free(long_one);
 }
 
@@ -136,10 +134,8 @@ static double now(void) {
 }
 
 void cr_interrupt(bool on) {
-  if (on)
-    atomic_fetch_or(&cr__interrupt_flags, 1);
-  else
-    atomic_fetch_and(&cr__interrupt_flags, ~1);
+  if (on) atomic_fetch_or(&cr__interrupt_flags, 1);
+  else atomic_fetch_and(&cr__interrupt_flags, ~1);
 }
 
 void cr_set_deadline(double seconds_from_now) {

@@ -17,9 +17,9 @@ struct cr_context {
   int nin, nresults, nsaved, ndirty, nfixed;
   bool materialize;
   bool *needs; /* per input */
-  cr_tensor *results[CR_MAX_OUTPUTS]; /* owned during forward */
+  cr_tensor *results[CR_MAX_RESULTS]; /* owned during forward */
   cr_tensor **to_save;                /* owned during forward; elements may be NULL */
-  cr_tensor *dirty[CR_MAX_OUTPUTS], *fixed[CR_MAX_OUTPUTS]; /* borrowed during forward */
+  cr_tensor *dirty[CR_MAX_RESULTS], *fixed[CR_MAX_RESULTS]; /* borrowed during forward */
   cr__saved *saved; /* nsaved of them, once there is a node */
 };
 
@@ -117,7 +117,7 @@ static int function_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
   cr_context *c = n->user;
   if (!c->f.backward)
     return cr__fail(CR_E_AUTOGRAD, "%s: has no backward, but a gradient reached it", c->name);
-  cr_tensor *given[CR_MAX_OUTPUTS] = {NULL};
+  cr_tensor *given[CR_MAX_RESULTS] = {NULL};
   bool second = false;
   int code = keep_undefined(c, n, g, given);
   if (c->f.once_differentiable && cr_grad_enabled())
@@ -246,7 +246,7 @@ static int finish(cr_context *c, cr_tensor **out, int *nout) {
   }
   cr_node *n = records ? make_node(c) : NULL;
   if (records && !n) return (int)cr_error_code();
-  cr_tensor *originals[CR_MAX_OUTPUTS];
+  cr_tensor *originals[CR_MAX_RESULTS];
   memcpy(originals, c->results, sizeof originals);
   for (int i = 0; n && i < c->nresults && !code; i++) code = place(c, n, i);
   if (n && !code) code = save_all(c, n, originals);
@@ -283,8 +283,8 @@ int cr_function_apply(const cr_function *f, void *user, cr_tensor *const *inputs
 
 int cr_context_return(cr_context *c, cr_tensor *t) {
   if (!t) return cr__fail_absent(c->name, "result");
-  if (c->nresults == CR_MAX_OUTPUTS)
-    return cr__fail(CR_E_ARGUMENT, "%s: forward returned more than %d tensors", c->name, CR_MAX_OUTPUTS);
+  if (c->nresults == CR_MAX_RESULTS)
+    return cr__fail(CR_E_ARGUMENT, "%s: forward returned more than %d tensors", c->name, CR_MAX_RESULTS);
   c->results[c->nresults++] = cr_retain(t);
   return 0;
 }
@@ -329,8 +329,8 @@ bool cr_context_needs_grad(const cr_context *c, int input) {
 static int mark(const cr_context *c, const char *what, cr_tensor **list, int *count,
                 cr_tensor *const *ts, int n) {
   if (c->node) return cr__fail(CR_E_AUTOGRAD, "%s: %s belongs in forward", c->name, what);
-  if (n > CR_MAX_OUTPUTS)
-    return cr__fail(CR_E_ARGUMENT, "%s: %s takes at most %d tensors", c->name, what, CR_MAX_OUTPUTS);
+  if (n > CR_MAX_RESULTS)
+    return cr__fail(CR_E_ARGUMENT, "%s: %s takes at most %d tensors", c->name, what, CR_MAX_RESULTS);
   for (int i = 0; i < n; i++)
     if (!ts[i]) return cr__fail_absent(c->name, what);
   memcpy(list, ts, (size_t)n * sizeof *ts);

@@ -197,11 +197,10 @@ int cr__edge_of(cr_tensor *t, cr__edge *edge) {
 void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot) {
   cr_node *old = t->grad_fn;
   bool retains = old && (t->flags & CR__RETAIN_GRAD);
-  if (retains) cr__hook_unretain(old, t);
   t->grad_fn = cr_node_retain(n);
   t->slot = slot;
   t->flags &= (uint8_t)~CR__REQUIRES_GRAD;
-  if (retains && cr__hook_retain(n, t)) t->flags &= (uint8_t)~CR__RETAIN_GRAD;
+  if (retains) cr__hook_move_retain(old, n, t);
   cr_node_release(old);
 }
 
@@ -223,7 +222,12 @@ void cr__tensor_forget(cr_tensor *t) {
 
 bool cr_requires_grad(const cr_tensor *t) { return t && cr__requires(t); }
 bool cr_is_leaf(const cr_tensor *t) { return t && !t->grad_fn && !(t->base && is_stale(t)); }
-cr_tensor *cr_grad_of(cr_tensor *t) { return t ? t->grad : NULL; }
+cr_tensor *cr_grad_of(cr_tensor *t) {
+  if (t && !t->grad && !cr_is_leaf(t) && !cr_retains_grad(t))
+    cr__warn("grad: this tensor is not a leaf, so backward leaves no gradient in it; call retain_grad() "
+             "on it before backward");
+  return t ? t->grad : NULL;
+}
 cr_tensor *cr_base(cr_tensor *t) { return t ? t->base : NULL; }
 bool cr_retains_grad(const cr_tensor *t) { return t && (t->flags & CR__RETAIN_GRAD); }
 bool cr_is_inference(const cr_tensor *t) { return t && (t->flags & CR__INFERENCE); }

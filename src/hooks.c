@@ -129,6 +129,20 @@ int cr__hook_retain(cr_node *n, cr_tensor *t) {
   return 0;
 }
 
+/* Moving the entry cannot fail. No hook runs while a list's retain entries are looked at, so unlinking
+ * one disturbs nobody. */
+void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t) {
+  cr__hook **at = &from->hooks;
+  while (*at && (*at)->retain != t) at = &(*at)->next;
+  cr__hook *h = *at;
+  if (!h) return;
+  *at = h->next;
+  h->next = NULL;
+  h->slot = (int)t->slot;
+  for (at = &to->hooks; *at;) at = &(*at)->next;
+  *at = h;
+}
+
 void cr__hook_unretain(cr_node *n, const cr_tensor *t) {
   for (cr__hook *h = n->hooks; h; h = h->next)
     if (h->retain == t) h->retain = NULL;

@@ -47,6 +47,9 @@ int cr__inplace_check(const char *op, cr_tensor *t, bool records) {
     return cr__fail(CR_E_AUTOGRAD, "%s: a tensor made in inference mode cannot be written in place "
                                    "outside it; clone it first",
                     op);
+  /* Such a view does not require grad itself, but its base does. */
+  if (t->base && t->view_kind == CR__VIEW_NO_GRAD && cr__recording() && cr__requires(t->base))
+    return refuse_view(op, t);
   if (!records) return 0;
   if (t->base && t->view_kind != CR__VIEW_PLAIN) return refuse_view(op, t);
   if (cr_is_leaf(t) && (t->flags & CR__REQUIRES_GRAD))
@@ -115,7 +118,7 @@ static int slices_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
   if (!g[0]) return 0;
   cr_value region = read_region(s, cr_of(g[0]));
   if (region.kind != CR_TENSOR) return (int)cr_error_code();
-  cr_tensor *given[CR_MAX_OUTPUTS] = {NULL};
+  cr_tensor *given[CR_MAX_RESULTS] = {NULL}; /* an operation in place has one, a Function these */
   cr_tensor **inner_gi = cr__alloc((size_t)(inner->nedge + 1) * sizeof *inner_gi);
   int code = inner_gi ? 0 : CR_E_MEMORY;
   given[s->slot] = region.u.t;

@@ -61,19 +61,15 @@ static void *map(size_t size) {
 
 static void *system_take(size_t size) {
   void *p = NULL;
-  if (size >= MAP_FROM && !CR__UNCACHED)
-    p = map(size);
-  else if (posix_memalign(&p, 64, size))
-    p = NULL;
+  if (size >= MAP_FROM && !CR__UNCACHED) p = map(size);
+  else if (posix_memalign(&p, 64, size)) p = NULL;
   if (p) atomic_fetch_add_explicit(&reserved, (int64_t)size, memory_order_relaxed);
   return p;
 }
 
 static void system_give(void *p, size_t size) {
-  if (size >= MAP_FROM && !CR__UNCACHED)
-    munmap(p, size);
-  else
-    free(p);
+  if (size >= MAP_FROM && !CR__UNCACHED) munmap(p, size);
+  else free(p);
   atomic_fetch_sub_explicit(&reserved, (int64_t)size, memory_order_relaxed);
 }
 
@@ -116,14 +112,15 @@ int cr__over_limit(const char *what, size_t nbytes) {
   int64_t used = budgeted();
   if (used + (int64_t)nbytes <= most) return CR_E_OK;
   return cr__fail(CR_E_MEMORY,
-                  "out of memory: %s needs %zu bytes, but %lld of the limit of %lld are in use", what,
-                  nbytes, (long long)used, (long long)most);
+                  "out of memory: %s needs %zu bytes, but %lld of the limit of %lld are in use",
+                  what, nbytes, (long long)used, (long long)most);
 }
 
 static void account(int64_t by) {
   int64_t used = atomic_fetch_add_explicit(&allocated, by, memory_order_relaxed) + by;
   int64_t most = atomic_load_explicit(&peak, memory_order_relaxed);
-  while (used > most && !atomic_compare_exchange_weak(&peak, &most, used)) {}
+  while (used > most && !atomic_compare_exchange_weak(&peak, &most, used)) {
+  }
 }
 
 /* ---- Blocks ---- */
@@ -209,10 +206,8 @@ void cr__host_free(void *p, size_t nbytes) {
   size_t size = nbytes;
   unsigned k = class_of(&size);
   account(-(int64_t)nbytes);
-  if (CR__UNCACHED)
-    system_give(p, nbytes ? nbytes : 1);
-  else if (!keep_cached(p, k, size))
-    system_give(p, size);
+  if (CR__UNCACHED) system_give(p, nbytes ? nbytes : 1);
+  else if (!keep_cached(p, k, size)) system_give(p, size);
 }
 
 /* ---- The public section ---- */

@@ -52,7 +52,9 @@ CR__RNG_FN float cr__rng_unit_f32(uint32_t w, int bits) {
 CR__RNG_FN double cr__rng_unit_f64(uint64_t w) { return (double)(int64_t)(w >> 11) * 0x1p-53; }
 
 /* (0, 1), both ends excluded: for logarithms that must be finite and not zero. */
-CR__RNG_FN float cr__rng_open_f32(uint32_t w) { return (float)(int32_t)(w >> 9 << 1 | 1) * 0x1p-24f; }
+CR__RNG_FN float cr__rng_open_f32(uint32_t w) {
+  return (float)(int32_t)(w >> 9 << 1 | 1) * 0x1p-24f;
+}
 CR__RNG_FN double cr__rng_open_f64(uint64_t w) {
   return (double)(int64_t)(w >> 12 << 1 | 1) * 0x1p-53;
 }
@@ -115,8 +117,9 @@ CR__RNG_FN void cr__rng_circle_f32(uint32_t w, float *cosine, float *sine) {
   int32_t rest = (int32_t)(turned & 0x3fffffffu) - 0x20000000;
   float x = (float)rest * 0x1p-30f * 1.57079632679489661923f, z = x * x;
   float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * x + x;
-  float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
-            0.5f * z + 1.0f;
+  float c =
+      ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
+      0.5f * z + 1.0f;
   float a = quarter & 1 ? s : c, b = quarter & 1 ? c : s;
   *cosine = (quarter + 1) & 2 ? -a : a;
   *sine = quarter & 2 ? -b : b;
@@ -147,7 +150,8 @@ CR__RNG_FN void cr__rng_circle_f64(uint64_t w, double *cosine, double *sine) {
 
 /* Two independent standard normal numbers from two words (Box and Muller). */
 CR__RNG_FN void cr__rng_normal_f32(uint32_t w0, uint32_t w1, float *a, float *b) {
-  float u = ((float)(int32_t)(w0 >> 16) * 65536.0f + (float)(int32_t)(w0 & 0xffffu)) * 0x1p-32f + 0x1p-33f;
+  float u = ((float)(int32_t)(w0 >> 16) * 65536.0f + (float)(int32_t)(w0 & 0xffffu)) * 0x1p-32f +
+            0x1p-33f;
   float radius = sqrtf(-2.0f * cr__rng_log_f32(u)), c, s;
   cr__rng_circle_f32(w1, &c, &s);
   *a = radius * c;

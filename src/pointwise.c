@@ -1,5 +1,5 @@
 /* pointwise.c: what happens before the loops of an elementwise operation: promotion, broadcasting,
- * the result; and copies and fills, which are no operations of their own.
+ * the result.
  *
  * Holds true: operands come first in an operation's parameters, its numbers after them. A tensor of
  * 0 dims on the CPU may join tensors of another device: it is read as a number. */
@@ -29,15 +29,20 @@ static cr_dtype computes_in(cr_dtype d) {
 }
 
 static bool accepts(const cr__impl *impl, cr_dtype d) {
-  static const uint8_t bit[] = {
-      [CR_BOOLEAN] = CR__BOOL_OK, [CR_INTEGRAL] = CR__INTS_OK, [CR_FLOATING] = CR__FLOAT_OK};
+  static const uint8_t bit[] =
+      {[CR_BOOLEAN] = CR__BOOL_OK, [CR_INTEGRAL] = CR__INTS_OK, [CR_FLOATING] = CR__FLOAT_OK};
   return impl->dtypes & bit[cr__category(d)];
 }
 
 static int refuse_dtype(const cr_op *op, const cr__impl *impl, cr_dtype d) {
-  static const char *const takes[] = {
-      "nothing", "integers", "bools", "integers and bools", "floats", "floats and integers",
-      "floats and bools", "floats, integers and bools"};
+  static const char *const takes[] = {"nothing",
+                                      "integers",
+                                      "bools",
+                                      "integers and bools",
+                                      "floats",
+                                      "floats and integers",
+                                      "floats and bools",
+                                      "floats, integers and bools"};
   int mask = (impl->dtypes & CR__INTS_OK ? 1 : 0) | (impl->dtypes & CR__BOOL_OK ? 2 : 0) |
              (impl->dtypes & CR__FLOAT_OK ? 4 : 0);
   return cr__fail(CR_E_DTYPE, "%s: cannot compute in %s; it takes %s", op->lua, cr_dtype_name(d),
@@ -92,10 +97,11 @@ static const struct {
   bool ints;
   double exponent;
 } shortcuts[] = {
-    {CR__PW_pow, CR__PW_square, true, 2},        {CR__PW_pow, CR__PW_cube, true, 3},
-    {CR__PW_pow, CR__PW_sqrt, false, 0.5},       {CR__PW_pow, CR__PW_reciprocal, false, -1},
-    {CR__PW_pow, CR__PW_rsqrt, false, -0.5},     {CR__PW_pow, CR__PW_recip_square, false, -2},
-    {CR__PW_pow_d, CR__PW_twice, false, 2},      {CR__PW_pow_d, CR__PW_cube_d, false, 3},
+    {CR__PW_pow, CR__PW_square, true, 2},      {CR__PW_pow, CR__PW_cube, true, 3},
+    {CR__PW_pow, CR__PW_sqrt, false, 0.5},     {CR__PW_pow, CR__PW_reciprocal, false, -1},
+    {CR__PW_pow, CR__PW_rsqrt, false, -0.5},   {CR__PW_pow, CR__PW_recip_square, false, -2},
+    {CR__PW_pow_d, CR__PW_twice, false, 2},    {CR__PW_pow_d, CR__PW_cube_d, false, 3},
+    {CR__PW_pow_d, CR__PW_sqrt_d, false, 0.5},
 };
 
 static void shorten_power(cr__elementwise *e) {
@@ -149,10 +155,8 @@ static int run_flat(const call *c, cr_tensor *out) {
   e.shape = &out->numel;
   set_operand(&e.out, out, &one_step);
   for (int i = 0; i < c->impl->noperand; i++) {
-    if (c->args[i].kind == CR_TENSOR)
-      set_operand(&e.in[i], c->args[i].u.t, &one_step);
-    else
-      set_number(&e.in[i], c->args[i]);
+    if (c->args[i].kind == CR_TENSOR) set_operand(&e.in[i], c->args[i].u.t, &one_step);
+    else set_number(&e.in[i], c->args[i]);
   }
   return run_backend(c, &e);
 }
@@ -291,42 +295,6 @@ int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, in
 
 /* ---- Calls into a given tensor: in place, and out = ---- */
 
-/* The bytes of its storage that t may touch: [*low, *high). */
-static void extent(const cr_tensor *t, int64_t *low, int64_t *high) {
-  int64_t first = t->offset, last = t->offset, size = (int64_t)cr__size_of((cr_dtype)t->dtype);
-  for (int d = 0; d < t->ndim; d++) {
-    int64_t reach = (cr__sizes(t)[d] - 1) * cr__steps(t)[d];
-    if (reach < 0) first += reach;
-    else last += reach;
-  }
-  *low = first * size;
-  *high = t->numel ? (last + 1) * size : first * size;
-}
-
-/* True if writing `out` element by element could change elements of t that are read later. */
-static bool collides(const cr_tensor *t, const cr_tensor *out) {
-  if (t->storage != out->storage || t == out) return false;
-  int64_t low, high, out_low, out_high;
-  extent(t, &low, &high);
-  extent(out, &out_low, &out_high);
-  if (high <= out_low || out_high <= low) return false;
-  size_t bytes = (size_t)t->ndim * sizeof *t->dims;
-  bool same = t->dtype == out->dtype && t->offset == out->offset && t->ndim == out->ndim &&
-              memcmp(cr__sizes(t), cr__sizes(out), bytes) == 0 &&
-              memcmp(cr__steps(t), cr__steps(out), bytes) == 0;
-  return !same;
-}
-
-/* Returns a contiguous copy, or NULL. */
-static cr_tensor *copy_of(const char *op, cr_tensor *t) {
-  cr_tensor *copy = cr__new_like(op, t, (cr_dtype)t->dtype);
-  if (copy && cr__copy(op, copy, t)) {
-    cr_release(copy);
-    return NULL;
-  }
-  return copy;
-}
-
 /* The name of the call in messages: add_ where the result goes into the first argument. */
 static const char *call_name(const call *c, const cr_tensor *out, cr__text *buffer) {
   bool in_place = c->args[0].kind == CR_TENSOR && c->args[0].u.t == out;
@@ -335,12 +303,7 @@ static const char *call_name(const call *c, const cr_tensor *out, cr__text *buff
 }
 
 static int check_out(const call *c, const cr_tensor *out) {
-  cr__text name, have, want;
-  if (!has_shape(out, c->ndim, c->shape))
-    return cr__fail(CR_E_SHAPE, "%s: output with shape %s cannot grow to the broadcast shape %s",
-                    call_name(c, out, &name),
-                    cr__shape_text(out->ndim, cr__sizes(out), &have),
-                    cr__shape_text(c->ndim, c->shape, &want));
+  cr__text name;
   if (!cr__can_cast(c->result, (cr_dtype)out->dtype))
     return cr__fail(CR_E_DTYPE, "%s: the result is %s, which a tensor of %s cannot hold",
                     call_name(c, out, &name), cr_dtype_name(c->result),
@@ -351,6 +314,21 @@ static int check_out(const call *c, const cr_tensor *out) {
   return 0;
 }
 
+/* Plans a call into `out`; *flat as for the pure form. */
+static int plan_into(call *c, const cr_tensor *out, bool *flat) {
+  cr__text name, have, want;
+  const cr_tensor *t = flat_model(c->impl, c->args);
+  *flat = t && out->flags & CR__CONTIGUOUS && has_shape(out, t->ndim, cr__sizes(t));
+  if (*flat) c->device = t->storage->device;
+  int code = *flat ? set_dtypes(c, (cr_dtype)t->dtype) : plan(c);
+  if (code) return code;
+  if (!*flat && !has_shape(out, c->ndim, c->shape))
+    return cr__fail(CR_E_SHAPE, "%s: output with shape %s cannot grow to the broadcast shape %s",
+                    call_name(c, out, &name), cr__shape_text(out->ndim, cr__sizes(out), &have),
+                    cr__shape_text(c->ndim, c->shape, &want));
+  return check_out(c, out);
+}
+
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   call c;
   cr_value safe[CR__MAX_OPERANDS + 4];
@@ -359,14 +337,13 @@ int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   c.op = op;
   c.impl = &cr__impls[op->id];
   c.args = args;
-  int code = plan(&c);
-  if (!code) code = check_out(&c, out);
+  bool flat;
+  int code = plan_into(&c, out, &flat);
   if (code) return code;
-  bool flat = out->flags & CR__CONTIGUOUS && flat_model(c.impl, args);
   memcpy(safe, args, op->nparam * sizeof *args);
   for (int i = 0; i < c.impl->noperand && !code; i++) {
-    if (args[i].kind != CR_TENSOR || !collides(args[i].u.t, out)) continue;
-    cr_tensor *copy = copy_of(op->lua, args[i].u.t);
+    if (args[i].kind != CR_TENSOR || !cr__collides(args[i].u.t, out)) continue;
+    cr_tensor *copy = cr__snapshot(op->lua, args[i].u.t);
     if (!copy) {
       code = cr_error_code();
       break;
@@ -378,66 +355,4 @@ int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!code) code = flat ? run_flat(&c, out) : run_strided(&c, out);
   while (ncopy > 0) cr_release(copies[--ncopy]);
   return code;
-}
-
-/* ---- Copies and fills ---- */
-
-static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
-  cr__launch k;
-  cr__launch_begin(&k, op, dst->storage->device, 1);
-  cr__launch_add(&k, dst);
-  cr__launch_add(&k, src);
-  return cr__launch_run(&k, CR__K_copy);
-}
-
-/* Moves the bytes of two contiguous tensors of one dtype between the host and a device. */
-static int transfer(cr_tensor *dst, cr_tensor *src) {
-  cr_device device = dst->storage->device != CR_CPU ? dst->storage->device : src->storage->device;
-  const cr__backend *backend = cr__backend_of(device);
-  if (!backend) return cr_error_code();
-  size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
-  if (device == dst->storage->device)
-    return backend->copy_from_host(device & 255, cr__data(dst), cr__data(src), nbytes);
-  return backend->copy_to_host(device & 255, cr__data(dst), cr__data(src), nbytes);
-}
-
-/* Between devices only contiguous bytes travel: what is not so is brought into order before or
- * after, on the side where it lies; between two devices they pass through the host. */
-static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
-  cr_tensor *from = src->flags & CR__CONTIGUOUS ? cr_retain(src) : copy_of(op, src);
-  if (!from) return cr_error_code();
-  cr_dtype dtype = (cr_dtype)src->dtype;
-  bool two_devices = dst->storage->device != CR_CPU && src->storage->device != CR_CPU;
-  bool direct = !two_devices && dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
-  cr_device landing = two_devices ? CR_CPU : dst->storage->device;
-  cr_tensor *to = direct ? cr_retain(dst) : cr__new(op, dtype, landing, src->ndim, cr__sizes(src));
-  int code = to ? transfer(to, from) : (int)cr_error_code();
-  if (!code && !direct) code = cr__copy(op, dst, to);
-  cr_release(from);
-  cr_release(to);
-  return code;
-}
-
-int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src) {
-  if (dst->numel == 0) return 0;
-  if (collides(src, dst)) {
-    cr_tensor *copy = copy_of(op, src);
-    int code = copy ? copy_on_device(op, dst, copy) : (int)cr_error_code();
-    cr_release(copy);
-    return code;
-  }
-  if (cr__data(dst) == cr__data(src) && dst->dtype == src->dtype) return 0;
-  if (dst->storage->device != src->storage->device) return copy_across(op, dst, src);
-  return copy_on_device(op, dst, src);
-}
-
-int cr__fill(const char *op, cr_tensor *dst, cr_value number) {
-  cr__launch k;
-  if (dst->numel == 0) return 0;
-  cr__launch_begin(&k, op, dst->storage->device, 1);
-  cr__launch_add(&k, dst);
-  k.i[0] = number.kind;
-  k.i[1] = number.kind == CR_FLOAT ? 0 : number.u.i;
-  k.f[0] = number.kind == CR_FLOAT ? number.u.f : 0;
-  return cr__launch_run(&k, CR__K_fill);
 }

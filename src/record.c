@@ -112,17 +112,27 @@ int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint
     if (fn) {
       s->fn = cr_node_retain(fn);
       s->slot = (uint16_t)t->slot;
+    } else if (CR__UNLIKELY(innermost != NULL)) { /* the unpacked tensor will stand for the leaf */
+      cr__edge e;
+      code = cr__edge_of(t, &e);
+      if (code) return code;
+      s->fn = e.fn;
+      s->slot = 0;
     } else {
       s->flags = CR__SAVED_LEAF;
     }
   }
-  if (CR__UNLIKELY(innermost != NULL) && !(s->flags & CR__SAVED_LEAF)) {
+  if (CR__UNLIKELY(innermost != NULL)) {
     s->v.kind = CR_TENSOR;
     s->v.u.t = NULL;
     return pack(s, t);
   }
   cr_tensor *kept = s->flags & CR__SAVED_LEAF ? cr_retain(t) : cr__alias_same(t);
-  if (!kept) return CR_E_MEMORY;
+  if (!kept) {
+    cr_node_release(s->fn);
+    s->fn = NULL;
+    return CR_E_MEMORY;
+  }
   if (kept != t) {
     kept->flags |= t->flags & CR__NO_VERSION;
     kept->own_version = t->own_version;

@@ -3,9 +3,9 @@
  * Holds true: functions with a choice in them compute both sides, so that loops over them turn into
  * vector code: a call in a branch would not. */
 
-#define PASS1(name)                                                                                \
+#define PASS1(name) \
   CR__SCALAR T F(name)(T x) { return M(name)(x); }
-#define PASS2(name)                                                                                \
+#define PASS2(name) \
   CR__SCALAR T F(name)(T x, T y) { return M(name)(x, y); }
 PASS1(sqrt)
 PASS1(floor)
@@ -137,9 +137,7 @@ CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
 
 /* ---- Activations ---- */
 
-CR__SCALAR T F(log_sigmoid)(T x) {
-  return F(minimum)(x, 0) - M(log1p)(M(exp)(-M(fabs)(x)));
-}
+CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(M(exp)(-M(fabs)(x))); }
 
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
   T soft = M(log1p)(M(exp)(x * beta)) / beta;
@@ -154,9 +152,7 @@ CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
 
 /* The distribution function and the density of the normal distribution. */
 CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * M(erfc)(x * -(T)0.70710678118654752440); }
-CR__SCALAR T F(normal_pdf)(T x) {
-  return M(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794;
-}
+CR__SCALAR T F(normal_pdf)(T x) { return M(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
 
 /* The argument of tanh in gelu's approximation. */
 CR__SCALAR T F(gelu_inner)(T x) {

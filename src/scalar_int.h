@@ -60,9 +60,7 @@ CR__SCALAR T F(pow)(T x, T y) {
 }
 
 /* A shift by as many bits as there are, or by a negative count, moves every bit out. */
-CR__SCALAR T F(shl)(T x, T y) {
-  return y < 0 || y >= (T)(8 * sizeof(T)) ? 0 : (T)((U)x << y);
-}
+CR__SCALAR T F(shl)(T x, T y) { return y < 0 || y >= (T)(8 * sizeof(T)) ? 0 : (T)((U)x << y); }
 CR__SCALAR T F(shr)(T x, T y) {
   if (y < 0 || y >= (T)(8 * sizeof(T))) return S && x < 0 ? (T)-1 : 0;
   return (T)(x >> y);

@@ -113,8 +113,9 @@ int cr__wrap_index(const char *op, const char *param, int64_t index, int64_t siz
     return CR_E_OK;
   }
   if (index == 0)
-    return cr__fail(CR_E_INDEX, "%s: %s is 0, but positions count from 1 (or from -1, the last one)",
-                    op, param);
+    return cr__fail(CR_E_INDEX,
+                    "%s: %s is 0, but positions count from 1 (or from -1, the last one)", op,
+                    param);
   return cr__fail(CR_E_INDEX, "%s: %s %lld is out of range for a dim of size %lld", op, param,
                   (long long)index, (long long)size);
 }
@@ -130,8 +131,7 @@ int cr__dim_mask(const char *op, const cr_value *dims, int ndim, uint32_t *mask)
   for (int k = 0; k < n; k++) {
     int d = 0;
     if (cr__wrap_dim(op, "dim", is[k], ndim, &d)) return cr_error_code();
-    if (m >> d & 1)
-      return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op, d + 1);
+    if (m >> d & 1) return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op, d + 1);
     m |= UINT32_C(1) << d;
   }
   *mask = n ? m & all : all; /* a 0-dim tensor has no bit to set */
@@ -148,8 +148,9 @@ int cr__broadcast_into(const char *op, int *ndim, int64_t *shape, int bndim,
       cr__text ta, tb;
       return cr__fail(CR_E_SHAPE,
                       "%s: shapes %s and %s do not broadcast: sizes %lld and %lld at dim %d differ "
-                      "and neither is 1", op, cr__shape_text(*ndim, shape, &ta),
-                      cr__shape_text(bndim, bshape, &tb), (long long)a, (long long)b, n - k + 1);
+                      "and neither is 1",
+                      op, cr__shape_text(*ndim, shape, &ta), cr__shape_text(bndim, bshape, &tb),
+                      (long long)a, (long long)b, n - k + 1);
     }
     wide[n - k] = a == 1 ? b : a;
   }
@@ -201,8 +202,9 @@ int cr__infer_size(const char *op, int64_t numel, int ndim, int64_t *shape) {
   for (int d = 0; d < ndim; d++) {
     if (shape[d] == -1) {
       if (free >= 0)
-        return cr__fail(CR_E_SHAPE, "%s: only one size can be left to find out (-1), shape %s has two",
-                        op, cr__shape_text(ndim, shape, &text));
+        return cr__fail(CR_E_SHAPE,
+                        "%s: only one size can be left to find out (-1), shape %s has two", op,
+                        cr__shape_text(ndim, shape, &text));
       free = d;
     } else if (shape[d] < 0) {
       return cr__fail(CR_E_SHAPE, "%s: size %lld of dim %d is negative (shape %s)", op,

@@ -19,8 +19,7 @@ cr__storage *cr__storage_new(cr_device device, size_t nbytes) {
 }
 
 static void destroy(cr__storage *s) {
-  if (s->deleter)
-    s->deleter(s->user);
+  if (s->deleter) s->deleter(s->user);
   else if (s->data && !cr__data_inside(s))
     cr__backend_of(s->device)->free(s->device & 255, s->data, s->nbytes);
   cr__free(s, s->block ? s->block : sizeof *s);

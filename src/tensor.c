@@ -10,9 +10,7 @@
 #define SMALL_DATA 256 /* bytes that may lie in the home block */
 #define ALIGN(n) (((n) + 15) & ~(size_t)15)
 
-static size_t header_size(uint32_t room) {
-  return sizeof(cr_tensor) + 2 * room * sizeof(int64_t);
-}
+static size_t header_size(uint32_t room) { return sizeof(cr_tensor) + 2 * room * sizeof(int64_t); }
 static cr__storage *home_of(cr_tensor *t) { return (cr__storage *)t - 1; }
 
 /* Everything but geometry and storage. */
@@ -60,9 +58,9 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
   const cr__backend *b = NULL;
   if (!inside && !(b = cr__backend_of(device))) return NULL;
   char *tail;
-  cr_tensor *t = home_new(dtype, device, ndim,
-                          CR__CONTIGUOUS | (cr__inference_mode ? CR__INFERENCE : 0),
-                          inside ? nbytes + !nbytes : 0, &tail);
+  cr_tensor *t =
+      home_new(dtype, device, ndim, CR__CONTIGUOUS | (cr__inference_mode ? CR__INFERENCE : 0),
+               inside ? nbytes + !nbytes : 0, &tail);
   if (CR__UNLIKELY(!t)) return NULL;
   cr__storage *s = t->storage;
   s->nbytes = nbytes;
@@ -163,8 +161,7 @@ cr_tensor *cr__alias_same(cr_tensor *t) {
 }
 
 void cr__bump(cr_tensor *t) {
-  if (t->flags & CR__NO_VERSION)
-    t->own_version++;
+  if (t->flags & CR__NO_VERSION) t->own_version++;
   else if (!(t->flags & CR__INFERENCE))
     atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
 }

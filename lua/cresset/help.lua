@@ -56,6 +56,7 @@ local by_hand = {
   set_default_dtype = { "cr.set_default_dtype(dtype)",
     "The dtype of float numbers and of creation; float32 at first." },
   set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
+  gemm_name = { "cr.gemm_name()", "What multiplies large float32 matrices on the CPU: oneDNN, or what is built in." },
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
   memory = { "cr.memory.stats(device), limit(bytes), empty_cache(), reset_peak()", "Bytes that tensors take." },
   set_deadline = { "cr.set_deadline(seconds)", "Calls fail once so many seconds have passed; 0 lifts it." },

@@ -136,7 +136,8 @@ local function check_gradients(results, leaves, wanted)
         if v ~= 0 then return ("no gradient for tensor %d, expected %s"):format(i, wanted[i]) end
       end
     elseif wanted[i] ~= "N" then
-      local problem = values.differs(found[i], "float64", shape, list, 1e-9, 1e-10)
+      -- Some derivatives of PyTorch have constants in single precision (hardsigmoid, the clamp of BCE).
+      local problem = values.differs(found[i], "float64", shape, list, 1e-7, 1e-10)
       if problem then return ("gradient of tensor %d: %s"):format(i, problem) end
     end
   end

@@ -27,7 +27,8 @@ end
 function M.run(command, input)
   local out, given = os.tmpname(), os.tmpname()
   M.write(given, input or "")
-  local _, _, status = os.execute(("{ %s; } < %s > %s 2>&1"):format(command, given, out))
+  local limit = "timeout -k 5 300 sh -c " -- nothing that hangs may hang the specs
+  local _, _, status = os.execute(("%s%s < %s > %s 2>&1"):format(limit, M.quote(command), given, out))
   local text = M.read(out)
   os.remove(out)
   os.remove(given)

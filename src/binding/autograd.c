@@ -16,7 +16,8 @@ static bool flag(lua_State *L, int index, const char *op, const char *name, bool
 }
 
 /* Fills in what backward and grad share, from values that lie at the indices: 0 for no value. */
-static void read_flags(lua_State *L, const char *op, int retain, int create, cr_backward_options *o) {
+static void read_flags(lua_State *L, const char *op, int retain, int create,
+                       cr_backward_options *o) {
   o->create_graph = create && flag(L, create, op, "create_graph", false);
   o->retain_graph = retain ? flag(L, retain, op, "retain_graph", o->create_graph) : o->create_graph;
 }
@@ -82,7 +83,8 @@ static int tensor_backward(lua_State *L) {
 
 /* cr.backward(tensors, { grad_tensors =, retain_graph =, create_graph =, inputs = }) */
 static int module_backward(lua_State *L) {
-  static const char *const names[] = {"grad_tensors", "retain_graph", "create_graph", "inputs", NULL};
+  static const char *const names[] = {"grad_tensors", "retain_graph", "create_graph", "inputs",
+                                      NULL};
   cr_backward_options o = {0};
   lua_settop(L, 2);
   const cr__lua_list *roots = cr__lua_check_list(L, 1, "backward", "tensors", false);
@@ -120,7 +122,9 @@ static int64_t batch_size(lua_State *L, const cr_backward_options *o) {
     const cr_tensor *g = o->gradients[i];
     if (!g) continue;
     if (cr_ndim(g) == 0)
-      cr__lua_error(L, "grad: is_grads_batched needs gradients with a leading dim, gradient %d is 0-dim",
+      cr__lua_error(L,
+                    "grad: is_grads_batched needs gradients with a leading dim, gradient %d is "
+                    "0-dim",
                     i + 1);
     if (n >= 0 && cr_shape(g)[0] != n)
       cr__lua_error(L, "grad: is_grads_batched needs one size of batch, got %lld and %lld",
@@ -168,13 +172,18 @@ static void run_batched(lua_State *L, const cr__lua_list *roots, const cr_backwa
 
 /* cr.grad(outputs, inputs, options): as many values as inputs. */
 static int module_grad(lua_State *L) {
-  static const char *const names[] = {"grad_outputs",      "retain_graph",     "create_graph",
-                                      "allow_unused",      "materialize_grads", "is_grads_batched",
+  static const char *const names[] = {"grad_outputs",
+                                      "retain_graph",
+                                      "create_graph",
+                                      "allow_unused",
+                                      "materialize_grads",
+                                      "is_grads_batched",
                                       NULL};
   cr_backward_options o = {0};
   lua_settop(L, 3);
   const cr__lua_list *roots = cr__lua_check_list(L, 1, "grad", "outputs", false);
-  if (lua_isnil(L, 2)) return cr__lua_error(L, "grad: inputs is missing, a tensor or a table of them");
+  if (lua_isnil(L, 2))
+    return cr__lua_error(L, "grad: inputs is missing, a tensor or a table of them");
   read_inputs(L, "grad", 2, &o);
   bool batched = false;
   int first = lua_isnil(L, 3) ? 0 : cr__lua_options(L, 3, "grad", names);
@@ -184,8 +193,9 @@ static int module_grad(lua_State *L) {
     o.allow_unused = flag(L, first + 3, "grad", "allow_unused", o.materialize);
     batched = flag(L, first + 5, "grad", "is_grads_batched", false);
     if (o.materialize && !o.allow_unused)
-      return cr__lua_error(L, "grad: materialize_grads gives zeros for unused inputs, so allow_unused "
-                              "cannot be false");
+      return cr__lua_error(L,
+                           "grad: materialize_grads gives zeros for unused inputs, so allow_unused "
+                           "cannot be false");
     if (!lua_isnil(L, first))
       set_gradients(cr__lua_check_list(L, first, "grad", "grad_outputs", true), &o);
   }

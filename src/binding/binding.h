@@ -25,10 +25,10 @@ extern const char cr__lua_tensor_tag;
 cr__lua_tensor *cr__lua_new(lua_State *L);
 /* The userdata at index if it is a tensor (closed or not), else NULL. Never raises. */
 static inline cr__lua_tensor *cr__lua_test(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) != sizeof(cr__lua_tensor))
-    return NULL;
   cr__lua_tensor *u = lua_touserdata(L, index);
-  return u->tag == &cr__lua_tensor_tag ? u : NULL;
+  /* The length of light userdata is 0. */
+  if (!u || lua_rawlen(L, index) != sizeof *u || u->tag != &cr__lua_tensor_tag) return NULL;
+  return u;
 }
 /* The tensor at index, borrowed; else an error "<op>: <param> must be a tensor, got ...". */
 cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const char *param);
@@ -132,6 +132,10 @@ void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
 /* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read only
  * once the results' userdata exist, since a finalizer that runs meanwhile may close the tensor. */
 static inline cr_value cr__lua_at(int index) { return (cr_value){CR_TENSOR, index, {0}}; }
+/* The same where the userdata is at hand. */
+static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
+  return (cr_value){CR_TENSOR, index, {.s = (const char *)u}};
+}
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
  * Raises on failure; `as` is for cr__lua_raise_as. The last form is the in-place twin, which pushes

@@ -25,7 +25,8 @@ static void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value 
   for (int i = 0; i < op->nparam; i++) {
     out[i] = args[i];
     if (args[i].kind != CR_TENSOR) continue;
-    cr__lua_tensor *u = lua_touserdata(L, args[i].n);
+    const cr__lua_tensor *u = (const cr__lua_tensor *)args[i].u.s;
+    if (!u) u = lua_touserdata(L, args[i].n);
     if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[i].name);
     out[i] = cr_of(u->t);
   }
@@ -57,7 +58,7 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_valu
     cr__lua_after(L);
     return n;
   }
-  luaL_checkstack(L, op->nout + 4, "no stack for results");
+  if (op->nout > 1) luaL_checkstack(L, op->nout + 4, "no stack for results");
   for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new(L);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);

@@ -18,11 +18,11 @@ typedef struct cr__lua_anchor {
   cr__lua_ref *dead;
 } anchor;
 
-static const char anchor_key;  /* registry: a userdata that holds the state's anchor */
-static const char values_key;  /* registry: the table of values that the core holds */
-static const char trace_key;   /* registry: the traceback of the last error in a callback */
-static const char traced_key;  /* registry: that error */
-static atomic_int dead_count;  /* of all states: is there anything to sweep? */
+static const char anchor_key; /* registry: a userdata that holds the state's anchor */
+static const char values_key; /* registry: the table of values that the core holds */
+static const char trace_key;  /* registry: the traceback of the last error in a callback */
+static const char traced_key; /* registry: that error */
+static atomic_int dead_count; /* of all states: is there anything to sweep? */
 
 __attribute__((tls_model("initial-exec"))) _Thread_local lua_State *cr__lua_current;
 static _Thread_local cr__lua_note *innermost;
@@ -210,8 +210,8 @@ static void forget_traced(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &traced_key);
 }
 
-int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunction body, void *frame,
-                    int nargs, int nresults) {
+int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunction body,
+                    void *frame, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
   if (!lua_checkstack(L, LUA_MINSTACK)) {
     lua_settop(L, base);

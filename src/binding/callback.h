@@ -32,8 +32,8 @@ typedef struct cr__lua_note {
 lua_State *cr__lua_state_of(const cr__lua_ref *ref);
 /* Calls body(frame, the nargs values on top) under protection and pops the values. Returns 0 with
  * nresults values pushed, or the core's error code with nothing. Never raises. */
-int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunction body, void *frame,
-                    int nargs, int nresults);
+int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunction body,
+                    void *frame, int nargs, int nresults);
 bool cr__lua_callable(lua_State *L, int index);
 
 /* hooks.c: adds the function at 2 to the tensor or node at 1 (checked) and pushes its handle. */

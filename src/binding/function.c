@@ -4,28 +4,9 @@
  * node lives, and empty afterwards. Arguments and results that are no tensors never reach the core. */
 #include <string.h>
 
-#include "callback.h"
+#include "function.h"
 
-#define FUNCTION "cresset.Function"
-#define CONTEXT "cresset.Context"
-#define MAX_VALUES 255 /* that forward may return; see context.place */
-
-typedef struct function {
-  bool once, has_backward;
-  char name[64];
-} function;
-enum { FUNCTION_FORWARD = 1, FUNCTION_BACKWARD, FUNCTION_APPLY, FUNCTION_VALUES = FUNCTION_APPLY };
-
-struct frame;
-typedef struct context {
-  void *c; /* the cr_context; NULL before forward and once the graph has let go */
-  struct frame *frame; /* during forward */
-  int nargs, nvalues, ntensors;
-  uint8_t place[CR_MAX_OUTPUTS]; /* of each tensor among forward's values, from 0 */
-  bool is_tensor[];              /* per argument */
-} context;
-enum { CONTEXT_FUNCTION = 1, CONTEXT_FIELDS, CONTEXT_NEEDS, CONTEXT_DIRTY, CONTEXT_FIXED,
-       CONTEXT_VALUES = CONTEXT_FIXED };
+#define MAX_VALUES 255 /* that forward may return; see cr__lua_context.place */
 
 /* One call of the core, on the C stack: forward uses the upper part, backward the lower one. */
 typedef struct frame {
@@ -38,128 +19,8 @@ typedef struct frame {
   cr_tensor **grad_inputs;
 } frame;
 
-static context *context_of(const cr__lua_ref *ref) {
-  return (context *)((char *)ref->owner - offsetof(context, c));
-}
-
-/* ---- The context, as the halves see it ---- */
-
-static context *check_context(lua_State *L, const char *method) {
-  context *x = luaL_testudata(L, 1, CONTEXT);
-  if (!x) cr__lua_error(L, "%s: self must be a Function's context, got %s; call it with a colon", method,
-                        cr__lua_describe(L, 1));
-  if (!x->c) cr__lua_error(L, "%s: the graph of this context has been released", method);
-  return x;
-}
-
-static const char *name_of(lua_State *L) { /* of the context at 1 */
-  lua_getiuservalue(L, 1, CONTEXT_FUNCTION);
-  const function *f = lua_touserdata(L, -1);
-  lua_pop(L, 1); /* the context keeps it */
-  return f->name;
-}
-
-/* Pushes a list of the arguments 2 .. top: tensors, or nil where `holes`. */
-static cr__lua_list *list_of_arguments(lua_State *L, const char *method, bool holes) {
-  int n = lua_gettop(L) - 1;
-  cr__lua_list *list = cr__lua_new_list(L, n);
-  for (int i = 0; i < n; i++) {
-    cr__lua_tensor *u = cr__lua_test(L, i + 2);
-    if (!(u && u->t) && !(holes && lua_isnil(L, i + 2)))
-      cr__lua_error(L, "%s: %s takes tensors%s only, argument %d is %s", name_of(L), method,
-                    holes ? " and nil" : "", i + 1, cr__lua_describe(L, i + 2));
-    list->t[list->n++] = u ? cr_retain(u->t) : NULL;
-  }
-  return list;
-}
-
-static int context_save(lua_State *L) {
-  context *x = check_context(L, "save_for_backward");
-  cr__lua_list *list = list_of_arguments(L, "save_for_backward", true);
-  return cr_context_save(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
-}
-
-static int context_saved(lua_State *L) {
-  context *x = check_context(L, "saved_tensors");
-  int n = 0;
-  cr_context_saved(x->c, NULL, &n);
-  cr__lua_list *list = cr__lua_new_list(L, n);
-  lua_State *outer = cr__lua_enter(L);
-  int code = cr_context_saved(x->c, list->t, &n);
-  cr__lua_leave(outer);
-  if (code) return cr__lua_raise(L, NULL);
-  list->n = n;
-  cr__lua_push_list(L, list);
-  return n;
-}
-
-/* The core compares marked tensors with results by address, so they live until the call is over. */
-static int mark(lua_State *L, const char *method, int slot,
-                int (*f)(cr_context *, cr_tensor *const *, int)) {
-  context *x = check_context(L, method);
-  cr__lua_list *list = list_of_arguments(L, method, false);
-  lua_setiuservalue(L, 1, slot);
-  return f(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
-}
-
-static int context_mark_dirty(lua_State *L) {
-  return mark(L, "mark_dirty", CONTEXT_DIRTY, cr_context_mark_dirty);
-}
-
-static int context_mark_non_differentiable(lua_State *L) {
-  return mark(L, "mark_non_differentiable", CONTEXT_FIXED, cr_context_mark_non_differentiable);
-}
-
-static int context_set_materialize_grads(lua_State *L) {
-  context *x = check_context(L, "set_materialize_grads");
-  cr_context_materialize_grads(x->c, cr__lua_bool_arg(L, 2, "set_materialize_grads", "on"));
-  return 0;
-}
-
-/* Pushes the table of booleans, made at the first request. */
-static int needs_input_grad(lua_State *L, const context *x) {
-  if (lua_getiuservalue(L, 1, CONTEXT_NEEDS) == LUA_TTABLE) return 1;
-  check_context(L, "needs_input_grad");
-  lua_createtable(L, x->nargs, 0);
-  for (int i = 0; i < x->nargs; i++) {
-    lua_pushboolean(L, cr_context_needs_grad(x->c, i));
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, 1, CONTEXT_NEEDS);
-  return 1;
-}
-
-/* Upvalue 1: the methods. All other names are free fields. */
-static int context_index(lua_State *L) {
-  const context *x = luaL_checkudata(L, 1, CONTEXT);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-  if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "needs_input_grad") == 0)
-    return needs_input_grad(L, x);
-  if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) return 0;
-  lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
-  return 1;
-}
-
-static int context_newindex(lua_State *L) {
-  luaL_checkudata(L, 1, CONTEXT);
-  lua_pushvalue(L, 2);
-  bool taken = lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL;
-  if (taken || (lua_type(L, 2) == LUA_TSTRING && !strcmp(lua_tostring(L, 2), "needs_input_grad")))
-    return cr__lua_error(L, "%s: the context's own '%s' cannot be assigned; choose another name",
-                         name_of(L), lua_tostring(L, 2));
-  lua_pop(L, 1);
-  if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) {
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, CONTEXT_FIELDS);
-    lua_replace(L, -2);
-  }
-  lua_insert(L, 2);
-  lua_settable(L, 2); /* not raw: it raises for nil and NaN as any table does */
-  return 0;
+static cr__lua_context *context_of(const cr__lua_ref *ref) {
+  return (cr__lua_context *)((char *)ref->owner - offsetof(cr__lua_context, c));
 }
 
 /* ---- Forward ---- */
@@ -167,7 +28,7 @@ static int context_newindex(lua_State *L) {
 /* frame, context, arguments: the values of forward, among which the core is told of the tensors. */
 static int run_forward(lua_State *L) {
   frame *fr = lua_touserdata(L, 1);
-  context *x = lua_touserdata(L, 2);
+  cr__lua_context *x = lua_touserdata(L, 2);
   lua_remove(L, 1);
   lua_getiuservalue(L, 1, CONTEXT_FUNCTION);
   lua_getiuservalue(L, -1, FUNCTION_FORWARD);
@@ -176,13 +37,15 @@ static int run_forward(lua_State *L) {
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
   int n = lua_gettop(L);
   if (n > MAX_VALUES)
-    return cr__lua_error(L, "%s: forward returned %d values, more than %d", fr->name, n, MAX_VALUES);
+    return cr__lua_error(L, "%s: forward returned %d values, more than %d", fr->name, n,
+                         MAX_VALUES);
   luaL_checkstack(L, 4, "no stack for results");
   for (int i = 0; i < n; i++) {
     cr__lua_tensor *u = cr__lua_test(L, i + 1);
     if (!u) continue;
     if (!u->t)
-      return cr__lua_error(L, "%s: result %d of forward is a tensor that was closed", fr->name, i + 1);
+      return cr__lua_error(L, "%s: result %d of forward is a tensor that was closed", fr->name,
+                           i + 1);
     if (cr_context_return(x->c, u->t)) return cr__lua_raise(L, NULL);
     x->place[x->ntensors++] = (uint8_t)i;
   }
@@ -193,12 +56,13 @@ static int run_forward(lua_State *L) {
 /* The arguments lie on the stack of the apply that called the core; the values are left there. */
 static int forward(cr_context *c, void *user, cr_tensor *const *inputs, int n) {
   (void)inputs;
-  context *x = context_of(user);
+  cr__lua_context *x = context_of(user);
   frame *fr = x->frame;
   lua_State *L = fr->L;
   x->c = c;
   if (!lua_checkstack(L, n + LUA_MINSTACK))
-    return cr_error_set(CR_E_MEMORY, "out of memory: no Lua stack for the arguments of %s", fr->name);
+    return cr_error_set(CR_E_MEMORY, "out of memory: no Lua stack for the arguments of %s",
+                        fr->name);
   lua_pushvalue(L, fr->context);
   for (int i = 0; i < n; i++) lua_pushvalue(L, fr->first + i);
   int code = cr__lua_protect(L, "forward", fr->name, run_forward, fr, n + 1, LUA_MULTRET);
@@ -208,7 +72,7 @@ static int forward(cr_context *c, void *user, cr_tensor *const *inputs, int n) {
 
 /* ---- Backward ---- */
 
-static void push_gradients(lua_State *L, const context *x, const frame *fr) {
+static void push_gradients(lua_State *L, const cr__lua_context *x, const frame *fr) {
   luaL_checkstack(L, x->nvalues + 4, "no stack for gradients");
   int k = 0;
   for (int i = 0; i < x->nvalues; i++) {
@@ -223,15 +87,18 @@ static void push_gradients(lua_State *L, const context *x, const frame *fr) {
   }
 }
 
-static int take_gradient(lua_State *L, const context *x, const frame *fr, int i, int index) {
+static int take_gradient(lua_State *L, const cr__lua_context *x, const frame *fr, int i,
+                         int index) {
   cr__lua_tensor *u = cr__lua_test(L, index);
   if (lua_isnil(L, index)) return 0;
   if (!x->is_tensor[i])
-    return cr__lua_error(L, "%s: gradient %d must be nil, because argument %d is no tensor; backward "
-                            "returned %s for it", fr->name, i + 1, i + 1, cr__lua_describe(L, index));
+    return cr__lua_error(L,
+                         "%s: gradient %d must be nil, because argument %d is no tensor; backward "
+                         "returned %s for it",
+                         fr->name, i + 1, i + 1, cr__lua_describe(L, index));
   if (!u || !u->t)
-    return cr__lua_error(L, "%s: gradient %d must be a tensor or nil, backward returned %s", fr->name,
-                         i + 1, cr__lua_describe(L, index));
+    return cr__lua_error(L, "%s: gradient %d must be a tensor or nil, backward returned %s",
+                         fr->name, i + 1, cr__lua_describe(L, index));
   fr->grad_inputs[i] = cr_retain(u->t);
   return 0;
 }
@@ -239,7 +106,7 @@ static int take_gradient(lua_State *L, const context *x, const frame *fr, int i,
 static int run_backward(lua_State *L) {
   frame *fr = lua_touserdata(L, 1);
   cr__lua_ref_push(L, fr->ref);
-  context *x = lua_touserdata(L, 2);
+  cr__lua_context *x = lua_touserdata(L, 2);
   lua_getiuservalue(L, 2, CONTEXT_FUNCTION);
   lua_getiuservalue(L, 3, FUNCTION_BACKWARD);
   lua_pushvalue(L, 2);
@@ -248,8 +115,11 @@ static int run_backward(lua_State *L) {
   int n = lua_gettop(L) - 3;
   while (n > x->nargs && lua_isnil(L, n + 3)) n--;
   if (n != x->nargs)
-    return cr__lua_error(L, "%s: backward must return one gradient per argument of forward: expected %d "
-                            "gradients, got %d", fr->name, x->nargs, n);
+    return cr__lua_error(L,
+                         "%s: backward must return one gradient per argument of forward: expected "
+                         "%d "
+                         "gradients, got %d",
+                         fr->name, x->nargs, n);
   luaL_checkstack(L, 4, "no stack for gradients");
   for (int i = 0; i < n; i++) take_gradient(L, x, fr, i, i + 4);
   return 0;
@@ -263,25 +133,29 @@ static int backward(cr_context *c, void *user, cr_tensor *const *grad_outputs, i
   if (!L) return cr_error_code();
   cr__lua_ref_push(L, ref);
   lua_getiuservalue(L, -1, CONTEXT_FUNCTION);
-  const function *f = lua_touserdata(L, -1);
+  const cr__lua_function *f = lua_touserdata(L, -1);
   lua_pop(L, 2); /* the reference keeps both */
-  frame fr = {.ref = ref, .name = f->name, .grad_outputs = grad_outputs, .grad_inputs = grad_inputs};
+  frame fr = {.ref = ref,
+              .name = f->name,
+              .grad_outputs = grad_outputs,
+              .grad_inputs = grad_inputs};
   return cr__lua_protect(L, "backward", f->name, run_backward, &fr, 0, 0);
 }
 
 /* ---- The call ---- */
 
-static context *push_context(lua_State *L, int nargs) {
-  context *x = lua_newuserdatauv(L, sizeof *x + (size_t)nargs * sizeof(bool), CONTEXT_VALUES);
+static cr__lua_context *push_context(lua_State *L, int nargs) {
+  cr__lua_context *x =
+      lua_newuserdatauv(L, sizeof *x + (size_t)nargs * sizeof(bool), CONTEXT_VALUES);
   memset(x, 0, sizeof *x + (size_t)nargs * sizeof(bool));
   x->nargs = nargs;
-  luaL_setmetatable(L, CONTEXT);
+  luaL_setmetatable(L, CR__LUA_CONTEXT);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CONTEXT_FUNCTION);
   return x;
 }
 
-static cr__lua_list *push_inputs(lua_State *L, const function *f, context *x) {
+static cr__lua_list *push_inputs(lua_State *L, const cr__lua_function *f, cr__lua_context *x) {
   cr__lua_list *list = cr__lua_new_list(L, x->nargs);
   list->n = x->nargs;
   for (int i = 0; i < x->nargs; i++) {
@@ -295,7 +169,7 @@ static cr__lua_list *push_inputs(lua_State *L, const function *f, context *x) {
 }
 
 /* Replaces those of forward's values that the core has exchanged; others stay the same userdata. */
-static void place_results(lua_State *L, const context *x, cr__lua_list *out, int first) {
+static void place_results(lua_State *L, const cr__lua_context *x, cr__lua_list *out, int first) {
   for (int k = 0; k < out->n; k++) {
     int index = first + x->place[k];
     cr__lua_tensor *u = cr__lua_test(L, index);
@@ -307,14 +181,22 @@ static void place_results(lua_State *L, const context *x, cr__lua_list *out, int
   }
 }
 
+/* The graph may keep the context, so it must not keep tensors that it does not need. */
+static void forget_marked(lua_State *L, int context) {
+  for (int slot = CONTEXT_DIRTY; slot <= CONTEXT_FIXED; slot++) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, context, slot);
+  }
+}
+
 /* The Function at 1, the arguments behind it. */
 static int apply(lua_State *L) {
-  const function *f = luaL_checkudata(L, 1, FUNCTION);
+  const cr__lua_function *f = luaL_checkudata(L, 1, CR__LUA_FUNCTION);
   int nargs = lua_gettop(L) - 1;
   cr__lua_sweep(L);
   luaL_checkstack(L, LUA_MINSTACK, "no stack for a call");
-  context *x = push_context(L, nargs);
-  cr__lua_list *inputs = push_inputs(L, f, x), *out = cr__lua_new_list(L, CR_MAX_OUTPUTS);
+  cr__lua_context *x = push_context(L, nargs);
+  cr__lua_list *inputs = push_inputs(L, f, x), *out = cr__lua_new_list(L, CR_MAX_RESULTS);
   frame fr = {.L = L, .context = nargs + 2, .first = 2, .name = f->name};
   const cr_function how = {f->name, forward, f->has_backward ? backward : NULL, cr__lua_ref_free,
                            f->once};
@@ -327,6 +209,7 @@ static int apply(lua_State *L) {
   int code = cr_function_apply(&how, ref, inputs->t, nargs, out->t, &nout);
   cr__lua_leave(outer);
   x->frame = NULL;
+  forget_marked(L, fr.context);
   if (code) {
     cr__lua_sweep(L);
     return cr__lua_raise(L, NULL);
@@ -334,10 +217,6 @@ static int apply(lua_State *L) {
   out->n = nout;
   luaL_checkstack(L, 4, "no stack for results");
   place_results(L, x, out, lua_gettop(L) - fr.nvalues + 1);
-  for (int slot = CONTEXT_DIRTY; slot <= CONTEXT_FIXED; slot++) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, fr.context, slot);
-  }
   cr__lua_sweep(L);
   cr__lua_after(L);
   return fr.nvalues;
@@ -353,7 +232,7 @@ static int apply_field(lua_State *L) {
 /* ---- The Function itself ---- */
 
 static int function_index(lua_State *L) {
-  const function *f = luaL_checkudata(L, 1, FUNCTION);
+  const cr__lua_function *f = luaL_checkudata(L, 1, CR__LUA_FUNCTION);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "apply") == 0) {
     if (lua_getiuservalue(L, 1, FUNCTION_APPLY) == LUA_TFUNCTION) return 1;
@@ -367,16 +246,18 @@ static int function_index(lua_State *L) {
     lua_pushstring(L, f->name);
     return 1;
   }
-  return cr__lua_error(L, "%s: a Function has no field '%s'; call it, or its 'apply'", f->name, key);
+  return cr__lua_error(L, "%s: a Function has no field '%s'; call it, or its 'apply'", f->name,
+                       key);
 }
 
 static int function_tostring(lua_State *L) {
-  const function *f = luaL_checkudata(L, 1, FUNCTION);
+  const cr__lua_function *f = luaL_checkudata(L, 1, CR__LUA_FUNCTION);
   lua_pushfstring(L, "[Function %s]", f->name);
   return 1;
 }
 
-static void set_half(lua_State *L, const function *f, int index, const char *half, int slot) {
+static void set_half(lua_State *L, const cr__lua_function *f, int index, const char *half,
+                     int slot) {
   if (!lua_isnil(L, index) && !cr__lua_callable(L, index))
     cr__lua_error(L, "Function: %s of %s must be a function, got %s", half, f->name,
                   cr__lua_describe(L, index));
@@ -388,48 +269,40 @@ static void set_half(lua_State *L, const function *f, int index, const char *hal
 static int function_new(lua_State *L) {
   static const char *const fields[] = {"name", "forward", "backward", "once_differentiable", NULL};
   if (lua_type(L, 1) != LUA_TTABLE)
-    return cr__lua_error(L, "Function: the description must be a table with a forward and a backward, "
-                            "got %s", cr__lua_describe(L, 1));
+    return cr__lua_error(L,
+                         "Function: the description must be a table with a forward and a backward, "
+                         "got %s",
+                         cr__lua_describe(L, 1));
   int first = cr__lua_options(L, 1, "Function", fields);
-  const char *name = lua_isnil(L, first) ? "Function"
-                                         : cr__lua_string_arg(L, first, "Function", "name");
-  function *f = lua_newuserdatauv(L, sizeof *f, FUNCTION_VALUES);
+  const char *name =
+      lua_isnil(L, first) ? "Function" : cr__lua_string_arg(L, first, "Function", "name");
+  cr__lua_function *f = lua_newuserdatauv(L, sizeof *f, FUNCTION_VALUES);
   if (strlen(name) >= sizeof f->name || !*name)
-    return cr__lua_error(L, "Function: the name must have 1 to %d characters", (int)sizeof f->name - 1);
+    return cr__lua_error(L, "Function: the name must have 1 to %d characters",
+                         (int)sizeof f->name - 1);
   memset(f, 0, sizeof *f);
   strcpy(f->name, name);
   if (lua_isnil(L, first + 1))
-    return cr__lua_error(L, "Function: %s needs a forward, a function of ctx and the arguments", name);
+    return cr__lua_error(L, "Function: %s needs a forward, a function of ctx and the arguments",
+                         name);
   set_half(L, f, first + 1, "forward", FUNCTION_FORWARD);
   set_half(L, f, first + 2, "backward", FUNCTION_BACKWARD);
   f->has_backward = !lua_isnil(L, first + 2);
   if (!lua_isnil(L, first + 3))
     f->once = cr__lua_bool_arg(L, first + 3, "Function", "once_differentiable");
-  luaL_setmetatable(L, FUNCTION);
+  luaL_setmetatable(L, CR__LUA_FUNCTION);
   return 1;
 }
 
 void cr__lua_open_function(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"save_for_backward", context_save},
-      {"saved_tensors", context_saved},
-      {"mark_dirty", context_mark_dirty},
-      {"mark_non_differentiable", context_mark_non_differentiable},
-      {"set_materialize_grads", context_set_materialize_grads},
-      {NULL, NULL}};
   static const luaL_Reg function_meta[] = {{"__call", apply},
                                            {"__index", function_index},
                                            {"__tostring", function_tostring},
                                            {NULL, NULL}};
-  static const luaL_Reg context_meta[] = {
-      {"__index", context_index}, {"__newindex", context_newindex}, {NULL, NULL}};
-  luaL_newmetatable(L, FUNCTION);
+  luaL_newmetatable(L, CR__LUA_FUNCTION);
   luaL_setfuncs(L, function_meta, 0);
   lua_pop(L, 1);
-  luaL_newmetatable(L, CONTEXT);
-  luaL_newlib(L, methods);
-  luaL_setfuncs(L, context_meta, 1);
-  lua_pop(L, 1);
+  cr__lua_open_context(L);
   lua_pushcfunction(L, function_new);
   lua_setfield(L, -2, "Function");
 }

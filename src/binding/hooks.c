@@ -64,7 +64,9 @@ static int run_post_grad_hook(lua_State *L) {
   push_tensor(L, fr->grads[0]);
   lua_call(L, 1, 1);
   if (lua_isnil(L, -1)) return 0;
-  return cr__lua_error(L, "register_post_accumulate_grad_hook: the hook must return nil, it returned %s",
+  return cr__lua_error(L,
+                       "register_post_accumulate_grad_hook: the hook must return nil, it returned "
+                       "%s",
                        cr__lua_describe(L, -1));
 }
 
@@ -72,15 +74,16 @@ static int run_post_grad_hook(lua_State *L) {
 static int take_gradients(lua_State *L, const frame *fr, const char *op) {
   if (lua_isnil(L, -1)) return 0;
   if (lua_type(L, -1) != LUA_TTABLE)
-    return cr__lua_error(L, "%s: a hook must return a table of gradients or nil, it returned %s", op,
-                         cr__lua_describe(L, -1));
+    return cr__lua_error(L, "%s: a hook must return a table of gradients or nil, it returned %s",
+                         op, cr__lua_describe(L, -1));
   int table = lua_gettop(L);
   cr__lua_list *list = cr__lua_new_list(L, fr->n);
   for (int i = 0; i < fr->n; i++) {
     lua_rawgeti(L, table, i + 1);
     cr__lua_tensor *u = cr__lua_test(L, -1);
     if (lua_toboolean(L, -1) && !(u && u->t))
-      return cr__lua_error(L, "%s: gradient %d that a hook returned must be a tensor or false, got %s",
+      return cr__lua_error(L,
+                           "%s: gradient %d that a hook returned must be a tensor or false, got %s",
                            op, i + 1, cr__lua_describe(L, -1));
     list->t[list->n++] = u ? cr_retain(u->t) : NULL;
     lua_pop(L, 1);
@@ -114,10 +117,10 @@ static int run(lua_CFunction body, frame *fr) {
   return L ? cr__lua_protect(L, "hook", NULL, body, fr, 0, 0) : (int)cr_error_code();
 }
 
-#define CALLBACK(name, body)                                                                       \
-  static int name(void *user, cr_tensor **grads, int n, cr_tensor *const *outs, int nouts) {       \
-    frame fr = {user, grads, n, outs, nouts};                                                      \
-    return run(body, &fr);                                                                         \
+#define CALLBACK(name, body)                                                                 \
+  static int name(void *user, cr_tensor **grads, int n, cr_tensor *const *outs, int nouts) { \
+    frame fr = {user, grads, n, outs, nouts};                                                \
+    return run(body, &fr);                                                                   \
   }
 CALLBACK(call_tensor_hook, run_tensor_hook)
 CALLBACK(call_post_grad_hook, run_post_grad_hook)
@@ -198,10 +201,10 @@ static int queue_callback(lua_State *L) {
 }
 
 void cr__lua_open_hooks(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"register_hook", register_hook},
-      {"register_post_accumulate_grad_hook", register_post_accumulate_grad_hook},
-      {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"register_hook", register_hook},
+                                     {"register_post_accumulate_grad_hook",
+                                      register_post_accumulate_grad_hook},
+                                     {NULL, NULL}};
   static const luaL_Reg handle_methods[] = {{"remove", handle_remove}, {NULL, NULL}};
   luaL_newmetatable(L, HANDLE);
   luaL_newlib(L, handle_methods);

@@ -56,8 +56,10 @@ static int enter_mode(lua_State *L, const char *op, void (*enter)(void *how), vo
     return 1;
   }
   if (!cr__lua_callable(L, 1))
-    return cr__lua_error(L, "%s: expected a function to call, or nothing for "
-                            "`local _ <close> = cr.%s()`, got %s", op, op, cr__lua_describe(L, 1));
+    return cr__lua_error(L,
+                         "%s: expected a function to call, or nothing for "
+                         "`local _ <close> = cr.%s()`, got %s",
+                         op, op, cr__lua_describe(L, 1));
   new_guard(L);
   return call_under(L, 1, enter, how);
 }
@@ -129,7 +131,9 @@ static char *trace(void *user) {
   return places ? strdup(text) : NULL;
 }
 
-static void enter_anomaly(void *check_nan) { cr_set_anomaly(true, *(bool *)check_nan, trace, NULL); }
+static void enter_anomaly(void *check_nan) {
+  cr_set_anomaly(true, *(bool *)check_nan, trace, NULL);
+}
 
 static bool check_nan_option(lua_State *L, int index) {
   static const char *const names[] = {"check_nan", NULL};

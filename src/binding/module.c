@@ -55,6 +55,11 @@ static int get_num_threads(lua_State *L) {
   return 1;
 }
 
+static int gemm_name(lua_State *L) {
+  lua_pushstring(L, cr_gemm_name());
+  return 1;
+}
+
 static int set_num_threads(lua_State *L) {
   int64_t n = cr__lua_int_arg(L, 1, "set_num_threads", "n");
   if (n < 1 || n > 4096)
@@ -133,6 +138,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"set_default_dtype", set_default_dtype},
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
+                                       {"gemm_name", gemm_name},
                                        {"set_deadline", set_deadline},
                                        {"operations", operations},
                                        {"methods", methods},

@@ -149,8 +149,10 @@ void cr__lua_open_node(lua_State *L) {
                                      {"register_hook", register_hook},
                                      {"register_prehook", register_prehook},
                                      {NULL, NULL}};
-  static const luaL_Reg meta[] = {
-      {"__gc", node_gc}, {"__eq", node_eq}, {"__tostring", node_tostring}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", node_gc},
+                                  {"__eq", node_eq},
+                                  {"__tostring", node_tostring},
+                                  {NULL, NULL}};
   luaL_newmetatable(L, SAVED);
   lua_pushcfunction(L, saved_gc);
   lua_setfield(L, -2, "__gc");

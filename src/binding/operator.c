@@ -11,7 +11,7 @@
 static cr_value operand(lua_State *L, const cr_op *op, int index) {
   cr_value v;
   cr__lua_tensor *u = cr__lua_test(L, index);
-  if (u && u->t) return cr__lua_at(index);
+  if (u && u->t) return cr__lua_of(u, index);
   if (u) cr__lua_error(L, "%s: this tensor was closed", op->lua);
   if (cr__lua_to_number(L, index, &v)) return v;
   cr__lua_error(L, "%s: an operand must be a tensor or a number%s, got %s", op->lua,

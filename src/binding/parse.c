@@ -63,7 +63,7 @@ static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
   cr__lua_tensor *u = cr__lua_test(L, index);
   if (u) {
     if (!u->t) return problem(p, "%s: this tensor was closed", p->op->params[i].name);
-    p->args[i] = cr__lua_at(index);
+    p->args[i] = cr__lua_of(u, index);
     return true;
   }
   if (operand && cr__lua_to_number(L, index, &p->args[i])) return true;

@@ -15,31 +15,31 @@ void cr__convert(void *out, int to, const void *in, int from, int64_t n) {
   cr__converter_for(from, to)(n, out, in);
 }
 
-#define GATHER(TYPE)                                                                               \
-  do {                                                                                             \
-    TYPE *to = out;                                                                                \
-    const TYPE *from = in;                                                                         \
-    for (int64_t i = 0; i < n; i++) to[i] = from[i * stride];                                      \
+#define GATHER(TYPE)                                          \
+  do {                                                        \
+    TYPE *to = out;                                           \
+    const TYPE *from = in;                                    \
+    for (int64_t i = 0; i < n; i++) to[i] = from[i * stride]; \
   } while (0)
-#define SCATTER(TYPE)                                                                              \
-  do {                                                                                             \
-    TYPE *to = out;                                                                                \
-    const TYPE *from = in;                                                                         \
-    for (int64_t i = 0; i < n; i++) to[i * stride] = from[i];                                      \
+#define SCATTER(TYPE)                                         \
+  do {                                                        \
+    TYPE *to = out;                                           \
+    const TYPE *from = in;                                    \
+    for (int64_t i = 0; i < n; i++) to[i * stride] = from[i]; \
   } while (0)
-#define SPLAT(TYPE)                                                                                \
-  do {                                                                                             \
-    TYPE *to = out, value;                                                                         \
-    memcpy(&value, element, sizeof value);                                                         \
-    for (int64_t i = 0; i < n; i++) to[i] = value;                                                 \
+#define SPLAT(TYPE)                                \
+  do {                                             \
+    TYPE *to = out, value;                         \
+    memcpy(&value, element, sizeof value);         \
+    for (int64_t i = 0; i < n; i++) to[i] = value; \
   } while (0)
 /* Elements are moved as integers of their size. */
-#define BY_SIZE(size, MOVE)                                                                        \
-  switch (size) {                                                                                  \
-  case 1: MOVE(uint8_t); break;                                                                    \
-  case 2: MOVE(uint16_t); break;                                                                   \
-  case 4: MOVE(uint32_t); break;                                                                   \
-  default: MOVE(uint64_t); break;                                                                  \
+#define BY_SIZE(size, MOVE)       \
+  switch (size) {                 \
+  case 1: MOVE(uint8_t); break;   \
+  case 2: MOVE(uint16_t); break;  \
+  case 4: MOVE(uint32_t); break;  \
+  default: MOVE(uint64_t); break; \
   }
 
 static void gather(void *out, const void *in, size_t size, int64_t stride, int64_t n) {

@@ -24,8 +24,7 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
     char *out = c->to->data + to.offset * c->to_size;
     const char *in = c->from->data + from.offset * c->from_size;
-    if (to.stride[0] == 1)
-      cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
+    if (to.stride[0] == 1) cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
     else if (from.stride[0] == 1)
       cr__write_run(out, c->to->dtype, to.stride[0], in, c->from->dtype, run);
     else
@@ -41,12 +40,12 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
 /* Moves a tile of rows x columns; the target steps by 1 along columns, the source along rows. */
-#define MOVE_TILE(TYPE)                                                                            \
-  do {                                                                                             \
-    TYPE *t = (TYPE *)to;                                                                          \
-    const TYPE *s = (const TYPE *)from;                                                            \
-    for (int64_t r = 0; r < rows; r++)                                                             \
-      for (int64_t k = 0; k < columns; k++) t[r * to_step + k] = s[k * from_step + r];             \
+#define MOVE_TILE(TYPE)                                                                \
+  do {                                                                                 \
+    TYPE *t = (TYPE *)to;                                                              \
+    const TYPE *s = (const TYPE *)from;                                                \
+    for (int64_t r = 0; r < rows; r++)                                                 \
+      for (int64_t k = 0; k < columns; k++) t[r * to_step + k] = s[k * from_step + r]; \
   } while (0)
 
 static void move_tile(char *to, const char *from, size_t size, int64_t rows, int64_t columns,
@@ -74,7 +73,8 @@ static void transpose_band(const copy *c, int across, char *to, const char *from
   int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
   for (int64_t k = 0; k < columns; k += TILE) {
     int64_t m = columns - k < TILE ? columns - k : TILE;
-    move_tile(to + k * size, from + k * from_step * size, (size_t)size, rows, m, to_step, from_step);
+    move_tile(to + k * size, from + k * from_step * size, (size_t)size, rows, m, to_step,
+              from_step);
   }
 }
 
@@ -148,10 +148,10 @@ int cr__cpu_fill(cr__launch *k) {
     while (left > 0) {
       int64_t run = cr__walk_left(&w) < left ? cr__walk_left(&w) : left;
       char *out = to->data + w.offset * size;
-      if (w.stride[0] == 1)
-        cr__splat(out, element, (size_t)size, run);
+      if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
       else
-        for (int64_t j = 0; j < run; j++) memcpy(out + j * w.stride[0] * size, element, (size_t)size);
+        for (int64_t j = 0; j < run; j++)
+          memcpy(out + j * w.stride[0] * size, element, (size_t)size);
       cr__walk_advance(&w, run);
       left -= run;
     }

@@ -54,7 +54,8 @@ const char *cr_gemm_name(void) {
 
 /* The leading dimension of a rows x cols operand, and whether it lies there transposed; false if its
  * elements lie in neither way. */
-static bool leading(int64_t rows, int64_t cols, int64_t row, int64_t col, char *transposed, int64_t *ld) {
+static bool leading(int64_t rows, int64_t cols, int64_t row, int64_t col, char *transposed,
+                    int64_t *ld) {
   if ((col == 1 || cols == 1) && (row >= cols || rows == 1)) {
     *transposed = 'N';
     *ld = rows == 1 && row < cols ? cols : row;
@@ -79,7 +80,8 @@ static int64_t block_of(int64_t k) {
 int cr__dnnl_gemm(const cr__gemm *g) {
   char ta, tb, tc;
   int64_t lda, ldb, ldc;
-  if (!leading(g->m, g->k, g->am, g->ak, &ta, &lda) || !leading(g->k, g->n, g->bk, g->bn, &tb, &ldb) ||
+  if (!leading(g->m, g->k, g->am, g->ak, &ta, &lda) ||
+      !leading(g->k, g->n, g->bk, g->bn, &tb, &ldb) ||
       !leading(g->m, g->n, g->cm, g->cn, &tc, &ldc) || tc != 'N')
     return -1;
   pthread_once(&once, open_shim);
@@ -90,10 +92,12 @@ int cr__dnnl_gemm(const cr__gemm *g) {
   int threads = cr__cpu_threads(work);
   for (int64_t p = 0; p < g->k; p += block) {
     int64_t k = g->k - p < block ? g->k - p : block;
-    int status = sgemm(ta, tb, g->m, g->n, k, a + p * g->ak, lda, b + p * g->bk, ldb, g->add || p ? 1 : 0,
-                       (float *)(void *)g->c, ldc, threads);
+    int status = sgemm(ta, tb, g->m, g->n, k, a + p * g->ak, lda, b + p * g->bk, ldb,
+                       g->add || p ? 1 : 0, (float *)(void *)g->c, ldc, threads);
     if (status && p == 0) return -1;
-    if (status) return cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product (status %d)", status);
+    if (status)
+      return cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product (status %d)",
+                      status);
   }
   return 0;
 }

@@ -33,7 +33,7 @@ static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
 #define CR__D_b8 CR_BOOL
 #define CR__IS_same false
 #define CR__IS_bool true
-#define CR__LOOP(op, suffix, nin, nk, result, expression)                                          \
+#define CR__LOOP(op, suffix, nin, nk, result, expression) \
   [CR__PW_##op][CR__D_##suffix] = CR__IS_##result,
 #include "pointwise.inc"
 };
@@ -45,13 +45,13 @@ typedef enum way { DIRECT, DENSE, GATHERED, REPEATED } way;
 typedef struct plan {
   const cr__elementwise *e;
   cr__loop loop;
-  cr__stream stream;     /* NULL: write as usual */
-  int64_t chunk;         /* multiple of CR__BLOCK and of the period of every repeated operand */
+  cr__stream stream;   /* NULL: write as usual */
+  int64_t chunk;       /* multiple of CR__BLOCK and of the period of every repeated operand */
   int compute, native; /* dtypes that the loop reads and writes */
   size_t size, native_size, out_size;
   way in_way[CR__MAX_OPERANDS], out_way;
   char (*repeated)[CHUNK * 8]; /* buffers filled once, per operand */
-  cr__iter it;           /* operand 0 is the output */
+  cr__iter it;                 /* operand 0 is the output */
   _Alignas(16) char numbers[4 * 8];
 } plan;
 
@@ -70,7 +70,8 @@ static int64_t round_up(int64_t n) { return (n + CR__BLOCK - 1) & ~(int64_t)(CR_
 /* Fills buffer[n ..) up to a whole block with copies of the last element. */
 static void pad(char *buffer, size_t size, int64_t n) {
   int64_t missing = round_up(n) - n;
-  if (missing) cr__splat(buffer + n * (int64_t)size, buffer + (n - 1) * (int64_t)size, size, missing);
+  if (missing)
+    cr__splat(buffer + n * (int64_t)size, buffer + (n - 1) * (int64_t)size, size, missing);
 }
 
 /* ---- Small calls: up to one block, every operand contiguous or one number ---- */
@@ -87,6 +88,14 @@ static void fill_block(char *buffer, const char *from, size_t size, int64_t n) {
   }
   cr__splat(buffer, from + (n - 1) * (int64_t)size, size, CR__BLOCK);
   memcpy(buffer, from, (size_t)n * size);
+}
+
+static void put_block(char *to, const char *buffer, size_t size, int64_t n) {
+  if (size == 4) {
+    for (int64_t i = 0; i < n; i++) ((uint32_t *)to)[i] = ((const uint32_t *)buffer)[i];
+    return;
+  }
+  memcpy(to, buffer, (size_t)n * size);
 }
 
 static void read_small(const plan *p, const cr__operand *in, int64_t n, char *buffer) {
@@ -115,7 +124,8 @@ static void run_small(const plan *p, int64_t n) {
     from[i] = in[i];
   }
   p->loop(CR__BLOCK, out, from, p->numbers);
-  cr__convert(e->out.data, e->out.dtype, out, p->native, n);
+  if (e->out.dtype == p->native) put_block(e->out.data, out, p->out_size, n);
+  else cr__convert(e->out.data, e->out.dtype, out, p->native, n);
 }
 
 static bool is_small(const cr__elementwise *e, int64_t n) {
@@ -164,7 +174,8 @@ static void scatter(const plan *p, cr__walk *w, const char *from, int64_t n) {
 }
 
 /* Where the loop finds n elements of operand i from `position` on. */
-static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t position, int64_t n) {
+static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t position,
+                         int64_t n) {
   const cr__operand *o = &p->e->in[i];
   char *buffer = s->in[i];
   switch (p->in_way[i]) {
@@ -174,8 +185,8 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
     memcpy(buffer, o->data + position * (int64_t)p->size, (size_t)n * p->size);
     break;
   case DENSE:
-    cr__convert(buffer, p->compute,
-                o->data + position * (int64_t)cr__size_of((cr_dtype)o->dtype), o->dtype, n);
+    cr__convert(buffer, p->compute, o->data + position * (int64_t)cr__size_of((cr_dtype)o->dtype),
+                o->dtype, n);
     break;
   default: gather(p, o, &c->in[i], buffer, n);
   }
@@ -192,12 +203,9 @@ static void run_chunk(const plan *p, cursors *c, scratch *s, int64_t position, i
   bool here = whole && !p->stream;
   p->loop(round_up(n), here ? out : s->out, from, p->numbers);
   if (here) return;
-  if (p->out_way == GATHERED)
-    scatter(p, &c->out, s->out, n);
-  else if (whole)
-    p->stream(out, s->out, (size_t)n * p->out_size);
-  else
-    cr__convert(out, p->e->out.dtype, s->out, p->native, n);
+  if (p->out_way == GATHERED) scatter(p, &c->out, s->out, n);
+  else if (whole) p->stream(out, s->out, (size_t)n * p->out_size);
+  else cr__convert(out, p->e->out.dtype, s->out, p->native, n);
 }
 
 static bool all_direct(const plan *p) {
@@ -217,6 +225,7 @@ static void run_range(const plan *p, int64_t begin, int64_t end) {
   }
   for (; begin < end; begin += p->chunk)
     run_chunk(p, &c, &s, begin, end - begin < p->chunk ? end - begin : p->chunk);
+  if (p->stream) p->stream(NULL, NULL, 0);
 }
 
 static void run_threads(const plan *p) {
@@ -377,9 +386,7 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
   p.native_size = cr__size_of((cr_dtype)p.native);
   p.out_size = cr__size_of((cr_dtype)e->out.dtype);
   store_numbers(&p);
-  if (is_small(e, n))
-    run_small(&p, n);
-  else
-    run_general(&p);
+  if (is_small(e, n)) run_small(&p, n);
+  else run_general(&p);
   return 0;
 }

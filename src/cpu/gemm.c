@@ -52,7 +52,9 @@ static blocking plan(const cr__gemm *g) {
 }
 
 /* 16-bit floats are summed in a float32 matrix first. */
-static bool is_narrow(const cr__gemm *g) { return g->dtype == CR_FLOAT16 || g->dtype == CR_BFLOAT16; }
+static bool is_narrow(const cr__gemm *g) {
+  return g->dtype == CR_FLOAT16 || g->dtype == CR_BFLOAT16;
+}
 
 size_t cr__gemm_workspace(const cr__gemm *g) {
   blocking w = plan(g);
@@ -82,10 +84,12 @@ static void store_edge(const cr__gemm *g, char *c, int64_t rows, int64_t cols, i
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t j = 0; j < cols; j++) {
       if (g->dtype == CR_FLOAT64) {
-        double *to = (double *)(void *)c + r * g->cm + j * g->cn, x = ((const double *)tile)[r * width + j];
+        double *to = (double *)(void *)c + r * g->cm + j * g->cn,
+               x = ((const double *)tile)[r * width + j];
         *to = add ? *to + x : x;
       } else {
-        float *to = (float *)(void *)c + r * g->cm + j * g->cn, x = ((const float *)tile)[r * width + j];
+        float *to = (float *)(void *)c + r * g->cm + j * g->cn,
+              x = ((const float *)tile)[r * width + j];
         *to = add ? *to + x : x;
       }
     }
@@ -206,7 +210,7 @@ static void times_vector(const cr__gemm *g, int64_t m, const char *a, int64_t ro
   const cr__gemm_loops *l = cr__gemm_loops_for(g->dtype);
   int64_t size = (int64_t)cr__size_of((cr_dtype)g->dtype), k = g->k, nblock = panels(m, ROWS);
   bool by_columns = row == 1 && step != 1;
-#pragma omp parallel for num_threads(cr__cpu_threads(m * k / 8))
+#pragma omp parallel for num_threads(cr__cpu_threads(m *k / 8))
   for (int64_t block = 0; block < nblock; block++) {
     int64_t first = block * ROWS, rows = least(ROWS, m - first);
     if (by_columns) {

@@ -5,7 +5,8 @@
 
 enum { NAME(COLS) = 2 * LANES };
 
-static void NAME(tile)(int64_t k, const void *a_, const void *b_, void *c_, int64_t step, bool add) {
+static void NAME(tile)(int64_t k, const void *a_, const void *b_, void *c_, int64_t step,
+                       bool add) {
   const T *a = a_, *b = b_;
   T *c = c_;
   V sum[ROWS][2];
@@ -35,8 +36,8 @@ static void NAME(tile)(int64_t k, const void *a_, const void *b_, void *c_, int6
 }
 
 /* Rows of a 16-bit float. */
-static void NAME(pack_narrow)(int dtype, const uint16_t *from, int64_t count, int64_t row, int64_t k,
-                              int64_t step, int width, T *to) {
+static void NAME(pack_narrow)(int dtype, const uint16_t *from, int64_t count, int64_t row,
+                              int64_t k, int64_t step, int width, T *to) {
   for (int64_t i = 0; i < k; i++, to += width) {
     for (int64_t r = 0; r < count; r++) {
       uint16_t x = from[i * step + r * row];
@@ -46,8 +47,8 @@ static void NAME(pack_narrow)(int dtype, const uint16_t *from, int64_t count, in
   }
 }
 
-static void NAME(pack)(int dtype, const char *from_, int64_t count, int64_t row, int64_t k, int64_t step,
-                       int width, void *panel) {
+static void NAME(pack)(int dtype, const char *from_, int64_t count, int64_t row, int64_t k,
+                       int64_t step, int width, void *panel) {
   const T *from = (const T *)(const void *)from_;
   T *to = panel;
   if (dtype == CR_FLOAT16 || dtype == CR_BFLOAT16) {
@@ -55,7 +56,8 @@ static void NAME(pack)(int dtype, const char *from_, int64_t count, int64_t row,
     return;
   }
   if (row == 1 && count == NAME(COLS) && width == NAME(COLS)) {
-    for (int64_t i = 0; i < k; i++) memcpy(to + i * NAME(COLS), from + i * step, NAME(COLS) * sizeof(T));
+    for (int64_t i = 0; i < k; i++)
+      memcpy(to + i * NAME(COLS), from + i * step, NAME(COLS) * sizeof(T));
     return;
   }
   if (count < width) memset(to, 0, (size_t)(k * width) * sizeof(T));
@@ -101,8 +103,8 @@ static double NAME(dot)(int64_t n, const void *x_, int64_t xs, const void *y_, i
   return total;
 }
 
-static void NAME(columns)(int64_t m, int64_t k, const void *a_, int64_t step, const void *x_, int64_t xs,
-                          void *y_) {
+static void NAME(columns)(int64_t m, int64_t k, const void *a_, int64_t step, const void *x_,
+                          int64_t xs, void *y_) {
   enum { BLOCK = 512, WIDE = 4 };
   const T *a = a_, *x = x_;
   T *y = y_;

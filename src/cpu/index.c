@@ -10,39 +10,39 @@
 
 static int refuse(const char *op, int64_t p, int64_t size, int64_t dim) {
   return cr__fail(CR_E_INDEX,
-                  "%s: position %lld is out of range for dim %lld of size %lld (positions count from "
+                  "%s: position %lld is out of range for dim %lld of size %lld (positions count "
+                  "from "
                   "1; negative ones from the end)",
                   op, (long long)p, (long long)dim, (long long)size);
 }
 
-#define CHECK_RUN(TYPE)                                                                            \
-  do {                                                                                             \
-    const TYPE *p = (const TYPE *)v->data + w.offset;                                              \
-    bool bad = false;                                                                              \
-    for (int64_t j = 0; j < run; j++) {                                                            \
-      int64_t x = p[j * step];                                                                     \
-      bad |= (x == 0) | (x > size) | (x < -size);                                                  \
-    }                                                                                              \
-    for (int64_t j = 0; bad && j < run; j++) {                                                     \
-      int64_t x = p[j * step];                                                                     \
-      if (x == 0 || x > size || x < -size) return refuse(op, x, size, dim);                        \
-    }                                                                                              \
+#define CHECK_RUN(TYPE)                                                     \
+  do {                                                                      \
+    const TYPE *p = (const TYPE *)v->data + w.offset;                       \
+    bool bad = false;                                                       \
+    for (int64_t j = 0; j < run; j++) {                                     \
+      int64_t x = p[j * step];                                              \
+      bad |= (x == 0) | (x > size) | (x < -size);                           \
+    }                                                                       \
+    for (int64_t j = 0; bad && j < run; j++) {                              \
+      int64_t x = p[j * step];                                              \
+      if (x == 0 || x > size || x < -size) return refuse(op, x, size, dim); \
+    }                                                                       \
   } while (0)
 
 int cr__cpu_check_positions(const char *op, const cr__view *v, int64_t size, int64_t dim) {
   int64_t shape[CR_MAX_DIMS];
   const int64_t *strides[] = {v->stride};
-  for (int d = 0; d < v->ndim; d++) shape[d] = v->stride[d] == 0 && v->shape[d] > 0 ? 1 : v->shape[d];
+  for (int d = 0; d < v->ndim; d++)
+    shape[d] = v->stride[d] == 0 && v->shape[d] > 0 ? 1 : v->shape[d];
   cr__iter it;
   cr__iter_begin(&it, v->ndim, shape, 1, strides);
   cr__walk w;
   cr__walk_seek(&w, &it, 0, 0);
   for (int64_t done = 0; done < it.numel;) {
     int64_t run = cr__walk_left(&w), step = w.stride[0];
-    if (v->dtype == CR_INT64)
-      CHECK_RUN(int64_t);
-    else
-      CHECK_RUN(int32_t);
+    if (v->dtype == CR_INT64) CHECK_RUN(int64_t);
+    else CHECK_RUN(int32_t);
     cr__walk_advance(&w, run);
     done += run;
   }
@@ -58,19 +58,19 @@ typedef struct pick {
   cr__iter it;          /* operands: out, from, index */
 } pick;
 
-#define PICK_RUN(TYPE)                                                                             \
-  do {                                                                                             \
-    TYPE *o = (TYPE *)out;                                                                         \
-    const TYPE *f = (const TYPE *)from;                                                            \
-    if (p->index->dtype == CR_INT64) {                                                             \
-      const int64_t *x = (const int64_t *)index;                                                   \
-      for (int64_t j = 0; j < n; j++)                                                              \
-        o[j * so] = f[j * sf + cr__cpu_offset_of(x[j * si], p->size, p->stride)];                  \
-    } else {                                                                                       \
-      const int32_t *x = (const int32_t *)index;                                                   \
-      for (int64_t j = 0; j < n; j++)                                                              \
-        o[j * so] = f[j * sf + cr__cpu_offset_of(x[j * si], p->size, p->stride)];                  \
-    }                                                                                              \
+#define PICK_RUN(TYPE)                                                            \
+  do {                                                                            \
+    TYPE *o = (TYPE *)out;                                                        \
+    const TYPE *f = (const TYPE *)from;                                           \
+    if (p->index->dtype == CR_INT64) {                                            \
+      const int64_t *x = (const int64_t *)index;                                  \
+      for (int64_t j = 0; j < n; j++)                                             \
+        o[j * so] = f[j * sf + cr__cpu_offset_of(x[j * si], p->size, p->stride)]; \
+    } else {                                                                      \
+      const int32_t *x = (const int32_t *)index;                                  \
+      for (int64_t j = 0; j < n; j++)                                             \
+        o[j * so] = f[j * sf + cr__cpu_offset_of(x[j * si], p->size, p->stride)]; \
+    }                                                                             \
   } while (0)
 
 /* One row of n elements with the strides so, sf, si. */
@@ -165,10 +165,10 @@ int cr__cpu_offset(cr__launch *k) {
 
 enum { ROW = 512 };
 
-#define TRUTH(TYPE, IS)                                                                            \
-  do {                                                                                             \
-    const TYPE *x = (const TYPE *)data;                                                            \
-    for (int64_t j = 0; j < n; j++) truth[j] = IS(x[j * stride]);                                  \
+#define TRUTH(TYPE, IS)                                           \
+  do {                                                            \
+    const TYPE *x = (const TYPE *)data;                           \
+    for (int64_t j = 0; j < n; j++) truth[j] = IS(x[j * stride]); \
   } while (0)
 #define NOT_ZERO(x) ((x) != 0)
 #define NOT_ZERO_HALF(x) (((x)&0x7fff) != 0)

@@ -26,7 +26,8 @@ static void swap_dims(cr__iter *it, int noperand, int a, int b) {
 /* Insertion sort: dims are few, and mostly in order already. */
 static void sort_dims(cr__iter *it, int noperand) {
   for (int i = 1; i < it->ndim; i++)
-    for (int j = i; j > 0 && outside(it, noperand, j - 1, j); j--) swap_dims(it, noperand, j - 1, j);
+    for (int j = i; j > 0 && outside(it, noperand, j - 1, j); j--)
+      swap_dims(it, noperand, j - 1, j);
 }
 
 static bool mergeable(const cr__iter *it, int noperand, int inner, int outer) {

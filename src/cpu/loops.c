@@ -31,6 +31,7 @@
 #define CR__RESULT_bool uint8_t
 
 /* TO: the result's type; `store` brings the expression to it. */
+/* clang-format off */
 #define CR__BODY(TYPE, name, nin, nk, TO, store)                                                   \
   static void name(int64_t n, void *out, const void *const *in, const void *k CR__UNUSED) {        \
     typedef TYPE T;                                                                                \
@@ -41,9 +42,10 @@
       CR__LOAD_##nin to[i] = (TO)(store);                                                          \
     }                                                                                              \
   }
-#define CR__DEFINE(TYPE, op, suffix, nin, nk, result, expression)                                  \
+/* clang-format on */
+#define CR__DEFINE(TYPE, op, suffix, nin, nk, result, expression) \
   CR__BODY(TYPE, op##_##suffix, nin, nk, result, expression)
-#define CR__DEFINE_BOOL(op, nin, nk, result, expression)                                           \
+#define CR__DEFINE_BOOL(op, nin, nk, result, expression) \
   CR__BODY(uint8_t, op##_b8, nin, nk, uint8_t, (expression) != 0)
 
 #ifdef __AVX512F__
@@ -52,7 +54,7 @@
 #define CR__INTEGERS(...) __VA_ARGS__
 #endif
 
-#define CR__LOOP(op, suffix, nin, nk, result, expression)                                          \
+#define CR__LOOP(op, suffix, nin, nk, result, expression) \
   CR__LOOP_##suffix(op, nin, nk, CR__RESULT_##result, expression)
 
 #define CR__LOOP_f64(op, ...) CR__DEFINE(double, op, f64, __VA_ARGS__)

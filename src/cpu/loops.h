@@ -16,7 +16,8 @@ typedef void (*cr__loop)(int64_t n, void *out, const void *const *in, const void
 /* Converts n contiguous elements, any n. */
 typedef void (*cr__converter)(int64_t n, void *out, const void *in);
 
-/* Copies n bytes, a multiple of 64, past the caches to a target aligned to 64. */
+/* Copies n bytes, a multiple of 64, past the caches to a target aligned to 64. A last call with n = 0
+ * makes them visible to other threads. */
 typedef void (*cr__stream)(void *out, const void *in, size_t n);
 
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
@@ -24,9 +25,9 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
 
 /* Tables of the levels v2, v3, v4 of x86-64, or of `base` elsewhere. Levels leave out what they
  * would not do faster than the one below. */
-#define CR__LOOP_TABLES(isa)                                                                       \
-  extern const cr__loop_table cr__loops_##isa;                                                     \
-  extern const cr__convert_table cr__converters_##isa;                                             \
+#define CR__LOOP_TABLES(isa)                           \
+  extern const cr__loop_table cr__loops_##isa;         \
+  extern const cr__convert_table cr__converters_##isa; \
   void cr__stream_##isa(void *out, const void *in, size_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)

@@ -11,7 +11,7 @@
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
-enum { LANES = 64, FEW_LANES = 8 };
+enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
 
 #define ADD(a, b) ((a) + (b))
 #define MULTIPLY(a, b) ((a) * (b))
@@ -93,12 +93,12 @@ static void merge_moments(void *state, const void *other, int64_t w, int64_t see
   static void moments_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {          \
     double *s = state, total = 0, sum = 0, squares = 0;                                            \
     const T *x = from;                                                                             \
-    T near[FEW_LANES] = {0}, far[FEW_LANES] = {0};                                                 \
+    T near[MOMENT_LANES] = {0}, far[MOMENT_LANES] = {0};                                           \
     sum_##t##_row(&total, x, n, 0);                                                                \
     const T middle = (T)(total / (double)n);                                                       \
     int64_t i = 0;                                                                                 \
-    for (; i + FEW_LANES <= n; i += FEW_LANES)                                                     \
-      for (int j = 0; j < FEW_LANES; j++) {                                                        \
+    for (; i + MOMENT_LANES <= n; i += MOMENT_LANES)                                               \
+      for (int j = 0; j < MOMENT_LANES; j++) {                                                     \
         T d = x[i + j] - middle;                                                                   \
         near[j] += d, far[j] += d * d;                                                             \
       }                                                                                            \
@@ -106,7 +106,7 @@ static void merge_moments(void *state, const void *other, int64_t w, int64_t see
       T d = x[i] - middle;                                                                         \
       sum += d, squares += d * d;                                                                  \
     }                                                                                              \
-    for (int j = 0; j < FEW_LANES; j++) sum += near[j], squares += far[j];                         \
+    for (int j = 0; j < MOMENT_LANES; j++) sum += near[j], squares += far[j];                      \
     double rest = sum / (double)n;                                                                 \
     join_moments(&s[0], &s[1], seen, middle + rest, squares - sum * rest, n);                      \
   }                                                                                                \

@@ -9,20 +9,20 @@
 
 /* ---- Plain loops: integers, and whatever is too small to pack ------------------------------ */
 
-#define PLAIN(NAME, T, SUM, READ, WRITE)                                                           \
-  static void plain_##NAME(const cr__gemm *g) {                                                    \
-    const T *a = (const T *)(const void *)g->a, *b = (const T *)(const void *)g->b;                \
-    for (int64_t i = 0; i < g->m; i++) {                                                           \
-      for (int64_t j = 0; j < g->n; j++) {                                                         \
-        T *c = (T *)(void *)g->c + i * g->cm + j * g->cn;                                          \
-        SUM sum = 0;                                                                               \
-        for (int64_t p = 0; p < g->k; p++) {                                                       \
-          sum += (SUM)READ(a[i * g->am + p * g->ak]) * (SUM)READ(b[p * g->bk + j * g->bn]);        \
-        }                                                                                          \
-        if (g->add) sum += (SUM)READ(*c);                                                          \
-        *c = (T)WRITE(sum);                                                                        \
-      }                                                                                            \
-    }                                                                                              \
+#define PLAIN(NAME, T, SUM, READ, WRITE)                                                    \
+  static void plain_##NAME(const cr__gemm *g) {                                             \
+    const T *a = (const T *)(const void *)g->a, *b = (const T *)(const void *)g->b;         \
+    for (int64_t i = 0; i < g->m; i++) {                                                    \
+      for (int64_t j = 0; j < g->n; j++) {                                                  \
+        T *c = (T *)(void *)g->c + i * g->cm + j * g->cn;                                   \
+        SUM sum = 0;                                                                        \
+        for (int64_t p = 0; p < g->k; p++) {                                                \
+          sum += (SUM)READ(a[i * g->am + p * g->ak]) * (SUM)READ(b[p * g->bk + j * g->bn]); \
+        }                                                                                   \
+        if (g->add) sum += (SUM)READ(*c);                                                   \
+        *c = (T)WRITE(sum);                                                                 \
+      }                                                                                     \
+    }                                                                                       \
   }
 
 PLAIN(f64, double, double, , )
@@ -30,34 +30,36 @@ PLAIN(f32, float, float, , )
 PLAIN(f16, uint16_t, float, cr__half_to_float, cr__float_to_half)
 PLAIN(bf16, uint16_t, float, cr__bfloat_to_float, cr__float_to_bfloat)
 
-#if defined(__GNUC__) && !defined(__clang__) /* gcc 12 takes vectors of its own making for uninitialized */
+#if defined(__GNUC__) && \
+    !defined(__clang__) /* gcc 12 takes vectors of its own making for uninitialized */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
 /* Integers: unsigned sums wrap; rows of b are read along their length. */
-#define WRAPPING(NAME, T, SUM)                                                                     \
-  static void add_row_##NAME(SUM *sum, SUM x, const T *row, int64_t step, int64_t n) {             \
-    if (step == 1) {                                                                               \
-      for (int64_t j = 0; j < n; j++) sum[j] += x * (SUM)row[j];                                   \
-    } else {                                                                                       \
-      for (int64_t j = 0; j < n; j++) sum[j] += x * (SUM)row[j * step];                            \
-    }                                                                                              \
-  }                                                                                                \
-  static void plain_##NAME(const cr__gemm *g) {                                                    \
-    enum { BLOCK = 128 };                                                                          \
-    const T *a = (const T *)(const void *)g->a, *b = (const T *)(const void *)g->b;                \
-    SUM sum[BLOCK];                                                                                \
-    for (int64_t i = 0; i < g->m; i++) {                                                           \
-      for (int64_t j0 = 0; j0 < g->n; j0 += BLOCK) {                                               \
-        T *c = (T *)(void *)g->c + i * g->cm + j0 * g->cn;                                         \
-        int64_t cols = g->n - j0 < BLOCK ? g->n - j0 : BLOCK;                                      \
-        for (int64_t j = 0; j < cols; j++) sum[j] = g->add ? (SUM)c[j * g->cn] : 0;                \
-        for (int64_t p = 0; p < g->k; p++) {                                                       \
-          add_row_##NAME(sum, (SUM)a[i * g->am + p * g->ak], b + p * g->bk + j0 * g->bn, g->bn, cols);\
-        }                                                                                          \
-        for (int64_t j = 0; j < cols; j++) c[j * g->cn] = (T)sum[j];                               \
-      }                                                                                            \
-    }                                                                                              \
+#define WRAPPING(NAME, T, SUM)                                                                  \
+  static void add_row_##NAME(SUM *sum, SUM x, const T *row, int64_t step, int64_t n) {          \
+    if (step == 1) {                                                                            \
+      for (int64_t j = 0; j < n; j++) sum[j] += x * (SUM)row[j];                                \
+    } else {                                                                                    \
+      for (int64_t j = 0; j < n; j++) sum[j] += x * (SUM)row[j * step];                         \
+    }                                                                                           \
+  }                                                                                             \
+  static void plain_##NAME(const cr__gemm *g) {                                                 \
+    enum { BLOCK = 128 };                                                                       \
+    const T *a = (const T *)(const void *)g->a, *b = (const T *)(const void *)g->b;             \
+    SUM sum[BLOCK];                                                                             \
+    for (int64_t i = 0; i < g->m; i++) {                                                        \
+      for (int64_t j0 = 0; j0 < g->n; j0 += BLOCK) {                                            \
+        T *c = (T *)(void *)g->c + i * g->cm + j0 * g->cn;                                      \
+        int64_t cols = g->n - j0 < BLOCK ? g->n - j0 : BLOCK;                                   \
+        for (int64_t j = 0; j < cols; j++) sum[j] = g->add ? (SUM)c[j * g->cn] : 0;             \
+        for (int64_t p = 0; p < g->k; p++) {                                                    \
+          add_row_##NAME(sum, (SUM)a[i * g->am + p * g->ak], b + p * g->bk + j0 * g->bn, g->bn, \
+                         cols);                                                                 \
+        }                                                                                       \
+        for (int64_t j = 0; j < cols; j++) c[j * g->cn] = (T)sum[j];                            \
+      }                                                                                         \
+    }                                                                                           \
   }
 
 WRAPPING(i64, int64_t, uint64_t)
@@ -91,7 +93,8 @@ typedef enum way { WAY_PLAIN, WAY_VECTOR, WAY_BLOCKED, WAY_DNNL } way;
 
 static int64_t volume(const cr__gemm *g) {
   int64_t v;
-  if (__builtin_mul_overflow(g->m, g->n, &v) || __builtin_mul_overflow(v, g->k, &v)) return INT64_MAX;
+  if (__builtin_mul_overflow(g->m, g->n, &v) || __builtin_mul_overflow(v, g->k, &v))
+    return INT64_MAX;
   return v;
 }
 
@@ -230,10 +233,24 @@ int cr__cpu_gemm(cr__launch *k) {
   if (c->shape[0] == 0 || c->shape[1] == 0 || c->shape[2] == 0) return 0;
   if (k->nview > 3) begin_with(c, &k->v[3]);
   batch w = {
-      .g = {.dtype = c->dtype, .add = k->nview > 3, .m = c->shape[1], .n = c->shape[2], .k = a->shape[2],
-            .c = c->data, .a = a->data, .b = b->data, .cm = c->stride[1], .cn = c->stride[2],
-            .am = a->stride[1], .ak = a->stride[2], .bk = b->stride[1], .bn = b->stride[2]},
-      .n = c->shape[0], .cs = c->stride[0] * size, .as = a->stride[0] * size, .bs = b->stride[0] * size,
+      .g = {.dtype = c->dtype,
+            .add = k->nview > 3,
+            .m = c->shape[1],
+            .n = c->shape[2],
+            .k = a->shape[2],
+            .c = c->data,
+            .a = a->data,
+            .b = b->data,
+            .cm = c->stride[1],
+            .cn = c->stride[2],
+            .am = a->stride[1],
+            .ak = a->stride[2],
+            .bk = b->stride[1],
+            .bn = b->stride[2]},
+      .n = c->shape[0],
+      .cs = c->stride[0] * size,
+      .as = a->stride[0] * size,
+      .bs = b->stride[0] * size,
   };
   return run(&w);
 }

@@ -12,21 +12,21 @@
 typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
                         int64_t n);
 
-#define ADD_RUN(name, TYPE, SUM)                                                                   \
-  static void add_##name(void *to, int64_t st, const int64_t *offset, const void *from,            \
-                         int64_t sf, int64_t n) {                                                  \
-    TYPE *restrict a = to;                                                                         \
-    const TYPE *restrict b = from;                                                                 \
-    if (offset) {                                                                                  \
-      for (int64_t j = 0; j < n; j++) {                                                            \
-        TYPE *x = a + j * st + offset[j];                                                          \
-        *x = SUM(*x, b[j * sf]);                                                                   \
-      }                                                                                            \
-    } else if (st == 1 && sf == 1) {                                                               \
-      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);                  \
-    } else {                                                                                       \
-      for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);                       \
-    }                                                                                              \
+#define ADD_RUN(name, TYPE, SUM)                                                        \
+  static void add_##name(void *to, int64_t st, const int64_t *offset, const void *from, \
+                         int64_t sf, int64_t n) {                                       \
+    TYPE *restrict a = to;                                                              \
+    const TYPE *restrict b = from;                                                      \
+    if (offset) {                                                                       \
+      for (int64_t j = 0; j < n; j++) {                                                 \
+        TYPE *x = a + j * st + offset[j];                                               \
+        *x = SUM(*x, b[j * sf]);                                                        \
+      }                                                                                 \
+    } else if (st == 1 && sf == 1) {                                                    \
+      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);       \
+    } else {                                                                            \
+      for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);            \
+    }                                                                                   \
   }
 #define PLUS8(x, y) ((uint8_t)((x) + (y)))
 #define PLUS16(x, y) ((uint16_t)((x) + (y)))
@@ -46,17 +46,18 @@ ADD_RUN(i8, uint8_t, PLUS8)
 ADD_RUN(b8, uint8_t, OR)
 
 static const add_run adders[CR_DTYPE_COUNT] = {
-    [CR_FLOAT64] = add_f64, [CR_FLOAT32] = add_f32, [CR_FLOAT16] = add_f16,
-    [CR_BFLOAT16] = add_bf16, [CR_INT64] = add_i64, [CR_INT32] = add_i32,
-    [CR_INT16] = add_i16, [CR_INT8] = add_i8, [CR_UINT8] = add_i8, [CR_BOOL] = add_b8,
+    [CR_FLOAT64] = add_f64,   [CR_FLOAT32] = add_f32, [CR_FLOAT16] = add_f16,
+    [CR_BFLOAT16] = add_bf16, [CR_INT64] = add_i64,   [CR_INT32] = add_i32,
+    [CR_INT16] = add_i16,     [CR_INT8] = add_i8,     [CR_UINT8] = add_i8,
+    [CR_BOOL] = add_b8,
 };
 
 /* The same without the sum. */
-#define SET_RUN(TYPE)                                                                              \
-  do {                                                                                             \
-    TYPE *a = to;                                                                                  \
-    const TYPE *b = from;                                                                          \
-    for (int64_t j = 0; j < n; j++) a[j * st + (offset ? offset[j] : 0)] = b[j * sf];              \
+#define SET_RUN(TYPE)                                                                 \
+  do {                                                                                \
+    TYPE *a = to;                                                                     \
+    const TYPE *b = from;                                                             \
+    for (int64_t j = 0; j < n; j++) a[j * st + (offset ? offset[j] : 0)] = b[j * sf]; \
   } while (0)
 
 static void set_run(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
@@ -88,10 +89,8 @@ typedef struct place {
 static void place_run(const place *p, char *to, const int64_t *offset, const char *from,
                       int64_t n) {
   int64_t st = p->it.stride[1][0], sf = p->it.stride[3][0];
-  if (p->add)
-    p->add(to, st, offset, from, sf, n);
-  else
-    set_run(to, st, offset, from, sf, n, p->element);
+  if (p->add) p->add(to, st, offset, from, sf, n);
+  else set_run(to, st, offset, from, sf, n, p->element);
 }
 
 /* n elements of a row that each have a position. */
@@ -101,8 +100,8 @@ static void place_each(const place *p, char *to, const char *index, const char *
   for (int64_t begin = 0; begin < n; begin += BLOCK) {
     int64_t run = n - begin < BLOCK ? n - begin : BLOCK;
     for (int64_t j = 0; j < run; j++)
-      offset[j] = cr__cpu_offset_of(cr__cpu_position(index, dtype, (begin + j) * si), p->size,
-                                    p->stride);
+      offset[j] =
+          cr__cpu_offset_of(cr__cpu_position(index, dtype, (begin + j) * si), p->size, p->stride);
     place_run(p, to + begin * p->it.stride[1][0] * p->element, offset,
               from + begin * p->it.stride[3][0] * p->element, run);
   }
@@ -149,10 +148,8 @@ static void place_all(const place *p) {
     int64_t begin = parts * t / threads, end = parts * (t + 1) / threads;
     if (by_column)
       place_part(p, 0, rows, begin * LINE, end * LINE < columns ? end * LINE : columns);
-    else if (by_row)
-      place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
-    else
-      place_part(p, 0, rows, 0, columns);
+    else if (by_row) place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
+    else place_part(p, 0, rows, 0, columns);
   }
 }
 

@@ -11,11 +11,11 @@ typedef struct triangle {
   bool upper;
 } triangle;
 
-#define KEEP(TYPE)                                                                                 \
-  do {                                                                                             \
-    TYPE *o = (TYPE *)out;                                                                         \
-    const TYPE *x = (const TYPE *)in;                                                              \
-    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : 0;      \
+#define KEEP(TYPE)                                                                            \
+  do {                                                                                        \
+    TYPE *o = (TYPE *)out;                                                                    \
+    const TYPE *x = (const TYPE *)in;                                                         \
+    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : 0; \
   } while (0)
 
 static void keep_row(const triangle *t, char *out, const char *in, int64_t row) {
@@ -45,13 +45,18 @@ static int64_t row_offset(const cr__view *v, int64_t row) {
  * main one), i[1] 1 for the part above it and 0 for the part below; the diagonal itself is kept. */
 int cr__cpu_triangle(cr__launch *k) {
   const cr__view *v = &k->v[0];
-  triangle t = {v, &k->v[1], v->shape[v->ndim - 2], v->shape[v->ndim - 1], k->i[0],
-                (int64_t)cr__size_of((cr_dtype)v->dtype), k->i[1] != 0};
+  triangle t = {v,
+                &k->v[1],
+                v->shape[v->ndim - 2],
+                v->shape[v->ndim - 1],
+                k->i[0],
+                (int64_t)cr__size_of((cr_dtype)v->dtype),
+                k->i[1] != 0};
   int64_t n = 1;
   for (int d = 0; d < v->ndim - 1; d++) n *= v->shape[d];
   if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */
   if (t.diagonal < -t.rows) t.diagonal = -t.rows;
-#pragma omp parallel for num_threads(cr__cpu_threads(n * t.columns)) schedule(static)
+#pragma omp parallel for num_threads(cr__cpu_threads(n *t.columns)) schedule(static)
   for (int64_t r = 0; r < n; r++)
     keep_row(&t, t.out->data + row_offset(t.out, r) * t.size,
              t.in->data + row_offset(t.in, r) * t.size, r % t.rows);

@@ -7,15 +7,15 @@
 
 #include <math.h>
 
-#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && defined __OPTIMIZE__ &&        \
+#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && defined __OPTIMIZE__ && \
     defined __GLIBC__
 #if __GLIBC_PREREQ(2, 35)
 
-#define CR__VECTOR1(name)                                                                          \
-  extern double name(double) __attribute__((simd("notinbranch")));                                 \
+#define CR__VECTOR1(name)                                          \
+  extern double name(double) __attribute__((simd("notinbranch"))); \
   extern float name##f(float) __attribute__((simd("notinbranch")));
-#define CR__VECTOR2(name)                                                                          \
-  extern double name(double, double) __attribute__((simd("notinbranch")));                         \
+#define CR__VECTOR2(name)                                                  \
+  extern double name(double, double) __attribute__((simd("notinbranch"))); \
   extern float name##f(float, float) __attribute__((simd("notinbranch")));
 
 CR__VECTOR1(exp)

@@ -34,7 +34,7 @@ op "hardtanh(self: tensor, min_val: scalar = -1, max_val: scalar = 1)" {
 
 op "hardtanh_d(grad: tensor, self: tensor, min_val: scalar, max_val: scalar)" {
   doc = "grad where min_val < self < max_val, else 0.",
-  pointwise = "y <= a || y >= b ? 0 : x", dtypes = "float", hidden = true,
+  pointwise = "y > a && y < b ? x : 0", dtypes = "float", hidden = true,
   grad = { grad = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), -1.05, 1.05 } } end,
 }
@@ -106,7 +106,9 @@ op "gelu(self: tensor, approximate: string = \"none\")" {
   doc = [[x times the normal distribution function of x; with approximate = "tanh", by
     0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).]],
   run = "gelu", composite = true,
-  samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), "tanh" }, { s.t({ 0 }, -2, 2) } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), "tanh" }, { s.t({ 0 }, -2, 2) } }
+  end,
 }
 
 op "gelu_erf(self: tensor)" {

@@ -10,7 +10,19 @@ local pairs_of = function(lo, hi)
   return function(s)
     return {
       { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
-      { s.t({ 3 }, lo, hi), 2.5 }, { s.t({}, lo, hi), s.t({ 2 }, lo, hi) }, { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+      { s.t({ 3 }, lo, hi), 2.5 }, { s.t({}, lo, hi), s.t({ 2 }, lo, hi) },
+      { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+    }
+  end
+end
+
+-- Pairs that are never equal, and whose quotient is never whole: away from every kink.
+local uneven = function(lo, hi)
+  return function(s)
+    return {
+      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo + 0.017, hi - 0.029) },
+      { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo + 0.013, hi - 0.023) },
+      { s.t({ 3 }, lo, hi), 1.0041 }, { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
     }
   end
 end
@@ -108,14 +120,14 @@ op "div_trunc(self: operand, other: operand)" {
   doc = "The quotient, rounded towards zero.",
   lua = "div", pointwise = "div_trunc(x, y)", check = "divisor", hidden = true,
   grad = { self = zero, other = zero },
-  samples = pairs_of(0.5, 2),
+  samples = uneven(0.5, 2),
 }
 
 op "floor_divide(self: operand, other: operand)" {
   doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
   pointwise = "floor_div(x, y)", check = "divisor", inplace = true,
   grad = { self = zero, other = zero },
-  samples = pairs_of(0.5, 2),
+  samples = uneven(0.5, 2),
 }
 
 op "remainder(self: operand, other: operand)" {
@@ -125,7 +137,7 @@ op "remainder(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.floor_divide(v.self, v.other)) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = uneven(0.5, 2),
 }
 
 op "fmod(self: operand, other: operand)" {
@@ -135,7 +147,7 @@ op "fmod(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.div_trunc(v.self, v.other)) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = uneven(0.5, 2),
 }
 
 op "neg(self: tensor)" {
@@ -201,6 +213,13 @@ op "rsqrt(self: tensor)" {
   doc = "1 / sqrt(x).",
   pointwise = "1 / sqrt(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * ops.cube(v.out) * -0.5 end },
+  samples = { domain = { 0.5, 2 } },
+}
+
+op "sqrt_d(self: tensor)" {
+  doc = "0.5 / sqrt(x): the derivative of the square root, as a power.",
+  pointwise = "0.5 / sqrt(x)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return g * ops.cube(v.out) * -2 end },
   samples = { domain = { 0.5, 2 } },
 }
 
@@ -327,7 +346,7 @@ op "maximum(self: operand, other: operand)" {
     self = function(g, v) return ops.winner_d(g, v.self, v.other) end,
     other = function(g, v) return ops.winner_d(g, v.other, v.self) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 op "minimum(self: operand, other: operand)" {
@@ -337,7 +356,7 @@ op "minimum(self: operand, other: operand)" {
     self = function(g, v) return ops.winner_d(g, v.other, v.self) end,
     other = function(g, v) return ops.winner_d(g, v.self, v.other) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 op "winner_d(grad: tensor, large: operand, small: operand)" {
@@ -354,7 +373,7 @@ op "fmax(self: operand, other: operand)" {
     self = function(g, v) return ops.fmax_d(g, v.self, v.other) end,
     other = function(g, v) return g - ops.fmax_d(g, v.self, v.other) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 op "fmin(self: operand, other: operand)" {
@@ -364,7 +383,7 @@ op "fmin(self: operand, other: operand)" {
     self = function(g, v) return ops.fmin_d(g, v.self, v.other) end,
     other = function(g, v) return g - ops.fmin_d(g, v.self, v.other) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 local one_of_two = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
@@ -410,7 +429,7 @@ op "clamp_min(self: tensor, min: operand)" {
     self = function(g, v) return ops.where(v.self:ge(v.min), g, 0) end,
     min = function(g, v) return ops.where(v.self:lt(v.min), g, 0) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 op "clamp_max(self: tensor, max: operand)" {
@@ -420,7 +439,7 @@ op "clamp_max(self: tensor, max: operand)" {
     self = function(g, v) return ops.where(v.self:le(v.max), g, 0) end,
     max = function(g, v) return ops.where(v.self:gt(v.max), g, 0) end,
   },
-  samples = pairs_of(-2, 2),
+  samples = uneven(-2, 2),
 }
 
 op "clamp_both(self: tensor, min: operand, max: operand)" {

@@ -4,7 +4,7 @@
 -- default dtype and integers int64; without a device, the likeness keeps its model's and the rest
 -- are made on the CPU. Nothing here has a derivative.
 
-local sizes = function(s)
+local sizes = function()
   return { { { 2, 3 } }, { {} }, { { 0, 3 } }, { { 4 }, "int64" }, { { 2 }, "bool" } }
 end
 
@@ -22,54 +22,56 @@ op "full(size: shape, value: scalar, dtype: dtype?, device: device?)" {
   doc = [[A tensor filled with one number. Without a dtype, an integer gives int64, a boolean bool and a
     float the default dtype.]],
   run = "full", creates = true, nondiff = true,
-  samples = function(s) return { { { 2, 3 }, 7 }, { { 2 }, 1.5 }, { {}, true }, { { 2 }, 3, "float16" } } end,
+  samples = function() return { { { 2, 3 }, 7 }, { { 2 }, 1.5 }, { {}, true }, { { 2 }, 3, "float16" } } end,
 }
 
 op "empty(size: shape, dtype: dtype?, device: device?)" {
   doc = "A tensor whose elements are undefined until they are written.",
   run = "empty", creates = true, nondiff = true,
-  samples = function(s) return { { { 0, 3 } }, { { 0 }, "int64" } } end,
+  samples = function() return { { { 0, 3 } }, { { 0 }, "int64" } } end,
 }
 
 op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
   doc = "A 0-dim tensor that holds a number.",
   run = "full", creates = true, hidden = true, nondiff = true,
-  samples = function(s) return { { 2.5 }, { 3 } } end,
+  samples = function() return { { 2.5 }, { 3 } } end,
 }
 
 op "arange_to(stop: scalar, dtype: dtype?, device: device?)" {
   doc = [[The numbers 0, 1, 2, ... below stop, which is not among them; int64 if stop is an integer.]],
   lua = "arange", run = "arange", kernels = { "arange" }, creates = true, nondiff = true,
-  samples = function(s) return { { 5 }, { 2.5 }, { 0 }, { 3, "float64" } } end,
+  samples = function() return { { 5 }, { 2.5 }, { 0 }, { 3, "float64" } } end,
 }
 
 op "arange(start: scalar, stop: scalar, step: scalar = 1, dtype: dtype?, device: device?)" {
   doc = [[The numbers start, start + step, ... up to stop, which is not among them; int64 if all three are
     integers. An integer dtype first truncates all three; floats are computed as start + step * i in float64.]],
   run = "arange", creates = true, nondiff = true,
-  samples = function(s) return { { 1, 5 }, { 0, 1, 0.25 }, { 5, 0, -2 }, { 3, 3 }, { 0, 4, 1, "int32" } } end,
+  samples = function() return { { 1, 5 }, { 0, 1, 0.25 }, { 5, 0, -2 }, { 3, 3 }, { 0, 4, 1, "int32" } } end,
 }
 
 op "linspace(start: scalar, stop: scalar, steps: int, dtype: dtype?, device: device?)" {
   doc = [[Numbers at equal distances from start to stop, both included; computed in float64, from the
     nearer end.]],
   run = "linspace", kernels = { "linspace" }, creates = true, nondiff = true,
-  samples = function(s) return { { 0, 1, 5 }, { 2, -2, 4 }, { 3, 4, 1 }, { 0, 1, 0 }, { 0, 10, 6, "int64" } } end,
+  samples = function() return { { 0, 1, 5 }, { 2, -2, 4 }, { 3, 4, 1 }, { 0, 1, 0 }, { 0, 10, 6, "int64" } } end,
 }
 
 op "logspace(start: scalar, stop: scalar, steps: int, base: float = 10.0, dtype: dtype?, device: device?)" {
   doc = "Powers of base with the exponents of linspace(start, stop, steps).",
   run = "linspace", creates = true, nondiff = true,
-  samples = function(s) return { { 0, 2, 3 }, { -1, 1, 5, 2.0 } } end,
+  samples = function() return { { 0, 2, 3 }, { -1, 1, 5, 2.0 } } end,
 }
 
 op "eye(n: int, m: int?, dtype: dtype?, device: device?)" {
   doc = "An n x m matrix (m is n if it is not given) with ones on the diagonal and zeros elsewhere.",
   run = "eye", creates = true, nondiff = true,
-  samples = function(s) return { { 3 }, { 2, 4 }, { 3, 2, "int64" }, { 0 } } end,
+  samples = function() return { { 3 }, { 2, 4 }, { 3, 2, "int64" }, { 0 } } end,
 }
 
-local likeness = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({}, -1, 1), "int64" }, { s.i({ 0, 2 }, 1, 5) } } end
+local likeness = function(s)
+  return { { s.t({ 2, 3 }, -1, 1) }, { s.t({}, -1, 1), "int64" }, { s.i({ 0, 2 }, 1, 5) } }
+end
 
 op "zeros_like(self: tensor, dtype: dtype?, device: device?)" {
   doc = "Zeros in the shape, dtype and device of another tensor.",

@@ -2,7 +2,8 @@
 --
 -- Holds true: positions count from 1, negative ones from the end, in int64 or int32 tensors; 0 and
 -- what lies outside is an error, found before anything is written. Where a position is written twice
--- the last write stands; sums are taken in the order of the positions.
+-- the last write stands (its derivative is then given to every writer); sums are taken in the order of
+-- the positions.
 
 -- ---- Along one dim ----------------------------------------------------------------------------------
 
@@ -88,7 +89,8 @@ op "index_add(self: tensor, dim: dim, index: tensor, source: tensor, alpha: scal
     source = function(g, v) return g:index_select(v.dim, v.index):mul(v.alpha) end,
   },
   samples = function(s)
-    return { { s.t({ 3, 2 }), 1, s.i({ 4 }, 1, 3), s.t({ 4, 2 }) }, { s.t({ 2, 3 }), -1, s.i({ 2 }, 1, 3), s.t({ 2, 2 }), 2 } }
+    return { { s.t({ 3, 2 }), 1, s.i({ 4 }, 1, 3), s.t({ 4, 2 }) },
+      { s.t({ 2, 3 }), -1, s.i({ 2 }, 1, 3), s.t({ 2, 2 }), 2 } }
   end,
 }
 
@@ -102,7 +104,8 @@ op "index_copy(self: tensor, dim: dim, index: tensor, source: tensor)" {
     source = function(g, v) return g:index_select(v.dim, v.index) end,
   },
   samples = function(s)
-    return { { s.t({ 3, 2 }), 1, s.i({ 1 }, 1, 3), s.t({ 1, 2 }) }, { s.t({ 2, 3 }), -1, s.i({ 1 }, -3, -1), s.t({ 2, 1 }) } }
+    return { { s.t({ 3, 2 }), 1, s.i({ 1 }, 1, 3), s.t({ 1, 2 }) },
+      { s.t({ 2, 3 }), -1, s.i({ 1 }, -3, -1), s.t({ 2, 1 }) } }
   end,
 }
 
@@ -190,7 +193,8 @@ op "index_put(self: tensor, indices: tensors, values: operand, accumulate: bool 
     values = function(g, v) return g:index(v.indices) end,
   },
   samples = function(s)
-    return { { s.t({ 3, 2 }), { s.i({ 1 }, 1, 3) }, s.t({ 2 }) }, { s.t({ 3, 2 }), { s.i({ 4 }, 1, 3) }, s.t({ 4, 2 }), true },
+    return { { s.t({ 3, 2 }), { s.i({ 1 }, 1, 3) }, s.t({ 2 }) },
+      { s.t({ 3, 2 }), { s.i({ 4 }, 1, 3) }, s.t({ 4, 2 }), true },
       { s.t({ 3, 2 }), { s.b({ 3, 2 }) }, 2 } }
   end,
 }
@@ -219,7 +223,10 @@ op "masked_scatter(self: tensor, mask: tensor, source: tensor)" {
     self = function(g, v) return g:masked_fill(v.mask, 0) end,
     source = function(g, v) return g:masked_source(v.mask, v.source.shape) end,
   },
-  samples = function(s) return { { s.t({ 2, 3 }), s.b({ 2, 3 }), s.t({ 6 }) }, { s.t({ 2, 3 }), s.b({ 3 }), s.t({ 3, 3 }) } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.b({ 2, 3 }), s.t({ 6 }) },
+      { s.t({ 2, 3 }), s.b({ 3 }), s.t({ 3, 3 }) } }
+  end,
 }
 
 op "masked_source(self: tensor, mask: tensor, shape: shape)" {

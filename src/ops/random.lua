@@ -5,7 +5,7 @@
 -- elements moves the offset on by ceil(n / 4) for 32-bit draws (float32, float16, bfloat16, bernoulli)
 -- and by ceil(n / 2) for 64-bit ones (float64, integers, randperm).
 
-local sizes = function(s) return { { { 2, 3 } }, { { 0, 3 } }, { { 5 }, "float64" }, { { 3 }, "float16" } } end
+local sizes = function() return { { { 2, 3 } }, { { 0, 3 } }, { { 5 }, "float64" }, { { 3 }, "float16" } } end
 local likeness = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), "float16" } } end
 -- A fill forgets what was there, so its derivative is zero.
 local forgotten = { self = function(g) return ops.zeros_like(g) end }
@@ -23,25 +23,25 @@ op "randn(size: shape, dtype: dtype?, device: device?)" {
 op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)" {
   doc = "Numbers drawn from a normal distribution.",
   run = "rand", creates = true, nondiff = true,
-  samples = function(s) return { { 1.0, 2.0, { 2, 3 } }, { 0.0, 0.0, { 2 } } } end,
+  samples = function() return { { 1.0, 2.0, { 2, 3 } }, { 0.0, 0.0, { 2 } } } end,
 }
 
 op "randint_to(high: int, size: shape, dtype: dtype?, device: device?)" {
   doc = "Integers drawn uniformly from 0 up to high, which is not among them; int64 without a dtype.",
   lua = "randint", run = "randint", kernels = { "randint" }, creates = true, nondiff = true,
-  samples = function(s) return { { 5, { 2, 3 } }, { 1, { 2 }, "uint8" } } end,
+  samples = function() return { { 5, { 2, 3 } }, { 1, { 2 }, "uint8" } } end,
 }
 
 op "randint(low: int, high: int, size: shape, dtype: dtype?, device: device?)" {
   doc = "Integers drawn uniformly from low up to high, which is not among them; int64 without a dtype.",
   run = "randint", creates = true, nondiff = true,
-  samples = function(s) return { { -2, 5, { 2, 3 } }, { 3, 4, { 2 }, "float32" } } end,
+  samples = function() return { { -2, 5, { 2, 3 } }, { 3, 4, { 2 }, "float32" } } end,
 }
 
 op "randperm(n: int, dtype: dtype?, device: device?)" {
   doc = "The positions 1 to n in random order; int64 without a dtype.",
   run = "randperm", kernels = { "randperm" }, creates = true, nondiff = true,
-  samples = function(s) return { { 6 }, { 0 }, { 1, "int32" } } end,
+  samples = function() return { { 6 }, { 0 }, { 1, "int32" } } end,
 }
 
 op "rand_like(self: tensor, dtype: dtype?, device: device?)" {
@@ -94,7 +94,7 @@ op "bernoulli_(self: tensor, p: float = 0.5)" {
 op "bernoulli_of_(self: tensor, p: tensor)" {
   doc = "Fills with ones, each with the probability in p (which broadcasts), and zeros.",
   lua = "bernoulli_", run = "bernoulli_fill", rewrites = true, inplace = "only",
-  grad = { self = forgotten.self, p = function(g, v) return ops.zeros_like(v.p) end },
+  grad = { self = forgotten.self, p = function(_, v) return ops.zeros_like(v.p) end },
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, 0, 1) } } end,
 }
 

@@ -30,7 +30,8 @@ op "view(self: tensor, shape: shape)" {
   run = "view",
   grad = { self = function(g, v) return g:reshape(v.self.shape) end },
   samples = function(s)
-    return { { s.t({ 2, 3 }), { 3, 2 } }, { s.t({ 2, 3 }), { -1 } }, { s.t({}), { 1, 1 } }, { s.t({ 0, 3 }), { 3, 0 } } }
+    return { { s.t({ 2, 3 }), { 3, 2 } }, { s.t({ 2, 3 }), { -1 } }, { s.t({}), { 1, 1 } },
+      { s.t({ 0, 3 }), { 3, 0 } } }
   end,
 }
 
@@ -155,7 +156,10 @@ op "unsqueeze(self: tensor, dim: dim)" {
   view = true,
   run = "unsqueeze",
   grad = { self = function(g, v) return g:reshape(v.self.shape) end },
-  samples = function(s) return { { s.t({ 2, 3 }), 1 }, { s.t({ 2, 3 }), -1 }, { s.t({ 2, 3 }), 3 }, { s.t({}), 1 } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), 1 }, { s.t({ 2, 3 }), -1 }, { s.t({ 2, 3 }), 3 },
+      { s.t({}), 1 } }
+  end,
 }
 
 op "expand(self: tensor, shape: shape)" {
@@ -225,14 +229,20 @@ op "slice_backward(self: tensor, shape: shape, dim: dim, first: int?, last: int?
   hidden = true,
   run = "slice_backward",
   grad = { self = function(g, v) return g:slice(v.dim, v.first, v.last, v.step) end },
-  samples = function(s) return { { s.t({ 3, 2 }), { 5, 2 }, 1, 2, 4 }, { s.t({ 2, 3 }), { 2, 5 }, 2, s.none, s.none, 2 } } end,
+  samples = function(s)
+    return { { s.t({ 3, 2 }), { 5, 2 }, 1, 2, 4 },
+      { s.t({ 2, 3 }), { 2, 5 }, 2, s.none, s.none, 2 } }
+  end,
 }
 
 op "narrow(self: tensor, dim: dim, start: int, length: int)" {
   doc = "A view of `length` positions from `start` along dim.",
   composite = true,
   run = "narrow",
-  samples = function(s) return { { s.t({ 5, 2 }), 1, 2, 3 }, { s.t({ 2, 3 }), -1, -2, 2 }, { s.t({ 3 }), 1, 1, 0 } } end,
+  samples = function(s)
+    return { { s.t({ 5, 2 }), 1, 2, 3 }, { s.t({ 2, 3 }), -1, -2, 2 },
+      { s.t({ 3 }), 1, 1, 0 } }
+  end,
 }
 
 op "diagonal(self: tensor, offset: int = 0, dim1: dim = 1, dim2: dim = 2)" {
@@ -272,7 +282,7 @@ op "as_strided(self: tensor, size: shape, stride: ints, offset: int?)" {
     end,
   },
   samples = function(s)
-    return { { s.t({ 6 }), { 2, 3 }, { 3, 1 }, 0 }, { s.t({ 6 }), { 3, 2 }, { 2, 2 }, 1 }, { s.t({ 4 }), {}, {}, 2 } }
+    return { { s.t({ 6 }), { 2, 3 }, { 3, 1 }, 0 }, { s.t({ 6 }), { 3, 2 }, { 1, 2 }, 1 }, { s.t({ 4 }), {}, {}, 2 } }
   end,
 }
 

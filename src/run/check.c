@@ -3,9 +3,6 @@
  * Holds true: a check reads, and changes nothing; it runs before anything is allocated or written. */
 #include "../core.h"
 
-/* core.h's neighbour in pointwise.c: the dtype that the operands promote to. */
-cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
-
 static cr_category category_of(const cr_op *op, const cr_value *args) {
   return cr__category(cr__pointwise_dtype(op, args));
 }
@@ -64,10 +61,8 @@ int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, in
   bool zero = false;
   int code = 0;
   if (category_of(op, args) == CR_FLOATING) return 0;
-  if (args[1].kind == CR_TENSOR)
-    code = any_element(CR__OP_eq, args[1], cr_int(0), &zero);
-  else
-    zero = args[1].u.i == 0;
+  if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_eq, args[1], cr_int(0), &zero);
+  else zero = args[1].u.i == 0;
   if (code || !zero) return code;
   return cr__fail(CR_E_ARGUMENT, "%s: integer division by zero", op->lua);
 }
@@ -77,13 +72,12 @@ int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   bool negative = false;
   int code = 0;
   if (args[1].kind == CR_FLOAT || category_of(op, args) == CR_FLOATING) return 0;
-  if (args[1].kind == CR_TENSOR)
-    code = any_element(CR__OP_lt, args[1], cr_int(0), &negative);
-  else
-    negative = args[1].kind == CR_INT && args[1].u.i < 0;
+  if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_lt, args[1], cr_int(0), &negative);
+  else negative = args[1].kind == CR_INT && args[1].u.i < 0;
   if (code || !negative) return code;
   return cr__fail(CR_E_ARGUMENT,
-                  "%s: integers have no negative integer powers; make the base or the exponent float",
+                  "%s: integers have no negative integer powers; make the base or the exponent "
+                  "float",
                   op->lua);
 }
 

@@ -35,8 +35,8 @@ int cr__run_contiguous(const cr_op *op, const cr_value *args, cr_tensor **out, i
 int cr__run_reshape_copy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  cr_tensor *copy = cr__new(op->name, (cr_dtype)t->dtype, t->storage->device, args[1].n,
-                            args[1].u.is);
+  cr_tensor *copy =
+      cr__new(op->name, (cr_dtype)t->dtype, t->storage->device, args[1].n, args[1].u.is);
   if (!copy) return (int)cr_error_code();
   int64_t stride[CR_MAX_DIMS]; /* the copy is filled through t's own shape */
   cr__fill_strides(t->ndim, cr__sizes(t), stride);
@@ -110,8 +110,9 @@ int cr__run_fill_(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   if (args[1].kind == CR_TENSOR) {
     cr_tensor *v = args[1].u.t;
     if (v->ndim != 0)
-      return cr__fail(CR_E_SHAPE, "%s: value is a number or a 0-dim tensor, got shape %s; use copy_",
-                      op->name, cr__shape_text(v->ndim, cr__sizes(v), &text));
+      return cr__fail(CR_E_SHAPE,
+                      "%s: value is a number or a 0-dim tensor, got shape %s; use copy_", op->name,
+                      cr__shape_text(v->ndim, cr__sizes(v), &text));
     if (cr_item(v, &number)) return (int)cr_error_code();
   }
   return cr__fill(op->name, args[0].u.t, number);

@@ -16,8 +16,12 @@ static cr_value find(const cr_op *op, const cr_value *args, int type) {
 /* The number that op fills with: its name says it, or its scalar parameter. CR_NONE: none at all. */
 static cr_value filling(const cr_op *op, const cr_value *args) {
   switch (op->id) {
-  case CR__OP_zeros: case CR__OP_zeros_like: case CR__OP_new_zeros: return cr_int(0);
-  case CR__OP_ones: case CR__OP_ones_like: case CR__OP_new_ones: return cr_int(1);
+  case CR__OP_zeros:
+  case CR__OP_zeros_like:
+  case CR__OP_new_zeros: return cr_int(0);
+  case CR__OP_ones:
+  case CR__OP_ones_like:
+  case CR__OP_new_ones: return cr_int(1);
   default: return find(op, args, CR_P_SCALAR);
   }
 }
@@ -98,7 +102,8 @@ static int refuse_bool(const cr_op *op, cr_dtype dtype) {
 
 static int wrong_way(const cr_op *op, double start, double stop, double step) {
   if (step == 0) return cr__fail(CR_E_ARGUMENT, "%s: step must not be 0", op->lua);
-  return cr__fail(CR_E_ARGUMENT, "%s: steps of %g never get from %g to %g", op->lua, step, start, stop);
+  return cr__fail(CR_E_ARGUMENT, "%s: steps of %g never get from %g to %g", op->lua, step, start,
+                  stop);
 }
 
 /* The count of start, start + step, ... below (above, for a negative step) stop. */
@@ -163,7 +168,8 @@ int cr__run_linspace(const cr_op *op, const cr_value *args, cr_tensor **out, int
   if (code) return code;
   int64_t n = args[2].u.i;
   if (n < 0) {
-    return cr__fail(CR_E_ARGUMENT, "%s: steps must not be negative, got %lld", op->name, (long long)n);
+    return cr__fail(CR_E_ARGUMENT, "%s: steps must not be negative, got %lld", op->name,
+                    (long long)n);
   }
   cr_tensor *t = cr__new(op->name, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
   if (!t) return cr_error_code();

@@ -127,7 +127,7 @@ int cr__run_nll_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
 
 /* The first result of nll; *total, if asked for, is the second one. */
 static cr_value nll(const char *name, const cr_value *args, int64_t reduction, cr_value *total) {
-  cr_tensor *both[CR_MAX_OUTPUTS] = {NULL};
+  cr_tensor *both[2] = {NULL};
   cr_value call[] = {args[0], args[1], args[2], args[3], cr_int(reduction), cr_string(name)};
   if (total) *total = cr_none();
   if (args[0].kind == CR_NONE || cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return cr_none();

@@ -10,8 +10,8 @@
 
 typedef struct axis { /* a dim of the tensor, or the dims that a mask stands for */
   int64_t size, step; /* size -1: index holds offsets plus 1 */
-  int dim;          /* its number, from 1 */
-  cr_tensor *index; /* owned; NULL: the whole dim */
+  int dim;            /* its number, from 1 */
+  cr_tensor *index;   /* owned; NULL: the whole dim */
 } axis;
 
 typedef struct axes {
@@ -25,7 +25,8 @@ static void release_axes(axes *a) {
 
 /* ---- From the arguments to axes ---------------------------------------------------------------- */
 
-static int add_axis(const char *op, axes *a, int64_t size, int64_t step, int dim, cr_tensor *index) {
+static int add_axis(const char *op, axes *a, int64_t size, int64_t step, int dim,
+                    cr_tensor *index) {
   if (a->n == CR_MAX_DIMS) {
     cr_release(index);
     return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op, CR_MAX_DIMS);
@@ -39,16 +40,17 @@ static int add_mask(const char *op, axes *a, cr_tensor *t, int d, cr_tensor *mas
   cr__text x, y;
   for (int k = 0; k < mask->ndim; k++)
     if (cr__sizes(mask)[k] != cr__sizes(t)[d + k])
-      return cr__fail(CR_E_SHAPE, "%s: a mask of shape %s does not fit dims %d to %d of shape %s", op,
-                      cr__shape_text(mask->ndim, cr__sizes(mask), &x), d + 1, d + mask->ndim,
+      return cr__fail(CR_E_SHAPE, "%s: a mask of shape %s does not fit dims %d to %d of shape %s",
+                      op, cr__shape_text(mask->ndim, cr__sizes(mask), &x), d + 1, d + mask->ndim,
                       cr__shape_text(t->ndim, cr__sizes(t), &y));
   cr_tensor *offsets = cr__true_offsets(op, mask, cr__steps(t) + d);
   return offsets ? add_axis(op, a, -1, 1, d + 1, offsets) : (int)cr_error_code();
 }
 
 static int refuse_dtype(const char *op, const cr_tensor *index) {
-  return cr__fail(CR_E_DTYPE, "%s: positions must be int64 or int32, and masks bool, got a %s tensor",
-                  op, cr_dtype_name((cr_dtype)index->dtype));
+  return cr__fail(CR_E_DTYPE,
+                  "%s: positions must be int64 or int32, and masks bool, got a %s tensor", op,
+                  cr_dtype_name((cr_dtype)index->dtype));
 }
 
 static int read_axes(const char *op, cr_tensor *t, const cr_value *indices, axes *a) {
@@ -61,10 +63,8 @@ static int read_axes(const char *op, cr_tensor *t, const cr_value *indices, axes
     if (d + taken > t->ndim)
       code = cr__fail(CR_E_INDEX, "%s: the indices are for at least %d dims, but self has %d", op,
                       d + taken, t->ndim);
-    else if (mask)
-      code = add_mask(op, a, t, d, x);
-    else if (x && x->dtype != CR_INT64 && x->dtype != CR_INT32)
-      code = refuse_dtype(op, x);
+    else if (mask) code = add_mask(op, a, t, d, x);
+    else if (x && x->dtype != CR_INT64 && x->dtype != CR_INT32) code = refuse_dtype(op, x);
     else {
       cr_tensor *index = cr__apart(op, x, t);
       code = x && !index ? (int)cr_error_code()
@@ -175,7 +175,8 @@ int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__
   int64_t shape[CR_MAX_DIMS];
   cr_device device;
   p->index = NULL;
-  if (cr__same_device(op, (cr_value[]){cr_of(t), *indices}, 2, &device)) return (int)cr_error_code();
+  if (cr__same_device(op, (cr_value[]){cr_of(t), *indices}, 2, &device))
+    return (int)cr_error_code();
   int code = read_axes(op, t, indices, &a);
   for (int i = 0; i < a.n && !code; i++) {
     const cr_tensor *x = a.at[i].index;

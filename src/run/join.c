@@ -35,7 +35,8 @@ static int part_sizes(const char *op, const cr_value *list, const cr_tensor *fir
       fits = k == d || cr__sizes(t)[k] == cr__sizes(first)[k];
     if (!fits)
       return cr__fail(CR_E_SHAPE,
-                      "%s: shapes %s and %s (tensor %d) differ in more than dim %d, along which they "
+                      "%s: shapes %s and %s (tensor %d) differ in more than dim %d, along which "
+                      "they "
                       "are joined",
                       op, cr__shape_text(first->ndim, cr__sizes(first), &a),
                       cr__shape_text(t->ndim, cr__sizes(t), &b), i + 1, d + 1);
@@ -52,8 +53,8 @@ int cr__run_cat(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   const cr_tensor *first = list->u.ts[0];
   for (int i = 0; i < list->n; i++) {
     if (list->u.ts[i]->ndim == 0)
-      return cr__fail(CR_E_SHAPE, "%s: tensor %d is 0-dim and cannot be joined; use stack", op->name,
-                      i + 1);
+      return cr__fail(CR_E_SHAPE, "%s: tensor %d is 0-dim and cannot be joined; use stack",
+                      op->name, i + 1);
     if (joins_anything(first)) first = list->u.ts[i];
   }
   if (cr__wrap_dim(op->name, "dim", args[1].u.i, first->ndim, &d)) return (int)cr_error_code();
@@ -87,7 +88,8 @@ int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     if (sizes[i] < 0) continue;
     if (!like) like = list->u.ts[i];
     if (__builtin_add_overflow(total, sizes[i], &total))
-      return cr__fail(CR_E_SHAPE, "cat: the sizes along dim %d add up to more than memory holds", d + 1);
+      return cr__fail(CR_E_SHAPE, "cat: the sizes along dim %d add up to more than memory holds",
+                      d + 1);
   }
   memcpy(shape, cr__sizes(like), like->ndim * sizeof *shape);
   shape[d] = total;
@@ -109,7 +111,8 @@ int cr__grad_join(cr_node *n, const cr_value *g, cr_tensor **gi) {
   for (int i = 0; i < n->nedge; i++) {
     if (sizes[i] < 0) continue;
     if (cr__needs(n, i)) {
-      cr_value slice[] = {g[0], cr_int(dim), cr_int(start), cr_int(start + sizes[i] - 1), cr_int(1)};
+      cr_value slice[] = {g[0], cr_int(dim), cr_int(start), cr_int(start + sizes[i] - 1),
+                          cr_int(1)};
       gi[i] = cr__op1(CR__OP_slice, slice);
       if (!gi[i]) return (int)cr_error_code();
     }
@@ -157,7 +160,8 @@ int cr__run_stack(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   }
   int64_t dim = args[1].u.i, places = first->ndim + 1;
   if (dim == 0 || dim > places || dim < -places)
-    return cr__fail(CR_E_INDEX, "%s: dim %lld is no place for a new dim; 1 to %lld and -1 to -%lld are",
+    return cr__fail(CR_E_INDEX,
+                    "%s: dim %lld is no place for a new dim; 1 to %lld and -1 to -%lld are",
                     op->name, (long long)dim, (long long)places, (long long)places);
   return cat_changed(list, dim, with_new_dim, out);
 }
@@ -222,7 +226,8 @@ int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   int count = args[1].n, n = count > t->ndim ? count : t->ndim;
   int64_t shape[CR_MAX_DIMS], whole[CR_MAX_DIMS];
   if (n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n);
+    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
+                    n);
   for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
   memcpy(whole, shape, sizeof whole);
   for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
@@ -249,10 +254,8 @@ int cr__run_repeat_interleave(const cr_op *op, const cr_value *args, cr_tensor *
   int64_t shape[CR_MAX_DIMS];
   if (args[2].kind == CR_INT && cr__wrap_dim(op->name, "dim", args[2].u.i, t->ndim, &d))
     return (int)cr_error_code();
-  if (flat)
-    shape[0] = t->numel;
-  else
-    memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
+  if (flat) shape[0] = t->numel;
+  else memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
   int64_t outer = product(shape, d + 1), inner = product(shape + d + 1, n - d - 1);
   if (multiply(op->name, &shape[d], args[1].u.i, n, shape)) return (int)cr_error_code();
   return cr__give(repeat_blocks(t, outer, args[1].u.i, inner, n, shape), out);
@@ -265,7 +268,8 @@ int cr__run_flip(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   cr_tensor *t = args[0].u.t;
   int64_t stride[CR_MAX_DIMS], offset = t->offset;
   uint32_t mask = 0;
-  if (args[1].n > 0 && cr__dim_mask(op->name, &args[1], t->ndim, &mask)) return (int)cr_error_code();
+  if (args[1].n > 0 && cr__dim_mask(op->name, &args[1], t->ndim, &mask))
+    return (int)cr_error_code();
   for (int d = 0; d < t->ndim; d++) {
     bool turned = mask >> d & 1;
     stride[d] = turned ? -cr__steps(t)[d] : cr__steps(t)[d];
@@ -284,8 +288,7 @@ static cr_tensor *turn(cr_tensor *t, int d, int64_t at) {
   cr_value head[] = {cr_of(t), cr_int(d + 1), cr_int(1), cr_int(at - 1), cr_int(1)};
   cr_tensor *parts[] = {cr__op1(CR__OP_slice, tail), cr__op1(CR__OP_slice, head)};
   cr_tensor *r = NULL;
-  if (parts[0] && parts[1])
-    r = cr__op1(CR__OP_cat, (cr_value[]){cr_list(parts, 2), cr_int(d + 1)});
+  if (parts[0] && parts[1]) r = cr__op1(CR__OP_cat, (cr_value[]){cr_list(parts, 2), cr_int(d + 1)});
   cr_release(parts[0]);
   cr_release(parts[1]);
   return r;

@@ -29,8 +29,7 @@ static cr_tensor *list_nonzero(const char *op, cr_tensor *t, int columns, const 
 
 cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *steps) {
   int64_t one = 1, none = 0;
-  cr_tensor *wide =
-      mask->ndim ? cr_retain(mask) : cr__alias(mask, 1, &one, &one, mask->offset);
+  cr_tensor *wide = mask->ndim ? cr_retain(mask) : cr__alias(mask, 1, &one, &one, mask->offset);
   cr_tensor *list = wide ? list_nonzero(op, wide, 1, mask->ndim ? steps : &none) : NULL;
   cr_release(wide);
   return list;
@@ -56,7 +55,8 @@ int cr__run_where_positions(const cr_op *op, const cr_value *args, cr_tensor **o
   (void)op;
   int64_t one = 1;
   cr_tensor *t = args[0].u.t;
-  cr_tensor *wide = t->ndim ? cr_retain(t) : cr__op1(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&one, 1)});
+  cr_tensor *wide =
+      t->ndim ? cr_retain(t) : cr__op1(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&one, 1)});
   cr_tensor *rows = cr__op1(CR__OP_nonzero, (cr_value[]){cr_of(wide)});
   int code = cr_call(&cr__ops[CR__OP_unbind], (cr_value[]){cr_of(rows), cr_int(2)}, out, nout);
   cr_release(wide);
@@ -113,8 +113,7 @@ int cr__run_masked_scatter(const cr_op *op, const cr_value *args, cr_tensor **ou
   cr__plan p = {0};
   if (check_mask(op->name, args[1].u.t) || cr__same_device(op->name, args, 3, &device))
     return (int)cr_error_code();
-  cr_tensor *mask =
-      cr__broadcast_view(op->name, args[1].u.t, "mask", self->ndim, cr__sizes(self));
+  cr_tensor *mask = cr__broadcast_view(op->name, args[1].u.t, "mask", self->ndim, cr__sizes(self));
   cr_value indices = cr_list(&mask, 1);
   int code = mask ? cr__plan_indices(op->name, self, &indices, &p) : (int)cr_error_code();
   if (!code) code = place_in_order(op->name, self, &p, args[2].u.t);
@@ -160,7 +159,8 @@ int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, &args[1], &p.size))
     return (int)cr_error_code();
   if (t->ndim == CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name, CR_MAX_DIMS);
+    return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name,
+                    CR_MAX_DIMS);
   int64_t shape[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
   shape[t->ndim] = p.size;

@@ -1,24 +1,23 @@
-/* matmul.c: products of matrices and vectors.
+/* matmul.c: the products that reach the kernel: mm, mv, dot, bmm, mm_add, affine.
  *
- * Holds true: the operations that reach the kernel (mm, mv, dot, bmm, mm_add, affine) check ranks,
- * sizes, dtypes and devices themselves; matmul, linear, addmm and their like are composed of them and
- * check first, so that a message names what was called. */
-#include "run/create.h"
+ * Holds true: each checks ranks, sizes, dtypes and devices itself; the kernel trusts it. */
+#include "run/matmul.h"
 
 /* ---- Checks --------------------------------------------------------------------------------- */
 
-static int check_rank(const cr_op *op, const char *param, const cr_tensor *t, int ndim) {
+int cr__check_rank(const cr_op *op, const char *param, const cr_tensor *t, int ndim) {
   cr__text text;
   if (t->ndim == ndim) return 0;
   const char *what = ndim == 1 ? "a vector" : ndim == 2 ? "a matrix" : "a batch of matrices";
-  return cr__fail(CR_E_SHAPE, "%s: %s must be %s (%d dim%s), got shape %s", op->name, param, what, ndim,
-                  ndim == 1 ? "" : "s", cr__shape_text(t->ndim, cr__sizes(t), &text));
+  return cr__fail(CR_E_SHAPE, "%s: %s must be %s (%d dim%s), got shape %s", op->name, param, what,
+                  ndim, ndim == 1 ? "" : "s", cr__shape_text(t->ndim, cr__sizes(t), &text));
 }
 
-static int check_dtypes(const char *op, const cr_tensor *a, const cr_tensor *b) {
+int cr__check_dtypes(const char *op, const cr_tensor *a, const cr_tensor *b) {
   if (a->dtype != b->dtype) {
     const char *one = cr_dtype_name((cr_dtype)a->dtype), *other = cr_dtype_name((cr_dtype)b->dtype);
-    return cr__fail(CR_E_DTYPE, "%s: both must have one dtype, got %s and %s; convert one with x:to(\"%s\")",
+    return cr__fail(CR_E_DTYPE,
+                    "%s: both must have one dtype, got %s and %s; convert one with x:to(\"%s\")",
                     op, one, other, one);
   }
   if (a->dtype != CR_BOOL) return 0;
@@ -31,16 +30,18 @@ static int check_inner(const char *op, const cr_tensor *a, const cr_tensor *b) {
   if (columns == rows) return 0;
   return cr__fail(CR_E_SHAPE, "%s: cannot multiply %s by %s: %lld columns against %lld rows", op,
                   cr__shape_text(a->ndim, cr__sizes(a), &first),
-                  cr__shape_text(b->ndim, cr__sizes(b), &second), (long long)columns, (long long)rows);
+                  cr__shape_text(b->ndim, cr__sizes(b), &second), (long long)columns,
+                  (long long)rows);
 }
 
 /* All that two factors must fulfil; the ranks have been checked. */
-static int check_pair(const cr_op *op, const cr_tensor *a, const cr_tensor *b) {
+int cr__check_pair(const cr_op *op, const cr_tensor *a, const cr_tensor *b) {
   cr_device device;
-  int code = check_dtypes(op->name, a, b);
+  int code = cr__check_dtypes(op->name, a, b);
   if (!code) code = check_inner(op->name, a, b);
   if (code) return code;
-  return cr__same_device(op->name, (cr_value[]){cr_of((cr_tensor *)a), cr_of((cr_tensor *)b)}, 2, &device);
+  return cr__same_device(op->name, (cr_value[]){cr_of((cr_tensor *)a), cr_of((cr_tensor *)b)}, 2,
+                         &device);
 }
 
 /* ---- The kernel ----------------------------------------------------------------------------- */
@@ -69,7 +70,7 @@ static void add_factor(cr__launch *k, cr_tensor *t, bool column) {
 /* a b as a new tensor of the shape given. */
 static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const int64_t *shape,
                     cr_tensor **out) {
-  int code = check_pair(op, a, b);
+  int code = cr__check_pair(op, a, b);
   if (code) return code;
   cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), ndim, shape);
   if (!t) return cr_error_code();
@@ -90,8 +91,8 @@ static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const
 int cr__run_mm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  int code = check_rank(op, "self", a, 2);
-  if (!code) code = check_rank(op, "other", b, 2);
+  int code = cr__check_rank(op, "self", a, 2);
+  if (!code) code = cr__check_rank(op, "other", b, 2);
   if (code) return code;
   return multiply(op, a, b, 2, (int64_t[]){cr__sizes(a)[0], cr__sizes(b)[1]}, out);
 }
@@ -99,19 +100,19 @@ int cr__run_mm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout
 int cr__run_mv(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  int code = check_rank(op, "self", a, 2);
-  if (!code) code = check_rank(op, "vec", b, 1);
+  int code = cr__check_rank(op, "self", a, 2);
+  if (!code) code = cr__check_rank(op, "vec", b, 1);
   return code ? code : multiply(op, a, b, 1, cr__sizes(a), out);
 }
 
 int cr__run_dot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  int code = check_rank(op, "self", a, 1);
-  if (!code) code = check_rank(op, "other", b, 1);
+  int code = cr__check_rank(op, "self", a, 1);
+  if (!code) code = cr__check_rank(op, "other", b, 1);
   if (!code && a->numel != b->numel) {
-    code = cr__fail(CR_E_SHAPE, "dot: both need the same size, got %lld and %lld", (long long)a->numel,
-                    (long long)b->numel);
+    code = cr__fail(CR_E_SHAPE, "dot: both need the same size, got %lld and %lld",
+                    (long long)a->numel, (long long)b->numel);
   }
   return code ? code : multiply(op, a, b, 0, NULL, out);
 }
@@ -119,8 +120,8 @@ int cr__run_dot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
 int cr__run_bmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  int code = check_rank(op, "self", a, 3);
-  if (!code) code = check_rank(op, "other", b, 3);
+  int code = cr__check_rank(op, "self", a, 3);
+  if (!code) code = cr__check_rank(op, "other", b, 3);
   if (code) return code;
   const int64_t *n = cr__sizes(a), *m = cr__sizes(b);
   if (n[0] != m[0]) {
@@ -131,18 +132,19 @@ int cr__run_bmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
 }
 
 /* Adds to k, as what the product is added to, t broadcast to n x m. */
-static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *param, cr_tensor *product) {
+static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *param,
+                     cr_tensor *product) {
   int64_t shape[CR_MAX_DIMS] = {0}, stride[CR_MAX_DIMS];
   const int64_t *want = cr__sizes(product);
   int ndim = product->ndim;
   for (int i = 0; i < ndim; i++) shape[i] = want[i];
   cr__text a, b;
-  int code = check_dtypes(op, product, t);
+  int code = cr__check_dtypes(op, product, t);
   if (code) return code;
   code = cr__broadcast_into(op, &ndim, shape, t->ndim, cr__sizes(t));
   if (code || ndim != 2 || shape[0] != want[0] || shape[1] != want[1]) {
-    return cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not broadcast to the product's shape %s", op,
-                    param, cr__shape_text(t->ndim, cr__sizes(t), &a),
+    return cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not broadcast to the product's shape %s",
+                    op, param, cr__shape_text(t->ndim, cr__sizes(t), &a),
                     cr__shape_text(product->ndim, want, &b));
   }
   cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), 2, want, stride);
@@ -151,8 +153,8 @@ static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *pa
 }
 
 /* a b + added, where b's strides are given so that it may be a transposed view. */
-static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transpose_b, cr_tensor *added,
-                        const char *param, cr_tensor **out) {
+static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transpose_b,
+                        cr_tensor *added, const char *param, cr_tensor **out) {
   const int64_t *n = cr__sizes(b), *s = cr__steps(b);
   int64_t shape[3] = {1, n[transpose_b], n[!transpose_b]};
   int64_t stride[3] = {0, s[transpose_b], s[!transpose_b]};
@@ -173,266 +175,18 @@ int cr__run_mm_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   (void)nout;
   cr_tensor *a = args[1].u.t, *b = args[2].u.t;
   cr_device device;
-  int code = check_rank(op, "mat1", a, 2);
-  if (!code) code = check_rank(op, "mat2", b, 2);
-  if (!code) code = check_pair(op, a, b);
+  int code = cr__check_rank(op, "mat1", a, 2);
+  if (!code) code = cr__check_rank(op, "mat2", b, 2);
+  if (!code) code = cr__check_pair(op, a, b);
   if (!code) code = cr__same_device(op->name, args, 3, &device);
   return code ? code : multiply_add(op, a, b, false, args[0].u.t, "self", out);
 }
 
 int cr__run_affine(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t, *bias = args[2].kind == CR_TENSOR ? args[2].u.t : NULL;
-  int code = check_rank(op, "input", a, 2);
-  if (!code) code = check_rank(op, "weight", b, 2);
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t,
+            *bias = args[2].kind == CR_TENSOR ? args[2].u.t : NULL;
+  int code = cr__check_rank(op, "input", a, 2);
+  if (!code) code = cr__check_rank(op, "weight", b, 2);
   return code ? code : multiply_add(op, a, b, true, bias, "bias", out);
-}
-
-/* ---- Composites ------------------------------------------------------------------------------ */
-
-static cr_tensor *reshape(cr_tensor *t, int ndim, const int64_t *shape) {
-  return cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(shape, ndim)});
-}
-
-/* out = reshape(t) where t is given up. */
-static int give_reshaped(cr_tensor *t, int ndim, const int64_t *shape, cr_tensor **out) {
-  cr_tensor *r = reshape(t, ndim, shape);
-  cr_release(t);
-  return cr__give(r, out);
-}
-
-static int64_t product_of(int n, const int64_t *shape) {
-  int64_t p = 1;
-  for (int i = 0; i < n; i++) p *= shape[i];
-  return p;
-}
-
-/* Returns t (its last two dims are matrices) as a batch whose dims before these are `batch`. */
-static cr_tensor *as_batch(cr_tensor *t, int nbatch, const int64_t *batch) {
-  int64_t shape[CR_MAX_DIMS + 2];
-  const int64_t *matrix = cr__sizes(t) + t->ndim - 2;
-  for (int i = 0; i < nbatch; i++) shape[i] = batch[i];
-  shape[nbatch] = matrix[0], shape[nbatch + 1] = matrix[1];
-  bool same = t->ndim == nbatch + 2;
-  for (int i = 0; same && i < nbatch; i++) same = cr__sizes(t)[i] == batch[i];
-  cr_tensor *wide = same ? cr_retain(t)
-                         : cr__op1(CR__OP_expand, (cr_value[]){cr_of(t), cr_ints(shape, nbatch + 2)});
-  if (!wide || nbatch == 1) return wide;
-  cr_tensor *flat = reshape(wide, 3, (int64_t[]){product_of(nbatch, batch), matrix[0], matrix[1]});
-  cr_release(wide);
-  return flat;
-}
-
-/* Both have at least two dims: batches broadcast. row, column: dims to leave out of the result. */
-static int batched(const cr_op *op, cr_tensor *a, cr_tensor *b, bool row, bool column, cr_tensor **out) {
-  int64_t shape[CR_MAX_DIMS + 2] = {0};
-  int nbatch = a->ndim - 2;
-  for (int i = 0; i < nbatch; i++) shape[i] = cr__sizes(a)[i];
-  int code = cr__broadcast_into(op->name, &nbatch, shape, b->ndim - 2, cr__sizes(b));
-  if (code) return code;
-  cr_tensor *left = as_batch(a, nbatch, shape), *right = as_batch(b, nbatch, shape);
-  cr_tensor *t = NULL;
-  if (left && right) t = cr__op1(CR__OP_bmm, (cr_value[]){cr_of(left), cr_of(right)});
-  cr_release(left);
-  cr_release(right);
-  if (!t) return cr_error_code();
-  int ndim = nbatch;
-  if (!row) shape[ndim++] = cr__sizes(a)[a->ndim - 2];
-  if (!column) shape[ndim++] = cr__sizes(b)[b->ndim - 1];
-  if (ndim == 3 && nbatch == 1) return cr__give(t, out);
-  return give_reshaped(t, ndim, shape, out);
-}
-
-/* All dims of a but the last are rows of one matrix; b is a matrix or a vector. */
-static int folded(cr_tensor *a, cr_tensor *b, cr_tensor **out) {
-  int64_t shape[CR_MAX_DIMS];
-  int ndim = a->ndim - 1;
-  for (int i = 0; i < ndim; i++) shape[i] = cr__sizes(a)[i];
-  cr_tensor *rows = reshape(a, 2, (int64_t[]){product_of(ndim, shape), cr__sizes(a)[ndim]});
-  if (!rows) return cr_error_code();
-  cr_tensor *t = cr__op1(b->ndim == 2 ? CR__OP_mm : CR__OP_mv, (cr_value[]){cr_of(rows), cr_of(b)});
-  cr_release(rows);
-  if (!t) return cr_error_code();
-  if (b->ndim == 2) shape[ndim++] = cr__sizes(b)[1];
-  return give_reshaped(t, ndim, shape, out);
-}
-
-/* A vector on the left: a row, whose dim the result lacks. */
-static int row_times(const cr_op *op, cr_tensor *a, cr_tensor *b, cr_tensor **out) {
-  cr_tensor *row = reshape(a, 2, (int64_t[]){1, a->numel});
-  if (!row) return cr_error_code();
-  int code;
-  if (b->ndim > 2) {
-    code = batched(op, row, b, true, false, out);
-  } else {
-    cr_tensor *t = cr__op1(CR__OP_mm, (cr_value[]){cr_of(row), cr_of(b)});
-    code = t ? give_reshaped(t, 1, cr__sizes(b) + 1, out) : (int)cr_error_code();
-  }
-  cr_release(row);
-  return code;
-}
-
-int cr__run_matmul(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  if (a->ndim == 0 || b->ndim == 0) {
-    return cr__fail(CR_E_SHAPE, "matmul: both need at least 1 dim, got %d and %d; multiply numbers with *",
-                    a->ndim, b->ndim);
-  }
-  int code = check_pair(op, a, b);
-  if (code) return code;
-  if (b->ndim <= 2 && a->ndim > 2) return folded(a, b, out);
-  if (a->ndim == 1 && b->ndim >= 2) return row_times(op, a, b, out);
-  if (b->ndim > 2) return batched(op, a, b, false, false, out);
-  int id = a->ndim == 1 ? CR__OP_dot : b->ndim == 1 ? CR__OP_mv : CR__OP_mm;
-  return cr__give(cr__op1(id, args), out);
-}
-
-int cr__run_linear(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  cr_tensor *x = args[0].u.t, *w = args[1].u.t;
-  cr__text a, b;
-  if (x->ndim == 0 || (w->ndim != 1 && w->ndim != 2)) {
-    return cr__fail(CR_E_SHAPE, "linear: needs an input of at least 1 dim and a weight of 1 or 2, got shapes "
-                    "%s and %s", cr__shape_text(x->ndim, cr__sizes(x), &a),
-                    cr__shape_text(w->ndim, cr__sizes(w), &b));
-  }
-  int64_t k = cr__sizes(x)[x->ndim - 1], takes = cr__sizes(w)[w->ndim - 1];
-  if (k != takes) {
-    return cr__fail(CR_E_SHAPE, "linear: the input's last dim has %lld elements (shape %s), but the weight "
-                    "(shape %s) takes %lld", (long long)k, cr__shape_text(x->ndim, cr__sizes(x), &a),
-                    cr__shape_text(w->ndim, cr__sizes(w), &b), (long long)takes);
-  }
-  cr_device device;
-  int code = check_dtypes(op->name, x, w);
-  if (!code && args[2].kind == CR_TENSOR) code = check_dtypes(op->name, x, args[2].u.t);
-  if (!code) code = cr__same_device(op->name, args, 3, &device);
-  if (code) return code;
-  if (w->ndim == 1) {
-    code = cr__run_matmul(op, args, out, nout);
-    if (code || args[2].kind != CR_TENSOR) return code;
-    cr_tensor *product = out[0];
-    code = cr__give(cr__op1(CR__OP_add, (cr_value[]){cr_of(product), args[2]}), out);
-    cr_release(product);
-    return code;
-  }
-  if (x->ndim == 2) return cr__give(cr__op1(CR__OP_affine, args), out);
-  int64_t shape[CR_MAX_DIMS];
-  for (int i = 0; i < x->ndim - 1; i++) shape[i] = cr__sizes(x)[i];
-  shape[x->ndim - 1] = cr__sizes(w)[0];
-  cr_tensor *rows = reshape(x, 2, (int64_t[]){product_of(x->ndim - 1, shape), k});
-  cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(rows), args[1], args[2]});
-  cr_release(rows);
-  return t ? give_reshaped(t, x->ndim, shape, out) : (int)cr_error_code();
-}
-
-/* ---- Sums with products ----------------------------------------------------------------------- */
-
-static bool is_number(cr_value v, double x) { return v.kind == CR_FLOAT ? v.u.f == x : (double)v.u.i == x; }
-
-/* Returns t times a number. */
-static cr_tensor *scaled(cr_tensor *t, cr_value by) {
-  if (is_number(by, 1)) return cr_retain(t);
-  return cr__op1(CR__OP_mul, (cr_value[]){cr_of(t), by});
-}
-
-static int check_sum(const cr_op *op, const cr_value *args) {
-  cr_tensor *self = args[0].u.t, *a = args[1].u.t, *b = args[2].u.t;
-  int rank = op->id == CR__OP_baddbmm ? 3 : 2, right = op->id == CR__OP_addmv ? 1 : rank;
-  int code = check_rank(op, op->params[1].name, a, rank);
-  if (!code) code = check_rank(op, op->params[2].name, b, right);
-  if (!code) code = check_pair(op, a, b);
-  if (!code) code = check_dtypes(op->name, a, self);
-  if (code) return code;
-  bool floats = args[3].kind == CR_FLOAT || args[4].kind == CR_FLOAT;
-  if (floats && cr__category((cr_dtype)a->dtype) != CR_FLOATING) {
-    return cr__fail(CR_E_DTYPE, "%s: beta and alpha must be integers for %s tensors", op->name,
-                    cr_dtype_name((cr_dtype)a->dtype));
-  }
-  return 0;
-}
-
-/* self must broadcast to the product, not the other way round. */
-static int check_fits(const cr_op *op, const cr_tensor *self, const cr_tensor *a, const cr_tensor *b) {
-  int64_t want[3], shape[CR_MAX_DIMS];
-  int n = 0, ndim;
-  for (int i = 0; i < a->ndim - 1; i++) want[n++] = cr__sizes(a)[i];
-  if (b->ndim > 1) want[n++] = cr__sizes(b)[b->ndim - 1];
-  for (ndim = 0; ndim < n; ndim++) shape[ndim] = want[ndim];
-  bool fits = self->ndim <= n && cr__broadcast_into(op->name, &ndim, shape, self->ndim, cr__sizes(self)) == 0;
-  for (int i = 0; fits && i < n; i++) fits = shape[i] == want[i];
-  cr__text s, p;
-  if (fits) return 0;
-  return cr__fail(CR_E_SHAPE, "%s: self of shape %s does not broadcast to the product's shape %s", op->name,
-                  cr__shape_text(self->ndim, cr__sizes(self), &s), cr__shape_text(n, want, &p));
-}
-
-/* Returns beta times self. For beta 0 that is zero whatever self holds, NaN too, but still a function
- * of self, so that self gets a gradient of zeros; NULL where nobody would notice. */
-static cr_tensor *start_of(cr_tensor *self, cr_value beta) {
-  if (!is_number(beta, 0)) return scaled(self, beta);
-  if (!cr_requires_grad(self) || !cr_grad_enabled()) return NULL;
-  cr_value all = cr__do(CR__OP_scalar_tensor, (cr_value[]){cr_bool(true), cr_none(), cr_none()});
-  cr_tensor *t = cr__op1(CR__OP_where, (cr_value[]){all, cr_int(0), cr_of(self)});
-  cr__drop(all);
-  return t;
-}
-
-/* addmm, addmv, baddbmm: beta self + alpha (a b), alpha taken to a. */
-int cr__run_addmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t, *a = args[1].u.t, *b = args[2].u.t;
-  int code = check_sum(op, args);
-  if (!code) code = check_fits(op, self, a, b);
-  if (code) return code;
-  int id = op->id == CR__OP_addmm ? CR__OP_mm : op->id == CR__OP_addmv ? CR__OP_mv : CR__OP_bmm;
-  cr_tensor *start = start_of(self, args[3]), *left = scaled(a, args[4]), *sum = NULL;
-  bool started = start || !is_number(args[3], 0);
-  if (started && id == CR__OP_mm) {
-    sum = cr__op1(CR__OP_mm_add, (cr_value[]){cr_of(start), cr_of(left), cr_of(b)});
-  } else {
-    sum = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
-  }
-  if (started && id != CR__OP_mm) {
-    cr_tensor *product = sum;
-    sum = cr__op1(CR__OP_add, (cr_value[]){cr_of(start), cr_of(product)});
-    cr_release(product);
-  }
-  cr_release(start);
-  cr_release(left);
-  return cr__give(sum, out);
-}
-
-int cr__run_outer(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  int code = check_rank(op, "self", a, 1);
-  if (!code) code = check_rank(op, "vec2", b, 1);
-  if (code) return code;
-  cr_tensor *column = reshape(a, 2, (int64_t[]){a->numel, 1});
-  cr_tensor *t = cr__op1(CR__OP_mul, (cr_value[]){cr_of(column), args[1]});
-  cr_release(column);
-  return cr__give(t, out);
-}
-
-int cr__run_inner(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  cr__text first, second;
-  if (a->ndim == 0 || b->ndim == 0) return cr__give(cr__op1(CR__OP_mul, args), out);
-  int64_t k = cr__sizes(a)[a->ndim - 1], shape[2 * CR_MAX_DIMS];
-  int code = check_dtypes(op->name, a, b), ndim = 0;
-  if (code) return code;
-  if (k != cr__sizes(b)[b->ndim - 1]) {
-    return cr__fail(CR_E_SHAPE, "inner: the last dims must be equal, got shapes %s and %s",
-                    cr__shape_text(a->ndim, cr__sizes(a), &first),
-                    cr__shape_text(b->ndim, cr__sizes(b), &second));
-  }
-  for (int i = 0; i < a->ndim - 1; i++) shape[ndim++] = cr__sizes(a)[i];
-  int64_t rows = product_of(ndim, shape), columns = product_of(b->ndim - 1, cr__sizes(b));
-  for (int i = 0; i < b->ndim - 1; i++) shape[ndim++] = cr__sizes(b)[i];
-  cr_tensor *left = reshape(a, 2, (int64_t[]){rows, k}), *right = reshape(b, 2, (int64_t[]){columns, k});
-  cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(left), cr_of(right), cr_none()});
-  cr_release(left);
-  cr_release(right);
-  return t ? give_reshaped(t, ndim, shape, out) : (int)cr_error_code();
 }

@@ -8,18 +8,19 @@
 #include "geometry.h"
 
 typedef struct cr__plan {
-  cr_tensor *index;  /* owned: positions, or offsets plus 1 */
-  int64_t size;      /* of the indexed dim; -1: index holds offsets plus 1 */
-  int64_t step;      /* the tensor's stride along it */
-  int dim;           /* its number, from 1 */
-  int ndim;          /* the common shape, and how the two are seen through it */
+  cr_tensor *index; /* owned: positions, or offsets plus 1 */
+  int64_t size;     /* of the indexed dim; -1: index holds offsets plus 1 */
+  int64_t step;     /* the tensor's stride along it */
+  int dim;          /* its number, from 1 */
+  int ndim;         /* the common shape, and how the two are seen through it */
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], index_stride[CR_MAX_DIMS];
 } cr__plan;
 
 /* Fails unless t holds int64 or int32. */
 int cr__check_index_dtype(const char *op, const cr_tensor *t);
 /* Reads a plan's elements of t into a new tensor of the shape (ndim, shape), or of the plan's. */
-cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim, const int64_t *shape);
+cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
+                    const int64_t *shape);
 /* Writes (or adds) values, which broadcast to the plan's shape, to its elements of t. */
 int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add);
 /* Writes args' value, a number or a tensor (of t's dtype unless 0-dim), in the same way. */

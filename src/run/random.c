@@ -24,7 +24,9 @@ static void begin(cr__launch *k, const cr_op *op, cr_tensor *t, int64_t blocks) 
 }
 
 /* Blocks for one draw per element of t: of 32 bits, or of 64. */
-static int64_t blocks_for(int64_t n, bool wide) { return wide ? n / 2 + n % 2 : n / 4 + (n % 4 != 0); }
+static int64_t blocks_for(int64_t n, bool wide) {
+  return wide ? n / 2 + n % 2 : n / 4 + (n % 4 != 0);
+}
 
 static int check_floating(const cr_op *op, cr_dtype dtype) {
   if (cr__category(dtype) == CR_FLOATING) return 0;
@@ -40,7 +42,8 @@ static int check_probability(const cr_op *op, double p) {
 /* The largest number of the dtype below x: what a draw from [.., x) is cut to after rounding. */
 static double below(double x, cr_dtype dtype) {
   if (dtype == CR_FLOAT64) return nextafter(x, -INFINITY);
-  if (dtype == CR_FLOAT32) return (double)x <= (double)(float)x ? nextafterf((float)x, -INFINITY) : (float)x;
+  if (dtype == CR_FLOAT32)
+    return (double)x <= (double)(float)x ? nextafterf((float)x, -INFINITY) : (float)x;
   bool half = dtype == CR_FLOAT16;
   float y = (float)x;
   uint16_t h = half ? cr__float_to_half(y) : cr__float_to_bfloat(y);
@@ -53,8 +56,8 @@ static double below(double x, cr_dtype dtype) {
 
 static int fill_uniform(const cr_op *op, cr_tensor *t, double from, double to) {
   if (!isfinite(from) || !isfinite(to) || from > to) {
-    return cr__fail(CR_E_ARGUMENT, "%s: needs finite bounds with from <= to, got %g and %g", op->lua,
-                    from, to);
+    return cr__fail(CR_E_ARGUMENT, "%s: needs finite bounds with from <= to, got %g and %g",
+                    op->lua, from, to);
   }
   cr__launch k;
   begin(&k, op, t, blocks_for(t->numel, t->dtype == CR_FLOAT64));
@@ -91,14 +94,15 @@ static int64_t exact_up_to(cr_dtype dtype) {
 
 static int check_range(const cr_op *op, cr_dtype dtype, int64_t low, int64_t high) {
   if (low >= high) {
-    return cr__fail(CR_E_ARGUMENT, "%s: needs low < high, got %lld and %lld", op->lua, (long long)low,
-                    (long long)high);
+    return cr__fail(CR_E_ARGUMENT, "%s: needs low < high, got %lld and %lld", op->lua,
+                    (long long)low, (long long)high);
   }
   int64_t most = exact_up_to(dtype), least = dtype == CR_UINT8 || dtype == CR_BOOL ? 0 : -most;
   if (cr__category(dtype) == CR_INTEGRAL && least) least--;
   if (low >= least && high - 1 <= most) return 0;
-  return cr__fail(CR_E_ARGUMENT, "%s: %s holds the integers from %lld to %lld, not all from %lld to %lld",
-                  op->lua, cr_dtype_name(dtype), (long long)least, (long long)most, (long long)low,
+  return cr__fail(CR_E_ARGUMENT,
+                  "%s: %s holds the integers from %lld to %lld, not all from %lld to %lld", op->lua,
+                  cr_dtype_name(dtype), (long long)least, (long long)most, (long long)low,
                   (long long)(high - 1));
 }
 
@@ -115,7 +119,8 @@ static int fill_integers(const cr_op *op, cr_tensor *t, int64_t low, uint64_t ra
 
 static int draw(const cr_op *op, const cr_value *args, cr_tensor *t) {
   switch (op->id) {
-  case CR__OP_rand: case CR__OP_rand_like: return fill_uniform(op, t, 0, 1);
+  case CR__OP_rand:
+  case CR__OP_rand_like: return fill_uniform(op, t, 0, 1);
   case CR__OP_normal: return fill_normal(op, t, args[0].u.f, args[1].u.f);
   case CR__OP_randint_like: {
     int64_t low = args[1].u.i, high = args[2].u.i;
@@ -165,7 +170,8 @@ int cr__run_randperm(const cr_op *op, const cr_value *args, cr_tensor **out, int
   (void)nout;
   int64_t n = args[0].u.i;
   cr_dtype dtype = cr__dtype_or(args[1], CR_INT64);
-  if (n < 0) return cr__fail(CR_E_ARGUMENT, "randperm: n must not be negative, got %lld", (long long)n);
+  if (n < 0)
+    return cr__fail(CR_E_ARGUMENT, "randperm: n must not be negative, got %lld", (long long)n);
   if (n > exact_up_to(dtype)) {
     return cr__fail(CR_E_ARGUMENT, "randperm: %s does not hold all integers up to %lld",
                     cr_dtype_name(dtype), (long long)n);
@@ -197,7 +203,8 @@ int cr__run_exponential(const cr_op *op, const cr_value *args, cr_tensor **out, 
   double rate = args[1].u.f;
   int code = check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
-  if (!(rate > 0)) return cr__fail(CR_E_ARGUMENT, "%s: rate must be positive, got %g", op->lua, rate);
+  if (!(rate > 0))
+    return cr__fail(CR_E_ARGUMENT, "%s: rate must be positive, got %g", op->lua, rate);
   cr__launch k;
   begin(&k, op, self, blocks_for(self->numel, self->dtype == CR_FLOAT64));
   k.f[0] = rate;
@@ -231,7 +238,8 @@ static int add_probabilities(const cr_op *op, cr__launch *k, cr_tensor *t, cr_te
   if (!same) {
     cr__text a, b;
     return cr__fail(CR_E_SHAPE, "%s: p of shape %s does not broadcast to %s", op->lua,
-                    cr__shape_text(p->ndim, cr__sizes(p), &a), cr__shape_text(t->ndim, cr__sizes(t), &b));
+                    cr__shape_text(p->ndim, cr__sizes(p), &a),
+                    cr__shape_text(t->ndim, cr__sizes(t), &b));
   }
   cr__broadcast_strides(p->ndim, cr__sizes(p), cr__steps(p), ndim, shape, stride);
   cr__view *v = cr__launch_add(k, p);
@@ -242,9 +250,11 @@ static int add_probabilities(const cr_op *op, cr__launch *k, cr_tensor *t, cr_te
 
 /* Ones become `value`. p: a number, or a tensor of probabilities that broadcasts to t. */
 static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double value) {
-  int code = p.kind == CR_TENSOR ? check_floating(op, (cr_dtype)p.u.t->dtype) : check_probability(op, p.u.f);
+  int code = p.kind == CR_TENSOR ? check_floating(op, (cr_dtype)p.u.t->dtype)
+                                 : check_probability(op, p.u.f);
   cr_device device;
-  if (!code && p.kind == CR_TENSOR) code = cr__same_device(op->lua, (cr_value[]){cr_of(t), p}, 2, &device);
+  if (!code && p.kind == CR_TENSOR)
+    code = cr__same_device(op->lua, (cr_value[]){cr_of(t), p}, 2, &device);
   if (code) return code;
   cr__launch k;
   cr__launch_begin(&k, op->lua, cr_device_of(t), 1);
@@ -279,7 +289,8 @@ int cr__run_bernoulli(const cr_op *op, const cr_value *args, cr_tensor **out, in
     value = p.u.f < 1 ? 1 / (1 - p.u.f) : 0;
     p.u.f = 1 - p.u.f;
   }
-  cr_tensor *t = cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), self->ndim, cr__sizes(self));
+  cr_tensor *t =
+      cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), self->ndim, cr__sizes(self));
   return t ? cr__give_if(fill_bernoulli(op, t, p, value), t, out) : (int)cr_error_code();
 }
 
@@ -308,7 +319,8 @@ int cr__run_multinomial(const cr_op *op, const cr_value *args, cr_tensor **out, 
   int code = check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
   if (self->ndim != 1 && self->ndim != 2) {
-    return cr__fail(CR_E_SHAPE, "multinomial: takes weights of 1 or 2 dims, got %d dims", self->ndim);
+    return cr__fail(CR_E_SHAPE, "multinomial: takes weights of 1 or 2 dims, got %d dims",
+                    self->ndim);
   }
   int64_t rows = self->ndim == 2 ? cr__sizes(self)[0] : 1, m = cr__sizes(self)[self->ndim - 1];
   if (n < 1 || (!replacement && n > m)) {
@@ -316,7 +328,8 @@ int cr__run_multinomial(const cr_op *op, const cr_value *args, cr_tensor **out, 
                     (long long)n, (long long)m, replacement ? "with" : "without");
   }
   int64_t shape[2] = {rows, n};
-  cr_tensor *t = cr__new(op->name, CR_INT64, cr_device_of(self), self->ndim, shape + 2 - self->ndim);
+  cr_tensor *t =
+      cr__new(op->name, CR_INT64, cr_device_of(self), self->ndim, shape + 2 - self->ndim);
   if (!t) return cr_error_code();
   cr__launch k;
   begin(&k, op, t, blocks_for(rows * (replacement ? n : m), true));

@@ -121,8 +121,8 @@ static int plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index
   int d, n = t->ndim ? t->ndim : 1;
   cr__text a, b;
   if ((index->ndim ? index->ndim : 1) != n)
-    return cr__fail(CR_E_SHAPE, "%s: index (shape %s) must have as many dims as self (shape %s)", op,
-                    cr__shape_text(index->ndim, cr__sizes(index), &a),
+    return cr__fail(CR_E_SHAPE, "%s: index (shape %s) must have as many dims as self (shape %s)",
+                    op, cr__shape_text(index->ndim, cr__sizes(index), &a),
                     cr__shape_text(t->ndim, cr__sizes(t), &b));
   if (begin_plan(op, t, dim, index, p, &d)) return (int)cr_error_code();
   p->ndim = n;
@@ -259,8 +259,8 @@ int cr__run_index_add(const cr_op *op, const cr_value *args, cr_tensor **out, in
   if (!scaled) return (int)cr_error_code();
   int code = scaled->dtype == source->dtype
                  ? write_parts(op, args, scaled, true)
-                 : cr__fail(CR_E_DTYPE, "%s: alpha is not a whole number, but source is %s", op->name,
-                            cr_dtype_name((cr_dtype)source->dtype));
+                 : cr__fail(CR_E_DTYPE, "%s: alpha is not a whole number, but source is %s",
+                            op->name, cr_dtype_name((cr_dtype)source->dtype));
   cr_release(scaled);
   return code;
 }
@@ -271,7 +271,8 @@ int cr__run_index_fill(const cr_op *op, const cr_value *args, cr_tensor **out, i
   cr__text text;
   const cr_tensor *value = args[3].kind == CR_TENSOR ? args[3].u.t : NULL;
   if (value && value->ndim > 0)
-    return cr__fail(CR_E_SHAPE, "%s: value is a number or a 0-dim tensor, got shape %s; use index_copy",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: value is a number or a 0-dim tensor, got shape %s; use index_copy",
                     op->name, cr__shape_text(value->ndim, cr__sizes(value), &text));
   if (plan_list(op->name, args[0].u.t, args[1].u.i, args[2].u.t, &p)) return (int)cr_error_code();
   int code = cr__place_value(op->name, args[0].u.t, &p, &args[3], "value", false);
@@ -287,8 +288,8 @@ int cr__run_index_keep(const cr_op *op, const cr_value *args, cr_tensor **out, i
   if (plan_list(op->name, t, args[1].u.i, args[2].u.t, &from)) return (int)cr_error_code();
   cr_tensor *parts = cr__pick(op->name, t, &from, from.ndim, from.shape);
   cr_tensor *zeros = parts ? cr__zeros_for(op->name, t, t->ndim, cr__sizes(t)) : NULL;
-  int code = zeros ? plan_list(op->name, zeros, args[1].u.i, args[2].u.t, &to)
-                   : (int)cr_error_code();
+  int code =
+      zeros ? plan_list(op->name, zeros, args[1].u.i, args[2].u.t, &to) : (int)cr_error_code();
   if (!code) {
     code = cr__place(op->name, zeros, &to, parts, false);
     cr_release(to.index);

@@ -163,7 +163,8 @@ static cr_tensor *diagonal(const char *op, cr_tensor *t, const cr_value *args) {
     shape[n] = cr__sizes(t)[d];
     stride[n++] = cr__steps(t)[d];
   }
-  int64_t down = k < 0 ? (k > -rows ? -k : rows) : 0, right = k > 0 ? (k < columns ? k : columns) : 0;
+  int64_t down = k < 0 ? (k > -rows ? -k : rows) : 0,
+          right = k > 0 ? (k < columns ? k : columns) : 0;
   int64_t length = rows - down < columns - right ? rows - down : columns - right;
   shape[n] = length;
   stride[n] = cr__steps(t)[a] + cr__steps(t)[b];
@@ -187,14 +188,16 @@ int cr__run_diag(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   cr_tensor *t = args[0].u.t;
   int64_t k = args[1].u.i;
   if (t->ndim == 2) {
-    cr_tensor *view = cr__op1(CR__OP_diagonal, (cr_value[]){args[0], args[1], cr_int(1), cr_int(2)});
+    cr_tensor *view =
+        cr__op1(CR__OP_diagonal, (cr_value[]){args[0], args[1], cr_int(1), cr_int(2)});
     cr_tensor *copy = cr__op1(CR__OP_clone, (cr_value[]){cr_of(view)});
     cr_release(view);
     return cr__give(copy, out);
   }
   if (t->ndim != 1)
-    return cr__fail(CR_E_SHAPE, "%s: takes a vector or a matrix, got a tensor of %d dims; use "
-                                "diagonal",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: takes a vector or a matrix, got a tensor of %d dims; use "
+                    "diagonal",
                     op->name, t->ndim);
   int64_t away = k < 0 ? -(k + 1) : k; /* cannot overflow, the sum below is checked */
   int64_t n;
@@ -221,7 +224,8 @@ static int give_pieces(cr_tensor *t, int d, int n, const int64_t *sizes, cr_tens
 
 static int refuse_pieces(const cr_op *op, int d, int64_t n) {
   return cr__fail(CR_E_ARGUMENT,
-                  "%s: dim %d would fall into %lld pieces; a call returns at most %d; use select or "
+                  "%s: dim %d would fall into %lld pieces; a call returns at most %d; use select "
+                  "or "
                   "narrow",
                   op->lua, d + 1, (long long)n, CR_MAX_OUTPUTS);
 }
@@ -247,8 +251,9 @@ int cr__run_split(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
   int64_t size = args[1].u.i;
   if (size < 0 || (size == 0 && cr__sizes(args[0].u.t)[d] != 0))
-    return cr__fail(CR_E_ARGUMENT, "%s: pieces of size %lld are impossible; size must be at least 1",
-                    op->lua, (long long)size);
+    return cr__fail(CR_E_ARGUMENT,
+                    "%s: pieces of size %lld are impossible; size must be at least 1", op->lua,
+                    (long long)size);
   return give_equal(op, args[0].u.t, d, size, out, nout);
 }
 

@@ -31,8 +31,9 @@ static int read_geometry(const char *op, const cr_value *size, const cr_value *s
     overflow |= __builtin_add_overflow(*end, reach, end);
   }
   if (overflow || (numel > 0 && g->low < 0))
-    return cr__fail(CR_E_INDEX, "%s: shape %s with these strides and offset %lld reaches outside all "
-                                "memory",
+    return cr__fail(CR_E_INDEX,
+                    "%s: shape %s with these strides and offset %lld reaches outside all "
+                    "memory",
                     op, cr__shape_text(g->ndim, g->shape, &text), (long long)offset);
   if (numel == 0) g->high = g->low - 1;
   return 0;
@@ -48,7 +49,8 @@ int cr__run_as_strided(const cr_op *op, const cr_value *args, cr_tensor **out, i
   cr__text text;
   if (g.high >= room || offset < 0 || offset > room)
     return cr__fail(CR_E_INDEX,
-                    "%s: shape %s with these strides needs elements up to offset %lld (from 0), but "
+                    "%s: shape %s with these strides needs elements up to offset %lld (from 0), "
+                    "but "
                     "the memory has %lld",
                     op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
                     (long long)room);

@@ -53,7 +53,8 @@ int cr__run_view(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   if (!cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, shape, stride)) {
     cr__text a, b;
     return cr__fail(CR_E_SHAPE,
-                    "%s: the memory of a tensor of shape %s, which is not contiguous, cannot be seen "
+                    "%s: the memory of a tensor of shape %s, which is not contiguous, cannot be "
+                    "seen "
                     "as %s without copying; use reshape",
                     op->name, cr__shape_text(t->ndim, cr__sizes(t), &a),
                     cr__shape_text(n, shape, &b));
@@ -89,10 +90,8 @@ int cr__run_flatten(const cr_op *op, const cr_value *args, cr_tensor **out, int 
                     first + 1, last + 1);
   int64_t shape[CR_MAX_DIMS] = {1};
   for (int d = 0; d < t->ndim; d++) {
-    if (d > first && d <= last)
-      shape[n - 1] *= cr__sizes(t)[d];
-    else
-      shape[n++] = cr__sizes(t)[d];
+    if (d > first && d <= last) shape[n - 1] *= cr__sizes(t)[d];
+    else shape[n++] = cr__sizes(t)[d];
   }
   return cr__give(reshape(t, n ? n : 1, shape), out);
 }
@@ -102,10 +101,10 @@ int cr__run_unflatten(const cr_op *op, const cr_value *args, cr_tensor **out, in
   cr_tensor *t = args[0].u.t;
   int d, more = args[2].n;
   if (cr__wrap_dim(op->name, "dim", args[1].u.i, t->ndim, &d)) return (int)cr_error_code();
-  if (t->ndim == 0)
-    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim to split", op->name);
+  if (t->ndim == 0) return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim to split", op->name);
   if (more < 1 || t->ndim - 1 + more > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a split of dim %d into %d would give %d dims; 1 to %d are possible",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: a split of dim %d into %d would give %d dims; 1 to %d are possible",
                     op->name, d + 1, more, t->ndim - 1 + more, CR_MAX_DIMS);
   int64_t shape[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), (size_t)d * sizeof *shape);
@@ -129,8 +128,7 @@ int cr__run_permute(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   for (int i = 0; i < t->ndim; i++) {
     int d;
     if (cr__wrap_dim(op->name, "dims", args[1].u.is[i], t->ndim, &d)) return (int)cr_error_code();
-    if (seen >> d & 1)
-      return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, d + 1);
+    if (seen >> d & 1) return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, d + 1);
     seen |= UINT32_C(1) << d;
     int from = op->id == CR__OP_permute ? d : i, to = op->id == CR__OP_permute ? i : d;
     shape[to] = cr__sizes(t)[from];
@@ -160,8 +158,9 @@ int cr__run_t(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout)
   (void)nout;
   cr_tensor *t = args[0].u.t;
   if (t->ndim > 2)
-    return cr__fail(CR_E_SHAPE, "%s: is for at most 2 dims, got a tensor of %d; use transpose or mT",
-                    op->name, t->ndim);
+    return cr__fail(CR_E_SHAPE,
+                    "%s: is for at most 2 dims, got a tensor of %d; use transpose or mT", op->name,
+                    t->ndim);
   if (t->ndim < 2) return cr__give(cr__op1(CR__OP_alias, args), out);
   return cr__give(cr__op1(CR__OP_transpose, (cr_value[]){args[0], cr_int(1), cr_int(2)}), out);
 }
@@ -227,7 +226,8 @@ int cr__run_unsqueeze(const cr_op *op, const cr_value *args, cr_tensor **out, in
   int n = t->ndim + 1;
   if (at == 0 || at > n || at < -n)
     return cr__fail(CR_E_INDEX,
-                    "%s: dim %lld is no place for a new dim in a tensor of %d dims; 1 to %d and -1 to "
+                    "%s: dim %lld is no place for a new dim in a tensor of %d dims; 1 to %d and -1 "
+                    "to "
                     "-%d are",
                     op->name, (long long)at, t->ndim, n, n);
   if (n > CR_MAX_DIMS)
@@ -251,7 +251,8 @@ int cr__run_expand(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int64_t shape[CR_MAX_DIMS], numel;
   int n = args[1].n, ahead = n - t->ndim;
   if (n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n);
+    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
+                    n);
   for (int d = 0; d < n; d++) {
     shape[d] = args[1].u.is[d];
     if (shape[d] == -1 && d >= ahead && ahead >= 0) shape[d] = cr__sizes(t)[d - ahead];
@@ -269,8 +270,8 @@ int cr__run_sum_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   for (int d = 0; d < t->ndim; d++)
     if (d < ahead || (shape[d - ahead] == 1 && cr__sizes(t)[d] != 1)) dims[n++] = d + 1;
   cr_tensor *sum = n == 0 ? cr_retain(t)
-                          : cr__op1(CR__OP_sum, (cr_value[]){args[0], cr_ints(dims, n), cr_bool(true),
-                                                             cr_none(), cr_none()});
+                          : cr__op1(CR__OP_sum, (cr_value[]){args[0], cr_ints(dims, n),
+                                                             cr_bool(true), cr_none(), cr_none()});
   if (!sum || ahead == 0) return cr__give(sum, out);
   cr_tensor *r = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(sum), args[1]});
   cr_release(sum);

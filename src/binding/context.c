@@ -1,0 +1,143 @@
+/* context.c: what the halves of a Function see as ctx: saved tensors, marks, and free fields.
+ *
+ * Holds true: a context whose graph is gone refuses everything but its free fields. */
+#include <string.h>
+
+#include "function.h"
+
+static const char *name_of(lua_State *L) { /* of the context at 1 */
+  lua_getiuservalue(L, 1, CONTEXT_FUNCTION);
+  const cr__lua_function *f = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the context keeps it */
+  return f->name;
+}
+
+static cr__lua_context *check_context(lua_State *L, const char *method) {
+  cr__lua_context *x = luaL_testudata(L, 1, CR__LUA_CONTEXT);
+  if (!x)
+    cr__lua_error(L, "%s: self must be a Function's context, got %s; call it with a colon", method,
+                  cr__lua_describe(L, 1));
+  if (!x->c)
+    cr__lua_error(L, "%s: %s: the graph that this context belongs to has been released", name_of(L),
+                  method);
+  return x;
+}
+
+/* Pushes a list of the arguments 2 .. top: tensors, or nil where `holes`. */
+static cr__lua_list *list_of_arguments(lua_State *L, const char *method, bool holes) {
+  int n = lua_gettop(L) - 1;
+  cr__lua_list *list = cr__lua_new_list(L, n);
+  for (int i = 0; i < n; i++) {
+    cr__lua_tensor *u = cr__lua_test(L, i + 2);
+    if (!(u && u->t) && !(holes && lua_isnil(L, i + 2)))
+      cr__lua_error(L, "%s: %s takes tensors%s only, argument %d is %s", name_of(L), method,
+                    holes ? " and nil" : "", i + 1, cr__lua_describe(L, i + 2));
+    list->t[list->n++] = u ? cr_retain(u->t) : NULL;
+  }
+  return list;
+}
+
+static int context_save(lua_State *L) {
+  cr__lua_context *x = check_context(L, "save_for_backward");
+  cr__lua_list *list = list_of_arguments(L, "save_for_backward", true);
+  return cr_context_save(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
+}
+
+static int context_saved(lua_State *L) {
+  cr__lua_context *x = check_context(L, "saved_tensors");
+  int n = 0;
+  cr_context_saved(x->c, NULL, &n);
+  cr__lua_list *list = cr__lua_new_list(L, n);
+  lua_State *outer = cr__lua_enter(L);
+  int code = cr_context_saved(x->c, list->t, &n);
+  cr__lua_leave(outer);
+  if (code) return cr__lua_raise(L, NULL);
+  list->n = n;
+  cr__lua_push_list(L, list);
+  return n;
+}
+
+/* The core compares marked tensors with results by address, so they live until the call is over. */
+static int mark(lua_State *L, const char *method, int slot,
+                int (*f)(cr_context *, cr_tensor *const *, int)) {
+  cr__lua_context *x = check_context(L, method);
+  cr__lua_list *list = list_of_arguments(L, method, false);
+  lua_setiuservalue(L, 1, slot);
+  return f(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
+}
+
+static int context_mark_dirty(lua_State *L) {
+  return mark(L, "mark_dirty", CONTEXT_DIRTY, cr_context_mark_dirty);
+}
+
+static int context_mark_non_differentiable(lua_State *L) {
+  return mark(L, "mark_non_differentiable", CONTEXT_FIXED, cr_context_mark_non_differentiable);
+}
+
+static int context_set_materialize_grads(lua_State *L) {
+  cr__lua_context *x = check_context(L, "set_materialize_grads");
+  cr_context_materialize_grads(x->c, cr__lua_bool_arg(L, 2, "set_materialize_grads", "on"));
+  return 0;
+}
+
+/* Pushes the table of booleans, made at the first request. */
+static int needs_input_grad(lua_State *L, const cr__lua_context *x) {
+  if (lua_getiuservalue(L, 1, CONTEXT_NEEDS) == LUA_TTABLE) return 1;
+  check_context(L, "needs_input_grad");
+  lua_createtable(L, x->nargs, 0);
+  for (int i = 0; i < x->nargs; i++) {
+    lua_pushboolean(L, cr_context_needs_grad(x->c, i));
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, CONTEXT_NEEDS);
+  return 1;
+}
+
+/* Upvalue 1: the methods. All other names are free fields. */
+static int context_index(lua_State *L) {
+  const cr__lua_context *x = luaL_checkudata(L, 1, CR__LUA_CONTEXT);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+  if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "needs_input_grad") == 0)
+    return needs_input_grad(L, x);
+  if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) return 0;
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  return 1;
+}
+
+static int context_newindex(lua_State *L) {
+  luaL_checkudata(L, 1, CR__LUA_CONTEXT);
+  lua_pushvalue(L, 2);
+  bool taken = lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL;
+  if (taken || (lua_type(L, 2) == LUA_TSTRING && !strcmp(lua_tostring(L, 2), "needs_input_grad")))
+    return cr__lua_error(L, "%s: the context's own '%s' cannot be assigned; choose another name",
+                         name_of(L), lua_tostring(L, 2));
+  lua_pop(L, 1);
+  if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, CONTEXT_FIELDS);
+    lua_replace(L, -2);
+  }
+  lua_insert(L, 2);
+  lua_settable(L, 2); /* not raw: it raises for nil and NaN as any table does */
+  return 0;
+}
+
+void cr__lua_open_context(lua_State *L) {
+  static const luaL_Reg methods[] = {{"save_for_backward", context_save},
+                                     {"saved_tensors", context_saved},
+                                     {"mark_dirty", context_mark_dirty},
+                                     {"mark_non_differentiable", context_mark_non_differentiable},
+                                     {"set_materialize_grads", context_set_materialize_grads},
+                                     {NULL, NULL}};
+  static const luaL_Reg context_meta[] = {{"__index", context_index},
+                                          {"__newindex", context_newindex},
+                                          {NULL, NULL}};
+  luaL_newmetatable(L, CR__LUA_CONTEXT);
+  luaL_newlib(L, methods);
+  luaL_setfuncs(L, context_meta, 1);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,101 @@
+/* copy.c: moving elements between tensors, within a device and across; filling.
+ *
+ * Holds true: what is copied onto memory that it shares arrives as it was before the call. None of
+ * these is an operation: they record nothing and count no write. */
+#include <string.h>
+
+#include "core.h"
+
+/* The bytes of its storage that t may touch: [*low, *high). */
+static void extent(const cr_tensor *t, int64_t *low, int64_t *high) {
+  int64_t first = t->offset, last = t->offset, size = (int64_t)cr__size_of((cr_dtype)t->dtype);
+  for (int d = 0; d < t->ndim; d++) {
+    int64_t reach = (cr__sizes(t)[d] - 1) * cr__steps(t)[d];
+    if (reach < 0) first += reach;
+    else last += reach;
+  }
+  *low = first * size;
+  *high = t->numel ? (last + 1) * size : first * size;
+}
+
+bool cr__collides(const cr_tensor *t, const cr_tensor *out) {
+  if (t->storage != out->storage || t == out) return false;
+  int64_t low, high, out_low, out_high;
+  extent(t, &low, &high);
+  extent(out, &out_low, &out_high);
+  if (high <= out_low || out_high <= low) return false;
+  size_t bytes = (size_t)t->ndim * sizeof *t->dims;
+  bool same = t->dtype == out->dtype && t->offset == out->offset && t->ndim == out->ndim &&
+              memcmp(cr__sizes(t), cr__sizes(out), bytes) == 0 &&
+              memcmp(cr__steps(t), cr__steps(out), bytes) == 0;
+  return !same;
+}
+
+cr_tensor *cr__snapshot(const char *op, cr_tensor *t) {
+  cr_tensor *copy = cr__new_like(op, t, (cr_dtype)t->dtype);
+  if (copy && cr__copy(op, copy, t)) {
+    cr_release(copy);
+    return NULL;
+  }
+  return copy;
+}
+
+static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
+  cr__launch k;
+  cr__launch_begin(&k, op, dst->storage->device, 1);
+  cr__launch_add(&k, dst);
+  cr__launch_add(&k, src);
+  return cr__launch_run(&k, CR__K_copy);
+}
+
+/* Moves the bytes of two contiguous tensors of one dtype between the host and a device. */
+static int transfer(cr_tensor *dst, cr_tensor *src) {
+  cr_device device = dst->storage->device != CR_CPU ? dst->storage->device : src->storage->device;
+  const cr__backend *backend = cr__backend_of(device);
+  if (!backend) return cr_error_code();
+  size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
+  if (device == dst->storage->device)
+    return backend->copy_from_host(device & 255, cr__data(dst), cr__data(src), nbytes);
+  return backend->copy_to_host(device & 255, cr__data(dst), cr__data(src), nbytes);
+}
+
+/* Between devices only contiguous bytes travel: what is not so is brought into order before or
+ * after, on the side where it lies; between two devices they pass through the host. */
+static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
+  cr_tensor *from = src->flags & CR__CONTIGUOUS ? cr_retain(src) : cr__snapshot(op, src);
+  if (!from) return cr_error_code();
+  cr_dtype dtype = (cr_dtype)src->dtype;
+  bool two_devices = dst->storage->device != CR_CPU && src->storage->device != CR_CPU;
+  bool direct = !two_devices && dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
+  cr_device landing = two_devices ? CR_CPU : dst->storage->device;
+  cr_tensor *to = direct ? cr_retain(dst) : cr__new(op, dtype, landing, src->ndim, cr__sizes(src));
+  int code = to ? transfer(to, from) : (int)cr_error_code();
+  if (!code && !direct) code = cr__copy(op, dst, to);
+  cr_release(from);
+  cr_release(to);
+  return code;
+}
+
+int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src) {
+  if (dst->numel == 0) return 0;
+  if (cr__collides(src, dst)) {
+    cr_tensor *copy = cr__snapshot(op, src);
+    int code = copy ? copy_on_device(op, dst, copy) : (int)cr_error_code();
+    cr_release(copy);
+    return code;
+  }
+  if (cr__data(dst) == cr__data(src) && dst->dtype == src->dtype) return 0;
+  if (dst->storage->device != src->storage->device) return copy_across(op, dst, src);
+  return copy_on_device(op, dst, src);
+}
+
+int cr__fill(const char *op, cr_tensor *dst, cr_value number) {
+  cr__launch k;
+  if (dst->numel == 0) return 0;
+  cr__launch_begin(&k, op, dst->storage->device, 1);
+  cr__launch_add(&k, dst);
+  k.i[0] = number.kind;
+  k.i[1] = number.kind == CR_FLOAT ? 0 : number.u.i;
+  k.f[0] = number.kind == CR_FLOAT ? number.u.f : 0;
+  return cr__launch_run(&k, CR__K_fill);
+}
