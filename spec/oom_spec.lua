@@ -39,15 +39,11 @@ local function work(e, args, inputs)
   if again then cr.grad(again, inputs, { allow_unused = true }) end
 end
 
-local function prepare(args)
+local function prepare(e, args)
   local inputs = {}
-  local mine = samples.map(args, function(t)
-    local copy = t:clone()
-    if t:is_floating_point() then
-      copy:requires_grad_()
-      inputs[#inputs + 1] = copy
-    end
-    return copy
+  local mine = samples.map_inputs(e, args, function(t)
+    inputs[#inputs + 1] = t:clone():requires_grad_()
+    return inputs[#inputs]
   end)
   return mine, inputs
 end
@@ -76,7 +72,7 @@ describe("each failing allocation is reported and leaves nothing behind in", fun
     it(e.name, function()
       for k, sample in ipairs(samples.of(e)) do
         if few and k > 1 then break end
-        local args, inputs = prepare(sample)
+        local args, inputs = prepare(e, sample)
         pcall(work, e, args, inputs) -- once without failures: fills lazy tables
         local objects, bytes = live()
         local _, problem = fail_each(e, args, inputs)

@@ -137,14 +137,16 @@ describe("layouts and dtypes do not change the result of", function()
   end
 end)
 
--- The functions of the differentiable inputs that gradcheck wants, and those inputs.
+-- The function of the differentiable inputs that gradcheck wants, and those inputs.
 local function as_function(e, args)
   local inputs = {}
-  for i, t in ipairs(samples.inputs(args)) do inputs[i] = t:detach():clone():requires_grad_() end
+  samples.map_inputs(e, args, function(t)
+    inputs[#inputs + 1] = t:detach():clone():requires_grad_()
+    return t
+  end)
   local function f(...)
     local given, k = { ... }, 0
-    local results = call(e, samples.map(args, function(t)
-      if not t:is_floating_point() then return t end
+    local results = call(e, samples.map_inputs(e, args, function()
       k = k + 1
       return given[k]
     end))
@@ -233,8 +235,7 @@ describe("the gradient through the in-place twin equals the pure one for", funct
           if #inputs > 0 and #pure > 0 and values.shape_text(pure[1].shape) == values.shape_text(args[1].shape) then
             local want = table.pack(cr.grad({ pure[1]:sum() }, inputs, { allow_unused = true }))
             local n = 0
-            local twin = samples.map(args, function(t)
-              if not t:is_floating_point() then return t end
+            local twin = samples.map_inputs(e, args, function()
               n = n + 1
               return inputs[n]
             end)

@@ -155,7 +155,7 @@ describe("the prompt", function()
     end)
 
     it("completes the methods of a tensor with Tab", function()
-      has(terminal("x = cr.ones(2)\\n", "x:softpl\\t", "():sum():item() > 2\\n", "\\004"), "softplus", "true")
+      has(terminal("x = cr.ones(2)\\n", "x:softpl\\t", "():sum():item() > 2\\n", "\\004"), "us():sum", "true")
     end)
 
     it("keeps its history from one session to the next", function()

@@ -134,7 +134,8 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
   cr_node *n = cr__record(op, args, out, nout, false);
   if (!n) return cr__undo(out, nout);
   for (int i = 0; i < nout; i++)
-    if (cr__category((cr_dtype)out[i]->dtype) >= CR_FLOATING) cr__set_history(out[i], n, (uint32_t)i);
+    if (cr__category((cr_dtype)out[i]->dtype) >= CR_FLOATING)
+      cr__set_history(out[i], n, (uint32_t)i);
   int code = cr__record_outputs(n, out);
   cr_node_release(n);
   return code ? cr__undo(out, nout) : 0;
@@ -142,9 +143,9 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
 
 static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
   if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
-  cr__view_kind kind = cr__modes.no_grad                ? CR__VIEW_NO_GRAD
+  cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
                        : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
-                                                        : CR__VIEW_PLAIN;
+                                                      : CR__VIEW_PLAIN;
   for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
 }
 
@@ -200,10 +201,10 @@ static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) 
                     op->name, cr__shape_text(out[0]->ndim, cr__sizes(out[0]), &a),
                     cr__shape_text(self->ndim, cr__sizes(self), &b));
   else if (!cr__can_cast((cr_dtype)out[0]->dtype, (cr_dtype)self->dtype))
-    code = cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->name,
-                    cr_dtype_name((cr_dtype)out[0]->dtype), cr_dtype_name((cr_dtype)self->dtype));
-  else
-    code = cr__copy(op->name, self, out[0]);
+    code =
+        cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->name,
+                 cr_dtype_name((cr_dtype)out[0]->dtype), cr_dtype_name((cr_dtype)self->dtype));
+  else code = cr__copy(op->name, self, out[0]);
   for (int i = 0; i < nout; i++) cr_release(out[i]);
   return code;
 }
@@ -276,15 +277,15 @@ int cr_call_out(const cr_op *op, const cr_value *given, cr_tensor *out) {
     return cr__fail(CR_E_ARGUMENT, "%s: has no form that writes to out", op->name);
   if (cr__recording() && (wants_node(op, args) || cr__requires(out)))
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: writing to out is not differentiable, but an argument requires grad; leave "
+                    "%s: writing to out is not differentiable, but an argument requires grad; "
+                    "leave "
                     "out away, or call it under no_grad",
                     op->name);
   code = cr__inplace_check(op->lua, out, false);
   if (code) return code;
   cr_tensor *result = cr__op1(op->id, args);
   if (!result) return (int)cr_error_code();
-  if (out->numel == 0 && result->numel != 0)
-    code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (out->numel == 0 && result->numel != 0) code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
@@ -351,8 +352,7 @@ cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
 int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();
-  if (!b->kernels[id])
-    return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
+  if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
   return b->kernels[id](k);
 }
 

@@ -320,6 +320,10 @@ int cr__hook_retain(cr_node *n, cr_tensor *t);  /* n's gradient number t->slot g
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
 void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
 void cr__tensor_forget(cr_tensor *t); /* drops weak pointers to t and its hooks, before it dies */
+int cr__add_grad(cr_tensor **slot, cr_tensor *g); /* *slot += g; steals g */
+/* Makes *g, which node `from` gave at position `index`, fit the output that e leads to: summed to its
+ * shape, cast to its dtype. */
+int cr__fit_grad(const cr_node *from, int index, const cr__edge *e, cr_tensor **g);
 /* Adds g to t's grad as backward does: in place, or a new tensor while recording. Steals g. */
 int cr__accumulate(cr_tensor *t, cr_tensor *g);
 const char *cr__function_name(const cr_node *n); /* of a node that is no operation's */

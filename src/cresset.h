@@ -430,6 +430,10 @@ CR_API const char *cr_gemm_name(void);
 
 /* ---- Lua (in the binding, cresset/core.so; these need Lua 5.4) ------------------------------ */
 
+/* Functions and hooks written in Lua run on the lua_State whose code called backward. Where the host
+ * itself calls cr_backward(), they run on the main thread of the state that made them, so no other
+ * thread may be using that state. A graph that outlives the state fails there with an error. */
+
 struct lua_State;
 CR_API int luaopen_cresset_core(struct lua_State *L);
 /* Pushes t as a userdata (borrows it: the userdata takes a reference of its own); nil for NULL. */

@@ -17,14 +17,14 @@ typedef struct callback {
 } callback;
 
 struct cr__task {
-  cr_node *node;     /* owned */
+  cr_node *node; /* owned */
   struct pass *pass;
-  task *other;       /* the same node's task in another pass */
-  task *next;        /* in the order of discovery */
-  int waiting;       /* gradients still to come */
-  bool needed;       /* an input lies behind it, or it is one */
-  bool runs;         /* an input lies behind it */
-  bool captured;     /* its gradient is asked for */
+  task *other;        /* the same node's task in another pass */
+  task *next;         /* in the order of discovery */
+  int waiting;        /* gradients still to come */
+  bool needed;        /* an input lies behind it, or it is one */
+  bool runs;          /* an input lies behind it */
+  bool captured;      /* its gradient is asked for */
   cr_tensor *grads[]; /* one per output, owned */
 };
 
@@ -46,7 +46,8 @@ static CR__TLS pass *running;
 /* ---- Tasks --------------------------------------------------------------------------------------- */
 
 static void lock(cr_node *n) {
-  while (atomic_flag_test_and_set_explicit(&n->lock, memory_order_acquire)) {}
+  while (atomic_flag_test_and_set_explicit(&n->lock, memory_order_acquire)) {
+  }
 }
 static void unlock(cr_node *n) { atomic_flag_clear_explicit(&n->lock, memory_order_release); }
 
@@ -124,7 +125,8 @@ static task *pop_ready(pass *p) {
   for (;;) {
     int child = 2 * i + 1;
     if (child >= p->nready) break;
-    if (child + 1 < p->nready && p->ready[child + 1]->node->seq > p->ready[child]->node->seq) child++;
+    if (child + 1 < p->nready && p->ready[child + 1]->node->seq > p->ready[child]->node->seq)
+      child++;
     if (p->ready[child]->node->seq <= last->node->seq) break;
     p->ready[i] = p->ready[child];
     i = child;
@@ -133,130 +135,7 @@ static task *pop_ready(pass *p) {
   return top;
 }
 
-/* ---- Adding gradients -------------------------------------------------------------------------------- */
-
-/* Nobody else can see t's elements, so it may be added to in place. */
-static bool exclusive(const cr_tensor *t) {
-  return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1 && !t->base &&
-         (t->flags & CR__CONTIGUOUS);
-}
-
-static cr_tensor *add(cr_tensor *a, cr_tensor *b) {
-  return cr__op1(CR__OP_add, (cr_value[]){cr_of(a), cr_of(b), cr_none()});
-}
-
-/* *slot += g; steals g. */
-static int add_grad(cr_tensor **slot, cr_tensor *g) {
-  if (!*slot) {
-    *slot = g;
-    return 0;
-  }
-  int code = 0;
-  if (!cr__recording() && exclusive(*slot)) {
-    code = cr_call_inplace(&cr__ops[CR__OP_add], (cr_value[]){cr_of(*slot), cr_of(g), cr_none()});
-  } else {
-    cr_tensor *sum = add(*slot, g);
-    if (!sum) code = (int)cr_error_code();
-    if (sum) {
-      cr_release(*slot);
-      *slot = sum;
-    }
-  }
-  cr_release(g);
-  return code;
-}
-
-static bool same_layout(const cr_tensor *a, const cr_tensor *b) {
-  if ((a->flags & CR__CONTIGUOUS) && (b->flags & CR__CONTIGUOUS)) return true;
-  return memcmp(cr__steps(a), cr__steps(b), a->ndim * sizeof(int64_t)) == 0;
-}
-
-/* The first gradient of a leaf: g itself if nobody else has it, else a copy laid out as the leaf. */
-static int first_grad(cr_tensor *t, cr_tensor *g) {
-  if (exclusive(g) && (same_layout(t, g) || cr__recording())) {
-    t->grad = g;
-    return 0;
-  }
-  cr_tensor *copy;
-  if (cr__recording()) {
-    copy = cr__op1(CR__OP_clone, (cr_value[]){cr_of(g)});
-  } else {
-    copy = cr__new_strided_like("backward", t, (cr_dtype)t->dtype);
-    if (copy && cr__copy("backward", copy, g)) {
-      cr_release(copy);
-      copy = NULL;
-    }
-  }
-  cr_release(g);
-  t->grad = copy;
-  return copy ? 0 : (int)cr_error_code();
-}
-
-int cr__accumulate(cr_tensor *t, cr_tensor *g) {
-  if (!t->grad) return first_grad(t, g);
-  int code = 0;
-  bool writable = cr__strides_disjoint(t->grad->ndim, cr__sizes(t->grad), cr__steps(t->grad));
-  if (!cr__recording() && writable) {
-    code = cr_call_inplace(&cr__ops[CR__OP_add], (cr_value[]){cr_of(t->grad), cr_of(g), cr_none()});
-  } else {
-    cr_tensor *sum = add(t->grad, g);
-    if (sum) {
-      cr_release(t->grad);
-      t->grad = sum;
-    } else {
-      code = (int)cr_error_code();
-    }
-  }
-  cr_release(g);
-  return code;
-}
-
-cr_tensor *cr__sum_to(cr_tensor *g, int ndim, const int64_t *shape) {
-  return cr__op1(CR__OP_sum_to, (cr_value[]){cr_of(g), cr_ints(shape, ndim)});
-}
-
 /* ---- What a node hands on -------------------------------------------------------------------------------- */
-
-static bool sums_to(const cr_tensor *g, int ndim, const int64_t *shape) {
-  if (g->ndim < ndim) return false;
-  for (int d = 0; d < ndim; d++) {
-    int64_t have = cr__sizes(g)[g->ndim - ndim + d];
-    if (shape[d] != have && shape[d] != 1) return false;
-  }
-  return true;
-}
-
-/* Makes *g fit the output it is the gradient of: summed to its shape, cast to its dtype. */
-static int fit_grad(const cr_node *from, int index, const cr__edge *e, cr_tensor **g) {
-  const cr__outmeta *m = &e->fn->outs[e->slot];
-  const int64_t *shape = e->fn->ints + m->dims;
-  cr_tensor *fitted = NULL;
-  cr__text a, b;
-  if ((*g)->ndim != m->ndim || memcmp(cr__sizes(*g), shape, m->ndim * sizeof(int64_t)) != 0) {
-    if (!sums_to(*g, m->ndim, shape))
-      return cr__fail(CR_E_AUTOGRAD,
-                      "%s returned an invalid gradient at position %d: it has shape %s, but the input "
-                      "has shape %s",
-                      cr_node_name(from), index + 1, cr__shape_text((*g)->ndim, cr__sizes(*g), &a),
-                      cr__shape_text(m->ndim, shape, &b));
-    fitted = cr__sum_to(*g, m->ndim, shape);
-    if (!fitted) return (int)cr_error_code();
-    cr_release(*g);
-    *g = fitted;
-  }
-  if ((*g)->dtype != m->dtype || (*g)->storage->device != m->device) {
-    if (cr__category((cr_dtype)(*g)->dtype) < CR_FLOATING)
-      return cr__fail(CR_E_DTYPE, "%s returned a gradient of dtype %s at position %d; it must be a "
-                                  "floating point tensor",
-                      cr_node_name(from), cr_dtype_name((cr_dtype)(*g)->dtype), index + 1);
-    fitted = cr__op1(CR__OP_to, (cr_value[]){cr_of(*g), cr_dtype_value((cr_dtype)m->dtype),
-                                             cr_device_value(m->device), cr_bool(false)});
-    if (!fitted) return (int)cr_error_code();
-    cr_release(*g);
-    *g = fitted;
-  }
-  return 0;
-}
 
 /* Under anomaly mode an error says where the forward call was. */
 static int explain(const cr_node *n, int code) {
@@ -292,9 +171,9 @@ static int hand_on(pass *p, const cr_node *n, cr_tensor **gi) {
     const cr__edge *e = &n->edges[i];
     task *t = e->fn ? find_task(p, e->fn) : NULL;
     if (t && gi[i] && !code && (!p->only_inputs || t->needed)) {
-      code = fit_grad(n, i, e, &gi[i]);
+      code = cr__fit_grad(n, i, e, &gi[i]);
       if (!code) {
-        code = add_grad(&t->grads[e->slot], gi[i]);
+        code = cr__add_grad(&t->grads[e->slot], gi[i]);
         gi[i] = NULL;
       }
     }
@@ -406,8 +285,10 @@ static int root_gradient(cr_tensor *root, int i, const cr_backward_options *o, c
   if (!given) {
     if (root->numel != 1)
       return cr__fail(CR_E_AUTOGRAD,
-                      "backward: a gradient can be created implicitly only for a tensor of one element; "
-                      "output %d has shape %s: give its gradient, or reduce it with sum() or mean()",
+                      "backward: a gradient can be created implicitly only for a tensor of one "
+                      "element; "
+                      "output %d has shape %s: give its gradient, or reduce it with sum() or "
+                      "mean()",
                       i + 1, cr__shape_text(root->ndim, cr__sizes(root), &a));
     cr__below++;
     *g = cr__op1(CR__OP_ones_like, (cr_value[]){cr_of(root), cr_none(), cr_none()});
@@ -443,7 +324,7 @@ static int add_root(pass *p, cr_tensor *root, int i) {
   task *t = get_task(p, e.fn);
   cr_tensor *g = NULL;
   code = t ? root_gradient(root, i, p->options, &g) : CR_E_MEMORY;
-  if (!code) code = add_grad(&t->grads[e.slot], g);
+  if (!code) code = cr__add_grad(&t->grads[e.slot], g);
   cr_node_release(e.fn);
   return code;
 }
@@ -532,11 +413,16 @@ static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
 static int start(cr_tensor *const *roots, int nroots, const cr_backward_options *o,
                  cr_tensor **results) {
   if (o->gradients && o->ngradients != nroots)
-    return cr__fail(CR_E_ARGUMENT, "backward: got %d outputs and %d gradients", nroots, o->ngradients);
+    return cr__fail(CR_E_ARGUMENT, "backward: got %d outputs and %d gradients", nroots,
+                    o->ngradients);
   bool inputs = o->ninputs >= 0 && (o->inputs || results);
   size_t n = inputs ? (size_t)o->ninputs : 0;
-  pass p = {.keep = o->retain_graph, .only_inputs = inputs, .options = o,
-            .accumulates = !results, .results = results, .outer = running};
+  pass p = {.keep = o->retain_graph,
+            .only_inputs = inputs,
+            .options = o,
+            .accumulates = !results,
+            .results = results,
+            .outer = running};
   if (n) {
     p.capture = cr__alloc(n * sizeof *p.capture);
     p.capture_slot = p.capture ? cr__alloc(n * sizeof *p.capture_slot) : NULL;
@@ -566,8 +452,9 @@ int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *
   if (o->inputs && o->ninputs == 0)
     return cr__fail(CR_E_ARGUMENT, "backward: the list of inputs is empty");
   if (o->create_graph && !atomic_flag_test_and_set(&warned))
-    cr__warn("backward with create_graph makes each leaf and its grad own each other; use cr.grad, or "
-             "set grad to nil afterwards, or the memory is never freed");
+    cr__warn(
+        "backward with create_graph makes each leaf and its grad own each other; use cr.grad, or "
+        "set grad to nil afterwards, or the memory is never freed");
   return start(roots, nroots, o, NULL);
 }
 
@@ -582,13 +469,15 @@ int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *opti
   for (int i = 0; i < n && !code; i++) {
     if (out[i]) continue;
     if (options->materialize) {
-      out[i] = cr__op1(CR__OP_zeros_like, (cr_value[]){cr_of(options->inputs[i]), cr_none(), cr_none()});
+      out[i] =
+          cr__op1(CR__OP_zeros_like, (cr_value[]){cr_of(options->inputs[i]), cr_none(), cr_none()});
       code = out[i] ? cr_set_requires_grad(out[i], true) : (int)cr_error_code();
     } else if (!options->allow_unused) {
-      code = cr__fail(CR_E_AUTOGRAD,
-                      "grad: input %d was not used to compute the outputs; give allow_unused = true "
-                      "to get nil for it",
-                      i + 1);
+      code =
+          cr__fail(CR_E_AUTOGRAD,
+                   "grad: input %d was not used to compute the outputs; give allow_unused = true "
+                   "to get nil for it",
+                   i + 1);
     }
   }
   return code ? cr__undo(out, n) : 0;

@@ -12,11 +12,11 @@ struct cr_context {
   cr_function f;
   void *user;
   char name[64];
-  cr_node *node; /* weak; NULL during forward and where no gradient is wanted */
+  cr_node *node;            /* weak; NULL during forward and where no gradient is wanted */
   cr_tensor *const *inputs; /* borrowed, during forward only */
   int nin, nresults, nsaved, ndirty, nfixed;
   bool materialize;
-  bool *needs; /* per input */
+  bool *needs;                        /* per input */
   cr_tensor *results[CR_MAX_RESULTS]; /* owned during forward */
   cr_tensor **to_save;                /* owned during forward; elements may be NULL */
   cr_tensor *dirty[CR_MAX_RESULTS], *fixed[CR_MAX_RESULTS]; /* borrowed during forward */
@@ -83,8 +83,9 @@ static int keep_undefined(const cr_context *c, cr_node *n, cr_tensor *const *g, 
 
 static int refuse_twice(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
   (void)g, (void)gi;
-  return cr__fail(CR_E_AUTOGRAD, "%s: its backward is declared once_differentiable and cannot be "
-                                 "differentiated again",
+  return cr__fail(CR_E_AUTOGRAD,
+                  "%s: its backward is declared once_differentiable and cannot be "
+                  "differentiated again",
                   (const char *)n->user);
 }
 static void free_name(cr_node *n) { cr__free(n->user, 64); }
@@ -153,14 +154,17 @@ static int check_dirty(const cr_context *c, bool records) {
   for (int i = 0; i < c->ndirty; i++) {
     cr_tensor *t = c->dirty[i];
     if (index_of(c->inputs, c->nin, t) < 0)
-      return cr__fail(CR_E_AUTOGRAD, "%s: a tensor marked as dirty is not one of the inputs", c->name);
+      return cr__fail(CR_E_AUTOGRAD, "%s: a tensor marked as dirty is not one of the inputs",
+                      c->name);
     if (index_of(c->results, c->nresults, t) < 0)
-      return cr__fail(CR_E_AUTOGRAD, "%s: a tensor marked as dirty was not returned from forward; "
-                                     "every dirty input must be",
+      return cr__fail(CR_E_AUTOGRAD,
+                      "%s: a tensor marked as dirty was not returned from forward; "
+                      "every dirty input must be",
                       c->name);
     if (records && t->base && c->nresults > 1)
-      return cr__fail(CR_E_AUTOGRAD, "%s: an input that is a view was modified in place, and forward "
-                                     "returned several results; return only the view, or clone it",
+      return cr__fail(CR_E_AUTOGRAD,
+                      "%s: an input that is a view was modified in place, and forward "
+                      "returned several results; return only the view, or clone it",
                       c->name);
     int code = cr__inplace_check(c->name, t, records);
     if (code) return code;
@@ -171,8 +175,8 @@ static int check_dirty(const cr_context *c, bool records) {
 /* Makes results[i] the i-th output of n, or a plain tensor. */
 static int place(cr_context *c, cr_node *n, int i) {
   cr_tensor *t = c->results[i], *alias;
-  bool fixed = index_of(c->fixed, c->nfixed, t) >= 0 ||
-               cr__category((cr_dtype)t->dtype) < CR_FLOATING;
+  bool fixed =
+      index_of(c->fixed, c->nfixed, t) >= 0 || cr__category((cr_dtype)t->dtype) < CR_FLOATING;
   int input = index_of(c->inputs, c->nin, t);
   bool dirty = index_of(c->dirty, c->ndirty, t) >= 0;
   if (dirty && !fixed) {
@@ -284,14 +288,14 @@ int cr_function_apply(const cr_function *f, void *user, cr_tensor *const *inputs
 int cr_context_return(cr_context *c, cr_tensor *t) {
   if (!t) return cr__fail_absent(c->name, "result");
   if (c->nresults == CR_MAX_RESULTS)
-    return cr__fail(CR_E_ARGUMENT, "%s: forward returned more than %d tensors", c->name, CR_MAX_RESULTS);
+    return cr__fail(CR_E_ARGUMENT, "%s: forward returned more than %d tensors", c->name,
+                    CR_MAX_RESULTS);
   c->results[c->nresults++] = cr_retain(t);
   return 0;
 }
 
 int cr_context_save(cr_context *c, cr_tensor *const *ts, int n) {
-  if (c->node)
-    return cr__fail(CR_E_AUTOGRAD, "%s: save_for_backward belongs in forward", c->name);
+  if (c->node) return cr__fail(CR_E_AUTOGRAD, "%s: save_for_backward belongs in forward", c->name);
   cr_tensor **copy = cr__alloc((size_t)n * sizeof *copy);
   if (!copy) return CR_E_MEMORY;
   for (int i = 0; i < n; i++) copy[i] = cr_retain(ts[i]);
@@ -311,7 +315,8 @@ int cr_context_saved(cr_context *c, cr_tensor **out, int *n) {
   }
   if (!c->saved && c->nsaved)
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: backward came here a second time, but its saved tensors have been freed; give "
+                    "%s: backward came here a second time, but its saved tensors have been freed; "
+                    "give "
                     "retain_graph = true to the first backward",
                     c->name);
   for (int i = 0; i < c->nsaved; i++) {
@@ -330,7 +335,8 @@ static int mark(const cr_context *c, const char *what, cr_tensor **list, int *co
                 cr_tensor *const *ts, int n) {
   if (c->node) return cr__fail(CR_E_AUTOGRAD, "%s: %s belongs in forward", c->name, what);
   if (n > CR_MAX_RESULTS)
-    return cr__fail(CR_E_ARGUMENT, "%s: %s takes at most %d tensors", c->name, what, CR_MAX_RESULTS);
+    return cr__fail(CR_E_ARGUMENT, "%s: %s takes at most %d tensors", c->name, what,
+                    CR_MAX_RESULTS);
   for (int i = 0; i < n; i++)
     if (!ts[i]) return cr__fail_absent(c->name, what);
   memcpy(list, ts, (size_t)n * sizeof *ts);

@@ -92,7 +92,8 @@ void cr_node_release(cr_node *n) {
 static atomic_flag accumulator_lock = ATOMIC_FLAG_INIT;
 
 static void lock_accumulators(void) {
-  while (atomic_flag_test_and_set_explicit(&accumulator_lock, memory_order_acquire)) {}
+  while (atomic_flag_test_and_set_explicit(&accumulator_lock, memory_order_acquire)) {
+  }
 }
 static void unlock_accumulators(void) {
   atomic_flag_clear_explicit(&accumulator_lock, memory_order_release);
@@ -167,8 +168,8 @@ static int refuse_indirect(const cr_tensor *t) {
 int cr__current_fn(cr_tensor *t, cr_node **fn) {
   if (t->base && is_stale(t)) {
     if (t->view_kind != CR__VIEW_PLAIN) return refuse_indirect(t);
-    cr_value args[] = {cr_of(t->base), cr_ints(cr__sizes(t), t->ndim), cr_ints(cr__steps(t), t->ndim),
-                       cr_int(t->offset)};
+    cr_value args[] = {cr_of(t->base), cr_ints(cr__sizes(t), t->ndim),
+                       cr_ints(cr__steps(t), t->ndim), cr_int(t->offset)};
     cr_node *n = cr__record(&cr__ops[CR__OP_as_strided], args, &t, 1, false);
     if (!n) return (int)cr_error_code();
     cr__set_history(t, n, 0);
@@ -224,8 +225,9 @@ bool cr_requires_grad(const cr_tensor *t) { return t && cr__requires(t); }
 bool cr_is_leaf(const cr_tensor *t) { return t && !t->grad_fn && !(t->base && is_stale(t)); }
 cr_tensor *cr_grad_of(cr_tensor *t) {
   if (t && !t->grad && !cr_is_leaf(t) && !cr_retains_grad(t))
-    cr__warn("grad: this tensor is not a leaf, so backward leaves no gradient in it; call retain_grad() "
-             "on it before backward");
+    cr__warn(
+        "grad: this tensor is not a leaf, so backward leaves no gradient in it; call retain_grad() "
+        "on it before backward");
   return t ? t->grad : NULL;
 }
 cr_tensor *cr_base(cr_tensor *t) { return t ? t->base : NULL; }
@@ -235,8 +237,9 @@ bool cr_is_inference(const cr_tensor *t) { return t && (t->flags & CR__INFERENCE
 int cr_set_requires_grad(cr_tensor *t, bool on) {
   if (!t) return cr__fail_absent("requires_grad_", "self");
   if (!on && !cr_is_leaf(t))
-    return cr__fail(CR_E_AUTOGRAD, "requires_grad_: only a leaf can stop to require grad; this tensor "
-                                   "is the result of an operation: use x:detach()");
+    return cr__fail(CR_E_AUTOGRAD,
+                    "requires_grad_: only a leaf can stop to require grad; this tensor "
+                    "is the result of an operation: use x:detach()");
   if (on && cr__category((cr_dtype)t->dtype) < CR_FLOATING)
     return cr__fail(CR_E_DTYPE,
                     "requires_grad_: only floating point tensors can require grad, this one is %s",
@@ -255,7 +258,8 @@ int cr_set_grad(cr_tensor *t, cr_tensor *g) {
   if (g == t) return cr__fail(CR_E_AUTOGRAD, "grad: a tensor cannot be its own gradient");
   if (g && (g->ndim != t->ndim || memcmp(cr__sizes(g), cr__sizes(t), t->ndim * sizeof(int64_t))))
     return cr__fail(CR_E_SHAPE, "grad: a gradient of shape %s was assigned to a tensor of shape %s",
-                    cr__shape_text(g->ndim, cr__sizes(g), &a), cr__shape_text(t->ndim, cr__sizes(t), &b));
+                    cr__shape_text(g->ndim, cr__sizes(g), &a),
+                    cr__shape_text(t->ndim, cr__sizes(t), &b));
   if (g && g->dtype != t->dtype)
     return cr__fail(CR_E_DTYPE, "grad: a gradient of dtype %s was assigned to a tensor of dtype %s",
                     cr_dtype_name((cr_dtype)g->dtype), cr_dtype_name((cr_dtype)t->dtype));

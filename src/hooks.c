@@ -14,7 +14,8 @@ static cr__hook *table[BUCKETS];
 static uint64_t last_id;
 
 static void lock_table(void) {
-  while (atomic_flag_test_and_set_explicit(&table_lock, memory_order_acquire)) {}
+  while (atomic_flag_test_and_set_explicit(&table_lock, memory_order_acquire)) {
+  }
 }
 static void unlock_table(void) { atomic_flag_clear_explicit(&table_lock, memory_order_release); }
 
@@ -152,7 +153,8 @@ void cr__hook_unretain(cr_node *n, const cr_tensor *t) {
 
 uint64_t cr_tensor_hook(cr_tensor *t, cr_hook_kind kind, cr_hook f, void *user,
                         void (*free_user)(void *)) {
-  const char *name = kind == CR_HOOK_TENSOR ? "register_hook" : "register_post_accumulate_grad_hook";
+  const char *name =
+      kind == CR_HOOK_TENSOR ? "register_hook" : "register_post_accumulate_grad_hook";
   if (!t) return cr__fail_absent(name, "self"), 0;
   if (!cr__requires(t))
     return cr__fail(CR_E_AUTOGRAD, "%s: this tensor does not require grad", name), 0;
@@ -160,7 +162,8 @@ uint64_t cr_tensor_hook(cr_tensor *t, cr_hook_kind kind, cr_hook f, void *user,
   if (cr__current_fn(t, &fn)) return 0;
   if (kind == CR_HOOK_POST_GRAD && fn)
     return cr__fail(CR_E_AUTOGRAD, "%s: only leaves accumulate a gradient; this tensor is a result",
-                    name), 0;
+                    name),
+           0;
   if (kind != CR_HOOK_TENSOR && kind != CR_HOOK_POST_GRAD)
     return cr__fail(CR_E_ARGUMENT, "%s: this kind of hook belongs to nodes", name), 0;
   return cr__hook_add(fn ? &fn->hooks : &t->hooks, kind, fn ? (int)t->slot : 0, f, user, free_user);

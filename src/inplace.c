@@ -23,7 +23,8 @@ static int refuse_view(const char *op, const cr_tensor *t) {
                     op);
   default:
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is a view made inside a custom Function and cannot be written in place "
+                    "%s: self is a view made inside a custom Function and cannot be written in "
+                    "place "
                     "with gradients recorded; clone it first",
                     op);
   }
@@ -44,8 +45,9 @@ int cr__inplace_check(const char *op, cr_tensor *t, bool records) {
                     "clone it before writing",
                     op);
   if ((t->flags & CR__INFERENCE) && !cr__inference_mode)
-    return cr__fail(CR_E_AUTOGRAD, "%s: a tensor made in inference mode cannot be written in place "
-                                   "outside it; clone it first",
+    return cr__fail(CR_E_AUTOGRAD,
+                    "%s: a tensor made in inference mode cannot be written in place "
+                    "outside it; clone it first",
                     op);
   /* Such a view does not require grad itself, but its base does. */
   if (t->base && t->view_kind == CR__VIEW_NO_GRAD && cr__recording() && cr__requires(t->base))
@@ -53,12 +55,14 @@ int cr__inplace_check(const char *op, cr_tensor *t, bool records) {
   if (!records) return 0;
   if (t->base && t->view_kind != CR__VIEW_PLAIN) return refuse_view(op, t);
   if (cr_is_leaf(t) && (t->flags & CR__REQUIRES_GRAD))
-    return cr__fail(CR_E_AUTOGRAD, "%s: self is a leaf that requires grad and cannot be written in "
-                                   "place with gradients recorded; use no_grad, or write out of place",
+    return cr__fail(CR_E_AUTOGRAD,
+                    "%s: self is a leaf that requires grad and cannot be written in "
+                    "place with gradients recorded; use no_grad, or write out of place",
                     op);
   if (t->base && cr_is_leaf(t->base) && (t->base->flags & CR__REQUIRES_GRAD))
-    return cr__fail(CR_E_AUTOGRAD, "%s: self is a view of a leaf that requires grad and cannot be "
-                                   "written in place with gradients recorded",
+    return cr__fail(CR_E_AUTOGRAD,
+                    "%s: self is a view of a leaf that requires grad and cannot be "
+                    "written in place with gradients recorded",
                     op);
   return 0;
 }
@@ -71,7 +75,7 @@ typedef struct slices { /* what a CopySlices node knows besides its edges */
   uint32_t slot;        /* the output of inner that was written */
   int ndim, base_ndim;
   int64_t offset, base_offset; /* in elements */
-  int64_t dims[];       /* sizes and strides of the region, then of the base */
+  int64_t dims[];              /* sizes and strides of the region, then of the base */
 } slices;
 
 static size_t slices_size(int ndim, int base_ndim) {
@@ -95,7 +99,8 @@ static cr_value read_region(const slices *s, cr_value g) {
 static cr_value spread_region(const slices *s, cr_value region) {
   return cr__do(CR__OP_restride,
                 (cr_value[]){region, region_ints(s, 0), region_ints(s, 1), cr_int(s->offset),
-                             region_ints(s, 2), region_ints(s, 3), cr_int(s->base_offset), cr_int(1)});
+                             region_ints(s, 2), region_ints(s, 3), cr_int(s->base_offset),
+                             cr_int(1)});
 }
 
 /* g with the region replaced by `region` (zeros if CR_NONE); differentiable. */
@@ -221,11 +226,13 @@ int cr_set_data(cr_tensor *t, cr_tensor *source) {
   if (t->dtype != source->dtype)
     return cr__fail(CR_E_DTYPE, "data: a %s tensor cannot take over the data of a %s tensor",
                     cr_dtype_name((cr_dtype)t->dtype), cr_dtype_name((cr_dtype)source->dtype));
-  if (t->base) return cr__fail(CR_E_AUTOGRAD, "data: a view cannot take over another tensor's data");
+  if (t->base)
+    return cr__fail(CR_E_AUTOGRAD, "data: a view cannot take over another tensor's data");
   if (t->storage == source->storage && t->offset == source->offset) return 0;
   uint32_t kept = cr__version(t), theirs = cr__version(source);
   cr__storage *s = source->storage;
-  int code = cr__set_geometry(t, source->ndim, cr__sizes(source), cr__steps(source), source->offset);
+  int code =
+      cr__set_geometry(t, source->ndim, cr__sizes(source), cr__steps(source), source->offset);
   if (code) return code;
   if (kept > theirs) atomic_store(&s->version, kept);
   cr__set_storage(t, cr__storage_retain(s));

@@ -341,6 +341,7 @@ local function check(name, f, inputs, o)
 end
 
 local function guarded(name, f, inputs, o)
+  local _ <close> = cr.enable_grad()
   local rng = cr.get_rng_state()
   local function seeded(...)
     cr.set_rng_state(rng)

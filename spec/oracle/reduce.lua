@@ -112,7 +112,7 @@ return {
 {"sum", {"V float32 2,2 1 nan 2 inf", "D 0"}, {"V float32 2 3 nan"}},
 {"mean", {"V float64 4 1 nan inf 2"}, {"V float64 - nan"}, {"V float64 4 -0.24609375 -0.24609375 -0.24609375 -0.24609375"}},
 {"mean", {"V float32 2,2 1 nan 2 inf", "D 0"}, {"V float32 2 1.5 nan"}},
-{"prod", {"V float64 4 1 nan inf 2"}, {"V float64 - nan"}, {"V float64 4 nan nan nan nan"}},
+{"prod", {"V float64 4 1 nan inf 2"}, {"V float64 - nan"}},
 {"prod", {"V float32 2,2 1 nan 2 inf", "D 0"}, {"V float32 2 2 nan"}},
 {"amax", {"V float64 4 1 nan inf 2"}, {"V float64 - nan"}, {"V float64 4 nan nan nan nan"}},
 {"amax", {"V float32 2,2 1 nan 2 inf", "D 0"}, {"V float32 2 2 nan"}},

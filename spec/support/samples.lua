@@ -34,7 +34,8 @@ local function maker(seed)
     return seed
   end
   function s.t(shape, lo, hi, dtype)
-    return values.generate(shape, lo or -2, hi or 2, dtype or "float64", next_seed())
+    if dtype and not values.is_float[dtype] then return values.generate(shape, lo or -2, hi or 2, dtype, next_seed()) end
+    return values.scatter(shape, lo or -2, hi or 2, dtype or "float64", next_seed())
   end
   function s.i(shape, lo, hi) return values.generate(shape, lo, hi, "int64", next_seed()) end
   function s.b(shape) return values.generate(shape, 0, 1, "bool", next_seed()) end
@@ -144,14 +145,14 @@ function M.map(args, f)
   return copy
 end
 
--- The floating tensors among the arguments, in order.
-function M.inputs(args)
-  local list = {}
-  M.map(args, function(t)
-    if t:is_floating_point() then list[#list + 1] = t end
-    return t
+-- A copy of the arguments with every tensor mapped that derivatives are taken by: the floating ones but
+-- the weights of classes in a loss, which are constants.
+function M.map_inputs(e, args, f)
+  local constant = e.family == "loss" and e.by_name.weight and args[e.by_name.weight.index + 1]
+  return M.map(args, function(t)
+    if not t:is_floating_point() or rawequal(t, constant) then return t end
+    return f(t)
   end)
-  return list
 end
 
 -- True if the entry draws random numbers: such a call is repeated from one seed.

@@ -50,6 +50,13 @@ function M.generate(shape, lo, hi, dtype, seed)
   return M.from_list(list, shape, dtype)
 end
 
+-- A tensor of numbers that lie on no lattice: sums and differences of them meet no kink.
+function M.scatter(shape, lo, hi, dtype, seed)
+  local list = {}
+  for k = 1, M.count(shape) do list[k] = lo + (hi - lo) * unit(k, seed) end
+  return M.from_list(list, shape, dtype)
+end
+
 -- The elements in row-major order as Lua numbers (or booleans).
 function M.flat(t)
   if t:numel() == 0 then return {} end

@@ -7,13 +7,25 @@
 #include "cpu.h"
 #include "iter.h"
 
-enum { PIECE = 16384, TILE = 16 };
+enum { PIECE = 16384, TILE = 16, BUFFER = 256 };
 
 typedef struct copy {
   const cr__view *to, *from;
   int64_t to_size, from_size;
   cr__iter it; /* operand 0: the target, 1: the source */
 } copy;
+
+/* A row in which neither side is contiguous. */
+static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const char *in,
+                                int64_t from_step, int64_t n) {
+  _Alignas(64) char buffer[BUFFER * 8];
+  for (int64_t i = 0; i < n; i += BUFFER) {
+    int64_t m = n - i < BUFFER ? n - i : BUFFER;
+    cr__read_run(buffer, c->to->dtype, in + i * from_step * c->from_size, c->from->dtype, from_step,
+                 m);
+    cr__write_run(out + i * to_step * c->to_size, c->to->dtype, to_step, buffer, c->to->dtype, m);
+  }
+}
 
 /* Elements [begin, end) in the order of the iteration, a row at a time. */
 static void copy_range(const copy *c, int64_t begin, int64_t end) {
@@ -27,10 +39,7 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     if (to.stride[0] == 1) cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
     else if (from.stride[0] == 1)
       cr__write_run(out, c->to->dtype, to.stride[0], in, c->from->dtype, run);
-    else
-      for (int64_t i = 0; i < run; i++)
-        cr__convert(out + i * to.stride[0] * c->to_size, c->to->dtype,
-                    in + i * from.stride[0] * c->from_size, c->from->dtype, 1);
+    else copy_through_buffer(c, out, to.stride[0], in, from.stride[0], run);
     cr__walk_advance(&to, run);
     cr__walk_advance(&from, run);
     begin += run;

@@ -125,21 +125,74 @@ int cr__run_nll_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
   return cr__give_if(code, t, out);
 }
 
-/* The first result of nll; *total, if asked for, is the second one. */
-static cr_value nll(const char *name, const cr_value *args, int64_t reduction, cr_value *total) {
-  cr_tensor *both[2] = {NULL};
-  cr_value call[] = {args[0], args[1], args[2], args[3], cr_int(reduction), cr_string(name)};
-  if (total) *total = cr_none();
-  if (args[0].kind == CR_NONE || cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return cr_none();
-  if (total) *total = cr_of(both[1]);
-  else cr_release(both[1]);
+/* weight with its elements along the class dim, to be broadcast to input. */
+static cr_value along_classes(cr_value weight, const cr_tensor *input) {
+  int64_t shape[CR_MAX_DIMS];
+  for (int d = 0; d < input->ndim; d++) {
+    shape[d] = d == class_dim(input) ? cr__sizes(input)[d] : 1;
+  }
+  return cr__do(CR__OP_reshape, (cr_value[]){weight, cr_ints(shape, input->ndim)});
+}
+
+/* The weight of each target, 0 where it is ignored: what nll picks from minus the weights. */
+static cr_value weight_of_each(const char *name, const cr_value *args) {
+  cr_tensor *input = args[0].u.t, *both[CR_MAX_OUTPUTS] = {NULL};
+  cr_value shape = cr_ints(cr__sizes(input), input->ndim);
+  cr_value wide = along_classes(args[2], input);
+  cr_value minus = cr__do(CR__OP_neg, (cr_value[]){wide});
+  cr_value full = cr__do(CR__OP_expand, (cr_value[]){minus, shape});
+  cr_value call[] = {full, args[1], cr_none(), args[3], cr_int(CR__LOSS_NONE), cr_string(name)};
+  if (full.kind == CR_TENSOR && !cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) {
+    cr_release(both[1]);
+  }
+  cr__drop(wide), cr__drop(minus), cr__drop(full);
   return cr_of(both[0]);
+}
+
+/* nll put together from parts that have a derivative by the weights, too. */
+static cr_value weighed_nll(const char *name, const cr_value *args, int64_t reduction,
+                            cr_value *total) {
+  cr_tensor *both[CR_MAX_OUTPUTS] = {NULL};
+  cr_value none = cr_none(), no = cr_bool(false);
+  cr_value call[] = {args[0], args[1], none, args[3], cr_int(CR__LOSS_NONE), cr_string(name)};
+  if (cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return none;
+  cr_value weights = weight_of_each(name, args), each = cr_of(both[0]);
+  cr_value loss = cr__do(CR__OP_mul, (cr_value[]){each, weights});
+  *total = cr__do(CR__OP_sum, (cr_value[]){weights, none, no, none});
+  cr_release(both[1]);
+  cr__drop(each), cr__drop(weights);
+  if (reduction == CR__LOSS_NONE) return loss;
+  cr_value sum = cr_of(cr__loss_reduce(loss, CR__LOSS_SUM));
+  if (reduction == CR__LOSS_SUM) return sum;
+  cr_value mean = cr__do(CR__OP_div, (cr_value[]){sum, *total});
+  cr__drop(sum);
+  return mean;
+}
+
+/* Both results of nll for args: self, target, weight, ignore_index. */
+static cr_value nll(const char *name, const cr_value *args, int64_t reduction, cr_value *total) {
+  cr_tensor *both[CR_MAX_OUTPUTS] = {NULL};
+  *total = cr_none();
+  if (args[0].kind == CR_NONE) return cr_none();
+  if (args[2].kind == CR_TENSOR && cr_requires_grad(args[2].u.t) && cr__recording()) {
+    return weighed_nll(name, args, reduction, total);
+  }
+  cr_value call[] = {args[0], args[1], args[2], args[3], cr_int(reduction), cr_string(name)};
+  if (cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return cr_none();
+  *total = cr_of(both[1]);
+  return cr_of(both[0]);
+}
+
+static int give_nll(const char *name, const cr_value *args, int64_t reduction, cr_tensor **out) {
+  cr_value total, loss = nll(name, args, reduction, &total);
+  cr__drop(total);
+  return cr__give(loss.u.t, out);
 }
 
 /* args: self, target, weight, ignore_index, reduction, as numbers. */
 int cr__run_nll_first(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
-  return cr__give(nll("nll_loss", args, args[4].u.i, NULL).u.t, out);
+  return give_nll("nll_loss", args, args[4].u.i, out);
 }
 
 /* args: input, target, weight, ignore_index, reduction. */
@@ -150,7 +203,7 @@ int cr__run_nll_loss(const cr_op *op, const cr_value *args, cr_tensor **out, int
   if (!code) code = need_classes(op->name, args[0].u.t);
   if (!code) code = need_targets(op->name, args[0].u.t, args[1].u.t);
   if (!code) code = need_weight(op->name, args[0].u.t, args[2]);
-  return code ? code : cr__give(nll(op->name, args, reduction, NULL).u.t, out);
+  return code ? code : give_nll(op->name, args, reduction, out);
 }
 
 /* ---- Cross entropy ---- */
@@ -158,11 +211,7 @@ int cr__run_nll_loss(const cr_op *op, const cr_value *args, cr_tensor **out, int
 /* values times the weights of their classes; values itself (retained) without weights. */
 static cr_value by_class(cr_value values, cr_value weight, const cr_tensor *input) {
   if (weight.kind == CR_NONE) return cr_of(cr_retain(values.u.t));
-  int64_t shape[CR_MAX_DIMS];
-  for (int d = 0; d < input->ndim; d++) {
-    shape[d] = d == class_dim(input) ? cr__sizes(input)[d] : 1;
-  }
-  cr_value wide = cr__do(CR__OP_reshape, (cr_value[]){weight, cr_ints(shape, input->ndim)});
+  cr_value wide = along_classes(weight, input);
   cr_value result = cr__do(CR__OP_mul, (cr_value[]){values, wide});
   cr__drop(wide);
   return result;
