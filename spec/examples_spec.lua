@@ -18,7 +18,9 @@ local function has_in_order(text, list)
   end
 end
 
-local function vector(...) return "1.00000e-02 *\n  " .. table.concat({ ... }, "\n  "):gsub("  %-", " -") .. "\n[float32" end
+local function vector(...)
+  return "1.00000e-02 *\n  " .. table.concat({ ... }, "\n  "):gsub("  %-", " -") .. "\n[float32"
+end
 
 describe("examples/losses.lua", function()
   local text, status
@@ -92,9 +94,8 @@ describe("examples/embed.c", function()
       local prefix = folder .. "/prefix"
       local text, status = shell.run("env -u MAKEFLAGS -u MAKELEVEL make -s install PREFIX=" .. prefix)
       assert.equal(0, status, text)
-      text, status = shell.run(([[export PKG_CONFIG_PATH=%s/lib/pkgconfig
-        cc -Wall -Wextra -Werror examples/embed.c -o %s/embed $(pkg-config --cflags --libs cresset-lua lua5.4)]]):format(
-        prefix, folder))
+      text, status = shell.run(([[export PKG_CONFIG_PATH=%s/lib/pkgconfig; cc -Wall -Wextra -Werror examples/embed.c \
+        -o %s/embed $(pkg-config --cflags --libs cresset-lua lua5.4)]]):format(prefix, folder))
       assert.equal(0, status, text)
       text, status = shell.run(("cd / && env -u LUA_PATH -u LUA_CPATH %s/embed"):format(folder))
       assert.equal(0, status, text)

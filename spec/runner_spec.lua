@@ -37,7 +37,7 @@ describe("the runner", function()
     local here = io.popen("pwd"):read "l"
     local binary = shell.runner:sub(1, 1) == "/" and shell.runner or here .. "/" .. shell.runner
     os.execute(("ln -sf %s %s/linked"):format(binary, folder))
-    has((shell.run(("env -u LUA_PATH -u LUA_CPATH %s/linked -e 'print(cr.ones(3):sum():item())'"):format(folder))), "3.0")
+    has((shell.run("env -u LUA_PATH -u LUA_CPATH " .. folder .. "/linked -e 'print(cr.ones(3):sum():item())'")), "3.0")
   end)
 
   it("reports an error of a script with a traceback, and fails", function()

@@ -319,7 +319,6 @@ void cr__hooks_free(cr__hook *list);
 int cr__hook_retain(cr_node *n, cr_tensor *t);  /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
 void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
-void cr__tensor_forget(cr_tensor *t); /* drops weak pointers to t and its hooks, before it dies */
 int cr__add_grad(cr_tensor **slot, cr_tensor *g); /* *slot += g; steals g */
 /* Makes *g, which node `from` gave at position `index`, fit the output that e leads to: summed to its
  * shape, cast to its dtype. */

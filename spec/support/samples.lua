@@ -34,15 +34,18 @@ local function maker(seed)
     return seed
   end
   function s.t(shape, lo, hi, dtype)
-    if dtype and not values.is_float[dtype] then return values.generate(shape, lo or -2, hi or 2, dtype, next_seed()) end
-    return values.scatter(shape, lo or -2, hi or 2, dtype or "float64", next_seed())
+    dtype, lo, hi = dtype or "float64", lo or -2, hi or 2
+    local make = values.is_float[dtype] and values.scatter or values.generate
+    return make(shape, lo, hi, dtype, next_seed())
   end
   function s.i(shape, lo, hi) return values.generate(shape, lo, hi, "int64", next_seed()) end
   function s.b(shape) return values.generate(shape, 0, 1, "bool", next_seed()) end
   return s
 end
 
-local shapes_of_operands = { { { 2, 3 }, { 3 }, { 2, 1 }, { 1 } }, { {}, { 2 }, {}, {} }, { { 0, 2 }, { 2 }, { 1 }, {} } }
+local shapes_of_operands = {
+  { { 2, 3 }, { 3 }, { 2, 1 }, { 1 } }, { {}, { 2 }, {}, {} }, { { 0, 2 }, { 2 }, { 1 }, {} },
+}
 
 -- The samples of an elementwise entry that gives a domain, or nothing.
 local function by_domain(e, s)

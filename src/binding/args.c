@@ -21,12 +21,12 @@ bool cr__lua_to_int(lua_State *L, int index, int64_t *out) {
 
 bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
   switch (lua_type(L, index)) {
-    case LUA_TNUMBER:
-      *out = lua_isinteger(L, index) ? cr_int(lua_tointeger(L, index))
-                                     : cr_float(lua_tonumber(L, index));
-      return true;
-    case LUA_TBOOLEAN: *out = cr_bool(lua_toboolean(L, index)); return true;
-    default: return false;
+  case LUA_TNUMBER:
+    *out = lua_isinteger(L, index) ? cr_int(lua_tointeger(L, index))
+                                   : cr_float(lua_tonumber(L, index));
+    return true;
+  case LUA_TBOOLEAN: *out = cr_bool(lua_toboolean(L, index)); return true;
+  default: return false;
   }
 }
 
@@ -81,6 +81,24 @@ cr_device cr__lua_device_arg(lua_State *L, int index, const char *op, const char
   return device;
 }
 
+/* After the last entry of its list, next() comes to any other key of a table at once, since Lua
+ * walks the list first. Where the list lies among the other keys, an integer that comes is part of
+ * it. */
+bool cr__lua_other_key(lua_State *L, int index, lua_Integer n) {
+  index = lua_absindex(L, index);
+  if (n > 0) lua_pushinteger(L, n);
+  else lua_pushnil(L);
+  if (!lua_next(L, index)) return false;
+  lua_pop(L, 1);
+  if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 1 && lua_tointeger(L, -1) <= n) {
+    lua_pop(L, 1);
+    return false;
+  }
+  if (lua_type(L, -1) == LUA_TSTRING) lua_pushfstring(L, "the key '%s'", lua_tostring(L, -1));
+  else lua_pushfstring(L, "%s as a key", cr__lua_describe(L, -1));
+  return true;
+}
+
 int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param, bool single,
                      int64_t *out, int max) {
   if (single && cr__lua_to_int(L, index, out)) return 1;
@@ -88,6 +106,8 @@ int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param,
   lua_Unsigned n = lua_rawlen(L, index);
   if (n > (lua_Unsigned)max)
     cr__lua_error(L, "%s: %s may have %d entries at most, got %lld", op, param, max, (long long)n);
+  if (cr__lua_other_key(L, index, (lua_Integer)n))
+    cr__lua_error(L, "%s: %s has %s beside its list", op, param, lua_tostring(L, -1));
   for (int i = 0; i < (int)n; i++) {
     lua_rawgeti(L, index, i + 1);
     if (!cr__lua_to_int(L, -1, &out[i]))
@@ -109,7 +129,8 @@ static int unknown_option(lua_State *L, const char *op, const char *const *names
     luaL_addstring(&b, names[i]);
   }
   luaL_pushresult(&b);
-  return cr__lua_error(L, "%s: there is no option '%s'; there are: %s", op, got, lua_tostring(L, -1));
+  return cr__lua_error(L, "%s: there is no option '%s'; there are: %s", op, got,
+                       lua_tostring(L, -1));
 }
 
 static bool one_of(const char *name, const char *const *names) {
@@ -157,28 +178,28 @@ void cr__lua_push_value(lua_State *L, const cr_value *v) {
   char name[16];
   luaL_checkstack(L, 4, "no stack for a value");
   switch (v->kind) {
-    case CR_TENSOR: cr_lua_push(L, v->u.t); break;
-    case CR_TENSORS:
-      lua_createtable(L, v->n, 0);
-      for (int i = 0; i < v->n; i++) {
-        if (v->u.ts[i]) cr_lua_push(L, v->u.ts[i]);
-        else lua_pushboolean(L, false);
-        lua_rawseti(L, -2, i + 1);
-      }
-      break;
-    case CR_INT: lua_pushinteger(L, v->u.i); break;
-    case CR_FLOAT: lua_pushnumber(L, v->u.f); break;
-    case CR_BOOLEAN_VALUE: lua_pushboolean(L, v->u.i != 0); break;
-    case CR_INTS:
-      lua_createtable(L, v->n, 0);
-      for (int i = 0; i < v->n; i++) {
-        lua_pushinteger(L, v->u.is[i]);
-        lua_rawseti(L, -2, i + 1);
-      }
-      break;
-    case CR_STRING: lua_pushstring(L, v->u.s); break;
-    case CR_DTYPE_VALUE: lua_pushstring(L, cr_dtype_name((cr_dtype)v->u.i)); break;
-    case CR_DEVICE_VALUE: lua_pushstring(L, cr_device_name((cr_device)v->u.i, name)); break;
-    default: lua_pushnil(L);
+  case CR_TENSOR: cr_lua_push(L, v->u.t); break;
+  case CR_TENSORS:
+    lua_createtable(L, v->n, 0);
+    for (int i = 0; i < v->n; i++) {
+      if (v->u.ts[i]) cr_lua_push(L, v->u.ts[i]);
+      else lua_pushboolean(L, false);
+      lua_rawseti(L, -2, i + 1);
+    }
+    break;
+  case CR_INT: lua_pushinteger(L, v->u.i); break;
+  case CR_FLOAT: lua_pushnumber(L, v->u.f); break;
+  case CR_BOOLEAN_VALUE: lua_pushboolean(L, v->u.i != 0); break;
+  case CR_INTS:
+    lua_createtable(L, v->n, 0);
+    for (int i = 0; i < v->n; i++) {
+      lua_pushinteger(L, v->u.is[i]);
+      lua_rawseti(L, -2, i + 1);
+    }
+    break;
+  case CR_STRING: lua_pushstring(L, v->u.s); break;
+  case CR_DTYPE_VALUE: lua_pushstring(L, cr_dtype_name((cr_dtype)v->u.i)); break;
+  case CR_DEVICE_VALUE: lua_pushstring(L, cr_device_name((cr_device)v->u.i, name)); break;
+  default: lua_pushnil(L);
   }
 }

@@ -1,8 +1,9 @@
 /* binding.h: what the files of the Lua binding share.
  *
- * Holds true: only cresset.h and Lua's headers are used here. Only this layer raises Lua errors, and
- * it raises them where no reference to a tensor would be lost: an empty userdata (or list) exists
- * before the reference that it will own, because every Lua call that allocates may longjmp. */
+ * Holds true: only cresset.h and Lua's headers are used here. Only this layer raises Lua errors,
+ * and it raises them where no reference to a tensor would be lost: an empty userdata (or list)
+ * exists before the reference that it will own, because every Lua call that allocates may
+ * longjmp. */
 #ifndef CR__BINDING_H
 #define CR__BINDING_H
 
@@ -14,7 +15,8 @@
 /* ---- Tensors as userdata (tensor.c) ---- */
 
 /* A full userdata. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
- * it from every foreign userdata, whatever metatable that one was given. `t` is NULL once closed. */
+ * it from every foreign userdata, whatever metatable that one was given. `t` is NULL once
+ * closed. */
 typedef struct cr__lua_tensor {
   cr_tensor *t;
   const void *tag;
@@ -61,8 +63,8 @@ int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(p
 int cr__lua_raise(lua_State *L, const cr_op *op);
 /* The same with the signature under another name, or, with as NULL, without it. */
 int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
-/* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler of
- * cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
+/* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler
+ * of cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
 void cr__lua_listen(void);
 void cr__lua_deliver(lua_State *L);
 /* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
@@ -74,8 +76,8 @@ const char *cr__lua_describe(lua_State *L, int index);
 
 /* ---- Calls back into Lua (callback.c; see callback.h) ---- */
 
-/* The state on which the core's callbacks run: set around every core call that can make one (hooks on
- * saved tensors and anomaly mode make any operation such). Nothing may raise in between. */
+/* The state on which the core's callbacks run: set around every core call that can make one (hooks
+ * on saved tensors and anomaly mode make any operation such). Nothing may raise in between. */
 extern __attribute__((tls_model("initial-exec"))) _Thread_local lua_State *cr__lua_current;
 static inline lua_State *cr__lua_enter(lua_State *L) {
   lua_State *outer = cr__lua_current;
@@ -102,10 +104,13 @@ void cr__lua_open_memory(lua_State *L); /* module table on top: memory, debug */
 /* ---- Arguments (args.c) ---- */
 
 /* Checks that the value at index is a table with no other keys than `names` (NULL-terminated) and
- * pushes their values in order (nil where absent or where index holds nil); returns the index of the
- * first. Values that nil is not may be told by lua_isnil. */
+ * pushes their values in order (nil where absent or where index holds nil); returns the index of
+ * the first. Values that nil is not may be told by lua_isnil. */
 int cr__lua_options(lua_State *L, int index, const char *op, const char *const *names);
-/* An int64 (a float with an exact integer value will do; no strings). False without an error set. */
+/* True if the table has a key beside its list of n; describes that key on top of the stack. */
+bool cr__lua_other_key(lua_State *L, int index, lua_Integer n);
+/* An int64 (a float with an exact integer value will do; no strings). False without an error
+ * set. */
 bool cr__lua_to_int(lua_State *L, int index, int64_t *out);
 int64_t cr__lua_int_arg(lua_State *L, int index, const char *op, const char *param);
 double cr__lua_float_arg(lua_State *L, int index, const char *op, const char *param);
@@ -120,7 +125,7 @@ int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param,
 cr_dtype cr__lua_to_dtype(lua_State *L, int index);
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out);
 /* What messages say is wanted. */
-#define CR__LUA_A_DTYPE                                                                            \
+#define CR__LUA_A_DTYPE \
   "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool)"
 #define CR__LUA_A_DEVICE "a device (\"cpu\", \"cuda\" or \"cuda:0\")"
 /* A number or boolean as a value; false for all else. */
@@ -129,8 +134,9 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
  * their own), lists of tensors as a table, dtypes and devices by name. */
 void cr__lua_push_value(lua_State *L, const cr_value *v);
 void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
-/* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read only
- * once the results' userdata exist, since a finalizer that runs meanwhile may close the tensor. */
+/* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read
+ * only once the results' userdata exist, since a finalizer that runs meanwhile may close the
+ * tensor. */
 static inline cr_value cr__lua_at(int index) { return (cr_value){CR_TENSOR, index, {0}}; }
 /* The same where the userdata is at hand. */
 static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
@@ -144,9 +150,10 @@ int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
 int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
-#define CR__LUA_KNOWN(X)                                                                           \
-  X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select)         \
-  X(narrow) X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
+#define CR__LUA_KNOWN(X)                                                                    \
+  X(clone)                                                                                  \
+  X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select) X(narrow) \
+      X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
 typedef enum cr__lua_known {
 #define X(name) CR__LUA_##name,
   CR__LUA_KNOWN(X)
@@ -160,7 +167,7 @@ const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 /* ---- The other files' parts of the module. All get the module table on top of the stack and leave
  * it there; methods go into the table that cr__lua_methods pushes. ---- */
 
-void cr__lua_methods(lua_State *L); /* pushes the table of tensor methods */
+void cr__lua_methods(lua_State *L);       /* pushes the table of tensor methods */
 void cr__lua_open_tensor(lua_State *L);   /* tensor.c: the metatable and plain methods */
 void cr__lua_open_field(lua_State *L);    /* field.c: x.grad and the like */
 void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparison */
@@ -180,10 +187,11 @@ void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_metatable(lua_State *L);  /* pushes the metatable of tensors */
 int cr__lua_index_read(lua_State *L);  /* index.c: x[k] where k is no field: self, k on the stack */
 int cr__lua_index_write(lua_State *L); /* self, k, value on the stack */
-/* Pushes a detached copy of the tensor at index whose memory can be read here: on the CPU, contiguous,
- * int64, float64 or bool (table.c). It is an alias where nothing has to change. */
+/* Pushes a detached copy of the tensor at index whose memory can be read here: on the CPU,
+ * contiguous, int64, float64 or bool (table.c). It is an alias where nothing has to change. */
 cr__lua_tensor *cr__lua_readable(lua_State *L, int index);
-/* Pushes an empty node userdata (node.c); the caller stores a reference in it, or leaves it empty. */
+/* Pushes an empty node userdata (node.c); the caller stores a reference in it, or leaves it
+ * empty. */
 typedef struct cr__lua_node {
   cr_node *n;
 } cr__lua_node;

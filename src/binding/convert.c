@@ -41,7 +41,8 @@ static void read_form(lua_State *L, int index, target *to) {
   } else if (lua_type(L, index) == LUA_TTABLE) {
     read_options(L, index, to);
   } else {
-    cr__lua_error(L, "to: argument %d must be " CR__LUA_A_DTYPE ", " CR__LUA_A_DEVICE
+    cr__lua_error(L,
+                  "to: argument %d must be " CR__LUA_A_DTYPE ", " CR__LUA_A_DEVICE
                   ", a tensor to be like, or {dtype =, device =, copy =}, got %s",
                   index - 1, cr__lua_describe(L, index));
   }
@@ -61,7 +62,8 @@ static int tensor_to(lua_State *L) {
 static int tensor_type(lua_State *L) {
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "type", "self");
   if (!lua_isnoneornil(L, 2)) {
-    target to = {cr_dtype_value(cr__lua_dtype_arg(L, 2, "type", "dtype")), cr_none(), cr_bool(false)};
+    target to = {cr_dtype_value(cr__lua_dtype_arg(L, 2, "type", "dtype")), cr_none(),
+                 cr_bool(false)};
     return convert(L, &to);
   }
   lua_pushstring(L, cr_dtype_name(cr_dtype_of(t)));

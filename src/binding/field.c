@@ -1,7 +1,7 @@
 /* field.c: what a name after the dot means: a method, or one of the fields below.
  *
- * Holds true: a misspelt field is an error, never nil. A userdata exists before the reference that it
- * takes, and what is borrowed from the core is retained before Lua can run anything. */
+ * Holds true: a misspelt field is an error, never nil. A userdata exists before the reference that
+ * it takes, and what is borrowed from the core is retained before Lua can run anything. */
 #include <string.h>
 
 #include "binding.h"
@@ -109,12 +109,18 @@ static const struct field {
   const char *name;
   int (*get)(lua_State *L, cr_tensor *t);
 } fields[] = {
-    {"dtype", get_dtype},       {"device", get_device},
-    {"shape", get_shape},       {"ndim", get_ndim},
-    {"grad", get_grad},         {"requires_grad", get_requires_grad},
-    {"is_leaf", get_is_leaf},   {"grad_fn", get_grad_fn},
-    {"data", get_data},         {"base", get_base},
-    {"_version", get_version},  {"is_inference", get_is_inference},
+    {"dtype", get_dtype},
+    {"device", get_device},
+    {"shape", get_shape},
+    {"ndim", get_ndim},
+    {"grad", get_grad},
+    {"requires_grad", get_requires_grad},
+    {"is_leaf", get_is_leaf},
+    {"grad_fn", get_grad_fn},
+    {"data", get_data},
+    {"base", get_base},
+    {"_version", get_version},
+    {"is_inference", get_is_inference},
     {"retains_grad", get_retains_grad},
 };
 enum { NFIELDS = sizeof fields / sizeof *fields };
@@ -143,8 +149,7 @@ static int tensor_index(lua_State *L) {
 /* ---- Writing ---- */
 
 static int set_grad(lua_State *L) {
-  cr_tensor *grad =
-      lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
+  cr_tensor *grad = lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
   return cr_set_grad(tensor_at_1(L), grad) ? cr__lua_raise(L, NULL) : 0;
 }
 

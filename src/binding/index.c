@@ -1,9 +1,9 @@
 /* index.c: x[k] and x[k] = v for every kind of k.
  *
- * Holds true: numbers, ranges, newaxis and "..." give views, one after the other; tensors of positions
- * and masks are gathered into a list, which one `index` or `index_put_` takes at the end. So what is
- * written through x[k] reaches x, and gradients flow both ways. Every step's result is a userdata on
- * the stack, which keeps it alive. */
+ * Holds true: numbers, ranges, newaxis and "..." give views, one after the other; tensors of
+ * positions and masks are gathered into a list, which one `index` or `index_put_` takes at the end.
+ * So what is written through x[k] reaches x, and gradients flow both ways. Every step's result is a
+ * userdata on the stack, which keeps it alive. */
 #include <string.h>
 
 #include "binding.h"
@@ -50,8 +50,10 @@ static int dims_of(lua_State *L, int place) {
   if (lua_type(L, -1) == LUA_TTABLE || cr__lua_to_int(L, -1, &i)) return 1;
   if (is_newaxis(L, -1) || lua_isboolean(L, -1)) return 0;
   if (is_ellipsis(L, -1)) return -1;
-  return cr__lua_error(L, "index: entry %d must be an integer, a range {first, last, step}, a tensor, "
-                       "\"...\" or cr.newaxis, got %s", place, cr__lua_describe(L, -1));
+  return cr__lua_error(L,
+                       "index: entry %d must be an integer, a range {first, last, step}, a tensor, "
+                       "\"...\" or cr.newaxis, got %s",
+                       place, cr__lua_describe(L, -1));
 }
 
 static void by_number(walk *w, int64_t i) {
@@ -76,8 +78,11 @@ static void by_range(walk *w, int place) {
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   int table = lua_gettop(L);
   if (n > 3)
-    cr__lua_error(L, "index: entry %d is a range of %d numbers; {first, last, step} it may have; a list "
-                  "of positions is a tensor: cr.tensor{...}", place, (int)n);
+    cr__lua_error(L,
+                  "index: entry %d is a range of %d numbers; {first, last, step} it may have; a "
+                  "list "
+                  "of positions is a tensor: cr.tensor{...}",
+                  place, (int)n);
   for (int i = 0; i < n; i++) {
     int64_t end;
     if (lua_rawgeti(L, table, i + 1) != LUA_TNIL) {
@@ -88,10 +93,8 @@ static void by_range(walk *w, int place) {
     }
     lua_pop(L, 1);
   }
-  lua_pushnil(L);
-  if (n == 0 && lua_next(L, table))
-    cr__lua_error(L, "index: entry %d is a table with the key %s, not a range", place,
-                  cr__lua_describe(L, -2));
+  if (cr__lua_other_key(L, table, n))
+    cr__lua_error(L, "index: entry %d, a range, has %s", place, lua_tostring(L, -1));
   if (n == 1) ends[1] = ends[0];
   if (n > 0) step(w, CR__LUA_slice, cr_int(w->dim + 1), ends[0], ends[1], ends[2]);
   w->dim++;
@@ -137,15 +140,13 @@ static int count_entries(lua_State *L) {
   if (lua_type(L, 2) != LUA_TTABLE) return 1;
   lua_Unsigned n = lua_rawlen(L, 2);
   if (n > 4 * CR_MAX_DIMS) cr__lua_error(L, "index: %d entries are too many", (int)n);
-  lua_pushnil(L);
-  if (n == 0 && lua_next(L, 2))
-    cr__lua_error(L, "index: the table has %s as a key, not a list of entries",
-                  cr__lua_describe(L, -2));
-  if (n > 0) lua_pop(L, 1);
+  if (cr__lua_other_key(L, 2, (lua_Integer)n))
+    cr__lua_error(L, "index: the table has %s beside its list of entries", lua_tostring(L, -1));
   return (int)n;
 }
 
-/* Checks the entries before anything is viewed; finds what "..." stands for and room for tensors. */
+/* Checks the entries before anything is viewed; finds what "..." stands for and room for
+ * tensors. */
 static void prepare(walk *w, int n) {
   lua_State *L = w->L;
   int consumed = 0, dots = 0, tensors = 0;
@@ -222,7 +223,9 @@ static void push_value(walk *w) {
   }
   cr_value number;
   if (!cr__lua_test(L, 3) && !cr__lua_to_number(L, 3, &number))
-    cr__lua_error(L, "index: the assigned value must be a tensor, a number or a table of numbers, got %s",
+    cr__lua_error(L,
+                  "index: the assigned value must be a tensor, a number or a table of numbers, got "
+                  "%s",
                   cr__lua_describe(L, 3));
   if (cr__lua_test(L, 3)) cr__lua_tensor_arg(L, 3, "index", "the assigned value");
   lua_pushvalue(L, 3);

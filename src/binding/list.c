@@ -1,7 +1,7 @@
 /* list.c: lists of tensors owned by a userdata.
  *
- * Holds true: a reference in a list is released when the list is collected, unless it was moved to a
- * tensor's userdata before; so Lua may longjmp at any time without losing it. */
+ * Holds true: a reference in a list is released when the list is collected, unless it was moved to
+ * a tensor's userdata before; so Lua may longjmp at any time without losing it. */
 #include <string.h>
 
 #include "binding.h"
@@ -17,8 +17,7 @@ static int list_gc(lua_State *L) {
 
 cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
   luaL_checkstack(L, 4, "no stack for a list");
-  cr__lua_list *list =
-      lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
+  cr__lua_list *list = lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
   list->n = 0;
   list->room = room;
   memset(list->t, 0, (size_t)room * sizeof(cr_tensor *));
@@ -45,7 +44,8 @@ cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool
   luaL_checkstack(L, 4, "no stack for a list");
   if (lua_type(L, index) != LUA_TTABLE) {
     if (!cr__lua_test(L, index)) {
-      lua_pushfstring(L, "%s must be a table of tensors, got %s", param, cr__lua_describe(L, index));
+      lua_pushfstring(L, "%s must be a table of tensors, got %s", param,
+                      cr__lua_describe(L, index));
       lua_remove(L, -2);
       return NULL;
     }
@@ -58,6 +58,10 @@ cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool
   lua_Unsigned n = lua_rawlen(L, index);
   if (n > INT32_MAX / 16) {
     lua_pushfstring(L, "%s has too many entries", param);
+    return NULL;
+  }
+  if (cr__lua_other_key(L, index, (lua_Integer)n)) {
+    lua_pushfstring(L, "%s has %s beside its list", param, lua_tostring(L, -1));
     return NULL;
   }
   cr__lua_list *list = cr__lua_new_list(L, (int)n);

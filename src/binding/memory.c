@@ -1,7 +1,7 @@
 /* memory.c: what drives Lua's collector, and the module's memory and debug tables.
  *
- * Holds true: the bytes of tensors are counted by the core, so Lua's own count never decides when to
- * collect them; a failed allocation is retried once after a full collection. */
+ * Holds true: the bytes of tensors are counted by the core, so Lua's own count never decides when
+ * to collect them; a failed allocation is retried once after a full collection. */
 #include "binding.h"
 
 static const char no_retry_key; /* registry: set while cr.debug.fail_alloc() is in force */
@@ -31,9 +31,12 @@ static cr_device device_at(lua_State *L, int index, const char *op) {
 static int stats(lua_State *L) {
   cr_memory m;
   if (cr_memory_stats(device_at(L, 1, "memory.stats"), &m)) return cr__lua_raise(L, NULL);
-  const struct { const char *name; int64_t value; } fields[] = {
-      {"allocated", m.allocated}, {"peak", m.peak},               {"reserved", m.reserved},
-      {"limit", m.limit},         {"allocations", m.allocations}, {"objects", m.objects}};
+  const struct {
+    const char *name;
+    int64_t value;
+  } fields[] = {{"allocated", m.allocated},     {"peak", m.peak},
+                {"reserved", m.reserved},       {"limit", m.limit},
+                {"allocations", m.allocations}, {"objects", m.objects}};
   lua_createtable(L, 0, 6);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     lua_pushinteger(L, fields[i].value);
@@ -62,7 +65,8 @@ static int reset_peak(lua_State *L) {
  * retried, so that a spec sees each of them; 0 ends it. */
 static int fail_alloc(lua_State *L) {
   int64_t n = cr__lua_int_arg(L, 1, "debug.fail_alloc", "n");
-  if (n < 0) return cr__lua_error(L, "debug.fail_alloc: n must be 0 or more, got %lld", (long long)n);
+  if (n < 0)
+    return cr__lua_error(L, "debug.fail_alloc: n must be 0 or more, got %lld", (long long)n);
   if (n > 0) lua_pushboolean(L, true);
   else lua_pushnil(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &no_retry_key);
@@ -82,8 +86,9 @@ void cr__lua_open_memory(lua_State *L) {
                                     {"empty_cache", empty_cache},
                                     {"reset_peak", reset_peak},
                                     {NULL, NULL}};
-  static const luaL_Reg debug[] = {
-      {"fail_alloc", fail_alloc}, {"fail_left", fail_left}, {NULL, NULL}};
+  static const luaL_Reg debug[] = {{"fail_alloc", fail_alloc},
+                                   {"fail_left", fail_left},
+                                   {NULL, NULL}};
   luaL_newlib(L, memory);
   lua_setfield(L, -2, "memory");
   luaL_newlib(L, debug);

@@ -1,7 +1,7 @@
 /* module.c: opens the C half of the module, and holds what belongs to no tensor.
  *
- * Holds true: opening checks the Lua version first, starts no thread, makes no global and touches no
- * device; a state that opens it twice gets the same table. */
+ * Holds true: opening checks the Lua version first, starts no thread, makes no global and touches
+ * no device; a state that opens it twice gets the same table. */
 #include <string.h>
 
 #include "binding.h"
@@ -30,7 +30,9 @@ static int get_rng_state(lua_State *L) {
 
 static int set_rng_state(lua_State *L) {
   static const char *const names[] = {"seed", "offset", NULL};
-  luaL_argexpected(L, lua_istable(L, 1), 1, "table");
+  if (!lua_istable(L, 1))
+    return cr__lua_error(L, "set_rng_state: state must be a table from get_rng_state, got %s",
+                         cr__lua_describe(L, 1));
   int first = cr__lua_options(L, 1, "set_rng_state", names);
   int64_t seed = cr__lua_int_arg(L, first, "set_rng_state", "seed");
   int64_t offset = cr__lua_int_arg(L, first + 1, "set_rng_state", "offset");
@@ -80,8 +82,8 @@ static void set_flag(lua_State *L, const cr_op *op, unsigned flag, const char *n
   lua_setfield(L, -2, name);
 }
 
-/* operations(): a list of { name =, lua =, signature =, doc =, inplace =, ... }, for help, for specs
- * and for completion. */
+/* operations(): a list of { name =, lua =, signature =, doc =, inplace =, ... }, for help, for
+ * specs and for completion. */
 static int operations(lua_State *L) {
   lua_createtable(L, cr_op_count(), 0);
   for (int i = 0; i < cr_op_count(); i++) {

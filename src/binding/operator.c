@@ -1,7 +1,7 @@
 /* operator.c: Lua's operators on tensors.
  *
- * Holds true: an operator is its catalogue operation with every other argument at its default. `<` and
- * `<=` give a Lua boolean and so take one element only; `==` is identity (tensor.c). */
+ * Holds true: an operator is its catalogue operation with every other argument at its default. `<`
+ * and `<=` give a Lua boolean and so take one element only; `==` is identity (tensor.c). */
 #include <string.h>
 
 #include "binding.h"
@@ -46,8 +46,10 @@ static void push_number(lua_State *L, int index, const char *symbol, const char 
     cr__lua_error(L, "%s: cannot compare a tensor with %s", symbol, cr__lua_describe(L, index));
   if (u && !u->t) cr__lua_error(L, "%s: this tensor was closed", symbol);
   if (u && cr_numel(u->t) != 1)
-    cr__lua_error(L, "%s: gives one Lua boolean, for tensors of one element, got %s; x:%s(y) compares "
-                  "element by element", symbol, cr__lua_describe(L, index), method);
+    cr__lua_error(L,
+                  "%s: gives one Lua boolean, for tensors of one element, got %s; x:%s(y) compares "
+                  "element by element",
+                  symbol, cr__lua_describe(L, index), method);
   if (u && cr_item(u->t, &v)) cr__lua_raise(L, NULL);
   if (v.kind == CR_BOOLEAN_VALUE) v.kind = CR_INT;
   cr__lua_push_value(L, &v);
@@ -64,14 +66,23 @@ static int less(lua_State *L) { return compare(L, LUA_OPLT, "<", "lt"); }
 static int less_or_equal(lua_State *L) { return compare(L, LUA_OPLE, "<=", "le"); }
 
 void cr__lua_open_operator(lua_State *L) {
-  static const struct { const char *event, *op; lua_CFunction f; } operators[] = {
-      {"__add", "add", binary},          {"__sub", "sub", binary},
-      {"__mul", "mul", binary},          {"__div", "div", binary},
-      {"__idiv", "floor_divide", binary}, {"__mod", "remainder", binary},
-      {"__pow", "pow", binary},          {"__unm", "neg", unary},
-      {"__band", "bitwise_and", binary}, {"__bor", "bitwise_or", binary},
-      {"__bxor", "bitwise_xor", binary}, {"__bnot", "bitwise_not", unary},
-      {"__shl", "bitwise_left_shift", binary}, {"__shr", "bitwise_right_shift", binary}};
+  static const struct {
+    const char *event, *op;
+    lua_CFunction f;
+  } operators[] = {{"__add", "add", binary},
+                   {"__sub", "sub", binary},
+                   {"__mul", "mul", binary},
+                   {"__div", "div", binary},
+                   {"__idiv", "floor_divide", binary},
+                   {"__mod", "remainder", binary},
+                   {"__pow", "pow", binary},
+                   {"__unm", "neg", unary},
+                   {"__band", "bitwise_and", binary},
+                   {"__bor", "bitwise_or", binary},
+                   {"__bxor", "bitwise_xor", binary},
+                   {"__bnot", "bitwise_not", unary},
+                   {"__shl", "bitwise_left_shift", binary},
+                   {"__shr", "bitwise_right_shift", binary}};
   cr__lua_metatable(L);
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
     lua_pushlightuserdata(L, (void *)cr__lua_find_op(L, operators[i].op));

@@ -1,15 +1,16 @@
 /* parse.c: reads the arguments of a call by the operation's descriptor.
  *
- * Holds true: positional arguments come first, in the order of the signature; a last table with names
- * for keys holds the others. Nothing is guessed: a name that is no parameter, an argument too many, a
- * number in a string and a fraction for an integer are all refused. */
+ * Holds true: positional arguments come first, in the order of the signature; a last table with
+ * names for keys holds the others. Nothing is guessed: a name that is no parameter, an argument too
+ * many, a number in a string and a fraction for an integer are all refused. */
 #include "parse.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool __attribute__((format(printf, 2, 3))) problem(cr__lua_parse *p, const char *format, ...) {
+static bool __attribute__((format(printf, 2, 3)))
+problem(cr__lua_parse *p, const char *format, ...) {
   va_list args;
   va_start(args, format);
   vsnprintf(p->problem, sizeof p->problem, format, args);
@@ -17,7 +18,8 @@ static bool __attribute__((format(printf, 2, 3))) problem(cr__lua_parse *p, cons
   return false;
 }
 
-static bool unfit(lua_State *L, cr__lua_parse *p, const char *param, const char *wanted, int index) {
+static bool unfit(lua_State *L, cr__lua_parse *p, const char *param, const char *wanted,
+                  int index) {
   return problem(p, "%s must be %s, got %s", param, wanted, cr__lua_describe(L, index));
 }
 
@@ -46,6 +48,8 @@ static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
     return unfit(L, p, name, "an integer or a table of integers", index);
   lua_Unsigned n = lua_rawlen(L, index);
   if (n > 1 << 24) return problem(p, "%s has too many entries", name);
+  if (cr__lua_other_key(L, index, (lua_Integer)n))
+    return problem(p, "%s has %s beside its list", name, lua_tostring(L, -1));
   int64_t *list = room_for(L, p, n);
   for (lua_Integer k = 0; k < (lua_Integer)n; k++) {
     lua_rawgeti(L, index, k + 1);
@@ -86,42 +90,42 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
   cr_value *out = &p->args[i];
   int64_t whole = 0;
   switch (param->type) {
-    case CR_P_TENSOR:
-    case CR_P_OPERAND: return take_tensor(L, p, i, index);
-    case CR_P_TENSORS: return take_tensors(L, p, i, index);
-    case CR_P_SCALAR:
-      if (!cr__lua_to_number(L, index, out)) return unfit(L, p, param->name, "a number", index);
-      return true;
-    case CR_P_INT:
-    case CR_P_DIM:
-      if (!cr__lua_to_int(L, index, &whole)) return unfit(L, p, param->name, "an integer", index);
-      *out = cr_int(whole);
-      return true;
-    case CR_P_FLOAT:
-      if (lua_type(L, index) != LUA_TNUMBER) return unfit(L, p, param->name, "a number", index);
-      *out = cr_float(lua_tonumber(L, index));
-      return true;
-    case CR_P_BOOL:
-      if (!lua_isboolean(L, index)) return unfit(L, p, param->name, "true or false", index);
-      *out = cr_bool(lua_toboolean(L, index));
-      return true;
-    case CR_P_DIMS:
-    case CR_P_SHAPE:
-    case CR_P_INTS: return take_ints(L, p, i, index);
-    case CR_P_STRING:
-      if (lua_type(L, index) != LUA_TSTRING) return unfit(L, p, param->name, "a string", index);
-      *out = cr_string(lua_tostring(L, index));
-      return true;
-    case CR_P_DTYPE:
-      *out = cr_dtype_value(cr__lua_to_dtype(L, index));
-      return out->kind != CR_NONE || unfit(L, p, param->name, CR__LUA_A_DTYPE, index);
-    default: {
-      cr_device device = CR_CPU;
-      if (!cr__lua_to_device(L, index, &device))
-        return unfit(L, p, param->name, CR__LUA_A_DEVICE, index);
-      *out = cr_device_value(device);
-      return true;
-    }
+  case CR_P_TENSOR:
+  case CR_P_OPERAND: return take_tensor(L, p, i, index);
+  case CR_P_TENSORS: return take_tensors(L, p, i, index);
+  case CR_P_SCALAR:
+    if (!cr__lua_to_number(L, index, out)) return unfit(L, p, param->name, "a number", index);
+    return true;
+  case CR_P_INT:
+  case CR_P_DIM:
+    if (!cr__lua_to_int(L, index, &whole)) return unfit(L, p, param->name, "an integer", index);
+    *out = cr_int(whole);
+    return true;
+  case CR_P_FLOAT:
+    if (lua_type(L, index) != LUA_TNUMBER) return unfit(L, p, param->name, "a number", index);
+    *out = cr_float(lua_tonumber(L, index));
+    return true;
+  case CR_P_BOOL:
+    if (!lua_isboolean(L, index)) return unfit(L, p, param->name, "true or false", index);
+    *out = cr_bool(lua_toboolean(L, index));
+    return true;
+  case CR_P_DIMS:
+  case CR_P_SHAPE:
+  case CR_P_INTS: return take_ints(L, p, i, index);
+  case CR_P_STRING:
+    if (lua_type(L, index) != LUA_TSTRING) return unfit(L, p, param->name, "a string", index);
+    *out = cr_string(lua_tostring(L, index));
+    return true;
+  case CR_P_DTYPE:
+    *out = cr_dtype_value(cr__lua_to_dtype(L, index));
+    return out->kind != CR_NONE || unfit(L, p, param->name, CR__LUA_A_DTYPE, index);
+  default: {
+    cr_device device = CR_CPU;
+    if (!cr__lua_to_device(L, index, &device))
+      return unfit(L, p, param->name, CR__LUA_A_DEVICE, index);
+    *out = cr_device_value(device);
+    return true;
+  }
   }
 }
 
@@ -208,7 +212,8 @@ static bool unknown_option(lua_State *L, cr__lua_parse *p, bool inplace, int tab
     const char *key = lua_tostring(L, -1);
     bool known = (strcmp(key, "out") == 0 && takes_out(p, inplace)) ||
                  (strcmp(key, "requires_grad") == 0 && has_requires_grad(p->op));
-    for (int i = 0; i < p->op->nparam && !known; i++) known = strcmp(key, p->op->params[i].name) == 0;
+    for (int i = 0; i < p->op->nparam && !known; i++)
+      known = strcmp(key, p->op->params[i].name) == 0;
     if (!known) return problem(p, "there is no option '%s'; there are: %s", key, names);
   }
   return problem(p, "the options are wrong");

@@ -1,8 +1,8 @@
 /* print.c: tostring of a tensor, in Torch's layout.
  *
- * Holds true: one width and one scale for all elements; vectors one element a line, matrices in blocks
- * of columns that fit the line, more dims as matrices headed by "(1,2,.,.) ="; a last line in brackets
- * says what it is. Of large tensors only the edges are read from the device. */
+ * Holds true: one width and one scale for all elements; vectors one element a line, matrices in
+ * blocks of columns that fit the line, more dims as matrices headed by "(1,2,.,.) ="; a last line
+ * in brackets says what it is. Of large tensors only the edges are read from the device. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +22,8 @@ typedef struct format {
   cr_dtype dtype; /* of the memory: int64, float64 or bool */
   int size;       /* characters per element */
   int precision;
-  char style;     /* 'd' integers, 'b' booleans, 'i' whole floats, 'f' fixed, 'e' exponents */
-  double scale;   /* of 'f': elements are divided by it */
+  char style;   /* 'd' integers, 'b' booleans, 'i' whole floats, 'f' fixed, 'e' exponents */
+  double scale; /* of 'f': elements are divided by it */
 } format;
 
 typedef struct printer {
@@ -112,7 +112,8 @@ static void add_element(printer *p, int64_t i) {
   const format *f = &p->f;
   double x = value_at(p, i);
   if (f->style == 'b') snprintf(text, sizeof text, "%s", x != 0 ? "true" : "false");
-  else if (f->style == 'd') snprintf(text, sizeof text, "%lld", (long long)((const int64_t *)p->data)[i]);
+  else if (f->style == 'd')
+    snprintf(text, sizeof text, "%lld", (long long)((const int64_t *)p->data)[i]);
   else if (isnan(x)) snprintf(text, sizeof text, "nan");
   else if (f->style == 'e') snprintf(text, sizeof text, "%.*e", f->precision, x);
   else snprintf(text, sizeof text, "%.*f", f->style == 'i' ? 0 : f->precision, x / f->scale);
@@ -121,8 +122,8 @@ static void add_element(printer *p, int64_t i) {
 
 /* ---- Lines ---- */
 
-/* How many entries of a dim are shown, "..." counting as one, and which one is the k-th: its place in
- * the memory, or -1 for "...". */
+/* How many entries of a dim are shown, "..." counting as one, and which one is the k-th: its place
+ * in the memory, or -1 for "...". */
 static int64_t shown(const printer *p, int d) {
   return p->cut[d] ? 2 * p->o.edge + 1 : p->shape[d];
 }
@@ -155,7 +156,8 @@ static void add_vector(printer *p) {
   }
 }
 
-static void add_row(printer *p, int64_t row, int64_t at, int64_t from, int64_t to, const char *indent) {
+static void add_row(printer *p, int64_t row, int64_t at, int64_t from, int64_t to,
+                    const char *indent) {
   int c = p->ndim - 1;
   luaL_addstring(&p->b, indent);
   if (p->f.scale != 1) luaL_addchar(&p->b, ' ');
@@ -172,7 +174,8 @@ static void add_row(printer *p, int64_t row, int64_t at, int64_t from, int64_t t
 static void add_matrix(printer *p, int64_t at, const char *indent) {
   char text[80];
   int r = p->ndim - 2, c = p->ndim - 1;
-  int64_t columns = shown(p, c), per_line = (p->o.width - (int64_t)strlen(indent)) / (p->f.size + 1);
+  int64_t columns = shown(p, c),
+          per_line = (p->o.width - (int64_t)strlen(indent)) / (p->f.size + 1);
   if (per_line < 1) per_line = 1;
   for (int64_t from = 0; from < columns; from += per_line) {
     int64_t to = from + per_line < columns ? from + per_line : columns;
@@ -298,7 +301,8 @@ static void add_elements(printer *p) {
 static int tensor_tostring(lua_State *L) {
   printer p = {.o = *get_options(L)};
   cr__lua_tensor *u = cr__lua_test(L, 1);
-  if (!u) return cr__lua_error(L, "tostring: self must be a tensor, got %s", cr__lua_describe(L, 1));
+  if (!u)
+    return cr__lua_error(L, "tostring: self must be a tensor, got %s", cr__lua_describe(L, 1));
   if (!u->t) {
     lua_pushliteral(L, "[closed tensor]");
     return 1;
@@ -329,7 +333,8 @@ static int option(lua_State *L, int index, const char *name, int low, int high, 
   if (lua_isnil(L, index)) return now;
   int64_t n = cr__lua_int_arg(L, index, "set_print", name);
   if (n < low || n > high)
-    cr__lua_error(L, "set_print: %s must be from %d to %d, got %lld", name, low, high, (long long)n);
+    cr__lua_error(L, "set_print: %s must be from %d to %d, got %lld", name, low, high,
+                  (long long)n);
   return (int)n;
 }
 

@@ -1,14 +1,14 @@
 /* raise.c: how the core's errors and warnings become Lua's.
  *
- * Holds true: an error is one line, carries the position of the Lua code that called, and is raised on
- * the calling state. The core's pending error is cleared before anything here may longjmp. */
+ * Holds true: an error is one line, carries the position of the Lua code that called, and is raised
+ * on the calling state. The core's pending error is cleared before anything here may longjmp. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "binding.h"
 
-static const char kept_key;    /* registry: the error object of a callback; its own address if none */
+static const char kept_key; /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */
@@ -46,21 +46,22 @@ static const char *describe_userdata(lua_State *L, int index) {
 const char *cr__lua_describe(lua_State *L, int index) {
   index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
-    case LUA_TNONE: return lua_pushliteral(L, "nothing");
-    case LUA_TNIL: return lua_pushliteral(L, "nil");
-    case LUA_TBOOLEAN: return lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
-    case LUA_TNUMBER:
-      if (lua_isinteger(L, index))
-        return lua_pushfstring(L, "the number %I", lua_tointeger(L, index));
-      if (lua_tonumber(L, index) != lua_tonumber(L, index)) return lua_pushliteral(L, "the number nan");
-      return lua_pushfstring(L, "the number %f", lua_tonumber(L, index));
-    case LUA_TSTRING: {
-      const char *s = lua_tostring(L, index);
-      if (strlen(s) > 40) return lua_pushliteral(L, "a long string");
-      return lua_pushfstring(L, "the string \"%s\"", s);
-    }
-    case LUA_TUSERDATA: return describe_userdata(L, index);
-    default: return lua_pushfstring(L, "a %s", luaL_typename(L, index));
+  case LUA_TNONE: return lua_pushliteral(L, "nothing");
+  case LUA_TNIL: return lua_pushliteral(L, "nil");
+  case LUA_TBOOLEAN: return lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+  case LUA_TNUMBER:
+    if (lua_isinteger(L, index))
+      return lua_pushfstring(L, "the number %I", lua_tointeger(L, index));
+    if (lua_tonumber(L, index) != lua_tonumber(L, index))
+      return lua_pushliteral(L, "the number nan");
+    return lua_pushfstring(L, "the number %f", lua_tonumber(L, index));
+  case LUA_TSTRING: {
+    const char *s = lua_tostring(L, index);
+    if (strlen(s) > 40) return lua_pushliteral(L, "a long string");
+    return lua_pushfstring(L, "the string \"%s\"", s);
+  }
+  case LUA_TUSERDATA: return describe_userdata(L, index);
+  default: return lua_pushfstring(L, "a %s", luaL_typename(L, index));
   }
 }
 
@@ -81,7 +82,8 @@ static bool about_arguments(cr_error code) {
          code == CR_E_INDEX;
 }
 
-/* The key stays in use, so that keeping an error allocates nothing: that could raise in the core. */
+/* The key stays in use, so that keeping an error allocates nothing: that could raise in the
+ * core. */
 static void clear_kept(lua_State *L) {
   lua_pushlightuserdata(L, (void *)&kept_key);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
@@ -111,10 +113,8 @@ int cr__lua_raise(lua_State *L, const cr_op *op) {
 /* The text is made without running Lua code: a __tostring could fail once more. */
 int cr__lua_keep_error(lua_State *L) {
   const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-  if (text)
-    cr_error_set(CR_E_CALLBACK, "%s", text);
-  else
-    cr_error_set(CR_E_CALLBACK, "error object is a %s value", luaL_typename(L, -1));
+  if (text) cr_error_set(CR_E_CALLBACK, "%s", text);
+  else cr_error_set(CR_E_CALLBACK, "error object is a %s value", luaL_typename(L, -1));
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
   return CR_E_CALLBACK;
 }
@@ -169,14 +169,16 @@ void cr__lua_deliver(lua_State *L) {
 
 /* cr.warn(sentence): the Lua half of the module warns the same way. */
 static int warn_from_lua(lua_State *L) {
-  lua_pushfstring(L, "cresset: %s", luaL_checkstring(L, 1));
+  lua_pushfstring(L, "cresset: %s", cr__lua_string_arg(L, 1, "warn", "sentence"));
   warn_script(L);
   return 0;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */
 static int set_warning_handler(lua_State *L) {
-  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!lua_isnoneornil(L, 1) && !lua_isfunction(L, 1))
+    return cr__lua_error(L, "set_warning_handler: f must be a function or nil, got %s",
+                         cr__lua_describe(L, 1));
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &handler_key);
   return 0;

@@ -1,8 +1,8 @@
 /* table.c: tables in (cr.tensor) and tables out (x:totable, x:item).
  *
- * Holds true: Lua integers stay exact on both ways. Without a dtype, integers give int64, booleans bool,
- * and any float in a table makes it the default dtype. Tables are read raw; every shape is checked
- * before memory is asked for, and while memory is being filled nothing allocates. */
+ * Holds true: Lua integers stay exact on both ways. Without a dtype, integers give int64, booleans
+ * bool, and any float in a table makes it the default dtype. Tables are read raw; every shape is
+ * checked before memory is asked for, and while memory is being filled nothing allocates. */
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +33,8 @@ static const char *place(survey *s, int depth) {
 }
 
 static int wrong_depth(survey *s, int depth, const char *what) {
-  return cr__lua_error(s->L, "%s: the table is ragged: element %s is %s where others of its level are %s",
+  return cr__lua_error(s->L,
+                       "%s: the table is ragged: element %s is %s where others of its level are %s",
                        s->op, place(s, depth), what,
                        strcmp(what, "a table") == 0 ? "numbers" : "tables");
 }
@@ -43,36 +44,31 @@ static void survey_element(survey *s, int depth) {
   if (s->ndim >= 0 && s->ndim != depth) wrong_depth(s, depth, "no table");
   s->ndim = depth;
   switch (lua_type(L, -1)) {
-    case LUA_TBOOLEAN: s->bools = true; break;
-    case LUA_TNUMBER:
-      if (lua_isinteger(L, -1)) s->ints = true;
-      else s->floats = true;
-      break;
-    default: {
-      const char *hint = cr__lua_test(L, -1) ? "; cr.stack joins tensors" : "";
-      const char *got = cr__lua_describe(L, -1);
-      if (depth == 0)
-        cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s", s->op,
-                      got);
-      cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s%s", s->op, place(s, depth),
-                    got, hint);
-    }
+  case LUA_TBOOLEAN: s->bools = true; break;
+  case LUA_TNUMBER:
+    if (lua_isinteger(L, -1)) s->ints = true;
+    else s->floats = true;
+    break;
+  default: {
+    const char *hint = cr__lua_test(L, -1) ? "; cr.stack joins tensors" : "";
+    const char *got = cr__lua_describe(L, -1);
+    if (depth == 0)
+      cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s",
+                    s->op, got);
+    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s%s", s->op,
+                  place(s, depth), got, hint);
+  }
   }
 }
 
-/* A table must hold nothing but its list. After the last entry of the list, next() comes to any other
- * key at once, since Lua walks the list first; where it does not, the key was in no list at all. */
 static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
   lua_State *L = s->L;
-  if (n > 0) lua_pushinteger(L, n);
-  else lua_pushnil(L);
-  if (!lua_next(L, -2)) return;
-  lua_pop(L, 1);
-  const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-  if (key)
-    cr__lua_error(L, "%s: the table%s has a key '%s' beside its list; options go into a table of their "
-                  "own: f({1, 2}, {dtype = \"float64\"})", s->op, place(s, depth), key);
-  lua_pop(L, 1);
+  if (!cr__lua_other_key(L, -1, n)) return;
+  const char *key = lua_tostring(L, -1);
+  cr__lua_error(L,
+                "%s: the table%s has %s beside its list; options go into a table of their "
+                "own: f({1, 2}, {dtype = \"float64\"})",
+                s->op, place(s, depth), key);
 }
 
 /* The value on top of the stack, at `depth` tables down. */
@@ -84,15 +80,18 @@ static void survey_value(survey *s, int depth) {
   }
   if (s->ndim >= 0 && depth >= s->ndim) wrong_depth(s, depth, "a table");
   if (depth == CR_MAX_DIMS)
-    cr__lua_error(L, "%s: the table is nested deeper than %d levels (does it contain itself?)", s->op,
-                  CR_MAX_DIMS);
+    cr__lua_error(L, "%s: the table is nested deeper than %d levels (does it contain itself?)",
+                  s->op, CR_MAX_DIMS);
   lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
   luaL_checkstack(L, 8, "no stack for a table");
   refuse_other_keys(s, depth, n);
   if (s->shape[depth] < 0) s->shape[depth] = n;
   if (s->shape[depth] != n)
-    cr__lua_error(L, "%s: the table is ragged: table%s has %lld entries where others of its level have "
-                  "%lld", s->op, place(s, depth), (long long)n, (long long)s->shape[depth]);
+    cr__lua_error(L,
+                  "%s: the table is ragged: table%s has %lld entries where others of its level "
+                  "have "
+                  "%lld",
+                  s->op, place(s, depth), (long long)n, (long long)s->shape[depth]);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, -1, i);
     s->path[depth] = i;
@@ -156,10 +155,10 @@ static double float_value(lua_State *L) {
 static void fill_element(filler *f) {
   lua_State *L = f->L;
   switch (f->dtype) {
-    case CR_INT64: *f->at.i++ = integer_value(f); break;
-    case CR_FLOAT64: *f->at.d++ = float_value(L); break;
-    case CR_FLOAT32: *f->at.f++ = (float)float_value(L); break;
-    default: *f->at.b++ = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1) != 0;
+  case CR_INT64: *f->at.i++ = integer_value(f); break;
+  case CR_FLOAT64: *f->at.d++ = float_value(L); break;
+  case CR_FLOAT32: *f->at.f++ = (float)float_value(L); break;
+  default: *f->at.b++ = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1) != 0;
   }
 }
 
@@ -172,7 +171,8 @@ static void fill_value(filler *f, int depth) {
     fill_element(f);
     return;
   }
-  if (lua_type(L, -1) != LUA_TTABLE) cr__lua_error(L, "%s: the table changed while it was read", f->op);
+  if (lua_type(L, -1) != LUA_TTABLE)
+    cr__lua_error(L, "%s: the table changed while it was read", f->op);
   for (lua_Integer i = 1; i <= f->shape[depth]; i++) {
     lua_rawgeti(L, -1, i);
     fill_value(f, depth + 1);
@@ -214,7 +214,11 @@ void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype
   survey_value(&s, 0);
   lua_settop(L, top + 1);
   if (dtype == CR_DTYPE_NONE) dtype = natural_dtype(&s);
-  filler f = {.L = L, .op = op, .dtype = fill_dtype(dtype), .wanted = dtype, .ndim = s.ndim,
+  filler f = {.L = L,
+              .op = op,
+              .dtype = fill_dtype(dtype),
+              .wanted = dtype,
+              .ndim = s.ndim,
               .shape = s.shape};
   cr__lua_tensor *u = cr__lua_new(L);
   for (bool retried = false; !(u->t = cr_new(f.dtype, CR_CPU, s.ndim, s.shape)); retried = true)
@@ -240,8 +244,11 @@ static int copy_of(lua_State *L, int index) {
 static int tensor(lua_State *L) {
   static const char *const names[] = {"dtype", "device", "requires_grad", NULL};
   if (lua_isnoneornil(L, 1))
-    return cr__lua_error(L, "tensor: data must be a number, a boolean, a table of them or a tensor, got "
-                         "%s", cr__lua_describe(L, 1));
+    return cr__lua_error(L,
+                         "tensor: data must be a number, a boolean, a table of them or a tensor, "
+                         "got "
+                         "%s",
+                         cr__lua_describe(L, 1));
   int o = cr__lua_options(L, 2, "tensor", names);
   cr_dtype dtype = CR_DTYPE_NONE;
   cr_device device = CR_CPU;
@@ -259,7 +266,8 @@ static int tensor(lua_State *L) {
     if (dtype == CR_DTYPE_NONE) dtype = cr_dtype_of(cr_lua_check(L, -1));
   }
   convert_top(L, dtype, device);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true)) return cr__lua_raise(L, NULL);
+  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+    return cr__lua_raise(L, NULL);
   return 1;
 }
 
@@ -338,12 +346,14 @@ static int item(lua_State *L) {
 static int deepcopy(lua_State *L) {
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "deepcopy", "self");
   if (!cr_is_leaf(t))
-    return cr__lua_error(L, "deepcopy: only leaves can be copied with their place in the graph; use "
-                            "x:detach():clone(), or x:clone() to stay in it");
+    return cr__lua_error(L,
+                         "deepcopy: only leaves can be copied with their place in the graph; use "
+                         "x:detach():clone(), or x:clone() to stay in it");
   bool requires_grad = cr_requires_grad(t), has_grad = requires_grad && cr_grad_of(t);
   lua_settop(L, 1);
   copy_of(L, 1);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true)) return cr__lua_raise(L, NULL);
+  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+    return cr__lua_raise(L, NULL);
   if (!has_grad) return 1;
   int copy = lua_gettop(L);
   lua_getfield(L, 1, "grad");
@@ -357,8 +367,10 @@ static int deepcopy(lua_State *L) {
 
 void cr__lua_open_table(lua_State *L) {
   static const luaL_Reg functions[] = {{"tensor", tensor}, {"deepcopy", deepcopy}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"totable", totable}, {"item", item}, {"deepcopy", deepcopy}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"totable", totable},
+                                     {"item", item},
+                                     {"deepcopy", deepcopy},
+                                     {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   cr__lua_methods(L);
   luaL_setfuncs(L, methods, 0);

@@ -1,7 +1,7 @@
 /* tensor.c: the tensor as a Lua userdata: its life, its metatable, and the methods that tell of it.
  *
- * Holds true: a userdata owns one reference to a tensor, or none once it was closed. Two userdata may
- * stand for one tensor (x.grad gives a new one each time); `==` compares the tensors. */
+ * Holds true: a userdata owns one reference to a tensor, or none once it was closed. Two userdata
+ * may stand for one tensor (x.grad gives a new one each time); `==` compares the tensors. */
 #include "binding.h"
 
 const char cr__lua_tensor_tag = 0; /* its address also is the metatable's key in the registry */
@@ -9,9 +9,10 @@ static const char methods_key;     /* registry: the table of methods */
 
 /* ---- Life ---- */
 
-/* Lua keeps what has a finalizer for one more cycle, takes it for live meanwhile, and so doubles its
- * heap from cycle to cycle while it sees nothing but our small userdata. Telling it of some of the
- * bytes behind them (BATCH tensors' worth at a time) keeps the garbage to a part of the live heap. */
+/* Lua keeps what has a finalizer for one more cycle, takes it for live meanwhile, and so doubles
+ * its heap from cycle to cycle while it sees nothing but our small userdata. Telling it of some of
+ * the bytes behind them (BATCH tensors' worth at a time) keeps the garbage to a part of the live
+ * heap. */
 #define BATCH 64
 #define KBYTES_PER_BATCH 8
 
@@ -72,9 +73,7 @@ static int tensor_close(lua_State *L) {
   return 0;
 }
 
-void cr__lua_metatable(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
-}
+void cr__lua_metatable(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag); }
 
 void cr__lua_methods(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key); }
 
@@ -91,7 +90,8 @@ static int dim_arg(lua_State *L, const char *name, const cr_tensor *t) {
   int n = cr_ndim(t);
   int64_t from_zero = dim > 0 ? dim - 1 : dim + n;
   if (dim == 0 || from_zero < 0 || from_zero >= n)
-    cr__lua_error(L, "%s: dim %lld is out of range for a tensor of %d dims", name, (long long)dim, n);
+    cr__lua_error(L, "%s: dim %lld is out of range for a tensor of %d dims", name, (long long)dim,
+                  n);
   return (int)from_zero;
 }
 
@@ -157,8 +157,9 @@ static int tensor_storage_offset(lua_State *L) {
 static int tensor_pointer(lua_State *L) {
   cr_tensor *t = self(L, "pointer");
   if (cr_requires_grad(t))
-    return cr__lua_error(L, "pointer: this tensor requires grad, and writes through a pointer escape "
-                            "the graph; use x:detach():pointer()");
+    return cr__lua_error(L,
+                         "pointer: this tensor requires grad, and writes through a pointer escape "
+                         "the graph; use x:detach():pointer()");
   lua_pushlightuserdata(L, cr_data(t));
   return 1;
 }
@@ -171,13 +172,15 @@ static int tensor_set_data(lua_State *L) {
 }
 
 static int tensor_resize(lua_State *L) {
-  int64_t shape[CR_MAX_DIMS + 1];
+  int64_t shape[CR_MAX_DIMS];
   int n = 0;
   if (lua_type(L, 2) == LUA_TTABLE) {
     n = cr__lua_ints_arg(L, 2, "resize_", "shape", false, shape, CR_MAX_DIMS);
   } else {
-    for (int top = lua_gettop(L); n < top - 1 && n < CR_MAX_DIMS; n++)
-      shape[n] = cr__lua_int_arg(L, n + 2, "resize_", "shape");
+    int sizes = lua_gettop(L) - 1;
+    if (sizes > CR_MAX_DIMS)
+      return cr__lua_error(L, "resize_: a tensor has at most %d dims, got %d", CR_MAX_DIMS, sizes);
+    for (; n < sizes; n++) shape[n] = cr__lua_int_arg(L, n + 2, "resize_", "shape");
   }
   cr_tensor *t = self(L, "resize_");
   if (cr_resize(t, n, shape)) return cr__lua_raise(L, NULL);
@@ -186,7 +189,8 @@ static int tensor_resize(lua_State *L) {
 }
 
 static int tensor_shares_storage(lua_State *L) {
-  cr_tensor *a = self(L, "shares_storage"), *b = cr__lua_tensor_arg(L, 2, "shares_storage", "other");
+  cr_tensor *a = self(L, "shares_storage"),
+            *b = cr__lua_tensor_arg(L, 2, "shares_storage", "other");
   lua_pushboolean(L, cr_same_storage(a, b));
   return 1;
 }
@@ -252,10 +256,10 @@ static int is_tensor(lua_State *L) {
 }
 
 void cr__lua_open_tensor(lua_State *L) {
-  static const luaL_Reg meta[] = {
-      {"__gc", tensor_gc},       {"__close", tensor_close}, {"__len", tensor_len},
-      {"__call", tensor_call},   {"__pairs", tensor_pairs}, {"__eq", tensor_eq},
-      {"__concat", tensor_concat}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", tensor_gc},         {"__close", tensor_close},
+                                  {"__len", tensor_len},       {"__call", tensor_call},
+                                  {"__pairs", tensor_pairs},   {"__eq", tensor_eq},
+                                  {"__concat", tensor_concat}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"close", tensor_close},
                                      {"size", tensor_size},
                                      {"stride", tensor_stride},

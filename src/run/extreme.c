@@ -39,14 +39,14 @@ static int choose_along(const cr_op *op, const cr_value *args, cr__kernel_id ker
                         cr_tensor **out) {
   cr_tensor *self = args[0].u.t;
   int d, n = op->nout;
-  int code = cr__wrap_dim(op->name, "dim", args[1].u.i, self->ndim, &d);
-  if (!code && self->ndim) code = need_size(op->name, self, cr__sizes(self)[d], d);
+  int code = cr__wrap_dim(op->lua, "dim", args[1].u.i, self->ndim, &d);
+  if (!code && self->ndim) code = need_size(op->lua, self, cr__sizes(self)[d], d);
   if (code) return code;
   uint32_t mask = self->ndim ? (uint32_t)1 << d : 0;
-  out[n - 1] = cr__new_folded(op->name, self, mask, args[2].u.i, CR_INT64);
-  if (n == 2) out[0] = cr__new_folded(op->name, self, mask, args[2].u.i, (cr_dtype)self->dtype);
+  out[n - 1] = cr__new_folded(op->lua, self, mask, args[2].u.i, CR_INT64);
+  if (n == 2) out[0] = cr__new_folded(op->lua, self, mask, args[2].u.i, (cr_dtype)self->dtype);
   if (!out[0] || !out[n - 1]) code = cr_error_code();
-  else code = choose(op->name, kernel, self, d, smallest, n == 2 ? out[0] : NULL, out[n - 1]);
+  else code = choose(op->lua, kernel, self, d, smallest, n == 2 ? out[0] : NULL, out[n - 1]);
   for (int i = 0; i < n && code; i++) {
     cr_release(out[i]);
     out[i] = NULL;
@@ -63,11 +63,11 @@ static cr_tensor *flat(const char *op, cr_tensor *self) {
 
 /* The position in the whole tensor. */
 static int choose_of_all(const cr_op *op, const cr_value *args, bool smallest, cr_tensor **out) {
-  cr_tensor *self = args[0].u.t, *line = flat(op->name, self);
+  cr_tensor *self = args[0].u.t, *line = flat(op->lua, self);
   if (!line) return cr_error_code();
   uint32_t all = ((uint32_t)1 << self->ndim) - 1;
-  cr_tensor *t = cr__new_folded(op->name, self, all, args[2].u.i, CR_INT64);
-  int code = t ? choose(op->name, CR__K_extreme, line, 0, smallest, NULL, t) : (int)cr_error_code();
+  cr_tensor *t = cr__new_folded(op->lua, self, all, args[2].u.i, CR_INT64);
+  int code = t ? choose(op->lua, CR__K_extreme, line, 0, smallest, NULL, t) : (int)cr_error_code();
   cr_release(line);
   return cr__give_if(code, t, out);
 }
@@ -83,11 +83,11 @@ int cr__run_median(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   (void)nout;
   cr_tensor *self = args[0].u.t;
   if (op->id == CR__OP_median_dim) return choose_along(op, args, CR__K_median, false, out);
-  cr_tensor *line = flat(op->name, self);
+  cr_tensor *line = flat(op->lua, self);
   if (!line) return cr_error_code();
-  cr_tensor *t = cr__new(op->name, (cr_dtype)self->dtype, cr_device_of(self), 0, NULL);
-  cr_tensor *at = cr__new(op->name, CR_INT64, cr_device_of(self), 0, NULL);
-  int code = t && at ? choose(op->name, CR__K_median, line, 0, false, t, at) : (int)cr_error_code();
+  cr_tensor *t = cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), 0, NULL);
+  cr_tensor *at = cr__new(op->lua, CR_INT64, cr_device_of(self), 0, NULL);
+  int code = t && at ? choose(op->lua, CR__K_median, line, 0, false, t, at) : (int)cr_error_code();
   cr_release(line), cr_release(at);
   return cr__give_if(code, t, out);
 }
@@ -97,7 +97,7 @@ int cr__run_median(const cr_op *op, const cr_value *args, cr_tensor **out, int *
 int cr__run_put_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   int d;
-  int code = cr__wrap_dim(op->name, "dim", args[3].u.i, args[2].n, &d);
+  int code = cr__wrap_dim(op->lua, "dim", args[3].u.i, args[2].n, &d);
   if (code) return code;
   if (args[2].n == 0) return cr__give(CR__CALL(mul, args[0], cr_int(1)), out);
   cr_value dim = cr_int(d + 1);
@@ -131,7 +131,7 @@ int cr__run_equal(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;
   bool fits = a->ndim == b->ndim;
   for (int d = 0; d < a->ndim && fits; d++) fits = cr__sizes(a)[d] == cr__sizes(b)[d];
-  if (!fits) return truth(op->name, a, false, out);
+  if (!fits) return truth(op->lua, a, false, out);
   return give_all(cr__do(CR__OP_eq, (cr_value[]){args[0], args[1]}), out);
 }
 
