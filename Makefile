@@ -94,12 +94,13 @@ CATALOGUE := $(wildcard src/ops/*.lua) $(wildcard src/*.lua)
 
 LIB_SRC    := $(wildcard src/*.c src/run/*.c src/cpu/*.c)
 GEN_SRC    := build/gen/ops.c build/gen/api.c
+GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc cpu_table.inc)
 SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
 LOOP_SRC   := $(wildcard src/cpu/loops*.c)
 BIND_SRC   := $(wildcard src/binding/*.c)
 RUN_SRC    := $(wildcard src/runner/*.c)
 LUA_SRC    := $(shell find lua -name '*.lua')
-C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] examples/*.c)
+C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] examples/*.c spec/c/*.c)
 
 # Vector loops are compiled once for each level of the instruction set and chosen at load.
 ifeq ($(ARCH),x86_64)
@@ -145,7 +146,9 @@ $(GEN_STAMP): $(CATALOGUE) build/config.mk
 	@mkdir -p $(@D)
 	$(call say,gen,$(@D))$(LUA) src/gen.lua build/gen
 	@touch $@
-$(GEN_SRC): $(GEN_STAMP) ;
+# Runs again only if one of the files was deleted.
+$(GEN_SRC) $(GEN_H) &: $(GEN_STAMP)
+	@for f in $(GEN_SRC) $(GEN_H); do [ -e $$f ] || exec $(LUA) src/gen.lua build/gen; done
 
 # A line for each file made; V=1 shows the commands.
 say = $(if $(filter 1,$(V)),,@printf '%-5s %s\n' $(1) $(2); )
@@ -274,22 +277,26 @@ D = $(DESTDIR)
 SO := libcresset.so.$(SOVERSION)
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIBDIR)/pkgconfig/$(1)'
 
-.PHONY: install check-install
+.PHONY: install install-modules check-install
+# What `require "cresset"` needs.
+install-modules: all
+	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
+	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
+	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
+	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
+
 # The binding lies where Lua looks for modules; hosts link to it under the name beside libcresset.
-install: all
-	install -d $(foreach d,$(BINDIR) $(PREFIX)/include $(LIBDIR)/pkgconfig $(LUACDIR)/cresset,'$(D)$(d)')
+install: install-modules
+	install -d $(foreach d,$(BINDIR) $(PREFIX)/include $(LIBDIR)/pkgconfig $(DOCDIR),'$(D)$(d)')
 	install -m 755 build/bin/cresset '$(D)$(BINDIR)'
 	install -m 644 src/cresset.h build/gen/cresset_ops.h '$(D)$(PREFIX)/include'
 	install -m 644 build/lib/libcresset.a '$(D)$(LIBDIR)'
-	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
-	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
 	ln -sf $(SO) '$(D)$(LIBDIR)/libcresset.so'
 	ln -srf '$(D)$(LUACDIR)/cresset/core.so' '$(D)$(LIBDIR)/libcresset-lua.so.$(SOVERSION)'
 	ln -sf libcresset-lua.so.$(SOVERSION) '$(D)$(LIBDIR)/libcresset-lua.so'
-	install -d '$(D)$(DOCDIR)' && install -m 644 README.md LICENSE $(MANUAL) '$(D)$(DOCDIR)'
+	install -m 644 README.md LICENSE $(MANUAL) '$(D)$(DOCDIR)'
 	$(call pc,cresset.pc)
 	$(call pc,cresset-lua.pc)
-	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
 
 # A stranger's view: nothing but the prefix and pkg-config.
 check-install: PREFIX := $(CURDIR)/build/prefix

@@ -13,11 +13,6 @@ dependencies = { "lua ~> 5.4" }
 build = {
   type = "make",
   build_target = "all",
-  install_variables = {
-    PREFIX = "$(PREFIX)",
-    BINDIR = "$(BINDIR)",
-    LUADIR = "$(LUADIR)",
-    LUACDIR = "$(LIBDIR)",
-    LIBDIR = "$(LIBDIR)",
-  },
+  install_target = "install-modules",
+  install_variables = { LUADIR = "$(LUADIR)", LUACDIR = "$(LIBDIR)", LIBDIR = "$(LIBDIR)" },
 }

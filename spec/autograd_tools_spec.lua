@@ -117,6 +117,16 @@ describe("gradcheck", function()
     assert.is_true(cr.gradcheck(Careless, { leaf { 1 } }, { check_undefined_grad = false }))
   end)
 
+  it("has a fast mode that checks one direction of each input", function()
+    assert.is_true(cr.gradcheck(function(x) return x * x end, { leaf { 1, 2 } }, { fast_mode = true }))
+    local Wrong = cr.Function {
+      name = "Wrong",
+      forward = function(_, x) return x * x end,
+      backward = function(_, g) return g end,
+    }
+    assert.is_false((pcall(cr.gradcheck, Wrong, { leaf { 3, 4 } }, { fast_mode = true })))
+  end)
+
   it("leaves its inputs as they were", function()
     local x = leaf { 1, 2 }
     cr.gradcheck(function(t) return t * t end, { x })

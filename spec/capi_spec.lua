@@ -13,13 +13,22 @@ describe("the C API", function()
     if shell.build:find(name, 1, true) then sanitizer = "-fsanitize=" .. flag end
   end
 
-  it("keeps what its header promises", function()
-    local text, status = shell.run(("env -u LD_PRELOAD cc -g %s %s spec/c/api.c -o %s/api -L%s/lib -lcresset "
-      .. "-lpthread -Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, folder, shell.build, shell.build))
+  -- Builds spec/c/NAME.c and runs it: it prints the promises that are broken.
+  local function keeps(name, libraries)
+    local text, status = shell.run(("env -u LD_PRELOAD cc -g %s %s spec/c/%s.c -o %s/%s %s -L%s/lib -lcresset -lpthread "
+      .. "-Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, name, folder, name, libraries, shell.build, shell.build))
     assert.equal(0, status, text)
-    text, status = shell.run(folder .. "/api")
+    text, status = shell.run(folder .. "/" .. name)
     assert.equal("", text)
     assert.equal(0, status)
+  end
+
+  it("keeps what its header promises", function() keeps("api", "") end)
+
+  it("serves hosts with several states, failing allocators, threads and forks", function()
+    local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library
+    shell.run(("ln -s $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))
+    keeps("host", ("$(pkg-config --cflags --libs lua5.4) %s -Wl,-rpath,%s"):format(binding, folder))
   end)
 
   it("is a header that C and C++ read without anything before it", function()

@@ -275,10 +275,10 @@ local groups = {
       "backward: a gradient can be created implicitly only for a tensor of one element; output 1 has shape "
         .. "2x3: give its gradient, or reduce it with sum() or mean()" },
     { "leaf:add_(1)",
-      "add: self is a leaf that requires grad and cannot be written in place with gradients recorded; use "
+      "add_: self is a leaf that requires grad and cannot be written in place with gradients recorded; use "
         .. "no_grad, or write out of place" },
     { "leaf[1]:mul_(2)",
-      "mul: self is a view of a leaf that requires grad and cannot be written in place with gradients recorded" },
+      "mul_: self is a view of a leaf that requires grad and cannot be written in place with gradients recorded" },
     { "x:retain_grad()", "retain_grad: this tensor does not require grad" },
     { "x:register_hook(print)", "register_hook: this tensor does not require grad" },
     { "cr.grad(leaf:sum(), { x })", "grad: input 1 does not require grad" },

@@ -280,6 +280,23 @@ describe("the context of a Function", function()
   end)
 end)
 
+describe("an intermediate stored on the context", function()
+  -- It has no history: the first derivative is right, the second silently lacks a part.
+  local Cube = simple(function(ctx, x)
+    ctx:save_for_backward(x)
+    ctx.square = x * x
+    return ctx.square * x
+  end, function(ctx, g) return g * ctx.square * 3 end)
+
+  it("serves the first derivative", function()
+    assert.is_true(cr.gradcheck(Cube, { leaf { 1, 2 } }))
+  end)
+
+  it("is found by gradgradcheck", function()
+    assert.is_false((pcall(cr.gradgradcheck, Cube, { leaf { 1, 2 } })))
+  end)
+end)
+
 describe("a Function that writes to its input", function()
   local function double()
     return cr.Function {

@@ -250,7 +250,7 @@ int cr_call_inplace(const cr_op *op, const cr_value *given) {
   cr_tensor *self = args[0].u.t;
   /* An operation without derivative still cuts self's history. */
   bool node = cr__recording() && (wants_node(op, args) || cr__requires(self));
-  code = cr__inplace_check(op->lua, self, node);
+  code = cr__inplace_check(op->lua, op->flags & CR_OP_INPLACE_ONLY ? "" : "_", self, node);
   if (CR__UNLIKELY(code)) return code;
   cr_node *n = node ? cr__record(op, args, &self, 1, true) : NULL;
   if (node && !n) return (int)cr_error_code();
@@ -281,7 +281,7 @@ int cr_call_out(const cr_op *op, const cr_value *given, cr_tensor *out) {
                     "leave "
                     "out away, or call it under no_grad",
                     op->name);
-  code = cr__inplace_check(op->lua, out, false);
+  code = cr__inplace_check(op->lua, "", out, false);
   if (code) return code;
   cr_tensor *result = cr__op1(op->id, args);
   if (!result) return (int)cr_error_code();

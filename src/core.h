@@ -298,7 +298,8 @@ cr_tensor *cr__zeros_of(const cr_node *n, int output); /* returns zeros of an ou
 static inline bool cr__needs(const cr_node *n, int edge) { return n->edges[edge].fn != NULL; }
 
 /* In-place rules (inplace.c): before the write, and after it with the node that made it. */
-int cr__inplace_check(const char *op, cr_tensor *t, bool records);
+/* The operation is called op with suffix ("_" for a twin) in messages. */
+int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records);
 int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot);
 /* Makes `view` a differentiable view of `of` (or of its base). */
 void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);

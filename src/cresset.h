@@ -115,6 +115,7 @@ CR_API int cr_error_set(cr_error code, const char *format, ...) __attribute__((f
 /* A handler is told of warnings (a sentence, borrowed); without one they go nowhere. */
 typedef void (*cr_warning_handler)(void *user, const char *sentence);
 CR_API void cr_set_warning_handler(cr_warning_handler handler, void *user); /* per thread */
+CR_API cr_warning_handler cr_get_warning_handler(void **user); /* to put it back later */
 
 /* ---- Values ------------------------------------------------------------------------------ */
 

@@ -106,6 +106,11 @@ void cr_error_clear(void) { code = CR_E_OK; }
 static CR__TLS cr_warning_handler handler;
 static CR__TLS void *handler_user;
 
+cr_warning_handler cr_get_warning_handler(void **user) {
+  *user = handler_user;
+  return handler;
+}
+
 void cr_set_warning_handler(cr_warning_handler f, void *user) {
   handler = f;
   handler_user = user;

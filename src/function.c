@@ -166,7 +166,7 @@ static int check_dirty(const cr_context *c, bool records) {
                       "%s: an input that is a view was modified in place, and forward "
                       "returned several results; return only the view, or clone it",
                       c->name);
-    int code = cr__inplace_check(c->name, t, records);
+    int code = cr__inplace_check(c->name, "", t, records);
     if (code) return code;
   }
   return 0;

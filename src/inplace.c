@@ -9,24 +9,25 @@
 
 /* ---- Rules -------------------------------------------------------------------------------------- */
 
-static int refuse_view(const char *op, const cr_tensor *t) {
+static int refuse_view(const char *op, const char *suffix, const cr_tensor *t) {
   switch (t->view_kind) {
   case CR__VIEW_MULTI:
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is one of several views that one operation returned (unbind, split), "
+                    "%s%s: self is one of several views that one operation returned (unbind, "
+                    "split), "
                     "which cannot be written in place with gradients recorded; clone it first",
-                    op);
+                    op, suffix);
   case CR__VIEW_NO_GRAD:
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is a view made under no_grad and cannot be written in place with "
+                    "%s%s: self is a view made under no_grad and cannot be written in place with "
                     "gradients recorded; make the view outside, or write under no_grad too",
-                    op);
+                    op, suffix);
   default:
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is a view made inside a custom Function and cannot be written in "
+                    "%s%s: self is a view made inside a custom Function and cannot be written in "
                     "place "
                     "with gradients recorded; clone it first",
-                    op);
+                    op, suffix);
   }
 }
 
@@ -38,32 +39,33 @@ static bool overlaps_itself(const cr_tensor *t) {
          !cr__strides_disjoint(t->ndim, cr__sizes(t), cr__steps(t));
 }
 
-int cr__inplace_check(const char *op, cr_tensor *t, bool records) {
+int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records) {
   if (CR__UNLIKELY(!(t->flags & CR__CONTIGUOUS)) && overlaps_itself(t))
     return cr__fail(CR_E_ARGUMENT,
-                    "%s: several elements of self share one memory location (an expanded tensor?); "
+                    "%s%s: several elements of self share one memory location (an expanded "
+                    "tensor?); "
                     "clone it before writing",
-                    op);
+                    op, suffix);
   if ((t->flags & CR__INFERENCE) && !cr__inference_mode)
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: a tensor made in inference mode cannot be written in place "
+                    "%s%s: a tensor made in inference mode cannot be written in place "
                     "outside it; clone it first",
-                    op);
+                    op, suffix);
   /* Such a view does not require grad itself, but its base does. */
   if (t->base && t->view_kind == CR__VIEW_NO_GRAD && cr__recording() && cr__requires(t->base))
-    return refuse_view(op, t);
+    return refuse_view(op, suffix, t);
   if (!records) return 0;
-  if (t->base && t->view_kind != CR__VIEW_PLAIN) return refuse_view(op, t);
+  if (t->base && t->view_kind != CR__VIEW_PLAIN) return refuse_view(op, suffix, t);
   if (cr_is_leaf(t) && (t->flags & CR__REQUIRES_GRAD))
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is a leaf that requires grad and cannot be written in "
+                    "%s%s: self is a leaf that requires grad and cannot be written in "
                     "place with gradients recorded; use no_grad, or write out of place",
-                    op);
+                    op, suffix);
   if (t->base && cr_is_leaf(t->base) && (t->base->flags & CR__REQUIRES_GRAD))
     return cr__fail(CR_E_AUTOGRAD,
-                    "%s: self is a view of a leaf that requires grad and cannot be "
+                    "%s%s: self is a view of a leaf that requires grad and cannot be "
                     "written in place with gradients recorded",
-                    op);
+                    op, suffix);
   return 0;
 }
 

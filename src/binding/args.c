@@ -94,7 +94,7 @@ bool cr__lua_other_key(lua_State *L, int index, lua_Integer n) {
     lua_pop(L, 1);
     return false;
   }
-  if (lua_type(L, -1) == LUA_TSTRING) lua_pushfstring(L, "the key '%s'", lua_tostring(L, -1));
+  if (lua_type(L, -1) == LUA_TSTRING) lua_pushfstring(L, "the key \"%s\"", lua_tostring(L, -1));
   else lua_pushfstring(L, "%s as a key", cr__lua_describe(L, -1));
   return true;
 }

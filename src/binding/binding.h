@@ -150,10 +150,11 @@ int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
 int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
-#define CR__LUA_KNOWN(X)                                                                    \
-  X(clone)                                                                                  \
-  X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select) X(narrow) \
-      X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
+/* clang-format off */
+#define CR__LUA_KNOWN(X)                                                                           \
+  X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select)         \
+  X(narrow) X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
+/* clang-format on */
 typedef enum cr__lua_known {
 #define X(name) CR__LUA_##name,
   CR__LUA_KNOWN(X)

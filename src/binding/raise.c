@@ -123,6 +123,8 @@ int cr__lua_keep_error(lua_State *L) {
 
 /* Kept per thread between listen and deliver: the core may not call Lua while it works. */
 static _Thread_local int listeners;
+static _Thread_local cr_warning_handler host_handler; /* put back after the last of them */
+static _Thread_local void *host_user;
 static _Thread_local char pending[1024];
 
 static void keep_warning(void *user, const char *sentence) {
@@ -132,7 +134,9 @@ static void keep_warning(void *user, const char *sentence) {
 }
 
 void cr__lua_listen(void) {
-  if (listeners++ == 0) cr_set_warning_handler(keep_warning, NULL);
+  if (listeners++ > 0) return;
+  host_handler = cr_get_warning_handler(&host_user);
+  cr_set_warning_handler(keep_warning, NULL);
 }
 
 /* Gives one warning, the string on top, to the script. A handler that fails becomes a warning. */
@@ -152,7 +156,7 @@ static void warn_script(lua_State *L) {
 }
 
 void cr__lua_deliver(lua_State *L) {
-  if (--listeners == 0) cr_set_warning_handler(NULL, NULL);
+  if (--listeners == 0) cr_set_warning_handler(host_handler, host_user);
   if (!pending[0]) return;
   char text[sizeof pending];
   memcpy(text, pending, sizeof text);

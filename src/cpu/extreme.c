@@ -38,15 +38,15 @@ static void store(const job *j, int64_t at, int64_t step, const void *best, cons
 }
 
 /* The position of the first element in x that is `value` (a NaN for NaN). */
-#define FIND(name, T)                                                                              \
-  static int64_t name(const T *x, T value) {                                                       \
-    int64_t i = 0;                                                                                 \
-    if (value != value) {                                                                          \
-      while (x[i] == x[i]) i++;                                                                    \
-    } else {                                                                                       \
-      while (x[i] != value) i++;                                                                   \
-    }                                                                                              \
-    return i;                                                                                      \
+#define FIND(name, T)                        \
+  static int64_t name(const T *x, T value) { \
+    int64_t i = 0;                           \
+    if (value != value) {                    \
+      while (x[i] == x[i]) i++;              \
+    } else {                                 \
+      while (x[i] != value) i++;             \
+    }                                        \
+    return i;                                \
   }
 FIND(find_f32, float)
 FIND(find_f64, double)
@@ -61,12 +61,14 @@ static int64_t find(int compute, const void *x, const void *state) {
 static void run_row(const job *j, int64_t row) {
   const cr__plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
-  const cr__folder *fold =
-      &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
+  const cr__folder *fold = &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
   int wanted = cr__compute_dtype(j->compute), state = cr__state_dtype(j->compute);
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype), step = p->reduced_in[0];
   const char *from = j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
-  union { double f; int64_t i; } best, before;
+  union {
+    double f;
+    int64_t i;
+  } best, before;
   int64_t position = 0;
   for (int64_t r = 0, n; r < p->reduced[0]; r += n) {
     n = p->reduced[0] - r < CR__FOLD_BLOCK ? p->reduced[0] - r : CR__FOLD_BLOCK;

@@ -21,8 +21,8 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
 
 /* A folder of elements T into the state S by STEP. */
 #define FOLDER(name, T, S, STEP)                                                                   \
-  static inline __attribute__((always_inline)) int64_t name##_lanes(S *s, const T *x, int64_t n,  \
-                                                                    int lanes) {                  \
+  static inline __attribute__((always_inline))                                                     \
+  int64_t name##_lanes(S *s, const T *x, int64_t n, int lanes) {                                   \
     if (n < lanes) return 0;                                                                       \
     T lane[LANES];                                                                                 \
     S wide[LANES];                                                                                 \
@@ -63,10 +63,10 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
     for (int64_t j = 0; j < w; j++) s[j] = STEP(s[j], o[j]);                                       \
   }
 
-#define FOLDERS(t, T, S)                                                                           \
-  FOLDER(sum_##t, T, S, ADD)                                                                       \
-  FOLDER(prod_##t, T, S, MULTIPLY)                                                                 \
-  FOLDER(max_##t, T, S, LARGER)                                                                    \
+#define FOLDERS(t, T, S)           \
+  FOLDER(sum_##t, T, S, ADD)       \
+  FOLDER(prod_##t, T, S, MULTIPLY) \
+  FOLDER(max_##t, T, S, LARGER)    \
   FOLDER(min_##t, T, S, SMALLER)
 
 FOLDERS(f32, float, double)
@@ -89,43 +89,43 @@ static void merge_moments(void *state, const void *other, int64_t w, int64_t see
 
 /* A block's elements are measured from the block's mean, rounded to T; what that rounding leaves is
  * made good by the sum of the distances. */
-#define MOMENTS(t, T)                                                                              \
-  static void moments_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {          \
-    double *s = state, total = 0, sum = 0, squares = 0;                                            \
-    const T *x = from;                                                                             \
-    T near[MOMENT_LANES] = {0}, far[MOMENT_LANES] = {0};                                           \
-    sum_##t##_row(&total, x, n, 0);                                                                \
-    const T middle = (T)(total / (double)n);                                                       \
-    int64_t i = 0;                                                                                 \
-    for (; i + MOMENT_LANES <= n; i += MOMENT_LANES)                                               \
-      for (int j = 0; j < MOMENT_LANES; j++) {                                                     \
-        T d = x[i + j] - middle;                                                                   \
-        near[j] += d, far[j] += d * d;                                                             \
-      }                                                                                            \
-    for (; i < n; i++) {                                                                           \
-      T d = x[i] - middle;                                                                         \
-      sum += d, squares += d * d;                                                                  \
-    }                                                                                              \
-    for (int j = 0; j < MOMENT_LANES; j++) sum += near[j], squares += far[j];                      \
-    double rest = sum / (double)n;                                                                 \
-    join_moments(&s[0], &s[1], seen, middle + rest, squares - sum * rest, n);                      \
-  }                                                                                                \
-  static void moments_##t##_columns(void *state, const void *from, int64_t rows, int64_t step,     \
-                                    int64_t w, int64_t seen) {                                     \
-    double *s = state, total[2 * CR__TILE] = {0}, sum[CR__TILE] = {0}, squares[CR__TILE] = {0};    \
-    const T *x = from;                                                                             \
-    T middle[CR__TILE];                                                                            \
-    sum_##t##_columns(total, x, rows, step, w, 0);                                                 \
-    for (int64_t j = 0; j < w; j++) middle[j] = (T)(total[j] / (double)rows);                      \
-    for (int64_t r = 0; r < rows; r++)                                                             \
-      for (int64_t j = 0; j < w; j++) {                                                            \
-        T d = x[r * step + j] - middle[j];                                                         \
-        sum[j] += d, squares[j] += d * d;                                                          \
-      }                                                                                            \
-    for (int64_t j = 0; j < w; j++) {                                                              \
-      double rest = sum[j] / (double)rows;                                                         \
-      join_moments(&s[j], &s[w + j], seen, middle[j] + rest, squares[j] - sum[j] * rest, rows);    \
-    }                                                                                              \
+#define MOMENTS(t, T)                                                                           \
+  static void moments_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {       \
+    double *s = state, total = 0, sum = 0, squares = 0;                                         \
+    const T *x = from;                                                                          \
+    T near[MOMENT_LANES] = {0}, far[MOMENT_LANES] = {0};                                        \
+    sum_##t##_row(&total, x, n, 0);                                                             \
+    const T middle = (T)(total / (double)n);                                                    \
+    int64_t i = 0;                                                                              \
+    for (; i + MOMENT_LANES <= n; i += MOMENT_LANES)                                            \
+      for (int j = 0; j < MOMENT_LANES; j++) {                                                  \
+        T d = x[i + j] - middle;                                                                \
+        near[j] += d, far[j] += d * d;                                                          \
+      }                                                                                         \
+    for (; i < n; i++) {                                                                        \
+      T d = x[i] - middle;                                                                      \
+      sum += d, squares += d * d;                                                               \
+    }                                                                                           \
+    for (int j = 0; j < MOMENT_LANES; j++) sum += near[j], squares += far[j];                   \
+    double rest = sum / (double)n;                                                              \
+    join_moments(&s[0], &s[1], seen, middle + rest, squares - sum * rest, n);                   \
+  }                                                                                             \
+  static void moments_##t##_columns(void *state, const void *from, int64_t rows, int64_t step,  \
+                                    int64_t w, int64_t seen) {                                  \
+    double *s = state, total[2 * CR__TILE] = {0}, sum[CR__TILE] = {0}, squares[CR__TILE] = {0}; \
+    const T *x = from;                                                                          \
+    T middle[CR__TILE];                                                                         \
+    sum_##t##_columns(total, x, rows, step, w, 0);                                              \
+    for (int64_t j = 0; j < w; j++) middle[j] = (T)(total[j] / (double)rows);                   \
+    for (int64_t r = 0; r < rows; r++)                                                          \
+      for (int64_t j = 0; j < w; j++) {                                                         \
+        T d = x[r * step + j] - middle[j];                                                      \
+        sum[j] += d, squares[j] += d * d;                                                       \
+      }                                                                                         \
+    for (int64_t j = 0; j < w; j++) {                                                           \
+      double rest = sum[j] / (double)rows;                                                      \
+      join_moments(&s[j], &s[w + j], seen, middle[j] + rest, squares[j] - sum[j] * rest, rows); \
+    }                                                                                           \
   }
 
 MOMENTS(f32, float)
@@ -133,23 +133,23 @@ MOMENTS(f64, double)
 
 /* ---- Maps ---- */
 
-#define EACH(expression)                                                                           \
-  for (int64_t i = 0; i < n; i++) to[i] = (expression);                                            \
+#define EACH(expression)                                \
+  for (int64_t i = 0; i < n; i++) to[i] = (expression); \
   break
 
-#define MAP(t, T, FABS, POW)                                                                       \
-  static void map_##t(void *out, const void *from, int64_t n, int map, double power) {             \
-    T *to = out;                                                                                   \
-    const T *x = from;                                                                             \
-    const T p = (T)power;                                                                          \
-    switch (map) {                                                                                 \
-    case CR__MAP_NONZERO: EACH(x[i] != 0 ? 1 : 0);                                                 \
-    case CR__MAP_ABS: EACH(FABS(x[i]));                                                            \
-    case CR__MAP_SQUARE: EACH(x[i] * x[i]);                                                        \
-    case CR__MAP_POWER: EACH(POW(FABS(x[i]), p));                                                  \
-    case CR__MAP_NAN_TO_ZERO: EACH(x[i] != x[i] ? 0 : x[i]);                                       \
-    default: EACH(x[i]);                                                                           \
-    }                                                                                              \
+#define MAP(t, T, FABS, POW)                                                           \
+  static void map_##t(void *out, const void *from, int64_t n, int map, double power) { \
+    T *to = out;                                                                       \
+    const T *x = from;                                                                 \
+    const T p = (T)power;                                                              \
+    switch (map) {                                                                     \
+    case CR__MAP_NONZERO: EACH(x[i] != 0 ? 1 : 0);                                     \
+    case CR__MAP_ABS: EACH(FABS(x[i]));                                                \
+    case CR__MAP_SQUARE: EACH(x[i] * x[i]);                                            \
+    case CR__MAP_POWER: EACH(POW(FABS(x[i]), p));                                      \
+    case CR__MAP_NAN_TO_ZERO: EACH(x[i] != x[i] ? 0 : x[i]);                           \
+    default: EACH(x[i]);                                                               \
+    }                                                                                  \
   }
 
 MAP(f32, float, fabsf, powf)
@@ -166,18 +166,18 @@ static void map_i64(void *out, const void *from, int64_t n, int map, double powe
 /* ---- Extremes with positions, side by side ---- */
 
 /* The first of equal elements wins; the first NaN wins over all. */
-#define EXTREME(name, T, BEATS)                                                                    \
-  static void name(void *best_of, int64_t *restrict indices, const void *from, int64_t rows,       \
-                   int64_t step, int64_t w, int64_t position) {                                    \
-    T *restrict best = best_of;                                                                    \
-    const T *x = from;                                                                             \
-    for (int64_t r = 0; r < rows; r++, position++)                                                 \
-      for (int64_t j = 0; j < w; j++) {                                                            \
-        T value = x[r * step + j];                                                                 \
-        bool better = value BEATS best[j] || (value != value && best[j] == best[j]);               \
-        best[j] = better ? value : best[j];                                                        \
-        indices[j] = better ? position : indices[j];                                               \
-      }                                                                                            \
+#define EXTREME(name, T, BEATS)                                                              \
+  static void name(void *best_of, int64_t *restrict indices, const void *from, int64_t rows, \
+                   int64_t step, int64_t w, int64_t position) {                              \
+    T *restrict best = best_of;                                                              \
+    const T *x = from;                                                                       \
+    for (int64_t r = 0; r < rows; r++, position++)                                           \
+      for (int64_t j = 0; j < w; j++) {                                                      \
+        T value = x[r * step + j];                                                           \
+        bool better = value BEATS best[j] || (value != value && best[j] == best[j]);         \
+        best[j] = better ? value : best[j];                                                  \
+        indices[j] = better ? position : indices[j];                                         \
+      }                                                                                      \
   }
 
 EXTREME(largest_f32, float, >)
@@ -187,7 +187,8 @@ EXTREME(smallest_f32, float, <)
 EXTREME(smallest_f64, double, <)
 EXTREME(smallest_i64, int64_t, <)
 
-#define ENTRY(name) {name##_row, name##_columns, name##_merge}
+#define ENTRY(name) \
+  { name##_row, name##_columns, name##_merge }
 #define ENTRIES(t) ENTRY(sum_##t), ENTRY(prod_##t), ENTRY(max_##t), ENTRY(min_##t)
 
 extern const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA);

@@ -6,34 +6,34 @@
 #include "cpu/reduce.h"
 
 /* Puts the k-th smallest of n elements at x[k]: quickselect around the middle of three. */
-#define SELECT(name, T)                                                                            \
-  static void name(T *x, int64_t n, int64_t k) {                                                   \
-    int64_t low = 0, high = n - 1;                                                                 \
-    while (low < high) {                                                                           \
-      T a = x[low], b = x[low + (high - low) / 2], c = x[high];                                    \
-      T pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);                 \
-      int64_t i = low, j = high;                                                                   \
-      while (i <= j) {                                                                             \
-        while (x[i] < pivot) i++;                                                                  \
-        while (x[j] > pivot) j--;                                                                  \
-        if (i > j) break;                                                                          \
-        T held = x[i];                                                                             \
-        x[i++] = x[j];                                                                             \
-        x[j--] = held;                                                                             \
-      }                                                                                            \
-      if (k <= j) high = j;                                                                        \
-      else if (k >= i) low = i;                                                                    \
-      else return;                                                                                 \
-    }                                                                                              \
-  }                                                                                                \
-  /* The median of x, of which `scratch` is a copy to be reordered; returns its position. */       \
-  static int64_t name##_position(const T *x, T *scratch, int64_t n) {                              \
-    int64_t k = (n - 1) / 2, at = 0;                                                               \
-    for (int64_t i = 0; i < n; i++)                                                                \
-      if (x[i] != x[i]) return i;                                                                  \
-    name(scratch, n, k);                                                                           \
-    while (x[at] != scratch[k]) at++;                                                              \
-    return at;                                                                                     \
+#define SELECT(name, T)                                                                      \
+  static void name(T *x, int64_t n, int64_t k) {                                             \
+    int64_t low = 0, high = n - 1;                                                           \
+    while (low < high) {                                                                     \
+      T a = x[low], b = x[low + (high - low) / 2], c = x[high];                              \
+      T pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);           \
+      int64_t i = low, j = high;                                                             \
+      while (i <= j) {                                                                       \
+        while (x[i] < pivot) i++;                                                            \
+        while (x[j] > pivot) j--;                                                            \
+        if (i > j) break;                                                                    \
+        T held = x[i];                                                                       \
+        x[i++] = x[j];                                                                       \
+        x[j--] = held;                                                                       \
+      }                                                                                      \
+      if (k <= j) high = j;                                                                  \
+      else if (k >= i) low = i;                                                              \
+      else return;                                                                           \
+    }                                                                                        \
+  }                                                                                          \
+  /* The median of x, of which `scratch` is a copy to be reordered; returns its position. */ \
+  static int64_t name##_position(const T *x, T *scratch, int64_t n) {                        \
+    int64_t k = (n - 1) / 2, at = 0;                                                         \
+    for (int64_t i = 0; i < n; i++)                                                          \
+      if (x[i] != x[i]) return i;                                                            \
+    name(scratch, n, k);                                                                     \
+    while (x[at] != scratch[k]) at++;                                                        \
+    return at;                                                                               \
   }
 
 SELECT(select_f64, double)

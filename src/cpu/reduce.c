@@ -146,9 +146,15 @@ static void finish(const job *j, const unit *u, void *s) {
   int dtype = j->k->v[0].dtype;
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   switch (j->k->i[3]) {
-  case CR__FINISH_DIVIDE: for (int64_t c = 0; c < u->w; c++) x[c] /= f[1]; break;
-  case CR__FINISH_DIVIDE_ROOT: for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]); break;
-  case CR__FINISH_POWER: for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]); break;
+  case CR__FINISH_DIVIDE:
+    for (int64_t c = 0; c < u->w; c++) x[c] /= f[1];
+    break;
+  case CR__FINISH_DIVIDE_ROOT:
+    for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
+    break;
+  case CR__FINISH_POWER:
+    for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]);
+    break;
   default: break;
   }
   int64_t step = j->plan.columns ? j->plan.kept_out[j->plan.nkept - 1] : 1;
@@ -173,7 +179,7 @@ static int run_chunks(const job *j, int64_t index) {
   size_t each = (size_t)u.w * 2 * sizeof(double), nbytes = each * (size_t)j->chunks;
   char *parts = cr__host_alloc(nbytes);
   if (!parts) return CR_E_MEMORY;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->plan.reduced_count * u.w / 4))
+#pragma omp parallel for num_threads(cr__cpu_threads(j->plan.reduced_count *u.w / 4))
   for (int64_t c = 0; c < j->chunks; c++) fold_chunk(j, &u, c, parts + (size_t)c * each);
   for (int64_t c = 1; c < j->chunks; c++) join_chunk(j, &u, c, parts, parts + (size_t)c * each);
   finish(j, &u, parts);

@@ -9,8 +9,8 @@
 #include "cpu/cpu.h"
 #include "reduction.h"
 
-#define CR__FOLD_BLOCK 2048 /* elements loaded and folded at a time */
-#define CR__TILE 256   /* columns folded side by side */
+#define CR__FOLD_BLOCK 2048                  /* elements loaded and folded at a time */
+#define CR__TILE 256                         /* columns folded side by side */
 #define CR__ROWS (CR__FOLD_BLOCK / CR__TILE) /* of a tile that are loaded at a time */
 
 typedef enum cr__compute { CR__COMPUTE_F32, CR__COMPUTE_F64, CR__COMPUTE_I64 } cr__compute;
@@ -45,9 +45,9 @@ typedef void (*cr__extreme_columns)(void *best, int64_t *indices, const void *x,
                                     int64_t step, int64_t w, int64_t position);
 
 typedef struct cr__reduce_loops {
-  cr__folder fold[3][CR__FOLD_COUNT];            /* by computation type */
+  cr__folder fold[3][CR__FOLD_COUNT]; /* by computation type */
   void (*map[3])(void *to, const void *from, int64_t n, int map, double p);
-  cr__extreme_columns extreme[3][2];             /* largest, smallest */
+  cr__extreme_columns extreme[3][2]; /* largest, smallest */
 } cr__reduce_loops;
 
 const cr__reduce_loops *cr__reduce_loops_here(void); /* the best for this machine */

@@ -54,8 +54,8 @@ void cr__plan_reduction(cr__plan *p, const cr__view *out, const cr__view *in, ui
   dim *inner_kept = &kept[p->nkept - 1], *inner_reduced = &reduced[p->nreduced - 1];
   /* Many short rows are quicker side by side, too, though their elements lie apart. */
   bool short_rows = p->reduced_count < 16 && inner_kept->size >= 32;
-  p->columns = keeps_any && (!folds_any || short_rows ||
-                             distance(inner_kept->in) < distance(inner_reduced->in));
+  p->columns = keeps_any &&
+               (!folds_any || short_rows || distance(inner_kept->in) < distance(inner_reduced->in));
 }
 
 #ifdef __x86_64__

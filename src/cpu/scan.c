@@ -13,7 +13,7 @@ typedef struct job {
   const cr__launch *k;
   int64_t outer, n, inner;
   int kind;
-  bool reverse, whole; /* whole: int64 instead of float64 */
+  bool reverse, whole;  /* whole: int64 instead of float64 */
   int64_t width, tiles; /* lines that are worked on side by side, and how many such groups */
 } job;
 
@@ -42,10 +42,18 @@ static double log_add(double a, double b) {
 /* acc becomes the result after w more elements x, one to each line. */
 static void step_f64(int kind, double *acc, const double *x, const double *factor, int64_t w) {
   switch (kind) {
-  case CR__SCAN_SUM: for (int64_t c = 0; c < w; c++) acc[c] += x[c]; break;
-  case CR__SCAN_PROD: for (int64_t c = 0; c < w; c++) acc[c] *= x[c]; break;
-  case CR__SCAN_LOGSUMEXP: for (int64_t c = 0; c < w; c++) acc[c] = log_add(acc[c], x[c]); break;
-  default: for (int64_t c = 0; c < w; c++) acc[c] = x[c] + factor[c] * acc[c]; break;
+  case CR__SCAN_SUM:
+    for (int64_t c = 0; c < w; c++) acc[c] += x[c];
+    break;
+  case CR__SCAN_PROD:
+    for (int64_t c = 0; c < w; c++) acc[c] *= x[c];
+    break;
+  case CR__SCAN_LOGSUMEXP:
+    for (int64_t c = 0; c < w; c++) acc[c] = log_add(acc[c], x[c]);
+    break;
+  default:
+    for (int64_t c = 0; c < w; c++) acc[c] = x[c] + factor[c] * acc[c];
+    break;
   }
 }
 
@@ -80,10 +88,18 @@ static void scan_tile(const job *j, int64_t unit) {
 /* Running results of m elements in their own place; `acc` goes from block to block. */
 static void run_f64(int kind, double *x, const double *factor, int64_t m, double acc) {
   switch (kind) {
-  case CR__SCAN_SUM: for (int64_t i = 0; i < m; i++) x[i] = acc += x[i]; break;
-  case CR__SCAN_PROD: for (int64_t i = 0; i < m; i++) x[i] = acc *= x[i]; break;
-  case CR__SCAN_LOGSUMEXP: for (int64_t i = 0; i < m; i++) x[i] = acc = log_add(acc, x[i]); break;
-  default: for (int64_t i = 0; i < m; i++) x[i] = acc = x[i] + factor[i] * acc; break;
+  case CR__SCAN_SUM:
+    for (int64_t i = 0; i < m; i++) x[i] = acc += x[i];
+    break;
+  case CR__SCAN_PROD:
+    for (int64_t i = 0; i < m; i++) x[i] = acc *= x[i];
+    break;
+  case CR__SCAN_LOGSUMEXP:
+    for (int64_t i = 0; i < m; i++) x[i] = acc = log_add(acc, x[i]);
+    break;
+  default:
+    for (int64_t i = 0; i < m; i++) x[i] = acc = x[i] + factor[i] * acc;
+    break;
   }
 }
 
@@ -127,7 +143,7 @@ int cr__cpu_scan(cr__launch *k) {
   job j = job_of(k);
   if (j.n == 0) return 0;
   int64_t units = j.outer * j.tiles;
-#pragma omp parallel for num_threads(cr__cpu_threads(j.outer * j.n * j.inner))
+#pragma omp parallel for num_threads(cr__cpu_threads(j.outer *j.n *j.inner))
   for (int64_t u = 0; u < units; u++) {
     if (j.inner == 1) scan_line(&j, u);
     else scan_tile(&j, u);
@@ -144,7 +160,10 @@ static bool beats_f64(bool smallest, double x, double best) {
 static void extreme_line(const job *j, int64_t line) {
   int64_t base = line / j->inner * j->n * j->inner + line % j->inner, position = 0;
   int dtype = j->k->v[2].dtype, type = j->whole ? CR_INT64 : CR_FLOAT64;
-  union { double f; int64_t i; } best, x;
+  union {
+    double f;
+    int64_t i;
+  } best, x;
   for (int64_t r = 0; r < j->n; r++) {
     int64_t at = base + r * j->inner;
     cr__convert(&x, type, element(j, 2, at), dtype, 1);
@@ -162,7 +181,7 @@ static void extreme_line(const job *j, int64_t line) {
 int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k);
   int64_t lines = j.outer * j.inner;
-#pragma omp parallel for num_threads(cr__cpu_threads(lines * j.n * 4))
+#pragma omp parallel for num_threads(cr__cpu_threads(lines *j.n * 4))
   for (int64_t line = 0; line < lines; line++) extreme_line(&j, line);
   return 0;
 }

@@ -152,7 +152,8 @@ op "kl_div(input: tensor, target: tensor, reduction: string = \"mean\", log_targ
     with log_target, target holds them too. "batchmean" divides the sum by the size of the first dim.]],
   method = false, run = "kl_div", composite = true,
   samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1) }, { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1), "batchmean" },
+    return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1) },
+      { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1), "batchmean" },
       { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, -2, 0), "sum", true } }
   end,
 }

@@ -1,5 +1,4 @@
--- reduce.lua: operations that fold dimensions (sum, extremes, spread, norms, truth), run along one
--- (scans) or normalize one (softmax).
+-- reduce.lua: operations that fold dimensions: sums, extremes, spread, norms, truth.
 --
 -- Holds true: without `dim`, or with an empty list of dims, all dims are folded; a folded dim goes
 -- unless keepdim, which leaves it with size 1. Positions are 1-based. NaN wins every comparison of
@@ -21,10 +20,6 @@ local function with_empty(s)
 end
 
 local function along_one(s)
-  return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3 }, { s.t({}, -2, 2), 1 } }
-end
-
-local function along_one_kept(s)
   return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
 end
 
@@ -167,7 +162,7 @@ op "max_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
   doc = "The largest element along dim and its position, the first one of several.",
   lua = "max", run = "extreme", kernels = { "extreme" },
   grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one_kept,
+  samples = along_one,
 }
 
 op "min(self: tensor)" {
@@ -188,7 +183,7 @@ op "min_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
   doc = "The smallest element along dim and its position, the first one of several.",
   lua = "min", run = "extreme",
   grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one_kept,
+  samples = along_one,
 }
 
 op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: bool = false)" {
@@ -229,10 +224,10 @@ op "median_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices
   doc = "The median along dim, the lower one of two, and its position; the first NaN if there is one.",
   lua = "median", run = "median",
   grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one_kept,
+  samples = along_one,
 }
 
--- ---- Spread and norms -----------------------------------------------------------------------------
+-- ---- Spread, norms and logarithms of sums ---------------------------------------------------------
 
 local function spread_samples(s)
   return {
@@ -311,6 +306,16 @@ op "norm_backward(self: tensor, input: tensor, norm: tensor, p: scalar, dim: dim
   end,
 }
 
+op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {
+  doc = "The logarithm of the sum of exp(self) over dims, computed without overflow.",
+  run = "logsumexp",
+  grad = { self = function(g, v)
+    local out = v.out:masked_fill(v.out:eq(-math.huge), 0)
+    return spread(g, v) * (v.self - out:expand_reduced(v.self.shape, v.dim, v.keepdim)):exp()
+  end },
+  samples = everywhere,
+}
+
 -- ---- Truth ----------------------------------------------------------------------------------------
 
 local function truths(s)
@@ -339,158 +344,4 @@ op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8
   doc = "Whether |self - other| <= atol + rtol * |other| for all elements, as a 0-dim bool.",
   run = "allclose", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
-}
-
--- ---- Scans ----------------------------------------------------------------------------------------
-
-op "cumsum(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The sums of the elements along dim up to each one; of integers and bool in int64.",
-  run = "scan", kernels = { "scan" }, inplace = true,
-  grad = { self = function(g, v) return g:cumsum_reverse(v.dim) end },
-  samples = along_one,
-}
-
-op "cumsum_reverse(self: tensor, dim: dim)" {
-  doc = "The sums of the elements along dim from each one to the last.",
-  run = "scan", hidden = true,
-  grad = { self = function(g, v) return g:cumsum(v.dim) end },
-  samples = along_one,
-}
-
--- y_i = x_1 ... x_i, so dx_k is the product before k times s_k, with s_k = g_k + x_{k+1} s_{k+1}.
-op "cumprod(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The products of the elements along dim up to each one; of integers and bool in int64.",
-  run = "scan", inplace = true,
-  grad = { self = function(g, v)
-    return v.out:shift(v.dim, 1, 1) * g:recurrence_reverse(v.self, v.dim)
-  end },
-  samples = along_one,
-}
-
-op "cumprod_reverse(self: tensor, dim: dim)" {
-  doc = "The products of the elements along dim from each one to the last.",
-  run = "scan", hidden = true,
-  grad = { self = function(g, v)
-    return v.out:shift(v.dim, -1, 1) * g:recurrence(v.self:shift(v.dim, 1, 0), v.dim)
-  end },
-  samples = along_one,
-}
-
-local function recurrence_samples(s)
-  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, -2, 2), 1 },
-    { s.t({}, -2, 2), s.t({}, -2, 2), 1 } }
-end
-
-op "recurrence(self: tensor, factor: tensor, dim: dim)" {
-  doc = "y_k = self_k + factor_k * y_{k-1} along dim, from the first.",
-  run = "recurrence", hidden = true,
-  grad = {
-    self = function(g, v) return g:recurrence_reverse(v.factor, v.dim) end,
-    factor = function(g, v) return g:recurrence_reverse(v.factor, v.dim) * v.out:shift(v.dim, 1, 0) end,
-  },
-  samples = recurrence_samples,
-}
-
-op "recurrence_reverse(self: tensor, factor: tensor, dim: dim)" {
-  doc = "y_k = self_k + factor_{k+1} * y_{k+1} along dim, from the last.",
-  run = "recurrence", hidden = true,
-  grad = {
-    self = function(g, v) return g:recurrence(v.factor, v.dim) end,
-    factor = function(g, v) return g:recurrence(v.factor, v.dim):shift(v.dim, 1, 0) * v.out end,
-  },
-  samples = recurrence_samples,
-}
-
-op "shift(self: tensor, dim: dim, by: int, fill: scalar)" {
-  doc = "Moves the elements along dim by some places; the places that become free are filled.",
-  run = "shift", hidden = true,
-  grad = { self = function(g, v) return g:shift(v.dim, 0 - v.by, 0) end },
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2), 2, 1, 1.0 }, { s.t({ 2, 3 }, -2, 2), 1, -1, 0 }, { s.t({}, -2, 2), 1, 1, 1 } }
-  end,
-}
-
--- y_i = log sum_{j <= i} e^x_j, so dx_k = e^(x_k - y_k) s_k with s_k = g_k + e^(y_k - y_{k+1}) s_{k+1}.
-op "logcumsumexp(self: tensor, dim: dim)" {
-  doc = "The logarithm of the sums of exp(self) along dim up to each element, computed without overflow.",
-  run = "scan",
-  grad = { self = function(g, v)
-    local fall = (v.out:shift(v.dim, 1, 0) - v.out):exp()
-    return (v.self - v.out):exp() * g:recurrence_reverse(fall, v.dim)
-  end },
-  samples = along_one,
-}
-
-op "cummax(self: tensor, dim: dim) -> values, indices" {
-  doc = "The largest element along dim up to each one, and its position, the last one of several.",
-  run = "cumulative", kernels = { "cumulative" },
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, true) end },
-  samples = along_one,
-}
-
-op "cummin(self: tensor, dim: dim) -> values, indices" {
-  doc = "The smallest element along dim up to each one, and its position, the last one of several.",
-  run = "cumulative",
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, true) end },
-  samples = along_one,
-}
-
--- ---- Softmax --------------------------------------------------------------------------------------
-
-op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {
-  doc = "The logarithm of the sum of exp(self) over dims, computed without overflow.",
-  run = "logsumexp",
-  grad = { self = function(g, v)
-    local out = v.out:masked_fill(v.out:eq(-math.huge), 0)
-    return spread(g, v) * (v.self - out:expand_reduced(v.self.shape, v.dim, v.keepdim)):exp()
-  end },
-  samples = everywhere,
-}
-
-op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "exp(self) divided by its sum along dim, computed without overflow; float dtypes only.",
-  run = "softmax", kernels = { "softmax" },
-  grad = { self = function(g, v) return g:softmax_backward(v.out, v.dim) end },
-  samples = along_one,
-}
-
-op "log_softmax(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The logarithm of softmax, computed without loss of small probabilities; float dtypes only.",
-  run = "softmax",
-  grad = { self = function(g, v) return g:log_softmax_backward(v.out, v.dim) end },
-  samples = along_one,
-}
-
-op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The softmax of -self along dim.",
-  body = function(v) return (-v.self):softmax(v.dim, v.dtype) end,
-  samples = along_one,
-}
-
-local function backward_samples(s)
-  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0.25, 1), 2 }, { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, 0.25, 1), 1 },
-    { s.t({}, -2, 2), s.t({}, 0.25, 1), 1 } }
-end
-
-op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
-  doc = "The gradient of softmax for self, the one of its result: result * (self - sum(self * result)).",
-  run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
-  grad = {
-    self = function(g, v) return g:softmax_backward(v.result, v.dim) end,
-    result = function(g, v)
-      local a, b = (v.self * v.result):sum(v.dim, true), (g * v.result):sum(v.dim, true)
-      return g * (v.self - a) - v.self * b
-    end,
-  },
-  samples = backward_samples,
-}
-
-op "log_softmax_backward(self: tensor, result: tensor, dim: dim)" {
-  doc = "The gradient of log_softmax for self, the one of its result: self - exp(result) * sum(self).",
-  run = "softmax_backward", hidden = true,
-  grad = {
-    self = function(g, v) return g - (g * v.result:exp()):sum(v.dim, true) end,
-    result = function(g, v) return -(g * v.result:exp()) * v.self:sum(v.dim, true) end,
-  },
-  samples = backward_samples,
 }

@@ -34,9 +34,10 @@ static int need_targets(const char *op, const cr_tensor *input, const cr_tensor 
   }
   if (fits) return 0;
   cr__text a, b;
-  return cr__fail(CR_E_SHAPE, "%s: target of shape %s does not fit input of shape %s; it has input's "
-                  "dims without the classes, dim %d", op,
-                  cr__shape_text(target->ndim, cr__sizes(target), &a),
+  return cr__fail(CR_E_SHAPE,
+                  "%s: target of shape %s does not fit input of shape %s; it has input's "
+                  "dims without the classes, dim %d",
+                  op, cr__shape_text(target->ndim, cr__sizes(target), &a),
                   cr__shape_text(input->ndim, cr__sizes(input), &b), class_dim(input) + 1);
 }
 
@@ -46,13 +47,14 @@ static int need_weight(const char *op, const cr_tensor *input, cr_value weight) 
   int64_t classes = cr__sizes(input)[class_dim(input)];
   if (w->ndim != 1 || cr__sizes(w)[0] != classes) {
     cr__text text;
-    return cr__fail(CR_E_SHAPE, "%s: weight of shape %s must have one element for each of %lld "
-                    "classes", op, cr__shape_text(w->ndim, cr__sizes(w), &text),
-                    (long long)classes);
+    return cr__fail(CR_E_SHAPE,
+                    "%s: weight of shape %s must have one element for each of %lld "
+                    "classes",
+                    op, cr__shape_text(w->ndim, cr__sizes(w), &text), (long long)classes);
   }
   if (w->dtype == input->dtype) return 0;
-  return cr__fail(CR_E_DTYPE, "%s: expected a weight of dtype %s like input, got %s; convert it", op,
-                  cr_dtype_name((cr_dtype)input->dtype), cr_dtype_name((cr_dtype)w->dtype));
+  return cr__fail(CR_E_DTYPE, "%s: expected a weight of dtype %s like input, got %s; convert it",
+                  op, cr_dtype_name((cr_dtype)input->dtype), cr_dtype_name((cr_dtype)w->dtype));
 }
 
 /* ---- The fused pair ---- */
@@ -302,16 +304,18 @@ int cr__run_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out
   if (!code && !probabilities) code = need_targets(op->name, input, args[1].u.t);
   if (!code) code = need_weight(op->name, input, args[2]);
   if (!code && !(smoothing >= 0 && smoothing <= 1)) {
-    code = cr__fail(CR_E_ARGUMENT, "%s: label_smoothing is %g; it must lie between 0 and 1", op->name,
-                    smoothing);
+    code = cr__fail(CR_E_ARGUMENT, "%s: label_smoothing is %g; it must lie between 0 and 1",
+                    op->name, smoothing);
   }
   if (!code && probabilities && args[3].u.i >= 0) {
-    code = cr__fail(CR_E_ARGUMENT, "%s: ignore_index is %lld, but a target of probabilities names no "
-                    "class to ignore", op->name, (long long)args[3].u.i);
+    code = cr__fail(CR_E_ARGUMENT,
+                    "%s: ignore_index is %lld, but a target of probabilities names no "
+                    "class to ignore",
+                    op->name, (long long)args[3].u.i);
   }
   if (code) return code;
-  cr_value logp = cr__do(CR__OP_log_softmax,
-                         (cr_value[]){args[0], cr_int(class_dim(input) + 1), cr_none()});
+  cr_value logp =
+      cr__do(CR__OP_log_softmax, (cr_value[]){args[0], cr_int(class_dim(input) + 1), cr_none()});
   if (logp.kind == CR_NONE) return cr_error_code();
   cr_value loss = probabilities ? of_probabilities(args, logp, reduction)
                                 : of_classes(op, args, logp, reduction);

@@ -12,8 +12,8 @@ int cr__loss_reduction_of(const char *op, cr_value name, cr__loss_reduction *red
     *reduction = (cr__loss_reduction)i;
     if (!strcmp(name.u.s, names[i])) return 0;
   }
-  return cr__fail(CR_E_ARGUMENT,
-                  "%s: reduction is \"%s\"; it may be \"mean\", \"sum\" or \"none\"", op, name.u.s);
+  return cr__fail(CR_E_ARGUMENT, "%s: reduction is \"%s\"; it may be \"mean\", \"sum\" or \"none\"",
+                  op, name.u.s);
 }
 
 cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction) {
@@ -34,8 +34,8 @@ static bool same_shape(const cr_tensor *a, const cr_tensor *b) {
 static int need_same_shape(const char *op, const cr_tensor *input, const cr_tensor *target) {
   if (same_shape(input, target)) return 0;
   cr__text a, b;
-  return cr__fail(CR_E_SHAPE, "%s: input of shape %s and target of shape %s must have one shape", op,
-                  cr__shape_text(input->ndim, cr__sizes(input), &a),
+  return cr__fail(CR_E_SHAPE, "%s: input of shape %s and target of shape %s must have one shape",
+                  op, cr__shape_text(input->ndim, cr__sizes(input), &a),
                   cr__shape_text(target->ndim, cr__sizes(target), &b));
 }
 
@@ -92,8 +92,10 @@ int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int
   }
   if (!same_shape(input, target)) {
     cr__text a, b;
-    cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is rarely "
-             "meant", op->name, cr__shape_text(input->ndim, cr__sizes(input), &a),
+    cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is "
+             "rarely "
+             "meant",
+             op->name, cr__shape_text(input->ndim, cr__sizes(input), &a),
              cr__shape_text(target->ndim, cr__sizes(target), &b));
   }
   return cr__give(cr__loss_reduce(distances(op, args, limit), reduction), out);
@@ -132,7 +134,8 @@ static cr_value weighed_logits(cr_value x, cr_value y, cr_value p) {
 }
 
 /* args: input, target, weight, reduction and, with logits, pos_weight. */
-int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out,
+                                 int *nout) {
   (void)nout;
   cr_tensor *input = args[0].u.t;
   bool logits = op->id == CR__OP_binary_cross_entropy_with_logits;

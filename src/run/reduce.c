@@ -86,8 +86,11 @@ static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe 
   cr_value asked = op->nparam > 3 ? args[3] : cr_none();
   cr_dtype dtype = cr__dtype_or(asked, (cr_dtype)args[0].u.t->dtype);
   if (op->id == CR__OP_mean_or_zero && n == 0) n = 1;
-  *r = (recipe){.fold = CR__FOLD_SUM, .finish = CR__FINISH_DIVIDE, .compute = dtype,
-                .result = dtype, .number = (double)n};
+  *r = (recipe){.fold = CR__FOLD_SUM,
+                .finish = CR__FINISH_DIVIDE,
+                .compute = dtype,
+                .result = dtype,
+                .number = (double)n};
   return cr__need_float(op->name, dtype, "convert it, or name a float dtype");
 }
 
@@ -101,12 +104,17 @@ static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r
     if (cr__is_float(dtype)) r->map = CR__MAP_NAN_TO_ZERO;
     if (cr__is_float(dtype) && !cr__is_float(r->compute)) r->compute = dtype;
     break;
-  case CR__OP_mean: case CR__OP_mean_or_zero: return mean_recipe(op, args, n, r);
-  case CR__OP_var: case CR__OP_std: return spread_recipe(op, args, n, r);
-  case CR__OP_count_nonzero: *r = (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, dtype, CR_INT64, 0, 0}; break;
+  case CR__OP_mean:
+  case CR__OP_mean_or_zero: return mean_recipe(op, args, n, r);
+  case CR__OP_var:
+  case CR__OP_std: return spread_recipe(op, args, n, r);
+  case CR__OP_count_nonzero:
+    *r = (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, dtype, CR_INT64, 0, 0};
+    break;
   case CR__OP_all: *r = (recipe){CR__FOLD_MIN, CR__MAP_NONZERO, 0, dtype, truth, 0, 0}; break;
   case CR__OP_any: *r = (recipe){CR__FOLD_MAX, CR__MAP_NONZERO, 0, dtype, truth, 0, 0}; break;
-  case CR__OP_amax: case CR__OP_max: *r = (recipe){CR__FOLD_MAX, 0, 0, dtype, dtype, 0, 0}; break;
+  case CR__OP_amax:
+  case CR__OP_max: *r = (recipe){CR__FOLD_MAX, 0, 0, dtype, dtype, 0, 0}; break;
   default: *r = (recipe){CR__FOLD_MIN, 0, 0, dtype, dtype, 0, 0}; break;
   }
   return 0;

@@ -161,8 +161,7 @@ int cr__run_norm_backward(const cr_op *op, const cr_value *args, cr_tensor **out
   if (p == 0) return cr__give(cr__zeros_for(op->name, input, input->ndim, cr__sizes(input)), out);
   cr_value g = cr__do(CR__OP_expand_reduced, (cr_value[]){args[0], shape, args[4], args[5]});
   cr_value norm = cr_none(); /* the derivative of the 1-norm does without it */
-  if (p != 1)
-    norm = cr__do(CR__OP_expand_reduced, (cr_value[]){args[2], shape, args[4], args[5]});
+  if (p != 1) norm = cr__do(CR__OP_expand_reduced, (cr_value[]){args[2], shape, args[4], args[5]});
   cr_tensor *result;
   if (isinf(p)) {
     result = extreme_backward(args[1], args[4], g, norm);

@@ -12,8 +12,10 @@ void cr__lines_of(const cr_tensor *self, int d, int64_t *sizes) {
 
 static cr__scan kind_of(const cr_op *op) {
   switch (op->id) {
-  case CR__OP_cumsum: case CR__OP_cumsum_reverse: return CR__SCAN_SUM;
-  case CR__OP_cumprod: case CR__OP_cumprod_reverse: return CR__SCAN_PROD;
+  case CR__OP_cumsum:
+  case CR__OP_cumsum_reverse: return CR__SCAN_SUM;
+  case CR__OP_cumprod:
+  case CR__OP_cumprod_reverse: return CR__SCAN_PROD;
   case CR__OP_logcumsumexp: return CR__SCAN_LOGSUMEXP;
   default: return CR__SCAN_RECURRENCE;
   }
