@@ -13,17 +13,16 @@ static float xs[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 static float ys[8] = {1.1f, 2.9f, 5.2f, 6.9f, 9.1f, 10.8f, 13.1f, 15.0f};
 static float weights[2]; /* slope and intercept, trained in place */
 
-static const char script[] =
-    "local cr = require 'cresset.core'\n"
-    "weights:requires_grad_()\n"
-    "function train_step()\n"
-    "  local loss = ((xs * weights[1] + weights[2] - ys) ^ 2):mean()\n"
-    "  loss:backward()\n"
-    "  cr.no_grad(function() weights:sub_(weights.grad * 0.03) end)\n"
-    "  weights.grad = nil\n"
-    "  return loss:detach()\n"
-    "end\n"
-    "function mistake() return xs + cr.zeros(3) end\n";
+static const char script[] = "local cr = require 'cresset.core'\n"
+                             "weights:requires_grad_()\n"
+                             "function train_step()\n"
+                             "  local loss = ((xs * weights[1] + weights[2] - ys) ^ 2):mean()\n"
+                             "  loss:backward()\n"
+                             "  cr.no_grad(function() weights:sub_(weights.grad * 0.03) end)\n"
+                             "  weights.grad = nil\n"
+                             "  return loss:detach()\n"
+                             "end\n"
+                             "function mistake() return xs + cr.zeros(3) end\n";
 
 static void released(void *user) { printf("%s is the host's alone again\n", (const char *)user); }
 

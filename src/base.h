@@ -42,7 +42,10 @@ void cr__host_free(void *p, size_t nbytes);
 typedef struct cr__promotion {
   int8_t pool[3]; /* promoted dtype of dimensioned tensors, 0-dim tensors, numbers; -1 if empty */
 } cr__promotion;
-#define CR__PROMOTION_INIT {{-1, -1, -1}}
+#define CR__PROMOTION_INIT \
+  {                        \
+    { -1, -1, -1 }         \
+  }
 cr_dtype cr__promote_types(cr_dtype a, cr_dtype b);
 void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype);
 cr_dtype cr__promote_result(const cr__promotion *p);
@@ -55,7 +58,10 @@ uint16_t cr__float_to_half(float x);
 float cr__half_to_float(uint16_t h);
 uint16_t cr__float_to_bfloat(float x);
 static inline float cr__bfloat_to_float(uint16_t h) {
-  union { uint32_t u; float f; } v = {(uint32_t)h << 16};
+  union {
+    uint32_t u;
+    float f;
+  } v = {(uint32_t)h << 16};
   return v.f;
 }
 static inline size_t cr__size_of(cr_dtype d) {
@@ -78,7 +84,9 @@ static inline cr_category cr__category(cr_dtype d) {
 /* ---- shape.c ---- */
 
 /* Renders "2x3" ("0-dim" for none) into a buffer that it returns. */
-typedef struct cr__text { char s[160]; } cr__text;
+typedef struct cr__text {
+  char s[160];
+} cr__text;
 const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer);
 /* Product of the sizes; fails on a negative size, on too many dims and on overflow. */
 int cr__count(const char *op, int ndim, const int64_t *shape, int64_t *numel);

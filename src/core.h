@@ -17,10 +17,10 @@ typedef struct cr__storage {
   atomic_int refs;
   atomic_uint version; /* count of in-place writes */
   cr_device device;
-  uint32_t block;      /* size of the block that holds it, the first header and small data */
+  uint32_t block; /* size of the block that holds it, the first header and small data */
   char *data;
   size_t nbytes;
-  const char *writer;  /* the operation that last wrote in place, for messages; or NULL */
+  const char *writer;          /* the operation that last wrote in place, for messages; or NULL */
   void (*deleter)(void *user); /* foreign memory */
   void *user;
 } cr__storage;
@@ -28,19 +28,19 @@ typedef struct cr__storage {
 enum {
   CR__REQUIRES_GRAD = 1,
   CR__RETAIN_GRAD = 2,
-  CR__INFERENCE = 4,   /* made in inference mode: no version, never saved */
-  CR__NO_VERSION = 8,  /* made by cr_get_data: writes are not counted */
+  CR__INFERENCE = 4,  /* made in inference mode: no version, never saved */
+  CR__NO_VERSION = 8, /* made by cr_get_data: writes are not counted */
   CR__CONTIGUOUS = 16,
-  CR__EMBEDDED = 32,   /* this header lies in its first storage's block */
-  CR__VIEW = 64        /* `base` is set */
+  CR__EMBEDDED = 32, /* this header lies in its first storage's block */
+  CR__VIEW = 64      /* `base` is set */
 };
 
 /* How a differentiable view came to be, which decides whether in-place writes may pass it. */
 typedef enum cr__view_kind {
   CR__VIEW_PLAIN,
-  CR__VIEW_MULTI,    /* one of several outputs (unbind, split) */
-  CR__VIEW_NO_GRAD,  /* made with the gradient mode off */
-  CR__VIEW_FUNCTION  /* returned by a custom Function */
+  CR__VIEW_MULTI,   /* one of several outputs (unbind, split) */
+  CR__VIEW_NO_GRAD, /* made with the gradient mode off */
+  CR__VIEW_FUNCTION /* returned by a custom Function */
 } cr__view_kind;
 
 typedef struct cr__hook {
@@ -64,12 +64,12 @@ struct cr_tensor {
   uint32_t room;         /* dims that fit behind the header; more lie in a block of their own */
   cr__storage *storage;
   int64_t offset, numel;
-  cr_tensor *base;    /* owned; itself never a view */
-  cr_node *grad_fn;   /* owned */
-  cr_tensor *grad;    /* owned */
+  cr_tensor *base;      /* owned; itself never a view */
+  cr_node *grad_fn;     /* owned */
+  cr_tensor *grad;      /* owned */
   cr_node *accumulator; /* weak: the leaf's AccumulateGrad node while a graph holds it */
-  cr__hook *hooks;    /* of a leaf */
-  int64_t *dims;      /* ndim sizes, then ndim strides in elements; usually `inner` */
+  cr__hook *hooks;      /* of a leaf */
+  int64_t *dims;        /* ndim sizes, then ndim strides in elements; usually `inner` */
   int64_t inner[];
 };
 
@@ -80,7 +80,8 @@ static inline char *cr__data(const cr_tensor *t) {
 }
 
 /* Returns an uninitialized contiguous tensor; op names the caller in messages. */
-cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim, const int64_t *shape);
+cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
+                   const int64_t *shape);
 /* Returns a tensor over foreign memory; the geometry is sound and lies within nbytes. */
 cr_tensor *cr__wrap(void *data, size_t nbytes, cr_dtype dtype, int ndim, const int64_t *shape,
                     const int64_t *stride, void (*deleter)(void *user), void *user);
@@ -134,10 +135,10 @@ bool cr__collides(const cr_tensor *t, const cr_tensor *out);
 /* ---- Operations (generated table; apply.c) ---- */
 
 typedef enum cr__promote_rule {
-  CR__PROMOTE,      /* result and computation in the promoted dtype */
-  CR__PROMOTE_FLOAT,/* the same, integers and bool become the default float dtype */
-  CR__PROMOTE_BOOL, /* compute in the promoted dtype, give bool */
-  CR__PROMOTE_SELF  /* result and computation in the dtype of the first unmasked operand */
+  CR__PROMOTE,       /* result and computation in the promoted dtype */
+  CR__PROMOTE_FLOAT, /* the same, integers and bool become the default float dtype */
+  CR__PROMOTE_BOOL,  /* compute in the promoted dtype, give bool */
+  CR__PROMOTE_SELF   /* result and computation in the dtype of the first unmasked operand */
 } cr__promote_rule;
 
 enum { CR__INTS_OK = 2, CR__BOOL_OK = 4, CR__FLOAT_OK = 8 }; /* dtypes an op takes */
@@ -149,8 +150,12 @@ typedef enum cr__save_kind {
   CR__SAVE_PARAM,  /* argument i, not a tensor */
   CR__SAVE_SHAPE,  /* the shape of argument i */
   CR__SAVE_OUTPUT_SHAPE,
-  CR__SAVE_DTYPE, CR__SAVE_DEVICE, CR__SAVE_NDIM, CR__SAVE_NUMEL, /* of argument i */
-  CR__SAVE_STRIDE, CR__SAVE_OFFSET
+  CR__SAVE_DTYPE,
+  CR__SAVE_DEVICE,
+  CR__SAVE_NDIM,
+  CR__SAVE_NUMEL, /* of argument i */
+  CR__SAVE_STRIDE,
+  CR__SAVE_OFFSET
 } cr__save_kind;
 typedef struct cr__save {
   uint8_t kind, index;
@@ -166,22 +171,22 @@ typedef int (*cr__run)(const cr_op *op, const cr_value *args, cr_tensor **out, i
 typedef int (*cr__formula)(cr_node *n, const cr_value *g, cr_tensor **gi);
 
 typedef struct cr__impl {
-  cr__run run;       /* NULL: pointwise */
-  cr__run check;     /* pointwise: called before, may be NULL; out is NULL */
+  cr__run run;   /* NULL: pointwise */
+  cr__run check; /* pointwise: called before, may be NULL; out is NULL */
   cr__formula backward;
   const char *node_name;
   const cr__save *saves;
   int16_t pointwise;
   uint8_t nsave;
-  uint8_t rule;      /* cr__promote_rule */
-  uint8_t dtypes;    /* CR__*_OK */
-  uint8_t noperand;  /* pointwise: how many operands; the other parameters are its numbers */
-  uint8_t mask;      /* pointwise: bit per operand that takes no part in promotion */
+  uint8_t rule;     /* cr__promote_rule */
+  uint8_t dtypes;   /* CR__*_OK */
+  uint8_t noperand; /* pointwise: how many operands; the other parameters are its numbers */
+  uint8_t mask;     /* pointwise: bit per operand that takes no part in promotion */
   uint8_t ndiff;
   const uint8_t *diff; /* the parameters that have a derivative; a node's edges follow this order */
-  bool multi_view;   /* a view with several results */
-  bool composite;    /* run calls operations, which record themselves */
-  bool rewrites;     /* in place: the run function itself writes to args[0] (copy_, fill_) */
+  bool multi_view;     /* a view with several results */
+  bool composite;      /* run calls operations, which record themselves */
+  bool rewrites;       /* in place: the run function itself writes to args[0] (copy_, fill_) */
 } cr__impl;
 
 extern const cr_op cr__ops[];
@@ -236,9 +241,9 @@ typedef struct cr__saved {
   cr_value v;       /* owned tensor, or a value; ints lie in the node's block */
   uint32_t version; /* of the tensor when it was saved */
   uint16_t flags;
-  uint16_t slot;    /* output number: of this node, or of fn */
-  cr_node *fn;      /* owned: history of a saved non-leaf input */
-  void *handle;     /* a pack hook's; or the elements of a list */
+  uint16_t slot;               /* output number: of this node, or of fn */
+  cr_node *fn;                 /* owned: history of a saved non-leaf input */
+  void *handle;                /* a pack hook's; or the elements of a list */
   struct cr__hooks_ref *hooks; /* owned: the pair that made the handle */
 } cr__saved;
 
@@ -258,7 +263,7 @@ struct cr_node {
   const cr__node_type *type;
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
-  bool freed;      /* saved values are gone */
+  bool freed; /* saved values are gone */
   atomic_flag lock;
   struct cr__task *task;
   cr__edge *edges; /* all four arrays lie in this block */
@@ -266,8 +271,8 @@ struct cr_node {
   cr__saved *saved;
   int64_t *ints;
   cr__hook *hooks;
-  char *trace;   /* anomaly mode */
-  void *user;    /* the type's own: Accumulate: the leaf; Function: its context */
+  char *trace;        /* anomaly mode */
+  void *user;         /* the type's own: Accumulate: the leaf; Function: its context */
   cr_node *next_dead; /* worklist of cr__node_release */
 };
 
@@ -317,7 +322,7 @@ uint64_t cr__hook_add(cr__hook **list, cr_hook_kind kind, int slot, cr_hook f, v
 int cr__hooks_run(cr__hook *list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
                   cr_tensor *const *outs, int nouts);
 void cr__hooks_free(cr__hook *list);
-int cr__hook_retain(cr_node *n, cr_tensor *t);  /* n's gradient number t->slot goes to t->grad too */
+int cr__hook_retain(cr_node *n, cr_tensor *t); /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
 void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
 int cr__add_grad(cr_tensor **slot, cr_tensor *g); /* *slot += g; steals g */

@@ -48,16 +48,16 @@ typedef struct cr_node cr_node;     /* a node of the autograd graph */
 typedef struct cr_op cr_op;         /* the descriptor of an operation, see below */
 
 /* Dtypes: X(NAME, name, bytes per element, category). The categories are ordered for promotion. */
-#define CR_DTYPES(X)                                                                               \
-  X(FLOAT64, float64, 8, CR_FLOATING)                                                              \
-  X(FLOAT32, float32, 4, CR_FLOATING)                                                              \
-  X(FLOAT16, float16, 2, CR_FLOATING)                                                              \
-  X(BFLOAT16, bfloat16, 2, CR_FLOATING)                                                            \
-  X(INT64, int64, 8, CR_INTEGRAL)                                                                  \
-  X(INT32, int32, 4, CR_INTEGRAL)                                                                  \
-  X(INT16, int16, 2, CR_INTEGRAL)                                                                  \
-  X(INT8, int8, 1, CR_INTEGRAL)                                                                    \
-  X(UINT8, uint8, 1, CR_INTEGRAL)                                                                  \
+#define CR_DTYPES(X)                    \
+  X(FLOAT64, float64, 8, CR_FLOATING)   \
+  X(FLOAT32, float32, 4, CR_FLOATING)   \
+  X(FLOAT16, float16, 2, CR_FLOATING)   \
+  X(BFLOAT16, bfloat16, 2, CR_FLOATING) \
+  X(INT64, int64, 8, CR_INTEGRAL)       \
+  X(INT32, int32, 4, CR_INTEGRAL)       \
+  X(INT16, int16, 2, CR_INTEGRAL)       \
+  X(INT8, int8, 1, CR_INTEGRAL)         \
+  X(UINT8, uint8, 1, CR_INTEGRAL)       \
   X(BOOL, bool, 1, CR_BOOLEAN)
 
 typedef enum cr_dtype {
@@ -81,23 +81,23 @@ CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 typedef int32_t cr_device;
 #define CR_CPU 0
 #define CR_CUDA 256
-CR_API int cr_device_parse(const char *name, cr_device *device); /* "cpu", "cuda", "cuda:1" */
+CR_API int cr_device_parse(const char *name, cr_device *device);      /* "cpu", "cuda", "cuda:1" */
 CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 
 /* X(NAME, what it means). */
-#define CR_ERRORS(X)                                                                               \
-  X(OK, "no error")                                                                                \
-  X(ARGUMENT, "an argument is wrong")                                                              \
-  X(SHAPE, "shapes do not fit")                                                                    \
-  X(DTYPE, "dtypes do not fit")                                                                    \
-  X(DEVICE, "devices do not fit, or a device is missing")                                          \
-  X(INDEX, "an index is out of range")                                                             \
-  X(MEMORY, "out of memory")                                                                       \
-  X(AUTOGRAD, "a rule of differentiation is broken")                                               \
-  X(CALLBACK, "a callback failed")                                                                 \
-  X(INTERRUPT, "the host interrupted the call")                                                    \
+#define CR_ERRORS(X)                                      \
+  X(OK, "no error")                                       \
+  X(ARGUMENT, "an argument is wrong")                     \
+  X(SHAPE, "shapes do not fit")                           \
+  X(DTYPE, "dtypes do not fit")                           \
+  X(DEVICE, "devices do not fit, or a device is missing") \
+  X(INDEX, "an index is out of range")                    \
+  X(MEMORY, "out of memory")                              \
+  X(AUTOGRAD, "a rule of differentiation is broken")      \
+  X(CALLBACK, "a callback failed")                        \
+  X(INTERRUPT, "the host interrupted the call")           \
   X(INTERNAL, "the engine broke one of its own promises")
 
 typedef enum cr_error {
@@ -110,7 +110,8 @@ CR_API cr_error cr_error_code(void);
 CR_API const char *cr_error_message(void); /* valid until the thread's next error */
 CR_API void cr_error_clear(void);
 /* Sets the calling thread's error, from inside a callback; returns code. */
-CR_API int cr_error_set(cr_error code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+CR_API int cr_error_set(cr_error code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* A handler is told of warnings (a sentence, borrowed); without one they go nowhere. */
 typedef void (*cr_warning_handler)(void *user, const char *sentence);
@@ -126,7 +127,7 @@ typedef enum cr_kind {
   CR_INT,
   CR_FLOAT,
   CR_BOOLEAN_VALUE,
-  CR_INTS,  /* shape, dims, ranges */
+  CR_INTS, /* shape, dims, ranges */
   CR_STRING,
   CR_DTYPE_VALUE,
   CR_DEVICE_VALUE
@@ -191,9 +192,10 @@ CR_API int64_t cr_numel(const cr_tensor *t);
 CR_API cr_dtype cr_dtype_of(const cr_tensor *t);
 CR_API cr_device cr_device_of(const cr_tensor *t);
 CR_API bool cr_is_contiguous(const cr_tensor *t);
-CR_API void *cr_data(const cr_tensor *t); /* the first element; of the device, not always the host */
-CR_API int64_t cr_offset(const cr_tensor *t);            /* of the first element, in elements */
-CR_API uint64_t cr_storage_id(const cr_tensor *t);       /* equal for tensors that share memory */
+/* The first element, in the memory of the device, which is not always the host's. */
+CR_API void *cr_data(const cr_tensor *t);
+CR_API int64_t cr_offset(const cr_tensor *t);      /* of the first element, in elements */
+CR_API uint64_t cr_storage_id(const cr_tensor *t); /* equal for tensors that share memory */
 CR_API bool cr_same_storage(const cr_tensor *a, const cr_tensor *b);
 /* The count of in-place writes to the memory; an error for inference tensors. */
 CR_API int cr_version(const cr_tensor *t, uint32_t *version);
@@ -232,32 +234,32 @@ typedef struct cr_param {
 } cr_param;
 
 enum {
-  CR_OP_INPLACE = 1,   /* has a twin that writes to its first argument */
-  CR_OP_METHOD = 2,    /* is a method of tensors in Lua */
-  CR_OP_FUNCTION = 4,  /* is a function of the module in Lua */
-  CR_OP_VIEW = 8,      /* its results share the memory of its first argument */
-  CR_OP_HIDDEN = 16,   /* serves derivatives; not shown to scripts */
+  CR_OP_INPLACE = 1,  /* has a twin that writes to its first argument */
+  CR_OP_METHOD = 2,   /* is a method of tensors in Lua */
+  CR_OP_FUNCTION = 4, /* is a function of the module in Lua */
+  CR_OP_VIEW = 8,     /* its results share the memory of its first argument */
+  CR_OP_HIDDEN = 16,  /* serves derivatives; not shown to scripts */
   CR_OP_DIFFERENTIABLE = 32,
-  CR_OP_CREATES = 64,  /* takes no tensor; Lua adds dtype, device, requires_grad */
+  CR_OP_CREATES = 64,      /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128 /* exists only as the twin (fill_, copy_) */
 };
 
 struct cr_op {
-  const char *name;      /* unique; the C function is cr_<name> */
-  const char *lua;       /* the name in Lua; several operations may share it (max, max along a dim) */
+  const char *name; /* unique; the C function is cr_<name> */
+  const char *lua;  /* the name in Lua; several operations may share it (max, max along a dim) */
   const char *signature; /* "sum(self: tensor, dim: dims?, keepdim: bool = false)" */
   const char *doc;
   const cr_param *params;
   uint16_t id;
   uint16_t flags;
   uint8_t nparam;
-  uint8_t nout; /* 0: as many as the call makes (split, unbind) */
+  uint8_t nout;               /* 0: as many as the call makes (split, unbind) */
   const char *const *outputs; /* the names of the results where nout > 1 */
 };
 
 CR_API int cr_op_count(void);
-CR_API const cr_op *cr_op_at(int i);               /* 0 <= i < cr_op_count() */
-CR_API const cr_op *cr_op_find(const char *name);  /* NULL if there is none */
+CR_API const cr_op *cr_op_at(int i);              /* 0 <= i < cr_op_count() */
+CR_API const cr_op *cr_op_find(const char *name); /* NULL if there is none */
 /* Calls op with op->nparam arguments. Returns the results in out[0 .. *nout), which has room for
  * CR_MAX_OUTPUTS; nout may be NULL where op->nout is not 0. */
 CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
@@ -271,7 +273,7 @@ CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 CR_API bool cr_requires_grad(const cr_tensor *t);
 CR_API int cr_set_requires_grad(cr_tensor *t, bool on);
 CR_API bool cr_is_leaf(const cr_tensor *t);
-CR_API cr_tensor *cr_grad_of(cr_tensor *t);           /* borrowed; NULL without error if there is none */
+CR_API cr_tensor *cr_grad_of(cr_tensor *t); /* borrowed; NULL without error if there is none */
 CR_API int cr_set_grad(cr_tensor *t, cr_tensor *grad); /* borrows grad; NULL clears */
 CR_API int cr_retain_grad(cr_tensor *t);
 CR_API bool cr_retains_grad(const cr_tensor *t);
@@ -279,7 +281,8 @@ CR_API cr_tensor *cr_base(cr_tensor *t); /* borrowed: the tensor that t is a vie
 CR_API int cr_detach_inplace(cr_tensor *t);
 /* Returns an alias of the same memory outside every graph, whose writes no version counts. */
 CR_API cr_tensor *cr_get_data(cr_tensor *t);
-CR_API int cr_set_data(cr_tensor *t, cr_tensor *source); /* t takes over source's memory and shape */
+/* t takes over source's memory and shape. */
+CR_API int cr_set_data(cr_tensor *t, cr_tensor *source);
 
 /* The gradients of roots by every leaf they depend on are added to the leaves' grad. */
 typedef struct cr_backward_options {
@@ -287,10 +290,10 @@ typedef struct cr_backward_options {
   int ngradients;              /* 0 with gradients == NULL, else must equal nroots */
   bool retain_graph;           /* keep what nodes have saved, for another pass */
   bool create_graph;           /* make the gradients differentiable; mostly wants retain_graph */
-  cr_tensor *const *inputs; /* accumulate into these only; NULL: into all leaves */
-  int ninputs;              /* -1: no inputs given */
-  bool allow_unused;        /* cr_grad: an unused input gives NULL instead of an error */
-  bool materialize;         /* cr_grad: an unused input gives zeros */
+  cr_tensor *const *inputs;    /* accumulate into these only; NULL: into all leaves */
+  int ninputs;                 /* -1: no inputs given */
+  bool allow_unused;           /* cr_grad: an unused input gives NULL instead of an error */
+  bool materialize;            /* cr_grad: an unused input gives zeros */
 } cr_backward_options;
 
 CR_API int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options);
@@ -419,7 +422,8 @@ CR_API bool cr_memory_pressure(void);
 CR_API void cr_memory_collected(void);
 /* The n-th allocation from now on this thread (from 1) fails; 0 turns it off. */
 CR_API void cr_memory_fail(int64_t n);
-CR_API int64_t cr_memory_fail_left(void); /* <= 0: the failure has happened, or none was asked for */
+/* <= 0: the failure has happened, or none was asked for. */
+CR_API int64_t cr_memory_fail_left(void);
 
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
 CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */

@@ -153,7 +153,8 @@ static void custom_functions(void) {
   int freed = 0, n = 0;
   cr_tensor *x = vector(1, (double[]){5}), *out[CR_MAX_OUTPUTS];
   cr_set_requires_grad(x, true);
-  check(!cr_function_apply(&f, new_scale(3, &freed), &x, 1, out, &n) && n == 1, "a Function in C runs");
+  check(!cr_function_apply(&f, new_scale(3, &freed), &x, 1, out, &n) && n == 1,
+        "a Function in C runs");
   check(first(out[0]) == 15, "it gives its result");
   check(freed == 0, "its user pointer lives with the node");
   cr_backward_options o = {.ninputs = -1};
@@ -169,7 +170,8 @@ static void custom_functions(void) {
   cr_error_clear();
 
   cr_tensor *plain = vector(1, (double[]){5});
-  check(!cr_function_apply(&f, new_scale(2, &freed), &plain, 1, out, &n), "without grad it runs too");
+  check(!cr_function_apply(&f, new_scale(2, &freed), &plain, 1, out, &n),
+        "without grad it runs too");
   check(!cr_requires_grad(out[0]) && freed == 3, "and makes no node");
   cr_release(out[0]);
   cr_release(plain);
@@ -246,7 +248,8 @@ static void threads(void) {
   shared = vector(3, (double[]){2, 3, 4});
   for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, work, &results[i]);
   for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
-  for (int i = 0; i < 4; i++) check(results[i] == 600, "threads share tensors and have graphs of their own");
+  for (int i = 0; i < 4; i++)
+    check(results[i] == 600, "threads share tensors and have graphs of their own");
   check(cr_grad_enabled(), "the gradient mode belongs to the thread");
   cr_release(shared);
 }

@@ -48,7 +48,8 @@ static void *failing_alloc(void *user, void *p, size_t old, size_t size) {
 
 static const char script[] =
     "local cr = require 'cresset.core'\n"
-    "local x = cr.tensor({ { 1.5, 2, 3 }, { 4, 5, 6 } }, { dtype = 'float64', requires_grad = true })\n"
+    "local x = cr.tensor({ { 1.5, 2, 3 }, { 4, 5, 6 } }, { dtype = 'float64', requires_grad = true "
+    "})\n"
     "local F = cr.Function { name = 'F',\n"
     "  forward = function(ctx, t) ctx:save_for_backward(t) ctx.note = {} return t * t end,\n"
     "  backward = function(ctx, g) return ctx:saved_tensors() * 2 * g end }\n"
@@ -99,8 +100,10 @@ static void lua_out_of_memory(int while_opening) {
   int64_t before = live();
   for (long n = 1; fail_one(n, while_opening) && !broken; n += while_opening ? 41 : 1) {
     char detail[64];
-    snprintf(detail, sizeof detail, "allocation %ld, %lld objects", n, (long long)(live() - before));
-    check(live() == before, "a Lua allocation that fails leaves nothing of the engine behind", detail);
+    snprintf(detail, sizeof detail, "allocation %ld, %lld objects", n,
+             (long long)(live() - before));
+    check(live() == before, "a Lua allocation that fails leaves nothing of the engine behind",
+          detail);
   }
 }
 

@@ -122,9 +122,7 @@ static unsigned char complete(EditLine *editor, int key) {
 
 /* ---- The functions ---- */
 
-static terminal *check_terminal(lua_State *L) {
-  return lua_touserdata(L, lua_upvalueindex(1));
-}
+static terminal *check_terminal(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
 
 static int read_plain(lua_State *L, const char *prompt) {
   fputs(prompt, stdout);

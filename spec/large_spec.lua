@@ -1,0 +1,189 @@
+-- large_spec.lua: tensors that are large enough for threads, blocks and streaming stores.
+--
+-- Results do not depend on the number of threads, and large tensors hold what their parts would hold.
+
+local cr = require "cresset"
+local values = require "spec.support.values"
+
+local N = 700001 -- odd, so that every kind of block has a rest
+
+local function seeded(...)
+  cr.manual_seed(1)
+  return cr.rand(...)
+end
+
+-- Runs f with 1, 2 and 5 threads and asserts that the results are equal to the last bit.
+local function same_for_threads(f)
+  local before = cr.get_num_threads()
+  local results = {}
+  for _, n in ipairs { 1, 2, 5 } do
+    cr.set_num_threads(n)
+    results[#results + 1] = f()
+  end
+  cr.set_num_threads(before)
+  assert.is_true(results[1]:equal(results[2]):item())
+  assert.is_true(results[1]:equal(results[3]):item())
+  return results[1]
+end
+
+-- Asserts that f of the whole is f of each part, joined; parts are small.
+local function same_as_parts(x, f)
+  local whole = f(x)
+  for _, from in ipairs { 1, 4095, 65536, 131073, 400000, x:size(1) - 200 } do
+    local part = x:narrow(1, from, 200)
+    values.assert_same(whole:narrow(1, from, 200), f(part:clone()))
+  end
+end
+
+describe("a large elementwise operation", function()
+  it("holds what its parts hold, for all dtypes", function()
+    for _, dtype in ipairs(values.dtypes) do
+      local x = (seeded(N) * 100):to(dtype)
+      same_as_parts(x, function(t) return t + t end)
+      same_as_parts(x, function(t) return t:gt(1) end)
+    end
+  end)
+
+  it("does so where layouts and dtypes differ", function()
+    local x = seeded(2, N)
+    same_as_parts(x:t(), function(t) return t:exp() end)
+    same_as_parts(seeded(2 * N)[{ { 1, -1, 2 } }], function(t) return t * 2 end)
+    same_as_parts(seeded(N), function(t) return t + t:to "float64" end)
+    same_as_parts(seeded(N):to "float16", function(t) return t * 3 end)
+    same_as_parts(seeded(N):to "int32", function(t) return t / 2 end)
+  end)
+
+  it("does not depend on threads", function()
+    same_for_threads(function() return (seeded(N) * 3):sin() end)
+    same_for_threads(function() return seeded(1000, 700):t() + seeded(1000) end)
+  end)
+
+  it("converts between all dtypes", function()
+    for _, from in ipairs { "float64", "float32", "float16", "int64", "uint8" } do
+      local x = (seeded(N) * 100):to(from)
+      for _, to in ipairs(values.dtypes) do
+        same_as_parts(x, function(t) return t:to(to) end)
+      end
+    end
+  end)
+end)
+
+describe("a large reduction", function()
+  it("is exact for integers", function()
+    assert.equal(N * (N + 1) // 2, cr.arange(1, N + 1):sum():item())
+    assert.equal(N, cr.arange(1, N + 1):max():item())
+    local values_of, at = cr.arange(1, N + 1):roll({ 12345 }):max(1)
+    assert.same({ N, 12345 }, { values_of:item(), at:item() })
+  end)
+
+  it("stays accurate in float32", function()
+    local x = cr.full({ N }, 0.1)
+    assert.near(N * 0.1, x:sum():item(), N * 0.1 * 2e-6)
+    assert.near(0.1, x:mean():item(), 1e-7)
+    assert.near(0, x:var():item(), 1e-9)
+    local y = seeded(N)
+    assert.near(y:to("float64"):sum():item(), y:sum():item(), 0.05)
+    assert.near(y:to("float64"):var():item(), y:var():item(), 1e-6)
+    assert.near(y:to("float64"):norm():item(), y:norm():item(), 1e-3)
+  end)
+
+  it("does not depend on threads, along any dim", function()
+    for _, dims in ipairs { { 1 }, { 2 }, { 3 }, { 1, 3 }, { 1, 2, 3 } } do
+      same_for_threads(function() return seeded(60, 120, 100):sum(dims) end)
+      same_for_threads(function() return seeded(60, 120, 100):amax(dims) end)
+      same_for_threads(function() return seeded(60, 120, 100):var(dims) end)
+    end
+    same_for_threads(function() return seeded(N):cumsum(1) end)
+    same_for_threads(function() return seeded(700, 1000):softmax(2) end)
+    same_for_threads(function() return seeded(700, 1000):log_softmax(1) end)
+  end)
+
+  it("of a sum that runs is the running sum of parts", function()
+    local c = cr.ones({ N }, { dtype = "int64" }):cumsum(1)
+    assert.is_true(c:equal(cr.arange(1, N + 1)):item())
+  end)
+end)
+
+describe("a large product of matrices", function()
+  -- An exact product: small whole numbers, summed without rounding.
+  local function whole(rows, columns)
+    cr.manual_seed(2)
+    return cr.randint(-4, 5, { rows, columns })
+  end
+
+  it("is exact for whole numbers in every dtype, with every layout", function()
+    local a, b = whole(150, 270), whole(270, 130)
+    local want = a:mm(b)
+    for _, dtype in ipairs { "float64", "float32", "int32" } do
+      assert.is_true(a:to(dtype):mm(b:to(dtype)):to("int64"):equal(want):item(), dtype)
+      local transposed = b:t():contiguous():t()
+      assert.is_true(a:to(dtype):mm(transposed:to(dtype)):to("int64"):equal(want):item(), dtype)
+      local left = a:t():contiguous():t()
+      assert.is_true(left:to(dtype):mm(b:to(dtype)):to("int64"):equal(want):item(), dtype)
+    end
+    local rows = { { 1, -1, 2 } }
+    assert.is_true(a[rows]:to("float32"):mm(b:to "float32"):to("int64"):equal(want[rows]):item())
+  end)
+
+  it("agrees with sums of products by hand", function()
+    local a, b = whole(40, 50), whole(50, 30)
+    local by_hand = (a:unsqueeze(3) * b:unsqueeze(1)):sum(2)
+    assert.is_true(a:mm(b):equal(by_hand):item())
+  end)
+
+  it("does not depend on threads", function()
+    same_for_threads(function() return seeded(300, 200):mm(seeded(200, 250)) end)
+    same_for_threads(function() return seeded(20, 60, 40):bmm(seeded(20, 40, 50)) end)
+    same_for_threads(function() return seeded(2000, 300):mv(seeded(300)) end)
+  end)
+
+  it("is the same for batches and one by one", function()
+    local a, b = seeded(5, 60, 40), seeded(5, 40, 50)
+    local batch = a:bmm(b)
+    for i = 1, 5 do values.assert_same(batch[i], a[i]:mm(b[i]), 1e-5, 1e-5) end
+  end)
+end)
+
+describe("large reads and writes by position", function()
+  it("put everything in its place", function()
+    cr.manual_seed(3)
+    local order = cr.randperm(N)
+    local x = cr.arange(1, N + 1)
+    assert.is_true(x[order]:equal(order):item())
+    local back = cr.zeros({ N }, { dtype = "int64" })
+    back[order] = x
+    assert.is_true(back[order]:equal(x):item())
+    assert.is_true(x:index_select(1, order):equal(order):item())
+    assert.is_true(x:gather(1, order):equal(order):item())
+  end)
+
+  it("sum up what falls in one place", function()
+    local at = cr.ones({ N }, { dtype = "int64" })
+    assert.equal(N, cr.zeros({ 2 }, { dtype = "int64" }):index_add(1, at, at)[1]:item())
+    assert.equal(N, cr.zeros({ 2 }, { dtype = "int64" }):scatter_add(1, at, at)[1]:item())
+    same_for_threads(function()
+      cr.manual_seed(4)
+      return cr.zeros(100):index_add(1, cr.randint(1, 101, { N }), seeded(N))
+    end)
+  end)
+
+  it("find what is not zero, in order", function()
+    local mask = (cr.arange(1, N + 1) % 3):eq(0)
+    local found = mask:nonzero():reshape(-1)
+    assert.is_true(found:equal(cr.arange(3, N + 1, 3)):item())
+    assert.equal(N // 3, mask:sum():item())
+    assert.is_true(cr.arange(1, N + 1)[mask]:equal(found):item())
+  end)
+end)
+
+describe("joining and copying large tensors", function()
+  it("keeps every element", function()
+    local x = seeded(300, 2333)
+    local halves = cr.cat({ x[{ { 1, 150 } }], x[{ { 151, 300 } }] })
+    assert.is_true(halves:equal(x):item())
+    local sides = cr.cat({ x[{ {}, { 1, 1000 } }], x[{ {}, { 1001, 2333 } }] }, 2)
+    assert.is_true(sides:equal(x):item())
+    assert.is_true(x:t():contiguous():t():equal(x):item())
+    assert.is_true(x:flip({ 1, 2 }):flip({ 1, 2 }):equal(x):item())
+  end)
+end)
