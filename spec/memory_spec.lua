@@ -28,6 +28,7 @@ describe("the count of bytes", function()
     assert(grown >= MB and grown < 1.1 * MB, "a tensor of 1 MiB counts " .. grown)
     held[1] = nil
     assert.equal(before, allocated())
+    assert.same({}, held)
   end)
 
   it("does not grow by views", function()
@@ -44,6 +45,7 @@ describe("the count of bytes", function()
     assert(allocated() - before >= MB)
     held[1] = nil
     assert.equal(before, allocated())
+    assert.same({}, held)
   end)
 
   it("remembers its peak", function()

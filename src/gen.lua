@@ -246,6 +246,7 @@ local function op_flags(e)
   flag(e.grad or e.composite, "DIFFERENTIABLE")
   flag(e.creates, "CREATES")
   flag(e.inplace_only, "INPLACE_ONLY")
+  flag(e.warns, "WARNS")
   return #flags > 0 and table.concat(flags, " | ") or "0"
 end
 

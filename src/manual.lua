@@ -96,9 +96,10 @@ local function annotate(lines, e, owner, first, suffix)
 end
 
 local function write_annotations()
-  local lines = { "---@meta cresset", "", "---@class cresset.Tensor", "---@field dtype string", "---@field device string",
-    "---@field shape integer[]", "---@field grad cresset.Tensor?", "---@field requires_grad boolean",
-    "---@field is_leaf boolean", "---@field data cresset.Tensor", "local Tensor = {}", "", "---@class cresset", "local cr = {}", "" }
+  local lines = { "---@meta cresset", "", "---@class cresset.Tensor", "---@field dtype string",
+    "---@field device string", "---@field shape integer[]", "---@field grad cresset.Tensor?",
+    "---@field requires_grad boolean", "---@field is_leaf boolean", "---@field data cresset.Tensor",
+    "local Tensor = {}", "", "---@class cresset", "local cr = {}", "" }
   for _, family in ipairs(families) do
     for _, e in ipairs(family) do
       if not keywords[e.lua] then

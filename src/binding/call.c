@@ -62,13 +62,16 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_valu
   for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new(L);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
+    bool warns = op->flags & CR_OP_WARNS;
+    if (warns) cr__lua_listen();
     lua_State *outer = cr__lua_enter(L);
     int code = cr_call(op, v, out, NULL);
     cr__lua_leave(outer);
+    for (int i = 0; i < op->nout && !code; i++) results[i]->t = out[i];
+    if (warns) cr__lua_deliver(L);
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
-  for (int i = 0; i < op->nout; i++) results[i]->t = out[i];
   cr__lua_after(L);
   return op->nout;
 }

@@ -25,26 +25,30 @@ end
 
 op "l1_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
   doc = "The mean (or sum) of |input - target|; its gradient is 0 where they are equal.",
-  method = false, run = "distance", composite = true,
+  method = false, warns = true,
+  run = "distance", composite = true,
   samples = reductions,
 }
 
 op "mse_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
   doc = "The mean (or sum) of (input - target)^2.",
-  method = false, run = "distance", composite = true,
+  method = false, warns = true,
+  run = "distance", composite = true,
   samples = reductions,
 }
 
 op "smooth_l1_loss(input: tensor, target: tensor, reduction: string = \"mean\", beta: float = 1.0)" {
   doc = [[Like l1_loss, but d^2 / (2 beta) for distances d below beta, and reduced by beta / 2 above; with
     beta = 0 it is l1_loss.]],
-  method = false, run = "distance", composite = true,
+  method = false, warns = true,
+  run = "distance", composite = true,
   samples = thresholds,
 }
 
 op "huber_loss(input: tensor, target: tensor, reduction: string = \"mean\", delta: float = 1.0)" {
   doc = "smooth_l1_loss times its threshold: d^2 / 2 for distances d up to delta, delta * (d - delta / 2) above.",
-  method = false, run = "distance", composite = true,
+  method = false, warns = true,
+  run = "distance", composite = true,
   samples = thresholds,
 }
 
