@@ -145,6 +145,21 @@ describe("a write in place inside a graph", function()
     is_values(x.grad, { { 10, 0 }, { 1, 0 } })
   end)
 
+  it("to one view is seen by the next operation on another, whoever asks for its place first", function()
+    local x = leaf { { 1, 2 }, { 3, 4 } }
+    local c = (x * 1):t()
+    c[1]:fill_(5);
+    (c * c):sum():backward()
+    is_values(x.grad, { { 0, 4 }, { 0, 8 } })
+    local Twice = cr.Function { name = "Twice", forward = function(_, t) return t * 2 end,
+      backward = function(_, g) return g * 2 end }
+    local y = leaf { 1, 2 }
+    local d = (y * 1):view(2, 1)
+    d[1]:fill_(5)
+    Twice(d):sum():backward()
+    is_values(y.grad, { 0, 2 })
+  end)
+
   it("to a view of a view reaches the base", function()
     local x = leaf { { 1, 2 }, { 3, 4 } }
     local y = x * 1

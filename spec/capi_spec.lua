@@ -16,7 +16,8 @@ describe("the C API", function()
   -- Builds spec/c/NAME.c and runs it: it prints the promises that are broken.
   local function keeps(name, libraries)
     local text, status = shell.run(("env -u LD_PRELOAD cc -g %s %s spec/c/%s.c -o %s/%s %s -L%s/lib -lcresset "
-      .. "-lpthread -Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, name, folder, name, libraries, shell.build, shell.build))
+      .. "-lpthread -Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, name, folder, name, libraries, shell.build,
+      shell.build))
     assert.equal(0, status, text)
     -- The thread sanitizer knows neither OpenMP's barriers nor a fork with threads.
     local alone = sanitizer:find "thread" and { "OMP_NUM_THREADS=1 ", " nofork" } or { "", "" }

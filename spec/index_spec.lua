@@ -116,6 +116,16 @@ describe("reading with tensors", function()
     assert.same({ 2, 2, 3 }, m()[cr.tensor { { 1, 2 }, { 2, 1 } }].shape)
   end)
 
+  it("takes a 0-dim tensor as the number in it: a view", function()
+    local x = m()
+    x[cr.tensor(2)]:fill_(0)
+    is_values(x, { { 1, 2, 3 }, { 0, 0, 0 } })
+    x[{ cr.tensor(1), cr.tensor(-1) }] = 9
+    is_values(x, { { 1, 2, 9 }, { 0, 0, 0 } })
+    assert.same({ 3, 2 }, cube()[{ cr.tensor(2), {}, cr.tensor { 1, 4 } }].shape)
+    fails(function() return m()[cr.tensor(3)] end, "3", "2")
+  end)
+
   it("pairs up several tensors, which broadcast", function()
     is_values(m()[{ cr.tensor { 1, 2 }, cr.tensor { 3, 1 } }], { 3, 4 })
     is_values(m()[{ cr.tensor { { 1 }, { 2 } }, cr.tensor { 3, 1 } }], { { 3, 1 }, { 6, 4 } })

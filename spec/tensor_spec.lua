@@ -220,6 +220,13 @@ describe("the promoted dtype", function()
   end)
 end)
 
+describe("integer division by zero", function()
+  it("is no error where nothing is divided", function()
+    assert.same({ 0 }, (cr.zeros({ 0 }, { dtype = "int64" }) // 0).shape)
+    assert.same({ 0, 2 }, (cr.zeros({ 0, 2 }, { dtype = "int64" }) % cr.tensor { 0, 1 }).shape)
+  end)
+end)
+
 describe("broadcasting", function()
   it("aligns shapes at the right", function()
     is_values(cr.tensor { { 1 }, { 2 } } + cr.tensor { 10, 20, 30 }, { { 11, 21, 31 }, { 12, 22, 32 } })

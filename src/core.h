@@ -256,10 +256,12 @@ typedef struct cr__node_type {
   void (*destroy)(cr_node *n);    /* when the last reference is gone; free_saved has run */
 } cr__node_type;
 
+#define CR__SEQ_LEAF UINT64_MAX /* of accumulators */
+
 struct cr_node {
   atomic_int refs;
   uint32_t size; /* of the block, for cr__free */
-  uint64_t seq;  /* nodes are made in this order; an edge leads to a smaller one */
+  uint64_t seq;  /* an edge leads to a smaller one, or to CR__SEQ_LEAF */
   const cr__node_type *type;
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
@@ -281,6 +283,8 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
 void cr__node_set_out(cr_node *n, int i, const cr_tensor *t); /* fills outs[i]; ints reserved */
 /* The edge that t's gradient takes: its (current) grad_fn, or the leaf's accumulator; 0 if none. */
 int cr__edge_of(cr_tensor *t, cr__edge *edge);
+/* Makes it the i-th edge of n, a node that is still being made. */
+int cr__connect(cr_node *n, int i, cr_tensor *t);
 /* Makes t the slot-th output of n (borrows n). */
 void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot);
 /* t's grad_fn, remade if t is a view whose base was written to since. Borrowed. */

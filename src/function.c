@@ -231,7 +231,7 @@ static cr_node *make_node(cr_context *c) {
   n->user = c;
   c->node = n;
   for (int i = 0; i < c->nin; i++) {
-    if (!c->needs[i] || !cr__edge_of(c->inputs[i], &n->edges[i])) continue;
+    if (!c->needs[i] || !cr__connect(n, i, c->inputs[i])) continue;
     cr_node_release(n); /* takes the context with it */
     return NULL;
   }

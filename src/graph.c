@@ -10,6 +10,10 @@
 
 static atomic_uint_fast64_t next_seq = 1;
 
+static uint64_t draw_seq(void) {
+  return atomic_fetch_add_explicit(&next_seq, 1, memory_order_relaxed);
+}
+
 /* ---- Life of a node ------------------------------------------------------------------------ */
 
 cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved, int nints) {
@@ -27,7 +31,7 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   atomic_init(&n->refs, 1);
   atomic_flag_clear(&n->lock);
   n->size = (uint32_t)size;
-  n->seq = atomic_fetch_add_explicit(&next_seq, 1, memory_order_relaxed);
+  n->seq = draw_seq();
   n->type = type;
   n->nedge = (uint16_t)nedge;
   n->nout = (uint16_t)nout;
@@ -132,7 +136,7 @@ static cr_node *accumulator_of(cr_tensor *t) {
   if (n) return n;
   n = cr__node_new(&cr__accumulate_type, 0, 1, 0, t->ndim);
   if (!n) return NULL;
-  n->seq = UINT64_MAX;
+  n->seq = CR__SEQ_LEAF;
   cr__node_set_out(n, 0, t);
   n->user = cr_retain(t);
   lock_accumulators();
@@ -193,6 +197,14 @@ int cr__edge_of(cr_tensor *t, cr__edge *edge) {
     if (!edge->fn && (t->flags & CR__REQUIRES_GRAD)) return (int)cr_error_code();
   }
   return 0;
+}
+
+int cr__connect(cr_node *n, int i, cr_tensor *t) {
+  int code = cr__edge_of(t, &n->edges[i]);
+  const cr_node *fn = n->edges[i].fn;
+  /* A stale view has only now got its node: n, which nothing leads to yet, moves behind it. */
+  if (fn && fn->seq > n->seq && fn->seq != CR__SEQ_LEAF) n->seq = draw_seq();
+  return code;
 }
 
 void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot) {

@@ -194,7 +194,7 @@ static int rebase(cr_tensor *t, cr_node *inner, int self_edge, uint32_t slot) {
   }
   n->user = s;
   cr__node_set_out(n, 0, t->base);
-  int at = 1, code = cr__requires(t->base) ? cr__edge_of(t->base, &n->edges[0]) : 0;
+  int at = 1, code = cr__requires(t->base) ? cr__connect(n, 0, t->base) : 0;
   for (int i = 0; i < inner->nedge; i++) {
     if (i == self_edge) continue;
     n->edges[at].fn = cr_node_retain(inner->edges[i].fn);

@@ -95,7 +95,7 @@ static int set_edges(cr_node *n, int at, const cr_value *v) {
   int count = v->kind == CR_TENSORS ? v->n : 1;
   for (int j = 0; j < count; j++) {
     cr_tensor *t = v->kind == CR_TENSORS ? v->u.ts[j] : v->kind == CR_TENSOR ? v->u.t : NULL;
-    if (t && cr__requires(t) && cr__edge_of(t, &n->edges[at + j])) return -1;
+    if (t && cr__requires(t) && cr__connect(n, at + j, t)) return -1;
   }
   return count;
 }

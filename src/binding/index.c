@@ -41,6 +41,18 @@ static bool is_ellipsis(lua_State *L, int index) {
   return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), "...") == 0;
 }
 
+/* A number, or one in a 0-dim tensor of integers, which selects as the number would. */
+static bool to_position(lua_State *L, int index, int64_t *i) {
+  cr__lua_tensor *u = cr__lua_test(L, index);
+  cr_value v;
+  if (!u) return cr__lua_to_int(L, index, i);
+  if (!u->t || cr_ndim(u->t) > 0 || cr_dtype_category(cr_dtype_of(u->t)) != CR_INTEGRAL)
+    return false;
+  if (cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  *i = v.u.i;
+  return true;
+}
+
 /* How many dims of the tensor the entry on top consumes; -1 for "...". */
 static int dims_of(lua_State *L, int place) {
   cr__lua_tensor *u = cr__lua_test(L, -1);
@@ -112,7 +124,7 @@ static void by_tensor(walk *w) {
 static void apply(walk *w, int place) {
   lua_State *L = w->L;
   int64_t i;
-  if (cr__lua_to_int(L, -1, &i)) {
+  if (to_position(L, -1, &i)) {
     by_number(w, i);
   } else if (cr__lua_test(L, -1)) {
     by_tensor(w);
@@ -155,7 +167,8 @@ static void prepare(walk *w, int n) {
     int dims = dims_of(L, i);
     if (dims < 0) dots++;
     else consumed += dims;
-    tensors += cr__lua_test(L, -1) != NULL;
+    int64_t position;
+    tensors += cr__lua_test(L, -1) && !to_position(L, -1, &position);
     lua_pop(L, 1);
   }
   int ndim = cr_ndim(viewed(w));

@@ -61,6 +61,7 @@ int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, in
   bool zero = false;
   int code = 0;
   if (category_of(op, args) == CR_FLOATING) return 0;
+  if (args[0].kind == CR_TENSOR && args[0].u.t->numel == 0) return 0; /* nothing is divided */
   if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_eq, args[1], cr_int(0), &zero);
   else zero = args[1].u.i == 0;
   if (code || !zero) return code;

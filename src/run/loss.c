@@ -92,7 +92,8 @@ int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int
   }
   if (!same_shape(input, target)) {
     cr__text a, b;
-    cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is rarely "
+    cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is "
+             "rarely "
              "meant",
              op->name, cr__shape_text(input->ndim, cr__sizes(input), &a),
              cr__shape_text(target->ndim, cr__sizes(target), &b));
