@@ -228,6 +228,8 @@ static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
 /* The twin of a composite: the composite on a copy, whose result is written back. */
 static int composite_inplace(const cr_op *op, cr_value *args) {
   cr_tensor *self = args[0].u.t;
+  int refused = cr__inplace_check(op->lua, "_", self, cr__recording() && cr__requires(self));
+  if (refused) return refused;
   cr_tensor *copy = cr__op1(CR__OP_clone, &args[0]);
   args[0] = cr_of(copy);
   cr_tensor *result = cr__op1(op->id, args);
