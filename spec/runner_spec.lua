@@ -164,8 +164,14 @@ describe("the prompt", function()
       has(terminal("\\020", "\\n", "\\004"), "remember_me = 5")
     end)
 
-    it("stops what is running, not the session, with Ctrl-C", function()
-      has(terminal("while true do end\\n", "\\003", "6 * 7\\n", "\\004"), "42")
-    end)
+    -- The thread sanitizer holds signals back while a program computes.
+    if not shell.build:find "/tsan$" then
+      it("stops what is running, not the session, with Ctrl-C", function()
+        local text = terminal("while true do end\\n", "\\003", "x = cr.ones(9)\\n", "while true do x = x + 1 end\\n",
+          "\\003", "half a line", "\\003", "6 * 7\\n", "\\004")
+        has(text, "42")
+        assert.equal(2, select(2, text:gsub("interrupted", "")))
+      end)
+    end
   end
 end)
