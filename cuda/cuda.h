@@ -26,22 +26,49 @@ void cr__cuda_free(int ordinal, void *p, size_t nbytes);
 /* Memory for the length of a kernel call; safe to free at once, as streams run in order. */
 int cr__cuda_multiprocessors(void); /* of the current device */
 
+/* ---- elementwise.cu ---- */
+
+int cr__cuda_elementwise(const cr__elementwise *e);
+bool cr__cuda_has_loop(int pointwise, int dtype);
+
+/* ---- Reports of a device ---- */
+
 /* What a kernel found wrong: the first report wins and is raised at the next point that waits for
  * the device (item, totable, synchronize), with the op's name and the 1-based position. */
+typedef enum cr__fault_kind {
+  CR__FAULT_INDEX = 1,
+  CR__FAULT_TARGET,     /* index is no class among `size` of them */
+  CR__FAULT_PROBABILITY /* value does not lie between 0 and 1 */
+} cr__fault_kind;
 typedef struct cr__fault {
-  int set; /* 0, or 1 once the rest is being written */
+  int set; /* 0, or a cr__fault_kind once the rest is being written */
   int dim; /* 1-based; 0: not told */
   int64_t index, size;
+  double value;   /* of an element, for CR__FAULT_PROBABILITY */
   const char *op; /* a string of the host, never read on the device */
 } cr__fault;
 cr__fault *cr__fault_slot(void); /* of the current device; a device pointer */
 
 __device__ static inline void cr__report_index(cr__fault *f, const char *op, int dim, int64_t index,
                                                int64_t size) {
-  if (atomicCAS(&f->set, 0, 1) == 0) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_INDEX) == 0) {
     f->dim = dim;
     f->index = index;
     f->size = size;
+    f->op = op;
+  }
+}
+__device__ static inline void cr__report_target(cr__fault *f, const char *op, int64_t target,
+                                                int64_t classes) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_TARGET) == 0) {
+    f->index = target;
+    f->size = classes;
+    f->op = op;
+  }
+}
+__device__ static inline void cr__report_probability(cr__fault *f, const char *op, double value) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_PROBABILITY) == 0) {
+    f->value = value;
     f->op = op;
   }
 }
