@@ -4,8 +4,11 @@
 #
 #   make demo | test           the two commands: each installs what is missing, builds, and runs
 #   make all                   build/lib, build/bin
+#   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
+#   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
+#   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make bench                 ours against PyTorch, where python3 has it
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
@@ -99,6 +102,8 @@ SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
 LOOP_SRC   := $(wildcard src/cpu/loops*.c)
 BIND_SRC   := $(wildcard src/binding/*.c)
 RUN_SRC    := $(wildcard src/runner/*.c)
+CUDA_SRC   := $(wildcard cuda/*.cu)
+EMU_SRC    := $(wildcard cuda/emulate/*.cpp)
 LUA_SRC    := $(shell find lua -name '*.lua')
 C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] examples/*.c spec/c/*.c)
 
@@ -209,8 +214,26 @@ $(DIR_$(1))/bin/cresset: $$(RUN_$(1)) $(DIR_$(1))/lib/libcresset.so
 	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) '-Wl,-rpath,$$$$ORIGIN/../lib' -o $$@ $$(RUN_$(1)) \
 	  -L$(DIR_$(1))/lib -lcresset $$(LUA_LIBS) $$(EDIT_LIBS)
 
-.PHONY: build-$(1)
+# CUDA's files as C++, with the headers of cuda/emulate in the place of CUDA's.
+EMU_$(1) := $$(CUDA_SRC:cuda/%.cu=$(DIR_$(1))/obj/cuda/%.o) \
+  $$(EMU_SRC:cuda/%.cpp=$(DIR_$(1))/obj/cuda/%.o)
+EMULATE_$(1) = $$(subst clang,clang++,$$(subst gcc,g++,$$(CC_$(1)))) $$(CXX_BASE) \
+  $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Icuda/emulate $$(INCLUDE) -MMD -MP
+$(DIR_$(1))/obj/cuda/%.o: cuda/%.cu $(DIR_$(1))/flags | $(GEN_STAMP)
+	@mkdir -p $$(@D)
+	$$(call say,emu,$$@)$$(EMULATE_$(1)) -x c++ -c $$< -o $$@
+$(DIR_$(1))/obj/cuda/emulate/%.o: cuda/emulate/%.cpp $(DIR_$(1))/flags
+	@mkdir -p $$(@D)
+	$$(call say,emu,$$@)$$(EMULATE_$(1)) -c $$< -o $$@
+$(DIR_$(1))/lib/libcresset_cuda_emulated.so: $$(EMU_$(1)) $$(CUDA_HELP:%=$(DIR_$(1))/obj/%.o) \
+  cuda/plugin.map
+	@mkdir -p $$(@D)
+	$$(call say,link,$$@)$$(subst clang,clang++,$$(subst gcc,g++,$$(CC_$(1)))) $$(OPT_$(1)) -shared \
+	  $$(PLUGIN_LD:%=-Xlinker %) -o $$@ $$(filter %.o,$$^) $$(LIBS)
+
+.PHONY: build-$(1) build-$(1)-cuda
 build-$(1): $$(OUT_$(1))
+build-$(1)-cuda: build-$(1) $(DIR_$(1))/lib/libcresset_cuda_emulated.so
 -include $$(shell find $(DIR_$(1))/obj -name '*.d' 2>/dev/null)
 endef
 
@@ -223,6 +246,43 @@ $(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 endef
 
 INCLUDE = -Isrc -Ibuild/gen
+
+# ---- CUDA ----------------------------------------------------------------------------------------
+
+# The plug-in shares no symbol with libcresset: it has these helpers of layer 1 to itself.
+CUDA_HELP := dtype shape cpu/iter
+PLUGIN_LD := --version-script=cuda/plugin.map -z nodelete -z defs
+CXX_BASE  := -std=gnu++17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
+  -fno-trapping-math -fwrapv -Wno-unknown-pragmas
+
+NVCC ?= $(firstword $(wildcard $(shell command -v nvcc) /usr/local/cuda/bin/nvcc))
+# Two generations in machine code; later chips compile the PTX.
+NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+  -gencode arch=compute_90,code=compute_90 -Xfatbin -compress-all -Werror all-warnings \
+  -Xcompiler -fPIC,-fvisibility=hidden,-fno-math-errno,-fwrapv,-Wall,-Wno-unknown-pragmas
+CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
+
+# What equals the CPU's to the bit: no contraction of a * b + c here either.
+CUDA_EXACT := create random sample $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
+$(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
+
+.PHONY: cuda
+ifeq ($(NVCC),)
+cuda:
+	@echo "make cuda: no nvcc on the PATH or in /usr/local/cuda/bin; install NVIDIA's CUDA toolkit" \
+	  "or give NVCC=/path/to/nvcc. Everything else works without: make all, make test-cuda." >&2
+	@exit 1
+else
+cuda: build/lib/libcresset_cuda.so
+endif
+build/obj/nvcc/%.o: cuda/%.cu | $(GEN_STAMP)
+	@mkdir -p $(@D)
+	$(call say,nvcc,$@)$(NVCC) $(NVFLAGS) $(INCLUDE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+build/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=build/obj/%.o) cuda/plugin.map
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
+	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
+
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
 # What people (reference.md) and editors (cresset.d.lua) read of the catalogue.
@@ -244,7 +304,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env demo test asan ubsan tsan bench lint clean
+.PHONY: env cuda-check demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -254,19 +314,35 @@ demo: all
 	build/bin/cresset examples/losses.lua
 
 # Threads that wait for work by spinning make the specs ten times slower on a machine that is busy.
-test asan ubsan tsan: export OMP_WAIT_POLICY = passive
+test asan ubsan tsan test-cuda asan-cuda ubsan-cuda: export OMP_WAIT_POLICY = passive
 
-test: all
-	$(call with,release) $(LUA) $(BUSTED) $(SPEC)
+# With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
+EMULATING := $(filter emulate,$(CRESSET_CUDA))
+test: all $(EMULATING:emulate=build-release-cuda)
+	$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(LUA) $(BUSTED) $(SPEC)
+ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
+test-cuda asan-cuda ubsan-cuda: CRESSET_CUDA := emulate
+test-cuda: all build-release-cuda
+	$(call with,release) $(ON_CUDA) $(LUA) $(BUSTED) $(SPEC)
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
 asan: build-asan
 	$(call with,asan) ASAN_OPTIONS=detect_leaks=1 build/asan/bin/cresset $(BUSTED) $(SPEC)
 ubsan: build-ubsan
 	$(call with,ubsan) UBSAN_OPTIONS=print_stacktrace=1 build/ubsan/bin/cresset $(BUSTED) $(SPEC)
+asan-cuda: build-asan-cuda
+	$(call with,asan) $(ON_CUDA) CRESSET_CUDA_CACHE=0 ASAN_OPTIONS=detect_leaks=1 \
+	  build/asan/bin/cresset $(BUSTED) $(SPEC)
+ubsan-cuda: build-ubsan-cuda
+	$(call with,ubsan) $(ON_CUDA) UBSAN_OPTIONS=print_stacktrace=1 \
+	  build/ubsan/bin/cresset $(BUSTED) $(SPEC)
 # Failing every allocation in turn tells nothing of threads, and the sanitizer's own memory explodes.
 tsan: build-tsan
 	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
+
+# For a machine with a CUDA device; OUT names the folder of the table.
+cuda-check:
+	@OUT='$(OUT)' bench/cuda_check.sh
 
 bench: all
 	@$(call with,release) $(LUA) bench/run.lua $(RESULTS)
@@ -292,6 +368,8 @@ install-modules: all
 	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
 	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
 	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
+	if [ -f build/lib/libcresset_cuda.so ]; then \
+	  install -m 755 build/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi
 	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
 
 # The binding lies where Lua looks for modules; hosts link to it under the name beside libcresset.

@@ -2,8 +2,14 @@
 --
 -- A classifier of flowers names one of four: violet, poppy, rose, or an empty meadow. The flower in
 -- front of us is a poppy; how bad is a guess?
+--
+--   cresset examples/losses.lua [--device cuda]
 
 local cr = require "cresset"
+
+local device = "cpu"
+if arg and arg[1] == "--device" then device = assert(arg[2], "--device wants a name, such as cuda") end
+if device ~= "cpu" then cr.cuda.set_device(device) end
 
 local function heading(text) print("\n" .. text .. "\n" .. ("-"):rep(#text)) end
 local function say(name, value) print(("%-28s %.4f"):format(name, value:item())) end
@@ -11,9 +17,9 @@ local function say(name, value) print(("%-28s %.4f"):format(name, value:item()))
 ------------------------------------------------------------------------------------------------------
 heading "Losses"
 
-local target = cr.tensor { 0.0, 1, 0, 0 }
-local unsure = cr.tensor { 0.001, 0.5, 0.1, 0.1 }
-local confident = cr.tensor { 0.001, 0.9, 0.1, 0.1 }
+local target = cr.tensor({ 0.0, 1, 0, 0 }, { device = device })
+local unsure = cr.tensor({ 0.001, 0.5, 0.1, 0.1 }, { device = device })
+local confident = cr.tensor({ 0.001, 0.9, 0.1, 0.1 }, { device = device })
 
 -- The distance, its square, and the logarithm of the certainty given to the right answer. The square
 -- makes most of a far miss; the logarithm grows without bound as the right answer is denied.
@@ -29,9 +35,9 @@ heading "A step, simulated"
 
 -- Training would change the guess and so the loss. Here the change is made by hand: the certainty of
 -- the poppy rises from 0.5 to 0.55.
-local y = cr.tensor({ 0.0, 1, 0, 0 }, { requires_grad = true })
-local before = cr.tensor({ 0.001, 0.5, 0.1, 0.1 }, { requires_grad = true })
-local after = cr.tensor({ 0.001, 0.55, 0.1, 0.1 }, { requires_grad = true })
+local y = cr.tensor({ 0.0, 1, 0, 0 }, { device = device, requires_grad = true })
+local before = cr.tensor({ 0.001, 0.5, 0.1, 0.1 }, { device = device, requires_grad = true })
+local after = cr.tensor({ 0.001, 0.55, 0.1, 0.1 }, { device = device, requires_grad = true })
 
 local loss_before = (y - before):norm() ^ 2
 local loss_after = (y - after):norm() ^ 2

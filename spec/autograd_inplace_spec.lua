@@ -169,7 +169,7 @@ describe("a write in place inside a graph", function()
   end)
 
   it("of a tensor that requires grad into a slice of one that does not", function()
-    local base = cr.zeros({ 3 }, { dtype = "float64" })
+    local base = plain { 0, 0, 0 }
     local x = leaf { 4, 5 }
     base[{ { 1, 2 } }]:copy_(x)
     assert.is_true(base.requires_grad);
@@ -275,7 +275,7 @@ describe("the result of a write in place", function()
   it("must be representable in the tensor's category", function()
     fails(function() cr.tensor({ 1, 2 }):add_(0.5) end, "add_", "int64", "float32")
     fails(function() cr.tensor({ true }):add_(1) end, "add_", "bool", "int64")
-    local narrow = cr.tensor({ 1, 2 }, { dtype = "float16" })
+    local narrow = values.tensor({ 1, 2 }, "float16")
     narrow:add_(plain { 0.5, 0.5 })
     assert.equal("float16", narrow.dtype)
   end)

@@ -52,8 +52,9 @@ describe("the source tour of the README", function()
 
   it("has a line for every source file", function()
     local missing = {}
-    local pipe = assert(io.popen("find src lua examples bench spec -type f "
-      .. "\\( -name '*.[ch]' -o -name '*.lua' -o -name '*.py' \\) ! -path 'spec/oracle/*.lua' | sort"))
+    local pipe = assert(io.popen("find src lua examples bench cuda spec -type f "
+      .. "\\( -name '*.[ch]' -o -name '*.cu*' -o -name '*.cpp' -o -name '*.sh' "
+      .. "-o -name '*.lua' -o -name '*.py' \\) ! -path 'spec/oracle/*.lua' | sort"))
     for path in pipe:lines() do
       local directory, name = path:match "^(.*)/([^/]+)$"
       local named = text:find(path, 1, true) or (text:find(directory .. "/", 1, true) and text:find(name, 1, true))

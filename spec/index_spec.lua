@@ -250,15 +250,15 @@ describe("gradients through indices", function()
 
   it("add up where a position was read twice", function()
     local x = leaf { 1, 2, 3 }
-    x[cr.tensor { 1, 3, 1 }]:sum():backward()
+    x[values.tensor { 1, 3, 1 }]:sum():backward()
     is_values(x.grad, { 2, 0, 1 })
   end)
 
   it("flow to what was written, and not to what was overwritten", function()
     local x, v = leaf { 1, 2, 3 }, leaf { 10, 20 }
     local y = x * 1
-    y[cr.tensor { 3, 1 }] = v;
-    (y * cr.tensor { 1, 2, 3 }):sum():backward()
+    y[values.tensor { 3, 1 }] = v;
+    (y * values.tensor { 1, 2, 3 }):sum():backward()
     is_values(x.grad, { 0, 2, 0 })
     is_values(v.grad, { 3, 1 })
   end)
@@ -266,8 +266,8 @@ describe("gradients through indices", function()
   it("are right to the second order", function()
     cr.gradgradcheck(function(x, v)
       local y = x * x
-      y[cr.tensor { true, false, true }] = v * v
-      return y[{ { 2, 3 } }], y[cr.tensor { 1, 1, 2 }]
+      y[values.tensor { true, false, true }] = v * v
+      return y[{ { 2, 3 } }], y[values.tensor { 1, 1, 2 }]
     end, { leaf { 1, 2, 3 }, leaf { 0.5, 0.25 } })
   end)
 end)

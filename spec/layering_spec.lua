@@ -68,6 +68,31 @@ describe("in the source of the engine", function()
     end)
   end)
 
+  it("CUDA sees views and numbers as the CPU does: of the engine these headers only", function()
+    local shared = set "backend.h reduction.h philox.h scalar.h cpu/iter.h cpu/random.h"
+    local problems = {}
+    for _, path in ipairs(files "cuda -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp'") do
+      for _, include in ipairs(includes(path)) do
+        local engine_path = include.path:match "^%.%./src/(.*)$"
+        local outside = engine_path and not shared[engine_path]
+        if outside or (not engine_path and include.path:find "/") and not include.system then
+          problems[#problems + 1] = path .. " includes " .. include.path
+        end
+      end
+    end
+    assert.same({}, problems)
+  end)
+
+  it("no kernel knows whether it is emulated", function()
+    for _, path in ipairs(files "cuda -maxdepth 1 -name '*.cu*' -o -maxdepth 1 -name '*.h'") do
+      for line in read(path):gmatch "[^\n]+" do
+        local emulated = line:find "^%s*#.*EMULATE" or line:find "^%s*#%s*ifndef%s+__CUDA"
+          or line:find "^%s*#.*!.*__CUDA"
+        assert.is_nil(emulated, path .. ": " .. line)
+      end
+    end
+  end)
+
   it("nothing but the binding and the runner knows Lua", function()
     walk(function(path, include)
       local allowed = folder(path) == "binding" or folder(path) == "runner"
@@ -166,10 +191,12 @@ describe("one fact has one place:", function()
   end)
 end)
 
+local sources = "%s -name '*.[ch]' -o -name '*.lua' -o -name '*.cu*' -o -name '*.cpp'"
+
 describe("a source file", function()
   it("opens with a comment that says what it holds", function()
     local problems = {}
-    for _, path in ipairs(files "src lua examples -name '*.[ch]' -o -name '*.lua'") do
+    for _, path in ipairs(files(sources:format "src lua examples cuda")) do
       local first = read(path):match "^[^\n]*"
       local name = base(path)
       if not first:find(name, 1, true) or not (first:find "^/%*" or first:find "^%-%-") then
@@ -181,7 +208,7 @@ describe("a source file", function()
 
   it("holds no line for later", function()
     local problems = {}
-    for _, path in ipairs(files "src lua examples bench spec -name '*.[ch]' -o -name '*.lua' -o -name '*.py'") do
+    for _, path in ipairs(files(sources:format "src lua examples bench spec cuda" .. " -o -name '*.py'")) do
       for line in read(path):gmatch "[^\n]+" do
         if line:find("TO" .. "DO", 1, true) or line:find("FIX" .. "ME", 1, true) then problems[#problems + 1] = path end
       end

@@ -149,7 +149,7 @@ void cr__small_flush(cr__cache *c) {
   c->small_bytes = 0;
 }
 
-/* ---- Failure injection and the pressure on a collector ---- */
+/* ---- Failure injection ---- */
 
 void cr_memory_fail(int64_t n) {
   cr__cache *c = cr__cache_get();
@@ -157,18 +157,3 @@ void cr_memory_fail(int64_t n) {
 }
 
 int64_t cr_memory_fail_left(void) { return cr__my_cache ? cr__my_cache->fail_in : 0; }
-
-#define PRESSURE_MIN (64 << 20)
-
-bool cr_memory_pressure(void) {
-  const cr__cache *c = cr__my_cache;
-  return c && c->since >= PRESSURE_MIN && c->since >= c->live;
-}
-
-void cr_memory_collected(void) {
-  cr__cache *c = cr__cache_get();
-  cr_memory stats;
-  if (!c || cr_memory_stats(CR_CPU, &stats)) return;
-  c->since = 0;
-  c->live = stats.allocated;
-}

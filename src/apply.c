@@ -355,6 +355,10 @@ int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();
   if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
+  if (b->device) {
+    int code = b->device->enter(k->device & 255, k->v, k->nview);
+    if (CR__UNLIKELY(code)) return code;
+  }
   return b->kernels[id](k);
 }
 

@@ -7,10 +7,13 @@
 #ifndef CR__BACKEND_H
 #define CR__BACKEND_H
 
+#include <stdarg.h>
+
 #include "base.h"
 #include "kernels.h" /* generated: cr__kernel_id, cr__pointwise_id */
 
-#define CR__BACKEND_ABI 1
+/* Part of what a plug-in is checked against: change it with any struct here. */
+#define CR__BACKEND_ABI 2
 #define CR__MAX_VIEWS 8
 #define CR__MAX_INTS (2 * CR_MAX_DIMS + 8)
 
@@ -55,6 +58,57 @@ typedef struct cr__elementwise {
   cr_value k[4]; /* the number parameters of f */
 } cr__elementwise;
 
+/* What a device with streams offers on top; the CPU has none of it. Streams, events and graphs are
+ * the backend's own structs. Functions give 0 or a cr_error with the error set, unless said
+ * otherwise. Waiting ones raise what a kernel has found wrong since the last wait. */
+typedef struct cr__device_ops {
+  int (*count)(int *count);
+  int (*selected)(void); /* the calling thread's device, 0 at first */
+  int (*select)(int ordinal);
+  /* Before a kernel on these views: makes the device the active one; a capture notes the memory. */
+  int (*enter)(int ordinal, const cr__view *views, int n);
+  int (*synchronize)(int ordinal);
+  int (*properties)(int ordinal, cr_cuda_properties *out);
+  int (*memory_stats)(int ordinal, cr_memory *out);
+  void (*memory_reset_peak)(int ordinal);
+  int (*memory_limit)(int ordinal, int64_t bytes);
+  void (*memory_empty_cache)(int ordinal);
+  int64_t (*memory_in_use)(void); /* by tensors, on all devices */
+  void *(*pinned_alloc)(size_t nbytes);
+  void (*pinned_free)(void *p);
+  bool (*is_pinned)(const void *p);
+  /* Queued, where the host's memory is pinned: it must stay until the stream has passed. */
+  int (*copy_from_pinned)(int ordinal, void *device, const void *host, size_t nbytes);
+  int (*copy_to_pinned)(int ordinal, void *host, const void *device, size_t nbytes);
+  int (*copy_peer)(int to_ordinal, void *to, int from_ordinal, const void *from, size_t nbytes);
+  cr_stream *(*stream_new)(int ordinal, bool high_priority);
+  cr_stream *(*stream_current)(int ordinal); /* returns a reference */
+  int (*stream_select)(cr_stream *s);        /* for the calling thread, with its device */
+  int (*stream_ordinal)(const cr_stream *s);
+  uint64_t (*stream_id)(const cr_stream *s);
+  cr_stream *(*stream_retain)(cr_stream *s);
+  void (*stream_release)(cr_stream *s);
+  int (*stream_synchronize)(cr_stream *s);
+  int (*stream_query)(cr_stream *s, bool *done);
+  int (*stream_wait)(cr_stream *s, cr_event *e);
+  int (*stream_record)(cr_stream *s, int ordinal, void *p); /* p is in use there as well */
+  cr_event *(*event_new)(bool timing);
+  void (*event_free)(cr_event *e);
+  int (*event_record)(cr_event *e, cr_stream *s);
+  int (*event_query)(cr_event *e, bool *done);
+  int (*event_synchronize)(cr_event *e);
+  int (*event_elapsed)(cr_event *from, cr_event *to, double *milliseconds);
+  int (*graph_begin)(void);
+  cr_graph *(*graph_end)(bool keep); /* without keep: gives the capture up and returns NULL */
+  bool (*graph_capturing)(void);
+  int (*graph_launch)(cr_graph *g);
+  void (*graph_free)(cr_graph *g);
+  /* Whether float32 products may round their factors to TF32: faster, with 10 bits of precision. */
+  void (*set_tf32)(bool on);
+  bool (*tf32)(void);
+  const char *(*gemm_name)(void); /* what multiplies matrices: "cuBLASLt 13.0.0", or "built in" */
+} cr__device_ops;
+
 typedef struct cr__backend {
   uint32_t abi; /* CR__BACKEND_ABI */
   const char *name;
@@ -65,10 +119,27 @@ typedef struct cr__backend {
   int (*elementwise)(const cr__elementwise *e);
   bool (*has_loop)(int pointwise, int dtype);
   const cr__kernel *kernels; /* indexed by cr__kernel_id */
+  const cr__device_ops *device; /* NULL: work is done when a call returns */
 } cr__backend;
+
+/* What the engine gives a plug-in, which shares no symbol with it. `build` names the catalogue that
+ * both were made from: ids mean the same only if it is equal. */
+typedef struct cr__host {
+  uint32_t abi;
+  const char *build;
+  int (*fail)(cr_error code, const char *format, va_list args);
+  cr_error (*error_code)(void);
+  bool (*injected)(void);           /* true: this allocation is to fail */
+  void (*allocated)(int64_t bytes); /* counts towards the next garbage collection */
+} cr__host;
+/* The type of cr__backend_open, the one symbol of a plug-in: gives the backend; NULL with the error set, or, if the plug-in was
+ * made for another engine, without. */
+typedef const cr__backend *(*cr__backend_opener)(const cr__host *host);
 
 /* ---- device.c ---- */
 const cr__backend *cr__backend_of(cr_device device); /* NULL with the error set */
+const cr__device_ops *cr__device_ops_of(cr_device device); /* of CUDA; NULL with the error set */
+const cr__backend *cr__cuda_loaded(void); /* NULL without an error if nobody has used it yet */
 
 extern const cr__backend cr__cpu_backend; /* cpu/cpu.c */
 

@@ -24,7 +24,9 @@ int cr__fail_absent(const char *op, const char *param) __attribute__((cold));
 void cr__warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 /* Nonzero (with the error set) when the host has interrupted or a deadline has passed. */
 int cr__interrupted(void);
+#ifndef __cplusplus
 extern _Atomic int cr__interrupt_flags; /* nonzero: cr__interrupted() has something to look at */
+#endif
 
 /* ---- alloc.c ---- */
 

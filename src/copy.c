@@ -48,27 +48,27 @@ static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
   return cr__launch_run(&k, CR__K_copy);
 }
 
-/* Moves the bytes of two contiguous tensors of one dtype between the host and a device. */
+/* Moves the bytes of a contiguous tensor to another one of its shape and dtype elsewhere. */
 static int transfer(cr_tensor *dst, cr_tensor *src) {
-  cr_device device = dst->storage->device != CR_CPU ? dst->storage->device : src->storage->device;
-  const cr__backend *backend = cr__backend_of(device);
+  cr_device to = dst->storage->device, from = src->storage->device;
+  const cr__backend *backend = cr__backend_of(to != CR_CPU ? to : from);
   if (!backend) return cr_error_code();
   size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
-  if (device == dst->storage->device)
-    return backend->copy_from_host(device & 255, cr__data(dst), cr__data(src), nbytes);
-  return backend->copy_to_host(device & 255, cr__data(dst), cr__data(src), nbytes);
+  char *target = cr__data(dst), *source = cr__data(src);
+  if (from == CR_CPU) return backend->copy_from_host(to & 255, target, source, nbytes);
+  if (to == CR_CPU) return backend->copy_to_host(from & 255, target, source, nbytes);
+  return backend->device->copy_peer(to & 255, target, from & 255, source, nbytes);
 }
 
 /* Between devices only contiguous bytes travel: what is not so is brought into order before or
- * after, on the side where it lies; between two devices they pass through the host. */
+ * after, on the side where it lies. Conversion waits for the target. */
 static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
   cr_tensor *from = src->flags & CR__CONTIGUOUS ? cr_retain(src) : cr__snapshot(op, src);
   if (!from) return cr_error_code();
   cr_dtype dtype = (cr_dtype)src->dtype;
-  bool two_devices = dst->storage->device != CR_CPU && src->storage->device != CR_CPU;
-  bool direct = !two_devices && dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
-  cr_device landing = two_devices ? CR_CPU : dst->storage->device;
-  cr_tensor *to = direct ? cr_retain(dst) : cr__new(op, dtype, landing, src->ndim, cr__sizes(src));
+  bool direct = dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
+  cr_tensor *to = direct ? cr_retain(dst)
+                         : cr__new(op, dtype, dst->storage->device, src->ndim, cr__sizes(src));
   int code = to ? transfer(to, from) : (int)cr_error_code();
   if (!code && !direct) code = cr__copy(op, dst, to);
   cr_release(from);

@@ -81,7 +81,8 @@ CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 typedef int32_t cr_device;
 #define CR_CPU 0
 #define CR_CUDA 256
-CR_API int cr_device_parse(const char *name, cr_device *device);      /* "cpu", "cuda", "cuda:1" */
+/* "cpu", "cuda" (the calling thread's, see CUDA below), "cuda:1". */
+CR_API int cr_device_parse(const char *name, cr_device *device);
 CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
 
 /* ---- Errors ------------------------------------------------------------------------------ */
@@ -433,6 +434,64 @@ CR_API int cr_num_threads(void);
 /* What multiplies large float32 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
  * libcresset_dnnl.so is missing. Looks for it if nothing has yet. */
 CR_API const char *cr_gemm_name(void);
+
+/* ---- CUDA -------------------------------------------------------------------------------- */
+
+/* The first use of "cuda" loads the plug-in libcresset_cuda.so from beside this library (or what the
+ * environment variable CRESSET_CUDA names: a path, or "emulate" for the emulated device). Devices
+ * have ordinals from 0; -1 means the calling thread's. Work is queued on the thread's current stream
+ * of its device; what gives elements or numbers to the host waits for it, and raises what kernels
+ * have found wrong (an index out of range) since the last wait. */
+CR_API bool cr_cuda_available(void);   /* never an error */
+CR_API int cr_cuda_count(int *count);  /* 0 with an error that says why there is none */
+CR_API int cr_cuda_current(void);      /* the calling thread's device; -1 with the error set */
+CR_API int cr_cuda_select(int ordinal); /* for the calling thread: what "cuda" means */
+CR_API int cr_cuda_synchronize(int ordinal);
+
+typedef struct cr_cuda_properties {
+  char name[128];
+  int major, minor; /* compute capability */
+  int multiprocessors;
+  int driver, runtime; /* versions, as 13000 for 13.0 */
+  int64_t total_memory, free_memory;
+} cr_cuda_properties;
+CR_API int cr_cuda_properties_of(int ordinal, cr_cuda_properties *out);
+
+/* Memory that a tensor leaves may be used again by the stream that it was made on. Where another
+ * stream works with it, say so with cr_stream_record. */
+typedef struct cr_stream cr_stream;
+typedef struct cr_event cr_event;
+typedef struct cr_graph cr_graph;
+CR_API cr_stream *cr_stream_new(int ordinal, bool high_priority); /* returns a reference */
+CR_API cr_stream *cr_stream_current(int ordinal);                 /* returns a reference */
+CR_API int cr_stream_select(cr_stream *s); /* for the calling thread, and its device with it */
+CR_API cr_device cr_stream_device(const cr_stream *s);
+CR_API uint64_t cr_stream_id(const cr_stream *s); /* equal for references to one stream */
+CR_API cr_stream *cr_stream_retain(cr_stream *s);
+CR_API void cr_stream_release(cr_stream *s);
+CR_API int cr_stream_synchronize(cr_stream *s);
+CR_API int cr_stream_query(cr_stream *s, bool *done);
+CR_API int cr_stream_wait(cr_stream *s, cr_event *e); /* later work on s waits for e */
+CR_API int cr_stream_record(cr_stream *s, cr_tensor *t);
+CR_API cr_event *cr_event_new(bool timing);
+CR_API void cr_event_free(cr_event *e);
+CR_API int cr_event_record(cr_event *e, cr_stream *s); /* NULL: the current one */
+CR_API int cr_event_query(cr_event *e, bool *done);
+CR_API int cr_event_synchronize(cr_event *e);
+CR_API int cr_event_elapsed(cr_event *from, cr_event *to, double *milliseconds);
+
+/* Between the two the calling thread's work is kept instead of done; cr_graph_launch does all of it
+ * with one call, on the memory of the tensors that took part. cr_graph_end returns NULL with the
+ * error set if something cannot be captured. */
+CR_API int cr_graph_begin(void);
+CR_API cr_graph *cr_graph_end(void);
+CR_API void cr_graph_abandon(void); /* ends a capture that failed */
+CR_API int cr_graph_launch(cr_graph *g);
+CR_API void cr_graph_free(cr_graph *g);
+
+/* Returns a copy of t in page-locked CPU memory, from and to which devices copy on their own. */
+CR_API cr_tensor *cr_pin(cr_tensor *t);
+CR_API bool cr_is_pinned(const cr_tensor *t);
 
 /* ---- Lua (in the binding, cresset/core.so; these need Lua 5.4) ------------------------------ */
 

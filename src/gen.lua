@@ -9,6 +9,8 @@
 --   api.c            the bodies of the public prototypes
 --   pointwise.inc    CR__LOOP(op, suffix, inputs, numbers, result, expression) per compute dtype
 --   cpu_table.inc    the CPU's kernels, by id
+--   cuda_table.inc   CUDA's kernels, by id
+--   catalogue_id.h   CR__CATALOGUE: equal for an engine and a plug-in that fit together
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = here .. "/?.lua;" .. package.path
@@ -80,6 +82,24 @@ local function write_ids()
   for _, k in ipairs(kernels) do h[#h + 1] = ("    [CR__K_%s] = cr__cpu_%s,"):format(k, k) end
   h[#h + 1] = "};"
   write("cpu_table.inc", h)
+
+  local names = {}
+  for _, k in ipairs(kernels) do names[#names + 1] = k end
+  for _, e in ipairs(entries) do
+    if e.pointwise then names[#names + 1] = e.name end
+  end
+  local sum = 5381
+  for c in table.concat(names, " "):gmatch(".") do sum = (sum * 33 ~ c:byte()) & 0xffffffff end
+  h = header("What an engine and a plug-in must agree on.")
+  h[#h + 1] = ('#define CR__CATALOGUE "%d.%08x"'):format(#names, sum)
+  write("catalogue_id.h", h)
+
+  h = header("CUDA's kernels.")
+  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" __attribute__((weak)) int cr__cuda_%s(cr__launch *k);'):format(k) end
+  h[#h + 1] = "static const cr__kernel cuda_kernels[CR__K_COUNT + 1] = {"
+  for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k) end
+  h[#h + 1] = "    NULL};"
+  write("cuda_table.inc", h)
 end
 
 -- ---- Pointwise expressions --------------------------------------------------------------------

@@ -212,10 +212,18 @@ void cr__host_free(void *p, size_t nbytes) {
 
 /* ---- The public section ---- */
 
+static const cr__device_ops *device_ops(cr_device device, bool *known) {
+  const cr__device_ops *ops = device == CR_CPU ? NULL : cr__device_ops_of(device);
+  *known = ops || device == CR_CPU;
+  return ops;
+}
+
 int cr_memory_stats(cr_device device, cr_memory *out) {
   *out = (cr_memory){0};
-  const cr__backend *b = cr__backend_of(device);
-  if (!b) return cr_error_code();
+  bool known;
+  const cr__device_ops *ops = device_ops(device, &known);
+  if (!known) return cr_error_code();
+  if (ops) return ops->memory_stats(device & 255, out);
   out->allocated = allocated;
   out->peak = peak;
   out->reserved = reserved + cr__small_held;
@@ -226,22 +234,47 @@ int cr_memory_stats(cr_device device, cr_memory *out) {
 
 void cr_memory_reset_peak(cr_device device) {
   if (device == CR_CPU) peak = allocated;
+  else if (cr__cuda_loaded()) cr__cuda_loaded()->device->memory_reset_peak(device & 255);
 }
 
 int cr_memory_limit(cr_device device, int64_t bytes) {
-  if (!cr__backend_of(device)) return cr_error_code();
+  bool known;
+  const cr__device_ops *ops = device_ops(device, &known);
+  if (!known) return cr_error_code();
   if (bytes < 0)
     return cr__fail(CR_E_ARGUMENT, "memory.limit: %lld bytes is negative; 0 lifts the limit",
                     (long long)bytes);
+  if (ops) return ops->memory_limit(device & 255, bytes);
   limit = bytes;
   return CR_E_OK;
 }
 
 void cr_memory_empty_cache(cr_device device) {
-  if (device != CR_CPU) return;
+  if (device != CR_CPU) {
+    if (cr__cuda_loaded()) cr__cuda_loaded()->device->memory_empty_cache(device & 255);
+    return;
+  }
   if (cr__my_cache) {
     cr__small_flush(cr__my_cache);
     cr__data_flush(cr__my_cache);
   }
   trim(0);
+}
+
+/* ---- The pressure on a collector ---- */
+
+#define PRESSURE_MIN (64 << 20)
+
+bool cr_memory_pressure(void) {
+  const cr__cache *c = cr__my_cache;
+  return c && c->since >= PRESSURE_MIN && c->since >= c->live;
+}
+
+void cr_memory_collected(void) {
+  cr__cache *c = cr__cache_get();
+  cr_memory stats;
+  if (!c || cr_memory_stats(CR_CPU, &stats)) return;
+  c->since = 0;
+  c->live = stats.allocated;
+  if (cr__cuda_loaded()) c->live += cr__cuda_loaded()->device->memory_in_use();
 }

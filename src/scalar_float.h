@@ -49,7 +49,7 @@ CR__SCALAR T F(isinf)(T x) { return M(fabs)(x) == (T)INFINITY; }
 CR__SCALAR T F(isposinf)(T x) { return x == (T)INFINITY; }
 CR__SCALAR T F(isneginf)(T x) { return x == -(T)INFINITY; }
 CR__SCALAR T F(isfinite)(T x) { return M(fabs)(x) < (T)INFINITY; }
-CR__SCALAR T F(signbit)(T x) { return M(copysign)(1, x) < 0; }
+CR__SCALAR T F(signbit)(T x) { return M(copysign)((T)1, x) < 0; }
 
 /* NaN wins in maximum and minimum, and loses in fmax and fmin. */
 CR__SCALAR T F(maximum)(T x, T y) { return ((x != x) | (x > y)) ? x : y; }
@@ -73,12 +73,12 @@ CR__SCALAR T F(floor_div)(T x, T y) {
   q = ((r != 0) & ((r < 0) != (y < 0))) ? q - 1 : q;
   T whole = M(floor)(q);
   whole = q - whole > (T)0.5 ? whole + 1 : whole;
-  return y == 0 ? x / y : q != 0 ? whole : M(copysign)(0, x / y);
+  return y == 0 ? x / y : q != 0 ? whole : M(copysign)((T)0, x / y);
 }
 
 /* Rounds to a number of decimals. */
 CR__SCALAR T F(round_to)(T x, T decimals) {
-  T scale = M(pow)(10, M(fabs)(decimals));
+  T scale = M(pow)((T)10, M(fabs)(decimals));
   return decimals < 0 ? M(rint)(x / scale) * scale : M(rint)(x * scale) / scale;
 }
 

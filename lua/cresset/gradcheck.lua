@@ -165,7 +165,7 @@ local function analytical_jacobians(name, y, inputs, places)
   local jacobians = {}
   for i = 1, #places do jacobians[i] = {} end
   for row = 1, y:numel() do
-    local v = cr.zeros(y:numel(), { dtype = y.dtype })
+    local v = cr.zeros(y:numel(), { dtype = y.dtype, device = y.device })
     v[row] = 1
     local gs = vector_jacobian(name, y, inputs, places, v:view(y.shape))
     for i, place in ipairs(places) do
@@ -236,7 +236,7 @@ end
 -- ---- Fast mode: one random direction per input and output -----------------------------------------
 
 local function direction(x)
-  local u = cr.rand(x.shape, { dtype = "float64" })
+  local u = cr.rand(x.shape, { dtype = "float64", device = x.device })
   local norm = u:reshape(-1):pow(2):sum():sqrt():item()
   return norm > 0 and u / norm or u
 end

@@ -33,7 +33,23 @@ local by_hand = {
   type = { "x:type(dtype)", "Without an argument the name of the dtype; else as x:to(dtype)." },
   type_as = { "x:type_as(other)", "x in the dtype and on the device of another tensor." },
   cpu = { "x:cpu()", 'As x:to("cpu").' },
-  cuda = { "x:cuda()", 'As x:to("cuda").' },
+  cuda = { "x:cuda(); cr.cuda.is_available(), device_count(), set_device(device), current_device(), "
+    .. "get_device_name(device), get_device_properties(device), synchronize(device), Stream(), current_stream(device), "
+    .. "stream(s, f, ...), Event(), graph(f), memory_stats(device), empty_cache(device), reset_peak(device)",
+    'x:cuda() is x:to("cuda"). The table chooses devices ("cuda:1", or their numbers from 0), makes what the '
+    .. "entries Stream, Event and graph tell of, and counts memory." },
+  Stream = { "cr.cuda.Stream { device =, high_priority = }",
+    "A queue of work: s:synchronize() waits for it, s:query() asks whether it is done, s:device() names the device. "
+    .. "cr.cuda.stream(s, f, ...) calls f with its work on s; local _ <close> = cr.cuda.stream(s) covers a scope." },
+  Event = { "cr.cuda.Event { timing = true }",
+    "A mark in a stream: e:record(s), e:wait(s) (later work on s waits), e:synchronize(), e:query(), and "
+    .. "e:elapsed(later) in milliseconds. Without s the current stream is meant." },
+  graph = { "cr.cuda.graph(f)",
+    "Calls f once and keeps its work; the returned step() does all of it again with one call, on what the tensors "
+    .. "hold by then, and returns f's tensors with their new contents. f may not wait for the device." },
+  pin_memory = { "x:pin_memory()", "A copy in page-locked memory, from and to which devices copy on their own." },
+  is_pinned = { "x:is_pinned()", "Whether x lies in page-locked memory." },
+  record_stream = { "x:record_stream(s)", "Says that the stream s works with x's memory too." },
   backward = { "x:backward { gradient =, retain_graph =, create_graph =, inputs = }",
     "Adds the gradients of x by every leaf it depends on to the leaves' grad." },
   grad = { "cr.grad(outputs, inputs, { grad_outputs =, retain_graph =, create_graph =, allow_unused = })",
@@ -58,7 +74,8 @@ local by_hand = {
   set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
   gemm_name = { "cr.gemm_name()", "What multiplies large float32 matrices on the CPU: oneDNN, or what is built in." },
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
-  memory = { "cr.memory.stats(device), limit(bytes), empty_cache(), reset_peak()", "Bytes that tensors take." },
+  memory = { "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device)",
+    "Bytes that tensors take; of the CPU unless a device is named." },
   set_deadline = { "cr.set_deadline(seconds)", "Calls fail once so many seconds have passed; 0 lifts it." },
   set_warning_handler = { "cr.set_warning_handler(f)", "f(sentence) instead of Lua's warn; nil takes it back." },
   detect_anomaly = { "local _ <close> = cr.detect_anomaly { check_nan = }, or cr.detect_anomaly(f, ...)",

@@ -7,16 +7,6 @@ local cr = require "cresset.core"
 
 cr.pi, cr.inf, cr.nan = math.pi, math.huge, -(0 / 0)
 
--- Devices other than the CPU come as plug-ins; this one has none.
-cr.cuda = {
-  is_available = function() return false end,
-  device_count = function() return 0 end,
-  set_device = function(device)
-    error(("cuda.set_device: cannot use device %s: this build of Cresset has no CUDA backend")
-      :format(tostring(device)), 2)
-  end,
-}
-
 -- Functions by the file (and the field there) that defines them.
 local lazy = {
   gradcheck = { "cresset.gradcheck", "gradcheck" },

@@ -15,7 +15,7 @@ end
 local function sliced(t)
   local shape = {}
   for d, size in ipairs(t.shape) do shape[d] = 2 * size + 2 end
-  local big = cr.full(shape, t.dtype == "bool" and true or 77, { dtype = t.dtype })
+  local big = cr.full(shape, t.dtype == "bool" and true or 77, { dtype = t.dtype, device = t.device })
   local view = big
   for d, size in ipairs(t.shape) do
     view = view:slice(d, 2, 2 * size + 1, 2)

@@ -10,6 +10,9 @@ local M = {}
 
 local floor = math.floor
 
+-- Where the specs' tensors are made: CRESSET_SPEC_DEVICE=cuda runs what uses them on another device.
+M.device = os.getenv "CRESSET_SPEC_DEVICE" or "cpu"
+
 M.floats = { "float64", "float32", "float16", "bfloat16" }
 M.integers = { "int64", "int32", "int16", "int8", "uint8" }
 M.dtypes = { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool" }
@@ -30,8 +33,8 @@ end
 
 -- A tensor of the dtype and shape from a flat list of numbers or booleans.
 function M.from_list(list, shape, dtype)
-  if #list == 0 then return cr.zeros(shape, { dtype = dtype }) end
-  return cr.tensor(list, { dtype = dtype }):reshape(shape)
+  if #list == 0 then return cr.zeros(shape, { dtype = dtype, device = M.device }) end
+  return cr.tensor(list, { dtype = dtype, device = M.device }):reshape(shape)
 end
 
 -- The generated tensor that oracle/record.py calls T.
@@ -147,10 +150,13 @@ function M.assert_same(a, b, rtol, atol)
 end
 
 -- A float64 leaf that requires grad, from a number or nested tables.
-function M.leaf(v) return cr.tensor(v, { dtype = "float64", requires_grad = true }) end
+function M.leaf(v) return cr.tensor(v, { dtype = "float64", device = M.device, requires_grad = true }) end
+
+-- A tensor of the dtype that its contents ask for, or of another.
+function M.tensor(v, dtype) return cr.tensor(v, { dtype = dtype, device = M.device }) end
 
 -- A float64 tensor outside every graph.
-function M.plain(v) return cr.tensor(v, { dtype = "float64" }) end
+function M.plain(v) return cr.tensor(v, { dtype = "float64", device = M.device }) end
 
 -- Calls f and returns the message of the error that it must raise, without position.
 function M.message_of(f, ...)

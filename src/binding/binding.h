@@ -99,7 +99,8 @@ static inline void cr__lua_after(lua_State *L) {
 /* After a failed core call: true (once garbage and caches are gone and the error is cleared) if it
  * ran out of memory and is worth one retry. False while cr.debug.fail_alloc() is in force. */
 bool cr__lua_retry(lua_State *L);
-void cr__lua_open_memory(lua_State *L); /* module table on top: memory, debug */
+void cr__lua_open_memory(lua_State *L);                 /* module table on top: memory, debug */
+int cr__lua_push_stats(lua_State *L, cr_device device); /* pushes one table; raises */
 
 /* ---- Arguments (args.c) ---- */
 
@@ -184,6 +185,7 @@ void cr__lua_open_mode(lua_State *L);     /* mode.c: no_grad ..., detect_anomaly
 void cr__lua_open_node(lua_State *L);     /* node.c: the metatable of nodes */
 void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_tensors_hooks */
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
+void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
 
 void cr__lua_metatable(lua_State *L);  /* pushes the metatable of tensors */
 int cr__lua_index_read(lua_State *L);  /* index.c: x[k] where k is no field: self, k on the stack */

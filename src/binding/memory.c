@@ -28,9 +28,9 @@ static cr_device device_at(lua_State *L, int index, const char *op) {
   return lua_isnoneornil(L, index) ? CR_CPU : cr__lua_device_arg(L, index, op, "device");
 }
 
-static int stats(lua_State *L) {
+int cr__lua_push_stats(lua_State *L, cr_device device) {
   cr_memory m;
-  if (cr_memory_stats(device_at(L, 1, "memory.stats"), &m)) return cr__lua_raise(L, NULL);
+  if (cr_memory_stats(device, &m)) return cr__lua_raise(L, NULL);
   const struct {
     const char *name;
     int64_t value;
@@ -44,6 +44,8 @@ static int stats(lua_State *L) {
   }
   return 1;
 }
+
+static int stats(lua_State *L) { return cr__lua_push_stats(L, device_at(L, 1, "memory.stats")); }
 
 static int limit(lua_State *L) {
   int64_t bytes = cr__lua_int_arg(L, 1, "memory.limit", "bytes");

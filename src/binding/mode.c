@@ -38,9 +38,7 @@ static guard *new_guard(lua_State *L) {
   return g;
 }
 
-/* Calls the function at index, behind which are its arguments, under the guard on top. What `enter`
- * does comes between, so that the guard is closed whatever happens. No yield can leave it. */
-static int call_under(lua_State *L, int index, void (*enter)(void *how), void *how) {
+int cr__lua_call_under(lua_State *L, int index, void (*enter)(void *how), void *how) {
   lua_insert(L, index);
   lua_toclose(L, index);
   enter(how);
@@ -61,7 +59,7 @@ static int enter_mode(lua_State *L, const char *op, void (*enter)(void *how), vo
                          "`local _ <close> = cr.%s()`, got %s",
                          op, op, cr__lua_describe(L, 1));
   new_guard(L);
-  return call_under(L, 1, enter, how);
+  return cr__lua_call_under(L, 1, enter, how);
 }
 
 /* ---- Gradients and inference ---- */
@@ -270,7 +268,7 @@ static int saved_tensors_hooks(lua_State *L) {
     lua_rawseti(L, -2, i);
   }
   push_hooks(L, g);
-  return calls ? call_under(L, 3, enter_nothing, NULL) : 1;
+  return calls ? cr__lua_call_under(L, 3, enter_nothing, NULL) : 1;
 }
 
 /* ---- The module's part ---- */

@@ -46,38 +46,6 @@ int cr__run_reshape_copy(const cr_op *op, const cr_value *args, cr_tensor **out,
   return cr__give_if(code, copy, out);
 }
 
-/* ---- Between devices -------------------------------------------------------------------------- */
-
-/* Moves the bytes of a contiguous tensor to another one of its shape and dtype elsewhere. */
-static int move_bytes(cr_tensor *dst, cr_tensor *src) {
-  size_t nbytes = (size_t)src->numel * cr__size_of((cr_dtype)src->dtype);
-  cr_device from = src->storage->device, to = dst->storage->device;
-  const cr__backend *source = cr__backend_of(from), *target = cr__backend_of(to);
-  if (!source || !target) return (int)cr_error_code();
-  if (to == CR_CPU) return source->copy_to_host(from & 255, cr__data(dst), cr__data(src), nbytes);
-  if (from == CR_CPU) return target->copy_from_host(to & 255, cr__data(dst), cr__data(src), nbytes);
-  void *host = cr__host_alloc(nbytes);
-  if (!host) return (int)cr_error_code();
-  int code = source->copy_to_host(from & 255, host, cr__data(src), nbytes);
-  if (!code) code = target->copy_from_host(to & 255, cr__data(dst), host, nbytes);
-  cr__host_free(host, nbytes);
-  return code;
-}
-
-/* dst = src with conversion; shapes are equal, devices may differ. */
-static int copy_anywhere(const char *op, cr_tensor *dst, cr_tensor *src) {
-  if (dst->storage->device == src->storage->device) return cr__copy(op, dst, src);
-  bool ready = (src->flags & CR__CONTIGUOUS) && src->dtype == dst->dtype;
-  bool direct = (dst->flags & CR__CONTIGUOUS) != 0;
-  cr_tensor *from = ready ? cr_retain(src) : cr__copy_of(op, src, (cr_dtype)dst->dtype);
-  cr_tensor *to = direct ? cr_retain(dst) : cr__new_like(op, dst, (cr_dtype)dst->dtype);
-  int code = from && to ? move_bytes(to, from) : (int)cr_error_code();
-  if (!code && !direct) code = cr__copy(op, dst, to);
-  cr_release(from);
-  cr_release(to);
-  return code;
-}
-
 int cr__run_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
@@ -87,7 +55,7 @@ int cr__run_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout
   if (stays && dtype == (cr_dtype)t->dtype && !args[3].u.i) return cr__give(cr_retain(t), out);
   cr_tensor *copy = stays ? cr__new_strided_like(op->name, t, dtype)
                           : cr__new(op->name, dtype, device, t->ndim, cr__sizes(t));
-  return cr__give_if(copy ? copy_anywhere(op->name, copy, t) : (int)cr_error_code(), copy, out);
+  return cr__give_if(copy ? cr__copy(op->name, copy, t) : (int)cr_error_code(), copy, out);
 }
 
 /* ---- Writes -------------------------------------------------------------------------------------- */
@@ -97,7 +65,7 @@ int cr__run_copy_(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   cr_tensor *self = args[0].u.t;
   cr_tensor *src = cr__apart(op->name, args[1].u.t, self);
   cr_tensor *wide = cr__broadcast_view(op->name, src, "src", self->ndim, cr__sizes(self));
-  int code = wide ? copy_anywhere(op->name, self, wide) : (int)cr_error_code();
+  int code = wide ? cr__copy(op->name, self, wide) : (int)cr_error_code();
   cr_release(src);
   cr_release(wide);
   return code;

@@ -1,0 +1,493 @@
+/* cuda/allocator.cu: device memory: cached blocks, by device and stream, and what they add up to.
+ *
+ * Holds true: sizes are multiples of 512 bytes. Up to 1 MiB come from segments of 2 MiB, less than 10
+ * MiB from segments of 20 MiB, more lie in one of their own. A freed block joins its free neighbours
+ * and serves its own stream again at once, as a stream keeps its order; a block that another stream
+ * was told to use waits for that stream. The memory of a graph (an arena) serves only that graph.
+ * CRESSET_CUDA_CACHE=0 turns the cache off, so that memcheck sees every access beyond a tensor. */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mutex>
+
+namespace {
+
+enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8, MAX_USES = 4 };
+const size_t SMALL = (size_t)1 << 20, SMALL_SEGMENT = (size_t)2 << 20;
+const size_t LARGE = (size_t)10 << 20, LARGE_SEGMENT = (size_t)20 << 20;
+
+struct segment;
+struct pool;
+struct block {
+  char *p;
+  size_t size;
+  uint64_t serial; /* of this use; 0: free */
+  segment *in;
+  block *before, *after;       /* neighbours in memory */
+  block *free_before, *free_after; /* in the bin */
+  block *hash_next;
+  cr_stream *uses[MAX_USES]; /* streams, besides its own, that work with it */
+  cudaEvent_t events[MAX_USES];
+  int nuse;
+};
+struct segment {
+  segment *next;
+  pool *home;
+  char *p;
+  size_t size;
+  block *first;
+};
+struct pool {
+  pool *next;
+  cudaStream_t stream;
+  cr__arena *arena;
+  bool small;
+  uint64_t filled[NBIN / 64]; /* a bit per bin that holds something */
+  block *bins[NBIN];
+};
+struct device {
+  std::mutex lock;
+  pool *pools;
+  segment *segments;
+  block *buckets[NBUCKET]; /* blocks in use, by address */
+  block *pending;          /* freed ones that other streams still work with */
+  uint64_t serial;
+  cr_memory stats;
+};
+device devices[CR__MAX_DEVICES];
+thread_local cr__arena *my_arena;
+
+bool caching() {
+  static const bool on = [] {
+    const char *text = getenv("CRESSET_CUDA_CACHE");
+    return !text || strcmp(text, "0") != 0;
+  }();
+  return on;
+}
+
+} // namespace
+
+struct cr__arena {
+  int ordinal;
+  bool dead; /* its graph is gone: what tensors give back goes back to the device */
+};
+
+namespace {
+
+/* ---- Bins: eight per power of two ---- */
+
+int bin_of(size_t size) {
+  uint64_t units = size / GRAIN;
+  if (units < 16) return (int)units;
+  int top = 63 - __builtin_clzll(units);
+  int bin = (top - 4) * 8 + 16 + (int)(units >> (top - 3) & 7);
+  return bin < NBIN ? bin : NBIN - 1;
+}
+
+void bin_add(block *b) {
+  pool *home = b->in->home;
+  int k = bin_of(b->size);
+  b->free_before = NULL;
+  b->free_after = home->bins[k];
+  if (b->free_after) b->free_after->free_before = b;
+  home->bins[k] = b;
+  home->filled[k / 64] |= (uint64_t)1 << k % 64;
+}
+
+void bin_remove(block *b) {
+  pool *home = b->in->home;
+  int k = bin_of(b->size);
+  if (b->free_before) b->free_before->free_after = b->free_after;
+  else home->bins[k] = b->free_after;
+  if (b->free_after) b->free_after->free_before = b->free_before;
+  if (!home->bins[k]) home->filled[k / 64] &= ~((uint64_t)1 << k % 64);
+}
+
+/* A free block of at least `size`: of its own bin one of the first few, else the next bin's first. */
+block *bin_find(pool *home, size_t size) {
+  int k = bin_of(size), looks = k == NBIN - 1 ? 1 << 30 : LOOKS;
+  for (block *b = home->bins[k]; b && looks-- > 0; b = b->free_after)
+    if (b->size >= size) return b;
+  for (int word = (k + 1) / 64; word < NBIN / 64; word++) {
+    uint64_t bits = home->filled[word];
+    if (word == (k + 1) / 64) bits &= ~(uint64_t)0 << (k + 1) % 64;
+    if (bits) return home->bins[word * 64 + __builtin_ctzll(bits)];
+  }
+  return NULL;
+}
+
+/* ---- Blocks in use, by address ---- */
+
+block **bucket(device *d, const void *p) {
+  uint64_t h = (uint64_t)(uintptr_t)p / GRAIN * 0x9e3779b97f4a7c15u;
+  return &d->buckets[h >> 50];
+}
+
+block *used_take(device *d, const void *p) {
+  for (block **link = bucket(d, p); *link; link = &(*link)->hash_next) {
+    block *b = *link;
+    if (b->p != p) continue;
+    *link = b->hash_next;
+    return b;
+  }
+  return NULL;
+}
+
+void used_add(device *d, block *b) {
+  block **first = bucket(d, b->p);
+  b->serial = ++d->serial;
+  b->hash_next = *first;
+  *first = b;
+}
+
+/* ---- Segments ---- */
+
+pool *pool_of(device *d, cudaStream_t stream, cr__arena *arena, bool small) {
+  for (pool *p = d->pools; p; p = p->next)
+    if (p->stream == stream && p->arena == arena && p->small == small) return p;
+  pool *p = (pool *)calloc(1, sizeof *p);
+  if (!p) return NULL;
+  p->stream = stream;
+  p->arena = arena;
+  p->small = small;
+  p->next = d->pools;
+  return d->pools = p;
+}
+
+/* Takes a segment from the device, as one free block. */
+segment *segment_new(device *d, pool *home, size_t size) {
+  segment *s = (segment *)calloc(1, sizeof *s);
+  block *b = (block *)calloc(1, sizeof *b);
+  void *p = NULL;
+  if (!s || !b || cudaMalloc(&p, size) != cudaSuccess) {
+    (void)cudaGetLastError();
+    free(s);
+    free(b);
+    return NULL;
+  }
+  s->home = home;
+  s->p = b->p = (char *)p;
+  s->size = b->size = size;
+  s->first = b;
+  b->in = s;
+  s->next = d->segments;
+  d->segments = s;
+  d->stats.reserved += (int64_t)size;
+  bin_add(b);
+  return s;
+}
+
+void segment_give(device *d, segment *s) {
+  segment **link = &d->segments;
+  while (*link != s) link = &(*link)->next;
+  *link = s->next;
+  bin_remove(s->first);
+  cudaFree(s->p);
+  d->stats.reserved -= (int64_t)s->size;
+  free(s->first);
+  free(s);
+}
+
+bool is_free(const segment *s) { return s->first->serial == 0 && !s->first->after; }
+
+/* Joins a free block with what is free beside it, and gives it to its bin. */
+void settle(device *d, block *b) {
+  b->serial = 0;
+  block *after = b->after, *before = b->before;
+  if (after && after->serial == 0) {
+    bin_remove(after);
+    b->size += after->size;
+    b->after = after->after;
+    if (b->after) b->after->before = b;
+    free(after);
+  }
+  if (before && before->serial == 0) {
+    bin_remove(before);
+    before->size += b->size;
+    before->after = b->after;
+    if (b->after) b->after->before = before;
+    free(b);
+    b = before;
+  }
+  bin_add(b);
+  bool leaves = !caching() || (b->in->home->arena && b->in->home->arena->dead);
+  if (leaves && is_free(b->in)) segment_give(d, b->in);
+}
+
+/* Cuts what exceeds `size` off a block that has left its bin; without memory for that it stays. */
+void cut(block *b, size_t size) {
+  size_t rest = b->size - size;
+  if (rest < (b->in->home->small ? (size_t)GRAIN : SMALL + 1)) return;
+  block *tail = (block *)calloc(1, sizeof *tail);
+  if (!tail) return;
+  tail->p = b->p + size;
+  tail->size = rest;
+  tail->in = b->in;
+  tail->before = b;
+  tail->after = b->after;
+  if (tail->after) tail->after->before = tail;
+  b->after = tail;
+  b->size = size;
+  bin_add(tail);
+}
+
+/* ---- Blocks that other streams use ---- */
+
+void drop_uses(block *b) {
+  for (int i = 0; i < b->nuse; i++) {
+    if (b->events[i]) cudaEventDestroy(b->events[i]);
+    b->events[i] = NULL;
+    cr__stream_release(b->uses[i]);
+  }
+  b->nuse = 0;
+}
+
+/* True if the other streams have passed what they had to do when the block was freed. */
+bool passed(block *b) {
+  for (int i = 0; i < b->nuse; i++)
+    if (b->events[i] && cudaEventQuery(b->events[i]) != cudaSuccess) {
+      (void)cudaGetLastError();
+      return false;
+    }
+  return true;
+}
+
+void mark_uses(block *b) {
+  for (int i = 0; i < b->nuse; i++) {
+    cr__activate(b->uses[i]->ordinal);
+    bool marked = cudaEventCreateWithFlags(&b->events[i], cudaEventDisableTiming) == cudaSuccess &&
+                  cudaEventRecord(b->events[i], b->uses[i]->handle) == cudaSuccess;
+    if (!marked) {
+      (void)cudaGetLastError();
+      cudaStreamSynchronize(b->uses[i]->handle);
+    }
+  }
+}
+
+void settle_pending(device *d) {
+  block *list = d->pending;
+  d->pending = NULL;
+  while (list) {
+    block *b = list;
+    list = b->hash_next;
+    if (passed(b)) {
+      drop_uses(b);
+      settle(d, b);
+    } else {
+      b->hash_next = d->pending;
+      d->pending = b;
+    }
+  }
+}
+
+void empty_cache(device *d) {
+  settle_pending(d);
+  for (segment *s = d->segments, *next; s; s = next) {
+    next = s->next;
+    if (is_free(s) && !s->home->arena) segment_give(d, s);
+  }
+}
+
+/* ---- Taking ---- */
+
+size_t segment_size(size_t size) {
+  if (size <= SMALL) return SMALL_SEGMENT;
+  if (size < LARGE) return LARGE_SEGMENT;
+  return (size + SMALL_SEGMENT - 1) / SMALL_SEGMENT * SMALL_SEGMENT;
+}
+
+block *take(device *d, int ordinal, size_t nbytes) {
+  size_t size = (nbytes + !nbytes + GRAIN - 1) / GRAIN * GRAIN;
+  bool direct = !caching() && !my_arena;
+  if (d->pending) settle_pending(d);
+  pool *home = pool_of(d, cr__stream_of(ordinal), my_arena, size <= SMALL);
+  if (!home) return NULL;
+  block *b = direct ? NULL : bin_find(home, size);
+  if (!b) {
+    size_t whole = direct ? nbytes + !nbytes : segment_size(size);
+    segment *s = segment_new(d, home, whole);
+    if (!s && !cr__capturing()) {
+      cudaDeviceSynchronize();
+      empty_cache(d);
+      s = segment_new(d, home, whole);
+    }
+    if (!s) return NULL;
+    b = s->first;
+  }
+  bin_remove(b);
+  if (!direct) cut(b, size);
+  used_add(d, b);
+  return b;
+}
+
+int too_much(int ordinal, const device *d, size_t nbytes) {
+  size_t free_bytes = 0, total = 0;
+  cudaMemGetInfo(&free_bytes, &total);
+  return cr__fail(CR_E_MEMORY,
+                  "out of memory: the data of a tensor needs %zu bytes on cuda:%d, where tensors "
+                  "use %lld, the cache holds %lld and %zu of %zu are free",
+                  nbytes, ordinal, (long long)d->stats.allocated,
+                  (long long)(d->stats.reserved - d->stats.allocated), free_bytes, total);
+}
+
+} // namespace
+
+void *cr__cuda_alloc(int ordinal, size_t nbytes) {
+  if (cr__activate(ordinal)) return NULL;
+  if (cr__engine->injected()) {
+    cr__fail(CR_E_MEMORY, "out of memory: the data of a tensor needs %zu bytes", nbytes);
+    return NULL;
+  }
+  device *d = &devices[ordinal];
+  std::lock_guard<std::mutex> hold(d->lock);
+  if (d->stats.limit && d->stats.allocated + (int64_t)nbytes > d->stats.limit) {
+    cr__fail(CR_E_MEMORY,
+             "out of memory: the data of a tensor needs %zu bytes on cuda:%d, but %lld of the limit "
+             "of %lld are in use",
+             nbytes, ordinal, (long long)d->stats.allocated, (long long)d->stats.limit);
+    return NULL;
+  }
+  block *b = nbytes < (size_t)1 << 46 ? take(d, ordinal, nbytes) : NULL;
+  if (!b) {
+    too_much(ordinal, d, nbytes);
+    return NULL;
+  }
+  d->stats.allocated += (int64_t)nbytes;
+  d->stats.allocations++;
+  if (d->stats.allocated > d->stats.peak) d->stats.peak = d->stats.allocated;
+  cr__engine->allocated((int64_t)nbytes);
+  return b->p;
+}
+
+void cr__cuda_free(int ordinal, void *p, size_t nbytes) {
+  if (!p) return;
+  device *d = &devices[ordinal];
+  std::lock_guard<std::mutex> hold(d->lock);
+  block *b = used_take(d, p);
+  if (!b) return;
+  d->stats.allocated -= (int64_t)nbytes;
+  if (b->nuse > 0) {
+    mark_uses(b);
+    b->hash_next = d->pending;
+    d->pending = b;
+  } else {
+    settle(d, b);
+  }
+}
+
+/* ---- Statistics and limits ---- */
+
+int cr__memory_stats(int ordinal, cr_memory *out) {
+  if (cr__activate(ordinal)) return CR_E_DEVICE;
+  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
+  *out = devices[ordinal].stats;
+  return 0;
+}
+
+void cr__memory_reset_peak(int ordinal) {
+  if (ordinal >= CR__MAX_DEVICES) return;
+  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
+  devices[ordinal].stats.peak = devices[ordinal].stats.allocated;
+}
+
+int cr__memory_limit(int ordinal, int64_t bytes) {
+  if (cr__activate(ordinal)) return CR_E_DEVICE;
+  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
+  devices[ordinal].stats.limit = bytes;
+  return 0;
+}
+
+void cr__memory_empty_cache(int ordinal) {
+  if (ordinal >= cr__device_count() || cr__capturing() || cr__activate(ordinal)) return;
+  device *d = &devices[ordinal];
+  std::lock_guard<std::mutex> hold(d->lock);
+  if (!d->segments) return;
+  cudaDeviceSynchronize();
+  empty_cache(d);
+}
+
+int64_t cr__memory_in_use(void) {
+  int64_t sum = 0;
+  for (int i = 0; i < cr__device_count(); i++) {
+    std::lock_guard<std::mutex> hold(devices[i].lock);
+    sum += devices[i].stats.allocated;
+  }
+  return sum;
+}
+
+int cr__memory_record(int ordinal, void *p, cr_stream *s) {
+  device *d = &devices[ordinal];
+  std::lock_guard<std::mutex> hold(d->lock);
+  block *b = *bucket(d, p);
+  while (b && b->p != p) b = b->hash_next;
+  if (!b || b->in->home->stream == s->handle) return 0;
+  for (int i = 0; i < b->nuse; i++)
+    if (b->uses[i]->handle == s->handle) return 0;
+  if (b->nuse == MAX_USES)
+    return cr__fail(CR_E_ARGUMENT, "record: a tensor can be used by at most %d other streams",
+                    (int)MAX_USES);
+  b->uses[b->nuse] = cr__stream_retain(s);
+  b->events[b->nuse++] = NULL;
+  return 0;
+}
+
+/* ---- The memory of graphs ---- */
+
+cr__arena *cr__arena_new(int ordinal) {
+  cr__arena *a = (cr__arena *)calloc(1, sizeof *a);
+  if (a) a->ordinal = ordinal;
+  else cr__fail(CR_E_MEMORY, "out of memory: a graph needs %zu bytes", sizeof *a);
+  return a;
+}
+
+void cr__arena_use(cr__arena *a) { my_arena = a; }
+
+/* The pools stay, with the arena, for the blocks that tensors still hold: a few hundred bytes. */
+void cr__arena_free(cr__arena *a) {
+  device *d = &devices[a->ordinal];
+  std::lock_guard<std::mutex> hold(d->lock);
+  a->dead = true;
+  bool held = false;
+  for (segment *s = d->segments, *next; s; s = next) {
+    next = s->next;
+    if (s->home->arena != a) continue;
+    if (is_free(s)) segment_give(d, s);
+    else held = true;
+  }
+  if (held) return;
+  for (pool **link = &d->pools; *link;) {
+    pool *p = *link;
+    if (p->arena == a) {
+      *link = p->next;
+      free(p);
+    } else {
+      link = &p->next;
+    }
+  }
+  free(a);
+}
+
+/* The block around p, with the lock held; NULL if no segment holds it. */
+static block *block_around(device *d, const char *at) {
+  for (segment *s = d->segments; s; s = s->next) {
+    if (at < s->p || at >= s->p + s->size) continue;
+    block *b = s->first;
+    while (b->after && at >= b->after->p) b = b->after;
+    return b;
+  }
+  return NULL;
+}
+
+uint64_t cr__block_serial(int ordinal, const void *p) {
+  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
+  block *b = block_around(&devices[ordinal], (const char *)p);
+  return b ? b->serial : 0;
+}
+
+cr__arena *cr__block_arena(int ordinal, const void *p) {
+  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
+  block *b = block_around(&devices[ordinal], (const char *)p);
+  return b ? b->in->home->arena : NULL;
+}

@@ -1,0 +1,87 @@
+/* cuda/cuda.h: what the files of the CUDA backend share.
+ *
+ * Holds true: a file of this backend sees the runtime API, backend.h and its neighbours; never Lua,
+ * never the engine's tensors. The same text is compiled by nvcc for a GPU and by a C++ compiler for
+ * the emulation, whose headers in cuda/emulate stand in for CUDA's; no kernel knows which it is.
+ *
+ * Kernels run on the calling thread's current stream. Nothing here waits for the device, except
+ * where a result is needed on the host. */
+#ifndef CR__CUDA_H
+#define CR__CUDA_H
+
+#include <cuda_runtime.h>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+extern "C" {
+#include "../src/backend.h"
+}
+
+/* ---- runtime.cu ---- */
+
+cudaStream_t cr__stream(void);                       /* of this thread, on the current device */
+int cr__cuda_check(const char *op, cudaError_t code); /* 0, or CR_E_DEVICE with the error set */
+void *cr__cuda_alloc(int ordinal, size_t nbytes);     /* cached; NULL with the error set */
+void cr__cuda_free(int ordinal, void *p, size_t nbytes);
+/* Memory for the length of a kernel call; safe to free at once, as streams run in order. */
+int cr__cuda_multiprocessors(void); /* of the current device */
+
+/* ---- elementwise.cu ---- */
+
+int cr__cuda_elementwise(const cr__elementwise *e);
+bool cr__cuda_has_loop(int pointwise, int dtype);
+
+/* ---- Reports of a device ---- */
+
+/* What a kernel found wrong: the first report wins and is raised at the next point that waits for
+ * the device (item, totable, synchronize), with the op's name and the 1-based position. */
+typedef enum cr__fault_kind {
+  CR__FAULT_INDEX = 1,
+  CR__FAULT_TARGET,     /* index is no class among `size` of them */
+  CR__FAULT_PROBABILITY /* value does not lie between 0 and 1 */
+} cr__fault_kind;
+typedef struct cr__fault {
+  int set; /* 0, or a cr__fault_kind once the rest is being written */
+  int dim; /* 1-based; 0: not told */
+  int64_t index, size;
+  double value;   /* of an element, for CR__FAULT_PROBABILITY */
+  const char *op; /* a string of the host, never read on the device */
+} cr__fault;
+cr__fault *cr__fault_slot(void); /* of the current device; a device pointer */
+
+__device__ static inline void cr__report_index(cr__fault *f, const char *op, int dim, int64_t index,
+                                               int64_t size) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_INDEX) == 0) {
+    f->dim = dim;
+    f->index = index;
+    f->size = size;
+    f->op = op;
+  }
+}
+__device__ static inline void cr__report_target(cr__fault *f, const char *op, int64_t target,
+                                                int64_t classes) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_TARGET) == 0) {
+    f->index = target;
+    f->size = classes;
+    f->op = op;
+  }
+}
+__device__ static inline void cr__report_probability(cr__fault *f, const char *op, double value) {
+  if (atomicCAS(&f->set, 0, (int)CR__FAULT_PROBABILITY) == 0) {
+    f->value = value;
+    f->op = op;
+  }
+}
+
+/* Launches `kernel` (a name or a function pointer without commas in it) on the current stream and
+ * gives 0 or the error. `shared` counts bytes; a kernel reaches them by CR__SHARED(type, name). */
+#ifndef CR__LAUNCH /* the emulation's cuda_runtime.h defines both */
+#define CR__LAUNCH(op, kernel, grid, block, shared, ...)                                           \
+  (kernel<<<(grid), (block), (shared), cr__stream()>>>(__VA_ARGS__),                               \
+   cr__cuda_check((op), cudaGetLastError()))
+#define CR__SHARED(T, name)                                                                        \
+  extern __shared__ __align__(16) unsigned char cr__shared_bytes[];                                \
+  T *name = reinterpret_cast<T *>(cr__shared_bytes)
+#endif
+
+#endif

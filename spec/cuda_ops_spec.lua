@@ -1,0 +1,226 @@
+-- cuda_ops_spec.lua: every operation gives on a CUDA device what it gives on the CPU: over dtypes and
+-- layouts, forward and backward; integers and random draws to the last bit.
+
+local cr = require "cresset"
+local values = require "spec.support.values"
+local samples = require "spec.support.samples"
+local layouts = require "spec.support.layouts"
+local device = require "spec.support.device"
+
+-- Without a device cuda_spec.lua says why.
+local function on_device(what, body)
+  if not device.skip then describe(what, body) end
+end
+
+local function to(name)
+  return function(t) return t:to(name) end
+end
+
+local function call(e, args)
+  if samples.is_random(e) then cr.manual_seed(7) end
+  return samples.call(e, args)
+end
+
+-- The results (first failing reads included, since a device tells of bad indices only then).
+local function outcome(e, args)
+  return pcall(function()
+    local results = call(e, args)
+    for i, r in ipairs(results) do results[i] = type(r) == "userdata" and r:cpu() or r end
+    return results
+  end)
+end
+
+local function undefined(e) return e.name:find("empty", 1, true) ~= nil end
+-- What these give depends on the memory by definition.
+local by_memory = { view = true, view_as = true, as_strided = true }
+
+local function differ(got, want)
+  if #got ~= #want then return ("%d results, not %d"):format(#got, #want) end
+  for i = 1, #want do
+    local problem = values.tensors_differ(got[i], want[i])
+    if problem then return ("result %d: %s"):format(i, problem) end
+  end
+end
+
+-- Calls on both devices with tensors of one dtype in one layout.
+local function compare(problems, what, e, args, arrange)
+  local ok_here, here = outcome(e, samples.map(args, arrange))
+  local ok_there, there = outcome(e, samples.map(samples.map(args, to "cuda"), arrange))
+  local problem
+  if ok_here ~= ok_there then
+    problem = ok_here and "fails there: " .. tostring(there) or "fails on the CPU only: " .. tostring(here)
+  elseif ok_here then
+    problem = differ(there, here)
+  end
+  if problem then problems[#problems + 1] = what .. ": " .. problem end
+end
+
+local function report(problems)
+  if #problems > 0 then error(("%d differ:\n%s"):format(#problems, table.concat(problems, "\n")), 0) end
+end
+
+local function as_is(t) return t end
+
+local function in_dtype(dtype)
+  return function(t) return t:is_floating_point() and t:to(dtype) or t end
+end
+
+on_device("a CUDA device gives what the CPU gives for", function()
+  for _, e in ipairs(samples.public()) do
+    if not undefined(e) and not e.creates then
+      it(e.name, function()
+        local problems = {}
+        for k, args in ipairs(samples.of(e)) do
+          args = samples.map(args, to "cpu")
+          for _, dtype in ipairs(values.dtypes) do
+            local cast = samples.map(args, in_dtype(dtype))
+            compare(problems, ("sample %d, %s"):format(k, dtype), e, cast, as_is)
+            if values.is_float[dtype] and not by_memory[e.name] then
+              for _, kind in ipairs(layouts.names) do
+                compare(problems, ("sample %d, %s, %s"):format(k, dtype, kind), e, cast, layouts.kinds[kind])
+              end
+            end
+          end
+        end
+        report(problems)
+      end)
+    end
+  end
+end)
+
+on_device("made on a CUDA device, the same comes from", function()
+  for _, e in ipairs(samples.public()) do
+    if e.creates and not undefined(e) then
+      it(e.name, function()
+        local problems = {}
+        for k, args in ipairs(samples.of(e)) do
+          local there = samples.map(args, to "cuda")
+          local last = there[there.n]
+          if type(last) == "table" and #last == 0 and next(last) then
+            there[there.n] = setmetatable({ device = "cuda" }, { __index = last })
+            for key, value in pairs(last) do there[there.n][key] = value end
+          else
+            there.n = there.n + 1
+            there[there.n] = { device = "cuda" }
+          end
+          local ok_here, here = outcome(e, args)
+          local ok_there, made = pcall(call, e, there)
+          if ok_here ~= ok_there then
+            problems[#problems + 1] = ("sample %d: %s"):format(k, tostring(ok_here and made or here))
+          elseif ok_here then
+            assert.equal("cuda:0", made[1].device)
+            local problem = differ({ made[1]:cpu() }, here)
+            if problem then problems[#problems + 1] = ("sample %d: %s"):format(k, problem) end
+          end
+        end
+        report(problems)
+      end)
+    end
+  end
+end)
+
+-- The gradients of the weighted sum of all results by all inputs, on the CPU.
+local function gradients(e, args)
+  local leaves = {}
+  local given = samples.map_inputs(e, args, function(t)
+    local leaf = t:detach():clone():requires_grad_()
+    leaves[#leaves + 1] = leaf
+    return leaf
+  end)
+  local loss
+  for i, r in ipairs(call(e, given)) do
+    if type(r) == "userdata" and r.requires_grad then
+      local w = values.generate(r.shape, -1, 1, "float64", 899 + i):to(r.device)
+      local part = (r * w:to(r.dtype)):sum()
+      loss = loss and loss + part or part
+    end
+  end
+  if not loss then return {} end
+  local list = table.pack(cr.grad(loss, leaves, { allow_unused = true }))
+  for i = 1, list.n do
+    if list[i] then
+      assert.equal(leaves[i].device, list[i].device)
+      list[i] = list[i]:cpu()
+    end
+  end
+  return list
+end
+
+on_device("a CUDA device gives the CPU's gradients of", function()
+  for _, e in ipairs(samples.public()) do
+    if not e.nondiff and not undefined(e) and not e.creates then
+      it(e.name, function()
+        local problems = {}
+        for k, args in ipairs(samples.of(e)) do
+          args = samples.map(args, to "cpu")
+          local want, got = gradients(e, args), gradients(e, samples.map(args, to "cuda"))
+          for i = 1, want.n or 0 do
+            local problem = values.tensors_differ(got[i], want[i], 1e-10, 1e-11)
+            if problem then problems[#problems + 1] = ("sample %d, input %d: %s"):format(k, i, problem) end
+          end
+        end
+        report(problems)
+      end)
+    end
+  end
+end)
+
+on_device("random draws on a CUDA device", function()
+  local function equal(what, make)
+    it(what, function()
+      cr.manual_seed(11)
+      local here = make("cpu")
+      cr.manual_seed(11)
+      local there = make("cuda")
+      assert.is_true(here:equal(there:cpu()):item())
+      -- The generator has gone on by the same number of draws.
+      local after_there = cr.rand(3)
+      cr.manual_seed(11)
+      make("cpu")
+      assert.is_true(cr.rand(3):equal(after_there):item())
+    end)
+  end
+  for _, dtype in ipairs { "float64", "float32", "float16", "bfloat16" } do
+    equal("equal the CPU's: rand, " .. dtype, function(d) return cr.rand({ 5000 }, { dtype = dtype, device = d }) end)
+    equal("equal the CPU's: randn, " .. dtype, function(d) return cr.randn({ 5001 }, { dtype = dtype, device = d }) end)
+  end
+  equal("equal the CPU's: randint", function(d) return cr.randint(-5, 1000, { 3000 }, { device = d }) end)
+  equal("equal the CPU's: randperm", function(d) return cr.randperm(3000, { device = d }) end)
+  equal("equal the CPU's: bernoulli", function(d) return cr.full({ 3000 }, 0.3, { device = d }):bernoulli() end)
+  equal("equal the CPU's: multinomial", function(d)
+    return cr.arange(1, 40, { dtype = "float32", device = d }):multinomial(20, true)
+  end)
+  equal("equal the CPU's: dropout", function(d) return cr.ones({ 3000 }, { device = d }):dropout(0.4, true) end)
+end)
+
+on_device("large tensors on a CUDA device", function()
+  local function both(what, f)
+    it(what, function()
+      cr.manual_seed(3)
+      local x = cr.randn(203, 517)
+      local here, there = f(x), f(x:to "cuda"):cpu()
+      local worst = (here - there):abs():max():item()
+      assert(worst <= 2e-5 * math.max(1, here:abs():max():item()), "differs by " .. worst)
+    end)
+  end
+  for _, dim in ipairs { 1, 2 } do
+    both("sum along dim " .. dim, function(x) return x:sum(dim) end)
+    both("softmax along dim " .. dim, function(x) return x:softmax(dim) end)
+    both("cumsum along dim " .. dim, function(x) return x:cumsum(dim) end)
+    both("max along dim " .. dim, function(x) return (x:max(dim)) end)
+    both("var along dim " .. dim, function(x) return x:var(dim) end)
+  end
+  both("sum of all", function(x) return x:sum() end)
+  both("a product of matrices", function(x) return x:matmul(x:t()) end)
+  both("a transposed copy", function(x) return x:t():contiguous() end)
+  both("a reduction of a transposed view", function(x) return x:t():sum(2) end)
+  both("a broadcast chain", function(x) return (x * x[1] + x[{ {}, 2 }]:unsqueeze(2)):gelu() end)
+  both("index_add", function(x)
+    local i = (cr.arange(0, 203, { dtype = "int64", device = x.device }) % 7) + 1
+    return cr.zeros({ 7, 517 }, { device = x.device }):index_add(1, i, x)
+  end)
+  both("a second time, bit for bit", function(x)
+    assert.is_true(x:sum(1):equal(x:sum(1)):item())
+    return x:sum(1)
+  end)
+end)
