@@ -101,10 +101,12 @@ x, y, out, rows = nil, nil, nil, nil
 collectgarbage()
 cr.cuda.empty_cache()
 
-for _, dtype in ipairs { "float32", "bfloat16", "float16" } do
+for _, kind in ipairs { "float32", "tf32", "bfloat16", "float16" } do
+  local dtype = kind == "tf32" and "float32" or kind
+  cr.cuda.set_tf32(kind == "tf32")
   local a = cr.randn({ size, size }, { device = "cuda" }):to(dtype)
   local b = cr.randn({ size, size }, { device = "cuda" }):to(dtype)
-  local name = "matmul " .. dtype
+  local name = "matmul " .. kind
   local ms = gpu(5, function() return a:matmul(b) end)
   row(name, "ms", ms, peer[name], "ratio >= 0.98", not peer[name] or peer[name] / ms >= 0.98)
 end
@@ -129,6 +131,6 @@ row("20 operations as a graph", "us", graph, peer.step, "ratio >= 5", not peer.s
 local made = host(2000, function() return cr.empty({ 256 }, { device = "cuda" }) end)
 row("memory from the cache", "ns", made, nil, "< 500", made < 500)
 
-print(("ours: %s on %s"):format(cr.version, cr.cuda.get_device_name()))
+print(("ours: %s on %s, matrices by %s"):format(cr.version, cr.cuda.get_device_name(), cr.cuda.gemm_name()))
 print(peer.version and "peer: PyTorch " .. peer.version or "peer: missing (python3 finds no PyTorch with CUDA)")
 os.exit(failed == 0 and 0 or 1)

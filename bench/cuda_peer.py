@@ -62,10 +62,12 @@ say("softmax", gpu(10, lambda: rows.softmax(1)))
 del x, y, out, rows
 torch.cuda.empty_cache()
 
-for dtype in ("float32", "bfloat16", "float16"):
+for kind in ("float32", "tf32", "bfloat16", "float16"):
+    dtype = "float32" if kind == "tf32" else kind
+    torch.backends.cuda.matmul.allow_tf32 = kind == "tf32"
     a = torch.randn(size, size, device="cuda").to(getattr(torch, dtype))
     b = torch.randn(size, size, device="cuda").to(getattr(torch, dtype))
-    say("matmul " + dtype, gpu(5, lambda: a @ b))
+    say("matmul " + kind, gpu(5, lambda: a @ b))
 
 a = torch.ones(4, device="cuda")
 b = torch.ones(4, device="cuda")

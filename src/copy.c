@@ -67,8 +67,8 @@ static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
   if (!from) return cr_error_code();
   cr_dtype dtype = (cr_dtype)src->dtype;
   bool direct = dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
-  cr_tensor *to = direct ? cr_retain(dst)
-                         : cr__new(op, dtype, dst->storage->device, src->ndim, cr__sizes(src));
+  cr_tensor *to =
+      direct ? cr_retain(dst) : cr__new(op, dtype, dst->storage->device, src->ndim, cr__sizes(src));
   int code = to ? transfer(to, from) : (int)cr_error_code();
   if (!code && !direct) code = cr__copy(op, dst, to);
   cr_release(from);

@@ -456,6 +456,12 @@ typedef struct cr_cuda_properties {
   int64_t total_memory, free_memory;
 } cr_cuda_properties;
 CR_API int cr_cuda_properties_of(int ordinal, cr_cuda_properties *out);
+/* Whether float32 products may round their factors to TF32: faster, with 10 bits of precision. For
+ * the whole process; at first they may not. */
+CR_API int cr_cuda_set_tf32(bool on);
+CR_API int cr_cuda_tf32(bool *on);
+/* What multiplies matrices there: "cuBLASLt 13.0.0", or "built in". NULL with the error set. */
+CR_API const char *cr_cuda_gemm_name(void);
 
 /* Memory that a tensor leaves may be used again by the stream that it was made on. Where another
  * stream works with it, say so with cr_stream_record. */
@@ -492,6 +498,10 @@ CR_API void cr_graph_free(cr_graph *g);
 /* Returns a copy of t in page-locked CPU memory, from and to which devices copy on their own. */
 CR_API cr_tensor *cr_pin(cr_tensor *t);
 CR_API bool cr_is_pinned(const cr_tensor *t);
+/* Queues the copy of src to dst, one of them pinned, the other on a device; both contiguous, of one
+ * shape and dtype, and outside every graph. Elements that arrive on the host are there after a
+ * synchronization; until then neither may be written to. */
+CR_API int cr_copy_queued(cr_tensor *dst, cr_tensor *src);
 
 /* ---- Lua (in the binding, cresset/core.so; these need Lua 5.4) ------------------------------ */
 

@@ -2,6 +2,8 @@
  *
  * Holds true: these forward to what the plug-in offers. A stream, an event or a graph exists only
  * once the plug-in is there, so those that take one need not look whether it is. */
+#include <string.h>
+
 #include "core.h"
 
 static const cr__device_ops *ops(void) { return cr__device_ops_of(CR_CUDA); }
@@ -49,6 +51,24 @@ int cr_cuda_synchronize(int ordinal) {
 int cr_cuda_properties_of(int ordinal, cr_cuda_properties *out) {
   const cr__device_ops *o = ops();
   return o ? o->properties(ordinal_or(o, ordinal), out) : (int)cr_error_code();
+}
+
+int cr_cuda_set_tf32(bool on) {
+  const cr__device_ops *o = ops();
+  if (!o) return cr_error_code();
+  o->set_tf32(on);
+  return CR_E_OK;
+}
+
+int cr_cuda_tf32(bool *on) {
+  const cr__device_ops *o = ops();
+  *on = o && o->tf32();
+  return o ? CR_E_OK : cr_error_code();
+}
+
+const char *cr_cuda_gemm_name(void) {
+  const cr__device_ops *o = ops();
+  return o ? o->gemm_name() : NULL;
 }
 
 /* ---- Streams ---- */
@@ -139,8 +159,7 @@ int cr_event_synchronize(cr_event *e) {
 
 int cr_event_elapsed(cr_event *from, cr_event *to, double *milliseconds) {
   *milliseconds = 0;
-  if (event_or_fail(from, "elapsed") || event_or_fail(to, "elapsed"))
-    return cr_error_code();
+  if (event_or_fail(from, "elapsed") || event_or_fail(to, "elapsed")) return cr_error_code();
   return loaded()->event_elapsed(from, to, milliseconds);
 }
 
@@ -190,8 +209,8 @@ cr_tensor *cr_pin(cr_tensor *t) {
   void *memory = o->pinned_alloc(nbytes);
   if (!memory) return NULL;
   cr__fill_strides(t->ndim, cr__sizes(t), stride);
-  cr_tensor *pinned = cr__wrap(memory, nbytes, (cr_dtype)t->dtype, t->ndim, cr__sizes(t), stride,
-                               unpin, memory);
+  cr_tensor *pinned =
+      cr__wrap(memory, nbytes, (cr_dtype)t->dtype, t->ndim, cr__sizes(t), stride, unpin, memory);
   if (!pinned) {
     o->pinned_free(memory);
     return NULL;
@@ -204,4 +223,40 @@ cr_tensor *cr_pin(cr_tensor *t) {
 bool cr_is_pinned(const cr_tensor *t) {
   const cr__backend *b = cr__cuda_loaded();
   return t && b && t->storage->device == CR_CPU && b->device->is_pinned(t->storage->data);
+}
+
+/* What cr_copy_queued asks of its two tensors. */
+static int fit_for_queue(const cr_tensor *dst, const cr_tensor *src) {
+  cr__text to, from;
+  const cr_tensor *host = dst->storage->device == CR_CPU ? dst : src;
+  const cr_tensor *other = host == dst ? src : dst;
+  if (!cr_is_pinned(host) || other->storage->device == CR_CPU)
+    return cr__fail(CR_E_DEVICE,
+                    "copy_queued: one tensor must be pinned and the other on a device");
+  if (dst->ndim != src->ndim ||
+      memcmp(cr__sizes(dst), cr__sizes(src), dst->ndim * sizeof(int64_t)) != 0)
+    return cr__fail(CR_E_SHAPE, "copy_queued: shapes differ, %s and %s",
+                    cr__shape_text(dst->ndim, cr__sizes(dst), &to),
+                    cr__shape_text(src->ndim, cr__sizes(src), &from));
+  if (dst->dtype != src->dtype)
+    return cr__fail(CR_E_DTYPE, "copy_queued: dtypes differ, %s and %s",
+                    cr_dtype_name((cr_dtype)dst->dtype), cr_dtype_name((cr_dtype)src->dtype));
+  if (!(dst->flags & src->flags & CR__CONTIGUOUS))
+    return cr__fail(CR_E_ARGUMENT, "copy_queued: both tensors must be contiguous");
+  if (cr__requires(dst) || cr__requires(src))
+    return cr__fail(CR_E_AUTOGRAD, "copy_queued: is not differentiable; detach what requires grad");
+  return CR_E_OK;
+}
+
+int cr_copy_queued(cr_tensor *dst, cr_tensor *src) {
+  if (!dst || !src) return cr__fail_absent("copy_queued", dst ? "src" : "dst");
+  if (fit_for_queue(dst, src)) return cr_error_code();
+  size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
+  if (nbytes == 0) return CR_E_OK;
+  bool down = dst->storage->device == CR_CPU;
+  int ordinal = (down ? src : dst)->storage->device & 255;
+  int code = down ? loaded()->copy_to_pinned(ordinal, cr__data(dst), cr__data(src), nbytes)
+                  : loaded()->copy_from_pinned(ordinal, cr__data(dst), cr__data(src), nbytes);
+  if (!code) cr__bump(dst);
+  return code;
 }

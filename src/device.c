@@ -76,8 +76,8 @@ static int plugin_path(char *path, size_t room) {
   }
   if (access(path, F_OK) == 0) return CR_E_OK;
   if (errno == ENOENT && (!wish || !*wish))
-    return cr__fail(CR_E_DEVICE,
-                    "device: \"cuda\" needs the plug-in " PLUGIN ", which is not beside the library");
+    return cr__fail(CR_E_DEVICE, "device: \"cuda\" needs the plug-in " PLUGIN
+                                 ", which is not beside the library");
   return cr__fail(CR_E_DEVICE, "device: \"cuda\" needs the plug-in %s, which is not there (%s)",
                   path, strerror(errno));
 }

@@ -95,7 +95,7 @@ local function write_ids()
   write("catalogue_id.h", h)
 
   h = header("CUDA's kernels.")
-  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" __attribute__((weak)) int cr__cuda_%s(cr__launch *k);'):format(k) end
+  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" int cr__cuda_%s(cr__launch *k);'):format(k) end
   h[#h + 1] = "static const cr__kernel cuda_kernels[CR__K_COUNT + 1] = {"
   for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k) end
   h[#h + 1] = "    NULL};"

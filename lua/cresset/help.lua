@@ -35,9 +35,11 @@ local by_hand = {
   cpu = { "x:cpu()", 'As x:to("cpu").' },
   cuda = { "x:cuda(); cr.cuda.is_available(), device_count(), set_device(device), current_device(), "
     .. "get_device_name(device), get_device_properties(device), synchronize(device), Stream(), current_stream(device), "
-    .. "stream(s, f, ...), Event(), graph(f), memory_stats(device), empty_cache(device), reset_peak(device)",
+    .. "stream(s, f, ...), Event(), graph(f), memory_stats(device), empty_cache(device), reset_peak(device), "
+    .. "set_tf32(on), get_tf32(), gemm_name()",
     'x:cuda() is x:to("cuda"). The table chooses devices ("cuda:1", or their numbers from 0), makes what the '
-    .. "entries Stream, Event and graph tell of, and counts memory." },
+    .. "entries Stream, Event and graph tell of, counts memory, and lets float32 "
+    .. "products round their factors to TF32." },
   Stream = { "cr.cuda.Stream { device =, high_priority = }",
     "A queue of work: s:synchronize() waits for it, s:query() asks whether it is done, s:device() names the device. "
     .. "cr.cuda.stream(s, f, ...) calls f with its work on s; local _ <close> = cr.cuda.stream(s) covers a scope." },
@@ -48,6 +50,9 @@ local by_hand = {
     "Calls f once and keeps its work; the returned step() does all of it again with one call, on what the tensors "
     .. "hold by then, and returns f's tensors with their new contents. f may not wait for the device." },
   pin_memory = { "x:pin_memory()", "A copy in page-locked memory, from and to which devices copy on their own." },
+  copy_queued_ = { "x:copy_queued_(src)",
+    "Copies between pinned memory and a device without waiting; what arrives on the host is there after "
+    .. "cr.cuda.synchronize()." },
   is_pinned = { "x:is_pinned()", "Whether x lies in page-locked memory." },
   record_stream = { "x:record_stream(s)", "Says that the stream s works with x's memory too." },
   backward = { "x:backward { gradient =, retain_graph =, create_graph =, inputs = }",

@@ -98,6 +98,26 @@ static int synchronize(lua_State *L) {
   return cr_cuda_synchronize(ordinal_at(L, 1, "cuda.synchronize")) ? cr__lua_raise(L, NULL) : 0;
 }
 
+/* set_tf32(on): whether float32 products may trade precision for speed. */
+static int set_tf32(lua_State *L) {
+  return cr_cuda_set_tf32(cr__lua_bool_arg(L, 1, "cuda.set_tf32", "on")) ? cr__lua_raise(L, NULL)
+                                                                         : 0;
+}
+
+static int get_tf32(lua_State *L) {
+  bool on;
+  if (cr_cuda_tf32(&on)) return cr__lua_raise(L, NULL);
+  lua_pushboolean(L, on);
+  return 1;
+}
+
+static int gemm_name(lua_State *L) {
+  const char *name = cr_cuda_gemm_name();
+  if (!name) return cr__lua_raise(L, NULL);
+  lua_pushstring(L, name);
+  return 1;
+}
+
 /* ---- Memory; limits are set by memory.limit(bytes, device) ---- */
 
 static cr_device device_at(lua_State *L, int index, const char *op) {
@@ -367,6 +387,15 @@ static int tensor_is_pinned(lua_State *L) {
   return 1;
 }
 
+/* x:copy_queued_(src): the host goes on while the bytes travel; one of the two is pinned. */
+static int tensor_copy_queued(lua_State *L) {
+  cr_tensor *self = cr__lua_tensor_arg(L, 1, "copy_queued_", "self");
+  cr_tensor *src = cr__lua_tensor_arg(L, 2, "copy_queued_", "src");
+  if (cr_copy_queued(self, src)) return cr__lua_raise(L, NULL);
+  lua_settop(L, 1);
+  return 1;
+}
+
 /* x:record_stream(s): s works with x's memory too, so it is given to nobody else before s is done. */
 static int tensor_record_stream(lua_State *L) {
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "record_stream", "self");
@@ -421,6 +450,9 @@ void cr__lua_open_cuda(lua_State *L) {
                                        {"get_device_name", get_device_name},
                                        {"get_device_properties", get_device_properties},
                                        {"synchronize", synchronize},
+                                       {"set_tf32", set_tf32},
+                                       {"get_tf32", get_tf32},
+                                       {"gemm_name", gemm_name},
                                        {"memory_stats", memory_stats},
                                        {"empty_cache", empty_cache},
                                        {"reset_peak", reset_peak},
@@ -432,6 +464,7 @@ void cr__lua_open_cuda(lua_State *L) {
                                        {NULL, NULL}};
   static const luaL_Reg methods[] = {{"pin_memory", tensor_pin},
                                      {"is_pinned", tensor_is_pinned},
+                                     {"copy_queued_", tensor_copy_queued},
                                      {"record_stream", tensor_record_stream},
                                      {NULL, NULL}};
   open_types(L);
