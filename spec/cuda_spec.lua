@@ -327,7 +327,7 @@ on_device("memory on a CUDA device", function()
     assert.is_true(back:equal(x))
     fails(function() there:copy_queued_(x) end, "copy_queued", "pinned")
     assert.is_false(x:is_pinned())
-    local there = pinned:to "cuda"
+    there = pinned:to "cuda"
     values.assert_values(there * 2, { 2, 4, 6 })
     pinned:copy_(there * 3)
     cr.cuda.synchronize()

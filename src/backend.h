@@ -118,7 +118,7 @@ typedef struct cr__backend {
   int (*copy_from_host)(int ordinal, void *device, const void *host, size_t nbytes);
   int (*elementwise)(const cr__elementwise *e);
   bool (*has_loop)(int pointwise, int dtype);
-  const cr__kernel *kernels; /* indexed by cr__kernel_id */
+  const cr__kernel *kernels;    /* indexed by cr__kernel_id */
   const cr__device_ops *device; /* NULL: work is done when a call returns */
 } cr__backend;
 
@@ -137,7 +137,7 @@ typedef struct cr__host {
 typedef const cr__backend *(*cr__backend_opener)(const cr__host *host);
 
 /* ---- device.c ---- */
-const cr__backend *cr__backend_of(cr_device device); /* NULL with the error set */
+const cr__backend *cr__backend_of(cr_device device);       /* NULL with the error set */
 const cr__device_ops *cr__device_ops_of(cr_device device); /* of CUDA; NULL with the error set */
 const cr__backend *cr__cuda_loaded(void); /* NULL without an error if nobody has used it yet */
 

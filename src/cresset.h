@@ -442,9 +442,9 @@ CR_API const char *cr_gemm_name(void);
  * have ordinals from 0; -1 means the calling thread's. Work is queued on the thread's current stream
  * of its device; what gives elements or numbers to the host waits for it, and raises what kernels
  * have found wrong (an index out of range) since the last wait. */
-CR_API bool cr_cuda_available(void);   /* never an error */
-CR_API int cr_cuda_count(int *count);  /* 0 with an error that says why there is none */
-CR_API int cr_cuda_current(void);      /* the calling thread's device; -1 with the error set */
+CR_API bool cr_cuda_available(void);    /* never an error */
+CR_API int cr_cuda_count(int *count);   /* 0 with an error that says why there is none */
+CR_API int cr_cuda_current(void);       /* the calling thread's device; -1 with the error set */
 CR_API int cr_cuda_select(int ordinal); /* for the calling thread: what "cuda" means */
 CR_API int cr_cuda_synchronize(int ordinal);
 
