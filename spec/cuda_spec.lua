@@ -324,10 +324,10 @@ on_device("memory on a CUDA device", function()
     local back = cr.zeros(x.shape, { dtype = x.dtype }):pin_memory()
     back:copy_queued_(there)
     cr.cuda.synchronize()
-    assert.is_true(back:equal(x))
+    assert.is_true(back:equal(x):item())
     fails(function() there:copy_queued_(x) end, "copy_queued", "pinned")
     assert.is_false(x:is_pinned())
-    local there = pinned:to "cuda"
+    there = pinned:to "cuda"
     values.assert_values(there * 2, { 2, 4, 6 })
     pinned:copy_(there * 3)
     cr.cuda.synchronize()
