@@ -2,14 +2,15 @@
  * threads' states are joined.
  *
  * Holds true: which elements meet in which order depends on shapes, strides, dtypes and alignment
- * alone, so the same input gives the same bits every time, on every device. Rows that lie along memory are folded
- * by 1 to 32 lanes or by a block each; columns side by side, a thread to each, in several layers.
- * Where there are few results of many elements, several blocks leave partial states, which a second
- * kernel joins.
+ * alone, so the same input gives the same bits every time, on every device. Rows that lie along
+ * memory are folded by 1 to 32 lanes or by a block each; columns side by side, a thread to each, in
+ * several layers. Where there are few results of many elements, several blocks leave partial states,
+ * which a second kernel joins.
  *
  * A fold F has: a type `number` (of an element) and a type `state`; start(a), the state of nothing;
  * take<U>(a, s, x, mask, at), which adds those of U elements x that have a bit in mask, at[i] being
- * the position of x[i] along the row; join(s, other); finish(a, s, offset), which stores a result. */
+ * the position of x[i] along the row; join(s, other); finish(a, s, offset), which stores the
+ * result. */
 #ifndef CR__CUDA_FOLD_CUH
 #define CR__CUDA_FOLD_CUH
 

@@ -203,8 +203,8 @@ static int run_float(const cr__launch *k, cr__fold_call *c) {
 
 /* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
  * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a
- * cr__finish; i[4]: the dtype to compute in; f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the
- * finish. */
+ * cr__finish; i[4]: the dtype to compute in; f[0]: the exponent of CR__MAP_POWER; f[1]: the number
+ * of the finish. */
 extern "C" int cr__cuda_reduce(cr__launch *k) {
   cr__fold_call c = {};
   cr__fold_plan(&c, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
