@@ -9,13 +9,13 @@
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
 #   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
-#   make bench                 ours against PyTorch, where python3 has it
+#   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
 #   make deps | env | clean
 #
 # Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default), RESULTS (a file that
-# `make bench` writes its table to), PREFIX, DESTDIR, V=1 (show commands).
+# `make bench` writes its table to; bench/RESULTS.md), PREFIX, DESTDIR, V=1 (show commands).
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -347,8 +347,10 @@ tsan: build-tsan
 cuda-check:
 	@OUT='$(OUT)' bench/cuda_check.sh
 
+# ROW=name: the rows with that in their name. The table goes to RESULTS if all rows are there.
+RESULTS ?= bench/RESULTS.md
 bench: all
-	@$(call with,release) $(LUA) bench/run.lua $(RESULTS)
+	@$(call with,release) $(LUA) bench/run.lua $(if $(ROW),--row '$(ROW)') --results $(RESULTS)
 
 lint: build/lint.ok build-clang
 	luacheck -q src lua spec examples bench

@@ -1,85 +1,69 @@
-"""peer.py CASE: the cases of ours.lua on PyTorch; exits with 3 where it is not installed.
+"""peer.py: times PyTorch for run.lua, which talks to it through its standard input and output.
 
-Times are of the processor, as those of Lua's os.clock.
+A request is a line `command LENGTH` and that many bytes of Python; the answer is one line:
+  setup    runs the code in a fresh namespace                   -> ok
+  body     makes it what `time` calls                           -> ok
+  time     calls the body as often as the number says           -> seconds of the wall clock
+  threads  sets the number of threads                           -> ok
+  version                                                       -> PyTorch's version
+What fails answers `error: ...`. Exits with 3 where PyTorch is not installed.
 """
 
 import gc
 import sys
 import time
 
-
-def status(field):
-    with open("/proc/self/status") as lines:
-        for line in lines:
-            if line.startswith(field + ":"):
-                return int(line.split()[1]) / 1024
-
-
-def fastest(rounds, calls, f):
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        f(calls)
-        best = min(best, time.process_time() - start)
-    return best / calls
-
-
-start = time.process_time()
 try:
     import torch
 except ImportError:
     sys.exit(3)
-seconds = time.process_time() - start
+
+namespace = {}
+loop = None
+
+# Counting references frees what PyTorch makes; the collector of cycles only adds noise.
+gc.disable()
 
 
-def version():
-    print(torch.__version__)
+def setup(code):
+    global loop
+    loop = None
+    namespace.clear()
+    gc.collect()
+    namespace.update(torch=torch, F=torch.nn.functional)
+    exec(code, namespace)
+    return "ok"
 
 
-def require():
-    print(seconds * 1e3)
-    print(status("VmRSS"))
+def body(code):
+    global loop
+    text = "def loop(calls):\n  for _ in range(calls):\n    " + code.replace("\n", "\n    ")
+    exec(text, namespace)
+    loop = namespace.pop("loop")
+    return "ok"
 
 
-def add():
-    a, b = torch.ones(4), torch.ones(4)
-
-    def run(calls):
-        for _ in range(calls):
-            a + b
-
-    print(1e9 * fastest(10, 100000, run))
+def run(calls):
+    start = time.perf_counter()
+    loop(int(calls))
+    return repr(time.perf_counter() - start)
 
 
-def backward():
-    x, b = torch.ones(4, requires_grad=True), torch.ones(4)
-
-    def run(calls):
-        for _ in range(calls):
-            (x * b).sum().backward()
-
-    print(1e6 * fastest(10, 10000, run))
+def threads(n):
+    torch.set_num_threads(int(n))
+    return "ok"
 
 
-def chain():
-    x = torch.ones(4, requires_grad=True)
-
-    def run(_):
-        y = x
-        for _ in range(1000000):
-            y = y + 1
-        y.sum().backward()
-        del y
-        gc.collect()
-
-    print(fastest(3, 1, run))
+def version(_):
+    return torch.__version__
 
 
-def temporaries():
-    x = torch.ones(1 << 18)
-    for _ in range(2000):
-        x + 1
-    print(status("VmHWM"))
-
-
-globals()[sys.argv[1]]()
+commands = {"setup": setup, "body": body, "time": run, "threads": threads, "version": version}
+for line in sys.stdin:
+    command, length = line.split()
+    text = sys.stdin.read(int(length))
+    try:
+        answer = commands[command](text)
+    except Exception as error:  # the row fails, not the run
+        answer = "error: " + " ".join(str(error).split())
+    print(answer, flush=True)

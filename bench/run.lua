@@ -1,52 +1,44 @@
--- run.lua [FILE]: prints `name  ours  peer  ratio`, a line for each measure, and writes the table to
--- FILE too if one is given. Each case runs in a process of its own, ours and the peer's in turn; the
--- ratio says how many times less we take. Where python3 has no PyTorch the peer's column is empty.
-
-local rows = {
-  { case = "add", "a + b, 4 floats (ns)" },
-  { case = "backward", "(x * b):sum():backward(), 4 floats (us)" },
-  { case = "chain", "chain of 1,000,000 nodes (s)" },
-  { case = "require", "require (ms)", "resident after require (MB)" },
-  { case = "temporaries", "2,000 temporaries of 1 MB, peak (MB)" },
-}
-
--- The lines that a command prints, or nil and its exit status.
-local function run(command)
-  local pipe = assert(io.popen(command))
-  local lines = {}
-  for line in pipe:lines() do lines[#lines + 1] = line end
-  local ok, _, code = pipe:close()
-  if not ok then return nil, code end
-  return lines
-end
+-- run.lua [--row NAME] [--results FILE]: `make bench`. Prints `name  ours  peer  ratio  target`, a line
+-- for each row of rows.lua, and the geometric mean of the ratios; writes the table to FILE as well.
+--
+-- The ratio says how many times less we take than the peer, PyTorch on the same CPU with the same
+-- number of threads, measured in turn with ours in one run. NAME is a part of a row's name. Where
+-- python3 has no PyTorch the peer's columns are empty and no file is written.
 
 local here = arg[0]:match "^(.*/)" or ""
-local version = run("python3 " .. here .. "peer.py version 2>/dev/null")
-local out = {}
+package.path = here .. "?.lua;" .. package.path
 
-local function emit(...)
-  local line = ("%-42s %10s %10s %8s"):format(...)
-  out[#out + 1] = line
-  print(line)
+local measure = require "measure"
+local report = require "report"
+local rows = require "rows"
+
+local options = {}
+for i = 1, #arg, 2 do options[arg[i]:match "^%-%-(%w+)$" or ""] = arg[i + 1] end
+
+local peer = measure.peer()
+local chosen = {}
+for _, row in ipairs(rows) do
+  if not options.row or row.name:find(options.row, 1, true) then chosen[#chosen + 1] = row end
+end
+if #chosen == 0 then
+  io.stderr:write(("no row's name has %q in it\n"):format(options.row))
+  os.exit(2)
 end
 
-emit("name", "ours", "peer", "ratio")
-for _, row in ipairs(rows) do
-  local ours = assert(run("lua5.4 " .. here .. "ours.lua " .. row.case), row.case .. " failed")
-  local peer = version and assert(run("python3 " .. here .. "peer.py " .. row.case))
-  for i, name in ipairs(row) do
-    local mine, theirs = tonumber(ours[i]), peer and tonumber(peer[i])
-    emit(name, ("%.4g"):format(mine), theirs and ("%.4g"):format(theirs) or "-",
-      theirs and ("%.1f"):format(theirs / mine) or "-")
+report.head(io.stdout)
+local failed = 0
+for _, row in ipairs(chosen) do
+  local ok, ours, theirs = pcall(row.program and measure.program or measure.row, row, peer)
+  if ok then
+    row.result = { ours = ours, theirs = theirs }
+    report.line(io.stdout, row)
+  else
+    failed = failed + 1
+    print(("%-44s failed: %s"):format(row.name, ours))
   end
 end
-local peer = version and "peer: PyTorch " .. version[1] .. " on the CPU"
-  or "peer: missing (python3 finds no PyTorch)"
-print(peer)
+report.foot(io.stdout, chosen, peer)
 
-if arg[1] then
-  local file = assert(io.open(arg[1], "w"))
-  file:write("# Benchmarks\n\n`make bench RESULTS=bench/RESULTS.md` writes this file; the numbers belong to the ",
-    "machine it ran on.\n\n```\n", table.concat(out, "\n"), "\n```\n\n", peer, "\n")
-  file:close()
-end
+if options.results and not options.row and peer and failed == 0 then report.write(options.results, chosen, peer) end
+if peer then peer:close() end
+os.exit(failed == 0 and 0 or 1)

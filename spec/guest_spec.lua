@@ -13,6 +13,15 @@ local function fresh(script, prefix)
   return text, status
 end
 
+describe("the clock", function()
+  it("counts seconds and only goes forward", function()
+    local start, seconds = cr.clock(), os.time()
+    while os.time() - seconds < 2 do assert.is_true(cr.clock() >= start) end
+    local passed = cr.clock() - start
+    assert.is_true(passed > 1 and passed < 60, tostring(passed))
+  end)
+end)
+
 describe("loading the module", function()
   it("makes no global and prints nothing", function()
     local text, status = fresh [[

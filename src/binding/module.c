@@ -3,6 +3,7 @@
  * Holds true: opening checks the Lua version first, starts no thread, makes no global and touches
  * no device; a state that opens it twice gets the same table. */
 #include <string.h>
+#include <time.h>
 
 #include "binding.h"
 #include "parse.h"
@@ -67,6 +68,14 @@ static int set_num_threads(lua_State *L) {
   if (n < 1 || n > 4096)
     return cr__lua_error(L, "set_num_threads: n must be from 1 to 4096, got %lld", (long long)n);
   return cr_set_num_threads((int)n) ? cr__lua_raise(L, NULL) : 0;
+}
+
+/* clock(): seconds on a clock that only goes forward; differences of it are times. */
+static int clock_seconds(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + 1e-9 * (lua_Number)now.tv_nsec);
+  return 1;
 }
 
 /* set_deadline(seconds): every call fails from then on; 0 lifts it. */
@@ -141,6 +150,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
                                        {"gemm_name", gemm_name},
+                                       {"clock", clock_seconds},
                                        {"set_deadline", set_deadline},
                                        {"operations", operations},
                                        {"methods", methods},

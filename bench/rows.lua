@@ -1,0 +1,245 @@
+-- rows.lua: what `make bench` measures, in the order of its table.
+--
+-- A row:  name; target, the least ratio wanted (rows without one are there to be watched);
+--   setup, ours              Lua, run once and run in the loop (`cr` is the module)
+--   peer_setup, peer         the same in Python (`torch`, and torch.nn.functional as `F`)
+--   threads                  2 unless given
+--   bytes, flops             what a call moves or computes, for the rate
+--   why                      the reason, while the row is below its target
+-- or, with `program = true`, both sides are whole programs: `clock = true` times them from start to
+-- end, otherwise each prints a number in `unit` (or seconds); `rounds` of them, 3 unless given.
+
+local M = 1 << 20
+
+local rows = {}
+
+local function row(r) rows[#rows + 1] = r end
+
+-- Rows that share their setup: { name, target, ours, peer } each, and fields for all of them.
+local function group(shared, list)
+  for _, r in ipairs(list) do
+    local new = { name = r[1], target = r[2], ours = r[3], peer = r[4] }
+    for k, v in pairs(shared) do new[k] = v end
+    for k, v in pairs(r) do if type(k) == "string" then new[k] = v end end
+    row(new)
+  end
+end
+
+-- ---- Small operations ------------------------------------------------------------------------------
+
+group({ setup = "local a, b = cr.ones(4), cr.ones(4)", peer_setup = "a, b = torch.ones(4), torch.ones(4)" }, {
+  { "add, 4 floats", 6, "local _ = a + b", "a + b" },
+  { "add in place, 4 floats", nil, "a:add_(b)", "a.add_(b)" },
+  { "multiply by a number, 4 floats", nil, "local _ = a * 2", "a * 2" },
+  { "sum, 4 floats", nil, "local _ = a:sum()", "a.sum()" },
+})
+
+row {
+  name = "(x*b):sum():backward(), 4 floats", target = 8,
+  setup = "local x, b = cr.ones(4):requires_grad_(), cr.ones(4)", ours = "(x * b):sum():backward()",
+  peer_setup = "x, b = torch.ones(4, requires_grad=True), torch.ones(4)", peer = "(x * b).sum().backward()",
+}
+
+row {
+  name = "2-layer network, 32 hidden, batch 1, SGD step", target = 8,
+  setup = [[
+    local x, y = cr.randn(1, 16), cr.randn(1, 4)
+    local w1, b1 = (cr.randn(32, 16) * 0.1):requires_grad_(), cr.zeros(32):requires_grad_()
+    local w2, b2 = (cr.randn(4, 32) * 0.1):requires_grad_(), cr.zeros(4):requires_grad_()
+    local parameters = { w1, b1, w2, b2 }
+    local function step()
+      local hidden = (x:matmul(w1:t()) + b1):tanh()
+      local loss = ((hidden:matmul(w2:t()) + b2 - y) ^ 2):mean()
+      loss:backward()
+      local _ <close> = cr.no_grad()
+      for _, p in ipairs(parameters) do
+        p:sub_(p.grad, { alpha = 0.01 })
+        p.grad = nil
+      end
+    end]],
+  ours = "step()",
+  peer_setup = [[
+x, y = torch.randn(1, 16), torch.randn(1, 4)
+w1, b1 = (torch.randn(32, 16) * 0.1).requires_grad_(), torch.zeros(32).requires_grad_()
+w2, b2 = (torch.randn(4, 32) * 0.1).requires_grad_(), torch.zeros(4).requires_grad_()
+parameters = [w1, b1, w2, b2]
+def step():
+    hidden = (x.matmul(w1.t()) + b1).tanh()
+    loss = ((hidden.matmul(w2.t()) + b2 - y) ** 2).mean()
+    loss.backward()
+    with torch.no_grad():
+        for p in parameters:
+            p.sub_(p.grad, alpha=0.01)
+            p.grad = None
+]],
+  peer = "step()",
+}
+
+group({ setup = "local x, i, j = cr.randn(10, 10), 2, 3", peer_setup = "x, i, j = torch.randn(10, 10), 1, 2" }, {
+  { "index x[{i, j}], read", 5, "local _ = x[{ i, j }]", "x[i, j]" },
+  { "index x[{{2, 9}}], view", 5, "local _ = x[{ { 2, 9 } }]", "x[1:9]" },
+  { "item of a 0-dim tensor", nil, "local _ = s:item()", "s.item()",
+    setup = "local s = cr.ones(4):sum()", peer_setup = "s = torch.ones(4).sum()" },
+})
+
+-- ---- Large pointwise operations ---------------------------------------------------------------------
+
+group({
+  setup = "local x, y = cr.randn(1 << 24), cr.randn(1 << 24)",
+  peer_setup = "x, y = torch.randn(1 << 24), torch.randn(1 << 24)",
+}, {
+  { "add, 16 M, new output", 4, "local _ = x + y", "x + y", bytes = 192 * M },
+  { "mul + add + relu, 16 M", 3, "local _ = (x * y + y):relu()", "(x * y + y).relu()", bytes = 512 * M },
+  { "add in place, 16 M", nil, "x:add_(y)", "x.add_(y)", bytes = 192 * M },
+})
+
+group({ setup = "local x = cr.randn(1 << 20)", peer_setup = "x = torch.randn(1 << 20)" }, {
+  { "exp, 1 M", 1.5, "local _ = x:exp()", "x.exp()" },
+  { "tanh, 1 M", 1.5, "local _ = x:tanh()", "x.tanh()" },
+  { "gelu, 1 M", 1.5, "local _ = x:gelu()", "F.gelu(x)" },
+  { "sigmoid, 1 M", 1.5, "local _ = x:sigmoid()", "x.sigmoid()" },
+})
+
+-- ---- Reductions, softmax, scans ----------------------------------------------------------------------
+
+for _, op in ipairs { "sum", "mean", "max", "var" } do
+  local last, first = op == "max" and "amax" or op, op == "max" and "amax" or op
+  group({
+    setup = "local x = cr.randn(4096, 4096)", peer_setup = "x = torch.randn(4096, 4096)", bytes = 64 * M,
+  }, {
+    { op .. " over all, 16 M", 1.2, ("local _ = x:%s()"):format(op), ("x.%s()"):format(op) },
+    { op .. " over the last dim, 16 M", 1.2, ("local _ = x:%s(2)"):format(last), ("x.%s(1)"):format(last) },
+    { op .. " over the first dim, 16 M", 1.2, ("local _ = x:%s(1)"):format(first), ("x.%s(0)"):format(first) },
+  })
+end
+
+group({ setup = "local x = cr.randn(4096, 1024)", peer_setup = "x = torch.randn(4096, 1024)" }, {
+  { "softmax, 4096 x 1024", 1.5, "local _ = x:softmax(2)", "x.softmax(1)", bytes = 32 * M },
+  { "log_softmax, 4096 x 1024", 1.5, "local _ = x:log_softmax(2)", "x.log_softmax(1)", bytes = 32 * M },
+  { "logsumexp, 4096 x 1024", 1.5, "local _ = x:logsumexp(2)", "x.logsumexp(1)", bytes = 16 * M },
+})
+
+group({
+  setup = [[
+    local x, y = cr.randn(2048, 2048), cr.randn(2048, 2048)
+    local mask, i = x:gt(0), cr.randint(1, 2049, { 2048, 2048 })
+    local rows = cr.randperm(2048)]],
+  peer_setup = [[
+x, y = torch.randn(2048, 2048), torch.randn(2048, 2048)
+mask, i = x.gt(0), torch.randint(0, 2048, (2048, 2048))
+rows = torch.randperm(2048)]],
+}, {
+  { "cumsum, 4 M", 1.2, "local _ = x:cumsum(2)", "x.cumsum(1)" },
+  { "argmax, 4 M", 1.2, "local _ = x:argmax(2)", "x.argmax(1)" },
+  { "masked_fill, 4 M", 1.2, "local _ = x:masked_fill(mask, 0)", "x.masked_fill(mask, 0)" },
+  { "gather, 4 M", 1.2, "local _ = x:gather(2, i)", "x.gather(1, i)" },
+  { "index_select, 4 M", 1.2, "local _ = x:index_select(1, rows)", "x.index_select(0, rows)" },
+  { "cat, 4 M", 1.2, "local _ = cr.cat({ x, y }, 1)", "torch.cat([x, y], 0)" },
+  { "where, 4 M", 1.2, "local _ = cr.where(mask, x, y)", "torch.where(mask, x, y)" },
+})
+
+-- ---- Layouts -----------------------------------------------------------------------------------------
+
+row {
+  name = "transpose copy, 4096 x 4096", target = 1.5, bytes = 128 * M,
+  setup = "local x = cr.randn(4096, 4096):t()", ours = "local _ = x:contiguous()",
+  peer_setup = "x = torch.randn(4096, 4096).t()", peer = "x.contiguous()",
+}
+row {
+  name = "permuted add, 256 x 256 x 256", target = 1.5, bytes = 192 * M,
+  setup = "local x, y = cr.randn(256, 256, 256):permute(3, 1, 2), cr.randn(256, 256, 256)", ours = "local _ = x + y",
+  peer_setup = "x, y = torch.randn(256, 256, 256).permute(2, 0, 1), torch.randn(256, 256, 256)", peer = "x + y",
+}
+
+-- ---- Matrices ----------------------------------------------------------------------------------------
+
+-- { name, target, n, ours, peer, dtype }
+local function square(name, n, ours, peer, more)
+  local dtype = more and more.dtype or "float32"
+  local r = {
+    name = name, target = 1.0, flops = 2 * n ^ 3,
+    setup = ("local a, b = cr.randn(%d, %d):to('%s'), cr.randn(%d, %d):to('%s')"):format(n, n, dtype, n, n, dtype),
+    ours = ours,
+    peer_setup = ("a, b = torch.randn(%d, %d).to(torch.%s), torch.randn(%d, %d).to(torch.%s)"):format(n, n, dtype, n,
+      n, dtype),
+    peer = peer, threads = more and more.threads,
+  }
+  row(r)
+end
+
+for _, n in ipairs { 64, 256, 1024, 2048 } do square("sgemm " .. n, n, "local _ = a:matmul(b)", "a @ b") end
+square("sgemm 1024, 1 thread", 1024, "local _ = a:matmul(b)", "a @ b", { threads = 1 })
+square("sgemm 1024, a transposed", 1024, "local _ = a:t():matmul(b)", "a.t() @ b")
+square("sgemm 1024, b transposed", 1024, "local _ = a:matmul(b:t())", "a @ b.t()")
+square("bfloat16 gemm 1024", 1024, "local _ = a:matmul(b)", "a @ b", { dtype = "bfloat16" })
+square("dgemm 1024", 1024, "local _ = a:matmul(b)", "a @ b", { dtype = "float64" })
+row {
+  name = "bmm, 64 x 128 x 128", target = 1.0, flops = 2 * 64 * 128 ^ 3,
+  setup = "local a, b = cr.randn(64, 128, 128), cr.randn(64, 128, 128)", ours = "local _ = a:bmm(b)",
+  peer_setup = "a, b = torch.randn(64, 128, 128), torch.randn(64, 128, 128)", peer = "a.bmm(b)",
+}
+
+-- ---- Random numbers, optimizers ----------------------------------------------------------------------
+
+row { name = "randn, 16 M", target = 1.5, ours = "local _ = cr.randn(1 << 24)", peer = "torch.randn(1 << 24)" }
+row {
+  name = "dropout, 16 M", target = 1.5,
+  setup = "local x = cr.randn(1 << 24)", ours = "local _ = x:dropout(0.5, true)",
+  peer_setup = "x = torch.randn(1 << 24)", peer = "F.dropout(x, 0.5, True)",
+}
+
+-- ---- Whole programs ----------------------------------------------------------------------------------
+
+row {
+  name = "start-up: process to first result", target = 50, program = true, clock = true,
+  ours = "print((cr.ones(4) + 1):sum():item())", peer = "import torch; print((torch.ones(4) + 1).sum().item())",
+}
+
+-- What a process holds, in MB: now ("VmRSS"), or at most so far ("VmHWM").
+local function held(field)
+  return ([[for line in io.lines "/proc/self/status" do
+    local kb = line:match "^%s:%%s+(%%d+)"
+    if kb then print(kb / 1024) end
+  end]]):format(field), ([[
+for line in open("/proc/self/status"):
+    if line.startswith("%s:"):
+        print(int(line.split()[1]) / 1024)
+]]):format(field)
+end
+
+local rss, peer_rss = held "VmRSS"
+row { name = "resident once loaded", program = true, unit = "MB", ours = rss, peer = "import torch\n" .. peer_rss }
+
+local peak, peer_peak = held "VmHWM"
+row {
+  name = "2,000 temporaries of 1 MB, peak", program = true, unit = "MB",
+  ours = "local x = cr.ones(1 << 18) for _ = 1, 2000 do local _ = x + 1 end " .. peak,
+  peer = "import torch\nx = torch.ones(1 << 18)\nfor _ in range(2000):\n    x + 1\n" .. peer_peak,
+}
+
+row {
+  name = "chain of 1,000,000 nodes, and back", target = 4, program = true, rounds = 1,
+  ours = [[
+    local x = cr.ones(4):requires_grad_()
+    local start = cr.clock()
+    local y = x
+    for _ = 1, 1000000 do y = y + 1 end
+    y:sum():backward()
+    y = nil
+    collectgarbage()
+    print(cr.clock() - start)]],
+  peer = [[
+import gc, time, torch
+x = torch.ones(4, requires_grad=True)
+start = time.perf_counter()
+y = x
+for _ in range(1000000):
+    y = y + 1
+y.sum().backward()
+del y
+gc.collect()
+print(time.perf_counter() - start)
+]],
+}
+
+return rows
