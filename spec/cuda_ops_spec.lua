@@ -16,10 +16,7 @@ local function to(name)
   return function(t) return t:to(name) end
 end
 
-local function call(e, args)
-  if samples.is_random(e) then cr.manual_seed(7) end
-  return samples.call(e, args)
-end
+local call, report, undefined = samples.repeatable, samples.report, samples.is_undefined
 
 -- The results (first failing reads included, since a device tells of bad indices only then).
 local function outcome(e, args)
@@ -30,40 +27,19 @@ local function outcome(e, args)
   end)
 end
 
-local function undefined(e) return e.name:find("empty", 1, true) ~= nil end
--- What these give depends on the memory by definition.
-local by_memory = { view = true, view_as = true, as_strided = true }
-
-local function differ(got, want)
-  if #got ~= #want then return ("%d results, not %d"):format(#got, #want) end
-  for i = 1, #want do
-    local problem = values.tensors_differ(got[i], want[i])
-    if problem then return ("result %d: %s"):format(i, problem) end
-  end
-end
-
 -- Calls on both devices with tensors of one dtype in one layout.
 local function compare(problems, what, e, args, arrange)
   local ok_here, here = outcome(e, samples.map(args, arrange))
   local ok_there, there = outcome(e, samples.map(samples.map(args, to "cuda"), arrange))
-  local problem
   if ok_here ~= ok_there then
-    problem = ok_here and "fails there: " .. tostring(there) or "fails on the CPU only: " .. tostring(here)
+    problems[#problems + 1] = ok_here and ("%s: fails there: %s"):format(what, there)
+      or ("%s: fails on the CPU only: %s"):format(what, here)
   elseif ok_here then
-    problem = differ(there, here)
+    samples.compare(problems, what, there, here)
   end
-  if problem then problems[#problems + 1] = what .. ": " .. problem end
-end
-
-local function report(problems)
-  if #problems > 0 then error(("%d differ:\n%s"):format(#problems, table.concat(problems, "\n")), 0) end
 end
 
 local function as_is(t) return t end
-
-local function in_dtype(dtype)
-  return function(t) return t:is_floating_point() and t:to(dtype) or t end
-end
 
 on_device("a CUDA device gives what the CPU gives for", function()
   for _, e in ipairs(samples.public()) do
@@ -73,9 +49,9 @@ on_device("a CUDA device gives what the CPU gives for", function()
         for k, args in ipairs(samples.of(e)) do
           args = samples.map(args, to "cpu")
           for _, dtype in ipairs(values.dtypes) do
-            local cast = samples.map(args, in_dtype(dtype))
+            local cast = samples.map(args, samples.in_dtype(dtype))
             compare(problems, ("sample %d, %s"):format(k, dtype), e, cast, as_is)
-            if values.is_float[dtype] and not by_memory[e.name] then
+            if values.is_float[dtype] and not samples.by_memory[e.name] then
               for _, kind in ipairs(layouts.names) do
                 compare(problems, ("sample %d, %s, %s"):format(k, dtype, kind), e, cast, layouts.kinds[kind])
               end
@@ -109,8 +85,7 @@ on_device("made on a CUDA device, the same comes from", function()
             problems[#problems + 1] = ("sample %d: %s"):format(k, tostring(ok_here and made or here))
           elseif ok_here then
             assert.equal("cuda:0", made[1].device)
-            local problem = differ({ made[1]:cpu() }, here)
-            if problem then problems[#problems + 1] = ("sample %d: %s"):format(k, problem) end
+            samples.compare(problems, "sample " .. k, { made[1]:cpu() }, here)
           end
         end
         report(problems)

@@ -14,29 +14,7 @@ local recorded = oracle.load(families)
 -- Random operations cannot agree with recorded numbers; random_spec checks their distributions.
 local draws = require "spec.support.distributions"
 
-local function call(e, args)
-  if samples.is_random(e) then cr.manual_seed(7) end
-  return samples.call(e, args)
-end
-
--- Undefined memory cannot be compared.
-local function undefined(e) return e.name:find("empty", 1, true) ~= nil end
-
--- Fails with all problems of an entry at once.
-local function report(problems)
-  if #problems > 0 then error(("%d differ:\n%s"):format(#problems, table.concat(problems, "\n")), 0) end
-end
-
-local function compare(problems, what, got, want, rtol, atol)
-  if #got ~= #want then
-    problems[#problems + 1] = ("%s: %d results, not %d"):format(what, #got, #want)
-    return
-  end
-  for i = 1, #want do
-    local problem = values.tensors_differ(got[i], want[i], rtol, atol)
-    if problem then problems[#problems + 1] = ("%s: result %d: %s"):format(what, i, problem) end
-  end
-end
+local call, report, compare, undefined = samples.repeatable, samples.report, samples.compare, samples.is_undefined
 
 -- Calls in a protected way; an error becomes a problem.
 local function attempt(problems, what, f, ...)
@@ -104,24 +82,16 @@ describe("PyTorch's recorded answer is given by", function()
   end
 end)
 
--- A floating tensor in another float dtype.
-local function in_dtype(dtype)
-  return function(t) return t:is_floating_point() and t:to(dtype) or t end
-end
-
 local function clone(t) return t:contiguous():clone() end
-
--- What these give depends on the memory by definition; view_spec has them.
-local by_memory = { view = true, view_as = true, as_strided = true }
 
 describe("layouts and dtypes do not change the result of", function()
   for _, e in ipairs(samples.public()) do
-    if not undefined(e) and not by_memory[e.name] then
+    if not undefined(e) and not samples.by_memory[e.name] then
       it(e.name, function()
         local problems = {}
         for k, args in ipairs(samples.of(e)) do
           for _, dtype in ipairs(values.floats) do
-            local cast = samples.map(args, in_dtype(dtype))
+            local cast = samples.map(args, samples.in_dtype(dtype))
             for _, kind in ipairs(layouts.names) do
               local strided = samples.map(cast, layouts.kinds[kind])
               local what = ("sample %d, %s, %s"):format(k, dtype, kind)

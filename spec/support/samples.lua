@@ -131,6 +131,12 @@ function M.call(e, args)
   return results
 end
 
+-- The same from one seed, so that a random operation draws the same numbers each time.
+function M.repeatable(e, args)
+  if M.is_random(e) then cr.manual_seed(7) end
+  return M.call(e, args)
+end
+
 -- A copy of the arguments with every tensor mapped by f (also those in lists).
 function M.map(args, f)
   local copy = { n = args.n }
@@ -158,7 +164,35 @@ function M.map_inputs(e, args, f)
   end)
 end
 
+-- For map: a floating tensor in another float dtype, any other as it is.
+function M.in_dtype(dtype)
+  return function(t) return t:is_floating_point() and t:to(dtype) or t end
+end
+
 -- True if the entry draws random numbers: such a call is repeated from one seed.
 function M.is_random(e) return e.family == "random" end
+
+-- True if results are undefined memory, which cannot be compared.
+function M.is_undefined(e) return e.name:find("empty", 1, true) ~= nil end
+
+-- What these give depends on the memory by definition; view_spec has them.
+M.by_memory = { view = true, view_as = true, as_strided = true }
+
+-- Notes in problems where two lists of results differ.
+function M.compare(problems, what, got, want, rtol, atol)
+  if #got ~= #want then
+    problems[#problems + 1] = ("%s: %d results, not %d"):format(what, #got, #want)
+    return
+  end
+  for i = 1, #want do
+    local problem = values.tensors_differ(got[i], want[i], rtol, atol)
+    if problem then problems[#problems + 1] = ("%s: result %d: %s"):format(what, i, problem) end
+  end
+end
+
+-- Fails with all problems of an entry at once.
+function M.report(problems)
+  if #problems > 0 then error(("%d differ:\n%s"):format(#problems, table.concat(problems, "\n")), 0) end
+end
 
 return M
