@@ -10,6 +10,7 @@
 #   make lint                  luacheck, clang-format, and a build with clang
 #   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
+#   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
 #   make deps | env | clean
@@ -305,7 +306,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench lint clean
+.PHONY: env cuda-check demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -351,6 +352,10 @@ cuda-check:
 RESULTS ?= bench/RESULTS.md
 bench: all
 	@$(call with,release) $(LUA) bench/run.lua $(if $(ROW),--row '$(ROW)') --results $(RESULTS)
+
+# Times against sizes and threads: bench/scaling.md and .svg.
+scaling: all
+	@$(call with,release) $(LUA) bench/scaling.lua --out bench $(if $(ONLY),--only '$(ONLY)')
 
 lint: build/lint.ok build-clang
 	luacheck -q src lua spec examples bench
