@@ -79,19 +79,6 @@ template <class S> static __device__ __forceinline__ S cr__lane_before(S x, int 
   return x;
 }
 
-/* What the first lane of a segment has. */
-template <class S> static __device__ __forceinline__ S cr__first_lane(S x, int width) {
-  static_assert(sizeof(S) % 4 == 0, "whole words");
-  unsigned words[sizeof(S) / 4];
-  memcpy(words, &x, sizeof x);
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(S) / 4); i++) {
-    words[i] = __shfl_sync(0xffffffffu, words[i], 0, width);
-  }
-  memcpy(&x, words, sizeof x);
-  return x;
-}
-
 /* Joins the states of `group` neighbouring threads, a power of two, by F::join, always in the same
  * order; the group's first thread gets the result. `room` holds a state for each warp of the block;
  * the whole block calls it, with groups of up to a warp or of the whole block. */

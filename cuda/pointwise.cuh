@@ -13,9 +13,7 @@
 
 #define CR__SCALAR static __device__ __forceinline__
 /* Texts compare unsigned types with 0 as well. */
-#ifdef __CUDACC__
 #pragma nv_diag_suppress 186
-#endif
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #include "../src/scalar.h"
 
