@@ -11,7 +11,7 @@
 template <int From, int D> struct cr__known {
   typedef typename cr__element<D>::value number;
   typedef typename cr__element<From>::memory memory;
-  enum { run = 16 / (int)sizeof(memory), size = (int)sizeof(memory) };
+  enum { dtype = From, run = 16 / (int)sizeof(memory), size = (int)sizeof(memory) };
   static __device__ __forceinline__ number load(const char *p, int, int64_t at) {
     return cr__value_as<D>(cr__get<From>(p, at));
   }
@@ -36,7 +36,7 @@ template <int From, int D> struct cr__known {
 /* Elements of a dtype that the launch tells. */
 template <int D> struct cr__any {
   typedef typename cr__element<D>::value number;
-  enum { run = 1, size = 1 };
+  enum { dtype = CR_DTYPE_NONE, run = 1, size = 1 };
   static __device__ __forceinline__ number load(const char *p, int dtype, int64_t at) {
     return cr__load_as<D>(p, dtype, at);
   }
