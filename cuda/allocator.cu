@@ -53,6 +53,7 @@ struct device {
   segment *segments;
   block *buckets[NBUCKET]; /* blocks in use, by address */
   block *pending;          /* freed ones that other streams still work with */
+  block *spare;            /* descriptions that describe nothing, by hash_next */
   uint64_t serial;
   cr_memory stats;
 };
@@ -156,6 +157,19 @@ pool *pool_of(device *d, cudaStream_t stream, cr__arena *arena, bool small) {
   return d->pools = p;
 }
 
+/* Blocks are cut and joined at almost every call: their descriptions go round. */
+block *describe(device *d) {
+  block *b = d->spare;
+  if (!b) return (block *)calloc(1, sizeof *b);
+  d->spare = b->hash_next;
+  *b = block();
+  return b;
+}
+void forget(device *d, block *b) {
+  b->hash_next = d->spare;
+  d->spare = b;
+}
+
 /* Takes a segment from the device, as one free block. */
 segment *segment_new(device *d, pool *home, size_t size) {
   segment *s = (segment *)calloc(1, sizeof *s);
@@ -201,14 +215,14 @@ void settle(device *d, block *b) {
     b->size += after->size;
     b->after = after->after;
     if (b->after) b->after->before = b;
-    free(after);
+    forget(d, after);
   }
   if (before && before->serial == 0) {
     bin_remove(before);
     before->size += b->size;
     before->after = b->after;
     if (b->after) b->after->before = before;
-    free(b);
+    forget(d, b);
     b = before;
   }
   bin_add(b);
@@ -217,10 +231,10 @@ void settle(device *d, block *b) {
 }
 
 /* Cuts what exceeds `size` off a block that has left its bin; without memory for that it stays. */
-void cut(block *b, size_t size) {
+void cut(device *d, block *b, size_t size) {
   size_t rest = b->size - size;
   if (rest < (b->in->home->small ? (size_t)GRAIN : SMALL + 1)) return;
-  block *tail = (block *)calloc(1, sizeof *tail);
+  block *tail = describe(d);
   if (!tail) return;
   tail->p = b->p + size;
   tail->size = rest;
@@ -306,6 +320,7 @@ block *take(device *d, int ordinal, size_t nbytes) {
   if (!home) return NULL;
   block *b = direct ? NULL : bin_find(home, size);
   if (!b) {
+    if (cr__activate(ordinal)) return NULL;
     size_t whole = direct ? nbytes + !nbytes : segment_size(size);
     segment *s = segment_new(d, home, whole);
     if (!s && !cr__capturing()) {
@@ -317,13 +332,14 @@ block *take(device *d, int ordinal, size_t nbytes) {
     b = s->first;
   }
   bin_remove(b);
-  if (!direct) cut(b, size);
+  if (!direct) cut(d, b, size);
   used_add(d, b);
   return b;
 }
 
 int too_much(int ordinal, const device *d, size_t nbytes) {
   size_t free_bytes = 0, total = 0;
+  (void)cr__activate(ordinal);
   cudaMemGetInfo(&free_bytes, &total);
   return cr__fail(CR_E_MEMORY,
                   "out of memory: the data of a tensor needs %zu bytes on cuda:%d, where tensors "
@@ -334,8 +350,9 @@ int too_much(int ordinal, const device *d, size_t nbytes) {
 
 } // namespace
 
+/* Makes the device active only where it has to be asked for memory. */
 void *cr__cuda_alloc(int ordinal, size_t nbytes) {
-  if (cr__activate(ordinal)) return NULL;
+  if (ordinal >= cr__device_count() && cr__activate(ordinal)) return NULL;
   if (cr__engine->injected()) {
     cr__fail(CR_E_MEMORY, "out of memory: the data of a tensor needs %zu bytes", nbytes);
     return NULL;

@@ -72,7 +72,7 @@ static int move(const char *op, cr__iter *it, int64_t size, char *to, const char
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
-static constexpr int TILE = 32, TILE_ROWS = 8;
+static constexpr int TILE = 32, TILE_ROWS = 8, TURNS = TILE / TILE_ROWS;
 
 /* The target steps by 1 along columns, the source along rows. */
 typedef struct tiling {
@@ -80,20 +80,34 @@ typedef struct tiling {
   int64_t row_tiles, column_tiles, tiles;
 } tiling;
 
+/* Few divisions are of numbers that need 64 bits, which take as long as the moves of a tile. */
+static __device__ __forceinline__ int64_t quotient(int64_t x, int64_t y) {
+  return (x | y) >> 32 == 0 ? (int64_t)((uint32_t)x / (uint32_t)y) : x / y;
+}
+
+/* A thread has all its elements of a tile on the way before it puts down the first. */
 template <class M>
-static __global__ void move_tiles(cr__places<2> planes, tiling t, M *to, const M *from) {
+static __global__ void __launch_bounds__(TILE *TILE_ROWS)
+    move_tiles(cr__places<2> planes, tiling t, M *to, const M *from) {
   __shared__ M tile[TILE][TILE + 1];
+  const int x = (int)threadIdx.x, y = (int)threadIdx.y;
   for (int64_t i = blockIdx.x; i < t.tiles; i += gridDim.x) {
-    int64_t band = i / t.column_tiles, column = i % t.column_tiles * TILE, at[2];
-    int64_t plane = band / t.row_tiles, row = band % t.row_tiles * TILE;
+    int64_t band = quotient(i, t.column_tiles), plane = quotient(band, t.row_tiles), at[2];
+    int64_t column = (i - band * t.column_tiles) * TILE, row = (band - plane * t.row_tiles) * TILE;
     cr__locate(planes, plane, at);
-    for (int c = threadIdx.y; c < TILE; c += TILE_ROWS)
-      if (row + threadIdx.x < t.rows && column + c < t.columns)
-        tile[c][threadIdx.x] = from[at[1] + (column + c) * t.from_step + row + threadIdx.x];
+    const M *in = from + at[1] + (column + y) * t.from_step + row + x;
+    M *out = to + at[0] + (row + y) * t.to_step + column + x, held[TURNS];
+#pragma unroll
+    for (int u = 0; u < TURNS; u++)
+      if (row + x < t.rows && column + y + u * TILE_ROWS < t.columns)
+        held[u] = in[u * TILE_ROWS * t.from_step];
+#pragma unroll
+    for (int u = 0; u < TURNS; u++) tile[y + u * TILE_ROWS][x] = held[u];
     __syncthreads();
-    for (int r = threadIdx.y; r < TILE; r += TILE_ROWS)
-      if (row + r < t.rows && column + threadIdx.x < t.columns)
-        to[at[0] + (row + r) * t.to_step + column + threadIdx.x] = tile[threadIdx.x][r];
+#pragma unroll
+    for (int u = 0; u < TURNS; u++)
+      if (row + y + u * TILE_ROWS < t.rows && column + x < t.columns)
+        out[u * TILE_ROWS * t.to_step] = tile[x][y + u * TILE_ROWS];
     __syncthreads();
   }
 }

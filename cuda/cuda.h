@@ -19,12 +19,18 @@ extern "C" {
 
 /* ---- runtime.cu ---- */
 
-cudaStream_t cr__stream(void);                       /* of this thread, on the current device */
-int cr__cuda_check(const char *op, cudaError_t code); /* 0, or CR_E_DEVICE with the error set */
+/* The device that this thread last made active: what a call of the backend works on. Asking CUDA again
+ * for each kernel, stream and size would cost more than some of the kernels. */
+extern __thread int cr__active;
+cudaStream_t cr__stream(void);                         /* of this thread, on the active device */
+int cr__cuda_failed(const char *op, cudaError_t code); /* a code, with the error set */
+static inline int cr__cuda_check(const char *op, cudaError_t code) {
+  return code == cudaSuccess ? 0 : cr__cuda_failed(op, code);
+}
 void *cr__cuda_alloc(int ordinal, size_t nbytes);     /* cached; NULL with the error set */
 void cr__cuda_free(int ordinal, void *p, size_t nbytes);
 /* Memory for the length of a kernel call; safe to free at once, as streams run in order. */
-int cr__cuda_multiprocessors(void); /* of the current device */
+int cr__cuda_multiprocessors(void); /* of the active device */
 
 /* ---- elementwise.cu ---- */
 
@@ -47,7 +53,7 @@ typedef struct cr__fault {
   double value;   /* of an element, for CR__FAULT_PROBABILITY */
   const char *op; /* a string of the host, never read on the device */
 } cr__fault;
-cr__fault *cr__fault_slot(void); /* of the current device; a device pointer */
+cr__fault *cr__fault_slot(void); /* of the active device; a device pointer */
 
 __device__ static inline void cr__report_index(cr__fault *f, const char *op, int dim, int64_t index,
                                                int64_t size) {
@@ -76,9 +82,19 @@ __device__ static inline void cr__report_probability(cr__fault *f, const char *o
 /* Launches `kernel` (a name or a function pointer without commas in it) on the current stream and
  * gives 0 or the error. `shared` counts bytes; a kernel reaches them by CR__SHARED(type, name). */
 #ifndef CR__LAUNCH /* the emulation's cuda_runtime.h defines both */
+template <class T> struct cr__as {
+  typedef T type; /* what a kernel takes, not what it is given, decides its parameters' types */
+};
+/* One call of CUDA, which gives the error; <<<>>> makes three, and cudaGetLastError is a fourth. */
+template <class... P>
+static inline int cr__queue(const char *op, void (*kernel)(P...), dim3 grid, dim3 block,
+                            size_t shared, typename cr__as<P>::type... given) {
+  void *all[] = {(void *)&given...};
+  return cr__cuda_check(op, cudaLaunchKernel((const void *)kernel, grid, block, all, shared,
+                                             cr__stream()));
+}
 #define CR__LAUNCH(op, kernel, grid, block, shared, ...)                                           \
-  (kernel<<<(grid), (block), (shared), cr__stream()>>>(__VA_ARGS__),                               \
-   cr__cuda_check((op), cudaGetLastError()))
+  cr__queue((op), kernel, (grid), (block), (shared), __VA_ARGS__)
 #define CR__SHARED(T, name)                                                                        \
   extern __shared__ __align__(16) unsigned char cr__shared_bytes[];                                \
   T *name = reinterpret_cast<T *>(cr__shared_bytes)

@@ -228,16 +228,27 @@ static __global__ void __launch_bounds__(CR__FOLD_THREADS) cr__fold_columns(cr__
   else F::finish(c, s, out);
 }
 
-/* Joins the partial states: a warp to each result. */
+/* Joins the partial states: c.group threads to each result, so that none waits for many in turn. */
 template <class F>
 static __global__ void __launch_bounds__(CR__FOLD_THREADS) cr__fold_parts(cr__fold_call c) {
-  int lane = threadIdx.x % 32;
-  int64_t result = (int64_t)blockIdx.x * (CR__FOLD_THREADS / 32) + threadIdx.x / 32;
+  enum { U = 4 };
+  __shared__ typename F::state room[CR__FOLD_THREADS / 32];
+  int lane = (int)threadIdx.x % c.group, results = CR__FOLD_THREADS / c.group;
+  int64_t result = (int64_t)blockIdx.x * results + (int)threadIdx.x / c.group;
   bool there = result < c.kept.count;
-  const typename F::state *parts = (const typename F::state *)(const void *)c.parts;
+  int64_t end = there ? c.splits : 0;
+  const typename F::state *parts =
+      (const typename F::state *)(const void *)c.parts + result * c.splits;
   typename F::state s = F::start(c);
-  for (int64_t i = lane; there && i < c.splits; i += 32) F::join(s, parts[result * c.splits + i]);
-  for (int by = 16; by > 0; by /= 2) F::join(s, cr__lane_after(s, by, 32));
+  for (int64_t at = lane; at < end; at += (int64_t)U * c.group) {
+    typename F::state other[U];
+#pragma unroll
+    for (int i = 0; i < U; i++)
+      other[i] = at + i * c.group < end ? parts[at + i * c.group] : F::start(c);
+#pragma unroll
+    for (int i = 0; i < U; i++) F::join(s, other[i]);
+  }
+  s = cr__join_group<F>(s, c.group, room);
   if (!there || lane) return;
   int64_t out;
   cr__fold_offset(c.kept, result, c.narrow, &out);
@@ -258,7 +269,9 @@ template <class L, class F> static int cr__fold_run(const cr__launch *k, cr__fol
   int code = CR__LAUNCH(k->op, kernel, (unsigned)blocks, CR__FOLD_THREADS, 0, *c);
   if (!c->parts) return code;
   if (!code) {
-    unsigned grid = (unsigned)((c->kept.count + 7) / 8);
+    c->group = c->splits > 64 ? CR__FOLD_THREADS : 32;
+    int64_t results = CR__FOLD_THREADS / c->group;
+    unsigned grid = (unsigned)((c->kept.count + results - 1) / results);
     code = CR__LAUNCH(k->op, cr__fold_parts<F>, grid, CR__FOLD_THREADS, 0, *c);
   }
   cr__cuda_free(ordinal, c->parts, nbytes);

@@ -84,32 +84,37 @@ template <int ROWS_, int COLUMNS_, int DEPTH_, int LEFT_, int UP_> struct tiling
 template <typename T, int SIDE, int DEPTH, int THREADS> struct loader {
   typedef typename element<T>::S S;
   enum { EACH = SIDE * DEPTH / THREADS };
-  const T *data;
-  int64_t side_step, k_step, sides; /* sides: how many there are from the tile's first on */
+  const T *data;         /* the thread's first element of the tile that is read next */
+  int64_t step, advance; /* between its elements, between tiles */
   int side, depth, more_side, more_depth;
+  unsigned inside; /* bit e: element e does not lie beyond the edge of the matrix */
   S held[EACH];
 
-  __device__ __forceinline__ void begin(const T *first, int64_t side_step_, int64_t k_step_,
-                                        int64_t sides_, bool along) {
+  /* sides: how many there are from the tile's first on. */
+  __device__ __forceinline__ void begin(const T *first, int64_t side_step, int64_t k_step,
+                                        int64_t sides, bool along) {
     int t = threadIdx.x;
-    side_step = side_step_;
-    k_step = k_step_;
-    sides = sides_;
     side = along ? t / DEPTH : t % SIDE;
     depth = along ? t % DEPTH : t / SIDE;
     more_side = along ? THREADS / DEPTH : 0;
     more_depth = along ? 0 : THREADS / SIDE;
+    step = more_side * side_step + more_depth * k_step;
+    advance = DEPTH * k_step;
     data = first + side * side_step + depth * k_step;
+    inside = 0;
+#pragma unroll
+    for (int e = 0; e < EACH; e++) inside |= (unsigned)(side + e * more_side < sides) << e;
   }
-  /* Reads from memory the tile at k of up to `end`; beyond the edges are zeros. */
-  __device__ __forceinline__ void read(int64_t k, int64_t end) {
-    const T *from = data + k * k_step;
-    int64_t step = more_side * side_step + more_depth * k_step;
+  /* Reads the next tile, of which `left` elements along K are there; the rest are zeros. */
+  __device__ __forceinline__ void read(int64_t left) {
+    int end = left < DEPTH ? (int)left : (int)DEPTH;
+    const T *from = data;
 #pragma unroll
     for (int e = 0; e < EACH; e++, from += step) {
-      bool inside = side + e * more_side < sides && k + depth + e * more_depth < end;
-      held[e] = inside ? (S)widen(*from) : (S)0;
+      bool there = inside >> e & 1 && depth + e * more_depth < end;
+      held[e] = there ? (S)widen(*from) : (S)0;
     }
+    data += advance;
   }
   template <int PITCH> __device__ __forceinline__ void keep(S (*tile)[PITCH]) const {
 #pragma unroll
@@ -140,7 +145,7 @@ static __device__ __forceinline__ void add_tiles(S (&sum)[F::LEFT][F::UP], const
 
 /* Grid: x tiles, y parts of K, z batches. While one pair of tiles is multiplied, the next is read. */
 template <typename T, class F>
-static __global__ void __launch_bounds__(F::THREADS, 512 / F::THREADS)
+static __global__ void __launch_bounds__(F::THREADS, F::THREADS == 64 ? 6 : 512 / F::THREADS)
     multiply_tiles(cr__product p, cut c) {
   typedef typename element<T>::S S;
   enum { PAD = 16 / sizeof(S), PA = F::ROWS + PAD, PB = F::COLUMNS + PAD };
@@ -153,18 +158,20 @@ static __global__ void __launch_bounds__(F::THREADS, 512 / F::THREADS)
   for (int64_t batch = blockIdx.z; batch < p.count; batch += gridDim.z) {
     loader<T, F::ROWS, F::DEPTH, F::THREADS> a;
     loader<T, F::COLUMNS, F::DEPTH, F::THREADS> b;
-    a.begin((const T *)p.a + batch * p.as + i0 * p.am, p.am, p.ak, p.m - i0, p.ak == 1);
-    b.begin((const T *)p.b + batch * p.bs + j0 * p.bn, p.bn, p.bk, p.n - j0, p.bn != 1);
+    a.begin((const T *)p.a + batch * p.as + i0 * p.am + begin * p.ak, p.am, p.ak, p.m - i0,
+            p.ak == 1);
+    b.begin((const T *)p.b + batch * p.bs + j0 * p.bn + begin * p.bk, p.bn, p.bk, p.n - j0,
+            p.bn != 1);
     S sum[F::LEFT][F::UP] = {};
     int at = 0;
-    a.read(begin, end);
-    b.read(begin, end);
+    a.read(end - begin);
+    b.read(end - begin);
     for (int64_t k = begin; k < end; k += F::DEPTH, at ^= 1) {
       a.keep(tile_a[at]);
       b.keep(tile_b[at]);
       __syncthreads();
-      a.read(k + F::DEPTH, end);
-      b.read(k + F::DEPTH, end);
+      a.read(end - k - F::DEPTH);
+      b.read(end - k - F::DEPTH);
       add_tiles<S, F>(sum, tile_a[at], tile_b[at], row, column);
     }
     __syncthreads();

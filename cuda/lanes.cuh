@@ -11,7 +11,7 @@
 template <int From, int D> struct cr__known {
   typedef typename cr__element<D>::value number;
   typedef typename cr__element<From>::memory memory;
-  enum { run = 16 / (int)sizeof(memory), size = (int)sizeof(memory) };
+  enum { dtype = From, run = 16 / (int)sizeof(memory), size = (int)sizeof(memory) };
   static __device__ __forceinline__ number load(const char *p, int, int64_t at) {
     return cr__value_as<D>(cr__get<From>(p, at));
   }
@@ -36,7 +36,7 @@ template <int From, int D> struct cr__known {
 /* Elements of a dtype that the launch tells. */
 template <int D> struct cr__any {
   typedef typename cr__element<D>::value number;
-  enum { run = 1, size = 1 };
+  enum { dtype = CR_DTYPE_NONE, run = 1, size = 1 };
   static __device__ __forceinline__ number load(const char *p, int dtype, int64_t at) {
     return cr__load_as<D>(p, dtype, at);
   }
@@ -74,19 +74,6 @@ template <class S> static __device__ __forceinline__ S cr__lane_before(S x, int 
 #pragma unroll
   for (int i = 0; i < (int)(sizeof(S) / 4); i++) {
     words[i] = __shfl_up_sync(0xffffffffu, words[i], (unsigned)by);
-  }
-  memcpy(&x, words, sizeof x);
-  return x;
-}
-
-/* What the first lane of a segment has. */
-template <class S> static __device__ __forceinline__ S cr__first_lane(S x, int width) {
-  static_assert(sizeof(S) % 4 == 0, "whole words");
-  unsigned words[sizeof(S) / 4];
-  memcpy(words, &x, sizeof x);
-#pragma unroll
-  for (int i = 0; i < (int)(sizeof(S) / 4); i++) {
-    words[i] = __shfl_sync(0xffffffffu, words[i], 0, width);
   }
   memcpy(&x, words, sizeof x);
   return x;

@@ -8,14 +8,14 @@
 #ifndef CR__CUDA_POINTWISE_CUH
 #define CR__CUDA_POINTWISE_CUH
 
-#include "convert.cuh"
-#include "pointwise.h"
+#include "dense.cuh"
+#include "normal.cuh"
 
 #define CR__SCALAR static __device__ __forceinline__
-/* Texts compare unsigned types with 0 as well. */
-#ifdef __CUDACC__
+#define CR__NORMAL_CDF_F32 cr__normal_cdf
+/* Texts compare unsigned types with 0 as well; a compiler knows one of these names or the other. */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #pragma nv_diag_suppress 186
-#endif
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #include "../src/scalar.h"
 
@@ -51,151 +51,7 @@ static __device__ __forceinline__ typename cr__element<D>::value cr__text_result
   else return (typename cr__element<D>::value)v;
 }
 
-/* ---- What a kernel is given ---- */
-
-template <class T> struct cr__arguments {
-  char *data[CR__POINTWISE_OPERANDS];
-  int32_t dtype[CR__POINTWISE_OPERANDS];
-  uint32_t fixed, numbers; /* bit i: operand i is one element for all; it is in number[] */
-  bool apart;              /* some operand of the dense kernel is as wide as the compute type */
-  int64_t numel;
-  T number[CR__POINTWISE_OPERANDS];
-  T k[4];
-};
-template <class T> struct cr__strided_arguments : cr__arguments<T> {
-  cr__places<CR__POINTWISE_OPERANDS> places;
-};
-
 /* ---- The dense kernel ---- */
-
-/* What a thread takes: GROUPS times WIDTH elements, 16 bytes each in the compute type. Groups lie a
- * block apart, so that neighbours read neighbouring 16 bytes; where all operands are narrower than
- * the compute type they lie together, so that they still do. */
-template <int SIZE> struct cr__share {
-  static constexpr int WIDTH = 16 / SIZE, GROUPS = SIZE >= 4 ? 2 : 1, COUNT = WIDTH * GROUPS;
-};
-
-/* The raw bytes of a thread's elements, in their order; `first` is the first of group 0. */
-template <int SIZE, int OF> struct cr__raw {
-  typedef cr__share<OF> share;
-  static __device__ __forceinline__ void load(void *raw, const char *data, int64_t first,
-                                              int64_t apart) {
-    if (apart == share::WIDTH && SIZE * share::COUNT <= 16) {
-      cr__load_packet<SIZE * share::COUNT <= 16 ? SIZE * share::COUNT : 16>(raw,
-                                                                            data + first * SIZE);
-      return;
-    }
-#pragma unroll
-    for (int g = 0; g < share::GROUPS; g++)
-      cr__load_packet<SIZE * share::WIDTH>((char *)raw + g * SIZE * share::WIDTH,
-                                           data + (first + g * apart) * SIZE);
-  }
-  static __device__ __forceinline__ void store(const void *raw, char *data, int64_t first,
-                                               int64_t apart) {
-    if (apart == share::WIDTH && SIZE * share::COUNT <= 16) {
-      cr__store_packet<SIZE * share::COUNT <= 16 ? SIZE * share::COUNT : 16>(data + first * SIZE,
-                                                                             raw);
-      return;
-    }
-#pragma unroll
-    for (int g = 0; g < share::GROUPS; g++)
-      cr__store_packet<SIZE * share::WIDTH>(data + (first + g * apart) * SIZE,
-                                            (const char *)raw + g * SIZE * share::WIDTH);
-  }
-};
-
-template <int D> struct cr__dense {
-  typedef typename cr__element<D>::value T;
-  typedef cr__share<sizeof(T)> share;
-  static constexpr int SIZE = sizeof(T), COUNT = share::COUNT;
-  union __align__(16) raw {
-    T own[COUNT];
-    uint16_t half[COUNT];
-    uint8_t byte[COUNT];
-  };
-
-  static __device__ __forceinline__ void load(raw &r, const char *data, int dtype, int64_t first,
-                                              int64_t apart) {
-    if (dtype == D) {
-      cr__raw<SIZE, SIZE>::load(&r, data, first, apart);
-      return;
-    }
-    if constexpr (D == CR_FLOAT32) {
-      if (dtype != CR_BOOL) {
-        cr__raw<2, SIZE>::load(&r, data, first, apart);
-        return;
-      }
-    }
-    cr__raw<1, SIZE>::load(&r, data, first, apart);
-  }
-  static __device__ __forceinline__ void unpack(T *x, const raw &r, int dtype) {
-    if (dtype == D) {
-#pragma unroll
-      for (int e = 0; e < COUNT; e++) x[e] = r.own[e];
-      return;
-    }
-    if constexpr (D == CR_FLOAT32) {
-      if (dtype == CR_FLOAT16) {
-#pragma unroll
-        for (int e = 0; e < COUNT; e++) x[e] = cr__element<CR_FLOAT16>::unpack(r.half[e]);
-        return;
-      }
-      if (dtype == CR_BFLOAT16) {
-#pragma unroll
-        for (int e = 0; e < COUNT; e++) x[e] = cr__element<CR_BFLOAT16>::unpack(r.half[e]);
-        return;
-      }
-    }
-#pragma unroll
-    for (int e = 0; e < COUNT; e++) x[e] = (T)r.byte[e];
-  }
-  /* Stores results of type D. */
-  static __device__ __forceinline__ void store(const T *y, char *data, int dtype, int64_t first,
-                                               int64_t apart) {
-    raw r;
-    if constexpr (D == CR_FLOAT32) {
-      if (dtype != D) {
-#pragma unroll
-        for (int e = 0; e < COUNT; e++)
-          r.half[e] = dtype == CR_FLOAT16 ? cr__element<CR_FLOAT16>::pack(y[e])
-                                          : cr__element<CR_BFLOAT16>::pack(y[e]);
-        cr__raw<2, SIZE>::store(&r, data, first, apart);
-        return;
-      }
-    }
-#pragma unroll
-    for (int e = 0; e < COUNT; e++) r.own[e] = y[e];
-    cr__raw<SIZE, SIZE>::store(&r, data, first, apart);
-  }
-  static __device__ __forceinline__ void store_bool(const uint8_t *y, char *data, int64_t first,
-                                                    int64_t apart) {
-    raw r;
-#pragma unroll
-    for (int e = 0; e < COUNT; e++) r.byte[e] = y[e];
-    cr__raw<1, SIZE>::store(&r, data, first, apart);
-  }
-
-  /* Single elements of operand i: of the same few dtypes, so that no call is needed. */
-  static __device__ __forceinline__ T one(const cr__arguments<T> &a, int i, int64_t at) {
-    if (a.numbers >> i & 1) return a.number[i];
-    if (a.fixed >> i & 1) at = 0;
-    if (a.dtype[i] == D) return cr__get<D>(a.data[i], at);
-    if constexpr (D == CR_FLOAT32) {
-      if (a.dtype[i] == CR_FLOAT16) return cr__get<CR_FLOAT16>(a.data[i], at);
-      if (a.dtype[i] == CR_BFLOAT16) return cr__get<CR_BFLOAT16>(a.data[i], at);
-    }
-    return (T)cr__get<CR_BOOL>(a.data[i], at);
-  }
-  template <int GIVES>
-  static __device__ __forceinline__ void put(const cr__arguments<T> &a, int64_t at,
-                                             typename cr__element<GIVES>::value y) {
-    if constexpr (GIVES == CR_FLOAT32) {
-      if (a.dtype[0] == CR_FLOAT16) return cr__put<CR_FLOAT16>(a.data[0], at, y);
-      if (a.dtype[0] == CR_BFLOAT16) return cr__put<CR_BFLOAT16>(a.data[0], at, y);
-    }
-    cr__put<GIVES>(a.data[0], at, y);
-  }
-};
 
 /* Elements of a block's share that is not full, one by one. */
 template <class F>
@@ -222,21 +78,9 @@ static __global__ void __launch_bounds__(CR__THREADS) dense(cr__arguments<typena
   }
   int64_t apart = a.apart ? (int64_t)blockDim.x * WIDTH : WIDTH;
   int64_t first = begin + (int64_t)threadIdx.x * (a.apart ? WIDTH : COUNT);
-  typename by::raw r[F::inputs];
   T x[F::inputs][COUNT];
-#pragma unroll
-  for (int j = 0; j < F::inputs; j++)
-    if (!(a.fixed >> (j + 1) & 1)) by::load(r[j], a.data[j + 1], a.dtype[j + 1], first, apart);
-#pragma unroll
-  for (int j = 0; j < F::inputs; j++) {
-    if (a.fixed >> (j + 1) & 1) {
-      T value = by::one(a, j + 1, 0);
-#pragma unroll
-      for (int e = 0; e < COUNT; e++) x[j][e] = value;
-    } else {
-      by::unpack(x[j], r[j], a.dtype[j + 1]);
-    }
-  }
+  if (a.plain) by::template load_plain<F::inputs>(a, x, first, apart);
+  else by::template load_mixed<F::inputs>(a, x, first, apart);
   typename cr__element<F::gives>::value y[COUNT];
 #pragma unroll
   for (int e = 0; e < COUNT; e++) {
@@ -246,10 +90,15 @@ static __global__ void __launch_bounds__(CR__THREADS) dense(cr__arguments<typena
     y[e] = F::of(in, a.k);
   }
   if constexpr (F::gives == CR_BOOL) by::store_bool(y, a.data[0], first, apart);
+  else if (a.plain) by::store_plain(y, a.data[0], first, apart);
   else by::store(y, a.data[0], a.dtype[0], first, apart);
 }
 
 /* ---- The strided kernel ---- */
+
+template <class T> struct cr__strided_arguments : cr__arguments<T> {
+  cr__places<CR__POINTWISE_OPERANDS> places;
+};
 
 /* Elements that a thread takes, a block apart. */
 static constexpr int CR__STRIDED_COUNT = 4;
@@ -295,10 +144,12 @@ static void cr__fill_arguments(const cr__pointwise_call *c, cr__arguments<T> *a)
   a->numbers = 0;
   a->numel = c->it.numel;
   a->apart = cr__share<sizeof(T)>::GROUPS == 1;
+  a->plain = !c->fixed;
   for (int i = 0; i <= e->nin; i++) {
     const cr__operand *o = i ? &e->in[i - 1] : &e->out;
     a->data[i] = o->data;
     a->dtype[i] = o->dtype;
+    a->plain = a->plain && (o->dtype == D || (i == 0 && o->dtype == CR_BOOL));
     if (!o->data) {
       cr__store_scalar(&a->number[i], (cr_dtype)D, &o->number);
       a->numbers |= 1u << i;

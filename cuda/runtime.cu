@@ -28,11 +28,9 @@ extern "C" int cr__fail(cr_error code, const char *format, ...) {
 
 extern "C" cr_error cr_error_code(void) { return cr__engine->error_code(); }
 
-int cr__cuda_check(const char *op, cudaError_t code) {
-  if (code == cudaSuccess) return 0;
-  (void)cudaGetLastError();
-  int ordinal = -1;
-  (void)cudaGetDevice(&ordinal);
+int cr__cuda_failed(const char *op, cudaError_t code) {
+  int ordinal = cr__active;
+  (void)cudaGetLastError(); /* CUDA keeps it for the next who asks; it has been told here */
   if (code == cudaErrorMemoryAllocation)
     return cr__fail(CR_E_MEMORY, "out of memory: %s needs more than cuda:%d has free", op, ordinal);
   if (cr__capturing())
@@ -51,6 +49,7 @@ int cr__refuse_capture(const char *what) {
 
 /* ---- Devices ---- */
 
+__thread int cr__active;
 static thread_local int selected;
 static int multiprocessors[CR__MAX_DEVICES];
 static cr__fault *faults[CR__MAX_DEVICES];
@@ -101,10 +100,12 @@ static int is_there(int ordinal) {
                   ordinal, count - 1);
 }
 
+/* CUDA is asked every time: the host program may have chosen another device meanwhile. */
 int cr__activate(int ordinal) {
-  int active;
+  int now;
   if (is_there(ordinal)) return CR_E_DEVICE;
-  if (cudaGetDevice(&active) == cudaSuccess && active == ordinal) return 0;
+  cr__active = ordinal;
+  if (cudaGetDevice(&now) == cudaSuccess && now == ordinal) return 0;
   return cr__cuda_check("device", cudaSetDevice(ordinal));
 }
 
@@ -154,18 +155,15 @@ static int device_properties(int ordinal, cr_cuda_properties *out) {
 }
 
 int cr__cuda_multiprocessors(void) {
-  int ordinal = 0;
-  (void)cudaGetDevice(&ordinal);
-  int *n = &multiprocessors[ordinal];
-  if (*n == 0) (void)cudaDeviceGetAttribute(n, cudaDevAttrMultiProcessorCount, ordinal);
+  int *n = &multiprocessors[cr__active];
+  if (*n == 0) (void)cudaDeviceGetAttribute(n, cudaDevAttrMultiProcessorCount, cr__active);
   return *n > 0 ? *n : 1;
 }
 
 /* ---- Faults: in memory of the host that the device can write, so looking costs nothing ---- */
 
 cr__fault *cr__fault_slot(void) {
-  int ordinal = 0;
-  (void)cudaGetDevice(&ordinal);
+  int ordinal = cr__active;
   std::lock_guard<std::mutex> hold(faults_lock);
   if (!faults[ordinal]) {
     void *p = NULL;

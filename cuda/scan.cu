@@ -39,8 +39,10 @@ template <int D, class L> struct numbers {
     return L::load(c.in, c.in_dtype, at);
   }
   static __device__ __forceinline__ void store(const scan &c, int64_t at, state s) {
-    if (c.out_dtype == CR_FLOAT32) ((float *)(void *)c.out)[at] = (float)s;
-    else cr__store_from<D>(c.out, c.out_dtype, at, s);
+    if constexpr ((int)L::dtype != CR_DTYPE_NONE) {
+      if (c.out_dtype == L::dtype) return L::store(c.out, c.out_dtype, at, s);
+    }
+    cr__store_from<D>(c.out, c.out_dtype, at, s);
   }
 };
 
@@ -323,6 +325,11 @@ template <class L> static int run_float(const cr__launch *k, scan *c) {
   }
 }
 
+template <class L> static int run_whole(const cr__launch *k, scan *c) {
+  return k->i[3] == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, c)
+                                 : run<products<CR_INT64, L>>(k, c);
+}
+
 /* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.
  * i[0], i[1], i[2]: sizes outer, n, inner; i[3]: a cr__scan; i[4]: 1 to go from the last to the
  * first. All views are contiguous; a float result takes any kind, another one SUM and PROD. */
@@ -331,15 +338,21 @@ extern "C" int cr__cuda_scan(cr__launch *k) {
   c.reverse = k->i[4] != 0;
   if (c.lines == 0 || c.n == 0) return 0;
   if (cr__category((cr_dtype)c.out_dtype) != CR_FLOATING) {
-    typedef cr__any<CR_INT64> L;
-    return k->i[3] == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, &c)
-                                   : run<products<CR_INT64, L>>(k, &c);
+    if (c.in_dtype == CR_INT32) return run_whole<cr__known<CR_INT32, CR_INT64>>(k, &c);
+    if (c.in_dtype == CR_BOOL || c.in_dtype == CR_UINT8)
+      return run_whole<cr__known<CR_UINT8, CR_INT64>>(k, &c);
+    return run_whole<cr__any<CR_INT64>>(k, &c);
   }
   if (k->i[3] == CR__SCAN_RECURRENCE) {
     c.factors = k->v[2].data, c.factor_dtype = k->v[2].dtype;
     return run_recurrence(k, &c);
   }
-  if (c.in_dtype == CR_FLOAT32) return run_float<cr__known<CR_FLOAT32, CR_FLOAT64>>(k, &c);
+  switch (c.in_dtype) {
+  case CR_FLOAT32: return run_float<cr__known<CR_FLOAT32, CR_FLOAT64>>(k, &c);
+  case CR_FLOAT16: return run_float<cr__known<CR_FLOAT16, CR_FLOAT64>>(k, &c);
+  case CR_BFLOAT16: return run_float<cr__known<CR_BFLOAT16, CR_FLOAT64>>(k, &c);
+  default: break;
+  }
   return run_float<cr__any<CR_FLOAT64>>(k, &c);
 }
 

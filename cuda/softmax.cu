@@ -21,47 +21,102 @@ typedef struct lines {
 static __device__ __forceinline__ float power(float x) { return expf(x); }
 static __device__ __forceinline__ double power(double x) { return exp(x); }
 
+static __device__ __forceinline__ float larger(float x, float y) { return fmaxf(x, y); }
+static __device__ __forceinline__ double larger(double x, double y) { return fmax(x, y); }
+static __device__ __forceinline__ float multiply_add(float x, float y, float z) {
+  return fmaf(x, y, z);
+}
+static __device__ __forceinline__ double multiply_add(double x, double y, double z) {
+  return fma(x, y, z);
+}
+
+/* 1 / x in two parts: y (high + low), rounded once more, is the quotient y / x but for a last bit in
+ * rare cases, and takes two instructions where a division takes ten. */
+template <class N> struct inverse {
+  N high, low;
+};
+static __device__ __forceinline__ inverse<float> inverse_of(float, double x) {
+  double y = 1 / x;
+  return {(float)y, (float)(y - (float)y)};
+}
+static __device__ __forceinline__ inverse<double> inverse_of(double, double x) {
+  double y = 1 / x;
+  return {y, fma(-x, y, 1.0) * y};
+}
+
 /* What a line's elements need to know of all of it. */
 template <class N> struct summary {
   N x, y;
+  inverse<N> by;
 };
 
-/* The largest element and the sum of exp(a - largest). A line of -infinity alone has the sum 0; its
- * results are NaN all the same, from the subtraction. */
+/* The largest element and the sum of exp(a - largest). What is not there counts as -infinity. A NaN
+ * is no largest element, but makes the sum NaN; a line of -infinity alone has the sum 0, and its
+ * results are NaN from the subtraction. */
 template <class N> struct forward {
   enum { inputs = 1 };
   typedef N number;
   struct state {
     double top, total;
   };
+  static __device__ __forceinline__ N absent() { return -(N)INFINITY; }
   static __device__ __forceinline__ state start() { return {-INFINITY, 0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
     if (s.top == other.top) {
       s.total += other.total;
       return;
     }
-    double top = other.top > s.top || other.top != other.top ? other.top : s.top;
+    double top = other.top > s.top ? other.top : s.top;
     s.total = s.total * exp(s.top - top) + other.total * exp(other.top - top);
     s.top = top;
   }
   template <int U>
-  static __device__ __forceinline__ void take(state &s, const N *a, const N *, unsigned mask,
-                                              bool) {
+  static __device__ __forceinline__ void take(state &s, const N *a, const N *, bool) {
     N before = (N)s.top, top = before;
 #pragma unroll
-    for (int i = 0; i < U; i++) top = mask >> i & 1 && (a[i] > top || a[i] != a[i]) ? a[i] : top;
-    if (top == -(N)INFINITY) return;
-    double sum = before == top ? s.total : s.total * power(before - top);
+    for (int i = 0; i < U; i++) top = larger(top, a[i]);
+    N from = top == -(N)INFINITY ? 0 : top;
+    double sum = before == top ? s.total : s.total * power(before - from);
 #pragma unroll
-    for (int i = 0; i < U; i++) sum += mask >> i & 1 ? power(a[i] - top) : 0;
+    for (int i = 0; i < U; i++) sum += power(a[i] - from);
     s.top = top;
     s.total = sum;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool log_) {
-    return {(N)s.top, (N)(log_ ? log(s.total) : s.total)};
+    return {(N)s.top, log_ ? (N)log(s.total) : 0, inverse_of(N(), s.total)};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N, bool log_) {
-    return log_ ? a - s.x - s.y : power(a - s.x) / s.y;
+    if (log_) return a - s.x - s.y;
+    N y = power(a - s.x);
+    return multiply_add(y, s.by.high, y * s.by.low);
+  }
+  /* A line that `group` lanes hold, U elements each: as its largest element is known before any sum
+   * begins, each exponential is computed once, and takes its element's place. */
+  template <int U>
+  static __device__ __forceinline__ void finish(N *a, const N *, int group, bool log_) {
+    N top = a[0];
+#pragma unroll
+    for (int i = 1; i < U; i++) top = larger(top, a[i]);
+    for (int by = group / 2; by > 0; by /= 2)
+      top = larger(top, __shfl_xor_sync(0xffffffffu, top, by, group));
+    double total = 0;
+    N power_of[U];
+#pragma unroll
+    for (int i = 0; i < U; i++) {
+      power_of[i] = power(a[i] - top);
+      total += power_of[i];
+    }
+    for (int by = group / 2; by > 0; by /= 2)
+      total += __shfl_xor_sync(0xffffffffu, total, by, group);
+    if (log_) {
+      N rest = (N)log(total);
+#pragma unroll
+      for (int i = 0; i < U; i++) a[i] = a[i] - top - rest;
+      return;
+    }
+    inverse<N> r = inverse_of(N(), total);
+#pragma unroll
+    for (int i = 0; i < U; i++) a[i] = multiply_add(power_of[i], r.high, power_of[i] * r.low);
   }
 };
 
@@ -72,23 +127,33 @@ template <class N> struct backward {
   struct state {
     double total;
   };
+  static __device__ __forceinline__ N absent() { return 0; }
   static __device__ __forceinline__ state start() { return {0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
     s.total += other.total;
   }
   template <int U>
-  static __device__ __forceinline__ void take(state &s, const N *a, const N *b, unsigned mask,
-                                              bool log_) {
+  static __device__ __forceinline__ void take(state &s, const N *a, const N *b, bool log_) {
     double sum = 0;
 #pragma unroll
-    for (int i = 0; i < U; i++) sum += mask >> i & 1 ? (log_ ? a[i] : a[i] * b[i]) : 0;
+    for (int i = 0; i < U; i++) sum += log_ ? a[i] : a[i] * b[i];
     s.total += sum;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool) {
-    return {(N)s.total, 0};
+    return {(N)s.total, 0, {0, 0}};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N b, bool log_) {
     return log_ ? a - power(b) * s.x : b * (a - s.x);
+  }
+  template <int U>
+  static __device__ __forceinline__ void finish(N *a, const N *b, int group, bool log_) {
+    state s = start();
+    take<U>(s, a, b, log_);
+    for (int by = group / 2; by > 0; by /= 2)
+      s.total += __shfl_xor_sync(0xffffffffu, s.total, by, group);
+    summary<N> all = sum_up(s, log_);
+#pragma unroll
+    for (int i = 0; i < U; i++) a[i] = value(all, a[i], b[i], log_);
   }
 };
 
@@ -102,30 +167,26 @@ typedef struct share {
   bool wide;
 } share;
 
-/* Fills x and gives a bit for each element that there is. */
+/* Fills x; beyond the line's end with `absent`. */
 template <class L, int U>
-static __device__ __forceinline__ unsigned load_share(const share &s, const char *from,
-                                                      typename L::number *x) {
-  unsigned mask = 0;
+static __device__ __forceinline__ void load_share(const share &s, const char *from,
+                                                  typename L::number *x,
+                                                  typename L::number absent) {
   if (L::run > 1 && s.wide) {
 #pragma unroll
     for (int i = 0; i < U; i += L::run) {
       int64_t r = s.first + (i * s.threads + s.thread * L::run);
 #pragma unroll
-      for (int j = 0; j < L::run; j++) x[i + j] = 0;
-      if (r >= s.n) continue;
-      L::load_run(x + i, from, s.base + r);
-      mask |= ((1u << L::run) - 1) << i;
+      for (int j = 0; j < L::run; j++) x[i + j] = absent;
+      if (r < s.n) L::load_run(x + i, from, s.base + r);
     }
-    return mask;
+    return;
   }
 #pragma unroll
   for (int i = 0; i < U; i++) {
     int64_t r = s.first + (i * s.threads + s.thread);
-    x[i] = r < s.n ? L::load(from, s.dtype, s.base + r) : 0;
-    if (r < s.n) mask |= 1u << i;
+    x[i] = r < s.n ? L::load(from, s.dtype, s.base + r) : absent;
   }
-  return mask;
 }
 
 template <class L, int U>
@@ -148,14 +209,12 @@ static __device__ __forceinline__ void store_share(const share &s, char *to,
 
 /* The same for the views of a call. */
 template <class L, class F, int U>
-static __device__ __forceinline__ unsigned load_both(const lines &c, share &s,
-                                                     typename L::number *a,
-                                                     typename L::number *b) {
+static __device__ __forceinline__ void load_both(const lines &c, share &s, typename L::number *a,
+                                                 typename L::number *b) {
   s.dtype = c.a_dtype;
-  unsigned mask = load_share<L, U>(s, c.a, a);
+  load_share<L, U>(s, c.a, a, F::absent());
   s.dtype = c.b_dtype;
-  if (F::inputs == 2) load_share<L, U>(s, c.b, b);
-  return mask;
+  if (F::inputs == 2) load_share<L, U>(s, c.b, b, F::absent());
 }
 template <class L, class F, int U>
 static __device__ __forceinline__ void store_values(const lines &c, share &s,
@@ -176,11 +235,10 @@ static __global__ void __launch_bounds__(SHORT_THREADS) short_lines(lines c) {
   share own = {line * c.n, 0, line < c.count ? c.n : 0, (int)threadIdx.x % c.group, c.group, 0,
                c.wide};
   N a[E], b[E];
-  unsigned mask = load_both<L, F, E>(c, own, a, b);
-  typename F::state s = F::start();
-  F::template take<E>(s, a, b, mask, c.log);
-  s = cr__first_lane(cr__join_group<F>(s, c.group, (typename F::state *)NULL), c.group);
-  store_values<L, F, E>(c, own, F::sum_up(s, c.log), a, b);
+  load_both<L, F, E>(c, own, a, b);
+  F::template finish<E>(a, b, c.group, c.log);
+  own.dtype = c.out_dtype;
+  store_share<L, E>(own, c.out, a);
 }
 
 /* A block to a line. If c.cached, what a thread has read waits in shared memory, in an order of its
@@ -196,13 +254,13 @@ template <class L, class F> static __global__ void __launch_bounds__(THREADS) lo
   typename F::state s = F::start();
   N a[U], b[U];
   for (; own.first < c.n; own.first += U * THREADS) {
-    unsigned mask = load_both<L, F, U>(c, own, a, b);
+    load_both<L, F, U>(c, own, a, b);
 #pragma unroll
     for (int i = 0; c.cached && i < U; i++) {
       cache[own.first + i * THREADS + threadIdx.x] = a[i];
       if (F::inputs == 2) second[own.first + i * THREADS + threadIdx.x] = b[i];
     }
-    F::template take<U>(s, a, b, mask, c.log);
+    F::template take<U>(s, a, b, c.log);
   }
   s = cr__join_group<F>(s, THREADS, room);
   if (threadIdx.x == 0) shared_all = F::sum_up(s, c.log);
@@ -234,17 +292,15 @@ template <class L, class F> static __global__ void __launch_bounds__(THREADS) si
   typename F::state s = F::start();
   for (int64_t at = layer; at < n; at += (int64_t)U * layers) {
     N a[U], b[U];
-    unsigned mask = 0;
 #pragma unroll
     for (int i = 0; i < U; i++) {
       int64_t r = at + (int64_t)i * layers;
-      a[i] = b[i] = 0;
+      a[i] = b[i] = F::absent();
       if (r >= n) continue;
       a[i] = L::load(c.a, c.a_dtype, base + r * c.inner);
       if (F::inputs == 2) b[i] = L::load(c.b, c.b_dtype, base + r * c.inner);
-      mask |= 1u << i;
     }
-    F::template take<U>(s, a, b, mask, c.log);
+    F::template take<U>(s, a, b, c.log);
   }
   room[threadIdx.x] = s;
   __syncthreads();

@@ -32,11 +32,7 @@ cudaStream_t cr__stream_of(int ordinal) {
   return chosen.of[ordinal] ? chosen.of[ordinal]->handle : NULL;
 }
 
-cudaStream_t cr__stream(void) {
-  int ordinal = 0;
-  (void)cudaGetDevice(&ordinal);
-  return cr__stream_of(ordinal);
-}
+cudaStream_t cr__stream(void) { return cr__stream_of(cr__active); }
 
 static cr_stream *wrap(int ordinal, cudaStream_t handle) {
   cr_stream *s = (cr_stream *)malloc(sizeof *s);

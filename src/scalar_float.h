@@ -151,7 +151,7 @@ CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
 }
 
 /* The distribution function and the density of the normal distribution. */
-CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * M(erfc)(x * -(T)0.70710678118654752440); }
+CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
 CR__SCALAR T F(normal_pdf)(T x) { return M(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
 
 /* The argument of tanh in gelu's approximation. */
