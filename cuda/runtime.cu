@@ -80,7 +80,7 @@ static int no_device(void) {
                     "device: \"cuda\" needs a driver for CUDA %d, the one installed is for CUDA "
                     "%d.%d",
                     runtime / 1000, version / 1000, version % 1000 / 10);
-  return cr__fail(CR_E_DEVICE, "device: this machine has no CUDA device (CUDA says: %s)", why);
+  return cr__fail(CR_E_DEVICE, "device: no CUDA device can be used (CUDA says: %s)", why);
 }
 
 int cr__device_count(void) {

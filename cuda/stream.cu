@@ -193,8 +193,9 @@ static std::map<const char *, size_t> *pinned;
 
 static void *pinned_alloc(size_t nbytes) {
   void *p = NULL;
-  if (cr__engine->injected() || cr__activate(cr__selected())) p = NULL;
-  else if (cudaMallocHost(&p, nbytes + !nbytes) != cudaSuccess) (void)cudaGetLastError();
+  if (cr__activate(cr__selected())) return NULL;
+  if (!cr__engine->injected() && cudaMallocHost(&p, nbytes + !nbytes) != cudaSuccess)
+    (void)cudaGetLastError();
   if (p) {
     std::lock_guard<std::mutex> hold(pinned_lock);
     try {
