@@ -2,7 +2,7 @@
 -- wanted  verdict`. ELEMENTS is the size of the pointwise cases, SIZE that of the matrices. The last
 -- line names what was missed, if anything was, and the exit status is 3 then.
 --
--- Times are medians over rounds of many calls between two events (launch overhead: of this process's
+-- Times are medians over rounds of many calls between two events (launch overhead: of the wall
 -- clock, with the queue never full). The peer, PyTorch on the same device (cuda_peer.py), measures in
 -- turns with us, so that a device whose clock drifts does so for both; without it only our own columns
 -- are filled, and what asks for a ratio is not judged.
@@ -33,9 +33,9 @@ end
 -- Nanoseconds that the host takes per call.
 local function host(calls, f)
   cr.cuda.synchronize()
-  local start = os.clock()
+  local start = cr.clock()
   for _ = 1, calls do f():close() end
-  local nanoseconds = (os.clock() - start) / calls * 1e9
+  local nanoseconds = (cr.clock() - start) / calls * 1e9
   cr.cuda.synchronize()
   return nanoseconds
 end
