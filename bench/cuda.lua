@@ -49,7 +49,8 @@ function Peer.start()
   os.remove(pipe)
   if not os.execute("mkfifo " .. pipe) then return end
   -- The cat: to write to a process that has ended would end this one.
-  local command = "python3 %scuda_peer.py %d %d 2> /dev/null > %s; exec cat > /dev/null"
+  local command = "LD_LIBRARY_PATH=${PEER_LIBRARY_PATH-$LD_LIBRARY_PATH} python3 %scuda_peer.py %d %d 2> /dev/null > %s"
+    .. "; exec cat > /dev/null"
   local asks = io.popen(command:format(here, elements, size, pipe), "w")
   Peer.answers = io.open(pipe)
   os.remove(pipe)

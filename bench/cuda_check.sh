@@ -76,6 +76,7 @@ step() {
 # ---- What there is to work with -----------------------------------------------------------------------
 
 build=build
+export PEER_LIBRARY_PATH=${LD_LIBRARY_PATH:-} # PyTorch is of this machine, and a kit's libraries are not
 if [ -n "${KIT:-}" ]; then
   [ -x "$KIT/bin/cresset" ] || { echo "cuda-check: $KIT is no kit; make cuda-kit fills build/kit" >&2; exit 1; }
   build=$KIT lua=$KIT/bin/cresset busted=$KIT/busted
