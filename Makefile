@@ -9,6 +9,7 @@
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
 #   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
+#   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
@@ -85,7 +86,7 @@ build/lint.ok: Makefile
 	@$(call provide,$(PROBE_lint))
 	@mkdir -p $(@D) && touch $@
 
-ifneq ($(filter-out clean env deps,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean env deps cuda-check,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -306,7 +307,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -344,9 +345,11 @@ ubsan-cuda: build-ubsan-cuda
 tsan: build-tsan
 	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
 
-# For a machine with a CUDA device; OUT names the folder of the table.
+# For a machine with a CUDA device; OUT names the folder of the table, KIT one that cuda-kit filled.
 cuda-check:
-	@OUT='$(OUT)' bench/cuda_check.sh
+	@OUT='$(OUT)' KIT='$(KIT)' bench/cuda_check.sh
+cuda-kit: all $(if $(EMULATING),build-release-cuda,cuda)
+	@bench/cuda_kit.sh
 
 # ROW=name: the rows with that in their name. The table goes to RESULTS if all rows are there.
 RESULTS ?= bench/RESULTS.md

@@ -1,6 +1,9 @@
-"""cuda_peer.py ELEMENTS SIZE: the cases of cuda.lua on PyTorch; exits with 3 where there is none."""
+"""cuda_peer.py ELEMENTS SIZE: the cases of cuda.lua on PyTorch.
 
-import statistics
+Says `version`, then measures a case each time its name is read, and answers `name<TAB>number`, in the
+units of cuda.lua. Ends with its input; exits with 3 where there is no PyTorch that sees a device.
+"""
+
 import sys
 import time
 
@@ -12,66 +15,65 @@ if not torch.cuda.is_available():
     sys.exit(3)
 
 elements, size = int(sys.argv[1]), int(sys.argv[2])
-torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def gpu(calls, f):
-    for _ in range(3):
+    for _ in range(2):
         f()
-    times = []
-    for _ in range(9):
-        first = torch.cuda.Event(enable_timing=True)
-        last = torch.cuda.Event(enable_timing=True)
-        first.record()
-        for _ in range(calls):
-            f()
-        last.record()
-        last.synchronize()
-        times.append(first.elapsed_time(last) / calls)
-    return statistics.median(times)
+    first = torch.cuda.Event(enable_timing=True)
+    last = torch.cuda.Event(enable_timing=True)
+    first.record()
+    for _ in range(calls):
+        f()
+    last.record()
+    last.synchronize()
+    return first.elapsed_time(last) / calls
 
 
 def host(calls, f):
-    times = []
-    for _ in range(15):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(calls):
-            f()
-        times.append((time.perf_counter() - start) / calls * 1e9)
-    return statistics.median(times)
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(calls):
+        f()
+    nanoseconds = (time.perf_counter() - start) / calls * 1e9
+    torch.cuda.synchronize()
+    return nanoseconds
 
 
-def say(name, value):
-    print(f"{name}\t{value}", flush=True)
-
-
-say("version", torch.__version__)
 x = torch.rand(elements, device="cuda")
 y = torch.rand(elements, device="cuda")
 out = torch.empty(elements, device="cuda")
 rows = x.reshape(elements // 1024, 1024)
+columns = x.reshape(-1, 1024).t()
 gelu = torch.nn.functional.gelu
-say("copy", gpu(10, lambda: out.copy_(x)))
-say("add", gpu(10, lambda: x + y))
-say("mul", gpu(10, lambda: x * y))
-say("gelu", gpu(10, lambda: gelu(x)))
-say("sum", gpu(10, lambda: x.sum()))
-say("max", gpu(10, lambda: x.max()))
-say("softmax", gpu(10, lambda: rows.softmax(1)))
-del x, y, out, rows
-torch.cuda.empty_cache()
+pointwise = {
+    "copy": lambda: out.copy_(x),
+    "add": lambda: x + y,
+    "mul": lambda: x * y,
+    "gelu": lambda: gelu(x),
+    "to float16": lambda: x.half(),
+    "transposed copy": lambda: columns.contiguous(),
+    "sum": lambda: x.sum(),
+    "sum of rows": lambda: rows.sum(1),
+    "max": lambda: x.max(),
+    "softmax": lambda: rows.softmax(1),
+    "var of rows": lambda: rows.var(1),
+}
 
-for kind in ("float32", "tf32", "bfloat16", "float16"):
-    dtype = "float32" if kind == "tf32" else kind
+factors = {}
+
+
+def matmul(kind):
     torch.backends.cuda.matmul.allow_tf32 = kind == "tf32"
-    a = torch.randn(size, size, device="cuda").to(getattr(torch, dtype))
-    b = torch.randn(size, size, device="cuda").to(getattr(torch, dtype))
-    say("matmul " + kind, gpu(5, lambda: a @ b))
+    if kind not in factors:
+        dtype = getattr(torch, "float32" if kind == "tf32" else kind)
+        factors[kind] = [torch.randn(size, size, device="cuda").to(dtype) for _ in range(2)]
+    a, b = factors[kind]
+    return gpu(5, lambda: a @ b)
+
 
 a = torch.ones(4, device="cuda")
 b = torch.ones(4, device="cuda")
-say("launch", host(400, lambda: a + b))
 
 
 def step():
@@ -81,4 +83,19 @@ def step():
     return t
 
 
-say("step", gpu(50, step) * 1e3)
+def measure(name):
+    if name in pointwise:
+        return gpu(10, pointwise[name])
+    if name.startswith("matmul "):
+        return matmul(name.removeprefix("matmul "))
+    if name == "launch":
+        return host(400, lambda: a + b)
+    if name == "step":
+        return gpu(50, step) * 1e3
+    return "unknown"
+
+
+print(f"version\t{torch.__version__}", flush=True)
+for line in sys.stdin:
+    name = line.rstrip("\n")
+    print(f"{name}\t{measure(name)}", flush=True)

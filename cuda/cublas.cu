@@ -25,6 +25,7 @@ typedef struct library {
   bool there;
   char name[32];
   cublas_handle handle[DEVICES];
+  bool refused[DEVICES]; /* no handle is to be had for it */
 } library;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -41,9 +42,16 @@ static bool find_functions(void *handle) {
   return true;
 }
 
+/* By the names that carry a version, where the loader looks (LD_LIBRARY_PATH chooses another), then
+ * where NVIDIA's installer puts it. The name without one may be any later interface. */
 static void open_library(void) {
-  static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12",
-                                      "libcublasLt.so.11"};
+#define IN_TOOLKIT "/usr/local/cuda/lib64/"
+  static const char *const names[] = {"libcublasLt.so.13",
+                                      "libcublasLt.so.12",
+                                      "libcublasLt.so.11",
+                                      IN_TOOLKIT "libcublasLt.so.13",
+                                      IN_TOOLKIT "libcublasLt.so.12",
+                                      IN_TOOLKIT "libcublasLt.so.11"};
   snprintf(lt.name, sizeof lt.name, "built in");
   if (!dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD)) return; /* no driver: nothing to run on */
   for (const char *name : names) {
@@ -76,10 +84,13 @@ void cr__gemm_ops(cr__device_ops *o) {
 
 /* The device's handle, NULL if there is none to be had. Under the mutex. */
 static cublas_handle handle_of(int ordinal) {
-  if (ordinal < 0 || ordinal >= DEVICES) return NULL;
-  if (!lt.handle[ordinal] && lt.Create(&lt.handle[ordinal]) != CUBLAS_SUCCESS)
-    lt.handle[ordinal] = NULL;
-  return lt.handle[ordinal];
+  if (ordinal < 0 || ordinal >= DEVICES || lt.refused[ordinal]) return NULL;
+  cublas_handle *handle = &lt.handle[ordinal];
+  if (!*handle && lt.Create(handle) != CUBLAS_SUCCESS) {
+    *handle = NULL;
+    lt.refused[ordinal] = true;
+  }
+  return *handle;
 }
 
 /* ---- Plans ------------------------------------------------------------------------------------------- */
@@ -94,7 +105,7 @@ typedef struct factor {
 /* All that a plan depends on. Cleared before it is filled, as it is compared by its bytes. */
 typedef struct plan_key {
   int32_t ordinal, dtype, tf32, epilogue, transposed_a, transposed_b;
-  int32_t align[4];
+  int32_t align[4], align_bias; /* align_bias: 0 without one */
   int64_t m, n, k, count;       /* of c^T: n x m */
   int64_t leading[4], batch[4]; /* of a, b, c, d */
 } plan_key;
@@ -154,13 +165,23 @@ static bool make_layouts(plan *p) {
   return true;
 }
 
+static bool set_bias(plan *p, const void *bias) {
+  return !bias || !lt.MatmulDescSetAttribute(p->desc, DESC_BIAS_POINTER, &bias, sizeof bias);
+}
+
+/* Parts of a sum over k are joined in the type that it is summed in, so 16 bits hold results only. */
 static bool ask(plan *p, cublas_handle handle) {
   uint64_t room = 32 << 20; /* what NVIDIA recommends for Hopper */
+  bool half = p->key.dtype == CR_FLOAT16 || p->key.dtype == CR_BFLOAT16;
+  uint32_t schemes =
+      REDUCTION_COMPUTE_TYPE | (half ? 0 : REDUCTION_IN_PLACE | REDUCTION_OUTPUT_TYPE);
   cublas_preference preference;
   int found = 0;
   if (lt.MatmulPreferenceCreate(&preference)) return false;
   bool ok = !lt.MatmulPreferenceSetAttribute(preference, PREFERENCE_MAX_WORKSPACE_BYTES, &room,
-                                             sizeof room);
+                                             sizeof room) &&
+            !lt.MatmulPreferenceSetAttribute(preference, PREFERENCE_REDUCTION_SCHEMES, &schemes,
+                                             sizeof schemes);
   for (int i = 0; i < 4 && ok; i++) {
     uint32_t align = (uint32_t)p->key.align[i];
     ok = !lt.MatmulPreferenceSetAttribute(preference, PREFERENCE_MIN_ALIGNMENT_A_BYTES + i, &align,
@@ -172,8 +193,9 @@ static bool ask(plan *p, cublas_handle handle) {
   return ok && found == 1 && p->best.state == CUBLAS_SUCCESS;
 }
 
-/* The plan for a key, made if it is not there; one for another key may make room. */
-static plan *plan_for(const plan_key *key, cublas_handle handle) {
+/* The plan for a key, made if it is not there; one for another key may make room. The bias is told
+ * before the heuristics are asked, as they read its alignment off the pointer. */
+static plan *plan_for(const plan_key *key, cublas_handle handle, const void *bias) {
   uint64_t hash = 14695981039346656037u;
   for (size_t i = 0; i < sizeof *key; i++)
     hash = (hash ^ ((const unsigned char *)key)[i]) * 1099511628211u;
@@ -182,7 +204,7 @@ static plan *plan_for(const plan_key *key, cublas_handle handle) {
   drop_plan(p);
   p->key = *key;
   p->made = true;
-  p->works = make_desc(p) && make_layouts(p) && ask(p, handle);
+  p->works = make_desc(p) && set_bias(p, bias) && make_layouts(p) && ask(p, handle);
   return p;
 }
 
@@ -285,9 +307,7 @@ static int run_plan(const cr__product *p, plan *q, cublas_handle handle, const f
   bool wide = p->dtype == CR_FLOAT64;
   size_t nbytes = q->best.workspace;
   void *workspace = NULL;
-  if (add->bias &&
-      lt.MatmulDescSetAttribute(q->desc, DESC_BIAS_POINTER, &add->bias, sizeof add->bias))
-    return -1;
+  if (!set_bias(q, add->bias)) return -1;
   if (nbytes && !(workspace = cr__cuda_alloc(p->ordinal, nbytes))) return CR_E_MEMORY;
   cublas_status status =
       lt.Matmul(handle, q->desc, wide ? (void *)&one : (void *)&one_float, f[0].data, q->layout[0],
@@ -296,7 +316,7 @@ static int run_plan(const cr__product *p, plan *q, cublas_handle handle, const f
                 cr__stream());
   if (workspace) cr__cuda_free(p->ordinal, workspace, nbytes);
   if (status == CUBLAS_SUCCESS) return 0;
-  if (status == CUBLAS_NOT_SUPPORTED) return -1;
+  if (status == CUBLAS_NOT_SUPPORTED || status == CUBLAS_ARCH_MISMATCH) return -1;
   return cr__fail(CR_E_DEVICE, "%s: cuBLASLt stopped with status %d", p->op, status);
 }
 
@@ -318,12 +338,12 @@ static int multiply(const cr__product *p, factor *f, bool fuse) {
   for (int i = 0; i < 4; i++) {
     key.align[i] = f[i].align;
     key.leading[i] = f[i].leading;
-    key.batch[i] = f[i].batch;
+    key.batch[i] = p->count > 1 ? f[i].batch : 0;
   }
-  if (add.bias && alignment(add.bias) < key.align[3]) key.align[3] = alignment(add.bias);
+  key.align_bias = add.bias ? alignment(add.bias) : 0;
   pthread_mutex_lock(&mutex);
   cublas_handle handle = handle_of(p->ordinal);
-  plan *q = handle ? plan_for(&key, handle) : NULL;
+  plan *q = handle ? plan_for(&key, handle, add.bias) : NULL;
   code = q && q->works ? run_plan(p, q, handle, f, &add) : -1;
   pthread_mutex_unlock(&mutex);
   return code;

@@ -10,7 +10,7 @@
 #include "cuda.h"
 
 typedef int cublas_status; /* cublasStatus_t */
-enum { CUBLAS_SUCCESS = 0, CUBLAS_NOT_SUPPORTED = 15 };
+enum { CUBLAS_SUCCESS = 0, CUBLAS_ARCH_MISMATCH = 8, CUBLAS_NOT_SUPPORTED = 15 };
 
 enum { CUBLAS_OP_NONE = 0, CUBLAS_OP_TRANSPOSE = 1 };                      /* cublasOperation_t */
 enum { TYPE_R_32F = 0, TYPE_R_64F = 1, TYPE_R_16F = 2, TYPE_R_16BF = 14 }; /* cudaDataType_t */
@@ -21,8 +21,14 @@ enum { DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS_POINTER = 
 enum { EPILOGUE_DEFAULT = 1, EPILOGUE_BIAS = 4 }; /* cublasLtEpilogue_t */
 /* cublasLtMatrixLayoutAttribute_t; values: int32_t, int64_t in elements */
 enum { LAYOUT_BATCH_COUNT = 5, LAYOUT_STRIDED_BATCH_OFFSET = 6 };
-/* cublasLtMatmulPreferenceAttributes_t; values: uint64_t, uint32_t (of a, b, c, d) */
-enum { PREFERENCE_MAX_WORKSPACE_BYTES = 1, PREFERENCE_MIN_ALIGNMENT_A_BYTES = 5 };
+/* cublasLtMatmulPreferenceAttributes_t; values: uint64_t, uint32_t, uint32_t (of a, b, c, d) */
+enum {
+  PREFERENCE_MAX_WORKSPACE_BYTES = 1,
+  PREFERENCE_REDUCTION_SCHEMES = 3,
+  PREFERENCE_MIN_ALIGNMENT_A_BYTES = 5
+};
+/* cublasLtReductionScheme_t: how the sums over parts of k are kept till they are joined */
+enum { REDUCTION_IN_PLACE = 1, REDUCTION_COMPUTE_TYPE = 2, REDUCTION_OUTPUT_TYPE = 4 };
 
 typedef struct cublas_handle_ *cublas_handle; /* cublasLtHandle_t */
 typedef struct cublas_desc_ *cublas_desc;     /* cublasLtMatmulDesc_t */

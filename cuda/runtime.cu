@@ -79,7 +79,7 @@ static int no_device(void) {
                     "device: \"cuda\" needs a driver for CUDA %d, the one installed is for CUDA "
                     "%d.%d",
                     runtime / 1000, version / 1000, version % 1000 / 10);
-  return cr__fail(CR_E_DEVICE, "device: this machine has no CUDA device (CUDA says: %s)", why);
+  return cr__fail(CR_E_DEVICE, "device: no CUDA device can be used (CUDA says: %s)", why);
 }
 
 int cr__device_count(void) {
@@ -129,8 +129,12 @@ static int device_enter(int ordinal, const cr__view *views, int n) {
   return 0;
 }
 
+int cr__begin_wait(const char *what, int ordinal) {
+  return cr__refuse_capture(what) || cr__activate(ordinal) ? (int)CR_E_DEVICE : 0;
+}
+
 static int device_synchronize(int ordinal) {
-  if (cr__refuse_capture("synchronize") || cr__activate(ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("synchronize", ordinal)) return CR_E_DEVICE;
   int code = cr__cuda_check("synchronize", cudaDeviceSynchronize());
   return code ? code : cr__raise_fault(ordinal);
 }
@@ -214,7 +218,7 @@ static int elementwise(const cr__elementwise *e) {
 }
 
 static int copy_to_host(int ordinal, void *host, const void *device, size_t nbytes) {
-  if (cr__refuse_capture("copy to the host") || cr__activate(ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("copy to the host", ordinal)) return CR_E_DEVICE;
   cudaStream_t s = cr__stream();
   cudaError_t code = cudaMemcpyAsync(host, device, nbytes, cudaMemcpyDeviceToHost, s);
   if (code == cudaSuccess) code = cudaStreamSynchronize(s);
@@ -224,7 +228,7 @@ static int copy_to_host(int ordinal, void *host, const void *device, size_t nbyt
 
 /* From memory that is not pinned, CUDA has taken the bytes when the call returns. */
 static int copy_from_host(int ordinal, void *device, const void *host, size_t nbytes) {
-  if (cr__refuse_capture("copy from the host") || cr__activate(ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("copy from the host", ordinal)) return CR_E_DEVICE;
   cudaStream_t s = cr__stream();
   cudaError_t code = cudaMemcpyAsync(device, host, nbytes, cudaMemcpyHostToDevice, s);
   if (code == cudaSuccess && cr__cuda_ops.is_pinned(host)) code = cudaStreamSynchronize(s);

@@ -24,6 +24,8 @@ int cr__selected(void);
 int cr__device_count(void);
 int cr__raise_fault(int ordinal);  /* what a kernel has reported; call when its work is done */
 int cr__refuse_capture(const char *what); /* fails if the thread captures a graph */
+/* Before what waits for a device or copies to and from the host: no capture, and it is active. */
+int cr__begin_wait(const char *what, int ordinal);
 
 /* ---- allocator.cu ---- */
 int cr__memory_stats(int ordinal, cr_memory *out);

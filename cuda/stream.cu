@@ -92,7 +92,7 @@ static uint64_t stream_id(const cr_stream *s) {
 }
 
 int cr__stream_synchronize(cr_stream *s) {
-  if (cr__refuse_capture("synchronize") || cr__activate(s->ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("synchronize", s->ordinal)) return CR_E_DEVICE;
   int code = cr__cuda_check("synchronize", cudaStreamSynchronize(s->handle));
   return code ? code : cr__raise_fault(s->ordinal);
 }
@@ -107,7 +107,7 @@ static int answer(const char *op, cudaError_t code, bool *done) {
 
 static int stream_query(cr_stream *s, bool *done) {
   *done = false;
-  if (cr__refuse_capture("query") || cr__activate(s->ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("query", s->ordinal)) return CR_E_DEVICE;
   return answer("query", cudaStreamQuery(s->handle), done);
 }
 
@@ -189,8 +189,9 @@ static std::map<const char *, size_t> *pinned;
 
 static void *pinned_alloc(size_t nbytes) {
   void *p = NULL;
-  if (cr__engine->injected() || cr__activate(cr__selected())) p = NULL;
-  else if (cudaMallocHost(&p, nbytes + !nbytes) != cudaSuccess) (void)cudaGetLastError();
+  if (cr__activate(cr__selected())) return NULL;
+  if (!cr__engine->injected() && cudaMallocHost(&p, nbytes + !nbytes) != cudaSuccess)
+    (void)cudaGetLastError();
   if (p) {
     std::lock_guard<std::mutex> hold(pinned_lock);
     try {
@@ -243,7 +244,7 @@ static int copy_to_pinned(int ordinal, void *host, const void *device, size_t nb
 static int copy_peer(int to_ordinal, void *to, int from_ordinal, const void *from, size_t nbytes) {
   cudaEvent_t before = NULL, after = NULL;
   cudaStream_t target = cr__stream_of(to_ordinal), source = cr__stream_of(from_ordinal);
-  if (cr__refuse_capture("copy between devices") || cr__activate(to_ordinal)) return CR_E_DEVICE;
+  if (cr__begin_wait("copy between devices", to_ordinal)) return CR_E_DEVICE;
   cudaError_t code = cudaEventCreateWithFlags(&before, cudaEventDisableTiming);
   if (code == cudaSuccess) code = cudaEventRecord(before, target);
   if (cr__activate(from_ordinal)) code = cudaErrorInvalidDevice;

@@ -4,6 +4,7 @@ local shell = require "spec.support.shell"
 
 local flags = "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Isrc -Ibuild/gen"
 
+-- #compiles: what a machine without headers and compilers cannot do.
 describe("the C API", function()
   local folder = shell.folder()
   teardown(function() os.execute("rm -rf " .. folder) end)
@@ -26,15 +27,15 @@ describe("the C API", function()
     assert.equal(0, status)
   end
 
-  it("keeps what its header promises", function() keeps("api", "") end)
+  it("keeps what its header promises #compiles", function() keeps("api", "") end)
 
-  it("serves hosts with several states, failing allocators, threads and forks", function()
+  it("serves hosts with several states, failing allocators, threads and forks #compiles", function()
     local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library
     shell.run(("ln -s $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))
     keeps("host", ("$(pkg-config --cflags --libs lua5.4) %s -Wl,-rpath,%s"):format(binding, folder))
   end)
 
-  it("is a header that C and C++ read without anything before it", function()
+  it("is a header that C and C++ read without anything before it #compiles", function()
     for _, compiler in ipairs { "cc -x c -std=c11", "c++ -x c++ -std=c++17" } do
       local command = "env -u LD_PRELOAD " .. compiler .. " -Wall -Wextra -Werror -fsyntax-only -Isrc -Ibuild/gen -"
       local text, status = shell.run(command, '#include "cresset.h"\nint main(void) { return 0; }\n')

@@ -520,6 +520,7 @@ describe("without a usable CUDA device", function()
     print(select(2, cr.cuda.device_count()))
     print(select(2, pcall(cr.zeros, { 2 }, { device = "cuda" })))
     print(select(2, pcall(cr.cuda.set_device, 0)))
+    print(select(2, pcall(function() return cr.ones(2):pin_memory() end)))
     print(cr.ones(3):sum():item())]]
 
   local function says(environment, ...)
@@ -528,7 +529,7 @@ describe("without a usable CUDA device", function()
     assert.truthy(text:find("false\ttrue", 1, true), text)
     for _, words in ipairs { ... } do
       local _, n = text:gsub(words:gsub("%p", "%%%0"), "")
-      assert(n >= 3, ("lacks '%s' three times in:\n%s"):format(words, text))
+      assert(n >= 4, ("lacks '%s' four times in:\n%s"):format(words, text))
     end
     assert.truthy(text:find "\n3%.0\n", text)
   end
@@ -539,6 +540,16 @@ describe("without a usable CUDA device", function()
 
   it("a file that is no library says so", function()
     says("CRESSET_CUDA=./README.md", "cannot be loaded", "README.md")
+  end)
+
+  it("a plug-in that was cut short says so", function()
+    local folder = shell.folder()
+    local whole = shell.read(shell.build .. "/lib/libcresset.so")
+    for _, size in ipairs { 60, 200, 5000, 100000 } do
+      shell.write(folder .. "/plugin.so", whole:sub(1, size))
+      says("CRESSET_CUDA=" .. folder .. "/plugin.so", "plugin.so")
+    end
+    says("CRESSET_CUDA=" .. folder .. "/plugin.so", "cut short")
   end)
 
   it("a library that is no plug-in says so", function()

@@ -90,7 +90,7 @@ describe("examples/embed.c", function()
   end)
 
   if not shell.sanitized then
-    it("builds against an installed prefix with pkg-config alone, and runs", function()
+    it("builds against an installed prefix with pkg-config alone, and runs #compiles", function()
       local prefix = folder .. "/prefix"
       local text, status = shell.run("env -u MAKEFLAGS -u MAKELEVEL make -s install PREFIX=" .. prefix)
       assert.equal(0, status, text)

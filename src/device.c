@@ -4,11 +4,14 @@
  * attempt leaves nothing but its error, so that a later one may succeed. Naming a device needs none. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -82,9 +85,33 @@ static int plugin_path(char *path, size_t room) {
                   path, strerror(errno));
 }
 
+/* Whether a file ends before its segments do: the loader would map pages that are not there, and to
+ * touch one of them ends the process. What is no library at all is the loader's to refuse. */
+static bool is_cut_short(const char *path) {
+  ElfW(Ehdr) head;
+  ElfW(Phdr) part;
+  struct stat file;
+  bool cut = false;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  if (fstat(fd, &file) == 0 && pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+      memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 && head.e_phentsize == sizeof part)
+    for (int i = 0; i < head.e_phnum && !cut; i++) {
+      off_t at = (off_t)head.e_phoff + (off_t)i * (off_t)sizeof part;
+      cut = pread(fd, &part, sizeof part, at) != (ssize_t)sizeof part ||
+            (part.p_type == PT_LOAD && part.p_offset + part.p_filesz > (uint64_t)file.st_size);
+    }
+  close(fd);
+  return cut;
+}
+
 static const cr__backend *open_plugin(void) {
   char path[8192];
   if (plugin_path(path, sizeof path)) return NULL;
+  if (is_cut_short(path)) {
+    cr__fail(CR_E_DEVICE, "device: the plug-in %s is cut short; build or copy it again", path);
+    return NULL;
+  }
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     cr__fail(CR_E_DEVICE, "device: the plug-in for \"cuda\" cannot be loaded: %s", dlerror());

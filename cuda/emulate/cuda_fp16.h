@@ -4,7 +4,7 @@
 #ifndef CR__EMULATE_CUDA_FP16_H
 #define CR__EMULATE_CUDA_FP16_H
 
-#include "cuda_runtime.h"
+#include "float16.h"
 
 struct __half_raw {
   unsigned short x;
@@ -30,27 +30,10 @@ static inline unsigned short cr__emulate_to_half(float x) {
   return (unsigned short)(sign | (m - 0x38000000u) >> 13);
 }
 
-struct __half {
-  unsigned short bits;
-  __half() = default;
-  explicit __half(float x) : bits(cr__emulate_to_half(x)) {}
-  explicit operator float() const { return cr__emulate_from_half(bits); }
-};
+CR__EMULATE_FLOAT16(__half, __half2, half, cr__emulate_from_half, cr__emulate_to_half)
 typedef __half half;
-struct __attribute__((aligned(4))) __half2 {
-  __half x, y;
-};
 typedef __half2 half2;
 
-static inline float __half2float(__half h) { return cr__emulate_from_half(h.bits); }
-static inline __half __float2half_rn(float x) { return __half(x); }
-static inline __half __float2half(float x) { return __half(x); }
-static inline __half __ushort_as_half(unsigned short u) {
-  __half h;
-  h.bits = u;
-  return h;
-}
-static inline unsigned short __half_as_ushort(__half h) { return h.bits; }
 static inline __half2 __floats2half2_rn(float x, float y) { return {__half(x), __half(y)}; }
 static inline float2 __half22float2(__half2 h) { return {__half2float(h.x), __half2float(h.y)}; }
 

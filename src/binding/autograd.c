@@ -251,7 +251,5 @@ void cr__lua_open_autograd(lua_State *L) {
                                      {"detach_", detach_},
                                      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
-  cr__lua_methods(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 1);
+  cr__lua_add_methods(L, methods);
 }

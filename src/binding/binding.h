@@ -167,9 +167,10 @@ const cr_op *cr__lua_op(cr__lua_known which);
 const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 
 /* ---- The other files' parts of the module. All get the module table on top of the stack and leave
- * it there; methods go into the table that cr__lua_methods pushes. ---- */
+ * it there. ---- */
 
-void cr__lua_methods(lua_State *L);       /* pushes the table of tensor methods */
+void cr__lua_methods(lua_State *L); /* pushes the table of tensor methods */
+void cr__lua_add_methods(lua_State *L, const luaL_Reg *methods); /* to that table */
 void cr__lua_open_tensor(lua_State *L);   /* tensor.c: the metatable and plain methods */
 void cr__lua_open_field(lua_State *L);    /* field.c: x.grad and the like */
 void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparison */

@@ -96,7 +96,5 @@ void cr__lua_open_convert(lua_State *L) {
   static const luaL_Reg methods[] = {{"to", tensor_to},           {"type", tensor_type},
                                      {"type_as", tensor_type_as}, {"cpu", tensor_cpu},
                                      {"cuda", tensor_cuda},       {NULL, NULL}};
-  cr__lua_methods(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 1);
+  cr__lua_add_methods(L, methods);
 }

@@ -212,9 +212,7 @@ void cr__lua_open_hooks(lua_State *L) {
   lua_pushcfunction(L, handle_remove);
   lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
-  cr__lua_methods(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 1);
+  cr__lua_add_methods(L, methods);
   lua_pushcfunction(L, queue_callback);
   lua_setfield(L, -2, "queue_callback");
 }

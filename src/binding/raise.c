@@ -77,9 +77,9 @@ int cr__lua_error(lua_State *L, const char *format, ...) {
   return lua_error(L);
 }
 
+/* Those that a look at the signature may help. */
 static bool about_arguments(cr_error code) {
-  return code == CR_E_ARGUMENT || code == CR_E_SHAPE || code == CR_E_DTYPE || code == CR_E_DEVICE ||
-         code == CR_E_INDEX;
+  return code == CR_E_ARGUMENT || code == CR_E_SHAPE || code == CR_E_DTYPE || code == CR_E_INDEX;
 }
 
 /* The key stays in use, so that keeping an error allocates nothing: that could raise in the

@@ -77,6 +77,12 @@ void cr__lua_metatable(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lu
 
 void cr__lua_methods(lua_State *L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &methods_key); }
 
+void cr__lua_add_methods(lua_State *L, const luaL_Reg *methods) {
+  cr__lua_methods(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+}
+
 /* ---- What a tensor tells of itself ---- */
 
 static cr_tensor *self(lua_State *L, const char *name) {
