@@ -142,6 +142,46 @@ M["backward follows its forward on one stream"] = function()
   all(w, 0.125)
 end
 
+M["backward runs where its forward ran, whoever calls it"] = function()
+  local main, s, t = cr.cuda.current_stream(), cr.cuda.Stream(), cr.cuda.Stream()
+  local w = full(1.0):requires_grad_()
+  for _ = 1, 3 do
+    after(s, main)
+    after(t, main)
+    local a = cr.cuda.stream(s, function() return (w * 2):pow(2) end)
+    local b = cr.cuda.stream(t, function() return (w * 3):exp() * 0 + w end)
+    after(main, s)
+    after(main, t)
+    a:record_stream(main)
+    b:record_stream(main)
+    local loss = (a + b - w):sum()
+    loss:backward()
+    assert(cr.cuda.current_stream() == main)
+    cr.no_grad(function() w:sub_(w.grad * 0.0625) end)
+    w.grad = nil
+  end
+  all(w, 0.125)
+end
+
+M["a Function's backward runs where its forward ran"] = function()
+  local main, s, seen = cr.cuda.current_stream(), cr.cuda.Stream(), nil
+  local double = cr.Function {
+    name = "double",
+    forward = function(_, x) return x * 2 end,
+    backward = function(_, g)
+      seen = cr.cuda.current_stream()
+      return g * 2
+    end,
+  }
+  local x = full(1.0):requires_grad_()
+  after(s, main)
+  local y = cr.cuda.stream(s, function() return double(x) end)
+  after(main, s);
+  (y * 3):sum():backward()
+  assert(seen == s and cr.cuda.current_stream() == main)
+  all(x.grad, 6)
+end
+
 M["a graph runs among the work of the stream that it is launched on"] = function()
   local main, s = cr.cuda.current_stream(), cr.cuda.Stream()
   local x, seen = full(1.0), {}
