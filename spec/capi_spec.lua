@@ -28,6 +28,8 @@ describe("the C API", function()
 
   it("keeps what its header promises", function() keeps("api", "") end)
 
+  it("gives each thread streams of its own on a CUDA device", function() keeps("streams", "") end)
+
   it("serves hosts with several states, failing allocators, threads and forks", function()
     local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library
     shell.run(("ln -s $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))
