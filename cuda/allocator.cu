@@ -16,12 +16,16 @@
 
 namespace {
 
-enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8, MAX_USES = 4 };
+enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8 };
 const size_t SMALL = (size_t)1 << 20, SMALL_SEGMENT = (size_t)2 << 20;
 const size_t LARGE = (size_t)10 << 20, LARGE_SEGMENT = (size_t)20 << 20;
 
 struct segment;
 struct pool;
+struct use { /* by a stream that is not the block's own */
+  cr_stream *stream;
+  cudaEvent_t event; /* once the block is free: what the stream has to do first; or NULL */
+};
 struct block {
   char *p;
   size_t size;
@@ -30,9 +34,8 @@ struct block {
   block *before, *after;       /* neighbours in memory */
   block *free_before, *free_after; /* in the bin */
   block *hash_next;
-  cr_stream *uses[MAX_USES]; /* streams, besides its own, that work with it */
-  cudaEvent_t events[MAX_USES];
-  int nuse;
+  use *uses;
+  int nuse, room;
 };
 struct segment {
   segment *next;
@@ -223,9 +226,13 @@ bool is_free(const segment *s) { return s->first->serial == 0 && !s->first->afte
 
 void scrub(device *d, block *b) {
   pool *home = b->in->home;
+  cudaStreamCaptureStatus captured = cudaStreamCaptureStatusNone;
   if (home->arena && home->arena != my_arena) return; /* a graph may fill it again at any time */
   visit here;
   if (cr__activate((int)(d - devices))) return;
+  /* The stream may serve a capture now, which has nothing to do with the block. */
+  (void)cudaStreamIsCapturing(home->stream, &captured);
+  if (!home->arena && captured != cudaStreamCaptureStatusNone) return;
   (void)cudaMemsetAsync(b->p, 0xff, b->size, home->stream);
   (void)cudaGetLastError();
 }
@@ -276,20 +283,36 @@ void cut(device *d, block *b, size_t size) {
 
 void drop_uses(block *b) {
   for (int i = 0; i < b->nuse; i++) {
-    if (b->events[i]) cudaEventDestroy(b->events[i]);
-    b->events[i] = NULL;
-    cr__stream_release(b->uses[i]);
+    if (b->uses[i].event) (void)cudaEventDestroy(b->uses[i].event);
+    cr__stream_release(b->uses[i].stream);
   }
-  b->nuse = 0;
+  free(b->uses);
+  b->uses = NULL;
+  b->nuse = b->room = 0;
+}
+
+int add_use(block *b, cr_stream *s) {
+  if (b->nuse == b->room) {
+    int room = b->room ? 2 * b->room : 2;
+    use *wider = (use *)realloc(b->uses, (size_t)room * sizeof *wider);
+    if (!wider)
+      return cr__fail(CR_E_MEMORY, "out of memory: the streams of a tensor need %zu bytes",
+                      (size_t)room * sizeof *wider);
+    b->uses = wider;
+    b->room = room;
+  }
+  b->uses[b->nuse++] = {cr__stream_retain(s), NULL};
+  return 0;
 }
 
 /* True if the other streams have passed what they had to do when the block was freed. An event that
  * was recorded for a graph is passed: without the block, that graph refuses to run. */
-bool passed(block *b, bool wait) {
+bool passed(const block *b, bool wait) {
   bool all = true;
   for (int i = 0; i < b->nuse && all; i++) {
-    if (!b->events[i]) continue;
-    all = (wait ? cudaEventSynchronize : cudaEventQuery)(b->events[i]) != cudaErrorNotReady;
+    cudaEvent_t e = b->uses[i].event;
+    if (!e) continue;
+    all = (wait ? cudaEventSynchronize(e) : cudaEventQuery(e)) != cudaErrorNotReady;
     (void)cudaGetLastError();
   }
   return all;
@@ -298,13 +321,13 @@ bool passed(block *b, bool wait) {
 void mark_uses(block *b) {
   visit here;
   for (int i = 0; i < b->nuse; i++) {
-    cr__activate(b->uses[i]->ordinal);
-    bool marked = cudaEventCreateWithFlags(&b->events[i], cudaEventDisableTiming) == cudaSuccess &&
-                  cudaEventRecord(b->events[i], b->uses[i]->handle) == cudaSuccess;
-    if (!marked) {
-      (void)cudaStreamSynchronize(b->uses[i]->handle);
-      (void)cudaGetLastError();
-    }
+    use *u = &b->uses[i];
+    cr__activate(u->stream->ordinal);
+    bool marked = cudaEventCreateWithFlags(&u->event, cudaEventDisableTiming) == cudaSuccess &&
+                  cudaEventRecord(u->event, u->stream->handle) == cudaSuccess;
+    if (marked) continue;
+    (void)cudaStreamSynchronize(u->stream->handle);
+    (void)cudaGetLastError();
   }
 }
 
@@ -467,14 +490,11 @@ int cr__memory_record(int ordinal, void *p, cr_stream *s) {
   block *b = *bucket(d, p);
   while (b && b->p != p) b = b->hash_next;
   if (!b || (s->ordinal == ordinal && b->in->home->stream == s->handle)) return 0;
-  for (int i = 0; i < b->nuse; i++)
-    if (b->uses[i]->handle == s->handle && b->uses[i]->ordinal == s->ordinal) return 0;
-  if (b->nuse == MAX_USES)
-    return cr__fail(CR_E_ARGUMENT, "record: a tensor can be used by at most %d other streams",
-                    (int)MAX_USES);
-  b->uses[b->nuse] = cr__stream_retain(s);
-  b->events[b->nuse++] = NULL;
-  return 0;
+  for (int i = 0; i < b->nuse; i++) {
+    const cr_stream *other = b->uses[i].stream;
+    if (other->handle == s->handle && other->ordinal == s->ordinal) return 0;
+  }
+  return add_use(b, s);
 }
 
 /* ---- The memory of graphs ---- */

@@ -214,6 +214,7 @@ template <class... P, class... A>
 static inline void cr__emulate(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared,
                                cudaStream_t s, A &&...args) {
   typedef cr__emulate_call<P...> call;
+  static_assert((sizeof(P) + ... + 0) <= 4096, "a kernel takes up to 4 KiB of parameters");
   call c = {kernel, std::tuple<P...>(std::forward<A>(args)...)};
   cr__emulate_launch l = {(const void *)kernel, grid, block, shared, call::invoke, call::copy,
                           call::drop, &c};
