@@ -66,6 +66,21 @@ M["a tensor that is freed while another stream works with it keeps its numbers"]
   for i = 1, 8 do all(kept[i], 3 * i) end
 end
 
+M["many streams work with one tensor, which is freed before they are done"] = function()
+  local main, list, kept = cr.cuda.current_stream(), {}, {}
+  local x = full(7.0)
+  for i = 1, 7 do
+    list[i] = cr.cuda.Stream()
+    after(list[i], main)
+    kept[i] = cr.cuda.stream(list[i], function() return x * i end)
+    x:record_stream(list[i])
+  end
+  x:close()
+  full(-1.0):close()
+  cr.cuda.synchronize()
+  for i = 1, 7 do all(kept[i], 7 * i) end
+end
+
 M["a stream that is dropped leaves its work to be done"] = function()
   local kept = {}
   for i = 1, 8 do
