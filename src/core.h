@@ -351,7 +351,8 @@ void cr__node_note_stream(cr_node *n, cr_device device); /* the current one, whe
 void cr__node_drop_stream(cr_node *n);
 /* Before n's backward: makes its stream the current one. */
 int cr__streams_follow(cr__ambient **list, const cr_node *n, cr_tensor *const *grads);
-int cr__streams_keep(const cr_node *n, const cr_tensor *g); /* n's stream works with g's memory too */
-int cr__streams_return(cr__ambient **list, int code);       /* at the end; gives code or an error */
+int cr__streams_keep(const cr_node *n,
+                     const cr_tensor *g);             /* n's stream works with g's memory too */
+int cr__streams_return(cr__ambient **list, int code); /* at the end; gives code or an error */
 
 #endif

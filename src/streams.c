@@ -19,7 +19,8 @@ void cr__node_note_stream(cr_node *n, cr_device device) {
   if (n->stream) return;
   cr_error before = cr_error_code();
   n->stream = ops()->stream_current(device & 255);
-  if (!n->stream && before == CR_E_OK) cr_error_clear(); /* its backward runs wherever it is called */
+  if (!n->stream && before == CR_E_OK)
+    cr_error_clear(); /* its backward runs wherever it is called */
 }
 
 void cr__node_drop_stream(cr_node *n) { ops()->stream_release(n->stream); }
