@@ -325,8 +325,9 @@ test: all $(EMULATING:emulate=build-release-cuda)
 	$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(LUA) $(BUSTED) $(SPEC)
 ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
 test-cuda asan-cuda ubsan-cuda: CRESSET_CUDA := emulate
+# Memory that is given back is overwritten, so that who works with it too long fails.
 test-cuda: all build-release-cuda
-	$(call with,release) $(ON_CUDA) $(LUA) $(BUSTED) $(SPEC)
+	$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(LUA) $(BUSTED) $(SPEC)
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
 asan: build-asan

@@ -4,7 +4,9 @@
  * MiB from segments of 20 MiB, more lie in one of their own. A freed block joins its free neighbours
  * and serves its own stream again at once, as a stream keeps its order; a block that another stream
  * was told to use waits for that stream. The memory of a graph (an arena) serves only that graph.
- * CRESSET_CUDA_CACHE=0 turns the cache off, so that memcheck sees every access beyond a tensor. */
+ * CRESSET_CUDA_CACHE=0 turns the cache off, so that memcheck sees every access beyond a tensor. With
+ * CRESSET_CUDA_CACHE=scrub what is given back is overwritten with NaN and -1, in the order of the
+ * stream that it goes back to: who works with it later, or elsewhere without a wait, sees that. */
 #include "runtime.h"
 
 #include <stdlib.h>
@@ -14,12 +16,16 @@
 
 namespace {
 
-enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8, MAX_USES = 4 };
+enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8 };
 const size_t SMALL = (size_t)1 << 20, SMALL_SEGMENT = (size_t)2 << 20;
 const size_t LARGE = (size_t)10 << 20, LARGE_SEGMENT = (size_t)20 << 20;
 
 struct segment;
 struct pool;
+struct use { /* by a stream that is not the block's own */
+  cr_stream *stream;
+  cudaEvent_t event; /* once the block is free: what the stream has to do first; or NULL */
+};
 struct block {
   char *p;
   size_t size;
@@ -28,9 +34,8 @@ struct block {
   block *before, *after;       /* neighbours in memory */
   block *free_before, *free_after; /* in the bin */
   block *hash_next;
-  cr_stream *uses[MAX_USES]; /* streams, besides its own, that work with it */
-  cudaEvent_t events[MAX_USES];
-  int nuse;
+  use *uses;
+  int nuse, room;
 };
 struct segment {
   segment *next;
@@ -60,13 +65,25 @@ struct device {
 device devices[CR__MAX_DEVICES];
 thread_local cr__arena *my_arena;
 
-bool caching() {
-  static const bool on = [] {
+enum cache_mode { CACHE_OFF, CACHE_ON, CACHE_SCRUBS };
+cache_mode cache() {
+  static const cache_mode mode = [] {
     const char *text = getenv("CRESSET_CUDA_CACHE");
-    return !text || strcmp(text, "0") != 0;
+    if (text && strcmp(text, "scrub") == 0) return CACHE_SCRUBS;
+    return text && strcmp(text, "0") == 0 ? CACHE_OFF : CACHE_ON;
   }();
-  return on;
+  return mode;
 }
+bool caching() { return cache() != CACHE_OFF; }
+
+/* Memory is given back in the middle of other work, whose active device must stay. */
+struct visit {
+  int before = -1;
+  visit() { (void)cudaGetDevice(&before); }
+  ~visit() {
+    if (before >= 0) (void)cr__activate(before);
+  }
+};
 
 } // namespace
 
@@ -198,7 +215,8 @@ void segment_give(device *d, segment *s) {
   while (*link != s) link = &(*link)->next;
   *link = s->next;
   bin_remove(s->first);
-  cudaFree(s->p);
+  (void)cudaFree(s->p);
+  (void)cudaGetLastError(); /* it may tell of earlier work, or that the process ends */
   d->stats.reserved -= (int64_t)s->size;
   free(s->first);
   free(s);
@@ -206,8 +224,22 @@ void segment_give(device *d, segment *s) {
 
 bool is_free(const segment *s) { return s->first->serial == 0 && !s->first->after; }
 
+void scrub(device *d, block *b) {
+  pool *home = b->in->home;
+  cudaStreamCaptureStatus captured = cudaStreamCaptureStatusNone;
+  if (home->arena && home->arena != my_arena) return; /* a graph may fill it again at any time */
+  visit here;
+  if (cr__activate((int)(d - devices))) return;
+  /* The stream may serve a capture now, which has nothing to do with the block. */
+  (void)cudaStreamIsCapturing(home->stream, &captured);
+  if (!home->arena && captured != cudaStreamCaptureStatusNone) return;
+  (void)cudaMemsetAsync(b->p, 0xff, b->size, home->stream);
+  (void)cudaGetLastError();
+}
+
 /* Joins a free block with what is free beside it, and gives it to its bin. */
 void settle(device *d, block *b) {
+  if (cache() == CACHE_SCRUBS) scrub(d, b);
   b->serial = 0;
   block *after = b->after, *before = b->before;
   if (after && after->serial == 0) {
@@ -251,42 +283,61 @@ void cut(device *d, block *b, size_t size) {
 
 void drop_uses(block *b) {
   for (int i = 0; i < b->nuse; i++) {
-    if (b->events[i]) cudaEventDestroy(b->events[i]);
-    b->events[i] = NULL;
-    cr__stream_release(b->uses[i]);
+    if (b->uses[i].event) (void)cudaEventDestroy(b->uses[i].event);
+    cr__stream_release(b->uses[i].stream);
   }
-  b->nuse = 0;
+  free(b->uses);
+  b->uses = NULL;
+  b->nuse = b->room = 0;
 }
 
-/* True if the other streams have passed what they had to do when the block was freed. */
-bool passed(block *b) {
-  for (int i = 0; i < b->nuse; i++)
-    if (b->events[i] && cudaEventQuery(b->events[i]) != cudaSuccess) {
-      (void)cudaGetLastError();
-      return false;
-    }
-  return true;
+int add_use(block *b, cr_stream *s) {
+  if (b->nuse == b->room) {
+    int room = b->room ? 2 * b->room : 2;
+    use *wider = (use *)realloc(b->uses, (size_t)room * sizeof *wider);
+    if (!wider)
+      return cr__fail(CR_E_MEMORY, "out of memory: the streams of a tensor need %zu bytes",
+                      (size_t)room * sizeof *wider);
+    b->uses = wider;
+    b->room = room;
+  }
+  b->uses[b->nuse++] = {cr__stream_retain(s), NULL};
+  return 0;
+}
+
+/* True if the other streams have passed what they had to do when the block was freed. An event that
+ * was recorded for a graph is passed: without the block, that graph refuses to run. */
+bool passed(const block *b, bool wait) {
+  bool all = true;
+  for (int i = 0; i < b->nuse && all; i++) {
+    cudaEvent_t e = b->uses[i].event;
+    if (!e) continue;
+    all = (wait ? cudaEventSynchronize(e) : cudaEventQuery(e)) != cudaErrorNotReady;
+    (void)cudaGetLastError();
+  }
+  return all;
 }
 
 void mark_uses(block *b) {
+  visit here;
   for (int i = 0; i < b->nuse; i++) {
-    cr__activate(b->uses[i]->ordinal);
-    bool marked = cudaEventCreateWithFlags(&b->events[i], cudaEventDisableTiming) == cudaSuccess &&
-                  cudaEventRecord(b->events[i], b->uses[i]->handle) == cudaSuccess;
-    if (!marked) {
-      (void)cudaGetLastError();
-      cudaStreamSynchronize(b->uses[i]->handle);
-    }
+    use *u = &b->uses[i];
+    cr__activate(u->stream->ordinal);
+    bool marked = cudaEventCreateWithFlags(&u->event, cudaEventDisableTiming) == cudaSuccess &&
+                  cudaEventRecord(u->event, u->stream->handle) == cudaSuccess;
+    if (marked) continue;
+    (void)cudaStreamSynchronize(u->stream->handle);
+    (void)cudaGetLastError();
   }
 }
 
-void settle_pending(device *d) {
+void settle_pending(device *d, bool wait) {
   block *list = d->pending;
   d->pending = NULL;
   while (list) {
     block *b = list;
     list = b->hash_next;
-    if (passed(b)) {
+    if (passed(b, wait)) {
       drop_uses(b);
       settle(d, b);
     } else {
@@ -296,8 +347,10 @@ void settle_pending(device *d) {
   }
 }
 
+/* The device is not waited for, as another thread may be capturing there; cudaFree does what is
+ * needed. */
 void empty_cache(device *d) {
-  settle_pending(d);
+  settle_pending(d, true);
   for (segment *s = d->segments, *next; s; s = next) {
     next = s->next;
     if (is_free(s) && !s->home->arena) segment_give(d, s);
@@ -315,7 +368,7 @@ size_t segment_size(size_t size) {
 block *take(device *d, int ordinal, size_t nbytes) {
   size_t size = (nbytes + !nbytes + GRAIN - 1) / GRAIN * GRAIN;
   bool direct = !caching() && !my_arena;
-  if (d->pending) settle_pending(d);
+  if (d->pending) settle_pending(d, false);
   pool *home = pool_of(d, cr__stream_of(ordinal), my_arena, size <= SMALL);
   if (!home) return NULL;
   block *b = direct ? NULL : bin_find(home, size);
@@ -324,7 +377,6 @@ block *take(device *d, int ordinal, size_t nbytes) {
     size_t whole = direct ? nbytes + !nbytes : segment_size(size);
     segment *s = segment_new(d, home, whole);
     if (!s && !cr__capturing()) {
-      cudaDeviceSynchronize();
       empty_cache(d);
       s = segment_new(d, home, whole);
     }
@@ -420,8 +472,6 @@ void cr__memory_empty_cache(int ordinal) {
   if (ordinal >= cr__device_count() || cr__capturing() || cr__activate(ordinal)) return;
   device *d = &devices[ordinal];
   std::lock_guard<std::mutex> hold(d->lock);
-  if (!d->segments) return;
-  cudaDeviceSynchronize();
   empty_cache(d);
 }
 
@@ -439,15 +489,12 @@ int cr__memory_record(int ordinal, void *p, cr_stream *s) {
   std::lock_guard<std::mutex> hold(d->lock);
   block *b = *bucket(d, p);
   while (b && b->p != p) b = b->hash_next;
-  if (!b || b->in->home->stream == s->handle) return 0;
-  for (int i = 0; i < b->nuse; i++)
-    if (b->uses[i]->handle == s->handle) return 0;
-  if (b->nuse == MAX_USES)
-    return cr__fail(CR_E_ARGUMENT, "record: a tensor can be used by at most %d other streams",
-                    (int)MAX_USES);
-  b->uses[b->nuse] = cr__stream_retain(s);
-  b->events[b->nuse++] = NULL;
-  return 0;
+  if (!b || (s->ordinal == ordinal && b->in->home->stream == s->handle)) return 0;
+  for (int i = 0; i < b->nuse; i++) {
+    const cr_stream *other = b->uses[i].stream;
+    if (other->handle == s->handle && other->ordinal == s->ordinal) return 0;
+  }
+  return add_use(b, s);
 }
 
 /* ---- The memory of graphs ---- */

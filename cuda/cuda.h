@@ -47,35 +47,48 @@ typedef enum cr__fault_kind {
   CR__FAULT_PROBABILITY /* value does not lie between 0 and 1 */
 } cr__fault_kind;
 typedef struct cr__fault {
-  int set; /* 0, or a cr__fault_kind once the rest is being written */
+  int taken; /* 1 once a thread of a kernel has won the right to fill the rest */
+  int set;   /* 0, or a cr__fault_kind once the rest has been written */
   int dim; /* 1-based; 0: not told */
   int64_t index, size;
   double value;   /* of an element, for CR__FAULT_PROBABILITY */
   const char *op; /* a string of the host, never read on the device */
 } cr__fault;
-cr__fault *cr__fault_slot(void); /* of the active device; a device pointer */
+cr__fault *cr__fault_slot(void); /* of the active device; NULL with the error set */
+
+/* The host looks whenever any stream is waited for, so what it sees must be whole. */
+__device__ static inline bool cr__fault_take(cr__fault *f) {
+  return *(volatile int *)&f->taken == 0 && atomicCAS(&f->taken, 0, 1) == 0;
+}
+__device__ static inline void cr__fault_tell(cr__fault *f, cr__fault_kind kind) {
+  __threadfence_system();
+  *(volatile int *)&f->set = (int)kind;
+}
 
 __device__ static inline void cr__report_index(cr__fault *f, const char *op, int dim, int64_t index,
                                                int64_t size) {
-  if (atomicCAS(&f->set, 0, (int)CR__FAULT_INDEX) == 0) {
+  if (cr__fault_take(f)) {
     f->dim = dim;
     f->index = index;
     f->size = size;
     f->op = op;
+    cr__fault_tell(f, CR__FAULT_INDEX);
   }
 }
 __device__ static inline void cr__report_target(cr__fault *f, const char *op, int64_t target,
                                                 int64_t classes) {
-  if (atomicCAS(&f->set, 0, (int)CR__FAULT_TARGET) == 0) {
+  if (cr__fault_take(f)) {
     f->index = target;
     f->size = classes;
     f->op = op;
+    cr__fault_tell(f, CR__FAULT_TARGET);
   }
 }
 __device__ static inline void cr__report_probability(cr__fault *f, const char *op, double value) {
-  if (atomicCAS(&f->set, 0, (int)CR__FAULT_PROBABILITY) == 0) {
+  if (cr__fault_take(f)) {
     f->value = value;
     f->op = op;
+    cr__fault_tell(f, CR__FAULT_PROBABILITY);
   }
 }
 

@@ -7,9 +7,11 @@
 
 #include <stdlib.h>
 
+enum { PINNED = -1 };
 struct note { /* memory of others that the graph works on */
   const void *p;
   uint64_t serial;
+  int ordinal; /* or PINNED */
 };
 struct cr_graph {
   int ordinal;
@@ -28,13 +30,9 @@ static thread_local struct {
 
 bool cr__capturing(void) { return capture.graph != NULL; }
 
-void cr__capture_note(int ordinal, const void *p) {
-  cr_graph *g = capture.graph;
-  if (!g || !p || ordinal != g->ordinal) return;
-  uint64_t serial = cr__block_serial(ordinal, p);
-  if (serial == 0 || cr__block_arena(ordinal, p) == g->arena) return;
+static void add_note(cr_graph *g, int ordinal, const void *p, uint64_t serial) {
   for (int i = 0; i < g->nnote; i++)
-    if (g->notes[i].serial == serial) return;
+    if (g->notes[i].serial == serial && g->notes[i].ordinal == ordinal) return;
   if (g->nnote == g->room) {
     int room = g->room ? 2 * g->room : 16;
     note *wider = (note *)realloc(g->notes, (size_t)room * sizeof *wider);
@@ -45,7 +43,24 @@ void cr__capture_note(int ordinal, const void *p) {
     g->notes = wider;
     g->room = room;
   }
-  g->notes[g->nnote++] = {p, serial};
+  g->notes[g->nnote++] = {p, serial, ordinal};
+}
+
+void cr__capture_note(int ordinal, const void *p) {
+  cr_graph *g = capture.graph;
+  if (!g || !p || ordinal != g->ordinal) return;
+  uint64_t serial = cr__block_serial(ordinal, p);
+  if (serial == 0 || cr__block_arena(ordinal, p) == g->arena) return;
+  add_note(g, ordinal, p, serial);
+}
+
+void cr__capture_note_pinned(const void *p) {
+  if (capture.graph) add_note(capture.graph, PINNED, p, cr__pinned_serial(p));
+}
+
+static bool is_there(const note *n) {
+  return n->serial ==
+         (n->ordinal == PINNED ? cr__pinned_serial(n->p) : cr__block_serial(n->ordinal, n->p));
 }
 
 static void graph_free(cr_graph *g) {
@@ -128,7 +143,7 @@ static int graph_launch(cr_graph *g) {
   if (capture.graph) return cr__fail(CR_E_ARGUMENT, "graph: a graph cannot run inside a capture");
   if (cr__activate(g->ordinal)) return CR_E_DEVICE;
   for (int i = 0; i < g->nnote; i++)
-    if (cr__block_serial(g->ordinal, g->notes[i].p) != g->notes[i].serial)
+    if (!is_there(&g->notes[i]))
       return cr__fail(CR_E_ARGUMENT,
                       "graph: a tensor that was made before the capture, and used in it, has been "
                       "freed since; keep it as long as the graph");

@@ -35,14 +35,14 @@ static __device__ int64_t least_of_block(int64_t x, int64_t *room) {
 }
 
 template <int D>
-static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c) {
+static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c, int64_t line) {
   typedef typename cr__element<D>::value N;
   __shared__ int64_t room[MANY];
   __shared__ count seen[KEYS];
   __shared__ uint64_t chosen;
   __shared__ count left;
   int64_t n = c.reduced.count, step = c.reduced.in[0], out, first = n;
-  int64_t from = cr__fold_offset(c.kept, blockIdx.x, c.narrow, &out);
+  int64_t from = cr__fold_offset(c.kept, line + blockIdx.x, c.narrow, &out);
   for (int64_t r = threadIdx.x; r < n && first == n; r += blockDim.x) {
     N x = cr__load_as<D>(c.in, c.in_dtype, from + r * step);
     if (x != x) first = r;
@@ -204,5 +204,11 @@ extern "C" int cr__cuda_median(cr__launch *k) {
     return whole ? run_long<CR_INT64>(k, &c) : run_long<CR_FLOAT64>(k, &c);
   auto kernel = whole ? median_of_line<CR_INT64> : median_of_line<CR_FLOAT64>;
   unsigned block = c.reduced.count <= 4 * FEW ? FEW : MANY;
-  return CR__LAUNCH(k->op, kernel, (unsigned)c.kept.count, block, 0, c);
+  const int64_t most = INT32_MAX; /* blocks of a grid */
+  int code = 0;
+  for (int64_t line = 0; line < c.kept.count && !code; line += most) {
+    int64_t rest = c.kept.count - line;
+    code = CR__LAUNCH(k->op, kernel, (unsigned)(rest < most ? rest : most), block, 0, c, line);
+  }
+  return code;
 }

@@ -171,10 +171,7 @@ cr__fault *cr__fault_slot(void) {
   std::lock_guard<std::mutex> hold(faults_lock);
   if (!faults[ordinal]) {
     void *p = NULL;
-    if (cudaMallocHost(&p, sizeof(cr__fault)) != cudaSuccess) {
-      (void)cudaGetLastError();
-      return NULL;
-    }
+    if (cr__cuda_check("device", cudaMallocHost(&p, sizeof(cr__fault)))) return NULL;
     faults[ordinal] = (cr__fault *)p;
     *faults[ordinal] = cr__fault();
   }
@@ -182,13 +179,17 @@ cr__fault *cr__fault_slot(void) {
 }
 
 int cr__raise_fault(int ordinal) {
-  volatile cr__fault *f = faults[ordinal];
-  if (!f || !f->set) return 0;
+  cr__fault *f = faults[ordinal];
+  if (!f || !__atomic_load_n(&f->set, __ATOMIC_ACQUIRE)) return 0;
+  std::unique_lock<std::mutex> hold(faults_lock); /* of threads that wait, one raises it */
+  int kind = __atomic_load_n(&f->set, __ATOMIC_ACQUIRE), dim = f->dim;
+  if (!kind) return 0;
   const char *op = f->op;
-  int dim = f->dim, kind = f->set;
   long long index = f->index, size = f->size;
   double value = f->value;
-  f->set = 0;
+  __atomic_store_n(&f->set, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&f->taken, 0, __ATOMIC_RELEASE);
+  hold.unlock();
   if (kind == CR__FAULT_TARGET)
     return cr__fail(CR_E_INDEX,
                     "%s: target %lld is out of range for %lld classes, which count from 1", op,
@@ -253,6 +254,7 @@ static cr__device_ops make_ops(void) {
   o.memory_empty_cache = cr__memory_empty_cache;
   o.memory_in_use = cr__memory_in_use;
   cr__stream_ops(&o);
+  cr__pinned_ops(&o);
   cr__graph_ops(&o);
   cr__gemm_ops(&o);
   return o;

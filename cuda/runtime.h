@@ -1,4 +1,4 @@
-/* cuda/runtime.h: what the files of the runtime (runtime, allocator, stream, graph) share.
+/* cuda/runtime.h: what the files of the runtime (runtime, allocator, stream, pinned, graph) share.
  *
  * Holds true: a device is made active before anything is done on it; the thread's own choice of a
  * device (cr__selected) is not touched by that. */
@@ -12,7 +12,9 @@
 struct cr_stream {
   int refs; /* atomic */
   int ordinal;
+  bool high_priority;
   cudaStream_t handle; /* NULL: the device's default stream */
+  cr_stream *next;     /* of those that nobody holds */
 };
 
 extern const cr__host *cr__engine;
@@ -51,9 +53,14 @@ void cr__stream_release(cr_stream *s);
 int cr__stream_synchronize(cr_stream *s);
 void cr__stream_ops(cr__device_ops *o);
 
+/* ---- pinned.cu ---- */
+uint64_t cr__pinned_serial(const void *p); /* of the block around p; 0: freed */
+void cr__pinned_ops(cr__device_ops *o);
+
 /* ---- graph.cu ---- */
 bool cr__capturing(void);
 void cr__capture_note(int ordinal, const void *p); /* nothing outside a capture */
+void cr__capture_note_pinned(const void *p);
 void cr__graph_ops(cr__device_ops *o);
 
 #endif

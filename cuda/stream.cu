@@ -1,12 +1,13 @@
-/* cuda/stream.cu: streams, events, pinned memory, and the copies that need them.
+/* cuda/stream.cu: streams and events, and copies between devices.
  *
  * Holds true: every thread has a current stream on each device, at first the device's default one. A
- * stream lives as long as a reference to it; a thread's choice is one. */
+ * stream lives as long as a reference to it; a thread's choice is one. CUDA's own stream outlives it:
+ * there may be work left on it, and the allocator's cache holds memory in its order, so it waits for
+ * the next who asks for a stream and is never destroyed. */
 #include "runtime.h"
 
 #include <stdlib.h>
 
-#include <map>
 #include <mutex>
 
 struct cr_event {
@@ -34,35 +35,50 @@ cudaStream_t cr__stream_of(int ordinal) {
 
 cudaStream_t cr__stream(void) { return cr__stream_of(cr__active); }
 
-static cr_stream *wrap(int ordinal, cudaStream_t handle) {
-  cr_stream *s = (cr_stream *)malloc(sizeof *s);
+static std::mutex idle_lock;
+static cr_stream *idle[CR__MAX_DEVICES][2]; /* by priority */
+
+static cr_stream *take_idle(int ordinal, bool high_priority) {
+  std::lock_guard<std::mutex> hold(idle_lock);
+  cr_stream **first = &idle[ordinal][high_priority], *s = *first;
+  if (s) *first = s->next;
+  return s;
+}
+
+static cr_stream *wrap(int ordinal) {
+  cr_stream *s = (cr_stream *)calloc(1, sizeof *s);
   if (!s) {
     cr__fail(CR_E_MEMORY, "out of memory: a stream needs %zu bytes", sizeof *s);
     return NULL;
   }
   s->refs = 1;
   s->ordinal = ordinal;
-  s->handle = handle;
   return s;
 }
 
 cr_stream *cr__stream_new(int ordinal, bool high_priority) {
   int least = 0, greatest = 0;
-  cudaStream_t handle = NULL;
   if (cr__activate(ordinal)) return NULL;
+  cr_stream *s = take_idle(ordinal, high_priority);
+  if (s) {
+    s->refs = 1;
+    return s;
+  }
+  s = wrap(ordinal);
+  if (!s) return NULL;
+  s->high_priority = high_priority;
   cudaError_t code = cudaDeviceGetStreamPriorityRange(&least, &greatest);
   if (code == cudaSuccess)
-    code = cudaStreamCreateWithPriority(&handle, cudaStreamNonBlocking,
+    code = cudaStreamCreateWithPriority(&s->handle, cudaStreamNonBlocking,
                                         high_priority ? greatest : least);
-  if (cr__cuda_check("stream", code)) return NULL;
-  cr_stream *s = wrap(ordinal, handle);
-  if (!s) cudaStreamDestroy(handle);
-  return s;
+  if (!cr__cuda_check("stream", code)) return s;
+  free(s);
+  return NULL;
 }
 
 cr_stream *cr__stream_current(int ordinal) {
   if (cr__activate(ordinal)) return NULL;
-  if (!chosen.of[ordinal]) chosen.of[ordinal] = wrap(ordinal, NULL);
+  if (!chosen.of[ordinal]) chosen.of[ordinal] = wrap(ordinal);
   return chosen.of[ordinal] ? cr__stream_retain(chosen.of[ordinal]) : NULL;
 }
 
@@ -81,8 +97,13 @@ cr_stream *cr__stream_retain(cr_stream *s) {
 
 void cr__stream_release(cr_stream *s) {
   if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
-  if (s->handle) (void)cudaStreamDestroy(s->handle);
-  free(s);
+  if (!s->handle) {
+    free(s);
+    return;
+  }
+  std::lock_guard<std::mutex> hold(idle_lock);
+  s->next = idle[s->ordinal][s->high_priority];
+  idle[s->ordinal][s->high_priority] = s;
 }
 
 static int stream_ordinal(const cr_stream *s) { return s->ordinal; }
@@ -181,62 +202,20 @@ static int event_elapsed(cr_event *from, cr_event *to, double *milliseconds) {
   return code;
 }
 
-/* ---- Pinned memory ---- */
+/* ---- Copies between devices ---- */
 
-/* Blocks by their first byte. Allocation for the map may throw, which stays in here. */
-static std::mutex pinned_lock;
-static std::map<const char *, size_t> *pinned;
-
-static void *pinned_alloc(size_t nbytes) {
-  void *p = NULL;
-  if (cr__activate(cr__selected())) return NULL;
-  if (!cr__engine->injected() && cudaMallocHost(&p, nbytes + !nbytes) != cudaSuccess)
-    (void)cudaGetLastError();
-  if (p) {
-    std::lock_guard<std::mutex> hold(pinned_lock);
-    try {
-      if (!pinned) pinned = new std::map<const char *, size_t>;
-      (*pinned)[(const char *)p] = nbytes + !nbytes;
-      return p;
-    } catch (...) {
-      (void)cudaFreeHost(p);
-    }
-  }
-  cr__fail(CR_E_MEMORY, "out of memory: pinned memory of %zu bytes is not to be had", nbytes);
-  return NULL;
-}
-
-static void pinned_free(void *p) {
-  {
-    std::lock_guard<std::mutex> hold(pinned_lock);
-    if (pinned) pinned->erase((const char *)p);
-  }
-  (void)cudaFreeHost(p); /* waits for copies that still use it */
-}
-
-static bool is_pinned(const void *p) {
-  std::lock_guard<std::mutex> hold(pinned_lock);
-  if (!pinned || pinned->empty()) return false;
-  auto next = pinned->upper_bound((const char *)p);
-  if (next == pinned->begin()) return false;
-  --next;
-  return (const char *)p < next->first + next->second;
-}
-
-/* ---- Copies ---- */
-
-static int copy_from_pinned(int ordinal, void *device, const void *host, size_t nbytes) {
-  if (cr__activate(ordinal)) return CR_E_DEVICE;
-  cr__capture_note(ordinal, device);
-  return cr__cuda_check("copy from the host", cudaMemcpyAsync(device, host, nbytes,
-                                                              cudaMemcpyHostToDevice, cr__stream()));
-}
-
-static int copy_to_pinned(int ordinal, void *host, const void *device, size_t nbytes) {
-  if (cr__activate(ordinal)) return CR_E_DEVICE;
-  cr__capture_note(ordinal, device);
-  return cr__cuda_check("copy to the host", cudaMemcpyAsync(host, device, nbytes,
-                                                            cudaMemcpyDeviceToHost, cr__stream()));
+/* Bytes go from one device to the other directly where these can; else CUDA takes them through memory
+ * of the host. Asked for once for each pair, by the target, which is the active device. */
+static void allow_peer(int to, int from) {
+  static std::mutex lock;
+  static bool asked[CR__MAX_DEVICES][CR__MAX_DEVICES];
+  std::lock_guard<std::mutex> hold(lock);
+  if (asked[to][from]) return;
+  asked[to][from] = true;
+  int can = 0;
+  if (cudaDeviceCanAccessPeer(&can, to, from) == cudaSuccess && can)
+    (void)cudaDeviceEnablePeerAccess(from, 0);
+  (void)cudaGetLastError(); /* the host may have allowed it already */
 }
 
 /* Queued on the source's stream between two waits, so that it comes after what either device has to
@@ -245,6 +224,7 @@ static int copy_peer(int to_ordinal, void *to, int from_ordinal, const void *fro
   cudaEvent_t before = NULL, after = NULL;
   cudaStream_t target = cr__stream_of(to_ordinal), source = cr__stream_of(from_ordinal);
   if (cr__begin_wait("copy between devices", to_ordinal)) return CR_E_DEVICE;
+  allow_peer(to_ordinal, from_ordinal);
   cudaError_t code = cudaEventCreateWithFlags(&before, cudaEventDisableTiming);
   if (code == cudaSuccess) code = cudaEventRecord(before, target);
   if (cr__activate(from_ordinal)) code = cudaErrorInvalidDevice;
@@ -261,11 +241,6 @@ static int copy_peer(int to_ordinal, void *to, int from_ordinal, const void *fro
 }
 
 void cr__stream_ops(cr__device_ops *o) {
-  o->pinned_alloc = pinned_alloc;
-  o->pinned_free = pinned_free;
-  o->is_pinned = is_pinned;
-  o->copy_from_pinned = copy_from_pinned;
-  o->copy_to_pinned = copy_to_pinned;
   o->copy_peer = copy_peer;
   o->stream_new = cr__stream_new;
   o->stream_current = cr__stream_current;

@@ -29,6 +29,8 @@ describe("the C API", function()
 
   it("keeps what its header promises #compiles", function() keeps("api", "") end)
 
+  it("gives each thread streams of its own on a CUDA device #compiles", function() keeps("streams", "") end)
+
   it("serves hosts with several states, failing allocators, threads and forks #compiles", function()
     local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library
     shell.run(("ln -s $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))

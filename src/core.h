@@ -274,6 +274,7 @@ struct cr_node {
   int64_t *ints;
   cr__hook *hooks;
   char *trace;        /* anomaly mode */
+  cr_stream *stream;  /* that the forward call ran on; NULL on the CPU */
   void *user;         /* the type's own: Accumulate: the leaf; Function: its context */
   cr_node *next_dead; /* worklist of cr__node_release */
 };
@@ -343,5 +344,15 @@ extern CR__TLS struct cr__modes {
   cr_trace trace;
   void *trace_user;
 } cr__modes;
+
+/* ---- Streams in a backward pass (streams.c) ---- */
+typedef struct cr__ambient cr__ambient; /* the streams that a pass has left; NULL at first */
+void cr__node_note_stream(cr_node *n, cr_device device); /* the current one, where none is noted */
+void cr__node_drop_stream(cr_node *n);
+/* Before n's backward: makes its stream the current one. */
+int cr__streams_follow(cr__ambient **list, const cr_node *n, cr_tensor *const *grads);
+int cr__streams_keep(const cr_node *n,
+                     const cr_tensor *g);             /* n's stream works with g's memory too */
+int cr__streams_return(cr__ambient **list, int code); /* at the end; gives code or an error */
 
 #endif

@@ -463,8 +463,10 @@ CR_API int cr_cuda_tf32(bool *on);
 /* What multiplies matrices there: "cuBLASLt 13.0.0", or "built in". NULL with the error set. */
 CR_API const char *cr_cuda_gemm_name(void);
 
-/* Memory that a tensor leaves may be used again by the stream that it was made on. Where another
- * stream works with it, say so with cr_stream_record. */
+/* Work on one stream is done in its order; between streams events make the order. Memory that a
+ * tensor leaves may be used again by the stream that it was made on: where another stream works with
+ * it, say so with cr_stream_record. Backward runs on the streams that forward ran on, which first
+ * wait for the current one, as that waits for them in the end. */
 typedef struct cr_stream cr_stream;
 typedef struct cr_event cr_event;
 typedef struct cr_graph cr_graph;

@@ -38,6 +38,7 @@ typedef struct pass {
   uint32_t *capture_slot;
   cr_tensor **results;
   callback *callbacks;
+  cr__ambient *ambient;
   struct pass *outer;
 } pass;
 
@@ -172,6 +173,7 @@ static int hand_on(pass *p, const cr_node *n, cr_tensor **gi) {
     task *t = e->fn ? find_task(p, e->fn) : NULL;
     if (t && gi[i] && !code && (!p->only_inputs || t->needed)) {
       code = cr__fit_grad(n, i, e, &gi[i]);
+      if (!code && p->ambient && t->grads[e->slot]) code = cr__streams_keep(n, t->grads[e->slot]);
       if (!code) {
         code = cr__add_grad(&t->grads[e->slot], gi[i]);
         gi[i] = NULL;
@@ -259,7 +261,8 @@ static int run_task(pass *p, task *t) {
     if (!gi) return CR_E_MEMORY;
     memset(gi, 0, size);
   }
-  int code = run_hooks_before(t);
+  int code = CR__UNLIKELY(n->stream != NULL) ? cr__streams_follow(&p->ambient, n, t->grads) : 0;
+  if (!code) code = run_hooks_before(t);
   if (!code && t->captured) code = take_captures(p, t);
   bool runs = !p->only_inputs || t->runs || (cr_node_variable(n) && t->captured);
   if (!code && runs) {
@@ -400,6 +403,7 @@ static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
   for (task *t = p->first; t && !code; t = t->next)
     if (t->waiting == 0) code = push_ready(p, t);
   while (p->nready && !code) code = run_task(p, pop_ready(p));
+  code = cr__streams_return(&p->ambient, code);
   code = run_callbacks(p, code);
   while (p->first) {
     task *t = p->first;

@@ -47,6 +47,7 @@ void cr__node_set_out(cr_node *n, int i, const cr_tensor *t) {
   m->ndim = t->ndim;
   m->device = t->storage->device;
   m->dims = n->nints;
+  if (CR__UNLIKELY(m->device != CR_CPU)) cr__node_note_stream(n, m->device);
   memcpy(n->ints + n->nints, cr__sizes(t), t->ndim * sizeof(int64_t));
   n->nints = (uint16_t)(n->nints + t->ndim);
 }
@@ -72,6 +73,7 @@ static void destroy(cr_node *n) {
   for (int i = 0; i < n->nedge; i++) cr_node_release(n->edges[i].fn);
   cr__hooks_free(n->hooks);
   free(n->trace);
+  if (CR__UNLIKELY(n->stream != NULL)) cr__node_drop_stream(n);
   cr__free(n, n->size);
 }
 

@@ -2,7 +2,8 @@
  *
  * Holds true: a kernel sees here what it would see on a device, with the device's limits (threads of
  * a block, shared memory, grid): what this header accepts, nvcc must accept as well. Names are CUDA's
- * own; what they do lies in launch.cpp (threads of a block) and api.cpp (memory, streams, graphs). */
+ * own; what they do lies in launch.cpp (threads of a block), queue.cpp (streams, events, graphs) and
+ * api.cpp (all the rest). */
 #ifndef CR__EMULATE_CUDA_RUNTIME_H
 #define CR__EMULATE_CUDA_RUNTIME_H
 
@@ -62,6 +63,7 @@ enum cudaError_t {
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorPeerAccessUnsupported = 217,
   cudaErrorPeerAccessAlreadyEnabled = 704,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorNotReady = 600,
@@ -69,7 +71,10 @@ enum cudaError_t {
   cudaErrorLaunchFailure = 719,
   cudaErrorNotSupported = 801,
   cudaErrorStreamCaptureUnsupported = 900,
-  cudaErrorStreamCaptureInvalidated = 901
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureUnjoined = 904,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorCapturedEvent = 907
 };
 const char *cudaGetErrorString(cudaError_t code);
 const char *cudaGetErrorName(cudaError_t code);
@@ -181,7 +186,7 @@ static inline cudaError_t cudaFuncSetAttribute(F *kernel, cudaFuncAttribute attr
   return cr__emulate_set_shared((const void *)kernel, value);
 }
 
-/* A launch: `invoke` runs one thread with the arguments at `call`, which a capture copies. */
+/* A launch: `invoke` runs one thread with the arguments at `call`, which the queue copies. */
 struct cr__emulate_launch {
   const void *kernel;
   dim3 grid, block;
@@ -209,6 +214,7 @@ template <class... P, class... A>
 static inline void cr__emulate(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared,
                                cudaStream_t s, A &&...args) {
   typedef cr__emulate_call<P...> call;
+  static_assert((sizeof(P) + ... + 0) <= 4096, "a kernel takes up to 4 KiB of parameters");
   call c = {kernel, std::tuple<P...>(std::forward<A>(args)...)};
   cr__emulate_launch l = {(const void *)kernel, grid, block, shared, call::invoke, call::copy,
                           call::drop, &c};

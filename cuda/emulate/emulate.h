@@ -1,7 +1,7 @@
-/* emulate.h: what launch.cpp and api.cpp share.
+/* emulate.h: what launch.cpp, queue.cpp and api.cpp share.
  *
- * Holds true: one kernel or copy runs at a time, under cr__emulate_lock, at the moment it is queued;
- * only a captured one waits for its graph. */
+ * Holds true: everything of the emulated machine is touched under cr__emulate_lock; one kernel or
+ * copy runs at a time, on the thread that waits for it. */
 #ifndef CR__EMULATE_H
 #define CR__EMULATE_H
 
@@ -11,12 +11,28 @@
 #include <mutex>
 
 extern std::recursive_mutex cr__emulate_lock;
-void cr__emulate_execute(const cr__emulate_launch *l); /* runs all blocks; errors are kept */
-void cr__emulate_error(cudaError_t code);              /* the calling thread's last error */
-/* True if the stream is being captured: `work` has been kept for its graph, or refused. */
-bool cr__emulate_captured(cudaStream_t s, const std::function<void()> &work);
+typedef std::lock_guard<std::recursive_mutex> cr__emulate_guard;
+
+/* ---- api.cpp ---- */
+long long cr__emulate_setting(const char *name, long long otherwise);
+cudaError_t cr__emulate_failing(cudaError_t code); /* keeps it as the calling thread's last error */
+int cr__emulate_device();                          /* the calling thread's */
 /* Device memory can be touched between the two, where CRESSET_EMULATE_STRICT asks for walls. */
 void cr__emulate_enter();
 void cr__emulate_leave();
+
+/* ---- launch.cpp ---- */
+bool cr__emulate_fits(const cr__emulate_launch *l);    /* within the limits of a device */
+bool cr__emulate_execute(const cr__emulate_launch *l); /* runs all blocks; false: one was unsound */
+
+/* ---- queue.cpp ---- */
+/* Puts work at the end of a stream, or into the graph that the stream is captured for. Work gives
+ * false if it goes wrong, which the next wait tells. */
+typedef std::function<bool()> cr__emulate_work;
+cudaError_t cr__emulate_queue(cudaStream_t s, const cr__emulate_work &work);
+cudaError_t cr__emulate_finish(cudaStream_t s); /* runs what the stream holds */
+cudaError_t cr__emulate_drain(int device);      /* runs what the streams of a device hold */
+int cr__emulate_device_of(cudaStream_t s);
+bool cr__emulate_capturing(cudaStream_t s);
 
 #endif

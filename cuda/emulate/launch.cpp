@@ -278,7 +278,7 @@ cudaError_t cr__emulate_set_shared(const void *kernel, int nbytes) {
   return cudaSuccess;
 }
 
-static bool fits(const cr__emulate_launch *l) {
+bool cr__emulate_fits(const cr__emulate_launch *l) {
   dim3 g = l->grid, b = l->block;
   uint64_t n = (uint64_t)b.x * b.y * b.z;
   if (n == 0 || n > MAX_THREADS || b.z > 64) return false;
@@ -321,12 +321,7 @@ static bool run_block(size_t shared) {
   return !why;
 }
 
-void cr__emulate_execute(const cr__emulate_launch *l) {
-  std::lock_guard<std::recursive_mutex> hold(cr__emulate_lock);
-  if (!fits(l)) {
-    cr__emulate_error(cudaErrorInvalidConfiguration);
-    return;
-  }
+bool cr__emulate_execute(const cr__emulate_launch *l) {
   if (!shared_bytes) shared_bytes = (unsigned char *)aligned_alloc(64, SHARED_MAX + CANARY);
   cr__emulate_shared = shared_bytes;
   current = &host;
@@ -334,7 +329,6 @@ void cr__emulate_execute(const cr__emulate_launch *l) {
   gridDim = l->grid;
   blockDim = l->block;
   nthread = (int)(l->block.x * l->block.y * l->block.z);
-  cr__emulate_enter();
   bool sound = true;
   for (unsigned z = 0; sound && z < gridDim.z; z++)
     for (unsigned y = 0; sound && y < gridDim.y; y++)
@@ -342,26 +336,25 @@ void cr__emulate_execute(const cr__emulate_launch *l) {
         blockIdx = {x, y, z};
         sound = run_block(l->shared);
       }
-  cr__emulate_leave();
-  if (!sound) cr__emulate_error(cudaErrorLaunchFailure);
+  return sound;
 }
 
+/* The arguments outlive this call in a copy. */
 void cr__emulate_run(const cr__emulate_launch *l, cudaStream_t s) {
-  if (s == NULL) {
-    cr__emulate_execute(l);
+  cr__emulate_guard hold(cr__emulate_lock);
+  if (!cr__emulate_fits(l)) {
+    (void)cr__emulate_failing(cudaErrorInvalidConfiguration);
     return;
   }
-  /* A captured launch outlives this call, so it gets the arguments by value. */
-  bool kept = cr__emulate_captured(s, nullptr);
-  if (!kept) {
-    cr__emulate_execute(l);
+  if (cr__emulate_device_of(s) != cr__emulate_device()) {
+    (void)cr__emulate_failing(cudaErrorInvalidResourceHandle);
     return;
   }
   cr__emulate_launch later = *l;
   std::shared_ptr<void> call(l->copy(l->call), l->drop);
-  cr__emulate_captured(s, [later, call]() {
-    cr__emulate_launch again = later;
-    again.call = call.get();
-    cr__emulate_execute(&again);
+  (void)cr__emulate_queue(s, [later, call]() {
+    cr__emulate_launch now = later;
+    now.call = call.get();
+    return cr__emulate_execute(&now);
   });
 }
