@@ -173,11 +173,9 @@ local groups = {
       'index: entry 1 must be an integer, a range {first, last, step}, a tensor, "..." or cr.newaxis, got '
         .. "the number 1.5" },
     { "x[{ 1, 0 }]",
-      "select: position 0 is out of range for dim 1 of size 3 (positions count from 1; negative ones from "
-        .. "the end)" },
+      "index: position 0 is out of range for dim 2 of size 3 (positions count from 1; negative ones from the end)" },
     { "x[{ 1, 4 }]",
-      "select: position 4 is out of range for dim 1 of size 3 (positions count from 1; negative ones from "
-        .. "the end)" },
+      "index: position 4 is out of range for dim 2 of size 3 (positions count from 1; negative ones from the end)" },
     { "x[{ 1, 2, 3 }]", "index: 3 positions are too many for a tensor (2x3 float32)" },
     { "x[{ { 0, 1 } }]",
       "slice: range 0 to 1 does not lie in dim 1 of size 2 (positions count from 1; negative ones from the end)" },

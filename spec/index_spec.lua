@@ -248,6 +248,16 @@ describe("gradients through indices", function()
     is_values(x.grad, { { 0, 0, 0 }, { 10, 10, 0 } })
   end)
 
+  it("pass one node, however many positions, ranges and new dims are read at once", function()
+    local x = (cr.arange(1, 25) * 1.0):reshape(2, 3, 4):detach():requires_grad_()
+    local y = x[{ 2, { 2, 3 }, cr.newaxis, { 1, 4, 2 } }]
+    is_values(y, { { { 17, 19 } }, { { 21, 23 } } })
+    assert.equal(x, y.grad_fn.next_functions[1][1].variable)
+    y:sum():backward()
+    is_values(x.grad[1], { { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 } })
+    is_values(x.grad[2], { { 0, 0, 0, 0 }, { 1, 0, 1, 0 }, { 1, 0, 1, 0 } })
+  end)
+
   it("add up where a position was read twice", function()
     local x = leaf { 1, 2, 3 }
     x[values.tensor { 1, 3, 1 }]:sum():backward()

@@ -23,8 +23,11 @@ typedef struct cr__lua_tensor {
 } cr__lua_tensor;
 extern const char cr__lua_tensor_tag;
 
-/* Pushes an empty tensor userdata; the caller stores a reference in it, or leaves it empty. */
-cr__lua_tensor *cr__lua_new(lua_State *L);
+/* Pushes an empty tensor userdata; the caller stores a reference in it, or leaves it empty. The
+ * metatable is at the index given, an upvalue of the running function; with 0, which takes longer,
+ * it is looked up in the registry. */
+cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable);
+static inline cr__lua_tensor *cr__lua_new(lua_State *L) { return cr__lua_new_by(L, 0); }
 /* The userdata at index if it is a tensor (closed or not), else NULL. Never raises. */
 static inline cr__lua_tensor *cr__lua_test(lua_State *L, int index) {
   cr__lua_tensor *u = lua_touserdata(L, index);
@@ -145,16 +148,17 @@ static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
 }
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
- * Raises on failure; `as` is for cr__lua_raise_as. The last form is the in-place twin, which pushes
- * nothing. */
+ * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by. The last form is
+ * the in-place twin, which pushes nothing. */
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
-int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
+int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
+                    const cr_value *args);
 void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
 /* clang-format off */
 #define CR__LUA_KNOWN(X)                                                                           \
-  X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put) X(index_select)         \
-  X(narrow) X(reshape) X(select) X(slice) X(to) X(unsqueeze) X(view)
+  X(basic_index) X(clone) X(contiguous) X(copy_) X(detach) X(fill_) X(index) X(index_put)          \
+  X(index_select) X(reshape) X(select) X(slice) X(to) X(view)
 /* clang-format on */
 typedef enum cr__lua_known {
 #define X(name) CR__LUA_##name,
@@ -188,8 +192,9 @@ void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_t
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
 
-void cr__lua_metatable(lua_State *L);  /* pushes the metatable of tensors */
-int cr__lua_index_read(lua_State *L);  /* index.c: x[k] where k is no field: self, k on the stack */
+void cr__lua_metatable(lua_State *L); /* pushes the metatable of tensors */
+/* index.c: x[k] where k is no field: self, k on the stack; metatable: see cr__lua_new_by */
+int cr__lua_index_read(lua_State *L, int metatable);
 int cr__lua_index_write(lua_State *L); /* self, k, value on the stack */
 /* Pushes a detached copy of the tensor at index whose memory can be read here: on the CPU,
  * contiguous, int64, float64 or bool (table.c). It is an alias where nothing has to change. */

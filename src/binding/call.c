@@ -10,7 +10,8 @@
 #include "binding.h"
 #include "parse.h"
 
-/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. */
+/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. The
+ * other upvalue is the metatable of tensors. */
 typedef struct overloads {
   bool inplace;
   int n;
@@ -21,7 +22,7 @@ typedef struct overloads {
 /* ---- The core call ---- */
 
 /* Reads the pointers of tensor arguments from their userdata. */
-static void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value *out) {
+static inline void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value *out) {
   for (int i = 0; i < op->nparam; i++) {
     out[i] = args[i];
     if (args[i].kind != CR_TENSOR) continue;
@@ -49,7 +50,8 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   return n;
 }
 
-int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
+int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
+                    const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];
@@ -59,7 +61,7 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_valu
     return n;
   }
   if (op->nout > 1) luaL_checkstack(L, op->nout + 4, "no stack for results");
-  for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new(L);
+  for (int i = 0; i < op->nout; i++) results[i] = cr__lua_new_by(L, metatable);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
     bool warns = op->flags & CR_OP_WARNS;
@@ -77,7 +79,7 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, const cr_valu
 }
 
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
-  return cr__lua_call_as(L, op, op->lua, args);
+  return cr__lua_call_as(L, op, op->lua, 0, args);
 }
 
 void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
@@ -144,7 +146,7 @@ static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
     lua_pushvalue(L, p->out);
     return 1;
   }
-  int n = cr__lua_call(L, p->op, p->args);
+  int n = cr__lua_call_as(L, p->op, p->op->lua, lua_upvalueindex(2), p->args);
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
     if (cr_set_requires_grad(u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
@@ -152,8 +154,24 @@ static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
   return n;
 }
 
+/* The problem of the operation that the arguments fitted best; the last of them if several did. */
+static void find_problem(lua_State *L, const overloads *o, int top, char *best, size_t size) {
+  cr__lua_parse p = {.explains = true};
+  int best_progress = -1;
+  for (int i = 0; i < o->n; i++) {
+    cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p);
+    if (p.progress >= best_progress) {
+      memcpy(best, p.problem, size);
+      best_progress = p.progress;
+    }
+    lua_settop(L, top);
+  }
+}
+
 /* "sum: dim must be ...; usage: sum(...)", with all signatures where there are several. */
-static int refuse(lua_State *L, const overloads *o, const char *problem) {
+static int refuse(lua_State *L, const overloads *o, int top) {
+  char problem[sizeof((cr__lua_parse *)0)->problem];
+  find_problem(L, o, top, problem, sizeof problem);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   for (int i = 0; i < o->n; i++) {
@@ -169,15 +187,13 @@ static int refuse(lua_State *L, const overloads *o, const char *problem) {
 static int call_op(lua_State *L) {
   const overloads *o = lua_touserdata(L, lua_upvalueindex(1));
   cr__lua_parse p;
-  char best[sizeof p.problem];
-  int top = lua_gettop(L), best_progress = -1;
+  int top = lua_gettop(L);
+  p.explains = false; /* what fits no operation is read once more, to be explained */
   for (int i = 0; i < o->n; i++) {
     if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p)) return finish(L, o, &p);
-    if (p.progress >= best_progress) memcpy(best, p.problem, sizeof best);
-    if (p.progress >= best_progress) best_progress = p.progress;
     lua_settop(L, top);
   }
-  return refuse(L, o, best);
+  return refuse(L, o, top);
 }
 
 /* ---- Registration ---- */
@@ -205,7 +221,8 @@ static void make_closures(lua_State *L, int target) {
   while (lua_next(L, made)) {
     lua_pushvalue(L, -2);
     lua_insert(L, -2);
-    lua_pushcclosure(L, call_op, 1);
+    cr__lua_metatable(L);
+    lua_pushcclosure(L, call_op, 2);
     lua_rawset(L, target);
   }
 }

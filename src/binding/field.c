@@ -63,9 +63,12 @@ static int get_version(lua_State *L, cr_tensor *t) {
   return 1;
 }
 
+/* The metatable of tensors, an upvalue of tensor_index. */
+#define METATABLE lua_upvalueindex(3)
+
 /* Pushes what `get` lends of the tensor at 1, read again once there is a place for it. */
 static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
-  cr__lua_tensor *u = cr__lua_new(L);
+  cr__lua_tensor *u = cr__lua_new_by(L, METATABLE);
   cr_tensor *t = get(tensor_at_1(L));
   if (t) u->t = cr_retain(t);
   else lua_pushnil(L);
@@ -100,7 +103,7 @@ static int get_grad_fn(lua_State *L, cr_tensor *t) {
 
 static int get_data(lua_State *L, cr_tensor *t) {
   (void)t;
-  cr__lua_tensor *u = cr__lua_new(L);
+  cr__lua_tensor *u = cr__lua_new_by(L, METATABLE);
   if (!(u->t = cr_get_data(tensor_at_1(L)))) return cr__lua_raise(L, NULL);
   return 1;
 }
@@ -129,9 +132,9 @@ static int no_field(lua_State *L, const char *name) {
   return cr__lua_error(L, "a tensor has no field or method '%s'", name);
 }
 
-/* __index; upvalues: the methods, and the numbers of the fields by name. */
+/* __index; upvalues: the methods, the numbers of the fields by name, the metatable. */
 static int tensor_index(lua_State *L) {
-  if (lua_type(L, 2) != LUA_TSTRING) return cr__lua_index_read(L);
+  if (lua_type(L, 2) != LUA_TSTRING) return cr__lua_index_read(L, METATABLE);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
   lua_pushvalue(L, 2);
@@ -142,7 +145,7 @@ static int tensor_index(lua_State *L) {
   }
   lua_settop(L, 2);
   const char *name = lua_tostring(L, 2);
-  if (strcmp(name, "...") == 0) return cr__lua_index_read(L);
+  if (strcmp(name, "...") == 0) return cr__lua_index_read(L, METATABLE);
   return no_field(L, name);
 }
 
@@ -185,7 +188,8 @@ void cr__lua_open_field(lua_State *L) {
     lua_pushinteger(L, i);
     lua_setfield(L, -2, fields[i].name);
   }
-  lua_pushcclosure(L, tensor_index, 2);
+  cr__lua_metatable(L);
+  lua_pushcclosure(L, tensor_index, 3);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, tensor_newindex);
   lua_setfield(L, -2, "__newindex");

@@ -20,14 +20,14 @@ static cr_value operand(lua_State *L, const cr_op *op, int index) {
   return cr_none();
 }
 
-/* Upvalue 1: the operation. */
+/* Upvalues: the operation, the metatable of tensors. */
 static int binary(lua_State *L) {
   const cr_op *op = lua_touserdata(L, lua_upvalueindex(1));
   cr_value args[CR__LUA_MAX_PARAMS];
   args[0] = operand(L, op, 1);
   args[1] = operand(L, op, 2);
   for (int i = 2; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call(L, op, args);
+  return cr__lua_call_as(L, op, op->lua, lua_upvalueindex(2), args);
 }
 
 static int unary(lua_State *L) {
@@ -35,7 +35,7 @@ static int unary(lua_State *L) {
   cr_value args[CR__LUA_MAX_PARAMS];
   args[0] = operand(L, op, 1);
   for (int i = 1; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call(L, op, args);
+  return cr__lua_call_as(L, op, op->lua, lua_upvalueindex(2), args);
 }
 
 /* Pushes the operand's value as a Lua number, so that Lua itself compares integers with floats. */
@@ -86,7 +86,8 @@ void cr__lua_open_operator(lua_State *L) {
   cr__lua_metatable(L);
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
     lua_pushlightuserdata(L, (void *)cr__lua_find_op(L, operators[i].op));
-    lua_pushcclosure(L, operators[i].f, 1);
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, operators[i].f, 2);
     lua_setfield(L, -2, operators[i].event);
   }
   lua_pushcfunction(L, less);

@@ -11,6 +11,7 @@
 
 static bool __attribute__((format(printf, 2, 3)))
 problem(cr__lua_parse *p, const char *format, ...) {
+  if (!p->explains) return false;
   va_list args;
   va_start(args, format);
   vsnprintf(p->problem, sizeof p->problem, format, args);
@@ -20,6 +21,7 @@ problem(cr__lua_parse *p, const char *format, ...) {
 
 static bool unfit(lua_State *L, cr__lua_parse *p, const char *param, const char *wanted,
                   int index) {
+  if (!p->explains) return false;
   return problem(p, "%s must be %s, got %s", param, wanted, cr__lua_describe(L, index));
 }
 
@@ -144,14 +146,28 @@ static bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last
   return true;
 }
 
+/* What most arguments are: an open tensor where one may be. */
+static inline bool take_open_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
+  uint8_t type = p->op->params[i].type;
+  if (type != CR_P_TENSOR && type != CR_P_OPERAND) return false;
+  const cr__lua_tensor *u = cr__lua_test(L, index);
+  if (!u || !u->t) return false;
+  p->args[i] = cr__lua_of(u, index);
+  return true;
+}
+
 static bool take_positions(lua_State *L, cr__lua_parse *p, int last) {
   int a = 1;
   for (int i = 0; i < p->op->nparam; i++) {
     const cr_param *param = &p->op->params[i];
-    int type = a <= last ? lua_type(L, a) : LUA_TNONE;
     p->args[i] = cr_none();
     p->progress = i;
-    if (type == LUA_TNONE) continue;
+    if (a > last) continue;
+    if (take_open_tensor(L, p, i, a)) {
+      a++;
+      continue;
+    }
+    int type = lua_type(L, a);
     if (type == LUA_TNIL && param->optional) {
       a++;
     } else if (type == LUA_TNUMBER && param->variadic) {
@@ -196,9 +212,11 @@ static bool has_requires_grad(const cr_op *op) {
 
 static bool takes_out(const cr__lua_parse *p, bool inplace) { return !inplace && p->op->nout == 1; }
 
-static bool unknown_option(lua_State *L, cr__lua_parse *p, bool inplace, int table) {
+/* Finds what is wrong with the options; `placed` has a bit per parameter that was given by place. */
+static bool wrong_option(lua_State *L, cr__lua_parse *p, bool inplace, int table, uint32_t placed) {
   char names[256] = "";
   size_t n = 0;
+  if (!p->explains) return false;
   for (int i = 0; i < p->op->nparam && n < sizeof names; i++)
     n += (size_t)snprintf(names + n, sizeof names - n, i ? ", %s" : "%s", p->op->params[i].name);
   if (has_requires_grad(p->op) && n < sizeof names)
@@ -212,8 +230,11 @@ static bool unknown_option(lua_State *L, cr__lua_parse *p, bool inplace, int tab
     const char *key = lua_tostring(L, -1);
     bool known = (strcmp(key, "out") == 0 && takes_out(p, inplace)) ||
                  (strcmp(key, "requires_grad") == 0 && has_requires_grad(p->op));
-    for (int i = 0; i < p->op->nparam && !known; i++)
+    for (int i = 0; i < p->op->nparam && !known; i++) {
       known = strcmp(key, p->op->params[i].name) == 0;
+      if (known && placed >> i & 1)
+        return problem(p, "%s is given twice, by place and by name", key);
+    }
     if (!known) return problem(p, "there is no option '%s'; there are: %s", key, names);
   }
   return problem(p, "the options are wrong");
@@ -236,10 +257,13 @@ static bool take_extra_options(lua_State *L, cr__lua_parse *p, bool inplace, int
 
 static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table) {
   int used = 0, total = 0, index;
+  uint32_t placed = 0;
   for (int i = 0; i < p->op->nparam; i++) {
+    if (p->args[i].kind != CR_NONE) {
+      placed |= UINT32_C(1) << i;
+      continue;
+    }
     if (!(index = option(L, table, p->op->params[i].name))) continue;
-    if (p->args[i].kind != CR_NONE)
-      return problem(p, "%s is given twice, by place and by name", p->op->params[i].name);
     if (!take(L, p, i, index)) return false;
     used++;
   }
@@ -249,7 +273,7 @@ static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table
     lua_pop(L, 1);
     total++;
   }
-  return used == total || unknown_option(L, p, inplace, table);
+  return used == total || wrong_option(L, p, inplace, table, placed);
 }
 
 static bool fill_defaults(cr__lua_parse *p) {
@@ -266,8 +290,9 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
   p->op = op;
   p->out = p->nints = p->progress = 0;
   p->requires_grad = false;
-  luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
   bool named = top > 0 && is_options(L, top);
+  /* Places push little: what every C function has room for. */
+  if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
   if (!take_positions(L, p, named ? top - 1 : top)) return false;
   if (named && !take_options(L, p, inplace, top)) return false;
   return fill_defaults(p);

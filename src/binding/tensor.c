@@ -17,16 +17,17 @@ static const char methods_key;     /* registry: the table of methods */
 #define KBYTES_PER_BATCH 8
 
 static void account(lua_State *L) {
-  static _Thread_local unsigned made;
+  static __attribute__((tls_model("initial-exec"))) _Thread_local unsigned made;
   if (++made % BATCH == 0 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, KBYTES_PER_BATCH);
 }
 
-cr__lua_tensor *cr__lua_new(lua_State *L) {
+cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable) {
   account(L);
   cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
   u->t = NULL;
   u->tag = &cr__lua_tensor_tag;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
+  if (metatable) lua_pushvalue(L, metatable);
+  else cr__lua_metatable(L);
   lua_setmetatable(L, -2);
   return u;
 }
@@ -218,7 +219,7 @@ static int tensor_call(lua_State *L) {
   lua_createtable(L, n, 0);
   lua_insert(L, 2);
   for (int i = n; i >= 1; i--) lua_rawseti(L, 2, i);
-  return cr__lua_index_read(L);
+  return cr__lua_index_read(L, 0);
 }
 
 static int next_row(lua_State *L) {
@@ -227,7 +228,7 @@ static int next_row(lua_State *L) {
   if (cr_ndim(t) == 0 || i > cr_shape(t)[0]) return 0;
   lua_settop(L, 1);
   lua_pushinteger(L, i);
-  cr__lua_index_read(L);
+  cr__lua_index_read(L, 0);
   lua_pushinteger(L, i);
   lua_insert(L, -2);
   return 2;
@@ -282,12 +283,14 @@ void cr__lua_open_tensor(lua_State *L) {
                                      {"set_data", tensor_set_data},
                                      {"resize_", tensor_resize},
                                      {NULL, NULL}};
-  lua_newtable(L);
+  /* Most operations look into these two, so they have room to spare: few names share a place. */
+  lua_createtable(L, 0, 128);
   luaL_setfuncs(L, meta, 0);
   lua_pushliteral(L, "cresset.Tensor");
   lua_setfield(L, -2, "__name");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag);
-  luaL_newlib(L, methods);
+  lua_createtable(L, 0, 1024);
+  luaL_setfuncs(L, methods, 0);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
   lua_pushcfunction(L, is_tensor);
   lua_setfield(L, -2, "is_tensor");

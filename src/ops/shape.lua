@@ -235,6 +235,29 @@ op "slice_backward(self: tensor, shape: shape, dim: dim, first: int?, last: int?
   end,
 }
 
+op "basic_index(self: tensor, entries: ints)" {
+  doc = [[A view by several entries, of four numbers each: 0, n keeps n dims; 1, i selects; 2, first, last, step takes a
+    range (2 + 4: from the start, 2 + 8: to the end); 3, n puts a new dim of size n. Dims that remain are kept.]],
+  hidden = true,
+  view = true,
+  run = "basic_index",
+  grad = { self = function(g, v) return g:basic_index_backward(v.self.shape, v.entries) end },
+  samples = function(s)
+    return { { s.t({ 2, 3 }), { 1, 2, 0, 0, 1, -1, 0, 0 } }, { s.t({ 2, 5, 3 }), { 0, 1, 0, 0, 6, 0, -2, 2 } },
+      { s.t({ 4, 2 }), { 10, 2, 0, 1, 3, 1, 0, 0, 1, 1, 0, 0 } }, { s.t({ 2 }), { 3, 0, 0, 0, 2, 2, 1, 1 } } }
+  end,
+}
+
+op "basic_index_backward(self: tensor, shape: shape, entries: ints)" {
+  doc = "Zeros of a shape with self in the part that basic_index would show.",
+  hidden = true,
+  run = "basic_index_backward",
+  grad = { self = function(g, v) return g:basic_index(v.entries) end },
+  samples = function(s)
+    return { { s.t({}), { 2, 3 }, { 1, 2, 0, 0, 1, -1, 0, 0 } }, { s.t({ 2, 3 }), { 2, 5 }, { 0, 1, 0, 0, 2, 1, 3, 1 } } }
+  end,
+}
+
 op "narrow(self: tensor, dim: dim, start: int, length: int)" {
   doc = "A view of `length` positions from `start` along dim.",
   composite = true,

@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-/* Copies g into the part of zeros that `part` (stolen, a view of them) shows; steals zeros. */
-static int give_filled(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g,
-                       cr_tensor **out) {
+int cr__give_filled(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g,
+                    cr_tensor **out) {
   int code = part ? 0 : (int)cr_error_code();
   cr_tensor *source = NULL;
   if (!code) {
@@ -31,6 +30,16 @@ static cr_tensor *zeros_of(const cr_op *op, const cr_value *args) {
 
 /* ---- One position ------------------------------------------------------------------------------- */
 
+int cr__find_position(const char *op, int64_t index, int d, int64_t size, int64_t *at) {
+  if (CR__UNLIKELY(index == 0 || index > size || index < -size))
+    return cr__fail(CR_E_INDEX,
+                    "%s: position %lld is out of range for dim %d of size %lld (positions count "
+                    "from 1; negative ones from the end)",
+                    op, (long long)index, d + 1, (long long)size);
+  *at = index > 0 ? index - 1 : index + size;
+  return 0;
+}
+
 static cr_tensor *position(const char *op, cr_tensor *t, int64_t dim, int64_t index) {
   int d;
   int64_t at;
@@ -40,15 +49,7 @@ static cr_tensor *position(const char *op, cr_tensor *t, int64_t dim, int64_t in
     return NULL;
   }
   if (cr__wrap_dim(op, "dim", dim, t->ndim, &d)) return NULL;
-  int64_t size = cr__sizes(t)[d];
-  if (index == 0 || index > size || index < -size) {
-    cr__fail(CR_E_INDEX,
-             "%s: position %lld is out of range for dim %d of size %lld (positions count from 1; "
-             "negative ones from the end)",
-             op, (long long)index, d + 1, (long long)size);
-    return NULL;
-  }
-  at = index > 0 ? index - 1 : index + size;
+  if (cr__find_position(op, index, d, cr__sizes(t)[d], &at)) return NULL;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   int n = 0;
   for (int k = 0; k < t->ndim; k++) {
@@ -68,7 +69,7 @@ int cr__run_select_backward(const cr_op *op, const cr_value *args, cr_tensor **o
   (void)nout;
   cr_tensor *zeros = zeros_of(op, args);
   cr_tensor *part = position(op->name, zeros, args[2].u.i, args[3].u.i);
-  return give_filled(op->name, zeros, part, args[0].u.t, out);
+  return cr__give_filled(op->name, zeros, part, args[0].u.t, out);
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------------------ */
@@ -84,33 +85,38 @@ cr_tensor *cr__range_view(cr_tensor *t, int d, int64_t start, int64_t length, in
   return cr__alias(t, t->ndim, shape, stride, offset);
 }
 
+int cr__find_range(const char *op, const cr_value *ends, int d, int64_t size, int64_t *start,
+                   int64_t *length) {
+  int64_t step = ends[2].u.i;
+  int64_t first = ends[0].kind == CR_INT ? ends[0].u.i : 1;
+  int64_t last = ends[1].kind == CR_INT ? ends[1].u.i : size;
+  if (step < 1)
+    return cr__fail(CR_E_ARGUMENT, "%s: step %lld is not positive; flip reverses a tensor", op,
+                    (long long)step);
+  int64_t a = first < 0 ? first + size + 1 : first, b = last < 0 ? last + size + 1 : last;
+  bool empty = b == a - 1 && a >= 1 && b <= size && first != 0; /* {1, 0}, {4, 3}: allowed */
+  if (!empty && (a < 1 || b > size || a > b))
+    return cr__fail(CR_E_INDEX,
+                    "%s: range %lld to %lld does not lie in dim %d of size %lld (positions count "
+                    "from 1; negative ones from the end)",
+                    op, (long long)first, (long long)last, d + 1, (long long)size);
+  *start = a - 1;
+  *length = empty ? 0 : (b - a) / step + 1;
+  return 0;
+}
+
 /* args: dim, first, last, step. */
 static cr_tensor *range(const char *op, cr_tensor *t, const cr_value *args) {
   int d;
+  int64_t start, length;
   if (!t) return NULL;
   if (t->ndim == 0) {
     cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op);
     return NULL;
   }
   if (cr__wrap_dim(op, "dim", args[0].u.i, t->ndim, &d)) return NULL;
-  int64_t size = cr__sizes(t)[d], step = args[3].u.i;
-  int64_t first = args[1].kind == CR_INT ? args[1].u.i : 1;
-  int64_t last = args[2].kind == CR_INT ? args[2].u.i : size;
-  if (step < 1) {
-    cr__fail(CR_E_ARGUMENT, "%s: step %lld is not positive; flip reverses a tensor", op,
-             (long long)step);
-    return NULL;
-  }
-  int64_t a = first < 0 ? first + size + 1 : first, b = last < 0 ? last + size + 1 : last;
-  bool empty = b == a - 1 && a >= 1 && b <= size && first != 0; /* {1, 0}, {4, 3}: allowed */
-  if (!empty && (a < 1 || b > size || a > b)) {
-    cr__fail(CR_E_INDEX,
-             "%s: range %lld to %lld does not lie in dim %d of size %lld (positions count from 1; "
-             "negative ones from the end)",
-             op, (long long)first, (long long)last, d + 1, (long long)size);
-    return NULL;
-  }
-  return cr__range_view(t, d, a - 1, empty ? 0 : (b - a) / step + 1, step);
+  if (cr__find_range(op, args + 1, d, cr__sizes(t)[d], &start, &length)) return NULL;
+  return cr__range_view(t, d, start, length, args[3].u.i);
 }
 
 int cr__run_slice(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -121,7 +127,7 @@ int cr__run_slice(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
 int cr__run_slice_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *zeros = zeros_of(op, args);
-  return give_filled(op->name, zeros, range(op->name, zeros, args + 2), args[0].u.t, out);
+  return cr__give_filled(op->name, zeros, range(op->name, zeros, args + 2), args[0].u.t, out);
 }
 
 int cr__run_narrow(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -180,7 +186,7 @@ int cr__run_diagonal(const cr_op *op, const cr_value *args, cr_tensor **out, int
 int cr__run_diagonal_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *zeros = zeros_of(op, args);
-  return give_filled(op->name, zeros, diagonal(op->name, zeros, args + 2), args[0].u.t, out);
+  return cr__give_filled(op->name, zeros, diagonal(op->name, zeros, args + 2), args[0].u.t, out);
 }
 
 int cr__run_diag(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {

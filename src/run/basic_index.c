@@ -1,0 +1,84 @@
+/* basic_index.c: several positions, ranges and new dims at once, as one view.
+ *
+ * Holds true: x[{2, {1, 3}}] is select and slice in one header and one node. What an entry may say is
+ * decided by the functions that slice.c uses for one dim. */
+#include "geometry.h"
+
+/* An entry is four ints: one of these and up to three numbers. */
+enum {
+  WHOLE,    /* how many dims stay as they are */
+  POSITION, /* which; the dim goes */
+  RANGE,    /* first, last, step */
+  NEW_DIM,  /* of which size */
+  NO_FIRST = 4,
+  NO_LAST = 8, /* joined to RANGE: the dim's ends */
+  ENTRY = 4
+};
+
+typedef struct geometry {
+  int ndim;
+  int64_t offset, shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
+} geometry;
+
+static void keep_dim(geometry *to, int64_t size, int64_t step) {
+  if (to->ndim < CR_MAX_DIMS) {
+    to->shape[to->ndim] = size;
+    to->stride[to->ndim] = step;
+  }
+  to->ndim++;
+}
+
+/* Applies the entry e to t's dim d; moves d on. */
+static int apply_entry(const char *op, const cr_tensor *t, const int64_t *e, int *d, geometry *to) {
+  const int64_t *size = cr__sizes(t), *step = cr__steps(t);
+  int64_t start, length;
+  if (e[0] == NEW_DIM) { /* the stride that keeps a contiguous tensor so */
+    keep_dim(to, e[1], *d < t->ndim ? size[*d] * step[*d] : 1);
+    return 0;
+  }
+  int64_t dims = e[0] == WHOLE ? e[1] : 1;
+  if (dims < 0 || dims > t->ndim - *d)
+    return cr__fail(CR_E_INDEX, "%s: the entries are for more dims than the %d of the tensor", op,
+                    t->ndim);
+  if (e[0] == WHOLE) {
+    for (; dims > 0; dims--, ++*d) keep_dim(to, size[*d], step[*d]);
+    return 0;
+  }
+  if (e[0] == POSITION) {
+    if (cr__find_position(op, e[1], *d, size[*d], &start)) return (int)cr_error_code();
+    to->offset += start * step[*d];
+  } else {
+    cr_value ends[] = {e[0] & NO_FIRST ? cr_none() : cr_int(e[1]),
+                       e[0] & NO_LAST ? cr_none() : cr_int(e[2]), cr_int(e[3])};
+    if (cr__find_range(op, ends, *d, size[*d], &start, &length)) return (int)cr_error_code();
+    if (length > 0) to->offset += start * step[*d];
+    keep_dim(to, length, step[*d] * e[3]);
+  }
+  ++*d;
+  return 0;
+}
+
+static cr_tensor *part(cr_tensor *t, const cr_value *entries) {
+  static const char name[] = "index";
+  if (!t) return NULL;
+  geometry to = {.ndim = 0, .offset = t->offset};
+  int d = 0;
+  for (int i = 0; i + ENTRY <= entries->n; i += ENTRY)
+    if (apply_entry(name, t, entries->u.is + i, &d, &to)) return NULL;
+  for (; d < t->ndim; d++) keep_dim(&to, cr__sizes(t)[d], cr__steps(t)[d]);
+  if (to.ndim <= CR_MAX_DIMS) return cr__alias(t, to.ndim, to.shape, to.stride, to.offset);
+  cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", name, CR_MAX_DIMS, to.ndim);
+  return NULL;
+}
+
+int cr__run_basic_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  return cr__give(part(args[0].u.t, &args[1]), out);
+}
+
+int cr__run_basic_index_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
+                                 int *nout) {
+  (void)nout;
+  cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
+  return cr__give_filled(op->name, zeros, part(zeros, &args[2]), args[0].u.t, out);
+}
