@@ -165,9 +165,11 @@ static int run_strided(const call *c, cr_tensor *out) {
   if (out->numel == 0) return 0;
   cr__elementwise e;
   int64_t strides[CR__MAX_OPERANDS][CR_MAX_DIMS];
-  e.ndim = c->ndim;
-  e.shape = c->shape;
-  set_operand(&e.out, out, cr__steps(out));
+  int skip = 0; /* leading dims of size 1 mean nothing */
+  while (skip + 1 < c->ndim && c->shape[skip] == 1) skip++;
+  e.ndim = c->ndim - skip;
+  e.shape = c->shape + skip;
+  set_operand(&e.out, out, cr__steps(out) + skip);
   for (int i = 0; i < c->impl->noperand; i++) {
     const cr_value *v = &c->args[i];
     if (v->kind != CR_TENSOR) {
@@ -180,7 +182,7 @@ static int run_strided(const call *c, cr_tensor *out) {
       continue;
     }
     cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), c->ndim, c->shape, strides[i]);
-    set_operand(&e.in[i], t, strides[i]);
+    set_operand(&e.in[i], t, strides[i] + skip);
   }
   return run_backend(c, &e);
 }

@@ -87,25 +87,34 @@ static void transpose_band(const copy *c, int across, char *to, const char *from
   }
 }
 
+/* The i-th of the bands of all planes, each of which has so many. */
+static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t bands) {
+  const cr__iter *it = &c->it;
+  int64_t band = i % bands, plane = i / bands, to = 0, from = 0;
+  for (int d = 1; d < it->ndim; d++) {
+    if (d == across) continue;
+    to += plane % it->shape[d] * it->stride[0][d];
+    from += plane % it->shape[d] * it->stride[1][d];
+    plane /= it->shape[d];
+  }
+  int64_t row = band * TILE, left = it->shape[across] - row;
+  to += row * it->stride[0][across];
+  from += row;
+  transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
+                 left < TILE ? left : TILE);
+}
+
 static void transpose_by_tiles(const copy *c, int across) {
   const cr__iter *it = &c->it;
   int64_t bands = (it->shape[across] + TILE - 1) / TILE;
-  int64_t planes = it->numel / (it->shape[0] * it->shape[across]);
-#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(2 * it->numel))
-  for (int64_t i = 0; i < planes * bands; i++) {
-    int64_t band = i % bands, plane = i / bands, to = 0, from = 0;
-    for (int d = 1; d < it->ndim; d++) {
-      if (d == across) continue;
-      to += plane % it->shape[d] * it->stride[0][d];
-      from += plane % it->shape[d] * it->stride[1][d];
-      plane /= it->shape[d];
-    }
-    int64_t row = band * TILE, left = it->shape[across] - row;
-    to += row * it->stride[0][across];
-    from += row;
-    transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
-                   left < TILE ? left : TILE);
+  int64_t n = bands * (it->numel / (it->shape[0] * it->shape[across]));
+  int threads = cr__cpu_threads(2 * it->numel);
+  if (threads == 1) { /* asking OpenMP for one thread takes longer than a small matrix */
+    for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands);
+    return;
   }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands);
 }
 
 /* v[0] = v[1], converted. Shapes are equal. */

@@ -74,69 +74,6 @@ static void pad(char *buffer, size_t size, int64_t n) {
     cr__splat(buffer + n * (int64_t)size, buffer + (n - 1) * (int64_t)size, size, missing);
 }
 
-/* ---- Small calls: up to one block, every operand contiguous or one number ---- */
-
-/* Copies n elements, and the last one again up to a whole block. */
-static void fill_block(char *buffer, const char *from, size_t size, int64_t n) {
-  if (size == 4) {
-    uint32_t *to = (uint32_t *)buffer;
-    const uint32_t *s = (const uint32_t *)from;
-    uint32_t last = s[n - 1];
-    for (int i = 0; i < CR__BLOCK; i++) to[i] = last;
-    for (int64_t i = 0; i + 1 < n; i++) to[i] = s[i];
-    return;
-  }
-  cr__splat(buffer, from + (n - 1) * (int64_t)size, size, CR__BLOCK);
-  memcpy(buffer, from, (size_t)n * size);
-}
-
-static void put_block(char *to, const char *buffer, size_t size, int64_t n) {
-  if (size == 4) {
-    for (int64_t i = 0; i < n; i++) ((uint32_t *)to)[i] = ((const uint32_t *)buffer)[i];
-    return;
-  }
-  memcpy(to, buffer, (size_t)n * size);
-}
-
-static void read_small(const plan *p, const cr__operand *in, int64_t n, char *buffer) {
-  if (!in->data) {
-    char number[8];
-    cr__store_scalar(number, (cr_dtype)p->compute, &in->number);
-    cr__splat(buffer, number, p->size, CR__BLOCK);
-    return;
-  }
-  if (p->e->ndim && in->stride[0] == 0) n = 1;
-  if (in->dtype == p->compute) {
-    fill_block(buffer, in->data, p->size, n);
-  } else {
-    cr__convert(buffer, p->compute, in->data, in->dtype, n);
-    pad(buffer, p->size, n);
-  }
-}
-
-static void run_small(const plan *p, int64_t n) {
-  _Alignas(64) char in[CR__MAX_OPERANDS][CR__BLOCK * 8];
-  _Alignas(64) char out[CR__BLOCK * 8];
-  const void *from[CR__MAX_OPERANDS];
-  const cr__elementwise *e = p->e;
-  for (int i = 0; i < e->nin; i++) {
-    read_small(p, &e->in[i], n, in[i]);
-    from[i] = in[i];
-  }
-  p->loop(CR__BLOCK, out, from, p->numbers);
-  if (e->out.dtype == p->native) put_block(e->out.data, out, p->out_size, n);
-  else cr__convert(e->out.data, e->out.dtype, out, p->native, n);
-}
-
-static bool is_small(const cr__elementwise *e, int64_t n) {
-  if (n > CR__BLOCK || e->ndim > 1) return false;
-  if (n == 1) return true;
-  if (e->out.stride[0] != 1) return false;
-  for (int i = 0; i < e->nin; i++)
-    if (e->in[i].data && e->in[i].stride[0] != 1 && e->in[i].stride[0] != 0) return false;
-  return true;
-}
-
 /* ---- The general case ---- */
 
 /* One thread's position in the operands that are gathered, and in the output if it is scattered. */
@@ -349,10 +286,19 @@ static cr__stream choose_stream(const plan *p) {
   return cr__best_stream();
 }
 
-static __attribute__((noinline)) void run_general(plan *p) {
+static __attribute__((noinline)) void run_general(const cr__elementwise *e, cr__loop loop,
+                                                  int native) {
   _Alignas(64) char repeated[CR__MAX_OPERANDS][CHUNK * 8];
   static const int64_t still[CR_MAX_DIMS] = {0};
-  const cr__elementwise *e = p->e;
+  plan whole, *p = &whole;
+  p->e = e;
+  p->loop = loop;
+  p->compute = e->compute;
+  p->native = native;
+  p->size = cr__size_of((cr_dtype)p->compute);
+  p->native_size = cr__size_of((cr_dtype)p->native);
+  p->out_size = cr__size_of((cr_dtype)e->out.dtype);
+  store_numbers(p);
   const int64_t *strides[CR__ITER_OPERANDS] = {e->out.stride};
   for (int i = 0; i < e->nin; i++) strides[i + 1] = e->in[i].data ? e->in[i].stride : still;
   cr__iter_begin(&p->it, e->ndim, e->shape, e->nin + 1, strides);
@@ -374,19 +320,11 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
   int64_t n = 1;
   for (int d = 0; d < e->ndim; d++) n *= e->shape[d];
   if (n == 0) return 0;
-  plan p;
-  p.e = e;
-  p.loop = cr__loop_for(e->pointwise, e->compute);
-  if (!p.loop)
+  cr__loop loop = cr__loop_for(e->pointwise, e->compute);
+  if (!loop)
     return cr__fail(CR_E_INTERNAL, "%s: the cpu has no loop for %s", e->op,
                     cr_dtype_name((cr_dtype)e->compute));
-  p.compute = e->compute;
-  p.native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
-  p.size = cr__size_of((cr_dtype)p.compute);
-  p.native_size = cr__size_of((cr_dtype)p.native);
-  p.out_size = cr__size_of((cr_dtype)e->out.dtype);
-  store_numbers(&p);
-  if (is_small(e, n)) run_small(&p, n);
-  else run_general(&p);
+  int native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
+  if (!cr__cpu_small(e, n, loop, native)) run_general(e, loop, native);
   return 0;
 }

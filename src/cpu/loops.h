@@ -37,6 +37,10 @@ CR__LOOP_TABLES(v4)
 CR__LOOP_TABLES(base)
 #endif
 
+/* small.c: a pointwise call of n elements, if they are few and lie one after the other; else false. The
+ * loop gives `native`. */
+bool cr__cpu_small(const cr__elementwise *e, int64_t n, cr__loop loop, int native);
+
 /* The best loops for this machine; NULL if f has none for the dtype (levels.c). */
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
