@@ -31,6 +31,11 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
 };
 
+typedef struct fixed_args {
+  cr_value args[MAX_PARAMS];
+  int64_t room[MAX_PARAMS]; /* of lists of one */
+} fixed_args;
+
 /* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
 static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
   if (type == CR_P_FLOAT && v->kind == CR_INT) {
@@ -47,24 +52,40 @@ static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
 }
 
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
-static int check_args(const cr_op *op, const cr_value *args, cr_value *fixed, int64_t *room) {
+static int fix_args(const cr_op *op, const cr_value *args, fixed_args *fixed) {
   for (int i = 0; i < op->nparam; i++) {
     const cr_param *p = &op->params[i];
     cr_value v = args[i];
     if (v.kind == CR_NONE) {
       if (!p->optional) return cr__fail_absent(op->name, p->name);
-      fixed[i] = p->otherwise;
-      if (fixed[i].kind == CR_NONE) continue;
-      v = fixed[i];
+      fixed->args[i] = p->otherwise;
+      if (p->otherwise.kind == CR_NONE) continue;
+      v = p->otherwise;
     }
     if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
-        !convert_kind(&v, p->type, &room[i]))
+        !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
-    fixed[i] = v;
+    fixed->args[i] = v;
   }
-  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed)))
-    return cr__interrupted();
+  return 0;
+}
+
+/* Makes *args what the descriptor promises: as they are if nothing is to be done, else a copy. */
+static inline int check_args(const cr_op *op, const cr_value **args, fixed_args *fixed) {
+  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed))) {
+    int code = cr__interrupted();
+    if (code) return code;
+  }
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_param *p = &op->params[i];
+    int kind = (*args)[i].kind;
+    if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
+    if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    int code = fix_args(op, *args, fixed);
+    *args = fixed->args;
+    return code;
+  }
   return 0;
 }
 
@@ -83,7 +104,7 @@ void cr__drop_list(cr_value v) {
 
 /* ---- The pure form --------------------------------------------------------------------------- */
 
-static bool wants_node(const cr_op *op, const cr_value *args) {
+static inline bool wants_node(const cr_op *op, const cr_value *args) {
   const cr__impl *impl = &cr__impls[op->id];
   if (!impl->backward || !cr__recording()) return false;
   for (int i = 0; i < impl->ndiff; i++) {
@@ -149,11 +170,10 @@ static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int no
   for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
 }
 
-static int apply(const cr_op *op, const cr_value *given, cr_tensor **out, int *nout) {
-  cr_value args[MAX_PARAMS];
-  int64_t room[MAX_PARAMS];
+static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  fixed_args fixed;
   *nout = op->nout;
-  int code = check_args(op, given, args, room);
+  int code = check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;
   if (op->flags & CR_OP_INPLACE_ONLY)
     return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
@@ -226,8 +246,10 @@ static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
 }
 
 /* The twin of a composite: the composite on a copy, whose result is written back. */
-static int composite_inplace(const cr_op *op, cr_value *args) {
-  cr_tensor *self = args[0].u.t;
+static int composite_inplace(const cr_op *op, const cr_value *given) {
+  cr_value args[MAX_PARAMS];
+  cr_tensor *self = given[0].u.t;
+  memcpy(args, given, op->nparam * sizeof *args);
   int refused = cr__inplace_check(op->lua, "_", self, cr__recording() && cr__requires(self));
   if (refused) return refused;
   cr_tensor *copy = cr__op1(CR__OP_clone, &args[0]);
@@ -239,10 +261,9 @@ static int composite_inplace(const cr_op *op, cr_value *args) {
   return code;
 }
 
-int cr_call_inplace(const cr_op *op, const cr_value *given) {
-  cr_value args[MAX_PARAMS];
-  int64_t room[MAX_PARAMS];
-  int code = check_args(op, given, args, room);
+int cr_call_inplace(const cr_op *op, const cr_value *args) {
+  fixed_args fixed;
+  int code = check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;
   if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY)))
     return cr__fail(CR_E_ARGUMENT, "%s: has no in-place form", op->name);
@@ -269,10 +290,9 @@ int cr_call_inplace(const cr_op *op, const cr_value *given) {
   return code;
 }
 
-int cr_call_out(const cr_op *op, const cr_value *given, cr_tensor *out) {
-  cr_value args[MAX_PARAMS];
-  int64_t room[MAX_PARAMS];
-  int code = check_args(op, given, args, room);
+int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
+  fixed_args fixed;
+  int code = check_args(op, &args, &fixed);
   if (code) return code;
   if (!out) return cr__fail_absent(op->name, "out");
   if (op->nout != 1 || (op->flags & (CR_OP_VIEW | CR_OP_INPLACE_ONLY)))

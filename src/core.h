@@ -302,8 +302,13 @@ void cr__saved_clear(cr__saved *s);
 cr_node *cr__record(const cr_op *op, const cr_value *args, cr_tensor *const *outs, int nout,
                     bool inplace);
 int cr__record_outputs(cr_node *n, cr_tensor *const *outs); /* saves results, once they are there */
+/* True for a view whose base was written to through another tensor since the view's node was made. */
+bool cr__is_stale(const cr_tensor *t);
 /* True if t takes part in a graph: a leaf that requires grad, a result, or a view of one. */
-bool cr__requires(const cr_tensor *t);
+static inline bool cr__requires(const cr_tensor *t) {
+  if ((t->flags & CR__REQUIRES_GRAD) || t->grad_fn) return true;
+  return t->base && cr__is_stale(t);
+}
 cr_tensor *cr__zeros_of(const cr_node *n, int output); /* returns zeros of an output's shape */
 static inline bool cr__needs(const cr_node *n, int edge) { return n->edges[edge].fn != NULL; }
 
@@ -318,7 +323,6 @@ void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);
  * pointers that the graph has to it, and its hooks. */
 void cr__tensor_forget(cr_tensor *t);
 extern CR__TLS bool cr__inference_mode;
-bool cr__recording(void); /* gradient mode on and not below a run function */
 
 /* Hooks (hooks.c). A list belongs to a leaf or a node; run calls the live ones of a kind (and slot,
  * if it is not -1), each of which may replace gradients. */
@@ -344,6 +348,8 @@ extern CR__TLS struct cr__modes {
   cr_trace trace;
   void *trace_user;
 } cr__modes;
+/* Gradient mode on, and not below a run function. */
+static inline bool cr__recording(void) { return !cr__modes.no_grad && !cr__below; }
 
 /* ---- Streams in a backward pass (streams.c) ---- */
 typedef struct cr__ambient cr__ambient; /* the streams that a pass has left; NULL at first */

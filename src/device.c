@@ -145,8 +145,7 @@ static const cr__backend *cuda_backend(void) {
   return b;
 }
 
-const cr__backend *cr__backend_of(cr_device device) {
-  if (CR__LIKELY(device == CR_CPU)) return &cr__cpu_backend;
+const cr__backend *cr__other_backend(cr_device device) {
   if (CR__LIKELY((device & ~(ORDINALS - 1)) == CR_CUDA)) return cuda_backend();
   cr__fail(CR_E_DEVICE, "device: %d is no device", (int)device);
   return NULL;

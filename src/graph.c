@@ -149,14 +149,8 @@ static cr_node *accumulator_of(cr_tensor *t) {
 
 /* ---- A tensor's place ---------------------------------------------------------------------------- */
 
-/* A view whose base was written to through another tensor since the view's node was made. */
-static bool is_stale(const cr_tensor *t) {
+bool cr__is_stale(const cr_tensor *t) {
   return t->base && t->view_version != cr__version(t) && cr__requires(t->base);
-}
-
-bool cr__requires(const cr_tensor *t) {
-  if ((t->flags & CR__REQUIRES_GRAD) || t->grad_fn) return true;
-  return t->base && is_stale(t);
 }
 
 static int refuse_indirect(const cr_tensor *t) {
@@ -172,7 +166,7 @@ static int refuse_indirect(const cr_tensor *t) {
 }
 
 int cr__current_fn(cr_tensor *t, cr_node **fn) {
-  if (t->base && is_stale(t)) {
+  if (t->base && cr__is_stale(t)) {
     if (t->view_kind != CR__VIEW_PLAIN) return refuse_indirect(t);
     cr_value args[] = {cr_of(t->base), cr_ints(cr__sizes(t), t->ndim),
                        cr_ints(cr__steps(t), t->ndim), cr_int(t->offset)};
@@ -236,7 +230,7 @@ void cr__tensor_forget(cr_tensor *t) {
 /* ---- Public: flags and places ----------------------------------------------------------------------- */
 
 bool cr_requires_grad(const cr_tensor *t) { return t && cr__requires(t); }
-bool cr_is_leaf(const cr_tensor *t) { return t && !t->grad_fn && !(t->base && is_stale(t)); }
+bool cr_is_leaf(const cr_tensor *t) { return t && !t->grad_fn && !(t->base && cr__is_stale(t)); }
 cr_tensor *cr_grad_of(cr_tensor *t) {
   if (t && !t->grad && !cr_is_leaf(t) && !cr_retains_grad(t))
     cr__warn(

@@ -11,7 +11,6 @@ CR__TLS bool cr__inference_mode;
 
 /* ---- Modes ------------------------------------------------------------------------------------ */
 
-bool cr__recording(void) { return !cr__modes.no_grad && !cr__below; }
 bool cr_grad_enabled(void) { return !cr__modes.no_grad; }
 bool cr_set_grad_enabled(bool on) {
   bool before = !cr__modes.no_grad;

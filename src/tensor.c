@@ -30,8 +30,8 @@ static void header_init(cr_tensor *t, cr_dtype dtype, int ndim, int flags) {
 }
 
 /* Returns a header behind a new storage in one block, with `extra` bytes after it (*tail). */
-static cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, int flags, size_t extra,
-                           char **tail) {
+static inline cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, int flags,
+                                  size_t extra, char **tail) {
   size_t head = ALIGN(sizeof(cr__storage) + header_size((uint32_t)ndim));
   cr__storage *s = cr__alloc(head + extra);
   if (CR__UNLIKELY(!s)) return NULL;
@@ -49,10 +49,24 @@ static cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, int flags
   return t;
 }
 
+/* True, with their product, for few sizes that are small enough for none to overflow. */
+static inline bool count_small(int ndim, const int64_t *shape, int64_t *numel) {
+  enum { FEW = 4, BITS = 14 };
+  int64_t n = 1;
+  uint64_t all = 0;
+  if (ndim < 0 || ndim > FEW) return false;
+  for (int d = 0; d < ndim; d++) {
+    all |= (uint64_t)shape[d];
+    n *= shape[d];
+  }
+  *numel = n;
+  return all >> BITS == 0;
+}
+
 cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
                    const int64_t *shape) {
   int64_t numel;
-  if (cr__count(op, ndim, shape, &numel)) return NULL;
+  if (!count_small(ndim, shape, &numel) && cr__count(op, ndim, shape, &numel)) return NULL;
   size_t nbytes = (size_t)numel * cr__size_of(dtype);
   bool inside = device == CR_CPU && nbytes <= SMALL_DATA;
   const cr__backend *b = NULL;
@@ -70,8 +84,12 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
     return NULL;
   }
   t->numel = numel;
-  for (int d = 0; d < ndim; d++) t->dims[d] = shape[d];
-  cr__fill_strides(ndim, shape, t->dims + ndim);
+  int64_t step = 1;
+  for (int d = ndim; d-- > 0;) {
+    t->inner[d] = shape[d];
+    t->inner[ndim + d] = step;
+    step *= shape[d] > 0 ? shape[d] : 1;
+  }
   return t;
 }
 
@@ -252,8 +270,15 @@ cr_tensor *cr_retain(cr_tensor *t) {
   return t;
 }
 
-static void free_header(cr_tensor *t) {
+static inline void free_header(cr_tensor *t) {
   cr__storage *s = t->storage;
+  /* The common case by itself: all is one block, and nobody else has a part in it. */
+  if (CR__LIKELY((t->flags & CR__EMBEDDED) && s == home_of(t) && t->dims == t->inner &&
+                 cr__data_inside(s) && !s->deleter &&
+                 atomic_load_explicit(&s->refs, memory_order_acquire) == 1)) {
+    cr__free(s, s->block);
+    return;
+  }
   if (CR__UNLIKELY(t->dims != t->inner)) cr__free(t->dims, OUTER_BYTES);
   if (!(t->flags & CR__EMBEDDED)) {
     cr__free(t, header_size(t->room));
