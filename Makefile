@@ -11,6 +11,7 @@
 #   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
+#   make instructions          instructions per small call against those recorded; RECORD=1 records
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
@@ -52,6 +53,8 @@ PROBE_build = $(call has_command,$(CC),build-essential) \
 PROBE_lint = $(call has_command,clang,clang) $(call has_command,clang-format,clang-format) \
   ls /usr/lib/llvm-*/lib/libomp.so >/dev/null 2>&1 || echo libomp-dev; \
   $(call has_command,luacheck,lua-check)
+
+PROBE_instructions = $(call has_command,valgrind,valgrind)
 
 # $(call provide,probe): installs what the probe finds missing, and fails with a sentence if it cannot.
 define provide
@@ -123,8 +126,9 @@ endif
 
 # clang tells where a loop that asks for vectors gets none (a call without a vector form, say).
 WARN  = -Wall -Wextra -Werror $(if $(findstring clang,$(1)),-Wno-pass-failed)
-# No contraction: every instruction set gives the same digits.
-BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -DCR_BUILD -fopenmp \
+# No contraction: every instruction set gives the same digits. No stubs (PLT) on the way to Lua or, with
+# -Bsymbolic-functions, from one public function to another: a small call makes dozens of such steps.
+BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp \
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv
 FAST  := -O3
 LIBS  := -lm -ldl -lpthread
@@ -198,7 +202,7 @@ $(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
 $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
 	@mkdir -p $$(@D)
 	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -Wl,-z,defs \
-	  -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
+	  -Wl,-Bsymbolic-functions -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
 $(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
 	@ln -sf $$(<F) $$@
 # oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
@@ -307,7 +311,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check cuda-kit demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -356,6 +360,12 @@ cuda-kit: all $(if $(EMULATING),build-release-cuda,cuda)
 RESULTS ?= bench/RESULTS.md
 bench: all
 	@$(call with,release) $(LUA) bench/run.lua $(if $(ROW),--row '$(ROW)') --results $(RESULTS)
+
+# Where valgrind is not and cannot be, this says so and passes.
+instructions: all
+	@($(call provide,$(PROBE_instructions))) || true
+	@$(call with,release) CC='$(CC)' OMP_NUM_THREADS=1 \
+	  $(LUA) bench/instructions.lua $(if $(RECORD),--record)
 
 # Times against sizes and threads: bench/scaling.md and .svg.
 scaling: all

@@ -61,9 +61,15 @@ end
 
 -- A side is a function of a number of calls that gives seconds.
 
+-- Runs the setup and gives a function that runs the body so many times.
+function M.loop(setup, body)
+  local text = "local cr = ...\n" .. (setup or "") .. "\nreturn function(calls) for _ = 1, calls do " .. body
+    .. "\nend end"
+  return assert(load(text, "=" .. body))(cr)
+end
+
 local function our_side(setup, body)
-  local text = "local cr = ...\n" .. setup .. "\nreturn function(calls) for _ = 1, calls do " .. body .. "\nend end"
-  local loop = assert(load(text, "=" .. body))(cr)
+  local loop = M.loop(setup, body)
   return function(calls)
     local start = cr.clock()
     loop(calls)
@@ -92,7 +98,7 @@ end
 function M.row(row, peer)
   local threads = row.threads or 2
   cr.set_num_threads(threads)
-  local sides = { our_side(row.setup or "", row.ours) }
+  local sides = { our_side(row.setup, row.ours) }
   if peer and row.peer then
     peer:ask("threads", threads)
     sides[2] = peer_side(peer, row.peer_setup or "", row.peer)

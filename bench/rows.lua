@@ -6,6 +6,7 @@
 --   threads                  2 unless given
 --   bytes, flops             what a call moves or computes, for the rate
 --   why                      the reason, while the row is below its target
+--   counted                  the calls in which `make instructions` counts instructions, for small rows
 -- or, with `program = true`, both sides are whole programs: `clock = true` times them from start to
 -- end, otherwise each prints a number in `unit` (or seconds); `rounds` of them, 3 unless given.
 
@@ -27,21 +28,37 @@ end
 
 -- ---- Small operations ------------------------------------------------------------------------------
 
-group({ setup = "local a, b = cr.ones(4), cr.ones(4)", peer_setup = "a, b = torch.ones(4), torch.ones(4)" }, {
+group({
+  counted = 5000, setup = "local a, b = cr.ones(4), cr.ones(4)", peer_setup = "a, b = torch.ones(4), torch.ones(4)",
+}, {
   { "add, 4 floats", 6, "local _ = a + b", "a + b" },
   { "add in place, 4 floats", nil, "a:add_(b)", "a.add_(b)" },
   { "multiply by a number, 4 floats", nil, "local _ = a * 2", "a * 2" },
+  { "relu, 4 floats", nil, "local _ = a:relu()", "a.relu()" },
   { "sum, 4 floats", nil, "local _ = a:sum()", "a.sum()" },
+  { "cat of two, 4 floats each", nil, "local _ = cr.cat { a, b }", "torch.cat((a, b))" },
+  { "zeros, 4 floats", nil, "local _ = cr.zeros(4)", "torch.zeros(4)" },
+  { "tensor of a table, 4 numbers", nil, "local _ = cr.tensor { 1, 2, 3, 4 }", "torch.tensor([1, 2, 3, 4])" },
+})
+
+group({
+  counted = 5000, setup = "local a, b, v = cr.ones(4, 4), cr.ones(32, 32), cr.ones(1, 32)",
+  peer_setup = "a, b, v = torch.ones(4, 4), torch.ones(32, 32), torch.ones(1, 32)",
+}, {
+  { "matmul, 4 x 4", nil, "local _ = a:matmul(a)", "a.matmul(a)" },
+  { "matmul, 1 x 32 by 32 x 32", nil, "local _ = v:matmul(b)", "v.matmul(b)" },
+  { "reshape, 4 x 4", nil, "local _ = a:reshape(2, 8)", "a.reshape(2, 8)" },
+  { "t, 4 x 4", nil, "local _ = a:t()", "a.t()" },
 })
 
 row {
-  name = "(x*b):sum():backward(), 4 floats", target = 8,
+  name = "(x*b):sum():backward(), 4 floats", target = 8, counted = 5000,
   setup = "local x, b = cr.ones(4):requires_grad_(), cr.ones(4)", ours = "(x * b):sum():backward()",
   peer_setup = "x, b = torch.ones(4, requires_grad=True), torch.ones(4)", peer = "(x * b).sum().backward()",
 }
 
 row {
-  name = "2-layer network, 32 hidden, batch 1, SGD step", target = 8,
+  name = "2-layer network, 32 hidden, batch 1, SGD step", target = 8, counted = 500,
   setup = [[
     local x, y = cr.randn(1, 16), cr.randn(1, 4)
     local w1, b1 = (cr.randn(32, 16) * 0.1):requires_grad_(), cr.zeros(32):requires_grad_()
@@ -75,7 +92,11 @@ def step():
   peer = "step()",
 }
 
-group({ setup = "local x, i, j = cr.randn(10, 10), 2, 3", peer_setup = "x, i, j = torch.randn(10, 10), 1, 2" }, {
+group({
+  counted = 5000, setup = "local x, i, j = cr.randn(10, 10), 2, 3",
+  peer_setup = "x, i, j = torch.randn(10, 10), 1, 2",
+}, {
+  { "index x[i], a row", nil, "local _ = x[i]", "x[i]" },
   { "index x[{i, j}], read", 5, "local _ = x[{ i, j }]", "x[i, j]" },
   { "index x[{{2, 9}}], view", 5, "local _ = x[{ { 2, 9 } }]", "x[1:9]" },
   { "item of a 0-dim tensor", nil, "local _ = s:item()", "s.item()",
