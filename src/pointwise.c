@@ -65,7 +65,7 @@ static cr_dtype promoted(const cr__impl *impl, const cr_value *args) {
   return cr__promote_result(&p);
 }
 
-static int set_dtypes(call *c, cr_dtype d) {
+static inline int set_dtypes(call *c, cr_dtype d) {
   const cr__impl *impl = c->impl;
   if (impl->rule == CR__PROMOTE_FLOAT && cr__category(d) < CR_FLOATING) d = cr_default_dtype();
   if (CR__UNLIKELY(!accepts(impl, d))) return refuse_dtype(c->op, impl, d);
@@ -119,7 +119,7 @@ static void shorten_power(cr__elementwise *e) {
 
 /* ---- Calling the backend ---- */
 
-static int run_backend(const call *c, cr__elementwise *e) {
+static inline int run_backend(const call *c, cr__elementwise *e) {
   const cr__backend *backend = cr__backend_of(c->device);
   if (!backend) return cr_error_code();
   const cr__impl *impl = c->impl;
@@ -148,7 +148,7 @@ static void set_operand(cr__operand *o, const cr_tensor *t, const int64_t *strid
 }
 
 /* All operands of `out`'s shape and contiguous, or numbers: one dim. */
-static int run_flat(const call *c, cr_tensor *out) {
+static inline int run_flat(const call *c, cr_tensor *out) {
   if (out->numel == 0) return 0;
   cr__elementwise e;
   e.ndim = 1;
@@ -198,7 +198,7 @@ static bool joins(cr_dtype d, const cr_value *number) {
 
 /* The model of the common case: the first operand, if all tensors are contiguous and have its
  * dtype, shape and device, and no number changes the dtype. Else NULL. */
-static cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) {
+static inline cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) {
   cr_tensor *t = args[0].u.t;
   if (args[0].kind != CR_TENSOR || impl->mask || !(t->flags & CR__CONTIGUOUS)) return NULL;
   for (int i = 1; i < impl->noperand; i++) {

@@ -51,15 +51,6 @@ INLINE void copy_few(char *to, const char *from, size_t n) {
   }
 }
 
-static bool is_small(const cr__elementwise *e, int64_t n) {
-  if (n > FEW || e->ndim > 1) return false;
-  if (n == 1) return true;
-  if (e->out.stride[0] != 1) return false;
-  for (int i = 0; i < e->nin; i++)
-    if (e->in[i].data && e->in[i].stride[0] != 1 && e->in[i].stride[0] != 0) return false;
-  return true;
-}
-
 /* Where the loop finds n elements of an operand that lie from `from` on. */
 INLINE const void *fetch(const cr__operand *in, int compute, size_t size, const char *from,
                          int64_t n, block *b) {
@@ -90,7 +81,25 @@ INLINE void put(const cr__operand *o, char *to, const block *out, int native, si
   else copy_few(to, out->bytes, n * cr__size_of((cr_dtype)native));
 }
 
-INLINE void run(const cr__elementwise *e, int64_t n, cr__loop loop, int native, size_t size) {
+/* Fetches what the block from `at` on needs; false if an operand lies in another way. */
+INLINE bool fetch_all(const cr__elementwise *e, size_t size, int64_t at, int64_t count, bool many,
+                      block *in, const void **from) {
+  for (int i = 0; i < e->nin; i++) {
+    const cr__operand *o = &e->in[i];
+    int64_t stride = o->data && many ? o->stride[0] : 0;
+    if (stride == 1) {
+      const char *data = o->data + at * (int64_t)cr__size_of((cr_dtype)o->dtype);
+      from[i] = fetch(o, e->compute, size, data, count, &in[i]);
+    } else if (stride) {
+      return false;
+    } else if (at == 0) {
+      from[i] = fetch_one(o, e->compute, size, &in[i]);
+    }
+  }
+  return true;
+}
+
+INLINE bool run(const cr__elementwise *e, int64_t n, cr__loop loop, int native, size_t size) {
   block in[CR__MAX_OPERANDS], out;
   const void *from[CR__MAX_OPERANDS];
   _Alignas(16) char numbers[4 * 8];
@@ -98,24 +107,17 @@ INLINE void run(const cr__elementwise *e, int64_t n, cr__loop loop, int native, 
     cr__store_scalar(numbers + (size_t)j * size, (cr_dtype)e->compute, &e->k[j]);
   for (int64_t at = 0; at < n; at += CR__BLOCK) {
     int64_t count = n - at < CR__BLOCK ? n - at : CR__BLOCK;
-    for (int i = 0; i < e->nin; i++) {
-      const cr__operand *o = &e->in[i];
-      if (o->data && n > 1 && o->stride[0])
-        from[i] = fetch(o, e->compute, size,
-                        o->data + at * (int64_t)cr__size_of((cr_dtype)o->dtype), count, &in[i]);
-      else if (at == 0) from[i] = fetch_one(o, e->compute, size, &in[i]);
-    }
+    if (!fetch_all(e, size, at, count, n > 1, in, from)) return false;
     char *to = e->out.data + at * (int64_t)cr__size_of((cr_dtype)e->out.dtype);
     bool here = count == CR__BLOCK && e->out.dtype == native;
     loop(CR__BLOCK, here ? to : out.bytes, from, numbers);
     if (!here) put(&e->out, to, &out, native, (size_t)count);
   }
+  return true;
 }
 
 bool cr__cpu_small(const cr__elementwise *e, int64_t n, cr__loop loop, int native) {
-  if (!is_small(e, n)) return false;
+  if (n > FEW || e->ndim > 1 || (n > 1 && e->out.stride[0] != 1)) return false;
   size_t size = cr__size_of((cr_dtype)e->compute);
-  if (size == 4) run(e, n, loop, native, 4);
-  else run(e, n, loop, native, size);
-  return true;
+  return size == 4 ? run(e, n, loop, native, 4) : run(e, n, loop, native, size);
 }
