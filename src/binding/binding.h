@@ -43,6 +43,7 @@ cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const cha
 /* A userdata that owns up to `room` references: for calls that return several tensors, and to hold
  * arguments while Lua code (which might close them) runs inside the call. */
 typedef struct cr__lua_list {
+  const void *tag; /* list.c's own */
   int n, room;
   cr_tensor *t[];
 } cr__lua_list;

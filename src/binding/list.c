@@ -6,10 +6,12 @@
 
 #include "binding.h"
 
-#define LIST "cresset.list"
+static const char list_key; /* registry: the metatable of lists; its address is their tag, too */
 
 static int list_gc(lua_State *L) {
-  cr__lua_list *list = luaL_checkudata(L, 1, LIST);
+  cr__lua_list *list = lua_touserdata(L, 1);
+  if (!list || lua_rawlen(L, 1) < sizeof *list || list->tag != &list_key)
+    return luaL_error(L, "a list of tensors expected");
   for (int i = 0; i < list->n; i++) cr_release(list->t[i]);
   list->n = 0;
   return 0;
@@ -18,12 +20,17 @@ static int list_gc(lua_State *L) {
 cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
   luaL_checkstack(L, 4, "no stack for a list");
   cr__lua_list *list = lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
+  list->tag = &list_key;
   list->n = 0;
   list->room = room;
   memset(list->t, 0, (size_t)room * sizeof(cr_tensor *));
-  if (luaL_newmetatable(L, LIST)) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
     lua_pushcfunction(L, list_gc);
     lua_setfield(L, -2, "__gc");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
   }
   lua_setmetatable(L, -2);
   return list;

@@ -268,7 +268,7 @@ int cr__run_sum_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int64_t dims[CR_MAX_DIMS];
   int n = 0, ahead = t->ndim - args[1].n;
   for (int d = 0; d < t->ndim; d++)
-    if (d < ahead || (shape[d - ahead] == 1 && cr__sizes(t)[d] != 1)) dims[n++] = d + 1;
+    if (cr__sizes(t)[d] != 1 && (d < ahead || shape[d - ahead] == 1)) dims[n++] = d + 1;
   cr_tensor *sum = n == 0 ? cr_retain(t)
                           : cr__op1(CR__OP_sum, (cr_value[]){args[0], cr_ints(dims, n),
                                                              cr_bool(true), cr_none(), cr_none()});
