@@ -6,14 +6,18 @@
 #include "convert.h"
 #include "cpu.h"
 #include "iter.h"
+#include "loops.h"
 
 enum { PIECE = 16384, TILE = 16, BUFFER = 256 };
 
 typedef struct copy {
   const cr__view *to, *from;
   int64_t to_size, from_size;
+  bool past;   /* written past the caches */
   cr__iter it; /* operand 0: the target, 1: the source */
 } copy;
+
+static bool is_aligned(const void *p) { return (uintptr_t)p % CR__LINE == 0; }
 
 /* A row in which neither side is contiguous. */
 static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const char *in,
@@ -36,7 +40,10 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
     char *out = c->to->data + to.offset * c->to_size;
     const char *in = c->from->data + from.offset * c->from_size;
-    if (to.stride[0] == 1) cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
+    if (to.stride[0] == 1 && from.stride[0] == 1)
+      cr__convert_past(out, c->to->dtype, in, c->from->dtype, run, c->past && is_aligned(out));
+    else if (to.stride[0] == 1)
+      cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
     else if (from.stride[0] == 1)
       cr__write_run(out, c->to->dtype, to.stride[0], in, c->from->dtype, run);
     else copy_through_buffer(c, out, to.stride[0], in, from.stride[0], run);
@@ -44,6 +51,14 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     cr__walk_advance(&from, run);
     begin += run;
   }
+  if (c->past) cr__stream_end();
+}
+
+/* Where the i-th of `parts` ranges of n elements begins: at whole pieces, so that ranges of an aligned
+ * target are aligned. */
+static int64_t border(int64_t n, int i, int parts) {
+  int64_t pieces = (n + PIECE - 1) / PIECE, at = pieces * i / parts * PIECE;
+  return at < n ? at : n;
 }
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
@@ -122,15 +137,37 @@ int cr__cpu_copy(cr__launch *k) {
     transpose_by_tiles(&c, across);
     return 0;
   }
+  c.past = n * c.to_size >= CR__STREAM_FROM;
   int threads = cr__cpu_threads(n / 2);
   if (threads == 1) {
     copy_range(&c, 0, n);
     return 0;
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++)
-    copy_range(&c, i * PIECE, (i + 1) * PIECE < n ? (i + 1) * PIECE : n);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; i++)
+    copy_range(&c, border(n, i, threads), border(n, i + 1, threads));
   return 0;
+}
+
+static void fill_range(const cr__view *to, const cr__iter *it, const char *element, int64_t begin,
+                       int64_t end) {
+  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
+  /* A loop that only writes has the bandwidth to itself: the caches pay for longer. */
+  bool past = it->numel * size >= 4 * CR__STREAM_FROM;
+  cr__walk w;
+  cr__walk_seek(&w, it, 0, begin);
+  while (begin < end) {
+    int64_t left = cr__walk_left(&w), run = left < end - begin ? left : end - begin;
+    char *out = to->data + w.offset * size;
+    if (w.stride[0] == 1 && past && is_aligned(out))
+      cr__splat_past(out, element, (size_t)size, run);
+    else if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
+    else
+      for (int64_t j = 0; j < run; j++) memcpy(out + j * w.stride[0] * size, element, (size_t)size);
+    cr__walk_advance(&w, run);
+    begin += run;
+  }
+  if (past) cr__stream_end();
 }
 
 /* v[0]: every element becomes the number; i[0] is its kind, i[1] or f[0] its value. */
@@ -149,21 +186,9 @@ int cr__cpu_fill(cr__launch *k) {
     cr__splat(to->data, element, (size_t)size, n); /* no threads to set up for so little */
     return 0;
   }
-#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(n / 4))
-  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++) {
-    cr__walk w;
-    int64_t left = n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
-    cr__walk_seek(&w, &it, 0, i * PIECE);
-    while (left > 0) {
-      int64_t run = cr__walk_left(&w) < left ? cr__walk_left(&w) : left;
-      char *out = to->data + w.offset * size;
-      if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
-      else
-        for (int64_t j = 0; j < run; j++)
-          memcpy(out + j * w.stride[0] * size, element, (size_t)size);
-      cr__walk_advance(&w, run);
-      left -= run;
-    }
-  }
+  int threads = cr__cpu_threads(n / 4);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; i++)
+    fill_range(to, &it, element, border(n, i, threads), border(n, i + 1, threads));
   return 0;
 }

@@ -13,12 +13,10 @@
 #include "loops.h"
 
 enum {
-  CHUNK = 512,                 /* elements that pass through buffers together, at most */
-  CHUNKS_PER_PIECE = 16,       /* a thread takes as many at a time */
-  STREAM_BYTES = 4 << 20,      /* results from here on are written past the caches */
-  COLUMNS = 128,               /* width of a block where operands' inner dims differ, ... */
-  COLUMN_BLOCK_FROM = 1 << 14, /* ... which pays from this many elements on */
-  LINE = 64                    /* bytes of a line of the cache */
+  CHUNK = 512,                /* elements that pass through buffers together, at most */
+  CHUNKS_PER_PIECE = 16,      /* a thread takes as many at a time */
+  COLUMNS = 128,              /* width of a block where operands' inner dims differ, ... */
+  COLUMN_BLOCK_FROM = 1 << 14 /* ... which pays from this many elements on */
 };
 
 /* Which loops give bool, whatever they compute in. */
@@ -199,7 +197,7 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
 static void put(const plan *p, char *out, scratch *s, int64_t n) {
   size_t bytes = (size_t)n * p->out_size;
   const char *from = s->out;
-  if (!p->stream || bytes % LINE) {
+  if (!p->stream || bytes % CR__LINE) {
     cr__convert(out, p->e->out.dtype, from, p->native, n);
     return;
   }
@@ -236,7 +234,7 @@ static int64_t step_in_place(const plan *p, int64_t all) {
 /* What [begin, end) has of whole blocks (of whole lines, where results are streamed), without a look
  * at any operand in between; returns where it stopped. */
 static int64_t run_in_place(const plan *p, int64_t begin, int64_t end, char *buffer) {
-  int64_t unit = p->stream ? LINE : CR__BLOCK, whole = (end - begin) / unit * unit;
+  int64_t unit = p->stream ? CR__LINE : CR__BLOCK, whole = (end - begin) / unit * unit;
   int64_t step = step_in_place(p, whole), size = (int64_t)p->size;
   if (step == 0 || whole == 0) return begin;
   const void *from[CR__MAX_OPERANDS];
@@ -349,7 +347,8 @@ static void lay_out_repeated(plan *p) {
 static bool walks_across(const cr__iter *it, int k, int64_t size) {
   int64_t step = it->stride[k][0] < 0 ? -it->stride[k][0] : it->stride[k][0];
   for (int d = 1; d < it->ndim; d++)
-    if (it->stride[k][d] * size < LINE && it->stride[k][d] != 0 && step * size >= LINE) return true;
+    if (it->stride[k][d] * size < CR__LINE && it->stride[k][d] != 0 && step * size >= CR__LINE)
+      return true;
   return false;
 }
 
@@ -384,9 +383,9 @@ static void run_blocks(const plan *p) {
 /* Streaming pays for large results that do not overwrite what was just read. */
 static cr__stream choose_stream(const plan *p) {
   const cr__elementwise *e = p->e;
-  if (p->out_way == GATHERED || (uintptr_t)e->out.data % LINE != 0) return NULL;
-  if (p->chunk * (int64_t)p->out_size % LINE != 0) return NULL;
-  if (p->it.numel * (int64_t)p->out_size < STREAM_BYTES) return NULL;
+  if (p->out_way == GATHERED || (uintptr_t)e->out.data % CR__LINE != 0) return NULL;
+  if (p->chunk * (int64_t)p->out_size % CR__LINE != 0) return NULL;
+  if (p->it.numel * (int64_t)p->out_size < CR__STREAM_FROM) return NULL;
   for (int i = 0; i < e->nin; i++)
     if (e->in[i].data == e->out.data) return NULL;
   return cr__best_stream();
