@@ -7,8 +7,13 @@
 #include "cpu.h"
 #include "iter.h"
 #include "loops.h"
+#include "transpose.h"
 
-enum { PIECE = 16384, TILE = 16, BUFFER = 256 };
+enum {
+  PIECE = 16384,
+  LEAST = 8, /* sides of a transpose that tiles pay for */
+  BUFFER = 256
+};
 
 typedef struct copy {
   const cr__view *to, *from;
@@ -63,48 +68,36 @@ static int64_t border(int64_t n, int i, int parts) {
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
-/* Moves a tile of rows x columns; the target steps by 1 along columns, the source along rows. */
-#define MOVE_TILE(TYPE)                                                                \
-  do {                                                                                 \
-    TYPE *t = (TYPE *)to;                                                              \
-    const TYPE *s = (const TYPE *)from;                                                \
-    for (int64_t r = 0; r < rows; r++)                                                 \
-      for (int64_t k = 0; k < columns; k++) t[r * to_step + k] = s[k * from_step + r]; \
-  } while (0)
-
-static void move_tile(char *to, const char *from, size_t size, int64_t rows, int64_t columns,
-                      int64_t to_step, int64_t from_step) {
-  switch (size) {
-  case 1: MOVE_TILE(uint8_t); break;
-  case 2: MOVE_TILE(uint16_t); break;
-  case 4: MOVE_TILE(uint32_t); break;
-  default: MOVE_TILE(uint64_t); break;
-  }
-}
-
 /* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. */
 static int transposed_dim(const copy *c) {
   const cr__iter *it = &c->it;
-  if (c->to->dtype != c->from->dtype || it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
+  if (it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
   for (int d = 1; d < it->ndim; d++)
-    if (it->stride[1][d] == 1 && it->shape[d] >= TILE && it->shape[0] >= TILE) return d;
+    if (it->stride[1][d] == 1 && it->shape[d] >= LEAST && it->shape[0] >= LEAST) return d;
   return 0;
 }
 
-/* One band of TILE rows (along dim `across`) of one plane, from the band's first element on. */
+/* One band of rows (along dim `across`) of one plane, from the band's first element on. */
 static void transpose_band(const copy *c, int across, char *to, const char *from, int64_t rows) {
-  int64_t size = c->to_size, columns = c->it.shape[0];
+  _Alignas(64) char tile[CR__TILE_BYTES];
+  int64_t columns = c->it.shape[0], size = c->from_size;
   int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
-  for (int64_t k = 0; k < columns; k += TILE) {
-    int64_t m = columns - k < TILE ? columns - k : TILE;
-    move_tile(to + k * size, from + k * from_step * size, (size_t)size, rows, m, to_step,
-              from_step);
+  for (int64_t k = 0; k < columns; k += CR__TILE_COLUMNS) {
+    int64_t m = columns - k < CR__TILE_COLUMNS ? columns - k : CR__TILE_COLUMNS;
+    cr__transpose(tile, CR__TILE_COLUMNS, from + k * from_step * size, from_step, (size_t)size,
+                  rows, m);
+    for (int64_t r = 0; r < rows; r++) {
+      char *out = to + (r * to_step + k) * c->to_size;
+      cr__convert_past(out, c->to->dtype, tile + r * CR__TILE_COLUMNS * size, c->from->dtype, m,
+                       c->past && is_aligned(out));
+    }
   }
+  if (c->past) cr__stream_end();
 }
 
 static void transpose_by_tiles(const copy *c, int across) {
   const cr__iter *it = &c->it;
-  int64_t bands = (it->shape[across] + TILE - 1) / TILE;
+  int64_t height = CR__TILE_LINE / c->from_size, bands = (it->shape[across] + height - 1) / height;
   int64_t planes = it->numel / (it->shape[0] * it->shape[across]);
 #pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(2 * it->numel))
   for (int64_t i = 0; i < planes * bands; i++) {
@@ -115,11 +108,11 @@ static void transpose_by_tiles(const copy *c, int across) {
       from += plane % it->shape[d] * it->stride[1][d];
       plane /= it->shape[d];
     }
-    int64_t row = band * TILE, left = it->shape[across] - row;
+    int64_t row = band * height, left = it->shape[across] - row;
     to += row * it->stride[0][across];
     from += row;
     transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
-                   left < TILE ? left : TILE);
+                   left < height ? left : height);
   }
 }
 
@@ -132,12 +125,12 @@ int cr__cpu_copy(cr__launch *k) {
   cr__iter_begin(&c.it, c.to->ndim, c.to->shape, 2, strides);
   int64_t n = c.it.numel;
   if (n == 0) return 0;
+  c.past = n * c.to_size >= CR__STREAM_FROM;
   int across = transposed_dim(&c);
   if (across) {
     transpose_by_tiles(&c, across);
     return 0;
   }
-  c.past = n * c.to_size >= CR__STREAM_FROM;
   int threads = cr__cpu_threads(n / 2);
   if (threads == 1) {
     copy_range(&c, 0, n);
