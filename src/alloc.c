@@ -51,6 +51,8 @@ cr__cache *cr__cache_make(void) {
     cr__fail_memory("the thread's cache", sizeof *c);
     return NULL;
   }
+  c->due = CR__PRESSURE_LEAST;
+  c->device_weight = (double)CR__PRESSURE_LEAST / CR__PRESSURE_MOST;
   pthread_once(&once, make_key);
   if (have_key) pthread_setspecific(key, c);
   pthread_mutex_lock(&lock);

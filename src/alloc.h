@@ -26,6 +26,10 @@
 #define CR__SMALL_LISTS 129 /* up to 2048 bytes */
 #define CR__DATA_LISTS 72   /* data of up to 32 KiB is cached per thread */
 
+/* Bytes of new tensors that are never worth a collection, and that always are (or what was live). */
+#define CR__PRESSURE_LEAST (4 << 20)
+#define CR__PRESSURE_MOST (64 << 20)
+
 typedef struct cr__block {
   struct cr__block *next;
 } cr__block;
@@ -39,7 +43,8 @@ typedef struct cr__cache {
   _Atomic int64_t allocations; /* blocks of both kinds handed out */
   int64_t fail_in;             /* > 0: that many allocations from now, one fails */
   int64_t since;               /* bytes handed out since this thread's last collection */
-  int64_t live;                /* bytes of tensor data that were live after it */
+  int64_t due;                 /* how many make the next one worth its time */
+  double device_weight;        /* what a byte of another device adds to `since` */
   struct cr__cache *next, *previous;
 } cr__cache;
 

@@ -305,6 +305,11 @@ int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
                     op->name);
   code = cr__inplace_check(op->lua, "", out, false);
   if (code) return code;
+  if (!cr__impls[op->id].run && cr__pointwise_fits(op, args, out)) {
+    code = write_self(op, args, out);
+    if (!code) cr__bump(out);
+    return code;
+  }
   cr_tensor *result = cr__op1(op->id, args);
   if (!result) return (int)cr_error_code();
   if (out->numel == 0 && result->numel != 0) code = cr_resize(out, result->ndim, cr__sizes(result));

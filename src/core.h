@@ -212,6 +212,7 @@ cr_value cr__property(int save_kind, cr_value v);
 int cr__undo(cr_tensor **out, int n); /* releases results after a failure; returns the code */
 /* Elementwise into out, which the caller may write: the in-place and the out= form. */
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out);
+bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out);
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
 /* The dtype that a pointwise operation's operands promote to, before its own rule. */
 cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);

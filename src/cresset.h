@@ -417,11 +417,12 @@ CR_API int cr_memory_stats(cr_device device, cr_memory *out);
 CR_API void cr_memory_reset_peak(cr_device device);
 CR_API int cr_memory_limit(cr_device device, int64_t bytes); /* 0 lifts it */
 CR_API void cr_memory_empty_cache(cr_device device);
-/* Bytes allocated since the last call of cr_memory_collected(), and those live after it. A binding
- * with a collector runs it when the first passes the second (64 MiB at least): cr_memory_pressure()
- * says so. */
+/* For a binding with a collector: it runs it when cr_memory_pressure() says so, and tells with
+ * cr_memory_collected() how many bytes of its own heap the collector walks. The more these are, the
+ * more bytes of tensors may pile up before the next one: 4 MiB at least, at most 64 MiB or what was
+ * live after the last. */
 CR_API bool cr_memory_pressure(void);
-CR_API void cr_memory_collected(void);
+CR_API void cr_memory_collected(int64_t heap);
 /* The n-th allocation from now on this thread (from 1) fails; 0 turns it off. */
 CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */

@@ -40,7 +40,7 @@ static bool host_injected(void) {
 
 static void host_allocated(int64_t bytes) {
   cr__cache *c = cr__my_cache;
-  if (c) c->since += bytes;
+  if (c) c->since += (int64_t)((double)bytes * c->device_weight);
 }
 
 static const cr__host host = {

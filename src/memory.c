@@ -24,8 +24,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static cr__block *cached[NCLASS];
-static int64_t cached_bytes;
-static _Atomic int64_t allocated, peak, reserved, limit;
+static _Atomic int64_t cached_bytes, allocated, peak, reserved, limit;
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
@@ -73,17 +72,22 @@ static void system_give(void *p, size_t size) {
   atomic_fetch_sub_explicit(&reserved, (int64_t)size, memory_order_relaxed);
 }
 
-/* Gives cached blocks back, the largest first, until `reserved` is at most `target`. */
-static void trim(int64_t target) {
-  pthread_mutex_lock(&lock);
+/* Gives cached blocks back, the largest first and none of class `but`, until `*count` is at most
+ * `target`. The lock is held. */
+static void evict(const _Atomic int64_t *count, int64_t target, unsigned but) {
   for (unsigned k = NCLASS; k-- > 0 && cached_bytes > 0;) {
-    while (cached[k] && reserved > target) {
+    while (k != but && cached[k] && *count > target) {
       cr__block *b = cached[k];
       cached[k] = b->next;
       cached_bytes -= (int64_t)size_of_class(k);
       system_give(b, size_of_class(k));
     }
   }
+}
+
+static void trim(int64_t target) {
+  pthread_mutex_lock(&lock);
+  evict(&reserved, target, NCLASS);
   pthread_mutex_unlock(&lock);
 }
 
@@ -154,7 +158,11 @@ static bool keep_cached(void *p, unsigned k, size_t size) {
     return true;
   }
   pthread_mutex_lock(&lock);
-  bool fits = cached_bytes + (int64_t)size <= CACHED_MAX + allocated;
+  int64_t room = CACHED_MAX + allocated - (int64_t)size;
+  /* What was in use last comes first: else blocks of sizes that nobody asks for any more would fill
+   * the cache for good. */
+  if (cached_bytes > room) evict(&cached_bytes, room, k);
+  bool fits = cached_bytes <= room;
   if (fits) {
     b->next = cached[k];
     cached[k] = b;
@@ -263,18 +271,25 @@ void cr_memory_empty_cache(cr_device device) {
 
 /* ---- The pressure on a collector ---- */
 
-#define PRESSURE_MIN (64 << 20)
+/* The sooner garbage is found, the hotter are the caches that its blocks come from. A collection
+ * takes about a tenth of a nanosecond for each byte that it walks, and so do the loops for each byte
+ * of a result: this many for a walked byte hide it. Devices are too fast to hide anything, and have
+ * no caches to keep hot: what lies there waits until `most` is reached. */
+enum { BYTES_PER_WALKED = 32 };
 
 bool cr_memory_pressure(void) {
   const cr__cache *c = cr__my_cache;
-  return c && c->since >= PRESSURE_MIN && c->since >= c->live;
+  return c && c->since >= c->due;
 }
 
-void cr_memory_collected(void) {
+void cr_memory_collected(int64_t heap) {
   cr__cache *c = cr__cache_get();
-  cr_memory stats;
-  if (!c || cr_memory_stats(CR_CPU, &stats)) return;
+  if (!c) return;
+  int64_t live = atomic_load_explicit(&allocated, memory_order_relaxed);
+  if (cr__cuda_loaded()) live += cr__cuda_loaded()->device->memory_in_use();
+  int64_t most = live > CR__PRESSURE_MOST ? live : CR__PRESSURE_MOST;
   c->since = 0;
-  c->live = stats.allocated;
-  if (cr__cuda_loaded()) c->live += cr__cuda_loaded()->device->memory_in_use();
+  c->due = heap < most / BYTES_PER_WALKED ? heap * BYTES_PER_WALKED : most;
+  if (c->due < CR__PRESSURE_LEAST) c->due = CR__PRESSURE_LEAST;
+  c->device_weight = (double)c->due / (double)most;
 }

@@ -331,6 +331,15 @@ static int plan_into(call *c, const cr_tensor *out, bool *flat) {
   return check_out(c, out);
 }
 
+/* True if the result has out's shape and can go straight into it. Leaves no error. */
+bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out) {
+  call c = {.op = op, .impl = &cr__impls[op->id], .args = args};
+  bool flat;
+  int code = plan_into(&c, out, &flat);
+  if (code) cr_error_clear();
+  return !code;
+}
+
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   call c;
   cr_value safe[CR__MAX_OPERANDS + 4];

@@ -56,7 +56,11 @@ CR__SCALAR T F(maximum)(T x, T y) { return ((x != x) | (x > y)) ? x : y; }
 CR__SCALAR T F(minimum)(T x, T y) { return ((x != x) | (x < y)) ? x : y; }
 CR__SCALAR T F(fmax)(T x, T y) { return ((y != y) | (x > y)) ? x : y; }
 CR__SCALAR T F(fmin)(T x, T y) { return ((y != y) | (x < y)) ? x : y; }
-CR__SCALAR T F(clamp)(T x, T low, T high) { return F(minimum)(F(maximum)(x, low), high); }
+/* minimum(maximum(x, low), high), put so that the compiler does not split it into branches. */
+CR__SCALAR T F(clamp)(T x, T low, T high) {
+  T least = F(maximum)(x, low);
+  return ((high != high) | (least >= high)) ? high : least;
+}
 
 CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
 

@@ -8,7 +8,7 @@ static const char no_retry_key; /* registry: set while cr.debug.fail_alloc() is 
 
 void cr__lua_collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);
-  cr_memory_collected();
+  cr_memory_collected((int64_t)lua_gc(L, LUA_GCCOUNT) * 1024);
 }
 
 /* Two collections: the first may only queue finalizers of what the second then frees. */

@@ -15,11 +15,35 @@ void cr__convert(void *out, int to, const void *in, int from, int64_t n) {
   cr__converter_for(from, to)(n, out, in);
 }
 
-#define GATHER(TYPE)                                          \
-  do {                                                        \
-    TYPE *to = out;                                           \
-    const TYPE *from = in;                                    \
-    for (int64_t i = 0; i < n; i++) to[i] = from[i * stride]; \
+void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bool past) {
+  int64_t lines = past ? n / CR__LINE * CR__LINE : 0;
+  size_t size = cr__size_of((cr_dtype)from), to_size = cr__size_of((cr_dtype)to);
+  char *o = out;
+  const char *s = in;
+  if (to == from) {
+    if (lines) cr__best_stream()(o, s, (size_t)lines * size);
+  } else {
+    _Alignas(64) char run[CHUNK * 8];
+    for (int64_t i = 0; i < lines; i += CHUNK) {
+      int64_t m = lines - i < CHUNK ? lines - i : CHUNK;
+      cr__convert(run, to, s + i * (int64_t)size, from, m);
+      cr__best_stream()(o + i * (int64_t)to_size, run, (size_t)m * to_size);
+    }
+  }
+  cr__convert(o + lines * (int64_t)to_size, to, s + lines * (int64_t)size, from, n - lines);
+}
+
+void cr__stream_end(void) { cr__best_stream()(NULL, NULL, 0); }
+
+/* A known stride turns into vector code. */
+#define GATHER(TYPE)                                            \
+  do {                                                          \
+    TYPE *to = out;                                             \
+    const TYPE *from = in;                                      \
+    if (stride == 2)                                            \
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * 2];      \
+    else                                                        \
+      for (int64_t i = 0; i < n; i++) to[i] = from[i * stride]; \
   } while (0)
 #define SCATTER(TYPE)                                         \
   do {                                                        \
@@ -51,6 +75,17 @@ static void scatter(void *out, const void *in, size_t size, int64_t stride, int6
 }
 
 void cr__splat(void *out, const void *element, size_t size, int64_t n) { BY_SIZE(size, SPLAT) }
+
+void cr__splat_past(void *out, const void *element, size_t size, int64_t n) {
+  _Alignas(64) char run[CHUNK * 8];
+  int64_t lines = n / CR__LINE * CR__LINE;
+  cr__splat(run, element, size, lines < CHUNK ? lines : CHUNK);
+  for (int64_t i = 0; i < lines; i += CHUNK) {
+    int64_t m = lines - i < CHUNK ? lines - i : CHUNK;
+    cr__best_stream()((char *)out + i * (int64_t)size, run, (size_t)m * size);
+  }
+  cr__splat((char *)out + lines * (int64_t)size, element, size, n - lines);
+}
 
 void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, int64_t n) {
   size_t size = cr__size_of((cr_dtype)from), to_size = cr__size_of((cr_dtype)to);

@@ -8,10 +8,15 @@
 
 /* n contiguous elements of dtype `from` become n contiguous ones of dtype `to`. */
 void cr__convert(void *out, int to, const void *in, int from, int64_t n);
-/* The same with a stride on the one or the other side. */
+/* The same, past the caches where `past` is set: the target must start a line of the cache then.
+ * cr__stream_end() makes what a thread has written so visible to others. */
+void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bool past);
+void cr__stream_end(void);
+/* The same as cr__convert with a stride on the one or the other side. */
 void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, int64_t n);
 void cr__write_run(void *out, int to, int64_t stride, const void *in, int from, int64_t n);
-/* Repeats one element of `size` bytes n times. */
+/* Repeats one element of `size` bytes n times; past the caches as above. */
 void cr__splat(void *out, const void *element, size_t size, int64_t n);
+void cr__splat_past(void *out, const void *element, size_t size, int64_t n);
 
 #endif

@@ -6,14 +6,23 @@
 #include "convert.h"
 #include "cpu.h"
 #include "iter.h"
+#include "loops.h"
+#include "transpose.h"
 
-enum { PIECE = 16384, TILE = 16, BUFFER = 256 };
+enum {
+  PIECE = 16384,
+  LEAST = 8, /* sides of a transpose that tiles pay for */
+  BUFFER = 256
+};
 
 typedef struct copy {
   const cr__view *to, *from;
   int64_t to_size, from_size;
+  bool past;   /* written past the caches */
   cr__iter it; /* operand 0: the target, 1: the source */
 } copy;
+
+static bool is_aligned(const void *p) { return (uintptr_t)p % CR__LINE == 0; }
 
 /* A row in which neither side is contiguous. */
 static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const char *in,
@@ -36,7 +45,10 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
     char *out = c->to->data + to.offset * c->to_size;
     const char *in = c->from->data + from.offset * c->from_size;
-    if (to.stride[0] == 1) cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
+    if (to.stride[0] == 1 && from.stride[0] == 1)
+      cr__convert_past(out, c->to->dtype, in, c->from->dtype, run, c->past && is_aligned(out));
+    else if (to.stride[0] == 1)
+      cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
     else if (from.stride[0] == 1)
       cr__write_run(out, c->to->dtype, to.stride[0], in, c->from->dtype, run);
     else copy_through_buffer(c, out, to.stride[0], in, from.stride[0], run);
@@ -44,51 +56,48 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     cr__walk_advance(&from, run);
     begin += run;
   }
+  if (c->past) cr__stream_end();
+}
+
+/* Where the i-th of `parts` ranges of n elements begins: at whole pieces, so that ranges of an aligned
+ * target are aligned. */
+static int64_t border(int64_t n, int i, int parts) {
+  int64_t pieces = (n + PIECE - 1) / PIECE, at = pieces * i / parts * PIECE;
+  return at < n ? at : n;
 }
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
-/* Moves a tile of rows x columns; the target steps by 1 along columns, the source along rows. */
-#define MOVE_TILE(TYPE)                                                                \
-  do {                                                                                 \
-    TYPE *t = (TYPE *)to;                                                              \
-    const TYPE *s = (const TYPE *)from;                                                \
-    for (int64_t r = 0; r < rows; r++)                                                 \
-      for (int64_t k = 0; k < columns; k++) t[r * to_step + k] = s[k * from_step + r]; \
-  } while (0)
-
-static void move_tile(char *to, const char *from, size_t size, int64_t rows, int64_t columns,
-                      int64_t to_step, int64_t from_step) {
-  switch (size) {
-  case 1: MOVE_TILE(uint8_t); break;
-  case 2: MOVE_TILE(uint16_t); break;
-  case 4: MOVE_TILE(uint32_t); break;
-  default: MOVE_TILE(uint64_t); break;
-  }
-}
-
 /* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. */
 static int transposed_dim(const copy *c) {
   const cr__iter *it = &c->it;
-  if (c->to->dtype != c->from->dtype || it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
+  if (it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
   for (int d = 1; d < it->ndim; d++)
-    if (it->stride[1][d] == 1 && it->shape[d] >= TILE && it->shape[0] >= TILE) return d;
+    if (it->stride[1][d] == 1 && it->shape[d] >= LEAST && it->shape[0] >= LEAST) return d;
   return 0;
 }
 
-/* One band of TILE rows (along dim `across`) of one plane, from the band's first element on. */
+/* One band of rows (along dim `across`) of one plane, from the band's first element on. */
 static void transpose_band(const copy *c, int across, char *to, const char *from, int64_t rows) {
-  int64_t size = c->to_size, columns = c->it.shape[0];
+  _Alignas(64) char tile[CR__TILE_BYTES];
+  int64_t columns = c->it.shape[0], size = c->from_size;
   int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
-  for (int64_t k = 0; k < columns; k += TILE) {
-    int64_t m = columns - k < TILE ? columns - k : TILE;
-    move_tile(to + k * size, from + k * from_step * size, (size_t)size, rows, m, to_step,
-              from_step);
+  for (int64_t k = 0; k < columns; k += CR__TILE_COLUMNS) {
+    int64_t m = columns - k < CR__TILE_COLUMNS ? columns - k : CR__TILE_COLUMNS;
+    cr__transpose(tile, CR__TILE_COLUMNS, from + k * from_step * size, from_step, (size_t)size,
+                  rows, m);
+    for (int64_t r = 0; r < rows; r++) {
+      char *out = to + (r * to_step + k) * c->to_size;
+      cr__convert_past(out, c->to->dtype, tile + r * CR__TILE_COLUMNS * size, c->from->dtype, m,
+                       c->past && is_aligned(out));
+    }
   }
+  if (c->past) cr__stream_end();
 }
 
-/* The i-th of the bands of all planes, each of which has so many. */
-static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t bands) {
+/* The i-th of the bands of all planes, each of which has so many, of so many rows. */
+static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t bands,
+                               int64_t height) {
   const cr__iter *it = &c->it;
   int64_t band = i % bands, plane = i / bands, to = 0, from = 0;
   for (int d = 1; d < it->ndim; d++) {
@@ -97,24 +106,24 @@ static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t ban
     from += plane % it->shape[d] * it->stride[1][d];
     plane /= it->shape[d];
   }
-  int64_t row = band * TILE, left = it->shape[across] - row;
+  int64_t row = band * height, left = it->shape[across] - row;
   to += row * it->stride[0][across];
   from += row;
   transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
-                 left < TILE ? left : TILE);
+                 left < height ? left : height);
 }
 
 static void transpose_by_tiles(const copy *c, int across) {
   const cr__iter *it = &c->it;
-  int64_t bands = (it->shape[across] + TILE - 1) / TILE;
+  int64_t height = CR__TILE_LINE / c->from_size, bands = (it->shape[across] + height - 1) / height;
   int64_t n = bands * (it->numel / (it->shape[0] * it->shape[across]));
   int threads = cr__cpu_threads(2 * it->numel);
   if (threads == 1) { /* asking OpenMP for one thread takes longer than a small matrix */
-    for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands);
+    for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands, height);
     return;
   }
 #pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands);
+  for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands, height);
 }
 
 /* v[0] = v[1], converted. Shapes are equal. */
@@ -126,6 +135,7 @@ int cr__cpu_copy(cr__launch *k) {
   cr__iter_begin(&c.it, c.to->ndim, c.to->shape, 2, strides);
   int64_t n = c.it.numel;
   if (n == 0) return 0;
+  c.past = n * c.to_size >= CR__STREAM_FROM;
   int across = transposed_dim(&c);
   if (across) {
     transpose_by_tiles(&c, across);
@@ -136,10 +146,31 @@ int cr__cpu_copy(cr__launch *k) {
     copy_range(&c, 0, n);
     return 0;
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++)
-    copy_range(&c, i * PIECE, (i + 1) * PIECE < n ? (i + 1) * PIECE : n);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; i++)
+    copy_range(&c, border(n, i, threads), border(n, i + 1, threads));
   return 0;
+}
+
+static void fill_range(const cr__view *to, const cr__iter *it, const char *element, int64_t begin,
+                       int64_t end) {
+  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
+  /* A loop that only writes has the bandwidth to itself: the caches pay for longer. */
+  bool past = it->numel * size >= 4 * CR__STREAM_FROM;
+  cr__walk w;
+  cr__walk_seek(&w, it, 0, begin);
+  while (begin < end) {
+    int64_t left = cr__walk_left(&w), run = left < end - begin ? left : end - begin;
+    char *out = to->data + w.offset * size;
+    if (w.stride[0] == 1 && past && is_aligned(out))
+      cr__splat_past(out, element, (size_t)size, run);
+    else if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
+    else
+      for (int64_t j = 0; j < run; j++) memcpy(out + j * w.stride[0] * size, element, (size_t)size);
+    cr__walk_advance(&w, run);
+    begin += run;
+  }
+  if (past) cr__stream_end();
 }
 
 /* v[0]: every element becomes the number; i[0] is its kind, i[1] or f[0] its value. */
@@ -158,21 +189,9 @@ int cr__cpu_fill(cr__launch *k) {
     cr__splat(to->data, element, (size_t)size, n); /* no threads to set up for so little */
     return 0;
   }
-#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(n / 4))
-  for (int64_t i = 0; i < (n + PIECE - 1) / PIECE; i++) {
-    cr__walk w;
-    int64_t left = n - i * PIECE < PIECE ? n - i * PIECE : PIECE;
-    cr__walk_seek(&w, &it, 0, i * PIECE);
-    while (left > 0) {
-      int64_t run = cr__walk_left(&w) < left ? cr__walk_left(&w) : left;
-      char *out = to->data + w.offset * size;
-      if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
-      else
-        for (int64_t j = 0; j < run; j++)
-          memcpy(out + j * w.stride[0] * size, element, (size_t)size);
-      cr__walk_advance(&w, run);
-      left -= run;
-    }
-  }
+  int threads = cr__cpu_threads(n / 4);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; i++)
+    fill_range(to, &it, element, border(n, i, threads), border(n, i + 1, threads));
   return 0;
 }

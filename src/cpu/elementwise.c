@@ -13,12 +13,10 @@
 #include "loops.h"
 
 enum {
-  CHUNK = 512,                 /* elements that pass through buffers together, at most */
-  CHUNKS_PER_PIECE = 16,       /* a thread takes as many at a time */
-  STREAM_BYTES = 16 << 20,     /* results from here on are written past the caches */
-  COLUMNS = 128,               /* width of a block where operands' inner dims differ, ... */
-  COLUMN_BLOCK_FROM = 1 << 14, /* ... which pays from this many elements on */
-  LINE = 64                    /* bytes of a line of the cache */
+  CHUNK = 512,                /* elements that pass through buffers together, at most */
+  CHUNKS_PER_PIECE = 16,      /* a thread takes as many at a time */
+  COLUMNS = 128,              /* width of a block where operands' inner dims differ, ... */
+  COLUMN_BLOCK_FROM = 1 << 14 /* ... which pays from this many elements on */
 };
 
 /* Which loops give bool, whatever they compute in. */
@@ -58,6 +56,7 @@ typedef struct plan {
 typedef struct scratch {
   _Alignas(64) char in[CR__MAX_OPERANDS][CHUNK * 8];
   _Alignas(64) char out[CHUNK * 8];
+  _Alignas(64) char converted[CHUNK * 8]; /* results, before they are streamed */
 } scratch;
 
 static void store_numbers(plan *p) {
@@ -131,50 +130,91 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
   return buffer;
 }
 
-/* Elements [position, position + n), n <= chunk unless every operand is DIRECT. */
+/* Writes n contiguous results: whole lines past the caches if the plan says so. */
+static void put(const plan *p, char *out, scratch *s, int64_t n) {
+  size_t bytes = (size_t)n * p->out_size;
+  const char *from = s->out;
+  if (!p->stream || bytes % CR__LINE) {
+    cr__convert(out, p->e->out.dtype, from, p->native, n);
+    return;
+  }
+  if (p->out_way == DENSE) {
+    cr__convert(s->converted, p->e->out.dtype, from, p->native, n);
+    from = s->converted;
+  }
+  p->stream(out, from, bytes);
+}
+
+/* Elements [position, position + n), n <= chunk. */
 static void run_chunk(const plan *p, cursors *c, scratch *s, int64_t position, int64_t n) {
   const void *from[CR__MAX_OPERANDS];
   for (int i = 0; i < p->e->nin; i++) from[i] = fetch(p, i, c, s, position, n);
   char *out = p->e->out.data + position * (int64_t)p->out_size;
-  bool whole = p->out_way == DIRECT && n % CR__BLOCK == 0;
-  bool here = whole && !p->stream;
+  bool here = p->out_way == DIRECT && n % CR__BLOCK == 0 && !p->stream;
   p->loop(round_up(n), here ? out : s->out, from, p->numbers);
   if (here) return;
   if (p->out_way == GATHERED) scatter(p, &c->out, s->out, n);
-  else if (whole) p->stream(out, s->out, (size_t)n * p->out_size);
-  else cr__convert(out, p->e->out.dtype, s->out, p->native, n);
+  else put(p, out, s, n);
 }
 
-static bool all_direct(const plan *p) {
-  bool direct = p->out_way == DIRECT && !p->stream;
-  for (int i = 0; i < p->e->nin; i++) direct = direct && p->in_way[i] == DIRECT;
-  return direct;
+/* The elements that the loop takes at a time if it reads and writes in place; 0 if it cannot. */
+static int64_t step_in_place(const plan *p, int64_t all) {
+  bool repeats = false;
+  for (int i = 0; i < p->e->nin; i++) {
+    if (p->in_way[i] != DIRECT && p->in_way[i] != REPEATED) return 0;
+    repeats = repeats || p->in_way[i] == REPEATED;
+  }
+  if (p->out_way != DIRECT) return 0;
+  return p->stream || repeats ? p->chunk : all;
+}
+
+/* What [begin, end) has of whole blocks (of whole lines, where results are streamed), without a look
+ * at any operand in between; returns where it stopped. */
+static int64_t run_in_place(const plan *p, int64_t begin, int64_t end, char *buffer) {
+  int64_t unit = p->stream ? CR__LINE : CR__BLOCK, whole = (end - begin) / unit * unit;
+  int64_t step = step_in_place(p, whole), size = (int64_t)p->size;
+  if (step == 0 || whole == 0) return begin;
+  const void *from[CR__MAX_OPERANDS];
+  int64_t advance[CR__MAX_OPERANDS];
+  for (int i = 0; i < p->e->nin; i++) {
+    bool repeated = p->in_way[i] == REPEATED;
+    from[i] = repeated ? p->repeated[i] : p->e->in[i].data + begin * size;
+    advance[i] = repeated ? 0 : step * size;
+  }
+  char *out = p->e->out.data + begin * (int64_t)p->out_size;
+  for (int64_t left = whole; left > 0; left -= step) {
+    int64_t n = left < step ? left : step;
+    p->loop(n, p->stream ? buffer : out, from, p->numbers);
+    if (p->stream) p->stream(out, buffer, (size_t)n * p->out_size);
+    out += n * (int64_t)p->out_size;
+    for (int i = 0; i < p->e->nin; i++) from[i] = (const char *)from[i] + advance[i];
+  }
+  return begin + whole;
 }
 
 static void run_range(const plan *p, int64_t begin, int64_t end) {
   scratch s;
   cursors c;
   seek(p, &c, begin);
-  if (all_direct(p)) {
-    int64_t whole = (end - begin) / CR__BLOCK * CR__BLOCK;
-    if (whole) run_chunk(p, &c, &s, begin, whole);
-    begin += whole;
-  }
+  begin = run_in_place(p, begin, end, s.out);
   for (; begin < end; begin += p->chunk)
     run_chunk(p, &c, &s, begin, end - begin < p->chunk ? end - begin : p->chunk);
-  if (p->stream) p->stream(NULL, NULL, 0);
+  if (p->stream) p->stream(NULL, NULL, 0); /* others may read now */
 }
 
+/* Each thread takes one range, so that it streams, walks and prefetches without a break. */
 static void run_threads(const plan *p) {
-  int64_t n = p->it.numel, piece = CHUNKS_PER_PIECE * p->chunk;
-  int threads = cr__cpu_threads(n * (p->e->nin + 1) / 2);
+  int64_t n = p->it.numel, piece = CHUNKS_PER_PIECE * p->chunk, pieces = (n + piece - 1) / piece;
+  int threads = cr__cpu_threads(n * (p->e->nin + 1));
   if (threads == 1) {
     run_range(p, 0, n);
     return;
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < (n + piece - 1) / piece; i++)
-    run_range(p, i * piece, (i + 1) * piece < n ? (i + 1) * piece : n);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; i++) {
+    int64_t begin = pieces * i / threads * piece, end = pieces * (i + 1) / threads * piece;
+    if (begin < end) run_range(p, begin, end < n ? end : n);
+  }
 }
 
 static way way_of(const plan *p, int k, bool same_dtype) {
@@ -244,7 +284,8 @@ static void lay_out_repeated(plan *p) {
 static bool walks_across(const cr__iter *it, int k, int64_t size) {
   int64_t step = it->stride[k][0] < 0 ? -it->stride[k][0] : it->stride[k][0];
   for (int d = 1; d < it->ndim; d++)
-    if (it->stride[k][d] * size < LINE && it->stride[k][d] != 0 && step * size >= LINE) return true;
+    if (it->stride[k][d] * size < CR__LINE && it->stride[k][d] != 0 && step * size >= CR__LINE)
+      return true;
   return false;
 }
 
@@ -279,8 +320,9 @@ static void run_blocks(const plan *p) {
 /* Streaming pays for large results that do not overwrite what was just read. */
 static cr__stream choose_stream(const plan *p) {
   const cr__elementwise *e = p->e;
-  if (p->out_way != DIRECT || (uintptr_t)e->out.data % LINE != 0) return NULL;
-  if (p->it.numel * (int64_t)p->out_size < STREAM_BYTES) return NULL;
+  if (p->out_way == GATHERED || (uintptr_t)e->out.data % CR__LINE != 0) return NULL;
+  if (p->chunk * (int64_t)p->out_size % CR__LINE != 0) return NULL;
+  if (p->it.numel * (int64_t)p->out_size < CR__STREAM_FROM) return NULL;
   for (int i = 0; i < e->nin; i++)
     if (e->in[i].data == e->out.data) return NULL;
   return cr__best_stream();

@@ -17,7 +17,10 @@ typedef void (*cr__loop)(int64_t n, void *out, const void *const *in, const void
 typedef void (*cr__converter)(int64_t n, void *out, const void *in);
 
 /* Copies n bytes, a multiple of 64, past the caches to a target aligned to 64. A last call with n = 0
- * makes them visible to other threads. */
+ * makes them visible to other threads. That pays for results of CR__STREAM_FROM bytes and more, which
+ * the second-level caches would not keep for the next call: it saves reading the lines first. */
+#define CR__LINE 64 /* bytes of a line of the cache */
+#define CR__STREAM_FROM (4 << 20)
 typedef void (*cr__stream)(void *out, const void *in, size_t n);
 
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];

@@ -11,9 +11,6 @@
 
 #include "loops.h"
 
-/* Wider vectors do not pay here: v4 uses the conversions of v3. */
-#ifndef __AVX512F__
-
 #define INLINE static inline __attribute__((always_inline, unused))
 
 INLINE uint32_t bits_of(float x) {
@@ -100,11 +97,15 @@ typedef uint8_t memory_u8, memory_b8;
   }
 
 #ifdef __F16C__
-/* The machine converts between float16 and float32 itself, eight at a time. */
+/* The machine converts between float16 and float32 itself, many at a time. */
 static void half_to_float(int64_t n, void *restrict out, const void *restrict in) {
   const uint16_t *from = in;
   float *to = out;
   int64_t i = 0;
+#ifdef __AVX512F__
+  for (; i + 16 <= n; i += 16)
+    _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(from + i))));
+#endif
   for (; i + 8 <= n; i += 8)
     _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
   for (; i < n; i++) to[i] = _cvtsh_ss(from[i]);
@@ -114,6 +115,10 @@ static void float_to_half(int64_t n, void *restrict out, const void *restrict in
   const float *from = in;
   uint16_t *to = out;
   int64_t i = 0;
+#ifdef __AVX512F__
+  for (; i + 16 <= n; i += 16)
+    _mm256_storeu_si256((__m256i *)(to + i), _mm512_cvtps_ph(_mm512_loadu_ps(from + i), 0));
+#endif
   for (; i + 8 <= n; i += 8)
     _mm_storeu_si128((__m128i *)(to + i), _mm256_cvtps_ph(_mm256_loadu_ps(from + i), 0));
   for (; i < n; i++) to[i] = _cvtss_sh(from[i], 0);
@@ -147,27 +152,20 @@ SOURCES(CONVERTER, b8)
 #endif
 #define ENTRY(from, DTYPE, MEMORY, VALUE, load, whole, to) [CR_##DTYPE][CR__D_##to] = from##_##to,
 
-#endif
-
 const cr__convert_table CR__PASTE(cr__converters_, CR__ISA) = {
-#ifdef __AVX512F__
-    {NULL}
-#else
     SOURCES(ENTRY, f64) SOURCES(ENTRY, f32) SOURCES(ENTRY, f16) SOURCES(ENTRY, bf16)
         SOURCES(ENTRY, i64) SOURCES(ENTRY, i32) SOURCES(ENTRY, i16) SOURCES(ENTRY, i8)
-            SOURCES(ENTRY, u8) SOURCES(ENTRY, b8)
-#endif
-};
+            SOURCES(ENTRY, u8) SOURCES(ENTRY, b8)};
 
 #ifdef __AVX512F__
-#define STREAM(to, from) _mm512_stream_si512((__m512i *)(to), _mm512_load_si512(from))
+#define STREAM(to, from) _mm512_stream_si512((__m512i *)(to), _mm512_loadu_si512(from))
 enum { STREAM_STEP = 64 };
 #elif defined __AVX__
 #define STREAM(to, from) \
-  _mm256_stream_si256((__m256i *)(to), _mm256_load_si256((const __m256i *)(from)))
+  _mm256_stream_si256((__m256i *)(to), _mm256_loadu_si256((const __m256i *)(from)))
 enum { STREAM_STEP = 32 };
 #elif defined __x86_64__
-#define STREAM(to, from) _mm_stream_si128((__m128i *)(to), _mm_load_si128((const __m128i *)(from)))
+#define STREAM(to, from) _mm_stream_si128((__m128i *)(to), _mm_loadu_si128((const __m128i *)(from)))
 enum { STREAM_STEP = 16 };
 #else
 #define STREAM(to, from) memcpy((to), (from), STREAM_STEP)
