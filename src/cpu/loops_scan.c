@@ -115,12 +115,16 @@ ROWS(prod_i64, int64_t, int64_t, MULTIPLY)
 
 /* ---- Logarithms of sums ---- */
 
-/* log(exp(a) + exp(b)). */
+/* log(exp(a) + exp(b)), without a branch. */
 INLINE double log_add(double a, double b) {
-  double high = a > b ? a : b, low = a > b ? b : a;
-  if (a != a || b != b) return a + b;
-  if (isinf(high)) return high;
-  return high + log1p(exp(low - high));
+  double high = a > b ? a : b, low = a > b ? b : a, sum = high + log1p(exp(low - high));
+  sum = isinf(high) ? high : sum;
+  return a != a || b != b ? a + b : sum;
+}
+
+static void logs_row(double *restrict acc, const double *restrict x, int64_t w) {
+#pragma omp simd
+  for (int64_t c = 0; c < w; c++) acc[c] = log_add(acc[c], x[c]);
 }
 
 /* Where all lie so close together that no exponential leaves the range of normal numbers, they are
@@ -189,6 +193,7 @@ const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
              {sum_f64_rows, prod_f64_rows},
              {sum_i64_rows, prod_i64_rows}},
     .logs = logs,
+    .logs_row = logs_row,
     .best_line = {{largest_f32_line, smallest_f32_line},
                   {largest_f64_line, smallest_f64_line},
                   {largest_i64_line, smallest_i64_line}},

@@ -14,6 +14,7 @@ enum {
   ROW_CHUNK = 65536,
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
+  MOST_ROWS = 64,      /* of a tile that are folded at a time */
   UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
 };
 
@@ -22,6 +23,7 @@ typedef struct job {
   cr__plan plan;
   const cr__reduce_loops *loops;
   const cr__folder *fold;
+  const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
   int compute, map;
   int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
@@ -81,6 +83,24 @@ static const void *fetch_row(const job *j, void *buffer, const char *from, int64
   return j->map ? buffer : x;
 }
 
+/* Rows of many short runs: the runs, which lie side by side, are folded as columns, and then the
+ * columns' states. begin and end are borders of runs. */
+static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, void *s) {
+  const cr__plan *p = &j->plan;
+  int64_t run = p->reduced[1], step = p->reduced_in[0], w;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  for (int64_t first = 0; first < run; first += w) {
+    state part;
+    w = run - first < CR__TILE ? run - first : CR__TILE;
+    clear(j, &part, w);
+    for (int64_t r = begin / run, n; r < end / run; r += n) {
+      n = end / run - r < MOST_ROWS ? end / run - r : MOST_ROWS;
+      j->fold->columns(&part, x + (r * step + first) * size, n, step, w, 0);
+    }
+    j->across->row(s, &part, w, 0);
+  }
+}
+
 /* Folds the elements begin .. end of the row that begins at x into its state. */
 static void fold_row(const job *j, const char *from, int64_t begin, int64_t end, void *s) {
   const cr__plan *p = &j->plan;
@@ -88,6 +108,10 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  if (j->across) {
+    fold_runs(j, from, begin, end, s);
+    return;
+  }
   for (int64_t r = begin, n; r < end; r += n) {
     int64_t at = last ? r % inner : r, offset = at * step;
     if (last) offset += cr__offset_at(last, p->reduced, p->reduced_in, r / inner);
@@ -121,7 +145,9 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
 }
 
 /* Rows that stay in the first-level cache for the second pass of those folds that have one. */
-static int64_t rows_at_once(const job *j) { return j->k->i[1] >= CR__FOLD_MOMENTS ? 32 : 64; }
+static int64_t rows_at_once(const job *j) {
+  return j->k->i[1] >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
+}
 
 /* A few columns whose rows lie without gaps: as many rows as fit are folded side by side, as if they
  * were one, and then joined. Returns how many rows that took care of. */
@@ -253,6 +279,19 @@ static void choose_fold(job *j) {
   }
 }
 
+/* Runs of the innermost folded dim that are too short to be folded one by one. */
+static void choose_across(job *j) {
+  const cr__plan *p = &j->plan;
+  int fold = (int)j->k->i[1], state = cr__compute_of(cr__state_dtype(j->compute));
+  if (p->columns || p->reduced_count == 0 || p->nreduced != 2 || p->reduced_in[1] != 1 || j->map)
+    return;
+  if (p->reduced[1] > CR__FOLD_BLOCK / 2 || fold >= CR__FOLD_MOMENTS || fold == CR__FOLD_PROD)
+    return;
+  if (j->k->v[1].dtype != cr__compute_dtype(j->compute)) return;
+  j->across = &j->loops->fold[state][fold];
+  j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
+}
+
 /* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
  * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a cr__finish;
  * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
@@ -264,6 +303,7 @@ int cr__cpu_reduce(cr__launch *k) {
   if (p->kept_count == 0) return 0;
   choose_fold(&j);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
+  choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
   j.width = CR__TILE;
   if (!p->columns && p->reduced_count > 0) {

@@ -74,18 +74,6 @@ static carry start(const job *j) {
 
 /* ---- Lines side by side ---- */
 
-/* acc becomes the result after w more elements x, one to each line. */
-static void step(const job *j, double *acc, const double *x, const double *factor, int64_t w) {
-  if (j->kind == CR__SCAN_RECURRENCE) {
-    for (int64_t c = 0; c < w; c++) acc[c] = x[c] + factor[c] * acc[c];
-    return;
-  }
-  for (int64_t c = 0; c < w; c++) {
-    double one = x[c];
-    acc[c] = j->loops->logs(&one, 1, acc[c]);
-  }
-}
-
 /* Logarithms of sums, and recurrences. */
 static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
   double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
@@ -96,7 +84,9 @@ static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
       int64_t from = j->reverse ? at + j->inner : at;
       cr__convert(factor, CR_FLOAT64, element(j, 2, from), j->k->v[2].dtype, w);
     }
-    if (s) step(j, acc, x, factor, w);
+    if (s && j->kind == CR__SCAN_LOGSUMEXP) j->loops->logs_row(acc, x, w);
+    for (int64_t c = 0; c < w && s && j->kind == CR__SCAN_RECURRENCE; c++)
+      acc[c] = x[c] + factor[c] * acc[c];
     cr__convert(element(j, 0, at), j->k->v[0].dtype, acc, CR_FLOAT64, w);
   }
 }

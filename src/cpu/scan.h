@@ -16,6 +16,7 @@ typedef struct cr__scan_loops {
   void (*rows[3][2])(void *out, const void *x, int64_t rows, int64_t step, int64_t w, void *acc);
   /* The running logarithm of a sum of exponentials, in place; returns the last. */
   double (*logs)(double *x, int64_t n, double acc);
+  void (*logs_row)(double *acc, const double *x, int64_t w); /* one more row */
   /* The largest or smallest element so far and its position, `at` being that of the first one. The
    * later of equal elements wins, and a NaN over all but a later NaN. */
   void (*best_line[3][2])(void *out, int64_t *places, const void *x, int64_t n, int64_t at,

@@ -228,8 +228,8 @@ static int run_units(const job *j) {
 /* Large results are written past the caches, if their lines allow it. */
 static bool streams(const job *j) {
   int64_t line = j->n * (int64_t)cr__compute_size(j->compute);
-  return j->native && !j->derivative && j->inner == 1 && line % 64 == 0 &&
-         (uintptr_t)j->k->v[0].data % 64 == 0 && j->outer * line >= STREAM_BYTES;
+  return j->native && j->inner == 1 && line % 64 == 0 && (uintptr_t)j->k->v[0].data % 64 == 0 &&
+         j->outer * line >= STREAM_BYTES;
 }
 
 static int run(const cr__launch *k, bool derivative) {

@@ -97,9 +97,10 @@ static void NAME(line)(const cr__lines *l) {
   else NAME(piece)(l, top, sum);
 }
 
-/* A row of exponentials of x - top, w of them; what is behind them in e changes, too. */
+/* A row of exponentials of x - top, or of x if top is NULL, w of them; what is behind them in e changes,
+ * too. */
 INLINE void NAME(row)(T *e, const T *x, const T *top, int64_t w) {
-  for (int64_t j = 0; j < w; j++) e[j] = x[j] - top[j];
+  for (int64_t j = 0; j < w; j++) e[j] = top ? x[j] - top[j] : x[j];
   for (int64_t j = w; j % PADDED; j++) e[j] = 0;
   EACH(w) e[j] = EXP(e[j]);
 }
@@ -201,27 +202,29 @@ INLINE double NAME(dot)(const T *g, const T *y, int64_t n) {
 }
 
 static void NAME(line_back)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, zero[CR__TILE] = {0};
-  T *out = l->out, e[CR__TILE];
+  const T *g = l->a, *y = l->b;
+  _Alignas(64) T e[CR__FOLD_BLOCK];
   double total = 0;
   for (int64_t i = 0, m; i < l->n; i += m) {
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
     total += l->log ? NAME(dot)(g + i, NULL, m) : NAME(dot)(g + i, y + i, m);
   }
   const T sum = (T)total;
-  if (!l->log) {
-    for (int64_t i = 0; i < l->n; i++) out[i] = y[i] * (g[i] - sum);
-    return;
-  }
   for (int64_t i = 0, m; i < l->n; i += m) {
-    m = l->n - i < CR__TILE ? l->n - i : CR__TILE;
-    NAME(row)(e, y + i, zero, m);
-    for (int64_t j = 0; j < m; j++) out[i + j] = g[i + j] - e[j] * sum;
+    T *out = (T *)l->out + i, *to = l->stream ? e : out;
+    m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
+    if (l->log) {
+      NAME(row)(e, y + i, NULL, m);
+      for (int64_t j = 0; j < m; j++) to[j] = g[i + j] - e[j] * sum;
+    } else {
+      for (int64_t j = 0; j < m; j++) to[j] = y[i + j] * (g[i + j] - sum);
+    }
+    if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(out, e, (size_t)m * sizeof(T));
   }
 }
 
 static void NAME(tile_back)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, zero[CR__TILE] = {0};
+  const T *g = l->a, *y = l->b;
   T *out = l->out, sum[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
   for (int64_t r0 = 0; r0 < l->n; r0 += FEW_ROWS) {
@@ -238,7 +241,7 @@ static void NAME(tile_back)(const cr__lines *l) {
     const T *gr = g + r * l->step, *yr = y + r * l->step;
     T *to = out + r * l->step;
     if (l->log) {
-      NAME(row)(e, yr, zero, l->w);
+      NAME(row)(e, yr, NULL, l->w);
       for (int64_t j = 0; j < l->w; j++) to[j] = gr[j] - e[j] * sum[j];
     } else {
       for (int64_t j = 0; j < l->w; j++) to[j] = yr[j] * (gr[j] - sum[j]);
