@@ -76,6 +76,57 @@ FOLDERS(f32, float, double)
 FOLDERS(f64, double, double)
 FOLDERS(i64, int64_t, int64_t)
 
+/* ---- Narrow integers, as they are ---- */
+
+/* Integers add up to the same in any order, so the compiler may choose it. W holds the sum of a block. */
+#define NARROW(t, T, W)                                                                    \
+  static void sum_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {      \
+    const T *x = from;                                                                     \
+    W sum = 0;                                                                             \
+    (void)seen;                                                                            \
+    for (int64_t i = 0; i < n; i++) sum += x[i];                                           \
+    *(int64_t *)state += sum;                                                              \
+  }                                                                                        \
+  static void sum_##t##_columns(void *state, const void *from, int64_t rows, int64_t step, \
+                                int64_t w, int64_t seen) {                                 \
+    int64_t *restrict s = state;                                                           \
+    const T *x = from;                                                                     \
+    W lane[CR__TILE] = {0};                                                                \
+    (void)seen;                                                                            \
+    for (int64_t r = 0; r < rows; r++)                                                     \
+      for (int64_t j = 0; j < w; j++) lane[j] += x[r * step + j];                          \
+    for (int64_t j = 0; j < w; j++) s[j] += lane[j];                                       \
+  }                                                                                        \
+  NARROW_EXTREME(max_##t, T, >)                                                            \
+  NARROW_EXTREME(min_##t, T, <)
+
+#define NARROW_EXTREME(name, T, BEATS)                                                             \
+  static void name##_row(void *state, const void *from, int64_t n, int64_t seen) {                 \
+    int64_t *s = state;                                                                            \
+    const T *x = from;                                                                             \
+    T best = x[0];                                                                                 \
+    (void)seen;                                                                                    \
+    for (int64_t i = 1; i < n; i++) best = x[i] BEATS best ? x[i] : best;                          \
+    *s = best BEATS * s ? best : *s;                                                               \
+  }                                                                                                \
+  static void name##_columns(void *state, const void *from, int64_t rows, int64_t step, int64_t w, \
+                             int64_t seen) {                                                       \
+    int64_t *restrict s = state;                                                                   \
+    const T *x = from;                                                                             \
+    T best[CR__TILE];                                                                              \
+    (void)seen;                                                                                    \
+    memcpy(best, x, (size_t)w * sizeof(T));                                                        \
+    for (int64_t r = 1; r < rows; r++)                                                             \
+      for (int64_t j = 0; j < w; j++)                                                              \
+        best[j] = x[r * step + j] BEATS best[j] ? x[r * step + j] : best[j];                       \
+    for (int64_t j = 0; j < w; j++) s[j] = best[j] BEATS s[j] ? best[j] : s[j];                    \
+  }
+
+NARROW(i32, int32_t, int64_t)
+NARROW(i16, int16_t, int32_t)
+NARROW(i8, int8_t, int32_t)
+NARROW(u8, uint8_t, int32_t)
+
 /* Joins the moments (mean, squares) of `more` elements to those of `seen` (Chan et al.). */
 static inline void join_moments(double *mean, double *squares, int64_t seen, double other_mean,
                                 double other_squares, int64_t more) {
@@ -243,11 +294,23 @@ EXTREME(smallest_i64, int64_t, <)
   { name##_row, name##_columns, name##_merge }
 #define ENTRIES(t) ENTRY(sum_##t), ENTRY(prod_##t), ENTRY(max_##t), ENTRY(min_##t)
 
+#define NARROW_ENTRIES(t)                                               \
+  {                                                                     \
+    [CR__FOLD_SUM] = {sum_##t##_row, sum_##t##_columns, sum_i64_merge}, \
+    [CR__FOLD_MAX] = {max_##t##_row, max_##t##_columns, max_i64_merge}, \
+    [CR__FOLD_MIN] = {min_##t##_row, min_##t##_columns, min_i64_merge}, \
+  }
+
 extern const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA);
 const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA) = {
     .fold = {{ENTRIES(f32), {moments_f32_row, moments_f32_columns, merge_moments}, {NULL}},
              {ENTRIES(f64), {moments_f64_row, moments_f64_columns, merge_moments}, {NULL}},
              {ENTRIES(i64), {NULL}, {NULL}}},
+    .narrow = {[CR_INT32] = NARROW_ENTRIES(i32),
+               [CR_INT16] = NARROW_ENTRIES(i16),
+               [CR_INT8] = NARROW_ENTRIES(i8),
+               [CR_UINT8] = NARROW_ENTRIES(u8),
+               [CR_BOOL] = NARROW_ENTRIES(u8)},
     .squares = {squares_row, squares_columns, sum_f64_merge},
     .map = {map_f32, map_f64, map_i64},
     .extreme = {{largest_f32, smallest_f32},

@@ -24,7 +24,9 @@ typedef struct job {
   const cr__reduce_loops *loops;
   const cr__folder *fold;
   const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
-  int compute, map;
+  int compute;
+  int takes; /* the dtype of the elements that are folded */
+  int map;
   int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
   int64_t units, chunk, chunks;
@@ -61,8 +63,8 @@ static void clear(const job *j, void *s, int64_t w) {
   static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
   int fold = (int)j->k->i[1];
   /* Of truths, the smallest of none is true and the largest false. */
-  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
-  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
+  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
+  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
   bool whole = j->compute == CR__COMPUTE_I64;
   for (int64_t c = 0; c < 2 * w; c++) {
     if (whole) ((int64_t *)s)[c] = i[fold];
@@ -73,7 +75,7 @@ static void clear(const job *j, void *s, int64_t w) {
 /* Elements ready to be folded: those in memory if they are, else a converted, mapped copy. */
 static const void *fetch_row(const job *j, void *buffer, const char *from, int64_t step,
                              int64_t n) {
-  int dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  int dtype = j->k->v[1].dtype, wanted = j->takes;
   const void *x = from;
   if (dtype != wanted || step != 1) {
     cr__read_run(buffer, wanted, from, dtype, step, n);
@@ -174,10 +176,10 @@ static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end
 static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   const cr__plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
-  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = j->takes;
   int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-  int64_t each = (int64_t)cr__compute_size(j->compute);
+  int64_t each = (int64_t)cr__size_of((cr_dtype)wanted);
   bool direct = dtype == wanted && across == 1;
   int64_t most = !direct || j->map ? CR__ROWS : rows_at_once(j);
   int64_t first = begin;
@@ -266,16 +268,23 @@ static int run_chunks(const job *j, int64_t index) {
 }
 
 static void choose_fold(job *j) {
-  int fold = (int)j->k->i[1];
+  int fold = (int)j->k->i[1], dtype = j->k->v[1].dtype;
+  j->map = (int)j->k->i[2];
   j->compute = cr__compute_of((int)j->k->i[4]);
-  if (fold == CR__FOLD_LOGSUMEXP) {
-    j->fold = &cr__softmax_loops_here()->logs[j->compute];
-  } else if (j->map == CR__MAP_SQUARE && j->k->v[0].dtype != CR_FLOAT64 &&
-             cr__compute_of(j->k->v[1].dtype) == CR__COMPUTE_F32) {
+  j->fold = &j->loops->fold[j->compute][fold];
+  j->takes = cr__compute_dtype(j->compute);
+  if (fold == CR__FOLD_LOGSUMEXP) j->fold = &cr__softmax_loops_here()->logs[j->compute];
+  if (j->map == CR__MAP_SQUARE && j->k->v[0].dtype != CR_FLOAT64 &&
+      cr__compute_of(dtype) == CR__COMPUTE_F32) {
     j->compute = CR__COMPUTE_F32, j->map = CR__MAP_NONE;
+    j->takes = CR_FLOAT32;
     j->fold = &j->loops->squares;
-  } else {
-    j->fold = &j->loops->fold[j->compute][fold];
+  }
+  const cr__folder *narrow = &j->loops->narrow[dtype][fold];
+  bool as_it_is = j->map == CR__MAP_NONE || (j->map == CR__MAP_NONZERO && dtype == CR_BOOL);
+  if (j->compute == CR__COMPUTE_I64 && narrow->row && as_it_is) {
+    j->fold = narrow;
+    j->takes = dtype, j->map = CR__MAP_NONE;
   }
 }
 
@@ -287,7 +296,7 @@ static void choose_across(job *j) {
     return;
   if (p->reduced[1] > CR__FOLD_BLOCK / 2 || fold >= CR__FOLD_MOMENTS || fold == CR__FOLD_PROD)
     return;
-  if (j->k->v[1].dtype != cr__compute_dtype(j->compute)) return;
+  if (j->k->v[1].dtype != j->takes) return;
   j->across = &j->loops->fold[state][fold];
   j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
 }
@@ -297,7 +306,7 @@ static void choose_across(job *j) {
  * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
  * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
-  job j = {.k = k, .loops = cr__reduce_loops_here(), .map = (int)k->i[2]};
+  job j = {.k = k, .loops = cr__reduce_loops_here()};
   cr__plan *p = &j.plan;
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;

@@ -56,7 +56,9 @@ typedef void (*cr__extreme_columns)(void *best, int64_t *indices, const void *x,
 
 typedef struct cr__reduce_loops {
   cr__folder fold[3][CR__FOLD_COUNT]; /* by computation type; LOGSUMEXP is in softmax.h */
-  cr__folder squares;                 /* sums of squares of float32 */
+  /* The same for int64 of elements of a narrower dtype; empty where there is none. */
+  cr__folder narrow[CR_DTYPE_COUNT][CR__FOLD_COUNT];
+  cr__folder squares; /* sums of squares of float32 */
   void (*map[3])(void *to, const void *from, int64_t n, int map, double p);
   cr__extreme_columns extreme[3][2]; /* largest, smallest */
 } cr__reduce_loops;
