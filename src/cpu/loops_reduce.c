@@ -303,9 +303,9 @@ EXTREME(smallest_i64, int64_t, <)
 
 extern const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA);
 const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA) = {
-    .fold = {{ENTRIES(f32), {moments_f32_row, moments_f32_columns, merge_moments}, {NULL}},
-             {ENTRIES(f64), {moments_f64_row, moments_f64_columns, merge_moments}, {NULL}},
-             {ENTRIES(i64), {NULL}, {NULL}}},
+    .fold = {{ENTRIES(f32), {moments_f32_row, moments_f32_columns, merge_moments}},
+             {ENTRIES(f64), {moments_f64_row, moments_f64_columns, merge_moments}},
+             {ENTRIES(i64)}},
     .narrow = {[CR_INT32] = NARROW_ENTRIES(i32),
                [CR_INT16] = NARROW_ENTRIES(i16),
                [CR_INT8] = NARROW_ENTRIES(i8),

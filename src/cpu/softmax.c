@@ -109,7 +109,8 @@ static void run_lines(const job *j, char *out, const char *a, const char *b, int
   int64_t size = (int64_t)cr__compute_size(j->compute), line = j->n * size;
   if (j->inner > 1) {
     j->loops->tile[j->derivative][j->compute](
-        &(cr__lines){out, a, b, j->n, w, step, j->log, false});
+        &(cr__lines){out, a, b, j->n, w, step, j->log, j->stream});
+    if (j->stream) cr__best_stream()(NULL, NULL, 0);
     return;
   }
   for (int64_t i = 0; i < w; i++) {
@@ -227,8 +228,9 @@ static int run_units(const job *j) {
 
 /* Large results are written past the caches, if their lines allow it. */
 static bool streams(const job *j) {
-  int64_t line = j->n * (int64_t)cr__compute_size(j->compute);
-  return j->native && j->inner == 1 && line % 64 == 0 && (uintptr_t)j->k->v[0].data % 64 == 0 &&
+  int64_t size = (int64_t)cr__compute_size(j->compute), line = j->n * size * j->inner;
+  int64_t step = j->inner == 1 ? line : j->inner * size;
+  return j->native && step % 64 == 0 && (uintptr_t)j->k->v[0].data % 64 == 0 &&
          j->outer * line >= STREAM_BYTES;
 }
 

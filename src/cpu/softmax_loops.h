@@ -162,7 +162,8 @@ static void NAME(logs_columns)(void *state, const void *from, int64_t rows, int6
 /* A tile too large to stay in a cache is read twice, and exponentials are computed once more. */
 static void NAME(tile)(const cr__lines *l) {
   const T *x = l->a;
-  T *out = l->out, top[CR__TILE], part[CR__TILE], e[CR__TILE];
+  _Alignas(64) T e[CR__TILE];
+  T *out = l->out, top[CR__TILE], part[CR__TILE];
   double state[2 * CR__TILE];
   if (l->n <= 2 * TALL_ROWS) {
     NAME(tile_low)(l);
@@ -179,13 +180,14 @@ static void NAME(tile)(const cr__lines *l) {
   }
   for (int64_t r = 0; r < l->n; r++) {
     const T *from = x + r * l->step;
-    T *to = out + r * l->step;
+    T *row = out + r * l->step, *to = l->stream ? e : row;
     if (l->log) {
       for (int64_t j = 0; j < l->w; j++) to[j] = from[j] - top[j] - part[j];
     } else {
       NAME(row)(e, from, top, l->w);
       for (int64_t j = 0; j < l->w; j++) to[j] = e[j] * part[j];
     }
+    if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(row, e, (size_t)l->w * sizeof(T));
   }
 }
 
