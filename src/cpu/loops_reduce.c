@@ -142,7 +142,7 @@ static void merge_moments(void *state, const void *other, int64_t w, int64_t see
 }
 
 /* A block's elements are measured from the block's mean, rounded to T; what that rounding leaves is
- * made good by the sum of the distances. */
+ * made good by the sum of the distances. During the second pass memory brings the next block. */
 #define MOMENTS(t, T)                                                                          \
   static void moments_##t##_row(void *state, const void *from, int64_t n, int64_t seen) {      \
     double *s = state, total = 0, sum = 0, squares = 0;                                        \
@@ -151,11 +151,14 @@ static void merge_moments(void *state, const void *other, int64_t w, int64_t see
     sum_##t##_row(&total, x, n, 0);                                                            \
     const T middle = (T)(total / (double)n);                                                   \
     int64_t i = 0;                                                                             \
-    for (; i + MOMENT_LANES <= n; i += MOMENT_LANES)                                           \
+    for (; i + MOMENT_LANES <= n; i += MOMENT_LANES) {                                         \
+      for (int j = 0; j < MOMENT_LANES; j += 64 / (int)sizeof(T))                              \
+        __builtin_prefetch(x + n + i + j);                                                     \
       for (int j = 0; j < MOMENT_LANES; j++) {                                                 \
         T d = x[i + j] - middle;                                                               \
         near[j] += d, far[j] += d * d;                                                         \
       }                                                                                        \
+    }                                                                                          \
     for (; i < n; i++) {                                                                       \
       T d = x[i] - middle;                                                                     \
       sum += d, squares += d * d;                                                              \

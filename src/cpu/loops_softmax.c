@@ -19,6 +19,10 @@ enum {
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Asks for n elements that will be needed soon. */
+#define FETCH(x, n) \
+  for (int64_t at = 0; at < (n); at += 64 / (int64_t)sizeof *(x)) __builtin_prefetch((x) + at)
+
 /* Each column j of w, and of the padding behind them. */
 #define EACH(w)                                \
   for (int64_t j0 = 0; j0 < (w); j0 += PADDED) \

@@ -8,14 +8,8 @@
 #include <math.h>
 
 #include "cpu/convert.h"
-#include "cpu/loops.h"
 
-enum {
-  LINE_BLOCK = 1024,
-  LINE_CHUNK = 1 << 16,
-  FEW_LINES = 8,
-  STREAM_BYTES = 16 << 20 /* larger results are written past the caches */
-};
+enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8 };
 
 #ifdef __x86_64__
 extern const cr__scan_loops cr__scan_loops_v2, cr__scan_loops_v3, cr__scan_loops_v4;
@@ -36,8 +30,7 @@ typedef struct job {
   int kind, compute;
   bool reverse;
   bool from_memory,
-      to_memory; /* elements of the computation type, in order: no copies are needed */
-  bool stream;
+      to_memory;        /* elements of the computation type, in order: no copies are needed */
   int64_t width, tiles; /* lines that are worked on side by side, and how many such groups */
 } job;
 
@@ -140,7 +133,7 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
     const void *from = element(j, 1, at);
-    void *to = j->to_memory && !j->stream ? (void *)element(j, 0, at) : x;
+    void *to = j->to_memory ? (void *)element(j, 0, at) : x;
     if (!j->from_memory) {
       cr__read_run(x, type, from, j->k->v[1].dtype, go, m);
       from = x;
@@ -148,13 +141,8 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
     if (is_simple(j->kind)) j->loops->line[j->compute][j->kind](to, from, m, acc);
     else if (j->kind == CR__SCAN_RECURRENCE) recur(j, (double *)x, s, at, m, &acc->f);
     else acc->f = j->loops->logs((double *)x, m, acc->f);
-    if (j->stream) {
-      cr__best_stream()(element(j, 0, at), x, (size_t)m * cr__compute_size(j->compute));
-    } else if (to == x) {
-      cr__write_run(element(j, 0, at), j->k->v[0].dtype, go, x, type, m);
-    }
+    if (to == x) cr__write_run(element(j, 0, at), j->k->v[0].dtype, go, x, type, m);
   }
-  if (j->stream) cr__best_stream()(NULL, NULL, 0);
 }
 
 /* The sum of a chunk of a line, as the scan meets it. */
@@ -218,12 +206,9 @@ int cr__cpu_scan(cr__launch *k) {
   job j = job_of(k, compute_of(k));
   if (j.n == 0) return 0;
   int type = cr__compute_dtype(j.compute);
-  int64_t nbytes = j.n * (int64_t)cr__compute_size(j.compute);
   j.reverse = k->i[4];
   j.from_memory = is_simple(j.kind) && !j.reverse && k->v[1].dtype == type;
   j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
-  j.stream = j.to_memory && j.inner == 1 && nbytes % 64 == 0 && (uintptr_t)k->v[0].data % 64 == 0 &&
-             k->v[0].data != k->v[1].data && j.outer * nbytes >= STREAM_BYTES;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
   int64_t units = j.outer * j.tiles;

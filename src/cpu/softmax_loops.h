@@ -30,16 +30,19 @@ INLINE T NAME(most)(const T *x, int64_t n) {
   return CR__LARGER(lane[0], lane[1]);
 }
 
-/* The sum of exp(x - top) over a block; the terms themselves too if `keep`. */
+/* The sum of exp(x - top) over a block; the terms themselves too if `keep`. Meanwhile memory has time to
+ * bring what lies behind the block, which comes next. */
 INLINE double NAME(block)(T *to, const T *x, const T top, int64_t n, bool keep) {
   T lane[LANES] = {0}, rest[LANES];
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
+  for (; i + LANES <= n; i += LANES) {
+    FETCH(x + i + n, LANES);
     for (int j = 0; j < LANES; j++) {
       T e = EXP(x[i + j] - top);
       if (keep) to[i + j] = e;
       lane[j] += e;
     }
+  }
   int64_t left = n - i, padded = (left + PADDED - 1) / PADDED * PADDED;
   for (int64_t j = 0; j < padded; j++) rest[j] = -INFINITY;
   for (int64_t j = 0; j < left; j++) rest[j] = x[i + j] - top;
@@ -205,7 +208,7 @@ INLINE double NAME(dot)(const T *g, const T *y, int64_t n) {
 
 static void NAME(line_back)(const cr__lines *l) {
   const T *g = l->a, *y = l->b;
-  _Alignas(64) T e[CR__FOLD_BLOCK];
+  _Alignas(64) T e[CR__TILE];
   double total = 0;
   for (int64_t i = 0, m; i < l->n; i += m) {
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
@@ -214,7 +217,11 @@ static void NAME(line_back)(const cr__lines *l) {
   const T sum = (T)total;
   for (int64_t i = 0, m; i < l->n; i += m) {
     T *out = (T *)l->out + i, *to = l->stream ? e : out;
-    m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
+    m = l->n - i < CR__TILE ? l->n - i : CR__TILE;
+    if (l->n <= CR__FOLD_BLOCK) { /* the next line comes soon */
+      FETCH(g + l->n + i, m);
+      FETCH(y + l->n + i, m);
+    }
     if (l->log) {
       NAME(row)(e, y + i, NULL, m);
       for (int64_t j = 0; j < m; j++) to[j] = g[i + j] - e[j] * sum;
