@@ -22,6 +22,11 @@ template <class N> static __attribute__((noinline)) __device__ N power_of(N x, N
   else return pow(fabs(x), p);
 }
 
+template <class N> static __attribute__((noinline)) __device__ N power_of_e(N x) {
+  if constexpr (sizeof(N) == 4) return expf(x);
+  else return exp(x);
+}
+
 /* What becomes of n elements before they are folded. */
 template <int U, class N> static __device__ __forceinline__ void map(const cr__fold_call &c, N *x) {
   if (c.map == CR__MAP_NONZERO) {
@@ -177,6 +182,44 @@ template <class N> struct moments {
   }
 };
 
+/* The logarithm of a sum of exponentials, which are measured from the largest element. */
+struct logs_state {
+  double top, sum;
+};
+template <class N> struct logs {
+  typedef N number;
+  typedef logs_state state;
+  static __device__ __forceinline__ state start(const cr__fold_call &) { return {-INFINITY, 0}; }
+  /* An infinite top decides the result by itself. */
+  static __device__ __forceinline__ double base(double top) { return isfinite(top) ? top : 0; }
+  static __device__ __forceinline__ void join(state &s, const state &other) {
+    double top = other.top > s.top || other.top != other.top ? other.top : s.top, from = base(top);
+    double mine = s.sum != 0 ? s.sum * exp(s.top - from) : 0;
+    s.sum = mine + (other.sum != 0 ? other.sum * exp(other.top - from) : 0);
+    s.top = top;
+  }
+  template <int U>
+  static __device__ __forceinline__ void take(const cr__fold_call &, state &s, N *x, unsigned mask,
+                                              const int64_t *) {
+    state few = {-INFINITY, 0};
+#pragma unroll
+    for (int i = 0; i < U; i++) {
+      bool larger = (double)x[i] > few.top || x[i] != x[i];
+      if ((mask >> i & 1) && larger) few.top = (double)x[i];
+    }
+    N from = (N)base(few.top);
+#pragma unroll
+    for (int i = 0; i < U; i++) {
+      if (mask >> i & 1) few.sum += (double)power_of_e(x[i] - from);
+    }
+    join(s, few);
+  }
+  static __device__ __forceinline__ void finish(const cr__fold_call &c, const state &s,
+                                                int64_t at) {
+    finish_number(c, isfinite(s.top) ? s.top + log(s.sum) : s.top, at);
+  }
+};
+
 /* ---- Choosing the loop ---- */
 
 template <class L> static int run_fold(const cr__launch *k, cr__fold_call *c) {
@@ -188,8 +231,11 @@ template <class L> static int run_fold(const cr__launch *k, cr__fold_call *c) {
   case CR__FOLD_MIN: return cr__fold_run<L, extreme<N, true>>(k, c);
   default: break;
   }
-  if constexpr (std::is_floating_point<N>::value) return cr__fold_run<L, moments<N>>(k, c);
-  return 0; /* integers have no moments */
+  if constexpr (std::is_floating_point<N>::value) {
+    if (k->i[1] == CR__FOLD_LOGSUMEXP) return cr__fold_run<L, logs<N>>(k, c);
+    return cr__fold_run<L, moments<N>>(k, c);
+  }
+  return 0; /* integers have neither moments nor logarithms */
 }
 
 static int run_float(const cr__launch *k, cr__fold_call *c) {

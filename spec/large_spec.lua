@@ -95,8 +95,75 @@ describe("a large reduction", function()
       same_for_threads(function() return seeded(60, 120, 100):var(dims) end)
     end
     same_for_threads(function() return seeded(N):cumsum(1) end)
+    same_for_threads(function() return seeded(2, N):flip({ 2 }):cumsum(2) end)
     same_for_threads(function() return seeded(700, 1000):softmax(2) end)
     same_for_threads(function() return seeded(700, 1000):log_softmax(1) end)
+    same_for_threads(function() return seeded(2, N):softmax(2) end)
+    same_for_threads(function() return seeded(2, N):logsumexp(2) end)
+    same_for_threads(function() return seeded(300, 1000):median(2) end)
+    same_for_threads(function() return seeded(N // 3, 3):var(1) end)
+  end)
+
+  it("over several dims is one over each of them in turn", function()
+    for _, shape in ipairs { { 300, 5, 40 }, { 90, 7, 300 }, { 5, 3, 3000 } } do
+      local x = seeded(table.unpack(shape)):to "float64"
+      for _, name in ipairs { "sum", "amax", "logsumexp" } do
+        values.assert_same(x[name](x, { 1, 3 }), x[name](x[name](x, 3), 1), 1e-10, 1e-10)
+      end
+    end
+  end)
+
+  it("of few columns is that of each column", function()
+    local x = seeded(N // 5, 5)
+    for _, name in ipairs { "sum", "amin", "var", "logsumexp" } do
+      local all = x[name](x, 1)
+      for i = 1, 5 do
+        local one = x:select(2, i):contiguous()
+        values.assert_same(all[i], one[name](one, 1), 1e-5, 1e-5)
+      end
+    end
+  end)
+
+  it("finds norms of numbers whose squares leave float32", function()
+    for _, size in ipairs { 1e30, 1e-30, 1e-40 } do
+      local x = cr.full({ 3000, 3 }, size)
+      assert.near(1, x:norm():item() / (size * 9000 ^ 0.5), 1e-4)
+      assert.near(1, x:norm(2, 1)[2]:item() / (size * 3000 ^ 0.5), 1e-4)
+    end
+    assert.equal(0, cr.zeros(5000):norm():item())
+    local mixed = cr.cat { cr.full({ 4000 }, 1e-30), cr.full({ 4000 }, 1), cr.full({ 4000 }, 1e25) }
+    assert.near(1, mixed:norm():item() / (4000 ^ 0.5 * 1e25), 1e-6)
+  end)
+
+  it("finds the median among many, however they lie", function()
+    local order = cr.randperm(N)
+    local middle, at = order:to("float32"):sub(N // 2):median(1)
+    assert.equal((N + 1) // 2 - N // 2, middle:item())
+    assert.equal((N + 1) // 2, order[at:item()]:item())
+    assert.equal((N + 1) // 2, order:median():item())
+    assert.equal(7, cr.full({ N }, 7):median():item())
+    local spoilt = order:to "float32"
+    spoilt[N - 3] = 0 / 0
+    assert.equal(N - 3, select(2, spoilt:median(1)):item())
+  end)
+
+  it("keeps running logarithms of sums apart, however far", function()
+    local x = cr.tensor({ -2000, -1000, 0, 0, -1000 }, { dtype = "float64" })
+    values.assert_same(x:logcumsumexp(1),
+      cr.tensor({ -2000, -1000, 0, math.log(2), math.log(2) }, { dtype = "float64" }), 1e-12, 1e-12)
+    local wide = seeded(3000, 3):to "float64" * 2000
+    values.assert_same(wide:logcumsumexp(1), wide:t():contiguous():logcumsumexp(2):t(), 1e-12, 1e-12)
+  end)
+
+  it("gives softmax along lines of every length", function()
+    for _, n in ipairs { 1, 3, 16, 17, 63, 64, 1000, 2049, 300001 } do
+      local x = seeded(n > 3000 and 2 or 70, n) * 8
+      local p, l = x:softmax(2), x:log_softmax(2)
+      assert.near(p:size(1), p:to("float64"):sum():item(), 1e-4)
+      values.assert_same(p, l:exp(), 1e-5, 1e-6)
+      values.assert_same(p, (x:to "float64"):softmax(2):to "float32", 1e-5, 1e-7)
+      values.assert_same(p, x:t():contiguous():softmax(1):t(), 1e-5, 1e-7)
+    end
   end)
 
   it("of a sum that runs is the running sum of parts", function()

@@ -15,7 +15,7 @@
 /* What a plug-in is checked against, with the catalogue: a number to raise when a meaning changes,
  * and the sizes of what both sides share. */
 #define CR__BACKEND_ABI                                                      \
-  ((uint32_t)(2 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
+  ((uint32_t)(3 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
 #define CR__MAX_VIEWS 8
 #define CR__MAX_INTS (2 * CR_MAX_DIMS + 8)

@@ -15,13 +15,15 @@ typedef enum cr__map {
 } cr__map;
 
 /* How elements are folded into one. MAX and MIN give NaN if there is one; MOMENTS gives the sum of
- * the squared distances from the mean. */
+ * the squared distances from the mean; LOGSUMEXP, of float types only, the logarithm of the sum of
+ * exponentials. */
 typedef enum cr__fold {
   CR__FOLD_SUM,
   CR__FOLD_PROD,
   CR__FOLD_MAX,
   CR__FOLD_MIN,
   CR__FOLD_MOMENTS,
+  CR__FOLD_LOGSUMEXP,
   CR__FOLD_COUNT
 } cr__fold;
 

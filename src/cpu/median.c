@@ -1,67 +1,136 @@
 /* cpu/median.c: the median along a dim, with its position.
  *
- * Holds true: of an even number of elements the lower middle one is taken; the position is that of
- * the first element equal to it; a NaN makes the median NaN, at the first NaN's position. */
+ * Holds true: NaN decides, the first of several; else the lower middle element is found by its digits
+ * from the highest down, in linear time whatever the order. Each row is worked on by one thread. */
+#include <stdatomic.h>
+#include <string.h>
+
 #include "cpu/convert.h"
 #include "cpu/reduce.h"
 
-/* Puts the k-th smallest of n elements at x[k]: quickselect around the middle of three. */
-#define SELECT(name, T)                                                                      \
-  static void name(T *x, int64_t n, int64_t k) {                                             \
-    int64_t low = 0, high = n - 1;                                                           \
-    while (low < high) {                                                                     \
-      T a = x[low], b = x[low + (high - low) / 2], c = x[high];                              \
-      T pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);           \
-      int64_t i = low, j = high;                                                             \
-      while (i <= j) {                                                                       \
-        while (x[i] < pivot) i++;                                                            \
-        while (x[j] > pivot) j--;                                                            \
-        if (i > j) break;                                                                    \
-        T held = x[i];                                                                       \
-        x[i++] = x[j];                                                                       \
-        x[j--] = held;                                                                       \
-      }                                                                                      \
-      if (k <= j) high = j;                                                                  \
-      else if (k >= i) low = i;                                                              \
-      else return;                                                                           \
-    }                                                                                        \
-  }                                                                                          \
-  /* The median of x, of which `scratch` is a copy to be reordered; returns its position. */ \
-  static int64_t name##_position(const T *x, T *scratch, int64_t n) {                        \
-    int64_t k = (n - 1) / 2, at = 0;                                                         \
-    for (int64_t i = 0; i < n; i++)                                                          \
-      if (x[i] != x[i]) return i;                                                            \
-    name(scratch, n, k);                                                                     \
-    while (x[at] != scratch[k]) at++;                                                        \
-    return at;                                                                               \
+enum { FEW = 24, UNIT_ELEMENTS = 16384 };
+
+/* Unsigned numbers in the order of the elements; those of NaN are never compared. */
+static inline uint32_t key_f32(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u ^ ((uint32_t) - (int32_t)(u >> 31) | 0x80000000u);
+}
+static inline uint64_t key_f64(double x) {
+  uint64_t u;
+  memcpy(&u, &x, sizeof u);
+  return u ^ ((uint64_t) - (int64_t)(u >> 63) | (uint64_t)1 << 63);
+}
+static inline uint64_t key_i64(int64_t x) { return (uint64_t)x ^ (uint64_t)1 << 63; }
+
+/* select_: the k-th smallest (from 0) of n keys, which are reordered. `differ` has the bits in which
+ * any two keys differ. */
+#define SELECT(t, T, K)                                                             \
+  static K select_##t(K *x, int64_t n, int64_t k, K differ) {                       \
+    int shift = 8 * ((int)sizeof(K) - 1);                                           \
+    while (shift > 0 && differ >> shift == 0) shift -= 8;                           \
+    for (; n > FEW && shift >= 0; shift -= 8) {                                     \
+      int64_t even[256] = {0}, odd[256] = {0}, m = 0;                               \
+      for (int64_t i = 0; i + 1 < n; i += 2)                                        \
+        even[x[i] >> shift & 255]++, odd[x[i + 1] >> shift & 255]++;                \
+      if (n % 2) even[x[n - 1] >> shift & 255]++;                                   \
+      K digit = 0;                                                                  \
+      for (; k >= even[digit] + odd[digit]; digit++) k -= even[digit] + odd[digit]; \
+      for (int64_t i = 0; i < n; i++) {                                             \
+        K one = x[i];                                                               \
+        x[m] = one;                                                                 \
+        m += (one >> shift & 255) == digit;                                         \
+      }                                                                             \
+      n = m;                                                                        \
+    }                                                                               \
+    if (n > FEW) return x[0]; /* no digit is left: all are equal */                 \
+    for (int64_t i = 1; i < n; i++) {                                               \
+      K one = x[i];                                                                 \
+      int64_t j = i;                                                                \
+      for (; j > 0 && x[j - 1] > one; j--) x[j] = x[j - 1];                         \
+      x[j] = one;                                                                   \
+    }                                                                               \
+    return x[k];                                                                    \
+  }                                                                                 \
+  /* The position of the median of n elements; `room` has space for their keys. */  \
+  static int64_t median_##t(const void *from, void *room, int64_t n) {              \
+    const T *x = from;                                                              \
+    K *key = room, differ = 0, first = key_##t(x[0]);                               \
+    int64_t nan = 0, at = 0;                                                        \
+    for (int64_t i = 0; i < n; i++) {                                               \
+      key[i] = key_##t(x[i]);                                                       \
+      differ |= key[i] ^ first;                                                     \
+      nan += x[i] != x[i];                                                          \
+    }                                                                               \
+    if (nan) {                                                                      \
+      while (x[at] == x[at]) at++;                                                  \
+      return at;                                                                    \
+    }                                                                               \
+    K middle = select_##t(key, n, (n - 1) / 2, differ);                             \
+    while (key_##t(x[at]) != middle) at++;                                          \
+    return at;                                                                      \
   }
 
-SELECT(select_f64, double)
-SELECT(select_i64, int64_t)
+SELECT(f32, float, uint32_t)
+SELECT(f64, double, uint64_t)
+SELECT(i64, int64_t, uint64_t)
+
+typedef struct job {
+  const cr__launch *k;
+  cr__plan plan;
+  int compute;
+  int64_t n, rows; /* elements of a row, rows of a unit */
+} job;
+
+static void run_row(const job *j, int64_t row, char *room) {
+  const cr__plan *p = &j->plan;
+  const cr__view *in = &j->k->v[2];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)in->dtype);
+  const char *from = in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
+  int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row), step = p->reduced_in[0];
+  const void *x = from;
+  if (in->dtype != cr__compute_dtype(j->compute) || step != 1) {
+    char *copy = room + (size_t)j->n * cr__compute_size(j->compute);
+    cr__read_run(copy, cr__compute_dtype(j->compute), from, in->dtype, step, j->n);
+    x = copy;
+  }
+  int64_t at = j->compute == CR__COMPUTE_F32   ? median_f32(x, room, j->n)
+               : j->compute == CR__COMPUTE_F64 ? median_f64(x, room, j->n)
+                                               : median_i64(x, room, j->n);
+  memcpy(j->k->v[0].data + to * size, from + at * step * size, (size_t)size);
+  ((int64_t *)j->k->v[1].data)[to] = at + 1;
+}
+
+static int run_unit(const job *j, int64_t unit) {
+  size_t nbytes = (size_t)j->n * 2 * cr__compute_size(j->compute);
+  char *room = cr__host_alloc(nbytes);
+  if (!room) return CR_E_MEMORY;
+  int64_t end = (unit + 1) * j->rows;
+  if (end > j->plan.kept_count) end = j->plan.kept_count;
+  for (int64_t row = unit * j->rows; row < end; row++) run_row(j, row, room);
+  cr__host_free(room, nbytes);
+  return 0;
+}
 
 /* v[0] = values, v[1] = int64 positions, v[2] = the input. i[0]: the 0-based dim, of size 1 in the
  * results and not of size 0 in the input. The results are contiguous. */
 int cr__cpu_median(cr__launch *k) {
-  const cr__view *in = &k->v[2];
-  cr__plan p;
-  cr__plan_reduction(&p, &k->v[1], in, (uint32_t)1 << k->i[0]);
-  bool whole = cr__category((cr_dtype)in->dtype) != CR_FLOATING;
-  int type = whole ? CR_INT64 : CR_FLOAT64;
-  int64_t n = p.reduced[0], size = (int64_t)cr__size_of((cr_dtype)in->dtype);
-  size_t nbytes = (size_t)n * 2 * sizeof(double);
-  double *x = cr__host_alloc(nbytes);
-  if (!x) return CR_E_MEMORY;
-  double *scratch = x + n;
-  for (int64_t row = 0; row < p.kept_count; row++) {
-    const char *from = in->data + cr__offset_at(p.nkept, p.kept, p.kept_in, row) * size;
-    int64_t to = cr__offset_at(p.nkept, p.kept, p.kept_out, row);
-    cr__read_run(x, type, from, in->dtype, p.reduced_in[0], n);
-    cr__convert(scratch, type, x, type, n);
-    int64_t at = whole ? select_i64_position((int64_t *)x, (int64_t *)scratch, n)
-                       : select_f64_position(x, scratch, n);
-    cr__convert(k->v[0].data + to * size, in->dtype, x + at, type, 1);
-    ((int64_t *)k->v[1].data)[to] = at + 1;
+  job j = {.k = k, .compute = cr__compute_of(k->v[2].dtype)};
+  cr__plan_reduction(&j.plan, &k->v[1], &k->v[2], (uint32_t)1 << k->i[0]);
+  j.n = j.plan.reduced[0];
+  j.rows = j.n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j.n : 1;
+  int64_t units = (j.plan.kept_count + j.rows - 1) / j.rows;
+  int threads = cr__cpu_threads(j.plan.kept_count * j.n * 4);
+  if (threads == 1) {
+    int code = 0;
+    for (int64_t u = 0; u < units && !code; u++) code = run_unit(&j, u);
+    return code;
   }
-  cr__host_free(x, nbytes);
-  return 0;
+  /* An error is set for the thread that meets it, so it has to be said again for the caller. */
+  atomic_int failed = 0;
+#pragma omp parallel for num_threads(threads)
+  for (int64_t u = 0; u < units; u++) {
+    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(&j, u)) failed = 1;
+  }
+  return failed ? cr__fail_memory(k->op, (size_t)j.n * 2 * sizeof(double)) : 0;
 }

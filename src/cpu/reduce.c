@@ -2,21 +2,32 @@
  *
  * Holds true: the elements behind one result are cut into chunks of fixed length, each chunk is
  * folded by itself and the chunks are joined in order; so the result does not depend on how many
- * threads took part. The results are worked on in units: one row, or a tile of columns that lie
+ * threads took part. The results are worked on in units: a few rows, or a tile of columns that lie
  * side by side in memory. */
 #include <math.h>
+#include <string.h>
 
 #include "cpu/convert.h"
-#include "cpu/reduce.h"
+#include "cpu/softmax.h"
 
-enum { ROW_CHUNK = 65536, COLUMN_CHUNK = 2048, FEW_UNITS = 16 };
+enum {
+  ROW_CHUNK = 65536,
+  COLUMN_CHUNK = 2048,
+  FEW_UNITS = 16,
+  MOST_ROWS = 64,      /* of a tile that are folded at a time */
+  UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
+};
 
 typedef struct job {
   const cr__launch *k;
   cr__plan plan;
   const cr__reduce_loops *loops;
   const cr__folder *fold;
-  int compute, map;
+  const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
+  int compute;
+  int takes; /* the dtype of the elements that are folded */
+  int map;
+  int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
   int64_t units, chunk, chunks;
 } job;
@@ -38,40 +49,33 @@ static unit find_unit(const job *j, int64_t index) {
   const cr__plan *p = &j->plan;
   const cr__view *out = &j->k->v[0], *in = &j->k->v[1];
   int last = p->nkept - 1;
-  int64_t from, to;
-  unit u = {.w = 1};
-  if (p->columns) {
-    int64_t first = index % j->tiles * CR__TILE, outer = index / j->tiles;
-    u.w = p->kept[last] - first < CR__TILE ? p->kept[last] - first : CR__TILE;
-    from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
-    to = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
-  } else {
-    from = cr__offset_at(p->nkept, p->kept, p->kept_in, index);
-    to = cr__offset_at(p->nkept, p->kept, p->kept_out, index);
-  }
+  int64_t first = index % j->tiles * j->width, outer = index / j->tiles;
+  unit u = {.w = p->kept[last] - first < j->width ? p->kept[last] - first : j->width};
+  int64_t from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
+  int64_t to = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
   u.in = in->data + from * (int64_t)cr__size_of((cr_dtype)in->dtype);
   u.out = out->data + to * (int64_t)cr__size_of((cr_dtype)out->dtype);
   return u;
 }
 
 static void clear(const job *j, void *s, int64_t w) {
-  static const double f[] = {0, 1, -INFINITY, INFINITY, 0};
-  static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0};
+  static const double f[] = {0, 1, -INFINITY, INFINITY, 0, -INFINITY};
+  static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
   int fold = (int)j->k->i[1];
   /* Of truths, the smallest of none is true and the largest false. */
-  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
-  if (j->map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
+  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
+  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
   bool whole = j->compute == CR__COMPUTE_I64;
   for (int64_t c = 0; c < 2 * w; c++) {
     if (whole) ((int64_t *)s)[c] = i[fold];
-    else ((double *)s)[c] = f[fold];
+    else ((double *)s)[c] = c < w ? f[fold] : 0;
   }
 }
 
 /* Elements ready to be folded: those in memory if they are, else a converted, mapped copy. */
 static const void *fetch_row(const job *j, void *buffer, const char *from, int64_t step,
                              int64_t n) {
-  int dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  int dtype = j->k->v[1].dtype, wanted = j->takes;
   const void *x = from;
   if (dtype != wanted || step != 1) {
     cr__read_run(buffer, wanted, from, dtype, step, n);
@@ -81,38 +85,111 @@ static const void *fetch_row(const job *j, void *buffer, const char *from, int64
   return j->map ? buffer : x;
 }
 
-/* Folds the elements begin .. end of a row into its state. */
-static void fold_row(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
+/* Rows of many short runs: the runs, which lie side by side, are folded as columns, and then the
+ * columns' states. begin and end are borders of runs. */
+static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, void *s) {
+  const cr__plan *p = &j->plan;
+  int64_t run = p->reduced[1], step = p->reduced_in[0], w;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  for (int64_t first = 0; first < run; first += w) {
+    state part;
+    w = run - first < CR__TILE ? run - first : CR__TILE;
+    clear(j, &part, w);
+    for (int64_t r = begin / run, n; r < end / run; r += n) {
+      n = end / run - r < MOST_ROWS ? end / run - r : MOST_ROWS;
+      j->fold->columns(&part, x + (r * step + first) * size, n, step, w, 0);
+    }
+    j->across->row(s, &part, w, 0);
+  }
+}
+
+/* Folds the elements begin .. end of the row that begins at x into its state. */
+static void fold_row(const job *j, const char *from, int64_t begin, int64_t end, void *s) {
   const cr__plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  if (j->across) {
+    fold_runs(j, from, begin, end, s);
+    return;
+  }
   for (int64_t r = begin, n; r < end; r += n) {
-    int64_t at = r % inner;
-    int64_t offset = cr__offset_at(last, p->reduced, p->reduced_in, r / inner) + at * step;
+    int64_t at = last ? r % inner : r, offset = at * step;
+    if (last) offset += cr__offset_at(last, p->reduced, p->reduced_in, r / inner);
     n = inner - at < end - r ? inner - at : end - r;
     if (n > CR__FOLD_BLOCK) n = CR__FOLD_BLOCK;
-    const void *x = fetch_row(j, buffer, u->in + offset * size, step, n);
+    const void *x = fetch_row(j, buffer, from + offset * size, step, n);
     j->fold->row(s, x, n, r - begin);
   }
+}
+
+/* Folds the elements begin .. end of each row of a unit into their states. */
+static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, char *s) {
+  const cr__plan *p = &j->plan;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t across = p->kept_in[p->nkept - 1] * size;
+  if (u->w == 1) {
+    fold_row(j, u->in, begin, end, s);
+    return;
+  }
+  for (int64_t c = 0; c < u->w; c++) {
+    union {
+      double f[2];
+      int64_t i[2];
+    } one;
+    memcpy(&one.f[0], s + c * 8, 8);
+    memcpy(&one.f[1], s + (u->w + c) * 8, 8);
+    fold_row(j, u->in + c * across, begin, end, &one);
+    memcpy(s + c * 8, &one.f[0], 8);
+    memcpy(s + (u->w + c) * 8, &one.f[1], 8);
+  }
+}
+
+/* Rows that stay in the first-level cache for the second pass of those folds that have one. */
+static int64_t rows_at_once(const job *j) {
+  return j->k->i[1] >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
+}
+
+/* A few columns whose rows lie without gaps: as many rows as fit are folded side by side, as if they
+ * were one, and then joined. Returns how many rows that took care of. */
+static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
+  int64_t w = u->w, side = CR__TILE / w, rows = (end - begin) / side, most = rows_at_once(j);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  if (side < 2 || rows < 2) return 0;
+  state wide, part;
+  clear(j, &wide, side * w);
+  for (int64_t r = 0, n; r < rows; r += n) {
+    n = rows - r < most ? rows - r : most;
+    const char *x = u->in + (begin + r * side) * w * size;
+    j->fold->columns(&wide, x, n, side * w, side * w, r);
+  }
+  for (int64_t i = 0; i < side; i++) {
+    memcpy(part.f, wide.f + i * w, (size_t)w * 8);
+    memcpy(part.f + w, wide.f + (side + i) * w, (size_t)w * 8);
+    j->fold->merge(s, &part, w, i * rows, rows);
+  }
+  return rows * side;
 }
 
 /* Folds the rows begin .. end of a tile into the states of its columns. */
 static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   const cr__plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
-  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = cr__compute_dtype(j->compute);
+  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = j->takes;
   int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-  int64_t each = (int64_t)cr__compute_size(j->compute);
+  int64_t each = (int64_t)cr__size_of((cr_dtype)wanted);
   bool direct = dtype == wanted && across == 1;
-  for (int64_t r = begin, n; r < end; r += n) {
+  int64_t most = !direct || j->map ? CR__ROWS : rows_at_once(j);
+  int64_t first = begin;
+  if (direct && !j->map && last == 0 && step == u->w) first += fold_wide(j, u, begin, end, s);
+  for (int64_t r = first, n; r < end; r += n) {
     int64_t at = r % inner;
     int64_t offset = cr__offset_at(last, p->reduced, p->reduced_in, r / inner) + at * step;
     const char *from = u->in + offset * size;
     n = inner - at < end - r ? inner - at : end - r;
-    if (n > (direct && !j->map ? 64 : CR__ROWS)) n = direct && !j->map ? 64 : CR__ROWS;
+    if (n > most) n = most;
     if (direct && !j->map) {
       j->fold->columns(s, from, n, step, u->w, r - begin);
       continue;
@@ -132,7 +209,7 @@ static void fold_chunk(const job *j, const unit *u, int64_t chunk, void *s) {
   if (end > j->plan.reduced_count) end = j->plan.reduced_count;
   clear(j, s, u->w);
   if (j->plan.columns) fold_tile(j, u, begin, end, s);
-  else fold_row(j, u, begin, end, s);
+  else fold_rows(j, u, begin, end, s);
 }
 
 static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, const void *part) {
@@ -145,6 +222,9 @@ static void finish(const job *j, const unit *u, void *s) {
   const double *f = j->k->f;
   int dtype = j->k->v[0].dtype;
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
+  if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log(x[u->w + c]) : x[c];
+  }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:
     for (int64_t c = 0; c < u->w; c++) x[c] /= f[1];
@@ -157,7 +237,7 @@ static void finish(const job *j, const unit *u, void *s) {
     break;
   default: break;
   }
-  int64_t step = j->plan.columns ? j->plan.kept_out[j->plan.nkept - 1] : 1;
+  int64_t step = j->plan.kept_out[j->plan.nkept - 1];
   cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
 }
 
@@ -187,21 +267,60 @@ static int run_chunks(const job *j, int64_t index) {
   return 0;
 }
 
+static void choose_fold(job *j) {
+  int fold = (int)j->k->i[1], dtype = j->k->v[1].dtype;
+  j->map = (int)j->k->i[2];
+  j->compute = cr__compute_of((int)j->k->i[4]);
+  j->fold = &j->loops->fold[j->compute][fold];
+  j->takes = cr__compute_dtype(j->compute);
+  if (fold == CR__FOLD_LOGSUMEXP) j->fold = &cr__softmax_loops_here()->logs[j->compute];
+  if (j->map == CR__MAP_SQUARE && j->k->v[0].dtype != CR_FLOAT64 &&
+      cr__compute_of(dtype) == CR__COMPUTE_F32) {
+    j->compute = CR__COMPUTE_F32, j->map = CR__MAP_NONE;
+    j->takes = CR_FLOAT32;
+    j->fold = &j->loops->squares;
+  }
+  const cr__folder *narrow = &j->loops->narrow[dtype][fold];
+  bool as_it_is = j->map == CR__MAP_NONE || (j->map == CR__MAP_NONZERO && dtype == CR_BOOL);
+  if (j->compute == CR__COMPUTE_I64 && narrow->row && as_it_is) {
+    j->fold = narrow;
+    j->takes = dtype, j->map = CR__MAP_NONE;
+  }
+}
+
+/* Runs of the innermost folded dim that are too short to be folded one by one. */
+static void choose_across(job *j) {
+  const cr__plan *p = &j->plan;
+  int fold = (int)j->k->i[1], state = cr__compute_of(cr__state_dtype(j->compute));
+  if (p->columns || p->reduced_count == 0 || p->nreduced != 2 || p->reduced_in[1] != 1 || j->map)
+    return;
+  if (p->reduced[1] > CR__FOLD_BLOCK / 2 || fold >= CR__FOLD_MOMENTS || fold == CR__FOLD_PROD)
+    return;
+  if (j->k->v[1].dtype != j->takes) return;
+  j->across = &j->loops->fold[state][fold];
+  j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
+}
+
 /* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
  * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a cr__finish;
  * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
  * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
-  job j = {.k = k, .loops = cr__reduce_loops_here(), .map = (int)k->i[2]};
+  job j = {.k = k, .loops = cr__reduce_loops_here()};
   cr__plan *p = &j.plan;
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;
-  j.compute = cr__compute_of((int)k->i[4]);
-  j.fold = &j.loops->fold[j.compute][k->i[1]];
-  j.tiles = p->columns ? (p->kept[p->nkept - 1] + CR__TILE - 1) / CR__TILE : 1;
-  j.units = p->columns ? p->kept_count / p->kept[p->nkept - 1] * j.tiles : p->kept_count;
+  choose_fold(&j);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
+  choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
+  j.width = CR__TILE;
+  if (!p->columns && p->reduced_count > 0) {
+    int64_t rows = UNIT_ELEMENTS / p->reduced_count;
+    j.width = rows < 1 ? 1 : rows < CR__TILE ? rows : CR__TILE;
+  }
+  j.tiles = (p->kept[p->nkept - 1] + j.width - 1) / j.width;
+  j.units = p->kept_count / p->kept[p->nkept - 1] * j.tiles;
   if (j.units == 1 && j.chunks <= 1) {
     run_unit(&j, 0);
     return 0;

@@ -13,6 +13,15 @@
 #define CR__TILE 256                         /* columns folded side by side */
 #define CR__ROWS (CR__FOLD_BLOCK / CR__TILE) /* of a tile that are loaded at a time */
 
+#define CR__ADD(a, b) ((a) + (b))
+/* Once a is NaN it stays; b replaces it if it is NaN. */
+#define CR__LARGER(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+#define CR__SMALLER(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+/* Folds the upper half of 2 * half lanes into the lower one. One step of a tree, as a loop of known
+ * length: a loop over the steps would keep the lanes in memory. */
+#define CR__HALVE(lane, half, STEP) \
+  for (int j = 0; j < (half); j++) (lane)[j] = STEP((lane)[j], (lane)[j + (half)]);
+
 typedef enum cr__compute { CR__COMPUTE_F32, CR__COMPUTE_F64, CR__COMPUTE_I64 } cr__compute;
 
 static inline size_t cr__compute_size(int compute) { return compute == CR__COMPUTE_F32 ? 4 : 8; }
@@ -31,8 +40,9 @@ static inline int cr__compute_of(int dtype) {
 }
 
 /* The state of w columns is 2 * w numbers of 8 bytes: float64 for the float types, int64 for int64.
- * Moments keep the means in the first w and the sums of squared distances in the rest; all others
- * use the first w. `seen` counts the elements of each column that the state holds already. */
+ * Moments keep the means in the first w and the sums of squared distances in the rest, logarithms of
+ * sums the largest elements and the sums of exponentials measured from them; all others use the
+ * first w. `seen` counts the elements of each column that the state holds already. */
 typedef struct cr__folder {
   void (*row)(void *state, const void *x, int64_t n, int64_t seen); /* one column, n elements */
   /* w <= CR__TILE columns side by side, rows lying `step` elements apart */
@@ -45,7 +55,10 @@ typedef void (*cr__extreme_columns)(void *best, int64_t *indices, const void *x,
                                     int64_t step, int64_t w, int64_t position);
 
 typedef struct cr__reduce_loops {
-  cr__folder fold[3][CR__FOLD_COUNT]; /* by computation type */
+  cr__folder fold[3][CR__FOLD_COUNT]; /* by computation type; LOGSUMEXP is in softmax.h */
+  /* The same for int64 of elements of a narrower dtype; empty where there is none. */
+  cr__folder narrow[CR_DTYPE_COUNT][CR__FOLD_COUNT];
+  cr__folder squares; /* sums of squares of float32 */
   void (*map[3])(void *to, const void *from, int64_t n, int map, double p);
   cr__extreme_columns extreme[3][2]; /* largest, smallest */
 } cr__reduce_loops;

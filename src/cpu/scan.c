@@ -1,28 +1,51 @@
 /* cpu/scan.c: running sums, products and extremes along a dim.
  *
  * Holds true: floats are accumulated in float64, integers in int64. The views are contiguous, seen
- * as outer x n x inner; a line is the n elements that share an outer and an inner position. */
+ * as outer x n x inner; a line is the n elements that share an outer and an inner position. Few long
+ * lines are cut into chunks of fixed length, so that no result depends on the number of threads. */
+#include "cpu/scan.h"
+
 #include <math.h>
 
 #include "cpu/convert.h"
-#include "cpu/reduce.h"
 
-enum { LINE_BLOCK = 1024 };
+enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8 };
+
+#ifdef __x86_64__
+extern const cr__scan_loops cr__scan_loops_v2, cr__scan_loops_v3, cr__scan_loops_v4;
+static const cr__scan_loops *loops_here(void) {
+  static const cr__scan_loops *const by_level[] = {&cr__scan_loops_v2, &cr__scan_loops_v3,
+                                                   &cr__scan_loops_v4};
+  return by_level[cr__cpu_level()];
+}
+#else
+extern const cr__scan_loops cr__scan_loops_base;
+static const cr__scan_loops *loops_here(void) { return &cr__scan_loops_base; }
+#endif
 
 typedef struct job {
   const cr__launch *k;
+  const cr__scan_loops *loops;
   int64_t outer, n, inner;
-  int kind;
-  bool reverse, whole;  /* whole: int64 instead of float64 */
+  int kind, compute;
+  bool reverse;
+  bool from_memory,
+      to_memory;        /* elements of the computation type, in order: no copies are needed */
   int64_t width, tiles; /* lines that are worked on side by side, and how many such groups */
 } job;
 
-static job job_of(const cr__launch *k) {
+/* What has been accumulated along a line. */
+typedef union carry {
+  double f;
+  int64_t i;
+} carry;
+
+static job job_of(const cr__launch *k, int compute) {
   job j = {.k = k, .outer = k->i[0], .n = k->i[1], .inner = k->i[2], .kind = (int)k->i[3]};
-  j.reverse = k->i[4];
+  j.loops = loops_here();
+  j.compute = compute;
   j.width = j.inner < CR__TILE ? j.inner : CR__TILE;
   j.tiles = j.width ? (j.inner + j.width - 1) / j.width : 0;
-  j.whole = cr__category((cr_dtype)k->v[0].dtype) != CR_FLOATING;
   return j;
 }
 
@@ -31,157 +54,208 @@ static char *element(const job *j, int view, int64_t index) {
   return v->data + index * (int64_t)cr__size_of((cr_dtype)v->dtype);
 }
 
-/* log(exp(a) + exp(b)). */
-static double log_add(double a, double b) {
-  double high = a > b ? a : b, low = a > b ? b : a;
-  if (a != a || b != b) return a + b;
-  if (isinf(high)) return high;
-  return high + log1p(exp(low - high));
+/* Sums and products have loops for every type; the others go through float64. */
+static bool is_simple(int kind) { return kind == CR__SCAN_SUM || kind == CR__SCAN_PROD; }
+
+/* Before the first element, for kinds other than the recurrence. */
+static carry start(const job *j) {
+  carry none = {.i = j->kind == CR__SCAN_PROD};
+  if (j->compute == CR__COMPUTE_I64) return none;
+  none.f = j->kind == CR__SCAN_PROD ? 1 : j->kind == CR__SCAN_LOGSUMEXP ? -INFINITY : 0;
+  return none;
 }
 
-/* acc becomes the result after w more elements x, one to each line. */
-static void step_f64(int kind, double *acc, const double *x, const double *factor, int64_t w) {
-  switch (kind) {
-  case CR__SCAN_SUM:
-    for (int64_t c = 0; c < w; c++) acc[c] += x[c];
-    break;
-  case CR__SCAN_PROD:
-    for (int64_t c = 0; c < w; c++) acc[c] *= x[c];
-    break;
-  case CR__SCAN_LOGSUMEXP:
-    for (int64_t c = 0; c < w; c++) acc[c] = log_add(acc[c], x[c]);
-    break;
-  default:
-    for (int64_t c = 0; c < w; c++) acc[c] = x[c] + factor[c] * acc[c];
-    break;
-  }
-}
+/* ---- Lines side by side ---- */
 
-static void step_i64(int kind, int64_t *acc, const int64_t *x, int64_t w) {
-  if (kind == CR__SCAN_SUM) {
-    for (int64_t c = 0; c < w; c++) acc[c] += x[c];
-  } else {
-    for (int64_t c = 0; c < w; c++) acc[c] *= x[c];
-  }
-}
-
-/* Lines side by side: a row of w elements at a time. */
-static void scan_tile(const job *j, int64_t unit) {
-  _Alignas(64) char x[CR__TILE * 8], acc[CR__TILE * 8];
-  double factor[CR__TILE] = {0};
-  int type = j->whole ? CR_INT64 : CR_FLOAT64;
-  int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
-  int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
+/* Logarithms of sums, and recurrences. */
+static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
+  double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
   for (int64_t s = 0; s < j->n; s++) {
     int64_t r = j->reverse ? j->n - 1 - s : s, at = base + r * j->inner;
-    cr__convert(s ? x : acc, type, element(j, 1, at), j->k->v[1].dtype, w);
+    cr__convert(s ? x : acc, CR_FLOAT64, element(j, 1, at), j->k->v[1].dtype, w);
     if (s && j->kind == CR__SCAN_RECURRENCE) {
       int64_t from = j->reverse ? at + j->inner : at;
       cr__convert(factor, CR_FLOAT64, element(j, 2, from), j->k->v[2].dtype, w);
     }
-    if (s && j->whole) step_i64(j->kind, (int64_t *)acc, (int64_t *)x, w);
-    else if (s) step_f64(j->kind, (double *)acc, (double *)x, factor, w);
-    cr__convert(element(j, 0, at), j->k->v[0].dtype, acc, type, w);
+    if (s && j->kind == CR__SCAN_LOGSUMEXP) j->loops->logs_row(acc, x, w);
+    for (int64_t c = 0; c < w && s && j->kind == CR__SCAN_RECURRENCE; c++)
+      acc[c] = x[c] + factor[c] * acc[c];
+    cr__convert(element(j, 0, at), j->k->v[0].dtype, acc, CR_FLOAT64, w);
   }
 }
 
-/* Running results of m elements in their own place; `acc` goes from block to block. */
-static void run_f64(int kind, double *x, const double *factor, int64_t m, double acc) {
-  switch (kind) {
-  case CR__SCAN_SUM:
-    for (int64_t i = 0; i < m; i++) x[i] = acc += x[i];
-    break;
-  case CR__SCAN_PROD:
-    for (int64_t i = 0; i < m; i++) x[i] = acc *= x[i];
-    break;
-  case CR__SCAN_LOGSUMEXP:
-    for (int64_t i = 0; i < m; i++) x[i] = acc = log_add(acc, x[i]);
-    break;
-  default:
-    for (int64_t i = 0; i < m; i++) x[i] = acc = x[i] + factor[i] * acc;
-    break;
+static void scan_tile(const job *j, int64_t unit) {
+  _Alignas(64) char x[CR__TILE * 8];
+  carry acc[CR__TILE];
+  int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
+  int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
+  if (!is_simple(j->kind)) {
+    scan_tile_wide(j, base, w);
+    return;
+  }
+  int64_t last = base + (j->reverse ? (j->n - 1) * j->inner : 0);
+  int64_t go = j->reverse ? -j->inner : j->inner;
+  int type = cr__compute_dtype(j->compute);
+  for (int64_t c = 0; c < w; c++) acc[c] = start(j);
+  if (j->k->v[0].dtype == type && j->k->v[1].dtype == type) {
+    j->loops->rows[j->compute][j->kind](element(j, 0, last), element(j, 1, last), j->n, go, w, acc);
+    return;
+  }
+  for (int64_t s = 0; s < j->n; s++) {
+    int64_t at = last + s * go;
+    cr__convert(x, type, element(j, 1, at), j->k->v[1].dtype, w);
+    j->loops->rows[j->compute][j->kind](x, x, 1, 0, w, acc);
+    cr__convert(element(j, 0, at), j->k->v[0].dtype, x, type, w);
   }
 }
 
-static void run_i64(int kind, int64_t *x, int64_t m, int64_t acc) {
-  if (kind == CR__SCAN_SUM) {
-    for (int64_t i = 0; i < m; i++) x[i] = acc += x[i];
-  } else {
-    for (int64_t i = 0; i < m; i++) x[i] = acc *= x[i];
-  }
+/* ---- A line that lies together in memory ---- */
+
+/* m elements x in place, the first of which is number s of the line and stands at `at`. */
+static void recur(const job *j, double *x, int64_t s, int64_t at, int64_t m, double *acc) {
+  double factor[LINE_BLOCK], y = *acc;
+  /* The first element has no predecessor: its factor, perhaps outside the line, is not read. */
+  int64_t skip = s == 0, from = j->reverse ? at + 1 : at, go = j->reverse ? -1 : 1;
+  factor[0] = 0;
+  cr__read_run(factor + skip, CR_FLOAT64, element(j, 2, from + skip * go), j->k->v[2].dtype, go,
+               m - skip);
+  for (int64_t i = 0; i < m; i++) x[i] = y = x[i] + factor[i] * y;
+  *acc = y;
 }
 
-/* One line that lies together in memory: blocks of it, turned round where the scan is reversed. */
-static void scan_line(const job *j, int64_t line) {
+/* Elements begin .. end of a line, in the order of the scan: blocks of them, turned round where the
+ * scan is reversed. */
+static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, carry *acc) {
   _Alignas(64) char x[LINE_BLOCK * 8];
-  double factor[LINE_BLOCK];
-  int type = j->whole ? CR_INT64 : CR_FLOAT64;
-  int64_t *whole = (int64_t *)x, base = line * j->n, go = j->reverse ? -1 : 1;
-  double acc = j->kind == CR__SCAN_PROD ? 1 : j->kind == CR__SCAN_LOGSUMEXP ? -INFINITY : 0;
-  int64_t whole_acc = j->kind == CR__SCAN_PROD;
-  for (int64_t s = 0, m; s < j->n; s += m) {
-    m = j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
+  int type = cr__compute_dtype(j->compute);
+  int64_t base = line * j->n, go = j->reverse ? -1 : 1;
+  for (int64_t s = begin, m; s < end; s += m) {
+    m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
-    cr__read_run(x, type, element(j, 1, at), j->k->v[1].dtype, go, m);
-    if (j->kind == CR__SCAN_RECURRENCE) {
-      /* The first element has no predecessor: its factor, perhaps outside the line, is not read. */
-      int64_t skip = s == 0, from = j->reverse ? at + 1 : at;
-      factor[0] = 0;
-      cr__read_run(factor + skip, CR_FLOAT64, element(j, 2, from + skip * go), j->k->v[2].dtype, go,
-                   m - skip);
+    const void *from = element(j, 1, at);
+    void *to = j->to_memory ? (void *)element(j, 0, at) : x;
+    if (!j->from_memory) {
+      cr__read_run(x, type, from, j->k->v[1].dtype, go, m);
+      from = x;
     }
-    if (j->whole) run_i64(j->kind, whole, m, whole_acc), whole_acc = whole[m - 1];
-    else run_f64(j->kind, (double *)x, factor, m, acc), acc = ((double *)x)[m - 1];
-    cr__write_run(element(j, 0, at), j->k->v[0].dtype, go, x, type, m);
+    if (is_simple(j->kind)) j->loops->line[j->compute][j->kind](to, from, m, acc);
+    else if (j->kind == CR__SCAN_RECURRENCE) recur(j, (double *)x, s, at, m, &acc->f);
+    else acc->f = j->loops->logs((double *)x, m, acc->f);
+    if (to == x) cr__write_run(element(j, 0, at), j->k->v[0].dtype, go, x, type, m);
   }
+}
+
+/* The sum of a chunk of a line, as the scan meets it. */
+static carry sum_chunk(const job *j, int64_t line, int64_t begin, int64_t end) {
+  _Alignas(64) char buffer[LINE_BLOCK * 8];
+  const cr__folder *fold = &cr__reduce_loops_here()->fold[j->compute][CR__FOLD_SUM];
+  int type = cr__compute_dtype(j->compute);
+  carry sum = start(j);
+  for (int64_t s = begin, m; s < end; s += m) {
+    m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
+    const void *x = element(j, 1, line * j->n + (j->reverse ? j->n - s - m : s));
+    if (j->k->v[1].dtype != type) {
+      cr__convert(buffer, type, x, j->k->v[1].dtype, m);
+      x = buffer;
+    }
+    fold->row(&sum, x, m, 0);
+  }
+  return sum;
+}
+
+/* Sums along few long lines: first those of the chunks, then the scans of all chunks at once. */
+static int scan_chunks(const job *j) {
+  int64_t chunks = (j->n + LINE_CHUNK - 1) / LINE_CHUNK, all = j->outer * chunks;
+  size_t nbytes = (size_t)all * sizeof(carry);
+  carry *acc = cr__host_alloc(nbytes);
+  if (!acc) return CR_E_MEMORY;
+  int threads = cr__cpu_threads(j->outer * j->n);
+#pragma omp parallel for num_threads(threads)
+  for (int64_t c = 0; c < all; c++) {
+    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    acc[c] = sum_chunk(j, c / chunks, begin, end < j->n ? end : j->n);
+  }
+  for (int64_t line = 0; line < j->outer; line++) {
+    carry before = start(j);
+    for (int64_t c = line * chunks; c < (line + 1) * chunks; c++) {
+      carry part = acc[c];
+      acc[c] = before;
+      if (j->compute == CR__COMPUTE_I64) before.i += part.i;
+      else before.f += part.f;
+    }
+  }
+#pragma omp parallel for num_threads(threads)
+  for (int64_t c = 0; c < all; c++) {
+    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    scan_line(j, c / chunks, begin, end < j->n ? end : j->n, &acc[c]);
+  }
+  cr__host_free(acc, nbytes);
+  return 0;
+}
+
+static int compute_of(const cr__launch *k) {
+  if (cr__category((cr_dtype)k->v[0].dtype) != CR_FLOATING) return CR__COMPUTE_I64;
+  bool wide = k->v[0].dtype == CR_FLOAT64 || k->v[1].dtype == CR_FLOAT64;
+  return wide || !is_simple((int)k->i[3]) ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
 }
 
 /* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.
  * i[0], i[1], i[2]: sizes outer, n, inner; i[3]: a cr__scan; i[4]: 1 to go from the last to the first.
  * All views are contiguous; a float result takes any kind, another one SUM and PROD. */
 int cr__cpu_scan(cr__launch *k) {
-  job j = job_of(k);
+  job j = job_of(k, compute_of(k));
   if (j.n == 0) return 0;
+  int type = cr__compute_dtype(j.compute);
+  j.reverse = k->i[4];
+  j.from_memory = is_simple(j.kind) && !j.reverse && k->v[1].dtype == type;
+  j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
+  if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
+    return scan_chunks(&j);
   int64_t units = j.outer * j.tiles;
 #pragma omp parallel for num_threads(cr__cpu_threads(j.outer *j.n *j.inner))
   for (int64_t u = 0; u < units; u++) {
-    if (j.inner == 1) scan_line(&j, u);
+    carry acc = start(&j);
+    if (j.inner == 1) scan_line(&j, u, 0, j.n, &acc);
     else scan_tile(&j, u);
   }
   return 0;
 }
 
-/* A later element wins unless it is worse; a NaN wins over all but a later NaN. */
-static bool beats_f64(bool smallest, double x, double best) {
-  if (x != x) return true;
-  return smallest ? x <= best : x >= best;
-}
+/* ---- Extremes ---- */
 
-static void extreme_line(const job *j, int64_t line) {
-  int64_t base = line / j->inner * j->n * j->inner + line % j->inner, position = 0;
-  int dtype = j->k->v[2].dtype, type = j->whole ? CR_INT64 : CR_FLOAT64;
-  union {
-    double f;
-    int64_t i;
-  } best, x;
-  for (int64_t r = 0; r < j->n; r++) {
-    int64_t at = base + r * j->inner;
-    cr__convert(&x, type, element(j, 2, at), dtype, 1);
-    bool better = r == 0;
-    if (!better && j->whole) better = j->k->i[3] ? x.i <= best.i : x.i >= best.i;
-    else if (!better) better = beats_f64(j->k->i[3], x.f, best.f);
-    if (better) best = x, position = r + 1;
-    cr__convert(element(j, 0, at), dtype, &best, type, 1);
-    *(int64_t *)element(j, 1, at) = position;
+/* A line, or a tile of them, with a copy of the elements where they are of another type. The best
+ * element so far begins as the first one, which ties with itself. */
+static void extreme_unit(const job *j, int64_t unit) {
+  _Alignas(64) char x[LINE_BLOCK * 8], best[CR__TILE * 8];
+  int64_t place[CR__TILE] = {0};
+  int dtype = j->k->v[2].dtype, type = cr__compute_dtype(j->compute);
+  bool line = j->inner == 1, direct = dtype == type, smallest = j->kind;
+  int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
+  int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
+  cr__convert(best, type, element(j, 2, base), dtype, w);
+  for (int64_t s = 0, m; s < j->n; s += m) {
+    m = !line ? 1 : j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
+    int64_t at = base + s * j->inner, run = line ? m : w;
+    int64_t *places = (int64_t *)element(j, 1, at);
+    const void *from = element(j, 2, at);
+    void *to = direct ? (void *)element(j, 0, at) : x;
+    if (!direct) {
+      cr__convert(x, type, from, dtype, run);
+      from = x;
+    }
+    (line ? j->loops->best_line : j->loops->best_row)[j->compute][smallest](to, places, from, run,
+                                                                            s + 1, best, place);
+    if (!direct) cr__convert(element(j, 0, at), dtype, x, type, run);
   }
 }
 
 /* v[0] = the extreme of v[2] up to each element, v[1] = its int64 position. i[0], i[1], i[2]: sizes
  * outer, n, inner; i[3]: 1 for the smallest. All views are contiguous. */
 int cr__cpu_cumulative(cr__launch *k) {
-  job j = job_of(k);
-  int64_t lines = j.outer * j.inner;
-#pragma omp parallel for num_threads(cr__cpu_threads(lines *j.n * 4))
-  for (int64_t line = 0; line < lines; line++) extreme_line(&j, line);
+  job j = job_of(k, cr__compute_of(k->v[2].dtype));
+  int64_t units = j.outer * j.tiles;
+  if (j.n == 0) return 0;
+#pragma omp parallel for num_threads(cr__cpu_threads(j.outer *j.inner *j.n * 4))
+  for (int64_t u = 0; u < units; u++) extreme_unit(&j, u);
   return 0;
 }

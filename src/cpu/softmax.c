@@ -1,30 +1,48 @@
 /* cpu/softmax.c: softmax and log_softmax along a dim, and their derivatives.
  *
- * Holds true: the views are contiguous, seen as outer x n x inner. Lines of other dtypes than the
- * computation's go through a converted copy. Each line is worked on by one thread. */
+ * Holds true: the views are contiguous, seen as outer x n x inner. A unit of work is a few lines, or a
+ * tile of lines that lie side by side; which depends on the sizes alone, never on the threads. Lines of
+ * other dtypes than the computation's go through a converted copy. */
+#include <math.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "cpu/convert.h"
+#include "cpu/loops.h"
 #include "cpu/softmax.h"
+
+enum {
+  STREAM_BYTES = 16 << 20,
+  ROOM = 16384,         /* bytes of a packed operand that need no allocation */
+  SHORT = 16,           /* lines up to here are worked on side by side, turned round ... */
+  LINES = 64,           /* ... as many at a time */
+  UNIT_ELEMENTS = 4096, /* longer ones are put together until a unit has so many */
+  FEW_TILES = 4,        /* tiles are narrower where there would be fewer, ... */
+  NARROWEST = 64,       /* ... down to this width */
+  LONG = 1 << 18,       /* a longer line is cut in pieces ... */
+  PIECE = 1 << 16       /* ... of this length */
+};
 
 #ifdef __x86_64__
 extern const cr__softmax_loops cr__softmax_loops_v2, cr__softmax_loops_v3, cr__softmax_loops_v4;
-static const cr__softmax_loops *loops_here(void) {
+const cr__softmax_loops *cr__softmax_loops_here(void) {
   static const cr__softmax_loops *const by_level[] = {&cr__softmax_loops_v2, &cr__softmax_loops_v3,
                                                       &cr__softmax_loops_v4};
   return by_level[cr__cpu_level()];
 }
 #else
 extern const cr__softmax_loops cr__softmax_loops_base;
-static const cr__softmax_loops *loops_here(void) { return &cr__softmax_loops_base; }
+const cr__softmax_loops *cr__softmax_loops_here(void) { return &cr__softmax_loops_base; }
 #endif
 
 typedef struct job {
   const cr__launch *k;
-  void (*loop)(const cr__lines *l);
-  int64_t n, inner, width, tiles;
+  const cr__softmax_loops *loops;
+  int64_t outer, n, inner;
+  int64_t width, tiles; /* lines of a unit, and units along the outer dim or the inner one */
   int compute;
-  bool log;
+  bool derivative, log, native, turned; /* native: nothing is converted */
+  bool stream;
 } job;
 
 static char *element(const job *j, int view, int64_t index) {
@@ -32,72 +50,207 @@ static char *element(const job *j, int view, int64_t index) {
   return v->data + index * (int64_t)cr__size_of((cr_dtype)v->dtype);
 }
 
-/* Moves the rows of a unit between a view and packed memory of the computation type. */
-static void unpack(const job *j, char *packed, int view, int64_t base, int64_t w) {
-  int type = cr__compute_dtype(j->compute);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)type);
-  for (int64_t r = 0; r < j->n; r += j->inner == 1 ? j->n : 1) {
-    int64_t run = j->inner == 1 ? j->n : w;
-    cr__convert(packed + r * w * size, type, element(j, view, base + r * j->inner),
-                j->k->v[view].dtype, run);
+/* Turns w lines of n elements into n rows of w, or back. */
+#define TURN(name, T)                                                                         \
+  static void name(T *restrict to, const T *restrict from, int64_t n, int64_t w, bool back) { \
+    for (int64_t i = 0; i < n; i++)                                                           \
+      for (int64_t c = 0; c < w; c++) {                                                       \
+        if (back) to[c * n + i] = from[i * w + c];                                            \
+        else to[i * w + c] = from[c * n + i];                                                 \
+      }                                                                                       \
   }
+TURN(turn_4, uint32_t)
+TURN(turn_8, uint64_t)
+
+static void turn(const job *j, void *to, const void *from, int64_t w, bool back) {
+  if (j->compute == CR__COMPUTE_F32) turn_4(to, from, j->n, w, back);
+  else turn_8(to, from, j->n, w, back);
+}
+
+/* Moves the w lines of a unit between a view and packed memory of the computation type, where they
+ * lie as in the view: one after another, or a row of all of them after another. */
+static void unpack(const job *j, char *packed, int view, int64_t base, int64_t w) {
+  int type = cr__compute_dtype(j->compute), dtype = j->k->v[view].dtype;
+  int64_t rows = j->inner == 1 ? 1 : j->n, run = j->inner == 1 ? j->n * w : w;
+  int64_t nbytes = run * (int64_t)cr__size_of((cr_dtype)type);
+  for (int64_t r = 0; r < rows; r++)
+    cr__convert(packed + r * nbytes, type, element(j, view, base + r * j->inner), dtype, run);
 }
 
 static void pack(const job *j, const char *packed, int64_t base, int64_t w) {
-  int type = cr__compute_dtype(j->compute);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)type);
-  for (int64_t r = 0; r < j->n; r += j->inner == 1 ? j->n : 1) {
-    int64_t run = j->inner == 1 ? j->n : w;
-    cr__convert(element(j, 0, base + r * j->inner), j->k->v[0].dtype, packed + r * w * size, type,
-                run);
+  int type = cr__compute_dtype(j->compute), dtype = j->k->v[0].dtype;
+  int64_t rows = j->inner == 1 ? 1 : j->n, run = j->inner == 1 ? j->n * w : w;
+  int64_t nbytes = run * (int64_t)cr__size_of((cr_dtype)type);
+  for (int64_t r = 0; r < rows; r++)
+    cr__convert(element(j, 0, base + r * j->inner), dtype, packed + r * nbytes, type, run);
+}
+
+/* Lines of few elements: side by side, so that vectors are full. */
+static void run_turned(const job *j, int64_t base, int64_t w) {
+  double line[SHORT * LINES], rows[3][SHORT * LINES];
+  for (int v = 1; v < j->k->nview; v++) {
+    const void *from = element(j, v, base);
+    if (j->k->v[v].dtype != cr__compute_dtype(j->compute)) {
+      unpack(j, (char *)line, v, base, w);
+      from = line;
+    }
+    turn(j, rows[v], from, w, false);
   }
+  j->loops->tile[j->derivative][j->compute](
+      &(cr__lines){rows[0], rows[1], rows[2], j->n, w, w, j->log, false});
+  bool direct = j->k->v[0].dtype == cr__compute_dtype(j->compute);
+  turn(j, direct ? (void *)element(j, 0, base) : line, rows[0], w, true);
+  if (!direct) pack(j, (char *)line, base, w);
+}
+
+/* w lines, or a tile of w, at `out`, `a` and `b`. */
+static void run_lines(const job *j, char *out, const char *a, const char *b, int64_t w,
+                      int64_t step) {
+  int64_t size = (int64_t)cr__compute_size(j->compute), line = j->n * size;
+  if (j->inner > 1) {
+    j->loops->tile[j->derivative][j->compute](
+        &(cr__lines){out, a, b, j->n, w, step, j->log, j->stream});
+    if (j->stream) cr__best_stream()(NULL, NULL, 0);
+    return;
+  }
+  for (int64_t i = 0; i < w; i++) {
+    const void *y = b ? b + i * line : NULL;
+    j->loops->line[j->derivative][j->compute](
+        &(cr__lines){out + i * line, a + i * line, y, j->n, 1, 1, j->log, j->stream});
+  }
+  if (j->stream) cr__best_stream()(NULL, NULL, 0);
 }
 
 static int run_converted(const job *j, int64_t base, int64_t w) {
+  _Alignas(64) char here[3][ROOM];
   size_t each = (size_t)(j->n * w) * cr__compute_size(j->compute);
   size_t nbytes = each * (size_t)j->k->nview;
-  char *room = cr__host_alloc(nbytes);
+  char *room = each <= ROOM ? here[0] : cr__host_alloc(nbytes);
   if (!room) return CR_E_MEMORY;
   for (int v = 1; v < j->k->nview; v++) unpack(j, room + (size_t)v * each, v, base, w);
-  j->loop(&(cr__lines){room, room + each, room + 2 * each, j->n, w, w, j->log});
+  run_lines(j, room, room + each, j->derivative ? room + 2 * each : NULL, w, w);
   pack(j, room, base, w);
-  cr__host_free(room, nbytes);
+  if (room != here[0]) cr__host_free(room, nbytes);
   return 0;
 }
 
 static int run_unit(const job *j, int64_t unit) {
-  int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
-  int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
-  for (int v = 0; v < j->k->nview; v++) {
-    if (j->k->v[v].dtype != cr__compute_dtype(j->compute)) return run_converted(j, base, w);
+  int64_t lines = j->inner == 1 ? j->outer : j->inner, first = unit % j->tiles * j->width;
+  int64_t w = lines - first < j->width ? lines - first : j->width;
+  int64_t base = j->inner == 1 ? first * j->n : unit / j->tiles * j->n * j->inner + first;
+  if (j->turned) {
+    run_turned(j, base, w);
+    return 0;
   }
-  const char *b = j->k->nview > 2 ? element(j, 2, base) : NULL;
-  j->loop(&(cr__lines){element(j, 0, base), element(j, 1, base), b, j->n, w, j->inner, j->log});
+  if (!j->native) return run_converted(j, base, w);
+  const char *b = j->derivative ? element(j, 2, base) : NULL;
+  run_lines(j, element(j, 0, base), element(j, 1, base), b, w, j->inner);
   return 0;
 }
 
-static int run(const cr__launch *k, bool derivative) {
-  job j = {.k = k, .n = k->i[1], .inner = k->i[2], .log = k->i[3]};
-  if (k->i[0] == 0 || j.n == 0 || j.inner == 0) return 0;
-  j.compute = k->v[0].dtype == CR_FLOAT64 ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
-  j.width = j.inner < CR__TILE ? j.inner : CR__TILE;
-  j.tiles = (j.inner + j.width - 1) / j.width;
-  const cr__softmax_loops *loops = loops_here();
-  j.loop = (j.inner == 1 ? loops->line : loops->tile)[derivative][j.compute];
-  int64_t units = k->i[0] * j.tiles;
-  int threads = cr__cpu_threads(k->i[0] * j.n * j.inner * 4);
+/* ---- A line that is too long for a cache ---- */
+
+/* The top and the sum of a line of n elements at `x`, gathered from its pieces in order. */
+static int measure(const job *j, const char *x, double *state) {
+  int64_t pieces = (j->n + PIECE - 1) / PIECE;
+  int64_t size = (int64_t)cr__compute_size(j->compute);
+  size_t nbytes = (size_t)pieces * 2 * sizeof(double);
+  double *parts = cr__host_alloc(nbytes);
+  if (!parts) return CR_E_MEMORY;
+  const cr__folder *logs = &j->loops->logs[j->compute];
+#pragma omp parallel for num_threads(cr__cpu_threads(j->n))
+  for (int64_t p = 0; p < pieces; p++) {
+    int64_t end = (p + 1) * PIECE < j->n ? (p + 1) * PIECE : j->n;
+    parts[2 * p] = -INFINITY, parts[2 * p + 1] = 0;
+    for (int64_t i = p * PIECE, m; i < end; i += m) {
+      m = end - i < CR__FOLD_BLOCK ? end - i : CR__FOLD_BLOCK;
+      logs->row(parts + 2 * p, x + i * size, m, 0);
+    }
+  }
+  state[0] = -INFINITY, state[1] = 0;
+  for (int64_t p = 0; p < pieces; p++) logs->merge(state, parts + 2 * p, 1, 0, 0);
+  cr__host_free(parts, nbytes);
+  return 0;
+}
+
+/* Reads the line twice and writes it once; exponentials are cheaper than memory. */
+static int run_long(const job *j, int64_t line) {
+  int64_t pieces = (j->n + PIECE - 1) / PIECE, size = (int64_t)cr__compute_size(j->compute);
+  const char *x = element(j, 1, line * j->n);
+  char *out = element(j, 0, line * j->n);
+  double state[2];
+  int code = measure(j, x, state);
+  if (code) return code;
+  /* Of infinities PyTorch's way makes NaN: inf - inf. */
+  double sum = isfinite(state[0]) ? state[1] : NAN;
+#pragma omp parallel for num_threads(cr__cpu_threads(j->n))
+  for (int64_t p = 0; p < pieces; p++) {
+    int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
+    cr__lines l = {out + from * size, x + from * size, NULL, n, 1, 1, j->log, j->stream};
+    j->loops->piece[j->compute](&l, state[0], sum);
+    if (j->stream) cr__best_stream()(NULL, NULL, 0);
+  }
+  return 0;
+}
+
+/* ---- The plan ---- */
+
+static void plan_units(job *j) {
+  int64_t lines = j->inner == 1 ? j->outer : j->inner;
+  j->turned = j->inner == 1 && j->n <= SHORT && j->outer >= LINES;
+  if (j->turned) {
+    j->width = LINES;
+  } else if (j->inner == 1) {
+    j->width = j->n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j->n : 1;
+  } else {
+    j->width = CR__TILE;
+    while (j->width > NARROWEST && j->outer * lines < FEW_TILES * j->width) j->width /= 2;
+  }
+  j->tiles = (lines + j->width - 1) / j->width;
+}
+
+static int run_units(const job *j) {
+  int64_t units = j->inner == 1 ? j->tiles : j->outer * j->tiles;
+  int threads = cr__cpu_threads(j->outer * j->n * j->inner * 2);
   if (threads == 1) {
     int code = 0;
-    for (int64_t u = 0; u < units && !code; u++) code = run_unit(&j, u);
+    for (int64_t u = 0; u < units && !code; u++) code = run_unit(j, u);
     return code;
   }
   /* An error is set for the thread that meets it, so it has to be said again for the caller. */
   atomic_int failed = 0;
 #pragma omp parallel for num_threads(threads)
   for (int64_t u = 0; u < units; u++) {
-    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(&j, u)) failed = 1;
+    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(j, u)) failed = 1;
   }
-  return failed ? cr__fail_memory(k->op, (size_t)(j.n * j.width) * 12) : 0;
+  return failed ? cr__fail_memory(j->k->op, (size_t)(j->n * j->width) * 12) : 0;
+}
+
+/* Large results are written past the caches, if their lines allow it. */
+static bool streams(const job *j) {
+  int64_t size = (int64_t)cr__compute_size(j->compute), line = j->n * size * j->inner;
+  int64_t step = j->inner == 1 ? line : j->inner * size;
+  return j->native && step % 64 == 0 && (uintptr_t)j->k->v[0].data % 64 == 0 &&
+         j->outer * line >= STREAM_BYTES;
+}
+
+static int run(const cr__launch *k, bool derivative) {
+  job j = {.k = k, .outer = k->i[0], .n = k->i[1], .inner = k->i[2], .log = k->i[3]};
+  if (j.outer == 0 || j.n == 0 || j.inner == 0) return 0;
+  j.compute = k->v[0].dtype == CR_FLOAT64 ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
+  j.loops = cr__softmax_loops_here();
+  j.derivative = derivative;
+  j.native = true;
+  for (int v = 0; v < k->nview; v++)
+    if (k->v[v].dtype != cr__compute_dtype(j.compute)) j.native = false;
+  j.stream = streams(&j);
+  if (j.native && !derivative && j.inner == 1 && j.n > LONG) {
+    int code = 0;
+    for (int64_t i = 0; i < j.outer && !code; i++) code = run_long(&j, i);
+    return code;
+  }
+  plan_units(&j);
+  return run_units(&j);
 }
 
 /* v[0] = softmax of v[1] along the middle dim; i[0], i[1], i[2]: sizes outer, n, inner; i[3]: 1 for

@@ -14,11 +14,18 @@ typedef struct cr__lines {
   const void *b; /* for a derivative the result of the forward call */
   int64_t n, w, step;
   bool log;
+  bool stream; /* write lines past the caches: out and their size are multiples of 64 bytes */
 } cr__lines;
 
 typedef struct cr__softmax_loops {
   void (*line[2][2])(const cr__lines *l); /* by derivative, computation type */
   void (*tile[2][2])(const cr__lines *l);
+  /* A piece of a long line, whose largest element and sum of exponentials, measured from it, are
+   * known (by computation type). */
+  void (*piece[2])(const cr__lines *l, double top, double sum);
+  cr__folder logs[2]; /* CR__FOLD_LOGSUMEXP: tops in the first w numbers of the state, then sums */
 } cr__softmax_loops;
+
+const cr__softmax_loops *cr__softmax_loops_here(void); /* the best for this machine */
 
 #endif

@@ -1,7 +1,7 @@
 /* run/softmax.c: softmax, log_softmax, logsumexp.
  *
  * Holds true: the largest element is subtracted before exp, so that nothing overflows; results are
- * floating. */
+ * floating. The logarithm of a sum is a reduction. */
 #include "run/reduce.h"
 
 /* Runs a softmax kernel on n contiguous inputs along dim d. */
@@ -49,46 +49,26 @@ int cr__run_softmax_backward(const cr_op *op, const cr_value *args, cr_tensor **
   return cr__give_if(code, t, out);
 }
 
-/* Returns the largest elements, with 0 for infinite ones: they would cancel into NaN. */
-static cr_value offsets(cr_value self, cr_value dims) {
-  cr_value largest = cr__do(CR__OP_amax, (cr_value[]){self, dims, cr_bool(true)});
-  cr_value infinite = cr__do(CR__OP_isinf, (cr_value[]){largest});
-  cr_value result = cr__do(CR__OP_masked_fill, (cr_value[]){largest, infinite, cr_int(0)});
-  cr__drop(largest), cr__drop(infinite);
-  return result;
-}
-
-/* log(sum(exp(self - top))) + top; top keeps the folded dims. */
-static cr_tensor *log_sum(cr_value self, cr_value top, cr_value dims, cr_value keepdim) {
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){self, top});
-  cr_value power = cr__do(CR__OP_exp, (cr_value[]){away});
-  cr_value sum = cr__do(CR__OP_sum, (cr_value[]){power, dims, keepdim, cr_none()});
-  cr_value rest = cr__do(CR__OP_log, (cr_value[]){sum});
-  cr_tensor *t = sum.u.t;
-  cr_value shape = t ? cr_ints(cr__sizes(t), t->ndim) : cr_none();
-  cr_value shaped = cr__do(CR__OP_reshape, (cr_value[]){top, shape});
-  cr_tensor *result = CR__CALL(add, rest, shaped);
-  cr__drop(away), cr__drop(power), cr__drop(sum), cr__drop(rest), cr__drop(shaped);
-  return result;
-}
-
 /* args: self, dim, keepdim. */
 int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  cr_tensor *self = args[0].u.t, *result;
+  cr_tensor *self = args[0].u.t, *result = NULL;
   uint32_t mask;
-  if (cr__fold_mask(op->name, args[1], self->ndim, &mask)) return cr_error_code();
+  int code = cr__fold_mask(op->name, args[1], self->ndim, &mask);
+  if (code) return code;
   bool is_float = cr__is_float((cr_dtype)self->dtype);
   cr_tensor *x = is_float ? cr_retain(self) : cr__copy_of(op->name, self, cr_default_dtype());
-  if (cr__fold_count(self, mask) == 0) { /* the logarithm of an empty sum */
-    cr_value sum = cr__do(CR__OP_sum, (cr_value[]){cr_of(x), args[1], args[2], cr_none()});
-    result = CR__CALL(log, sum);
-    cr__drop(sum);
-  } else {
-    cr_value top = offsets(cr_of(x), args[1]);
-    result = log_sum(cr_of(x), top, args[1], args[2]);
-    cr__drop(top);
+  if (x) result = cr__new_folded(op->name, x, mask, args[2].u.i, (cr_dtype)x->dtype);
+  code = result ? 0 : (int)cr_error_code();
+  if (!code) {
+    cr__launch k;
+    cr__launch_begin(&k, op->name, cr_device_of(x), 1);
+    cr__add_folded(&k, result, x, mask);
+    cr__launch_add(&k, x);
+    k.i[0] = mask, k.i[1] = CR__FOLD_LOGSUMEXP, k.i[2] = CR__MAP_NONE, k.i[3] = CR__FINISH_NONE;
+    k.i[4] = x->dtype;
+    code = cr__launch_run(&k, CR__K_reduce);
   }
   cr_release(x);
-  return cr__give(result, out);
+  return cr__give_if(code, result, out);
 }

@@ -1,0 +1,28 @@
+/* cpu/scan.h: what the loops of scans (loops_scan.c, built per instruction set) and the kernels that
+ * drive them share.
+ *
+ * Holds true: a loop goes forward along a line, or along w <= CR__TILE lines side by side whose rows
+ * lie `step` elements apart, all elements of one computation type (cr__compute). What has been
+ * accumulated is a double for floats and an int64_t for int64; it is read, and left, for the next
+ * block of the same line. */
+#ifndef CR__CPU_SCAN_H
+#define CR__CPU_SCAN_H
+
+#include "cpu/reduce.h"
+
+typedef struct cr__scan_loops {
+  /* Sums and products, by computation type; out may be x. */
+  void (*line[3][2])(void *out, const void *x, int64_t n, void *acc);
+  void (*rows[3][2])(void *out, const void *x, int64_t rows, int64_t step, int64_t w, void *acc);
+  /* The running logarithm of a sum of exponentials, in place; returns the last. */
+  double (*logs)(double *x, int64_t n, double acc);
+  void (*logs_row)(double *acc, const double *x, int64_t w); /* one more row */
+  /* The largest or smallest element so far and its position, `at` being that of the first one. The
+   * later of equal elements wins, and a NaN over all but a later NaN. */
+  void (*best_line[3][2])(void *out, int64_t *places, const void *x, int64_t n, int64_t at,
+                          void *best, int64_t *place);
+  void (*best_row[3][2])(void *out, int64_t *places, const void *x, int64_t w, int64_t at,
+                         void *best, int64_t *place);
+} cr__scan_loops;
+
+#endif
