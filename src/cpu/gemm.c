@@ -1,237 +1,314 @@
-/* gemm.c: cache blocking and threads around the tiles of loops_gemm.c.
+/* gemm.c: cache blocking and threads around the tiles of loops_gemm.c and gemm_amx.c.
  *
  * Holds true: a block of K is the same length wherever it is used, blocks are added up in order, and
- * a tile is the work of one thread; so no sum depends on how many threads there are. The workspace
- * comes from the caller, so nothing here can fail half way. */
+ * a tile is the work of one thread; so no sum depends on how many threads there are. Where packing
+ * would cost more than it brings, tiles read a and b where they lie. The workspace comes from the
+ * caller, so nothing here can fail half way. */
+#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "cpu/convert.h"
 #include "cpu/gemm.h"
 
-/* A panel of b (K_BYTES x 32 at most) stays in the first cache, PANELS_A of a in the second, and the
- * packed parts of both in the last. */
-enum { K_BYTES = 1024, PANELS_A = 16, PANELS_B = 8, PACKED = 3072 };
+/* GROUP_B packed panels of b stay in the second cache while GROUP_A of a, each of which stays in the
+ * first, pass by; packed parts of at most PART x PART. */
+enum { GROUP_A = 16, GROUP_B = 16, PART = 3072 };
 
 #ifdef __x86_64__
 extern const cr__gemm_isa cr__gemm_v2, cr__gemm_v3, cr__gemm_v4;
-static const cr__gemm_isa *isa(void) {
+const cr__gemm_isa *cr__gemm_isa_here(void) {
   static const cr__gemm_isa *const by_level[] = {&cr__gemm_v2, &cr__gemm_v3, &cr__gemm_v4};
   return by_level[cr__cpu_level()];
 }
 #else
 extern const cr__gemm_isa cr__gemm_base;
-static const cr__gemm_isa *isa(void) { return &cr__gemm_base; }
+const cr__gemm_isa *cr__gemm_isa_here(void) { return &cr__gemm_base; }
 #endif
 
 const cr__gemm_loops *cr__gemm_loops_for(int dtype) {
-  return dtype == CR_FLOAT64 ? &isa()->f64 : &isa()->f32;
+  const cr__gemm_isa *isa = cr__gemm_isa_here();
+  switch (dtype) {
+  case CR_FLOAT64: return &isa->f64;
+  case CR_FLOAT32:
+  case CR_FLOAT16:
+  case CR_BFLOAT16: return &isa->f32;
+  case CR_INT64: return &isa->i64;
+  default: return &isa->i32;
+  }
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t panels(int64_t n, int64_t width) { return (n + width - 1) / width; }
+static int64_t padded(int64_t n, int64_t width) { return panels(n, width) * width; }
 
 /* Equal blocks of at most `most`. */
 static int64_t block_of(int64_t n, int64_t most) { return panels(n, panels(n, most)); }
 
-typedef struct blocking {
-  const cr__gemm *g;
-  const cr__gemm_loops *loops;
-  int64_t size;          /* bytes of an element as it is computed with */
-  int64_t mb, nb, kb;    /* packed parts: mb x kb of a, kb x nb of b */
-  char *a, *b;           /* where they lie */
-  int64_t i0, j0, p0;    /* the part at hand: its first row, column, and place in K */
-  int64_t rows, cols, k; /* and its sizes */
-} blocking;
+/* ---- The plan of a product ------------------------------------------------------------------ */
 
-static blocking plan(const cr__gemm *g) {
-  blocking w = {.g = g, .loops = cr__gemm_loops_for(g->dtype)};
-  w.size = g->dtype == CR_FLOAT64 ? 8 : 4;
-  w.mb = panels(block_of(g->m, PACKED), w.loops->rows) * w.loops->rows;
-  w.nb = panels(block_of(g->n, PACKED), w.loops->cols) * w.loops->cols;
-  w.kb = block_of(g->k, K_BYTES / w.size);
-  return w;
+typedef struct job {
+  cr__gemm g;
+  const cr__gemm_loops *l;
+  int64_t size;        /* bytes of an element of g, and of a sum */
+  int64_t sum_size;
+  int64_t mb, nb, kb;  /* parts: mb x kb of a, kb x nb of b; and of a sum's terms */
+  bool exchanged;      /* rows and columns, so that rows of c lie side by side */
+  bool pack_a, pack_b; /* whether they are copied */
+  bool staged;         /* sums are made apart from c: it has another dtype or no plain rows */
+  char *a, *b, *sums;  /* where copies and sums lie */
+  atomic_llong next;   /* the first group of tiles that no thread has taken */
+} job;
+
+/* The same product with rows and columns exchanged. */
+static void exchange(cr__gemm *g) {
+  const cr__gemm t = *g;
+  g->m = t.n, g->n = t.m;
+  g->a = t.b, g->am = t.bn, g->ak = t.bk;
+  g->b = t.a, g->bk = t.ak, g->bn = t.am;
+  g->cm = t.cn, g->cn = t.cm;
+  g->dm = t.dn, g->dn = t.dm;
 }
 
-/* 16-bit floats are summed in a float32 matrix first. */
-static bool is_narrow(const cr__gemm *g) {
-  return g->dtype == CR_FLOAT16 || g->dtype == CR_BFLOAT16;
+/* Packing pays where a panel is used again and again, and for strides that make lines of the cache
+ * collide. `again`: how often; `bytes`: of the whole matrix. */
+static bool worth_packing(int64_t again, int64_t bytes, int64_t stride) {
+  enum { FIRST_CACHE = 300000 };
+  if (bytes <= FIRST_CACHE) return false;
+  return again >= (stride % 1024 == 0 ? 3 : 4);
+}
+
+static void plan(job *j, const cr__gemm *g) {
+  memset(j, 0, sizeof *j);
+  j->g = *g;
+  j->exchanged = g->cn != 1 && g->cm == 1;
+  if (j->exchanged) exchange(&j->g);
+  g = &j->g;
+  const cr__gemm_loops *l = j->l = cr__gemm_loops_for(g->dtype);
+  j->size = (int64_t)cr__size_of((cr_dtype)g->dtype);
+  j->sum_size = (int64_t)cr__size_of((cr_dtype)l->dtype);
+  j->kb = block_of(g->k, l->depth);
+  bool as_is = l->in_place && g->dtype == l->dtype;
+  int64_t na = panels(g->m, l->rows), nb = panels(g->n, l->cols);
+  j->pack_a = !as_is || worth_packing(nb, g->m * g->k * j->size,
+                                      (g->ak == 1 ? g->am : g->ak) * j->size);
+  j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
+              worth_packing(na, g->n * g->k * j->size, g->bk * j->size);
+  j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
+  bool parts = j->pack_a || j->pack_b || j->staged;
+  j->mb = parts ? padded(block_of(g->m, PART), l->rows) : g->m;
+  j->nb = parts ? padded(block_of(g->n, PART), l->cols) : g->n;
+}
+
+static int64_t a_bytes(const job *j) {
+  return j->pack_a ? j->mb * padded(j->kb, j->l->along) * j->l->packed : 0;
+}
+static int64_t b_bytes(const job *j) {
+  return j->pack_b ? j->nb * padded(j->kb, j->l->along) * j->l->packed : 0;
 }
 
 size_t cr__gemm_workspace(const cr__gemm *g) {
-  blocking w = plan(g);
-  int64_t sums = is_narrow(g) ? g->m * g->n : 0;
-  return (size_t)(((w.mb + w.nb) * w.kb + sums) * w.size) + 128;
+  job j;
+  plan(&j, g);
+  int64_t bytes = padded(a_bytes(&j), 64) + padded(b_bytes(&j), 64) +
+                  (j.staged ? j.mb * j.nb * j.sum_size : 0);
+  return bytes ? (size_t)bytes + 64 : 0;
 }
 
-static void pack_a(const blocking *w, int64_t panel) {
-  const cr__gemm *g = w->g;
-  int64_t r = panel * w->loops->rows, size = (int64_t)cr__size_of((cr_dtype)g->dtype);
-  w->loops->pack(g->dtype, g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * size,
-                 least(w->loops->rows, w->rows - r), g->am, w->k, g->ak, w->loops->rows,
-                 w->a + r * w->k * w->size);
+/* ---- One part of it ------------------------------------------------------------------------- */
+
+typedef struct part {
+  job *j;
+  int64_t i0, j0, p0;    /* its first row, column, and place in K */
+  int64_t rows, cols, k; /* its sizes */
+  int64_t na, nb;        /* its panels; those of a are of nearly equal size */
+} part;
+
+static int64_t first_row(const part *w, int64_t panel) { return panel * w->rows / w->na; }
+
+static char *packed_a(const part *w, int64_t panel) {
+  const cr__gemm_loops *l = w->j->l;
+  return w->j->a + panel * l->rows * padded(w->k, l->along) * l->packed;
+}
+static char *packed_b(const part *w, int64_t panel) {
+  const cr__gemm_loops *l = w->j->l;
+  return w->j->b + panel * l->cols * padded(w->k, l->along) * l->packed;
 }
 
-static void pack_b(const blocking *w, int64_t panel) {
-  const cr__gemm *g = w->g;
-  int64_t c = panel * w->loops->cols, size = (int64_t)cr__size_of((cr_dtype)g->dtype);
-  w->loops->pack(g->dtype, g->b + ((w->j0 + c) * g->bn + w->p0 * g->bk) * size,
-                 least(w->loops->cols, w->cols - c), g->bn, w->k, g->bk, w->loops->cols,
-                 w->b + c * w->k * w->size);
+static void pack_a(const part *w, int64_t panel) {
+  const job *j = w->j;
+  const cr__gemm *g = &j->g;
+  int64_t r = first_row(w, panel), rows = first_row(w, panel + 1) - r;
+  j->l->pack_a(&(cr__gemm_pack){.dtype = g->dtype,
+                                .from = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * j->size,
+                                .count = rows,
+                                .line = g->am,
+                                .k = w->k,
+                                .step = g->ak,
+                                .width = rows},
+               packed_a(w, panel));
 }
 
-/* Writes rows x cols of a full tile to c. */
-static void store_edge(const cr__gemm *g, char *c, int64_t rows, int64_t cols, int64_t width,
-                       const void *tile, bool add) {
-  for (int64_t r = 0; r < rows; r++) {
-    for (int64_t j = 0; j < cols; j++) {
-      if (g->dtype == CR_FLOAT64) {
-        double *to = (double *)(void *)c + r * g->cm + j * g->cn,
-               x = ((const double *)tile)[r * width + j];
-        *to = add ? *to + x : x;
-      } else {
-        float *to = (float *)(void *)c + r * g->cm + j * g->cn,
-              x = ((const float *)tile)[r * width + j];
-        *to = add ? *to + x : x;
-      }
-    }
-  }
+static void pack_b(const part *w, int64_t panel) {
+  const job *j = w->j;
+  const cr__gemm *g = &j->g;
+  int64_t c = panel * j->l->cols;
+  j->l->pack_b(&(cr__gemm_pack){.dtype = g->dtype,
+                                .from = g->b + ((w->j0 + c) * g->bn + w->p0 * g->bk) * j->size,
+                                .count = least(j->l->cols, w->cols - c),
+                                .line = g->bn,
+                                .k = w->k,
+                                .step = g->bk,
+                                .width = j->l->cols},
+               packed_b(w, panel));
 }
 
-static void run_tile(const blocking *w, int64_t pa, int64_t pb) {
-  const cr__gemm *g = w->g;
-  const cr__gemm_loops *l = w->loops;
-  int64_t r = pa * l->rows, c = pb * l->cols;
-  int64_t rows = least(l->rows, w->rows - r), cols = least(l->cols, w->cols - c);
-  const char *a = w->a + r * w->k * w->size, *b = w->b + c * w->k * w->size;
-  char *to = g->c + ((w->i0 + r) * g->cm + (w->j0 + c) * g->cn) * w->size;
-  bool add = g->add || w->p0 > 0;
-  if (rows == l->rows && cols == l->cols && g->cn == 1) {
-    l->tile(w->k, a, b, to, g->cm, add);
-    return;
-  }
-  _Alignas(64) double tile[CR__GEMM_MAX_TILE];
-  l->tile(w->k, a, b, tile, l->cols, false);
-  store_edge(g, to, rows, cols, l->cols, tile, add);
-}
-
-static void run_tiles(const blocking *w, int64_t a0, int64_t a1, int64_t b0, int64_t b1) {
-  for (int64_t pb = b0; pb < b1; pb++) {
-    for (int64_t pa = a0; pa < a1; pa++) run_tile(w, pa, pb);
-  }
-}
-
-/* One packed part of b against one of a: both packed and multiplied by all threads. */
-static void run_part(const blocking *w, int threads, bool fresh_b) {
-  int64_t na = panels(w->rows, w->loops->rows), nb = panels(w->cols, w->loops->cols);
-  int64_t tasks_a = panels(na, PANELS_A), tasks = tasks_a * panels(nb, PANELS_B);
-#pragma omp parallel num_threads(threads)
-  {
-    if (fresh_b) {
-#pragma omp for
-      for (int64_t p = 0; p < nb; p++) pack_b(w, p);
-    }
-#pragma omp for
-    for (int64_t p = 0; p < na; p++) pack_a(w, p);
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < tasks; task++) {
-      int64_t a0 = task % tasks_a * PANELS_A, b0 = task / tasks_a * PANELS_B;
-      run_tiles(w, a0, least(na, a0 + PANELS_A), b0, least(nb, b0 + PANELS_B));
-    }
-  }
-}
-
-/* The same by one thread, without the cost of asking OpenMP. */
-static void run_part_alone(const blocking *w, bool fresh_b) {
-  int64_t na = panels(w->rows, w->loops->rows), nb = panels(w->cols, w->loops->cols);
-  for (int64_t p = 0; fresh_b && p < nb; p++) pack_b(w, p);
-  for (int64_t p = 0; p < na; p++) pack_a(w, p);
-  for (int64_t a0 = 0; a0 < na; a0 += PANELS_A) run_tiles(w, a0, least(na, a0 + PANELS_A), 0, nb);
-}
-
-static void run_blocks(const cr__gemm *g, int threads, char *workspace) {
-  blocking w = plan(g);
-  w.a = workspace;
-  w.b = workspace + w.mb * w.kb * w.size;
-  for (w.j0 = 0; w.j0 < g->n; w.j0 += w.nb) {
-    w.cols = least(w.nb, g->n - w.j0);
-    for (w.p0 = 0; w.p0 < g->k; w.p0 += w.kb) {
-      w.k = least(w.kb, g->k - w.p0);
-      for (w.i0 = 0; w.i0 < g->m; w.i0 += w.mb) {
-        w.rows = least(w.mb, g->m - w.i0);
-        if (threads > 1) run_part(&w, threads, w.i0 == 0);
-        else run_part_alone(&w, w.i0 == 0);
-      }
-    }
-  }
-}
-
-static float widen(int dtype, uint16_t x) {
-  return dtype == CR_FLOAT16 ? cr__half_to_float(x) : cr__bfloat_to_float(x);
-}
-
-static void run_narrow(const cr__gemm *g, int threads, char *workspace, float *sums) {
-  cr__gemm wide = *g;
-  wide.c = (char *)sums, wide.cm = g->n, wide.cn = 1, wide.add = false;
-  run_blocks(&wide, threads, workspace);
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-  for (int64_t i = 0; i < g->m; i++) {
-    for (int64_t j = 0; j < g->n; j++) {
-      uint16_t *to = (uint16_t *)(void *)g->c + i * g->cm + j * g->cn;
-      float x = sums[i * g->n + j];
-      if (g->add) x += widen(g->dtype, *to);
-      *to = g->dtype == CR_FLOAT16 ? cr__float_to_half(x) : cr__float_to_bfloat(x);
-    }
-  }
-}
-
-void cr__gemm_blocked(const cr__gemm *g, int threads, void *workspace) {
-  char *aligned = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
-  if (!is_narrow(g)) {
-    run_blocks(g, threads, aligned);
-    return;
-  }
-  blocking w = plan(g);
-  run_narrow(g, threads, aligned, (float *)(void *)(aligned + (w.mb + w.nb) * w.kb * w.size));
-}
-
-/* ---- Vectors -------------------------------------------------------------------------------- */
-
-static void put(const cr__gemm *g, char *c, double x) {
-  if (g->dtype == CR_FLOAT64) {
-    *(double *)(void *)c = g->add ? *(double *)(void *)c + x : x;
+static void run_tile(const part *w, int64_t pa, int64_t pb) {
+  const job *j = w->j;
+  const cr__gemm *g = &j->g;
+  int64_t r = first_row(w, pa), c = pb * j->l->cols, size = j->size, sum = j->sum_size;
+  cr__gemm_tile t = {.rows = first_row(w, pa + 1) - r,
+                     .cols = least(j->l->cols, w->cols - c),
+                     .k = w->k};
+  t.a = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * size;
+  t.ar = g->am * size, t.ak = g->ak * size;
+  if (j->pack_a) t.a = packed_a(w, pa), t.ar = j->l->packed, t.ak = t.rows * j->l->packed;
+  t.b = g->b + ((w->j0 + c) + w->p0 * g->bk) * size;
+  t.bk = g->bk * size;
+  if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * j->l->packed;
+  if (j->staged) {
+    t.c = j->sums + (r * j->nb + c) * sum;
+    t.cr = j->nb * sum;
   } else {
-    *(float *)(void *)c = g->add ? (float)(*(float *)(void *)c + x) : (float)x;
+    t.c = g->c + ((w->i0 + r) * g->cm + w->j0 + c) * size;
+    t.cr = g->cm * size;
+    t.d = g->d ? g->d + ((w->i0 + r) * g->dm + w->j0 + c) * size : NULL;
+    t.dr = g->dm * size;
+  }
+  if (w->p0 > 0) t.d = t.c, t.dr = t.cr;
+  j->l->tile(&t);
+}
+
+static void add_run(int dtype, int64_t n, char *sum, const char *x) {
+#define ADD(T) \
+  for (int64_t i = 0; i < n; i++) ((T *)(void *)sum)[i] += ((const T *)(const void *)x)[i]
+  switch (dtype) {
+  case CR_FLOAT64: ADD(double); break;
+  case CR_FLOAT32: ADD(float); break;
+  case CR_INT64: ADD(uint64_t); break;
+  default: ADD(uint32_t); break;
   }
 }
 
-/* A matrix of m rows (`row` apart, elements `step` apart) times a vector of k. */
-static void times_vector(const cr__gemm *g, int64_t m, const char *a, int64_t row, int64_t step,
-                         const char *x, int64_t xs, int64_t cs) {
-  enum { ROWS = 256 };
-  const cr__gemm_loops *l = cr__gemm_loops_for(g->dtype);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)g->dtype), k = g->k, nblock = panels(m, ROWS);
-  bool by_columns = row == 1 && step != 1;
-#pragma omp parallel for num_threads(cr__cpu_threads(m *k / 8))
-  for (int64_t block = 0; block < nblock; block++) {
-    int64_t first = block * ROWS, rows = least(ROWS, m - first);
-    if (by_columns) {
-      double sums[ROWS];
-      l->columns(rows, k, a + first * size, step, x, xs, sums);
-      for (int64_t r = 0; r < rows; r++) {
-        double sum = g->dtype == CR_FLOAT64 ? sums[r] : (double)((const float *)sums)[r];
-        put(g, g->c + (first + r) * cs * size, sum);
+/* Brings a row of finished sums to c. */
+static void unstage(const part *w, int64_t row) {
+  enum { CHUNK = 256 };
+  const job *j = w->j;
+  const cr__gemm *g = &j->g;
+  int64_t i = w->i0 + row;
+  char *sums = j->sums + row * j->nb * j->sum_size;
+  _Alignas(64) char x[CHUNK * 8];
+  for (int64_t at = 0; g->d && at < w->cols; at += CHUNK) {
+    int64_t n = least(CHUNK, w->cols - at);
+    cr__read_run(x, j->l->dtype, g->d + (i * g->dm + (w->j0 + at) * g->dn) * j->size, g->dtype,
+                 g->dn, n);
+    add_run(j->l->dtype, n, sums + at * j->sum_size, x);
+  }
+  cr__write_run(g->c + (i * g->cm + w->j0 * g->cn) * j->size, g->dtype, g->cn, sums, j->l->dtype,
+                w->cols);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+/* What the threads of one product go through together. */
+typedef struct crew {
+  job *j;
+  int me, count;
+  int64_t mine, seen; /* the group taken and not yet run; the groups of the parts before this one */
+} crew;
+
+static void meet(const crew *t) {
+  if (t->count > 1) {
+#pragma omp barrier
+  }
+}
+
+static int64_t take(job *j) {
+  return atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+}
+
+/* Groups are given out to whoever is free: several to each thread, where there are tiles enough. A
+ * thread may hold one of the next part already. */
+static void run_groups(crew *t, const part *w) {
+  int64_t in_a = block_of(w->na, GROUP_A), in_b = block_of(w->nb, GROUP_B);
+  while (t->count > 1 && in_a * in_b > 1 &&
+         panels(w->na, in_a) * panels(w->nb, in_b) < 6 * t->count) {
+    if (in_a >= in_b) in_a = (in_a + 1) / 2;
+    else in_b = (in_b + 1) / 2;
+  }
+  int64_t groups_a = panels(w->na, in_a), groups_b = panels(w->nb, in_b);
+  const cr__gemm_loops *l = w->j->l;
+  if (l->begin) l->begin();
+  for (; t->mine < t->seen + groups_a * groups_b; t->mine = take(t->j)) {
+    int64_t group = t->mine - t->seen, a0 = group / groups_b * in_a, b0 = group % groups_b * in_b;
+    int64_t a1 = least(w->na, a0 + in_a), b1 = least(w->nb, b0 + in_b);
+    for (int64_t pa = a0; pa < a1; pa++) {
+      for (int64_t pb = b0; pb < b1; pb++) run_tile(w, pa, pb);
+    }
+  }
+  if (l->end) l->end();
+  t->seen += groups_a * groups_b;
+}
+
+static void run_part(crew *t, const part *w) {
+  const job *j = t->j;
+  for (int64_t p = t->me; j->pack_b && p < w->nb; p += t->count) pack_b(w, p);
+  for (int64_t p = t->me; j->pack_a && p < w->na; p += t->count) pack_a(w, p);
+  if (j->pack_a || j->pack_b) meet(t);
+  run_groups(t, w);
+  bool summed = w->p0 + w->k == j->g.k;
+  bool last = summed && w->i0 + w->rows == j->g.m && w->j0 + w->cols == j->g.n;
+  if (j->staged || !last) meet(t);
+  if (!j->staged || !summed) return;
+  for (int64_t i = t->me; i < w->rows; i += t->count) unstage(w, i);
+  if (!last) meet(t);
+}
+
+static void run_parts(job *j, int me, int count) {
+  const cr__gemm *g = &j->g;
+  crew t = {.j = j, .me = me, .count = count, .mine = take(j)};
+  part w = {.j = j};
+  for (w.j0 = 0; w.j0 < g->n; w.j0 += j->nb) {
+    w.cols = least(j->nb, g->n - w.j0);
+    w.nb = panels(w.cols, j->l->cols);
+    for (w.i0 = 0; w.i0 < g->m; w.i0 += j->mb) {
+      w.rows = least(j->mb, g->m - w.i0);
+      w.na = panels(w.rows, j->l->rows);
+      for (w.p0 = 0; w.p0 < g->k; w.p0 += j->kb) {
+        w.k = least(j->kb, g->k - w.p0);
+        run_part(&t, &w);
       }
+    }
+  }
+}
+
+void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
+                      void *workspace) {
+  job j;
+  plan(&j, g);
+  int64_t step_a = step[j.exchanged ? 2 : 1], step_b = step[j.exchanged ? 1 : 2];
+  j.a = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
+  j.b = j.a + padded(a_bytes(&j), 64);
+  j.sums = j.b + padded(b_bytes(&j), 64);
+  for (int64_t i = 0; i < n; i++) {
+    atomic_store_explicit(&j.next, 0, memory_order_relaxed);
+    if (threads == 1) {
+      run_parts(&j, 0, 1);
     } else {
-      for (int64_t r = first; r < first + rows; r++) {
-        put(g, g->c + r * cs * size, l->dot(k, a + r * row * size, step, x, xs));
-      }
+#pragma omp parallel num_threads(threads)
+      run_parts(&j, omp_get_thread_num(), omp_get_num_threads());
     }
-  }
-}
-
-void cr__gemm_vector(const cr__gemm *g) {
-  if (g->n == 1) {
-    times_vector(g, g->m, g->a, g->am, g->ak, g->b, g->bk, g->cm);
-  } else {
-    times_vector(g, g->n, g->b, g->bn, g->bk, g->a, g->ak, g->cn);
+    j.g.c += step[0], j.g.a += step_a, j.g.b += step_b;
+    if (j.g.d) j.g.d += step[3];
   }
 }

@@ -1,51 +1,80 @@
-/* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set),
- * the blocking around them (gemm.c), and the kernel that chooses (matmul.c).
+/* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set, and
+ * gemm_amx.c), the blocking around them (gemm.c), vectors (gemv.c), and the kernel that chooses
+ * (matmul.c).
  *
- * Holds true: c = a b (+ c), where strides count elements and may be anything, 0 included, except
- * that c's elements are distinct. Each element of c is summed in an order that depends on k and on
- * the instruction set only, never on threads. */
+ * Holds true: c = a b (+ d), where strides count elements and may be anything, 0 included, except
+ * that c's elements are distinct. Each element of c is summed in an order that depends on sizes,
+ * strides and the instruction set only, never on threads. */
 #ifndef CR__CPU_GEMM_H
 #define CR__CPU_GEMM_H
 
 #include "cpu/cpu.h"
 
 typedef struct cr__gemm {
-  int dtype; /* of all three */
-  bool add;  /* to what c holds */
+  int dtype; /* of all four */
   int64_t m, n, k;
   char *c;
-  const char *a, *b;
-  int64_t cm, cn, am, ak, bk, bn;
+  const char *a, *b, *d; /* d NULL: nothing is added; it may be c */
+  int64_t cm, cn, am, ak, bk, bn, dm, dn;
 } cr__gemm;
 
-#define CR__GEMM_MAX_TILE (14 * 32)
+/* One tile: rows x cols of c = d + a b, over k. All strides here count bytes, and neighbours in a row
+ * of b, c and d lie side by side. */
+typedef struct cr__gemm_tile {
+  int64_t rows, cols, k;
+  const char *a, *b, *d; /* d NULL: nothing is added */
+  char *c;
+  int64_t ar, ak, bk, cr, dr;
+} cr__gemm_tile;
 
-/* One type's loops. A tile is `rows` x `cols`; panels hold it k by k, padded with zeros. */
+/* A matrix to be packed: `count` lines of k elements, as panel[i * width + line]. */
+typedef struct cr__gemm_pack {
+  int dtype;
+  const char *from;
+  int64_t count, line, k, step; /* elements from line to line, and along a line */
+  int64_t width;                /* >= count; what is in excess is zero */
+} cr__gemm_pack;
+
+/* One type's tiles. */
 typedef struct cr__gemm_loops {
-  int rows, cols;
-  /* c (row-major, `step` apart) = or += a panel times b panel. */
-  void (*tile)(int64_t k, const void *a, const void *b, void *c, int64_t step, bool add);
-  /* Packs `count` rows (<= width) of k elements, of this type or of a 16-bit float. */
-  void (*pack)(int dtype, const char *from, int64_t count, int64_t row, int64_t k, int64_t step,
-               int width, void *panel);
-  double (*dot)(int64_t n, const void *x, int64_t xs, const void *y, int64_t ys);
-  /* y[0..m) = a x for a matrix with unit row step: its columns are `step` apart. */
-  void (*columns)(int64_t m, int64_t k, const void *a, int64_t step, const void *x, int64_t xs,
-                  void *y);
+  int dtype;      /* that sums are made in: float64, float32, int64 or int32 */
+  int rows, cols; /* of the largest tile */
+  int depth;      /* how much of K one tile runs over at most */
+  int along;      /* packed, K is padded with zeros to a multiple of this */
+  int packed;     /* bytes of a packed element */
+  bool in_place;  /* tiles take a, and b whose rows are contiguous, as they lie in memory, too */
+  bool masked;    /* also where b's last columns fill no vector */
+  void (*tile)(const cr__gemm_tile *t);
+  void (*pack_a)(const cr__gemm_pack *p, void *panel);
+  void (*pack_b)(const cr__gemm_pack *p, void *panel);
+  void (*begin)(void), (*end)(void); /* around the tiles of a thread; NULL: nothing to do */
 } cr__gemm_loops;
 
+/* For matrices times vectors, in float32 or float64. */
+typedef struct cr__gemv_loops {
+  double (*dot)(int64_t n, const void *x, int64_t xs, const void *y, int64_t ys);
+  /* y[0..n) = x a for a matrix with unit column step, its rows `step` apart; n <= CR__GEMV_WIDTH. */
+  void (*rows)(int64_t k, int64_t n, const void *a, int64_t step, const void *x, int64_t xs, void *y);
+} cr__gemv_loops;
+#define CR__GEMV_WIDTH 1024
+
 typedef struct cr__gemm_isa {
-  cr__gemm_loops f32, f64;
+  cr__gemm_loops f32, f64, i32, i64;
+  cr__gemv_loops v32, v64;
 } cr__gemm_isa;
 
-const cr__gemm_loops *cr__gemm_loops_for(int dtype); /* float32's for the 16-bit floats */
-/* Blocked multiplication of floating matrices; m, n, k > 0. */
-void cr__gemm_blocked(const cr__gemm *g, int threads, void *workspace);
-size_t cr__gemm_workspace(const cr__gemm *g); /* bytes that a call needs */
-/* The same for one row or column, float32 and float64. */
-void cr__gemm_vector(const cr__gemm *g);
+const cr__gemm_isa *cr__gemm_isa_here(void);
+/* Those of AMX, where the machine has it and the process may use it; NULL if not. */
+const cr__gemm_loops *cr__gemm_amx(int dtype);
+/* The best for products of this dtype. */
+const cr__gemm_loops *cr__gemm_loops_for(int dtype);
 
-/* oneDNN's sgemm: 0, an error, or -1 if the library is not there or cannot take these strides. */
-int cr__dnnl_gemm(const cr__gemm *g);
+/* n products by tiles, one after the other; step: bytes from one to the next of c, a, b, d; m, n and
+ * k are > 0. */
+void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
+                      void *workspace);
+size_t cr__gemm_workspace(const cr__gemm *g); /* bytes that a call needs, perhaps 0 */
+/* The same for one row or column, floats only. */
+int cr__gemm_vector(const cr__gemm *g);
 
 #endif
