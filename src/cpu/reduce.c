@@ -237,7 +237,7 @@ static void finish(const job *j, const unit *u, void *s) {
     break;
   default: break;
   }
-  int64_t step = j->plan.kept_out[j->plan.nkept - 1];
+  int64_t step = u->w > 1 ? j->plan.kept_out[j->plan.nkept - 1] : 1;
   cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
 }
 
@@ -306,8 +306,9 @@ static void choose_across(job *j) {
  * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
  * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
-  job j = {.k = k, .loops = cr__reduce_loops_here()};
+  job j;
   cr__plan *p = &j.plan;
+  j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;
   choose_fold(&j);
