@@ -33,8 +33,8 @@ typedef struct cr__view {
 typedef struct cr__row {
   char *data[CR__MAX_LISTS]; /* NULL: the call goes without that list */
   int32_t dtype;
-  int64_t n;
-  double f[2]; /* numbers that differ from row to row */
+  int64_t n, step; /* step: of a kernel that takes n elements at a time, to the next n */
+  double f[2];     /* numbers that differ from row to row */
 } cr__row;
 
 /* One call of a kernel. Outputs come first. What `i` and `f` mean, and what the engine has checked

@@ -77,13 +77,74 @@ static cr_dtype promoted(const cr_value *list) {
   return cr__promote_result(&p);
 }
 
+/* Whether a part is pieces of `n` elements in a line, `step` apart, one for each position in the dims
+ * before d. */
+static bool is_pieces(const cr_tensor *t, int d, int64_t *n, int64_t *step) {
+  int64_t expected = 1;
+  *n = 1;
+  for (int k = t->ndim - 1; k >= d; k--) {
+    if (cr__sizes(t)[k] != 1 && cr__steps(t)[k] != expected) return false;
+    expected *= cr__sizes(t)[k];
+  }
+  *n = expected;
+  expected = *step = 0;
+  for (int k = d - 1; k >= 0; k--) {
+    if (cr__sizes(t)[k] == 1) continue;
+    if (expected == 0) *step = cr__steps(t)[k];
+    else if (cr__steps(t)[k] != expected) return false;
+    expected = cr__steps(t)[k] * cr__sizes(t)[k];
+  }
+  return true;
+}
+
+/* Parts of whole's dtype that are pieces go there in one pass; false if there is another part. */
+static bool join_pieces(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d,
+                        int *code) {
+  size_t room = (size_t)list->n * sizeof(cr__row);
+  int64_t outer = 1;
+  for (int k = 0; k < d; k++) outer *= cr__sizes(whole)[k];
+  if (outer == 1 || whole->numel == 0) return false;
+  cr__row *rows = cr__alloc(room);
+  *code = rows ? 0 : (int)cr_error_code();
+  if (!rows) return true;
+  cr__launch k;
+  cr__launch_begin(&k, "cat", whole->storage->device, 1);
+  cr__launch_add(&k, whole);
+  bool fits = true;
+  for (int i = 0; i < list->n && fits; i++) {
+    const cr_tensor *t = list->u.ts[i];
+    if (sizes[i] <= 0) continue;
+    cr__row *row = &rows[k.nrow++];
+    *row = (cr__row){.data = {cr__data(t)}, .dtype = t->dtype};
+    fits = t->dtype == whole->dtype && is_pieces(t, d, &row->n, &row->step);
+  }
+  k.rows = rows;
+  k.i[0] = outer;
+  if (fits) *code = cr__launch_run(&k, CR__K_join);
+  cr__free(rows, room);
+  return fits;
+}
+
+static int join_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+  int64_t start = 0;
+  int code = 0;
+  for (int i = 0; i < list->n && !code; i++) {
+    if (sizes[i] <= 0) continue;
+    cr_tensor *part = cr__range_view(whole, d, start, sizes[i], 1);
+    code = part ? cr__copy("cat", part, list->u.ts[i]) : (int)cr_error_code();
+    cr_release(part);
+    start += sizes[i];
+  }
+  return code;
+}
+
 int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
   const cr_value *list = &args[0];
   const int64_t *sizes = args[2].u.is;
   int d = (int)args[1].u.i - 1;
   const cr_tensor *like = NULL;
-  int64_t shape[CR_MAX_DIMS], total = 0, start = 0;
+  int64_t shape[CR_MAX_DIMS], total = 0;
   for (int i = 0; i < list->n; i++) {
     if (sizes[i] < 0) continue;
     if (!like) like = list->u.ts[i];
@@ -95,13 +156,8 @@ int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   shape[d] = total;
   cr_tensor *whole = cr__new("cat", promoted(list), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
-  for (int i = 0; i < list->n && !code; i++) {
-    if (sizes[i] <= 0) continue;
-    cr_tensor *part = cr__range_view(whole, d, start, sizes[i], 1);
-    code = part ? cr__copy("cat", part, list->u.ts[i]) : (int)cr_error_code();
-    cr_release(part);
-    start += sizes[i];
-  }
+  if (!code && !join_pieces(whole, list, sizes, d, &code))
+    code = join_copies(whole, list, sizes, d);
   return cr__give_if(code, whole, out);
 }
 
@@ -314,6 +370,7 @@ int cr__run_roll(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     r = next;
   }
   if (!r) return (int)cr_error_code();
+  if (!flat && r != t) return cr__give(r, out);
   cr_value shape = cr_ints(cr__sizes(t), t->ndim);
   out[0] = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(r), shape});
   cr_release(r);
