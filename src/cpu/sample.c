@@ -86,21 +86,34 @@ static bool comes_before(const sorting *s, item a, item b) {
 }
 
 /* By insertion: what is out of order lies together already. */
-static void finish_sorting(const sorting *s) {
+static void finish_range(const sorting *s, int64_t begin, int64_t end) {
   item *items = s->items;
-  for (int64_t i = 1; i < s->n; i++) {
+  for (int64_t i = begin + 1; i < end; i++) {
     item x = items[i];
     int64_t j = i;
-    for (; j > 0 && items[j - 1] >> 32 >= x >> 32 && comes_before(s, x, items[j - 1]); j--)
+    for (; j > begin && items[j - 1] >> 32 >= x >> 32 && comes_before(s, x, items[j - 1]); j--)
       items[j] = items[j - 1];
     items[j] = x;
   }
 }
 
+/* Part t of `parts` begins where the bits from `shift` on, by which all is sorted, change. */
+static int64_t part_start(const sorting *s, int t, int parts, int shift) {
+  int64_t i = s->n * t / parts;
+  while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
+  return i;
+}
+
 static void sort_items(sorting *s) {
-  for (int passes = s->n > 1 << 20 ? 3 : 2, pass = passes; s->n > 64 && pass > 0; pass--)
-    sort_digit(s, 64 - pass * s->bits);
-  finish_sorting(s);
+  int passes = s->n > 1 << 20 ? 3 : 2, shift = 64 - passes * s->bits;
+  if (s->n <= 64) {
+    finish_range(s, 0, s->n);
+    return;
+  }
+  for (int pass = 0; pass < passes; pass++) sort_digit(s, shift + pass * s->bits);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int t = 0; t < s->threads; t++)
+    finish_range(s, part_start(s, t, s->threads, shift), part_start(s, t + 1, s->threads, shift));
 }
 
 static void store_positions(const sorting *s, const cr__view *v) {

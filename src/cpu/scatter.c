@@ -105,37 +105,61 @@ static bool place_each(const place *p, char *to, const char *index, const char *
   return true;
 }
 
-/* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
-static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
-                       int64_t right) {
-  const cr__index_loops *loops = cr__index_loops_here();
-  int kind = cr__index_kind(p->index->dtype);
+typedef struct slab { /* where the elements of a block begin, and the steps from row to row */
+  char *to;
+  const char *index, *from;
+  int64_t to_step, index_step, from_step;
+} slab;
+
+static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
   int64_t at[4], step[4], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   for (int k = TO; k <= FROM; k++) {
-    int64_t rest = outer;
-    step[k] = row_step(p, k) * (k == INDEX ? width : p->element);
+    int64_t rest = outer, size = k == INDEX ? width : p->element;
+    step[k] = row_step(p, k) * size;
     at[k] = left * p->it.stride[k][0];
     for (int d = 2; d < p->it.ndim; d++) {
       at[k] += rest % p->it.shape[d] * p->it.stride[k][d];
       rest /= p->it.shape[d];
     }
-    at[k] = at[k] * (k == INDEX ? width : p->element) + top * step[k];
+    at[k] = at[k] * size + top * step[k];
   }
-  char *to = p->to->data + at[TO];
-  const char *index = p->index->data + at[INDEX], *from = p->from->data + at[FROM];
-  for (int64_t r = top; r < bottom; r++, to += step[TO], index += step[INDEX], from += step[FROM]) {
-    if (p->it.stride[INDEX][0] != 0) {
-      if (!place_each(p, to, index, from, right - left)) return false;
-      continue;
+  return (slab){p->to->data + at[TO],
+                p->index->data + at[INDEX],
+                p->from->data + at[FROM],
+                step[TO],
+                step[INDEX],
+                step[FROM]};
+}
+
+/* `rows` rows of n columns that have one position each; false if one is out of range. */
+static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
+  for (int64_t r = 0; r < rows; r += BLOCK) {
+    int64_t m = rows - r < BLOCK ? rows - r : BLOCK;
+    if (loops->locate[cr__index_kind(p->index->dtype)](offset, s.index, s.index_step / width,
+                                                       p->size, p->stride * p->element, m))
+      return false;
+    for (int64_t i = 0; i < m; i++, s.to += s.to_step, s.from += s.from_step) {
+      if (p->far && i + AHEAD < m)
+        __builtin_prefetch(s.to + AHEAD * s.to_step + offset[i + AHEAD], 1);
+      place_row(p, s.to + offset[i], s.from, n);
     }
-    int64_t offset[2] = {0};
-    for (int ahead = r + AHEAD < bottom; ahead >= 0; ahead--)
-      if (loops->locate[kind](offset + ahead, index + ahead * AHEAD * step[INDEX], 1, p->size,
-                              p->stride * p->element, 1) &&
-          !ahead)
-        return false;
-    if (p->far && r + AHEAD < bottom) __builtin_prefetch(to + AHEAD * step[TO] + offset[1], 1);
-    place_row(p, to + offset[0], from, right - left);
+    s.index += m * s.index_step;
+  }
+  return true;
+}
+
+/* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
+static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
+                       int64_t right) {
+  slab s = slab_at(p, outer, top, left);
+  if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
+  for (int64_t r = top; r < bottom; r++) {
+    if (!place_each(p, s.to, s.index, s.from, right - left)) return false;
+    s.to += s.to_step;
+    s.index += s.index_step;
+    s.from += s.from_step;
   }
   return true;
 }

@@ -276,6 +276,35 @@ static int multiply(const char *op, int64_t *size, int64_t times, int n, const i
   return cr__count(op, n, shape, &numel);
 }
 
+/* t, seen as `shape`, repeated to the sizes of `whole`. Each dim that repeats is seen as two, so that
+ * one copy does it all; where those would be too many dims, the last ones go first. */
+static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *whole) {
+  int id = n > 0 ? CR__OP_reshape : CR__OP_reshape_copy;
+  cr_tensor *r = cr__op1(id, (cr_value[]){cr_of(t), cr_ints(shape, n)});
+  for (int last = n - 1; last >= 0 && r;) {
+    int64_t from[CR_MAX_DIMS], to[CR_MAX_DIMS];
+    int first = last + 1, used = 2, k = 1;
+    while (first > 0 && used + 2 <= CR_MAX_DIMS) first--, used += 2;
+    from[0] = to[0] = product(shape, first);
+    for (int d = first; d <= last; d++, k += 2) {
+      from[k] = 1;
+      from[k + 1] = to[k + 1] = shape[d];
+      to[k] = shape[d] ? whole[d] / shape[d] : 0;
+    }
+    from[k] = to[k] = product(shape + last + 1, n - last - 1);
+    for (int d = first; d <= last; d++) shape[d] = whole[d];
+    last = first - 1;
+    cr_tensor *a = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(r), cr_ints(from, k + 1)});
+    cr_tensor *b = cr__op1(CR__OP_expand, (cr_value[]){cr_of(a), cr_ints(to, k + 1)});
+    cr_tensor *next = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(b), cr_ints(shape, n)});
+    cr_release(a);
+    cr_release(b);
+    cr_release(r);
+    r = next;
+  }
+  return r;
+}
+
 int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
@@ -285,21 +314,11 @@ int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
                     n);
   for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
-  memcpy(whole, shape, sizeof whole);
+  memcpy(whole, shape, (size_t)n * sizeof *whole);
   for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
     if (multiply(op->name, &whole[n - count + i], args[1].u.is[i], n, whole))
       return (int)cr_error_code();
-  cr_tensor *r = cr__op1(CR__OP_reshape_copy, (cr_value[]){args[0], cr_ints(shape, n)});
-  for (int d = n - 1; d >= n - count && r; d--) {
-    int64_t times = args[1].u.is[d - (n - count)];
-    if (times == 1) continue;
-    int64_t outer = product(shape, d), inner = product(shape + d, n - d);
-    shape[d] = whole[d];
-    cr_tensor *next = repeat_blocks(r, outer, times, inner, n, shape);
-    cr_release(r);
-    r = next;
-  }
-  return cr__give(r, out);
+  return cr__give(tile_dims(t, n, shape, whole), out);
 }
 
 int cr__run_repeat_interleave(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
