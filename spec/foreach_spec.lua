@@ -252,6 +252,25 @@ describe("an optimizer's fused step", function()
     assert.truthy(message:find("foreach.sgd_", 1, true))
   end)
 
+  it("writes nothing where memory is out", function()
+    local function made(shape, seed) return values.generate(shape, -2, 2, "float32", seed) end
+    local params, grads = { made({ 2, 3 }, 1), made({ 3, 2 }, 2):t() }, { made({ 2, 3 }, 3), made({ 2, 3 }, 4) }
+    local m, v, failures = foreach.zeros_like(params), foreach.zeros_like(grads), 0
+    local versions = { params[1]._version, params[2]._version }
+    finally(function() cr.debug.fail_alloc(0) end)
+    repeat
+      cr.debug.fail_alloc(failures + 1)
+      local ok, message = pcall(foreach.adam_, params, grads, m, v, { step = 1 })
+      cr.debug.fail_alloc(0)
+      if not ok then
+        failures = failures + 1
+        assert.truthy(message:find("out of memory", 1, true))
+        assert.same(versions, { params[1]._version, params[2]._version })
+      end
+    until ok
+    assert.truthy(failures > 3)
+  end)
+
   it("refuses bad lists in a sentence, and writes nothing", function()
     local p, g = { filled({ 2 }, 1), filled({ 3 }, 1) }, { filled({ 2 }, 1), filled({ 3 }, 1) }
     local m, v = { filled({ 2 }, 1), filled({ 3 }, 1) }, { filled({ 2 }, 1), filled({ 3 }, 1) }

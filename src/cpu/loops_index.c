@@ -33,7 +33,7 @@
         offset[j] = at * stride;                                                         \
       }                                                                                  \
     }                                                                                    \
-    return bad;                                                                          \
+    return bad && size >= 0;                                                             \
   }                                                                                      \
   static bool outside_##name(const void *index, int64_t step, int64_t size, int64_t n) { \
     const T *p = index;                                                                  \

@@ -205,8 +205,8 @@ static int run(update *u, cr__launch *k, cr__kernel_id id, const double (*f)[2])
   if (code) return code;
   u->rows = cr__alloc(nrows);
   u->copies = cr__alloc(ncopies);
+  if (u->copies) memset(u->copies, 0, ncopies);
   if (!u->rows || !u->copies) code = (int)cr_error_code();
-  else memset(u->copies, 0, ncopies);
   int n = code ? -1 : lay_out(u, f);
   if (n < 0) code = (int)cr_error_code();
   if (n > 0) {
