@@ -122,7 +122,11 @@ static bool pick_columns(const pick *p, slab s, int64_t n) {
   _Alignas(64) char line[BLOCK * 8];
   int64_t offset[BLOCK], so = p->it.stride[OUT][0], sf = p->it.stride[FROM][0];
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
+  int64_t ahead = p->stride == 1 && p->columns <= BLOCK ? p->size * p->element : 0;
+  if (ahead > 32768) ahead = 0;
   for (int64_t r = 0; r < s.rows; r++) {
+    for (int64_t b = 0; b < ahead && r + 1 < s.rows; b += 64)
+      __builtin_prefetch(s.from + s.from_step + b); /* where positions lead to in the next row */
     if ((r == 0 || s.index_step != 0) &&
         loops->locate[kind](offset, s.index, p->it.stride[INDEX][0], p->size, p->stride, n))
       return true;

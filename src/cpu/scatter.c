@@ -155,7 +155,10 @@ static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t botto
                        int64_t right) {
   slab s = slab_at(p, outer, top, left);
   if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
+  int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
   for (int64_t r = top; r < bottom; r++) {
+    for (int64_t b = 0; b < ahead && r + 1 < bottom; b += 64)
+      __builtin_prefetch(s.to + s.to_step + b, 1); /* where positions lead to in the next row */
     if (!place_each(p, s.to, s.index, s.from, right - left)) return false;
     s.to += s.to_step;
     s.index += s.index_step;
