@@ -82,8 +82,8 @@ local by_hand = {
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
   foreach = { "cr.foreach.NAME(list, ...)",
     "The operation NAME on each tensor of a list: cr.foreach.add_(list, other, { alpha = }), cr.foreach.sqrt(list). "
-    .. "An argument that may be a tensor or a number may be a table with one for each; false skips. foreach.sgd_ and "
-    .. "foreach.adam_ are whole steps of optimizers." },
+    .. "An argument that may be a tensor or a number may be a table with one for each; false skips. foreach.sgd_ "
+    .. "and foreach.adam_ are whole steps of optimizers." },
   memory = { "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device)",
     "Bytes that tensors take; of the CPU unless a device is named." },
   set_deadline = { "cr.set_deadline(seconds)", "Calls fail once so many seconds have passed; 0 lifts it." },
