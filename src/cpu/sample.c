@@ -9,6 +9,13 @@
 #include "cpu/random.h"
 #include "philox.h"
 
+/* One 64-bit draw, element i of the call. */
+static uint64_t word_64(const cr__draw *d, int64_t i) {
+  uint32_t w[4];
+  cr__philox(d->seed, d->offset + (uint64_t)i / 2, w);
+  return i % 2 ? cr__rng_pair(w[2], w[3]) : cr__rng_pair(w[0], w[1]);
+}
+
 /* ---- Permutations -------------------------------------------------------------------------- */
 
 /* What is sorted: the upper half of a position's key, and the position. Keys are uniform, so that the
@@ -18,9 +25,9 @@ typedef uint64_t item;
 enum { MOST_DIGITS = 2048, PART = 4096 };
 
 typedef struct sorting {
+  const cr__draw *d;
   int64_t n;
-  int bits, threads; /* of a digit; each thread has a range of the items */
-  uint64_t *keys;    /* by position */
+  int bits, passes, threads; /* of a digit; as many digits; each thread has a range of the items */
   item *items, *other;
   int64_t (*counts)[MOST_DIGITS]; /* of each thread */
 } sorting;
@@ -32,18 +39,28 @@ static int64_t range_end(const sorting *s, int t) {
   return t + 1 == s->threads ? s->n : range_start(s, t + 1);
 }
 
-static void draw_keys(const sorting *s, const cr__draw *d) {
+/* The lowest bit that digit number `pass` has. */
+static int shift_of(const sorting *s, int pass) { return 64 - (s->passes - pass) * s->bits; }
+
+static void count_digits(const sorting *s, int t, int64_t begin, int64_t end, int shift) {
+  uint64_t mask = ((uint64_t)1 << s->bits) - 1;
+  for (int64_t i = begin; i < end; i++) s->counts[t][s->items[i] >> shift & mask]++;
+}
+
+/* Draws the keys, and counts their first digits meanwhile. */
+static void draw_items(const sorting *s) {
   const cr__draw_loops *loops = cr__draw_loops_here();
 #pragma omp parallel for num_threads(s->threads) schedule(static)
   for (int t = 0; t < s->threads; t++) {
     int64_t end = range_end(s, t);
+    memset(s->counts[t], 0, sizeof *s->counts);
     for (int64_t i = range_start(s, t); i < end; i += CR__DRAW_CHUNK) {
       uint64_t keys[CR__DRAW_CHUNK];
       int64_t left = end - i < CR__DRAW_CHUNK ? end - i : CR__DRAW_CHUNK;
-      loops->words_64(d, i, keys);
-      memcpy(s->keys + i, keys, (size_t)left * sizeof *keys);
+      loops->words_64(s->d, i, keys);
       for (int64_t j = 0; j < left; j++)
         s->items[i + j] = (keys[j] & 0xffffffff00000000u) | (uint64_t)(i + j);
+      count_digits(s, t, i, i + left, shift_of(s, 0));
     }
   }
 }
@@ -61,19 +78,22 @@ static void place_digits(const sorting *s) {
 }
 
 /* Sorts by one digit, keeping the order of those where it is equal. */
-static void sort_digit(sorting *s, int shift) {
+static void sort_digit(sorting *s, int pass) {
   uint64_t mask = ((uint64_t)1 << s->bits) - 1;
+  int shift = shift_of(s, pass);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
   for (int t = 0; t < s->threads; t++) {
+    if (pass == 0) continue; /* those were counted when they were drawn */
     memset(s->counts[t], 0, sizeof *s->counts);
-    for (int64_t i = range_start(s, t); i < range_end(s, t); i++)
-      s->counts[t][s->items[i] >> shift & mask]++;
+    count_digits(s, t, range_start(s, t), range_end(s, t), shift);
   }
   place_digits(s);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int t = 0; t < s->threads; t++)
-    for (int64_t i = range_start(s, t); i < range_end(s, t); i++)
-      s->other[s->counts[t][s->items[i] >> shift & mask]++] = s->items[i];
+  for (int t = 0; t < s->threads; t++) {
+    int64_t end = range_end(s, t), *counts = s->counts[t];
+    for (int64_t i = range_start(s, t); i < end; i++)
+      s->other[counts[s->items[i] >> shift & mask]++] = s->items[i];
+  }
   item *sorted = s->other;
   s->other = s->items;
   s->items = sorted;
@@ -81,7 +101,7 @@ static void sort_digit(sorting *s, int shift) {
 
 static bool comes_before(const sorting *s, item a, item b) {
   if (a >> 32 != b >> 32) return a < b;
-  uint64_t x = s->keys[(uint32_t)a], y = s->keys[(uint32_t)b];
+  uint64_t x = word_64(s->d, (uint32_t)a), y = word_64(s->d, (uint32_t)b);
   return x < y || (x == y && (uint32_t)a < (uint32_t)b);
 }
 
@@ -105,12 +125,12 @@ static int64_t part_start(const sorting *s, int t, int parts, int shift) {
 }
 
 static void sort_items(sorting *s) {
-  int passes = s->n > 1 << 20 ? 3 : 2, shift = 64 - passes * s->bits;
+  int shift = shift_of(s, 0);
   if (s->n <= 64) {
     finish_range(s, 0, s->n);
     return;
   }
-  for (int pass = 0; pass < passes; pass++) sort_digit(s, shift + pass * s->bits);
+  for (int pass = 0; pass < s->passes; pass++) sort_digit(s, pass);
 #pragma omp parallel for num_threads(s->threads) schedule(static)
   for (int t = 0; t < s->threads; t++)
     finish_range(s, part_start(s, t, s->threads, shift), part_start(s, t + 1, s->threads, shift));
@@ -132,22 +152,22 @@ int cr__cpu_randperm(cr__launch *k) {
   cr__view *v = &k->v[0];
   cr__draw d = cr__draw_of(k);
   int64_t n = v->shape[0];
-  sorting s = {.n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
+  sorting s = {.d = &d, .n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
+  s.passes = n > 1 << 20 ? 3 : 2;
   s.threads = cr__cpu_threads(n * 4);
   size_t ncounts = (size_t)s.threads * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: takes n up to %lld, got %lld", k->op, (long long)UINT32_MAX,
                     (long long)n);
-  char *room = cr__host_alloc(ncounts + 3 * nitems);
+  char *room = cr__host_alloc(ncounts + 2 * nitems);
   if (!room) return cr_error_code();
   s.counts = (int64_t(*)[MOST_DIGITS])(void *)room;
-  s.keys = (uint64_t *)(void *)(room + ncounts);
-  s.items = s.keys + n;
+  s.items = (item *)(void *)(room + ncounts);
   s.other = s.items + n;
-  draw_keys(&s, &d);
+  draw_items(&s);
   sort_items(&s);
   store_positions(&s, v);
-  cr__host_free(room, ncounts + 3 * nitems);
+  cr__host_free(room, ncounts + 2 * nitems);
   return 0;
 }
 
@@ -169,13 +189,6 @@ static bool read_weights(const cr__view *v, int64_t row, int64_t m, double *w, i
   double sum = 0;
   for (int64_t i = 0; i < m; i++) sum += w[i];
   return good && sum < INFINITY;
-}
-
-/* One 64-bit draw, element i of the call. */
-static uint64_t word_64(const cr__draw *d, int64_t i) {
-  uint32_t w[4];
-  cr__philox(d->seed, d->offset + (uint64_t)i / 2, w);
-  return i % 2 ? cr__rng_pair(w[2], w[3]) : cr__rng_pair(w[0], w[1]);
 }
 
 /* Each draw falls somewhere in the sum of weights: by bisection of the running sums, in w. */
