@@ -180,7 +180,7 @@ static void cut(const pick *p, bool whole_rows, int64_t *columns, int64_t *rows)
 /* Writing past the caches needs rows of whole cache lines. */
 static cr__stream choose_stream(const pick *p, int64_t width) {
   int64_t step = row_step(p, OUT) * p->element, row = p->columns % width * p->element;
-  bool lines = p->it.stride[OUT][0] == 1 && step % 64 == 0 && row % 64 == 0;
+  bool lines = p->it.stride[OUT][0] == 1 && step % CR__LINE == 0 && row % CR__LINE == 0;
   if (!lines || !cr__iter_dense(&p->it, OUT)) return NULL;
   return cr__stream_for(p->out->data, p->it.numel * p->element, width * p->element);
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 32768, LINE = 64 }; /* bytes */
+enum { BLOCK = 32768 }; /* bytes */
 
 /* Elements that fit a register are stored one by one: a call would cost more than they do. */
 #define PLACE(TYPE)                                                      \
@@ -54,7 +54,7 @@ int cr__cpu_join(cr__launch *k) {
   cr__stream stream = fits ? cr__stream_for(k->v[0].data, outer * width, height * width) : NULL;
 #pragma omp parallel for num_threads(cr__cpu_threads(outer *width / size)) schedule(static)
   for (int64_t b = 0; b < blocks; b++) {
-    _Alignas(LINE) char buffer[BLOCK];
+    _Alignas(64) char buffer[BLOCK];
     int64_t top = b * height, rows = outer - top < height ? outer - top : height;
     char *to = k->v[0].data + top * width;
     bool whole = stream && rows == height;
