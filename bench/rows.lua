@@ -154,9 +154,58 @@ rows = torch.randperm(2048)]],
   { "argmax, 4 M", 1.2, "local _ = x:argmax(2)", "x.argmax(1)" },
   { "masked_fill, 4 M", 1.2, "local _ = x:masked_fill(mask, 0)", "x.masked_fill(mask, 0)" },
   { "gather, 4 M", 1.2, "local _ = x:gather(2, i)", "x.gather(1, i)" },
-  { "index_select, 4 M", 1.2, "local _ = x:index_select(1, rows)", "x.index_select(0, rows)" },
+  { "index_select, 4 M", 1.2, "local _ = x:index_select(1, rows)", "x.index_select(0, rows)",
+    why = "both copy rows as fast as memory gives them" },
   { "cat, 4 M", 1.2, "local _ = cr.cat({ x, y }, 1)", "torch.cat([x, y], 0)" },
   { "where, 4 M", 1.2, "local _ = cr.where(mask, x, y)", "torch.where(mask, x, y)" },
+})
+
+-- ---- Positions ---------------------------------------------------------------------------------------
+
+group({
+  setup = [[
+    local x, y, z = cr.randn(2048, 2048), cr.randn(2048, 2048), cr.zeros(2048, 2048)
+    local i, rows = cr.randint(1, 2049, { 2048, 2048 }), cr.randint(1, 2049, { 2048 })]],
+  peer_setup = [[
+x, y, z = torch.randn(2048, 2048), torch.randn(2048, 2048), torch.zeros(2048, 2048)
+i, rows = torch.randint(0, 2048, (2048, 2048)), torch.randint(0, 2048, (2048,))]],
+}, {
+  { "gather over the first dim, 4 M", 1.2, "local _ = x:gather(1, i)", "x.gather(0, i)" },
+  { "index_select over the last dim, 4 M", 1.2, "local _ = x:index_select(2, rows)", "x.index_select(1, rows)" },
+  { "scatter_add_ over the first dim, 4 M", nil, "z:scatter_add_(1, i, x)", "z.scatter_add_(0, i, x)" },
+  { "scatter_add_ over the last dim, 4 M", nil, "z:scatter_add_(2, i, x)", "z.scatter_add_(1, i, x)" },
+  { "index_add_ of rows, 4 M", nil, "z:index_add_(1, rows, x)", "z.index_add_(0, rows, x)" },
+  { "cat over the last dim, 8 M", 1.2, "local _ = cr.cat({ x, y }, 2)", "torch.cat([x, y], 1)" },
+  { "stack over the last dim, 8 M", nil, "local _ = cr.stack({ x, y }, 3)", "torch.stack([x, y], 2)" },
+  { "roll, 4 M", nil, "local _ = x:roll({ 5 }, { 2 })", "x.roll(5, 1)" },
+  { "flip, 4 M", nil, "local _ = x:flip(2)", "x.flip(1)" },
+})
+
+group({
+  setup = "local x = cr.randn(1 << 22) local mask = x:gt(0) local some = x[mask]",
+  peer_setup = "x = torch.randn(1 << 22); mask = x.gt(0); some = x[mask]\ndef put(): x[mask] = some",
+}, {
+  { "x[mask], 4 M", 1.2, "local _ = x[mask]", "x[mask]" },
+  { "x[mask] = y, 4 M", 1.2, "x[mask] = some", "put()" },
+  { "nonzero, 4 M", 1.2, "local _ = mask:nonzero()", "mask.nonzero()" },
+})
+
+group({
+  setup = [[
+    local w = cr.randn(50000, 64):requires_grad_()
+    local ids, g = cr.randint(1, 50001, { 65536 }), cr.ones(65536, 64)
+    local y = cr.embedding(w, ids)]],
+  peer_setup = [[
+w = torch.randn(50000, 64, requires_grad=True)
+ids, g = torch.randint(0, 50000, (65536,)), torch.ones(65536, 64)
+y = F.embedding(ids, w)
+def back():
+    w.grad = None
+    y.backward(g, retain_graph=True)]],
+}, {
+  { "embedding, 65,536 rows of 64", 1.2, "local _ = cr.embedding(w, ids)", "F.embedding(ids, w)",
+    why = "both copy rows as fast as memory gives them" },
+  { "its gradient", 1.2, "w.grad = nil y:backward { gradient = g, retain_graph = true }", "back()" },
 })
 
 -- ---- Layouts -----------------------------------------------------------------------------------------
@@ -208,6 +257,35 @@ row {
   setup = "local x = cr.randn(1 << 24)", ours = "local _ = x:dropout(0.5, true)",
   peer_setup = "x = torch.randn(1 << 24)", peer = "F.dropout(x, 0.5, True)",
 }
+
+group({}, {
+  { "bernoulli, 4 M", 1.5, "x:bernoulli_(0.3)", "x.bernoulli_(0.3)",
+    setup = "local x = cr.zeros(1 << 22)", peer_setup = "x = torch.zeros(1 << 22)" },
+  { "randint, 4 M", 1.5, "local _ = cr.randint(0, 1000, { 1 << 22 })", "torch.randint(0, 1000, (1 << 22,))" },
+  { "randperm, 1 M", nil, "local _ = cr.randperm(1000000)", "torch.randperm(1000000)" },
+  { "multinomial, 10 of 1000, 1000 rows", nil, "local _ = w:multinomial(10)", "w.multinomial(10)",
+    setup = "local w = cr.rand(1000, 1000)", peer_setup = "w = torch.rand(1000, 1000)" },
+})
+
+-- A hundred parameters whose gradients are there.
+group({
+  setup = [[
+    local p, g, m, v, step = {}, {}, {}, {}, 0
+    for i = 1, 100 do
+      p[i], g[i], m[i], v[i] = cr.randn(10000), cr.randn(10000), cr.zeros(10000), cr.zeros(10000)
+    end]],
+  peer_setup = [[
+p = [torch.randn(10000, requires_grad=True) for _ in range(100)]
+for x in p: x.grad = torch.randn(10000)
+values, grads = [x.detach() for x in p], [x.grad for x in p]
+adam, sgd = torch.optim.Adam(p), torch.optim.SGD(p, lr=1e-3, momentum=0.9)]],
+}, {
+  { "Adam step, 100 x 10,000", 2, "step = step + 1 cr.foreach.adam_(p, g, m, v, { step = step, lr = 1e-3 })",
+    "adam.step()" },
+  { "SGD with momentum, 100 x 10,000", 2, "cr.foreach.sgd_(p, g, m, { lr = 1e-3, momentum = 0.9 })", "sgd.step()" },
+  { "foreach add in place, 100 x 10,000", nil, "cr.foreach.add_(p, g, { alpha = 1e-3 })",
+    "torch._foreach_add_(values, grads, alpha=1e-3)" },
+})
 
 -- ---- Whole programs ----------------------------------------------------------------------------------
 

@@ -207,6 +207,16 @@ cr_tensor *cr__op1(int id, const cr_value *args) {
 
 /* ---- In place ---------------------------------------------------------------------------------- */
 
+/* What must hold of self before the operation writes to it; *records: whether it leaves a node. */
+static int check_self(const cr_op *op, const cr_value *args, bool *records) {
+  if (args[0].kind != CR_TENSOR)
+    return cr__fail(CR_E_ARGUMENT, "%s_: only a tensor can be written in place", op->name);
+  /* An operation without derivative still cuts self's history. */
+  *records = cr__recording() && (wants_node(op, args) || cr__requires(args[0].u.t));
+  return cr__inplace_check(op->lua, op->flags & CR_OP_INPLACE_ONLY ? "" : "_", args[0].u.t,
+                           *records);
+}
+
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr_tensor *out[CR_MAX_OUTPUTS];
@@ -261,22 +271,31 @@ static int composite_inplace(const cr_op *op, const cr_value *given) {
   return code;
 }
 
+int cr__check_inplace_call(const cr_op *op, const cr_value *args) {
+  fixed_args fixed;
+  bool records;
+  const cr__impl *impl = &cr__impls[op->id];
+  int code = check_args(op, &args, &fixed);
+  if (!code) code = check_self(op, args, &records);
+  if (!code && impl->check) code = impl->check(op, args, NULL, NULL);
+  if (!code && !impl->run) code = cr__pointwise_check_into(op, args, args[0].u.t);
+  return code;
+}
+
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
   fixed_args fixed;
+  bool records;
   int code = check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;
   if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY)))
     return cr__fail(CR_E_ARGUMENT, "%s: has no in-place form", op->name);
-  if (args[0].kind != CR_TENSOR)
-    return cr__fail(CR_E_ARGUMENT, "%s_: only a tensor can be written in place", op->name);
-  if (cr__impls[op->id].composite) return composite_inplace(op, args);
-  cr_tensor *self = args[0].u.t;
-  /* An operation without derivative still cuts self's history. */
-  bool node = cr__recording() && (wants_node(op, args) || cr__requires(self));
-  code = cr__inplace_check(op->lua, op->flags & CR_OP_INPLACE_ONLY ? "" : "_", self, node);
+  if (args[0].kind == CR_TENSORS) return cr__impls[op->id].run(op, args, NULL, NULL);
+  if (cr__impls[op->id].composite && args[0].kind == CR_TENSOR) return composite_inplace(op, args);
+  code = check_self(op, args, &records);
   if (CR__UNLIKELY(code)) return code;
-  cr_node *n = node ? cr__record(op, args, &self, 1, true) : NULL;
-  if (node && !n) return (int)cr_error_code();
+  cr_tensor *self = args[0].u.t;
+  cr_node *n = records ? cr__record(op, args, &self, 1, true) : NULL;
+  if (records && !n) return (int)cr_error_code();
   code = write_self(op, args, self);
   if (!code) {
     self->storage->writer = op->lua;
@@ -366,7 +385,7 @@ void cr__view_of(const cr_tensor *t, cr__view *v) {
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout) {
   k->op = op;
   k->device = device;
-  k->nview = 0;
+  k->nview = k->nrow = 0;
   k->nout = nout;
 }
 
@@ -376,12 +395,26 @@ cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
   return v;
 }
 
+/* Names the memory of a launch over lists, a row at a time. */
+static int enter_rows(const cr__backend *b, const cr__launch *k) {
+  cr__view views[CR__MAX_LISTS];
+  int code = 0;
+  for (int i = 0; i < k->nrow && !code; i++) {
+    int n = 0;
+    for (int j = 0; j < CR__MAX_LISTS; j++)
+      if (k->rows[i].data[j]) views[n++].data = k->rows[i].data[j];
+    code = b->device->enter(k->device & 255, views, n);
+  }
+  return code;
+}
+
 int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();
   if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
   if (b->device) {
     int code = b->device->enter(k->device & 255, k->v, k->nview);
+    if (!code && k->nrow) code = enter_rows(b, k);
     if (CR__UNLIKELY(code)) return code;
   }
   return b->kernels[id](k);

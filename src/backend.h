@@ -27,6 +27,16 @@ typedef struct cr__view {
   int64_t stride[CR_MAX_DIMS]; /* in elements */
 } cr__view;
 
+/* A row of a call over lists of tensors: one tensor of each list, all of one dtype and laid out alike
+ * without gaps, so that they count as n elements in a line. */
+#define CR__MAX_LISTS 5
+typedef struct cr__row {
+  char *data[CR__MAX_LISTS]; /* NULL: the call goes without that list */
+  int32_t dtype;
+  int64_t n, step; /* step: of a kernel that takes n elements at a time, to the next n */
+  double f[2];     /* numbers that differ from row to row */
+} cr__row;
+
 /* One call of a kernel. Outputs come first. What `i` and `f` mean, and what the engine has checked
  * before, stands above each kernel in src/cpu. */
 typedef struct cr__launch {
@@ -36,6 +46,8 @@ typedef struct cr__launch {
   int64_t i[CR__MAX_INTS];
   double f[8];
   cr__view v[CR__MAX_VIEWS];
+  const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
+  int32_t nrow;
 } cr__launch;
 typedef int (*cr__kernel)(cr__launch *k); /* 0, or a cr_error with the error set */
 

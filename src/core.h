@@ -212,6 +212,12 @@ cr_value cr__property(int save_kind, cr_value v);
 int cr__undo(cr_tensor **out, int n); /* releases results after a failure; returns the code */
 /* Elementwise into out, which the caller may write: the in-place and the out= form. */
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out);
+/* Fails where that would, but for memory, and writes nothing. */
+int cr__pointwise_check_into(const cr_op *op, const cr_value *args, const cr_tensor *out);
+/* The same of a call of the in-place twin; of others than pointwise operations it sees only whether
+ * self may be written. */
+int cr__check_inplace_call(const cr_op *op, const cr_value *args);
+/* True if it would not fail. Leaves no error. */
 bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out);
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
 /* The dtype that a pointwise operation's operands promote to, before its own rule. */

@@ -267,6 +267,13 @@ CR_API const cr_op *cr_op_find(const char *name); /* NULL if there is none */
 CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
 /* The in-place twin: writes the result to the tensor args[0], which stays the caller's. */
 CR_API int cr_call_inplace(const cr_op *op, const cr_value *args);
+/* One call of op for each of n rows of op->nparam arguments; a row that begins with cr_none() is
+ * skipped. op gives one result: out[i] for row i (NULL where it was skipped), all or none. */
+CR_API int cr_foreach(const cr_op *op, int n, const cr_value *rows, cr_tensor **out);
+/* The same in place, from row *at on, which moves on: after a failure it is the row that failed. All
+ * rows are checked before the first is written; of operations that are not elementwise only whether
+ * their first arguments may be written. */
+CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows, int *at);
 /* Writes the result to the caller's `out` instead (resized if it is empty). Not differentiable. */
 CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 

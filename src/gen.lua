@@ -179,6 +179,9 @@ local function c_param(p, as_number)
   local form = plain[p.type]
   if as_number or (p.optional and not p.has_default and boxable[p.type]) then form = boxed end
   local name = c_name(p.name)
+  if p.type == "tensors" and p.optional then -- NULL: absent
+    return (form[1]:gsub("%%s", name)), ("%s ? cr_list(%s, n%s) : cr_none()"):format(name, name, name)
+  end
   return (form[1]:gsub("%%s", name)), (form[2]:gsub("%%s", name))
 end
 

@@ -39,7 +39,8 @@ end
 local function forms(e)
   local list = {}
   local method = e.method ~= false and not e.creates
-  if e.func ~= false and not e.inplace_only then list[#list + 1] = ("`cr.%s`"):format(e.lua) end
+  local in_table = e.lua:find(".", 1, true) -- foreach.adam_
+  if in_table or (e.func ~= false and not e.inplace_only) then list[#list + 1] = ("`cr.%s`"):format(e.lua) end
   if method then list[#list + 1] = ("`x:%s`"):format(e.lua) end
   if e.inplace then
     if not e.inplace_only then list[#list + 1] = ("`x:%s_`"):format(e.lua) end
@@ -90,7 +91,9 @@ local function annotate(lines, e, owner, first, suffix)
   end
   local results = {}
   for _ = 1, e.variable and 1 or e.nout do results[#results + 1] = "cresset.Tensor" end
-  lines[#lines + 1] = "---@return " .. table.concat(results, ", ") .. (e.variable and " ..." or "")
+  if not e.lua:find(".", 1, true) then -- what updates lists gives nothing
+    lines[#lines + 1] = "---@return " .. table.concat(results, ", ") .. (e.variable and " ..." or "")
+  end
   lines[#lines + 1] = ("function %s%s%s(%s) end"):format(owner, e.lua, suffix, table.concat(names, ", "))
   lines[#lines + 1] = ""
 end
@@ -99,11 +102,12 @@ local function write_annotations()
   local lines = { "---@meta cresset", "", "---@class cresset.Tensor", "---@field dtype string",
     "---@field device string", "---@field shape integer[]", "---@field grad cresset.Tensor?",
     "---@field requires_grad boolean", "---@field is_leaf boolean", "---@field data cresset.Tensor",
-    "local Tensor = {}", "", "---@class cresset", "local cr = {}", "" }
+    "local Tensor = {}", "", "---@class cresset", "local cr = {}", "cr.foreach = {}", "" }
   for _, family in ipairs(families) do
     for _, e in ipairs(family) do
       if not keywords[e.lua] then
         local only = e.inplace_only
+        if e.lua:find(".", 1, true) then annotate(lines, e, "cr.", 1, "") end
         if e.func ~= false and not only then annotate(lines, e, "cr.", 1, "") end
         if e.method ~= false and not e.creates then annotate(lines, e, "Tensor:", 2, "") end
         if e.inplace and not only then annotate(lines, e, "Tensor:", 2, "_") end

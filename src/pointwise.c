@@ -331,11 +331,14 @@ static int plan_into(call *c, const cr_tensor *out, bool *flat) {
   return check_out(c, out);
 }
 
-/* True if the result has out's shape and can go straight into it. Leaves no error. */
-bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out) {
+int cr__pointwise_check_into(const cr_op *op, const cr_value *args, const cr_tensor *out) {
   call c = {.op = op, .impl = &cr__impls[op->id], .args = args};
   bool flat;
-  int code = plan_into(&c, out, &flat);
+  return plan_into(&c, out, &flat);
+}
+
+bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out) {
+  int code = cr__pointwise_check_into(op, args, out);
   if (code) cr_error_clear();
   return !code;
 }

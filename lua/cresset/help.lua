@@ -80,6 +80,10 @@ local by_hand = {
   set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
   gemm_name = { "cr.gemm_name()", "What multiplies large float32 matrices on the CPU: oneDNN, or what is built in." },
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
+  foreach = { "cr.foreach.NAME(list, ...)",
+    "The operation NAME on each tensor of a list: cr.foreach.add_(list, other, { alpha = }), cr.foreach.sqrt(list). "
+    .. "An argument that may be a tensor or a number may be a table with one for each; false skips. foreach.sgd_ "
+    .. "and foreach.adam_ are whole steps of optimizers." },
   memory = { "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device)",
     "Bytes that tensors take; of the CPU unless a device is named." },
   set_deadline = { "cr.set_deadline(seconds)", "Calls fail once so many seconds have passed; 0 lifts it." },
@@ -140,7 +144,7 @@ end
 local function forms(op, name)
   local ways = {}
   if op.method then ways[#ways + 1] = ("x:%s(...)"):format(name) end
-  if op.func then ways[#ways + 1] = ("cr.%s(...)"):format(name) end
+  if op.func or op.lua:find(".", 1, true) then ways[#ways + 1] = ("cr.%s(...)"):format(name) end
   local text = "Called as " .. table.concat(ways, " or ") .. "."
   if op.inplace and not op.inplace_only then text = text .. (" In place: x:%s_(...)."):format(name) end
   if op.view then text = text .. " The result shares x's memory." end

@@ -195,6 +195,32 @@ static void descriptors(void) {
 
 /* ---- Memory and threads ---- */
 
+/* ---- Lists ---- */
+
+static void lists(void) {
+  cr_tensor *p[] = {vector(2, (double[]){1, 2}), vector(1, (double[]){3})};
+  cr_tensor *g[] = {vector(2, (double[]){2, 2}), vector(1, (double[]){4})};
+  const cr_op *add = cr_op_find("add"), *exp_op = cr_op_find("exp");
+  cr_value sums[] = {cr_of(p[0]), cr_of(g[0]), cr_none(), cr_none(), cr_of(p[1]), cr_int(1)};
+  int at = 0;
+  check(!cr_foreach_inplace(add, 3, sums, &at) && at == 3, "a call in place for each row");
+  check(first(p[0]) == 3 && first(p[1]) == 4, "a row that begins with nothing is skipped");
+  sums[5] = cr_of(g[0]); /* does not fit p[1] */
+  at = 0;
+  check(cr_foreach_inplace(add, 3, sums, &at) == CR_E_SHAPE, "a row that does not fit is an error");
+  check(at == 0 && first(p[0]) == 3, "before any is written");
+  cr_error_clear();
+  cr_value roots[] = {cr_of(p[0]), cr_none()};
+  cr_tensor *out[2];
+  check(!cr_foreach(exp_op, 2, roots, out) && !out[1], "a result for each row, none for none");
+  check(fabs(first(out[0]) - exp(3)) < 1e-12, "as the operation gives it");
+  check(!cr_foreach_sgd_(p, 2, g, 2, NULL, 0, 0.5, 0, 0, 0, false, false, false),
+        "an update of lists; one that may be absent is NULL");
+  check(first(p[0]) == 2 && first(p[1]) == 2, "writes to all of them");
+  cr_release(out[0]);
+  for (int i = 0; i < 2; i++) cr_release(p[i]), cr_release(g[i]);
+}
+
 static void failures(void) {
   cr_tensor *a = vector(2, (double[]){1, 2});
   cr_memory_fail(1);
@@ -263,6 +289,7 @@ int main(void) {
   derivatives();
   custom_functions();
   descriptors();
+  lists();
   failures();
   interrupts();
   threads();

@@ -231,9 +231,10 @@ def main():
     import cases_promotion
     import cases_reduce
     import cases_structure
+    import cases_update
 
     wanted = sys.argv[1:]
-    for module in (cases_pointwise, cases_promotion, cases_reduce, cases_structure):
+    for module in (cases_pointwise, cases_promotion, cases_reduce, cases_structure, cases_update):
         for record in module.FAMILIES:
             if not wanted or record.__name__ in wanted:
                 record()

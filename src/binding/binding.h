@@ -191,6 +191,7 @@ void cr__lua_open_mode(lua_State *L);     /* mode.c: no_grad ..., detect_anomaly
 void cr__lua_open_node(lua_State *L);     /* node.c: the metatable of nodes */
 void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_tensors_hooks */
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
+void cr__lua_open_foreach(lua_State *L);  /* foreach.c: foreach */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
 
 void cr__lua_metatable(lua_State *L); /* pushes the metatable of tensors */

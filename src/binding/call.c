@@ -10,15 +10,6 @@
 #include "binding.h"
 #include "parse.h"
 
-/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. The
- * other upvalue is the metatable of tensors. */
-typedef struct overloads {
-  bool inplace;
-  int n;
-  char name[64];
-  const cr_op *ops[];
-} overloads;
-
 /* ---- The core call ---- */
 
 /* Reads the pointers of tensor arguments from their userdata. */
@@ -132,7 +123,7 @@ static void find_known(lua_State *L) {
 
 /* ---- The closure ---- */
 
-static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
+static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   if (o->inplace) {
     if (p->args[0].kind != CR_TENSOR)
       return cr__lua_error(L, "%s: %s must be a tensor, got a number", o->name,
@@ -155,8 +146,9 @@ static int finish(lua_State *L, const overloads *o, cr__lua_parse *p) {
 }
 
 /* The problem of the operation that the arguments fitted best; the last of them if several did. */
-static void find_problem(lua_State *L, const overloads *o, int top, char *best, size_t size) {
-  cr__lua_parse p = {.explains = true};
+static void find_problem(lua_State *L, const cr__lua_overloads *o, int top, bool each, char *best,
+                         size_t size) {
+  cr__lua_parse p = {.explains = true, .each = each};
   int best_progress = -1;
   for (int i = 0; i < o->n; i++) {
     cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p);
@@ -169,9 +161,9 @@ static void find_problem(lua_State *L, const overloads *o, int top, char *best, 
 }
 
 /* "sum: dim must be ...; usage: sum(...)", with all signatures where there are several. */
-static int refuse(lua_State *L, const overloads *o, int top) {
+static int refuse(lua_State *L, const cr__lua_overloads *o, int top, bool each) {
   char problem[sizeof((cr__lua_parse *)0)->problem];
-  find_problem(L, o, top, problem, sizeof problem);
+  find_problem(L, o, top, each, problem, sizeof problem);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   for (int i = 0; i < o->n; i++) {
@@ -184,27 +176,31 @@ static int refuse(lua_State *L, const overloads *o, int top) {
   return cr__lua_error(L, "%s: %s; usage: %s", o->name, problem, lua_tostring(L, -1));
 }
 
-static int call_op(lua_State *L) {
-  const overloads *o = lua_touserdata(L, lua_upvalueindex(1));
-  cr__lua_parse p;
-  int top = lua_gettop(L);
-  p.explains = false; /* what fits no operation is read once more, to be explained */
+void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p) {
+  p->explains = false; /* what fits no operation is read once more, to be explained */
   for (int i = 0; i < o->n; i++) {
-    if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p)) return finish(L, o, &p);
+    if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, p)) return;
     lua_settop(L, top);
   }
-  return refuse(L, o, top);
+  refuse(L, o, top, p->each);
+}
+
+static int call_op(lua_State *L) {
+  const cr__lua_overloads *o = lua_touserdata(L, lua_upvalueindex(1));
+  cr__lua_parse p;
+  p.each = false;
+  cr__lua_choose(L, o, lua_gettop(L), &p);
+  return finish(L, o, &p);
 }
 
 /* ---- Registration ---- */
 
-/* Appends op to the closure that target (a table on the stack) has under name, or makes one. */
-static void add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace) {
+void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace) {
   lua_pushstring(L, name);
   lua_rawget(L, made);
-  const overloads *old = lua_touserdata(L, -1);
+  const cr__lua_overloads *old = lua_touserdata(L, -1);
   int n = old ? old->n : 0;
-  overloads *o = lua_newuserdatauv(L, sizeof *o + (size_t)(n + 1) * sizeof(cr_op *), 0);
+  cr__lua_overloads *o = lua_newuserdatauv(L, sizeof *o + (size_t)(n + 1) * sizeof(cr_op *), 0);
   o->inplace = inplace;
   o->n = n + 1;
   snprintf(o->name, sizeof o->name, "%s", name);
@@ -233,13 +229,13 @@ static void gather(lua_State *L, int flag, bool inplace_too) {
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
     if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
-    if (!(op->flags & CR_OP_INPLACE_ONLY)) add_overload(L, made, op, op->lua, false);
+    if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
     if (!inplace_too || !(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
     char twin[64];
     size_t n = strlen(op->lua);
     bool ends = n && op->lua[n - 1] == '_';
     snprintf(twin, sizeof twin, ends ? "%s" : "%s_", op->lua);
-    add_overload(L, made, op, twin, true);
+    cr__lua_add_overload(L, made, op, twin, true);
   }
 }
 

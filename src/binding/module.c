@@ -176,6 +176,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_node(L);
   cr__lua_open_hooks(L);
   cr__lua_open_function(L);
+  cr__lua_open_foreach(L);
   cr__lua_open_cuda(L);
   add_constants(L);
   lua_pushvalue(L, -1);

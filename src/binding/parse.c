@@ -64,6 +64,41 @@ static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
   return true;
 }
 
+static bool one_per_call(uint8_t type) {
+  return type == CR_P_TENSOR || type == CR_P_OPERAND || type == CR_P_SCALAR || type == CR_P_FLOAT;
+}
+
+/* One tensor or number (or false, for none) for each call. */
+static bool take_each(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const char *name = p->op->params[i].name;
+  uint8_t type = p->op->params[i].type;
+  lua_Unsigned n = lua_rawlen(L, index);
+  if (n > INT32_MAX / 16) return problem(p, "%s has too many entries", name);
+  if (cr__lua_other_key(L, index, (lua_Integer)n))
+    return problem(p, "%s has %s beside its list; false stands for a tensor that is not there",
+                   name, lua_tostring(L, -1));
+  cr__lua_list *list = cr__lua_new_list(L, (int)n); /* keeps the tensors */
+  cr_value *values = lua_newuserdatauv(L, (size_t)n * sizeof *values, 0);
+  for (lua_Integer k = 0; k < (lua_Integer)n; k++) {
+    lua_rawgeti(L, index, k + 1);
+    cr__lua_tensor *u = type == CR_P_TENSOR || type == CR_P_OPERAND ? cr__lua_test(L, -1) : NULL;
+    bool none = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    bool number = type != CR_P_TENSOR && (type != CR_P_FLOAT || lua_type(L, -1) == LUA_TNUMBER);
+    values[k] = cr_none();
+    if (u && u->t) values[k] = cr_of(list->t[list->n++] = cr_retain(u->t));
+    else if (!none && !(number && cr__lua_to_number(L, -1, &values[k])))
+      return problem(p, "%s[%d] must be %s, got %s", name, (int)k + 1,
+                     type == CR_P_TENSOR    ? "a tensor or false"
+                     : type == CR_P_OPERAND ? "a tensor, a number or false"
+                                            : "a number or false",
+                     cr__lua_describe(L, -1));
+    if (type == CR_P_FLOAT && values[k].kind != CR_NONE) values[k] = cr_float(lua_tonumber(L, -1));
+    lua_pop(L, 1);
+  }
+  p->args[i] = (cr_value){CR_TENSORS, (int32_t)n, {.s = (const char *)values}};
+  return true;
+}
+
 static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
   bool operand = p->op->params[i].type == CR_P_OPERAND;
   cr__lua_tensor *u = cr__lua_test(L, index);
@@ -91,6 +126,8 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
   const cr_param *param = &p->op->params[i];
   cr_value *out = &p->args[i];
   int64_t whole = 0;
+  if (p->each && lua_type(L, index) == LUA_TTABLE && one_per_call(param->type))
+    return take_each(L, p, i, index);
   switch (param->type) {
   case CR_P_TENSOR:
   case CR_P_OPERAND: return take_tensor(L, p, i, index);

@@ -13,6 +13,9 @@ typedef struct cr__lua_parse {
   bool requires_grad;
   int progress;  /* how many arguments fitted, when it failed */
   bool explains; /* given by the caller: to say in `problem` why it failed */
+  /* Given by the caller: a table for a tensor or a number is a list of them, one per call, and becomes
+   * an argument of kind CR_TENSORS whose .u.s is an array of n cr_values. */
+  bool each;
   int nints;
   int64_t ints[64];  /* of short lists; longer ones lie on the stack */
   char problem[400]; /* what did not fit */
@@ -22,5 +25,19 @@ typedef struct cr__lua_parse {
  * need; on failure p->progress and, if p->explains, p->problem say what was wrong. Raises only when
  * Lua's memory is out. */
 bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p);
+
+/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. The
+ * other upvalue of a plain one is the metatable of tensors. */
+typedef struct cr__lua_overloads {
+  bool inplace;
+  int n;
+  char name[64];
+  const cr_op *ops[];
+} cr__lua_overloads;
+/* Appends op to what the table at index `made` has under name, or makes it (call.c). */
+void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace);
+/* Reads the arguments 1 .. top for the first operation that takes them, p->each being given; raises if
+ * none does. */
+void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p);
 
 #endif

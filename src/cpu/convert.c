@@ -42,6 +42,8 @@ void cr__stream_end(void) { cr__best_stream()(NULL, NULL, 0); }
     const TYPE *from = in;                                      \
     if (stride == 2)                                            \
       for (int64_t i = 0; i < n; i++) to[i] = from[i * 2];      \
+    else if (stride == -1)                                      \
+      for (int64_t i = 0; i < n; i++) to[i] = from[-i];         \
     else                                                        \
       for (int64_t i = 0; i < n; i++) to[i] = from[i * stride]; \
   } while (0)

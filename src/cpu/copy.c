@@ -12,6 +12,8 @@
 enum {
   PIECE = 16384,
   LEAST = 8, /* sides of a transpose that tiles pay for */
+  SHORT = 8, /* rows up to this long are copied by columns, so many at a time: */
+  SHORT_ROWS = 512,
   BUFFER = 256
 };
 
@@ -36,6 +38,18 @@ static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const
   }
 }
 
+/* A row that is contiguous in the target only: past the caches by way of a buffer. */
+static void read_past(const copy *c, char *out, const char *in, int64_t from_step, int64_t n) {
+  enum { MOST = 2048 };
+  _Alignas(64) char buffer[MOST * 8];
+  for (int64_t i = 0; i < n; i += MOST) {
+    int64_t m = n - i < MOST ? n - i : MOST;
+    cr__read_run(buffer, c->to->dtype, in + i * from_step * c->from_size, c->from->dtype, from_step,
+                 m);
+    cr__convert_past(out + i * c->to_size, c->to->dtype, buffer, c->to->dtype, m, true);
+  }
+}
+
 /* Elements [begin, end) in the order of the iteration, a row at a time. */
 static void copy_range(const copy *c, int64_t begin, int64_t end) {
   cr__walk to, from;
@@ -47,6 +61,8 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
     const char *in = c->from->data + from.offset * c->from_size;
     if (to.stride[0] == 1 && from.stride[0] == 1)
       cr__convert_past(out, c->to->dtype, in, c->from->dtype, run, c->past && is_aligned(out));
+    else if (to.stride[0] == 1 && c->past && is_aligned(out))
+      read_past(c, out, in, from.stride[0], run);
     else if (to.stride[0] == 1)
       cr__read_run(out, c->to->dtype, in, c->from->dtype, from.stride[0], run);
     else if (from.stride[0] == 1)
@@ -126,6 +142,63 @@ static void transpose_by_tiles(const copy *c, int across) {
   for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands, height);
 }
 
+/* ---- Short rows: a column of them at a time ---- */
+
+#define MOVE_COLUMN(TYPE)                                                 \
+  do {                                                                    \
+    TYPE *t = (TYPE *)to;                                                 \
+    const TYPE *s = (const TYPE *)from;                                   \
+    for (int64_t i = 0; i < rows; i++) t[i * to_step] = s[i * from_step]; \
+  } while (0)
+
+static void move_column(char *to, const char *from, size_t size, int64_t rows, int64_t to_step,
+                        int64_t from_step) {
+  switch (size) {
+  case 1: MOVE_COLUMN(uint8_t); break;
+  case 2: MOVE_COLUMN(uint16_t); break;
+  case 4: MOVE_COLUMN(uint32_t); break;
+  default: MOVE_COLUMN(uint64_t); break;
+  }
+}
+
+static bool has_short_rows(const copy *c) {
+  const cr__iter *it = &c->it;
+  return c->to->dtype == c->from->dtype && it->ndim > 1 && it->shape[0] <= SHORT &&
+         it->shape[1] >= 2 * SHORT;
+}
+
+/* Rows [row, row + n) of a plane. Dense ones that go past the caches are put together first. */
+static void copy_short_block(const copy *c, int64_t plane, int64_t row, int64_t n) {
+  _Alignas(64) char buffer[SHORT_ROWS * SHORT * 8];
+  const cr__iter *it = &c->it;
+  int64_t to = row * it->stride[0][1], from = row * it->stride[1][1], size = c->to_size;
+  for (int d = 2; d < it->ndim; d++) {
+    to += plane % it->shape[d] * it->stride[0][d];
+    from += plane % it->shape[d] * it->stride[1][d];
+    plane /= it->shape[d];
+  }
+  char *out = c->to->data + to * size;
+  bool past = c->past && cr__iter_dense(it, 0) && is_aligned(out);
+  for (int64_t j = 0; j < it->shape[0]; j++)
+    move_column((past ? buffer : out) + j * it->stride[0][0] * size,
+                c->from->data + (from + j * it->stride[1][0]) * size, (size_t)size, n,
+                it->stride[0][1], it->stride[1][1]);
+  if (!past) return;
+  cr__convert_past(out, c->to->dtype, buffer, c->to->dtype, n * it->shape[0], true);
+  cr__stream_end();
+}
+
+static void copy_short_rows(const copy *c) {
+  const cr__iter *it = &c->it;
+  int64_t rows = it->shape[1], blocks = (rows + SHORT_ROWS - 1) / SHORT_ROWS;
+  int64_t n = it->numel / (it->shape[0] * rows) * blocks;
+#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(it->numel))
+  for (int64_t i = 0; i < n; i++) {
+    int64_t row = i % blocks * SHORT_ROWS;
+    copy_short_block(c, i / blocks, row, rows - row < SHORT_ROWS ? rows - row : SHORT_ROWS);
+  }
+}
+
 /* v[0] = v[1], converted. Shapes are equal. */
 int cr__cpu_copy(cr__launch *k) {
   copy c = {.to = &k->v[0], .from = &k->v[1]};
@@ -139,6 +212,10 @@ int cr__cpu_copy(cr__launch *k) {
   int across = transposed_dim(&c);
   if (across) {
     transpose_by_tiles(&c, across);
+    return 0;
+  }
+  if (has_short_rows(&c)) {
+    copy_short_rows(&c);
     return 0;
   }
   int threads = cr__cpu_threads(n / 2);

@@ -61,3 +61,8 @@ cr__converter cr__converter_for(int from, int to) {
 }
 
 cr__stream cr__best_stream(void) { return streams[cr__cpu_level()]; }
+
+cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece) {
+  if (n < CR__STREAM_FROM || (uintptr_t)out % CR__LINE != 0 || piece % CR__LINE != 0) return NULL;
+  return cr__best_stream();
+}

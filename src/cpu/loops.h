@@ -48,6 +48,8 @@ bool cr__cpu_small(const cr__elementwise *e, int64_t n, cr__loop loop, int nativ
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
 cr__stream cr__best_stream(void);
+/* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
+cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece);
 
 #define CR__PASTE2(a, b) a##b
 #define CR__PASTE(a, b) CR__PASTE2(a, b)

@@ -102,8 +102,22 @@ static void integers(const cr__draw *d, int64_t first, void *buffer) {
   for (int i = 0; i < N; i++) out[i] = low + cr__rng_below(out[i], range);
 }
 
+static void toss_f32(const cr__draw *d, int64_t first, void *buffer) {
+  uint32_t words[N], most = (uint32_t)(d->range - 1);
+  float *out = buffer, one = d->range ? (float)d->a : 0;
+  words_32(d, first, words);
+  for (int i = 0; i < N; i++) out[i] = words[i] <= most ? one : 0;
+}
+
+static void toss_f64(const cr__draw *d, int64_t first, void *buffer) {
+  uint32_t words[N], most = (uint32_t)(d->range - 1);
+  double *out = buffer, one = d->range ? d->a : 0;
+  words_32(d, first, words);
+  for (int i = 0; i < N; i++) out[i] = words[i] <= most ? one : 0;
+}
+
 extern const cr__draw_loops JOIN(cr__draw_loops, CR__ISA);
 const cr__draw_loops JOIN(cr__draw_loops, CR__ISA) = {
-    words_32,    words_64,   uniform_f32,     normal_f32, exponential_f32,
-    uniform_f64, normal_f64, exponential_f64, integers,
+    words_32,   words_64,        uniform_f32, normal_f32, exponential_f32, uniform_f64,
+    normal_f64, exponential_f64, integers,    toss_f32,   toss_f64,
 };

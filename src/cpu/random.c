@@ -162,31 +162,15 @@ static uint64_t threshold(double p) { return (uint64_t)ceil(p * 0x1p32); }
 
 /* Draws and stores chunk c; false if a probability is none. */
 static bool bernoulli_chunk(const cr__draw *d, const cr__view *v, const cr__view *probability,
-                            int64_t c, int64_t n, double p, double value) {
+                            int64_t c, int64_t n, double value) {
   enum { N = CR__DRAW_CHUNK };
   uint32_t words[N];
-  uint64_t limit[N];
-  double ps[N];
-  union {
-    float f32[N];
-    double f64[N];
-    int64_t i64[N];
-  } x;
+  double ps[N], x[N];
   int64_t first = c * N, left = n - first < N ? n - first : N;
   cr__draw_loops_here()->words_32(d, first, words);
-  if (probability && !read_probabilities(probability, first, left, ps)) return false;
-  uint64_t same = threshold(p);
-  for (int i = 0; i < N; i++) limit[i] = probability && i < left ? threshold(ps[i]) : same;
-  bool floating = cr__category((cr_dtype)v->dtype) == CR_FLOATING;
-  int dtype = v->dtype == CR_FLOAT64 ? CR_FLOAT64 : floating ? CR_FLOAT32 : CR_INT64;
-  if (dtype == CR_FLOAT64) {
-    for (int i = 0; i < N; i++) x.f64[i] = words[i] < limit[i] ? value : 0;
-  } else if (dtype == CR_FLOAT32) {
-    for (int i = 0; i < N; i++) x.f32[i] = words[i] < limit[i] ? (float)value : 0;
-  } else {
-    for (int i = 0; i < N; i++) x.i64[i] = words[i] < limit[i];
-  }
-  store(v, first, left, dtype, &x);
+  if (!read_probabilities(probability, first, left, ps)) return false;
+  for (int64_t i = 0; i < left; i++) x[i] = words[i] < threshold(ps[i]) ? value : 0;
+  store(v, first, left, CR_FLOAT64, x);
   return true;
 }
 
@@ -195,14 +179,19 @@ static bool bernoulli_chunk(const cr__draw *d, const cr__view *v, const cr__view
 int cr__cpu_bernoulli(cr__launch *k) {
   cr__draw d = cr__draw_of(k);
   cr__view v = k->v[0], p = k->v[k->nview - 1];
+  bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING, bad = false;
+  double one = floating ? k->f[1] : 1;
+  if (k->nview == 1) {
+    d.a = one;
+    d.range = threshold(k->f[0]);
+    if (v.dtype == CR_FLOAT64) return fill(k, &d, cr__draw_loops_here()->toss_f64, CR_FLOAT64);
+    return fill(k, &d, cr__draw_loops_here()->toss_f32, CR_FLOAT32);
+  }
   collapse(&v);
   collapse(&p);
   int64_t n = count(&v), nchunk = (n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK;
-  bool bad = false;
 #pragma omp parallel for num_threads(cr__cpu_threads(n * 4)) reduction(|| : bad)
-  for (int64_t c = 0; c < nchunk; c++) {
-    bad = !bernoulli_chunk(&d, &v, k->nview > 1 ? &p : NULL, c, n, k->f[0], k->f[1]) || bad;
-  }
+  for (int64_t c = 0; c < nchunk; c++) bad = !bernoulli_chunk(&d, &v, &p, c, n, one) || bad;
   if (!bad) return 0;
   return cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; got %g", k->op,
                   first_bad(&p, n));

@@ -16,7 +16,7 @@ typedef struct cr__draw {
   double a, b, top; /* uniform: from, to, largest value; normal: mean, std; exponential: rate */
   int bits;         /* uniform: of the dtype's significand */
   int64_t low;      /* integers: from low on, `range` of them (0: all of 2^64) */
-  uint64_t range;
+  uint64_t range;   /* of a toss: a word below it stands for a one */
 } cr__draw;
 
 /* Fills buffer with elements first .. first + CR__DRAW_CHUNK - 1; first is a multiple of the chunk. */
@@ -26,7 +26,8 @@ typedef struct cr__draw_loops {
   cr__draw_loop words_64; /* uint64_t */
   cr__draw_loop uniform_f32, normal_f32, exponential_f32;
   cr__draw_loop uniform_f64, normal_f64, exponential_f64;
-  cr__draw_loop integers; /* int64_t */
+  cr__draw_loop integers;           /* int64_t */
+  cr__draw_loop toss_f32, toss_f64; /* a, or 0 */
 } cr__draw_loops;
 
 /* Shared by random.c and sample.c: the loops for this processor; i[0] and i[1] of a launch; and the

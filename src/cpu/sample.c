@@ -3,85 +3,11 @@
  * Holds true: they come from the same counter as all other draws (random.c); positions count from 1. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/random.h"
 #include "philox.h"
-
-/* ---- Permutations -------------------------------------------------------------------------- */
-
-typedef struct keyed {
-  uint64_t key;
-  int64_t position;
-} keyed;
-
-static bool comes_before(keyed a, keyed b) {
-  return a.key < b.key || (a.key == b.key && a.position < b.position);
-}
-
-/* Sorts by uniform 64-bit keys: into buckets by their upper bits, then within each by insertion. */
-static void sort_keys(const cr__draw *d, int64_t n, int shift, int64_t nbucket, int64_t *start,
-                      keyed *sorted) {
-  uint64_t keys[CR__DRAW_CHUNK];
-  for (int64_t b = 0; b <= nbucket; b++) start[b] = 0;
-  for (int64_t i = 0; i < n; i++) {
-    if (i % CR__DRAW_CHUNK == 0) cr__draw_loops_here()->words_64(d, i, keys);
-    start[(keys[i % CR__DRAW_CHUNK] >> shift) + 1]++;
-  }
-  for (int64_t b = 0; b < nbucket; b++) start[b + 1] += start[b];
-  for (int64_t i = 0; i < n; i++) {
-    if (i % CR__DRAW_CHUNK == 0) cr__draw_loops_here()->words_64(d, i, keys);
-    keyed x = {keys[i % CR__DRAW_CHUNK], i};
-    sorted[start[x.key >> shift]++] = x;
-  }
-  for (int64_t i = 1; i < n; i++) { /* each bucket's few elements lie together already */
-    keyed x = sorted[i];
-    int64_t j = i;
-    for (; j > 0 && comes_before(x, sorted[j - 1]); j--) sorted[j] = sorted[j - 1];
-    sorted[j] = x;
-  }
-}
-
-/* v[0] one dim, any dtype that holds 1 to n. i: seed, offset. The positions in the order of one
- * 64-bit draw each (in their own order if two are equal). */
-int cr__cpu_randperm(cr__launch *k) {
-  cr__view *v = &k->v[0];
-  cr__draw d = cr__draw_of(k);
-  int64_t n = v->shape[0], order[CR__DRAW_CHUNK];
-  int bits = 1;
-  while (bits < 48 && (int64_t)4 << bits < n) bits++;
-  int64_t nbucket = (int64_t)1 << bits;
-  size_t nstart = (size_t)(nbucket + 1) * sizeof(int64_t), nsorted = (size_t)n * sizeof(keyed);
-  int64_t *start = cr__host_alloc(nstart + nsorted);
-  if (!start) return cr_error_code();
-  keyed *sorted = (keyed *)(void *)(start + nbucket + 1);
-  sort_keys(&d, n, 64 - bits, nbucket, start, sorted);
-  for (int64_t first = 0; first < n; first += CR__DRAW_CHUNK) {
-    int64_t left = n - first < CR__DRAW_CHUNK ? n - first : CR__DRAW_CHUNK;
-    for (int64_t i = 0; i < left; i++) order[i] = sorted[first + i].position + 1;
-    cr__store_integers(v, first, left, order);
-  }
-  cr__host_free(start, nstart + nsorted);
-  return 0;
-}
-
-/* ---- Multinomial --------------------------------------------------------------------------- */
-
-/* Reads a row of m weights; its sum, or -1 if a weight is negative or not finite. */
-static double read_weights(const cr__view *v, int64_t row, int64_t m, double *w,
-                           int64_t *positive) {
-  const char *from = v->data;
-  if (v->ndim == 2) from += row * v->stride[0] * (int64_t)cr__size_of((cr_dtype)v->dtype);
-  cr__read_run(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
-  double sum = 0;
-  *positive = 0;
-  for (int64_t i = 0; i < m; i++) {
-    if (!(w[i] >= 0) || isinf(w[i])) return -1;
-    *positive += w[i] > 0;
-    sum += w[i];
-  }
-  return sum;
-}
 
 /* One 64-bit draw, element i of the call. */
 static uint64_t word_64(const cr__draw *d, int64_t i) {
@@ -90,16 +16,190 @@ static uint64_t word_64(const cr__draw *d, int64_t i) {
   return i % 2 ? cr__rng_pair(w[2], w[3]) : cr__rng_pair(w[0], w[1]);
 }
 
+/* ---- Permutations -------------------------------------------------------------------------- */
+
+/* What is sorted: the upper half of a position's key, and the position. Keys are uniform, so that the
+ * first digits tell almost all of them apart; full keys decide the rest. */
+typedef uint64_t item;
+
+enum { MOST_DIGITS = 2048, PART = 4096 };
+
+typedef struct sorting {
+  const cr__draw *d;
+  int64_t n;
+  int bits, passes, threads; /* of a digit; as many digits; each thread has a range of the items */
+  item *items, *other;
+  int64_t (*counts)[MOST_DIGITS]; /* of each thread */
+} sorting;
+
+static int64_t range_start(const sorting *s, int t) {
+  return (s->n / CR__DRAW_CHUNK / s->threads * t) * CR__DRAW_CHUNK;
+}
+static int64_t range_end(const sorting *s, int t) {
+  return t + 1 == s->threads ? s->n : range_start(s, t + 1);
+}
+
+/* The lowest bit that digit number `pass` has. */
+static int shift_of(const sorting *s, int pass) { return 64 - (s->passes - pass) * s->bits; }
+
+static void count_digits(const sorting *s, int t, int64_t begin, int64_t end, int shift) {
+  uint64_t mask = ((uint64_t)1 << s->bits) - 1;
+  for (int64_t i = begin; i < end; i++) s->counts[t][s->items[i] >> shift & mask]++;
+}
+
+/* Draws the keys, and counts their first digits meanwhile. */
+static void draw_items(const sorting *s) {
+  const cr__draw_loops *loops = cr__draw_loops_here();
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int t = 0; t < s->threads; t++) {
+    int64_t end = range_end(s, t);
+    memset(s->counts[t], 0, sizeof *s->counts);
+    for (int64_t i = range_start(s, t); i < end; i += CR__DRAW_CHUNK) {
+      uint64_t keys[CR__DRAW_CHUNK];
+      int64_t left = end - i < CR__DRAW_CHUNK ? end - i : CR__DRAW_CHUNK;
+      loops->words_64(s->d, i, keys);
+      for (int64_t j = 0; j < left; j++)
+        s->items[i + j] = (keys[j] & 0xffffffff00000000u) | (uint64_t)(i + j);
+      count_digits(s, t, i, i + left, shift_of(s, 0));
+    }
+  }
+}
+
+/* Turns the threads' counts of digits into the places where each begins to write. */
+static void place_digits(const sorting *s) {
+  int64_t at = 0;
+  for (int digit = 0; digit < 1 << s->bits; digit++) {
+    for (int t = 0; t < s->threads; t++) {
+      int64_t count = s->counts[t][digit];
+      s->counts[t][digit] = at;
+      at += count;
+    }
+  }
+}
+
+/* Sorts by one digit, keeping the order of those where it is equal. */
+static void sort_digit(sorting *s, int pass) {
+  uint64_t mask = ((uint64_t)1 << s->bits) - 1;
+  int shift = shift_of(s, pass);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int t = 0; t < s->threads; t++) {
+    if (pass == 0) continue; /* those were counted when they were drawn */
+    memset(s->counts[t], 0, sizeof *s->counts);
+    count_digits(s, t, range_start(s, t), range_end(s, t), shift);
+  }
+  place_digits(s);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int t = 0; t < s->threads; t++) {
+    int64_t end = range_end(s, t), *counts = s->counts[t];
+    for (int64_t i = range_start(s, t); i < end; i++)
+      s->other[counts[s->items[i] >> shift & mask]++] = s->items[i];
+  }
+  item *sorted = s->other;
+  s->other = s->items;
+  s->items = sorted;
+}
+
+static bool comes_before(const sorting *s, item a, item b) {
+  if (a >> 32 != b >> 32) return a < b;
+  uint64_t x = word_64(s->d, (uint32_t)a), y = word_64(s->d, (uint32_t)b);
+  return x < y || (x == y && (uint32_t)a < (uint32_t)b);
+}
+
+/* By insertion: what is out of order lies together already. */
+static void finish_range(const sorting *s, int64_t begin, int64_t end) {
+  item *items = s->items;
+  for (int64_t i = begin + 1; i < end; i++) {
+    item x = items[i];
+    int64_t j = i;
+    for (; j > begin && items[j - 1] >> 32 >= x >> 32 && comes_before(s, x, items[j - 1]); j--)
+      items[j] = items[j - 1];
+    items[j] = x;
+  }
+}
+
+/* Part t of `parts` begins where the bits from `shift` on, by which all is sorted, change. */
+static int64_t part_start(const sorting *s, int t, int parts, int shift) {
+  int64_t i = s->n * t / parts;
+  while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
+  return i;
+}
+
+static void sort_items(sorting *s) {
+  int shift = shift_of(s, 0);
+  if (s->n <= 64) {
+    finish_range(s, 0, s->n);
+    return;
+  }
+  for (int pass = 0; pass < s->passes; pass++) sort_digit(s, pass);
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int t = 0; t < s->threads; t++)
+    finish_range(s, part_start(s, t, s->threads, shift), part_start(s, t + 1, s->threads, shift));
+}
+
+static void store_positions(const sorting *s, const cr__view *v) {
+#pragma omp parallel for num_threads(s->threads) schedule(static)
+  for (int64_t first = 0; first < s->n; first += CR__DRAW_CHUNK) {
+    int64_t order[CR__DRAW_CHUNK];
+    int64_t left = s->n - first < CR__DRAW_CHUNK ? s->n - first : CR__DRAW_CHUNK;
+    for (int64_t i = 0; i < left; i++) order[i] = (int64_t)(uint32_t)s->items[first + i] + 1;
+    cr__store_integers(v, first, left, order);
+  }
+}
+
+/* v[0] one dim of less than 2^32, any dtype that holds 1 to n. i: seed, offset. The positions in the
+ * order of one 64-bit draw each (in their own order if two are equal). */
+int cr__cpu_randperm(cr__launch *k) {
+  cr__view *v = &k->v[0];
+  cr__draw d = cr__draw_of(k);
+  int64_t n = v->shape[0];
+  sorting s = {.d = &d, .n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
+  s.passes = n > 1 << 20 ? 3 : 2;
+  s.threads = cr__cpu_threads(n * 4);
+  size_t ncounts = (size_t)s.threads * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
+  if (n > UINT32_MAX)
+    return cr__fail(CR_E_ARGUMENT, "%s: takes n up to %lld, got %lld", k->op, (long long)UINT32_MAX,
+                    (long long)n);
+  char *room = cr__host_alloc(ncounts + 2 * nitems);
+  if (!room) return cr_error_code();
+  s.counts = (int64_t(*)[MOST_DIGITS])(void *)room;
+  s.items = (item *)(void *)(room + ncounts);
+  s.other = s.items + n;
+  draw_items(&s);
+  sort_items(&s);
+  store_positions(&s, v);
+  cr__host_free(room, ncounts + 2 * nitems);
+  return 0;
+}
+
+/* ---- Multinomial --------------------------------------------------------------------------- */
+
+/* Reads a row of m weights; false if a weight is negative or not finite. */
+static bool read_weights(const cr__view *v, int64_t row, int64_t m, double *w, int64_t *positive) {
+  const char *from = v->data;
+  if (v->ndim == 2) from += row * v->stride[0] * (int64_t)cr__size_of((cr_dtype)v->dtype);
+  cr__read_run(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
+  bool good = true;
+  int64_t found = 0;
+  for (int64_t i = 0; i < m; i++) {
+    good &= w[i] >= 0 && w[i] < INFINITY;
+    found += w[i] > 0;
+  }
+  *positive = found;
+  if (v->dtype != CR_FLOAT64) return good; /* no sum of others is infinite */
+  double sum = 0;
+  for (int64_t i = 0; i < m; i++) sum += w[i];
+  return good && sum < INFINITY;
+}
+
 /* Each draw falls somewhere in the sum of weights: by bisection of the running sums, in w. */
 static void draw_with(const cr__draw *d, int64_t first, int64_t n, int64_t m, double *w,
                       int64_t *to, int64_t step) {
-  int64_t last = 0;
-  for (int64_t i = 0; i < m; i++) {
-    if (w[i] > 0) last = i;
-    if (i) w[i] += w[i - 1];
-  }
+  int64_t last = m - 1;
+  double sum = 0;
+  while (last > 0 && !(w[last] > 0)) last--;
+  for (int64_t i = 0; i < m; i++) w[i] = sum += w[i];
   for (int64_t j = 0; j < n; j++) {
-    double target = cr__rng_unit_f64(word_64(d, first + j)) * w[m - 1];
+    double target = cr__rng_unit_f64(word_64(d, first + j)) * sum;
     int64_t low = 0, high = last; /* the first position whose running sum passes target */
     while (low < high) {
       int64_t middle = low + (high - low) / 2;
@@ -115,53 +215,100 @@ typedef struct arrival {
   int64_t position;
 } arrival;
 
-static int compare_arrivals(const void *a, const void *b) {
-  const arrival *x = a, *y = b;
-  if (x->time != y->time) return x->time < y->time ? -1 : 1;
-  return x->position < y->position ? -1 : 1;
+static bool arrives_before(arrival a, arrival b) {
+  return a.time < b.time || (a.time == b.time && a.position < b.position);
 }
 
-/* Position i arrives after an exponential time with rate w[i]; the first n to arrive are drawn. */
-static void draw_without(const cr__draw *d, int64_t first, int64_t n, int64_t m, const double *w,
-                         arrival *arrivals, int64_t *to, int64_t step) {
+static int compare_arrivals(const void *a, const void *b) {
+  return arrives_before(*(const arrival *)a, *(const arrival *)b) ? -1 : 1;
+}
+
+/* Position i arrives after an exponential time with rate w[i]; which must be positive. */
+static void draw_arrivals(const cr__draw *d, int64_t first, int64_t m, const double *w,
+                          arrival *arrivals) {
+  cr__draw unit = *d;
+  double waits[CR__DRAW_CHUNK];
+  unit.a = 1;
   for (int64_t i = 0; i < m; i++) {
-    double wait = -cr__rng_log_f64(cr__rng_open_f64(word_64(d, first + i)));
-    arrivals[i] = (arrival){w[i] > 0 ? wait / w[i] : INFINITY, i};
+    int64_t in_chunk = (first + i) % CR__DRAW_CHUNK;
+    if (i == 0 || in_chunk == 0)
+      cr__draw_loops_here()->exponential_f64(&unit, first + i - in_chunk, waits);
+    arrivals[i] = (arrival){w[i] > 0 ? waits[in_chunk] / w[i] : INFINITY, i};
   }
-  qsort(arrivals, (size_t)m, sizeof *arrivals, compare_arrivals);
+}
+
+/* The first n of m arrivals, in their order, to the front. A few are kept sorted while the others are
+ * looked at once. */
+static void sort_first(arrival *a, int64_t m, int64_t n) {
+  enum { FEW = 64 };
+  if (n > FEW) {
+    qsort(a, (size_t)m, sizeof *a, compare_arrivals);
+    return;
+  }
+  for (int64_t i = 1; i < m; i++) {
+    arrival x = a[i];
+    int64_t kept = i < n ? i : n, j = kept;
+    if (i >= n && !arrives_before(x, a[n - 1])) continue;
+    if (i >= n) j = n - 1;
+    for (; j > 0 && arrives_before(x, a[j - 1]); j--) a[j] = a[j - 1];
+    a[j] = x;
+  }
+}
+
+typedef struct weighted_draw {
+  const cr__launch *k;
+  int64_t rows, m, n;
+  bool repeat;
+} weighted_draw;
+
+/* One row; 0, or what is wrong with it: -1 weights, else 1 more than how many are positive. */
+static int64_t draw_row(const weighted_draw *c, int64_t row, double *w) {
+  const cr__view *out = &c->k->v[0], *in = &c->k->v[1];
+  cr__draw d = cr__draw_of(c->k);
+  int64_t positive, step = out->stride[out->ndim - 1], m = c->m, n = c->n;
+  int64_t *to = (int64_t *)(void *)out->data + (out->ndim == 2 ? row * out->stride[0] : 0);
+  if (!read_weights(in, row, m, w, &positive)) return -1;
+  if (positive < (c->repeat ? 1 : n)) return positive + 1;
+  if (c->repeat) {
+    draw_with(&d, row * n, n, m, w, to, step);
+    return 0;
+  }
+  arrival *arrivals = (arrival *)(void *)(w + m);
+  draw_arrivals(&d, row * m, m, w, arrivals);
+  sort_first(arrivals, m, n);
   for (int64_t j = 0; j < n; j++) to[j * step] = arrivals[j].position + 1;
+  return 0;
+}
+
+static int refuse_row(const weighted_draw *c, int64_t row, int64_t problem) {
+  if (problem < 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: weights must be finite and not negative (row %lld)",
+                    c->k->op, (long long)row + 1);
+  return cr__fail(CR_E_ARGUMENT,
+                  "%s: row %lld has %lld positive weights, too few for %lld draws %s", c->k->op,
+                  (long long)row + 1, (long long)problem - 1, (long long)c->n,
+                  c->repeat ? "with replacement" : "without replacement");
 }
 
 /* v[0] int64 (rows x) n; v[1] floating weights (rows x) m. i: seed, offset, whether positions may
- * repeat (if not, n <= m). */
+ * repeat (if not, n <= m). After an error v[0] is to be given up. */
 int cr__cpu_multinomial(cr__launch *k) {
-  cr__view *out = &k->v[0], *in = &k->v[1];
-  cr__draw d = cr__draw_of(k);
-  bool repeat = k->i[2];
-  int last = in->ndim - 1;
-  int64_t rows = in->ndim == 2 ? in->shape[0] : 1, m = in->shape[last], n = out->shape[last];
-  size_t nbytes = (size_t)m * (sizeof(double) + sizeof(arrival));
-  double *w = cr__host_alloc(nbytes);
-  if (!w) return cr_error_code();
-  int code = 0;
-  for (int64_t row = 0; row < rows && !code; row++) {
-    int64_t positive, step = out->stride[last];
-    int64_t *to = (int64_t *)(void *)out->data + (out->ndim == 2 ? row * out->stride[0] : 0);
-    double sum = read_weights(in, row, m, w, &positive);
-    if (sum < 0 || isinf(sum)) {
-      code = cr__fail(CR_E_ARGUMENT, "%s: weights must be finite and not negative (row %lld)",
-                      k->op, (long long)row + 1);
-    } else if (positive < (repeat ? 1 : n)) {
-      code = cr__fail(CR_E_ARGUMENT,
-                      "%s: row %lld has %lld positive weights, too few for %lld draws %s", k->op,
-                      (long long)row + 1, (long long)positive, (long long)n,
-                      repeat ? "with replacement" : "without replacement");
-    } else if (repeat) {
-      draw_with(&d, row * n, n, m, w, to, step);
-    } else {
-      draw_without(&d, row * m, n, m, w, (arrival *)(void *)(w + m), to, step);
-    }
+  const cr__view *in = &k->v[1];
+  weighted_draw c = {k, in->ndim == 2 ? in->shape[0] : 1, in->shape[in->ndim - 1],
+                     k->v[0].shape[in->ndim - 1], k->i[2] != 0};
+  int threads = c.rows > 1 ? cr__cpu_threads(c.rows * (c.m * 2 + c.n * 16)) : 1;
+  size_t nbytes = (size_t)c.m * (sizeof(double) + sizeof(arrival));
+  char *room = cr__host_alloc((size_t)threads * nbytes);
+  if (!room) return cr_error_code();
+  int64_t bad = c.rows;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(min : bad)
+  for (int t = 0; t < threads; t++) {
+    double *w = (double *)(void *)(room + (size_t)t * nbytes);
+    int64_t row = c.rows * t / threads, end = c.rows * (t + 1) / threads;
+    while (row < end && !draw_row(&c, row, w)) row++;
+    if (row < end) bad = row;
   }
-  cr__host_free(w, nbytes);
+  int code = bad < c.rows ? refuse_row(&c, bad, draw_row(&c, bad, (double *)(void *)room)) : 0;
+  cr__host_free(room, (size_t)threads * nbytes);
   return code;
 }

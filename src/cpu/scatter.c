@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "convert.h"
+
 /* ---- Rows ------------------------------------------------------------------------------------- */
 
 /* to[i * st + offset[i]] += from[i * sf]; offset NULL: none. */
@@ -17,7 +19,9 @@ typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void 
                          int64_t sf, int64_t n) {                                       \
     TYPE *restrict a = to;                                                              \
     const TYPE *restrict b = from;                                                      \
-    if (offset) {                                                                       \
+    if (offset && st == 0 && sf == 1) {                                                 \
+      for (int64_t j = 0; j < n; j++) a[offset[j]] = SUM(a[offset[j]], b[j]);           \
+    } else if (offset) {                                                                \
       for (int64_t j = 0; j < n; j++) {                                                 \
         TYPE *x = a + j * st + offset[j];                                               \
         *x = SUM(*x, b[j * sf]);                                                        \
@@ -52,124 +56,184 @@ static const add_run adders[CR_DTYPE_COUNT] = {
     [CR_BOOL] = add_b8,
 };
 
-/* The same without the sum. */
-#define SET_RUN(TYPE)                                                                 \
-  do {                                                                                \
-    TYPE *a = to;                                                                     \
-    const TYPE *b = from;                                                             \
-    for (int64_t j = 0; j < n; j++) a[j * st + (offset ? offset[j] : 0)] = b[j * sf]; \
-  } while (0)
-
-static void set_run(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
-                    int64_t n, int64_t size) {
-  if (!offset && st == 1 && sf == 1) {
-    memcpy(to, from, (size_t)(n * size));
-    return;
-  }
-  switch (size) {
-  case 1: SET_RUN(uint8_t); break;
-  case 2: SET_RUN(uint16_t); break;
-  case 4: SET_RUN(uint32_t); break;
-  default: SET_RUN(uint64_t); break;
-  }
-}
-
 /* ---- place -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 256, LINE = 16 };
+enum { BLOCK = 512, LINE = 16, PANEL = 128, AHEAD = 8 };
+enum { TO = 1, INDEX, FROM }; /* operands; the first is row-major order itself */
 
 typedef struct place {
   const cr__view *to, *index, *from;
-  int64_t size, stride; /* of the indexed dim */
-  int64_t element;      /* bytes */
-  add_run add;          /* NULL: elements are overwritten */
-  cr__iter it;          /* operands: row-major order itself, to, index, from */
+  int64_t size, stride;  /* of the indexed dim */
+  int64_t element;       /* bytes */
+  add_run add;           /* NULL: elements are overwritten */
+  bool far;              /* `to` reaches beyond the nearest cache */
+  int64_t rows, columns; /* of a slab: the two innermost dims */
+  cr__iter it;
 } place;
 
-static void place_run(const place *p, char *to, const int64_t *offset, const char *from,
-                      int64_t n) {
-  int64_t st = p->it.stride[1][0], sf = p->it.stride[3][0];
-  if (p->add) p->add(to, st, offset, from, sf, n);
-  else set_run(to, st, offset, from, sf, n, p->element);
+static int64_t row_step(const place *p, int operand) {
+  return p->it.ndim > 1 ? p->it.stride[operand][1] : 0;
 }
 
-/* n elements of a row that each have a position. */
-static void place_each(const place *p, char *to, const char *index, const char *from, int64_t n) {
-  int64_t offset[BLOCK], si = p->it.stride[2][0];
-  int dtype = p->index->dtype;
+/* A row of one position. */
+static void place_row(const place *p, char *to, const char *from, int64_t n) {
+  int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
+  if (p->add) p->add(to, st, NULL, from, sf, n);
+  else if (st == 1 && sf == 1) memcpy(to, from, (size_t)(n * p->element));
+  else if (st == 1 && sf == 0) cr__splat(to, from, (size_t)p->element, n);
+  else
+    for (int64_t j = 0; j < n; j++)
+      memcpy(to + j * st * p->element, from + j * sf * p->element, (size_t)p->element);
+}
+
+/* n elements of a row that each have a position; false if one is out of range. */
+static bool place_each(const place *p, char *to, const char *index, const char *from, int64_t n) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t offset[BLOCK], si = p->it.stride[INDEX][0];
+  int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
+  int64_t width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   for (int64_t begin = 0; begin < n; begin += BLOCK) {
     int64_t run = n - begin < BLOCK ? n - begin : BLOCK;
-    for (int64_t j = 0; j < run; j++)
-      offset[j] =
-          cr__cpu_offset_of(cr__cpu_position(index, dtype, (begin + j) * si), p->size, p->stride);
-    place_run(p, to + begin * p->it.stride[1][0] * p->element, offset,
-              from + begin * p->it.stride[3][0] * p->element, run);
+    char *t = to + begin * st * p->element;
+    const char *f = from + begin * sf * p->element;
+    if (loops->locate[cr__index_kind(p->index->dtype)](offset, index + begin * si * width, si,
+                                                       p->size, p->stride, run))
+      return false;
+    if (p->add) p->add(t, st, offset, f, sf, run);
+    else loops->put[cr__size_kind(p->element)](t, st, offset, f, sf, run, p->far);
   }
+  return true;
 }
 
-/* Does columns [left, right) (of the innermost dim) of rows [top, bottom). */
-static void place_part(const place *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
-  cr__walk to, index, from;
-  int64_t width = (int64_t)cr__size_of((cr_dtype)p->index->dtype), n = p->it.shape[0];
-  int64_t si = p->it.stride[2][0], size = p->element;
-  cr__walk_seek(&to, &p->it, 1, top * n);
-  cr__walk_seek(&index, &p->it, 2, top * n);
-  cr__walk_seek(&from, &p->it, 3, top * n);
-  for (int64_t row = top; row < bottom; row++) {
-    const char *in = p->index->data + (index.offset + left * si) * width;
-    char *t = p->to->data + (to.offset + left * to.stride[0]) * size;
-    const char *f = p->from->data + (from.offset + left * from.stride[0]) * size;
-    if (si != 0) {
-      place_each(p, t, in, f, right - left);
-    } else {
-      int64_t at = cr__cpu_position(in, p->index->dtype, 0);
-      place_run(p, t + cr__cpu_offset_of(at, p->size, p->stride) * size, NULL, f, right - left);
+typedef struct slab { /* where the elements of a block begin, and the steps from row to row */
+  char *to;
+  const char *index, *from;
+  int64_t to_step, index_step, from_step;
+} slab;
+
+static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
+  int64_t at[4], step[4], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
+  for (int k = TO; k <= FROM; k++) {
+    int64_t rest = outer, size = k == INDEX ? width : p->element;
+    step[k] = row_step(p, k) * size;
+    at[k] = left * p->it.stride[k][0];
+    for (int d = 2; d < p->it.ndim; d++) {
+      at[k] += rest % p->it.shape[d] * p->it.stride[k][d];
+      rest /= p->it.shape[d];
     }
-    cr__walk_advance(&to, n);
-    cr__walk_advance(&index, n);
-    cr__walk_advance(&from, n);
+    at[k] = at[k] * size + top * step[k];
   }
+  return (slab){p->to->data + at[TO],
+                p->index->data + at[INDEX],
+                p->from->data + at[FROM],
+                step[TO],
+                step[INDEX],
+                step[FROM]};
+}
+
+/* `rows` rows of n columns that have one position each; false if one is out of range. */
+static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
+  for (int64_t r = 0; r < rows; r += BLOCK) {
+    int64_t m = rows - r < BLOCK ? rows - r : BLOCK;
+    if (loops->locate[cr__index_kind(p->index->dtype)](offset, s.index, s.index_step / width,
+                                                       p->size, p->stride * p->element, m))
+      return false;
+    for (int64_t i = 0; i < m; i++, s.to += s.to_step, s.from += s.from_step) {
+      if (p->far && i + AHEAD < m)
+        __builtin_prefetch(s.to + AHEAD * s.to_step + offset[i + AHEAD], 1);
+      place_row(p, s.to + offset[i], s.from, n);
+    }
+    s.index += m * s.index_step;
+  }
+  return true;
+}
+
+/* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
+static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
+                       int64_t right) {
+  slab s = slab_at(p, outer, top, left);
+  if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
+  int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
+  for (int64_t r = top; r < bottom; r++) {
+    for (int64_t b = 0; b < ahead && r + 1 < bottom; b += 64)
+      __builtin_prefetch(s.to + s.to_step + b, 1); /* where positions lead to in the next row */
+    if (!place_each(p, s.to, s.index, s.from, right - left)) return false;
+    s.to += s.to_step;
+    s.index += s.index_step;
+    s.from += s.from_step;
+  }
+  return true;
+}
+
+/* Columns [left, right) of rows [top, bottom), which are counted over all dims but the innermost. */
+static bool place_part(const place *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
+  for (int64_t row = top; row < bottom;) {
+    int64_t first = row % p->rows, n = p->rows - first;
+    if (n > bottom - row) n = bottom - row;
+    if (!place_slab(p, row / p->rows, first, first + n, left, right)) return false;
+    row += n;
+  }
+  return true;
+}
+
+/* Columns [left, right) of all rows. Where positions lead from row to row of `to`, a narrow panel of
+ * its columns stays in the cache while all rows pass through it. */
+static bool place_columns(const place *p, int64_t left, int64_t right) {
+  int64_t all = p->it.numel / p->columns;
+  bool down = p->it.stride[INDEX][0] != 0 && row_step(p, TO) == 0 && p->rows > 1;
+  int64_t width = down ? PANEL : right - left;
+  for (int64_t at = left; at < right; at += width)
+    if (!place_part(p, 0, all, at, right - at < width ? right : at + width)) return false;
+  return true;
 }
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
  * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
-static void place_all(const place *p) {
+static bool place_all(const place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
-  int64_t columns = it->shape[0], rows = it->numel / columns, outer = it->shape[last];
+  int64_t columns = p->columns, rows = it->numel / columns, outer = it->shape[last];
   bool single = p->size >= 0;
-  bool by_column = it->stride[2][0] == 0 || (single && it->stride[1][0] != 0);
-  bool by_row = !by_column && single && last > 0 && it->stride[1][last] != 0;
+  bool by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
+  bool by_row = !by_column && single && last > 0 && it->stride[TO][last] != 0;
   int64_t parts = by_column ? (columns + LINE - 1) / LINE : by_row ? outer : 1;
   int threads = cr__cpu_threads(parts > 1 ? it->numel : 1);
   if (threads > parts) threads = (int)parts;
-#pragma omp parallel for num_threads(threads) schedule(static)
+  bool good = true;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(&& : good)
   for (int t = 0; t < threads; t++) {
-    int64_t begin = parts * t / threads, end = parts * (t + 1) / threads;
-    if (by_column)
-      place_part(p, 0, rows, begin * LINE, end * LINE < columns ? end * LINE : columns);
-    else if (by_row) place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
-    else place_part(p, 0, rows, 0, columns);
+    int64_t begin = parts * t / threads, end = parts * (t + 1) / threads, left = begin * LINE;
+    if (by_column) good = place_columns(p, left, end * LINE < columns ? end * LINE : columns);
+    else if (by_row) good = place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
+    else good = place_part(p, 0, rows, 0, columns);
   }
+  return good;
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
  * v[0] to, v[1] index (int64 or int32), v[2] from, all of one shape: `to` has stride 0 along what the
  * positions run through. i[0] size and i[1] stride (of `to`, in elements) of the indexed dim, i[2]
- * its number from 1, i[3] 1 to add; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
+ * its number from 1, i[3] 1 to add; i[4] 1 if after an error `to` is given up, so
+ * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
  * v[2], and that no two of the three share memory, have been checked; ranges have not. */
 int cr__cpu_place(cr__launch *k) {
-  place p = {&k->v[0], &k->v[1], &k->v[2], k->i[0], k->i[1], 0, NULL, {0}};
+  place p = {&k->v[0], &k->v[1], &k->v[2], k->i[0], k->i[1], 0, NULL, false, 0, 0, {0}};
   int64_t order[CR_MAX_DIMS];
   const int64_t *strides[] = {order, p.to->stride, p.index->stride, p.from->stride};
-  if (p.size >= 0 && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
+  bool checks = p.size >= 0, late = k->i[4] != 0;
+  if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
   if (k->i[3]) p.add = adders[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
-  if (p.it.numel > 0) place_all(&p);
-  return 0;
+  p.columns = p.it.shape[0];
+  p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
+  p.far = p.size < 0 || p.size * p.stride * p.element > 32768;
+  if (p.it.numel > 0 && place_all(&p)) return 0;
+  return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
 }
 
 /* ---- add_strided ----------------------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ op "join(tensors: tensors, dim: int, sizes: ints)" {
   doc = "cat of tensors whose sizes along dim (from 1) are known; a tensor of size -1 is left out.",
   hidden = true,
   run = "join",
+  kernels = { "join" },
   grad = "join",
   samples = function(s) return { { { s.t({ 2, 3 }), s.t({ 1, 3 }) }, 1, { 2, 1 } } } end,
 }

@@ -238,7 +238,7 @@ int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **ou
   if (!zeros) return (int)cr_error_code();
   cr__plan p;
   int code = cr__plan_indices(op->name, zeros, &args[2], &p);
-  if (!code) code = cr__place(op->name, zeros, &p, args[0].u.t, true);
+  if (!code) code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
   cr_release(p.index);
   return cr__give_if(code, zeros, out);
 }

@@ -77,13 +77,74 @@ static cr_dtype promoted(const cr_value *list) {
   return cr__promote_result(&p);
 }
 
+/* Whether a part is pieces of `n` elements in a line, `step` apart, one for each position in the dims
+ * before d. */
+static bool is_pieces(const cr_tensor *t, int d, int64_t *n, int64_t *step) {
+  int64_t expected = 1;
+  *n = 1;
+  for (int k = t->ndim - 1; k >= d; k--) {
+    if (cr__sizes(t)[k] != 1 && cr__steps(t)[k] != expected) return false;
+    expected *= cr__sizes(t)[k];
+  }
+  *n = expected;
+  expected = *step = 0;
+  for (int k = d - 1; k >= 0; k--) {
+    if (cr__sizes(t)[k] == 1) continue;
+    if (expected == 0) *step = cr__steps(t)[k];
+    else if (cr__steps(t)[k] != expected) return false;
+    expected = cr__steps(t)[k] * cr__sizes(t)[k];
+  }
+  return true;
+}
+
+/* Parts of whole's dtype that are pieces go there in one pass; false if there is another part. */
+static bool join_pieces(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d,
+                        int *code) {
+  size_t room = (size_t)list->n * sizeof(cr__row);
+  int64_t outer = 1;
+  for (int k = 0; k < d; k++) outer *= cr__sizes(whole)[k];
+  if (outer == 1 || whole->numel == 0) return false;
+  cr__row *rows = cr__alloc(room);
+  *code = rows ? 0 : (int)cr_error_code();
+  if (!rows) return true;
+  cr__launch k;
+  cr__launch_begin(&k, "cat", whole->storage->device, 1);
+  cr__launch_add(&k, whole);
+  bool fits = true;
+  for (int i = 0; i < list->n && fits; i++) {
+    const cr_tensor *t = list->u.ts[i];
+    if (sizes[i] <= 0) continue;
+    cr__row *row = &rows[k.nrow++];
+    *row = (cr__row){.data = {cr__data(t)}, .dtype = t->dtype};
+    fits = t->dtype == whole->dtype && is_pieces(t, d, &row->n, &row->step);
+  }
+  k.rows = rows;
+  k.i[0] = outer;
+  if (fits) *code = cr__launch_run(&k, CR__K_join);
+  cr__free(rows, room);
+  return fits;
+}
+
+static int join_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+  int64_t start = 0;
+  int code = 0;
+  for (int i = 0; i < list->n && !code; i++) {
+    if (sizes[i] <= 0) continue;
+    cr_tensor *part = cr__range_view(whole, d, start, sizes[i], 1);
+    code = part ? cr__copy("cat", part, list->u.ts[i]) : (int)cr_error_code();
+    cr_release(part);
+    start += sizes[i];
+  }
+  return code;
+}
+
 int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
   const cr_value *list = &args[0];
   const int64_t *sizes = args[2].u.is;
   int d = (int)args[1].u.i - 1;
   const cr_tensor *like = NULL;
-  int64_t shape[CR_MAX_DIMS], total = 0, start = 0;
+  int64_t shape[CR_MAX_DIMS], total = 0;
   for (int i = 0; i < list->n; i++) {
     if (sizes[i] < 0) continue;
     if (!like) like = list->u.ts[i];
@@ -95,13 +156,8 @@ int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   shape[d] = total;
   cr_tensor *whole = cr__new("cat", promoted(list), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
-  for (int i = 0; i < list->n && !code; i++) {
-    if (sizes[i] <= 0) continue;
-    cr_tensor *part = cr__range_view(whole, d, start, sizes[i], 1);
-    code = part ? cr__copy("cat", part, list->u.ts[i]) : (int)cr_error_code();
-    cr_release(part);
-    start += sizes[i];
-  }
+  if (!code && !join_pieces(whole, list, sizes, d, &code))
+    code = join_copies(whole, list, sizes, d);
   return cr__give_if(code, whole, out);
 }
 
@@ -220,6 +276,35 @@ static int multiply(const char *op, int64_t *size, int64_t times, int n, const i
   return cr__count(op, n, shape, &numel);
 }
 
+/* t, seen as `shape`, repeated to the sizes of `whole`. Each dim that repeats is seen as two, so that
+ * one copy does it all; where those would be too many dims, the last ones go first. */
+static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *whole) {
+  int id = n > 0 ? CR__OP_reshape : CR__OP_reshape_copy;
+  cr_tensor *r = cr__op1(id, (cr_value[]){cr_of(t), cr_ints(shape, n)});
+  for (int last = n - 1; last >= 0 && r;) {
+    int64_t from[CR_MAX_DIMS], to[CR_MAX_DIMS];
+    int first = last + 1, used = 2, k = 1;
+    while (first > 0 && used + 2 <= CR_MAX_DIMS) first--, used += 2;
+    from[0] = to[0] = product(shape, first);
+    for (int d = first; d <= last; d++, k += 2) {
+      from[k] = 1;
+      from[k + 1] = to[k + 1] = shape[d];
+      to[k] = shape[d] ? whole[d] / shape[d] : 0;
+    }
+    from[k] = to[k] = product(shape + last + 1, n - last - 1);
+    for (int d = first; d <= last; d++) shape[d] = whole[d];
+    last = first - 1;
+    cr_tensor *a = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(r), cr_ints(from, k + 1)});
+    cr_tensor *b = cr__op1(CR__OP_expand, (cr_value[]){cr_of(a), cr_ints(to, k + 1)});
+    cr_tensor *next = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(b), cr_ints(shape, n)});
+    cr_release(a);
+    cr_release(b);
+    cr_release(r);
+    r = next;
+  }
+  return r;
+}
+
 int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
@@ -229,21 +314,11 @@ int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
                     n);
   for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
-  memcpy(whole, shape, sizeof whole);
+  memcpy(whole, shape, (size_t)n * sizeof *whole);
   for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
     if (multiply(op->name, &whole[n - count + i], args[1].u.is[i], n, whole))
       return (int)cr_error_code();
-  cr_tensor *r = cr__op1(CR__OP_reshape_copy, (cr_value[]){args[0], cr_ints(shape, n)});
-  for (int d = n - 1; d >= n - count && r; d--) {
-    int64_t times = args[1].u.is[d - (n - count)];
-    if (times == 1) continue;
-    int64_t outer = product(shape, d), inner = product(shape + d, n - d);
-    shape[d] = whole[d];
-    cr_tensor *next = repeat_blocks(r, outer, times, inner, n, shape);
-    cr_release(r);
-    r = next;
-  }
-  return cr__give(r, out);
+  return cr__give(tile_dims(t, n, shape, whole), out);
 }
 
 int cr__run_repeat_interleave(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -314,6 +389,7 @@ int cr__run_roll(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     r = next;
   }
   if (!r) return (int)cr_error_code();
+  if (!flat && r != t) return cr__give(r, out);
   cr_value shape = cr_ints(cr__sizes(t), t->ndim);
   out[0] = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(r), shape});
   cr_release(r);

@@ -23,6 +23,8 @@ cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
                     const int64_t *shape);
 /* Writes (or adds) values, which broadcast to the plan's shape, to its elements of t. */
 int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add);
+/* Adds values to a tensor that nobody has seen yet, which is to be given up after an error. */
+int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values);
 /* Writes args' value, a number or a tensor (of t's dtype unless 0-dim), in the same way. */
 int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
                     const char *name, bool add);

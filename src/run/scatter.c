@@ -20,11 +20,12 @@ static void see(cr__view *v, const cr__plan *p, const int64_t *stride) {
   memcpy(v->stride, stride, (size_t)p->ndim * sizeof(int64_t));
 }
 
-static void set_numbers(cr__launch *k, const cr__plan *p, bool add) {
+static void set_numbers(cr__launch *k, const cr__plan *p, bool add, bool late) {
   k->i[0] = p->size;
   k->i[1] = p->step;
   k->i[2] = p->dim;
   k->i[3] = add;
+  k->i[4] = late;
 }
 
 cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
@@ -38,13 +39,15 @@ cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
   see(cr__launch_add(&k, r), p, stride);
   see(cr__launch_add(&k, t), p, p->stride);
   see(cr__launch_add(&k, p->index), p, p->index_stride);
-  set_numbers(&k, p, false);
+  set_numbers(&k, p, false, true);
   if (cr__launch_run(&k, CR__K_pick) == 0) return r;
   cr_release(r);
   return NULL;
 }
 
-int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add) {
+/* late: t is given up after an error. */
+static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add,
+                 bool late) {
   cr_tensor *apart = cr__apart(op, values, t);
   cr_tensor *wide = cr__broadcast_view(op, apart, "what is written", p->ndim, p->shape);
   int code = wide ? 0 : (int)cr_error_code();
@@ -54,12 +57,20 @@ int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values
     see(cr__launch_add(&k, t), p, p->stride);
     see(cr__launch_add(&k, p->index), p, p->index_stride);
     cr__launch_add(&k, wide);
-    set_numbers(&k, p, add);
+    set_numbers(&k, p, add, late);
     code = cr__launch_run(&k, CR__K_place);
   }
   cr_release(apart);
   cr_release(wide);
   return code;
+}
+
+int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add) {
+  return place(op, t, p, values, add, false);
+}
+
+int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values) {
+  return place(op, t, p, values, true, true);
 }
 
 int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
@@ -175,7 +186,7 @@ static int add_to_zeros(const cr_op *op, const cr_value *args, make_plan plan, c
   cr__plan p;
   int code = plan(op->name, zeros, args[2].u.i, args[3].u.t, &p);
   if (!code) {
-    code = cr__place(op->name, zeros, &p, args[0].u.t, true);
+    code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
     cr_release(p.index);
   }
   return cr__give_if(code, zeros, out);
