@@ -1,7 +1,7 @@
 /* autograd.c: backward and grad, and the methods of tensors that concern their place in a graph.
  *
- * Holds true: roots, gradients and inputs are owned by lists on the Lua stack while the pass runs,
- * whatever the hooks and Functions in it do to their userdata. */
+ * Holds true: roots, gradients and inputs are owned by lists on the Lua stack while the pass runs (one
+ * root by the call itself), whatever the hooks and Functions in it do to their userdata. */
 #include <string.h>
 
 #include "callback.h"
@@ -39,14 +39,17 @@ static void read_inputs(lua_State *L, const char *op, int index, cr_backward_opt
 
 /* ---- Backward ---- */
 
+/* roots: NULL for the tensor at 1. */
 static void run_backward(lua_State *L, const cr__lua_list *roots, const cr_backward_options *o) {
   cr__lua_sweep(L);
+  cr_tensor *self = roots ? NULL : cr_retain(cr__lua_tensor_arg(L, 1, "backward", "self"));
   bool before = partial;
   partial = o->ninputs >= 0;
   cr__lua_listen();
   lua_State *outer = cr__lua_enter(L);
-  int code = cr_backward(roots->t, roots->n, o);
+  int code = cr_backward(roots ? roots->t : &self, roots ? roots->n : 1, o);
   cr__lua_leave(outer);
+  cr_release(self);
   partial = before;
   cr__lua_deliver(L);
   cr__lua_sweep(L);
@@ -60,7 +63,6 @@ static int tensor_backward(lua_State *L) {
   cr_backward_options o = {0};
   lua_settop(L, 3);
   cr__lua_tensor_arg(L, 1, "backward", "self");
-  const cr__lua_list *roots = cr__lua_check_list(L, 1, "backward", "self", false);
   int options = lua_istable(L, 2) ? 2 : lua_isnil(L, 3) ? 0 : 3;
   int first = options ? cr__lua_options(L, options, "backward", names) : 0;
   int gradient = options == 2 ? first : 2;
@@ -77,7 +79,7 @@ static int tensor_backward(lua_State *L) {
     cr__lua_tensor_arg(L, gradient, "backward", "gradient");
     set_gradients(cr__lua_check_list(L, gradient, "backward", "gradient", false), &o);
   }
-  run_backward(L, roots, &o);
+  run_backward(L, NULL, &o);
   return 0;
 }
 

@@ -104,18 +104,24 @@ static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
   }
 }
 
+static void put_columns(const job *j, int64_t first, int64_t n) {
+  double sums[CR__GEMV_WIDTH];
+  few_columns(j, first, n, sums);
+  for (int64_t i = 0; i < n; i++)
+    put(j, first + i,
+        j->sum == CR_FLOAT64 ? sums[i] : (double)((const float *)(const void *)sums)[i]);
+}
+
 static void by_columns(const job *j) {
   int64_t width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
   int64_t count = (j->m + width - 1) / width;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->m *j->k / 8))
-  for (int64_t p = 0; p < count; p++) {
-    double sums[CR__GEMV_WIDTH];
-    int64_t first = p * width, n = least(width, j->m - first);
-    few_columns(j, first, n, sums);
-    for (int64_t i = 0; i < n; i++)
-      put(j, first + i,
-          j->sum == CR_FLOAT64 ? sums[i] : (double)((const float *)(const void *)sums)[i]);
+  int threads = cr__cpu_threads(j->m * j->k / 8);
+  if (threads == 1) { /* asking OpenMP for one thread takes longer than a small product */
+    for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
+    return;
   }
+#pragma omp parallel for num_threads(threads)
+  for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
 }
 
 int cr__gemm_vector(const cr__gemm *g) {

@@ -254,7 +254,8 @@ op "basic_index_backward(self: tensor, shape: shape, entries: ints)" {
   run = "basic_index_backward",
   grad = { self = function(g, v) return g:basic_index(v.entries) end },
   samples = function(s)
-    return { { s.t({}), { 2, 3 }, { 1, 2, 0, 0, 1, -1, 0, 0 } }, { s.t({ 2, 3 }), { 2, 5 }, { 0, 1, 0, 0, 2, 1, 3, 1 } } }
+    return { { s.t({}), { 2, 3 }, { 1, 2, 0, 0, 1, -1, 0, 0 } },
+      { s.t({ 2, 3 }), { 2, 5 }, { 0, 1, 0, 0, 2, 1, 3, 1 } } }
   end,
 }
 
