@@ -175,21 +175,26 @@ describe("cuBLASLt", function()
   end
 
   it("that knows no algorithm for a bias adds it as a matrix", function()
-    local text = falls_back("CRESSET_EMULATE_CUBLAS=13 CRESSET_EMULATE_CUBLAS_REFUSES=bias", "cuBLASLt 13")
-    assert.equal(0, count(text, " bias"), text)
-    assert(count(text, "float32 [^\n]* added\n") > 0)
+    local environment = "CRESSET_EMULATE_CUBLAS=13 CRESSET_EMULATE_CUBLAS_REFUSES=bias"
+    assert.equal(0, count(falls_back(environment, "cuBLASLt 13"), " bias"))
+    local text = say(environment, [[local x = cr.ones({ 3, 3 }, { device = "cuda" })
+      print("sum", cr.linear(x, x, x[1]):sum():item())]])
+    assert.equal(1, count(text, "cuBLASLt float32 tn [^\n]* added\n"), text)
+    assert.equal(1, count(text, "sum\t36"), text)
   end)
 
-  it("whose workspace does not fit fails as any operation does", function()
+  it("whose workspace does not fit fails as any operation does, and leaks nothing", function()
     local text = say("CRESSET_EMULATE_CUBLAS=13", [[local x = cr.ones({ 3, 3 }, { device = "cuda" })
-      local n = 0
+      local n, before = 0, cr.cuda.memory_stats().allocated
       repeat
         n = n + 1
         cr.debug.fail_alloc(n)
         local ok, message = pcall(x.matmul, x, x)
         cr.debug.fail_alloc(0)
         assert(ok or tostring(message):find("out of memory", 1, true), message)
+        if ok then message:close() end
       until ok
+      assert(cr.cuda.memory_stats().allocated == before)
       print("fails", n - 1)]])
     assert(tonumber(text:match "fails\t(%d+)") >= 2, text)
   end)

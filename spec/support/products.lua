@@ -21,6 +21,15 @@ M.layouts = {
   scattered = function(z, r, c, dtype)
     return random(z and { z, r, c, 2 } or { r, c, 2 }, dtype):cuda():select(-1, 2)
   end,
+  -- Every row is the same one; every column is.
+  rows_alike = function(z, r, c, dtype)
+    local x = random({ 1, c }, dtype):cuda():expand(r, c)
+    return z and x:expand(z, r, c) or x
+  end,
+  columns_alike = function(z, r, c, dtype)
+    local x = random({ r, 1 }, dtype):cuda():expand(r, c)
+    return z and x:expand(z, r, c) or x
+  end,
   -- One matrix many times.
   repeated = function(z, r, c, dtype)
     local x = random({ r, c }, dtype):cuda()
@@ -57,8 +66,10 @@ local function check_all(problems, what, a, b, dtype)
     2 * want + 0.5 * wide(c), dtype)
   c = M.layouts.transposed(z, m, n, dtype)
   check(problems, what .. " and a transposed matrix", c[add](c, a, b), want + wide(c), dtype)
-  local row = random({ n + 1 }, dtype):cuda():narrow(1, 2, n)
+  local row = random({ n }, dtype):cuda()
   check(problems, what .. " and a row", row[add](row, a, b), want + wide(row), dtype)
+  row = random({ n + 1 }, dtype):cuda():narrow(1, 2, n)
+  check(problems, what .. " and a row at an odd place", row[add](row, a, b), want + wide(row), dtype)
   local column = random({ m, 1 }, dtype):cuda()
   check(problems, what .. " and a column", column[add](column, a, b), want + wide(column), dtype)
   if not z then
