@@ -1,19 +1,12 @@
--- cuda_spec.lua: devices, streams, events, graphs, gradients across devices, and what can go wrong.
+-- cuda_spec.lua: devices, tensors and gradients on them and across them, and what a kernel finds wrong.
 --
--- What needs a device is skipped with the reason where there is none; what happens on a machine
--- without one is checked everywhere.
+-- What needs a device is skipped where there is none, with the reason; cuda_missing_spec.lua is on that.
 
 local cr = require "cresset"
 local values = require "spec.support.values"
 local shell = require "spec.support.shell"
 local device = require "spec.support.device"
 local fails = values.assert_fails
-
-local MB = 1024 * 1024
-
-local function on_device(what, body)
-  if not device.skip then describe(what, body) end
-end
 
 if device.skip then
   describe("a CUDA device", function()
@@ -23,7 +16,7 @@ end
 
 local function on(t, name) assert.equal(name or "cuda:0", t.device) end
 
-on_device("a CUDA device", function()
+device.describe("a CUDA device", function()
   it("is counted, named and described", function()
     assert.is_true(cr.cuda.is_available())
     assert(cr.cuda.device_count() >= 1)
@@ -103,50 +96,7 @@ on_device("a CUDA device", function()
   end)
 end)
 
-on_device("long lines on a device", function()
-  -- Long enough for several blocks to a line, with a rest.
-  local function same_median(x, dim)
-    local want, at = x:median(dim)
-    local got, found = x:to "cuda":median(dim)
-    values.assert_same(got:to "cpu", want)
-    assert.is_true(found:to "cpu":equal(at):item())
-  end
-
-  it("have the CPU's medians, at the first of equal elements", function()
-    cr.manual_seed(5)
-    same_median(cr.randn(70001), 1)
-    same_median(cr.randn(3, 70000, { dtype = "float64" }), 2)
-    same_median(cr.randn(70001, 2), 1)
-    same_median(cr.randint(-3, 3, { 70000 }), 1)
-    same_median((cr.randn(70000) * 2):to "float16", 1)
-  end)
-
-  it("have NaN as their median if they hold one, at the first", function()
-    local x = cr.randn(2, 70000)
-    x[{ 1, 60001 }], x[{ 1, 300 }] = 0 / 0, 0 / 0
-    same_median(x, 2)
-  end)
-
-  it("have the CPU's running sums, whatever their dtype", function()
-    for _, dtype in ipairs { "bool", "uint8", "int32", "int64", "float16", "bfloat16", "float64" } do
-      local x = cr.randint(0, 2, { 2, 9001 }):to(dtype)
-      values.assert_same(x:to "cuda":cumsum(2):to "cpu", x:cumsum(2))
-      values.assert_same(x:to "cuda":cumprod(2):to "cpu", x:cumprod(2))
-    end
-  end)
-
-  it("have softmaxes that keep NaN and infinities apart", function()
-    for _, n in ipairs { 5, 300, 1024, 3000 } do
-      local x = cr.randn(4, n)
-      x[{ 1, n // 2 }], x[{ 2, 1 }], x[3] = 0 / 0, -math.huge, -math.huge
-      for _, f in ipairs { "softmax", "log_softmax" } do
-        values.assert_same(x:to "cuda"[f](x:to "cuda", 2):to "cpu", x[f](x, 2))
-      end
-    end
-  end)
-end)
-
-on_device("a second CUDA device", function()
+device.describe("a second CUDA device", function()
   local function two(what, f)
     it(what, function()
       if device.count < 2 then return pending "this machine has one device" end
@@ -184,7 +134,7 @@ on_device("a second CUDA device", function()
   end)
 end)
 
-on_device("mixing devices", function()
+device.describe("mixing devices", function()
   it("is an error that names both", function()
     local x, y = cr.ones(3), cr.ones({ 3 }, { device = "cuda" })
     fails(function() return x + y end, "add", "cpu", "cuda:0")
@@ -204,7 +154,7 @@ on_device("mixing devices", function()
   end)
 end)
 
-on_device("autograd on a CUDA device", function()
+device.describe("autograd on a CUDA device", function()
   it("gives gradients where their leaf is", function()
     local here = cr.tensor({ 1.0, 2, 3 }, { requires_grad = true })
     local there = cr.tensor({ 4.0, 5, 6 }, { device = "cuda", requires_grad = true })
@@ -272,7 +222,7 @@ on_device("autograd on a CUDA device", function()
   end)
 end)
 
-on_device("what a kernel finds wrong", function()
+device.describe("what a kernel finds wrong", function()
   it("is raised where the host next waits, with the operation and the position", function()
     local x = cr.arange(5, { device = "cuda" })
     local bad = cr.tensor({ 1, 9 }, { device = "cuda" })
@@ -293,213 +243,7 @@ on_device("what a kernel finds wrong", function()
   end)
 end)
 
-on_device("memory on a CUDA device", function()
-  after_each(function()
-    cr.memory.limit(0, "cuda")
-    cr.debug.fail_alloc(0)
-  end)
-
-  local function allocated()
-    collectgarbage()
-    collectgarbage()
-    return cr.cuda.memory_stats().allocated
-  end
-
-  it("is counted apart from the CPU's", function()
-    local before, host = allocated(), cr.memory.stats().allocated
-    local held = { cr.zeros({ MB // 4 }, { device = "cuda" }) }
-    assert(allocated() - before >= MB)
-    assert(cr.memory.stats().allocated - host < MB // 2)
-    assert.equal(allocated(), cr.memory.stats("cuda").allocated)
-    held[1]:close()
-    assert.equal(before, allocated())
-  end)
-
-  it("is kept in a cache that can be emptied", function()
-    cr.zeros({ 4 * MB }, { device = "cuda" }):close()
-    local kept = cr.cuda.memory_stats().reserved
-    cr.cuda.empty_cache()
-    local stats = cr.cuda.memory_stats()
-    assert(stats.reserved <= kept and stats.reserved >= stats.allocated)
-  end)
-
-  it("keeps a limit, after which work goes on", function()
-    local base = allocated()
-    cr.memory.limit(base + 4 * MB, "cuda")
-    fails(function() return cr.zeros({ 4 * MB }, { device = "cuda" }) end, "out of memory", "limit", "cuda:0")
-    for _ = 1, 50 do cr.zeros({ MB // 4 }, { device = "cuda" }) end -- the collector makes room
-    assert(cr.cuda.memory_stats().allocated <= base + 4 * MB)
-    cr.memory.limit(0, "cuda")
-    assert.equal(4 * MB, cr.zeros({ 4 * MB }, { device = "cuda" }):numel())
-  end)
-
-  it("runs out with a sentence that tells the sizes, and recovers", function()
-    fails(function() return cr.zeros({ 1 << 42 }, { device = "cuda" }) end, "out of memory", "cuda:0")
-    assert.equal(0, cr.zeros({ 10 }, { device = "cuda" }):sum():item())
-  end)
-
-  it("fails where it is made to, at every place in turn, and leaks nothing", function()
-    local x = cr.rand({ 6, 7 }, { device = "cuda", requires_grad = true })
-    local function work()
-      local y = (x:softmax(2) * x):sum(1):cumsum(1)
-      return cr.grad(y:sum(), x)
-    end
-    work():close()
-    local before, n = allocated(), 0
-    repeat
-      n = n + 1
-      cr.debug.fail_alloc(n)
-      local ok, message = pcall(work)
-      cr.debug.fail_alloc(0)
-      if not ok then assert.truthy(tostring(message):find("out of memory", 1, true), message) end
-      if ok then message:close() end
-    until ok
-    assert(n > 5)
-    assert.equal(before, allocated())
-  end)
-
-  it("may be pinned on the host's side", function()
-    local x = cr.tensor { 1.0, 2, 3 }
-    local pinned = x:pin_memory()
-    assert.is_true(pinned:is_pinned())
-    local there = cr.zeros(x.shape, { dtype = x.dtype, device = "cuda" })
-    there:copy_queued_(pinned)
-    local back = cr.zeros(x.shape, { dtype = x.dtype }):pin_memory()
-    back:copy_queued_(there)
-    cr.cuda.synchronize()
-    assert.is_true(back:equal(x):item())
-    fails(function() there:copy_queued_(x) end, "copy_queued", "pinned")
-    assert.is_false(x:is_pinned())
-    there = pinned:to "cuda"
-    values.assert_values(there * 2, { 2, 4, 6 })
-    pinned:copy_(there * 3)
-    cr.cuda.synchronize()
-    values.assert_values(pinned, { 3, 6, 9 })
-    fails(function() return there:pin_memory() end, "pin_memory", "cuda:0")
-  end)
-end)
-
-on_device("a stream", function()
-  it("takes the work of a function, or of a scope", function()
-    local s = cr.cuda.Stream()
-    local main = cr.cuda.current_stream()
-    assert.equal("cuda:0", s:device())
-    assert.truthy(tostring(s):find("cuda:0", 1, true))
-    local a, b = cr.cuda.stream(s, function(n)
-      assert.is_true(cr.cuda.current_stream() == s)
-      return cr.full({ 3 }, n, { device = "cuda" }), 5
-    end, 7)
-    assert.equal(5, b)
-    assert.is_true(cr.cuda.current_stream() == main)
-    s:synchronize()
-    assert.is_true(s:query())
-    a:record_stream(main)
-    values.assert_values(a, { 7, 7, 7 })
-    do
-      local _ <close> = cr.cuda.stream(s)
-      assert.is_true(cr.cuda.current_stream() == s)
-    end
-    assert.is_true(cr.cuda.current_stream() == main)
-  end)
-
-  it("is left again after an error, which passes untouched", function()
-    local s, main = cr.cuda.Stream { high_priority = true }, cr.cuda.current_stream()
-    local problem = {}
-    local ok, got = pcall(cr.cuda.stream, s, function() error(problem) end)
-    assert.is_false(ok)
-    assert.is_true(rawequal(problem, got))
-    assert.is_true(cr.cuda.current_stream() == main)
-  end)
-
-  it("is where backward runs", function()
-    local s = cr.cuda.Stream()
-    local x = cr.ones({ 8 }, { device = "cuda", requires_grad = true })
-    cr.cuda.synchronize()
-    cr.cuda.stream(s, function() (x * 2):sum():backward() end)
-    s:synchronize()
-    values.assert_values(x.grad, { 2, 2, 2, 2, 2, 2, 2, 2 })
-  end)
-
-  it("refuses what is none", function()
-    fails(function() cr.cuda.stream(3, print) end, "cuda.stream", "3")
-    fails(function() cr.cuda.stream(cr.cuda.Stream(), 3) end, "cuda.stream", "function")
-    fails(function() cr.cuda.Stream { colour = 1 } end, "cuda.Stream", "colour")
-  end)
-end)
-
-on_device("an event", function()
-  it("is recorded, waited for, and measures time", function()
-    local s = cr.cuda.Stream()
-    local first, last = cr.cuda.Event(), cr.cuda.Event()
-    first:record()
-    local x = cr.ones({ 1000 }, { device = "cuda" })
-    for _ = 1, 10 do x = x + 1 end
-    last:record()
-    last:wait(s)
-    local y = cr.cuda.stream(s, function() return x * 2 end)
-    s:synchronize()
-    last:synchronize()
-    assert.is_true(last:query())
-    assert(first:elapsed(last) >= 0)
-    assert.equal(22, y[1000]:item())
-  end)
-
-  it("without timing, or not recorded, tells no time", function()
-    local a, b = cr.cuda.Event { timing = false }, cr.cuda.Event()
-    a:record()
-    fails(function() return a:elapsed(b) end, "elapsed", "timing")
-    fails(function() return b:elapsed(cr.cuda.Event()) end, "elapsed", "recorded")
-    fails(function() a:record(5) end, "record", "5")
-  end)
-end)
-
-on_device("a graph", function()
-  it("does the work of its capture again, on what the tensors hold by then", function()
-    local x = cr.tensor({ 1.0, 2, 3 }, { device = "cuda" })
-    local step = cr.cuda.graph(function() return (x * x + 1):sum(), x:max() end)
-    local total, largest = step()
-    assert.equal(17, total:item())
-    assert.equal(3, largest:item())
-    x:copy_(cr.tensor { 2.0, 2, 2 })
-    step()
-    assert.equal(15, total:item())
-    assert.equal(2, largest:item())
-  end)
-
-  it("holds a whole training step", function()
-    local x = cr.tensor({ 1.0, 2, 3 }, { device = "cuda" })
-    local w = cr.tensor({ 0.0 }, { device = "cuda", requires_grad = true })
-    local step = cr.cuda.graph(function()
-      local loss = (x * w - 2 * x):pow(2):mean()
-      local g = cr.grad(loss, w)
-      cr.no_grad(function() w:sub_(0.05 * g) end)
-      return loss
-    end)
-    for _ = 1, 60 do step() end
-    assert(math.abs(w:item() - 2) < 1e-3)
-    assert(step():item() < 1e-5)
-  end)
-
-  it("says what cannot be captured, and leaves nothing behind", function()
-    local x = cr.ones({ 3 }, { device = "cuda" })
-    fails(function() cr.cuda.graph(function() return x:sum():item() end) end, "captur")
-    fails(function() cr.cuda.graph(function() return x:nonzero() end) end, "captur")
-    fails(function() cr.cuda.graph(function() cr.cuda.synchronize() end) end, "captur")
-    fails(function() cr.cuda.graph(function() cr.cuda.graph(function() end) end) end, "captur")
-    fails(function() cr.cuda.graph(function() error "mine" end) end, "mine")
-    fails(function() cr.cuda.graph(5) end, "cuda.graph", "5")
-    assert.equal(3, x:sum():item())
-  end)
-
-  it("refuses to run once a tensor that it reads was freed", function()
-    local x = cr.ones({ 3 }, { device = "cuda" })
-    local step = cr.cuda.graph(function() return x + 1 end)
-    x:close()
-    fails(function() step() end, "graph", "freed")
-  end)
-end)
-
-on_device("on a CUDA device examples/losses.lua", function()
+device.describe("on a CUDA device examples/losses.lua", function()
   it("gives the notebook's numbers", function()
     local text, status = shell.cresset "examples/losses.lua --device cuda"
     assert.equal(0, status, text)
@@ -510,73 +254,7 @@ on_device("on a CUDA device examples/losses.lua", function()
   end)
 end)
 
--- Runs a chunk in a process of its own; the chunk's first line is `local cr = require "cresset"`.
-local function child(environment, chunk)
-  return shell.run(("%s %s -e %s"):format(environment, shell.runner, shell.quote(chunk)))
-end
-
-describe("without a usable CUDA device", function()
-  local ask = [[print(cr.cuda.is_available(), cr.cuda.device_count() == 0)
-    print(select(2, cr.cuda.device_count()))
-    print(select(2, pcall(cr.zeros, { 2 }, { device = "cuda" })))
-    print(select(2, pcall(cr.cuda.set_device, 0)))
-    print(select(2, pcall(function() return cr.ones(2):pin_memory() end)))
-    print(cr.ones(3):sum():item())]]
-
-  local function says(environment, ...)
-    local text, status = child(environment, ask)
-    assert.equal(0, status, text)
-    assert.truthy(text:find("false\ttrue", 1, true), text)
-    for _, words in ipairs { ... } do
-      local _, n = text:gsub(words:gsub("%p", "%%%0"), "")
-      assert(n >= 4, ("lacks '%s' four times in:\n%s"):format(words, text))
-    end
-    assert.truthy(text:find "\n3%.0\n", text)
-  end
-
-  it("a missing plug-in is named", function()
-    says("CRESSET_CUDA=/nowhere/plugin.so", "/nowhere/plugin.so", "not there")
-  end)
-
-  it("a file that is no library says so", function()
-    says("CRESSET_CUDA=./README.md", "cannot be loaded", "README.md")
-  end)
-
-  it("a plug-in that was cut short says so", function()
-    local folder = shell.folder()
-    local whole = shell.read(shell.build .. "/lib/libcresset.so")
-    for _, size in ipairs { 60, 200, 5000, 100000 } do
-      shell.write(folder .. "/plugin.so", whole:sub(1, size))
-      says("CRESSET_CUDA=" .. folder .. "/plugin.so", "plugin.so")
-    end
-    says("CRESSET_CUDA=" .. folder .. "/plugin.so", "cut short")
-  end)
-
-  it("a library that is no plug-in says so", function()
-    says("CRESSET_CUDA=./" .. shell.build .. "/lib/libcresset.so", "no plug-in")
-  end)
-
-  it("a value that means nothing says what would do", function() says("CRESSET_CUDA=yes", "yes", "emulate") end)
-
-  if device.emulated then
-    it("a machine without devices says so", function() says("CRESSET_EMULATE_DEVICES=0", "no CUDA device") end)
-    it("a driver that is too old says so", function()
-      says("CRESSET_EMULATE_DEVICES=0 CRESSET_EMULATE_DRIVER=11080", "11.8")
-    end)
-    it("a missing driver says so", function()
-      says("CRESSET_EMULATE_DEVICES=0 CRESSET_EMULATE_DRIVER=0", "driver, which is not installed")
-    end)
-  end
-
-  it("a device that is none is refused by name", function()
-    fails(function() cr.cuda.set_device "cpu" end, "cuda.set_device", "cpu")
-    fails(function() cr.cuda.set_device(-1) end, "cuda.set_device", "-1")
-    fails(function() cr.cuda.set_device() end, "cuda.set_device", "missing")
-    fails(function() cr.cuda.synchronize {} end, "cuda.synchronize", "table")
-  end)
-end)
-
-on_device("a device number beyond the last", function()
+device.describe("a device number beyond the last", function()
   it("is refused with the range", function()
     fails(function() cr.cuda.set_device(200) end, "cuda:200", "cuda:0")
     fails(function() return cr.zeros({ 2 }, { device = "cuda:99" }) end, "cuda:99")
