@@ -5,9 +5,13 @@ local device = require "spec.support.device"
 local values = require "spec.support.values"
 local fails = values.assert_fails
 
+local function on_device(what, body)
+  if not device.skip then describe(what, body) end
+end
+
 local MB = 1024 * 1024
 
-device.describe("memory on a CUDA device", function()
+on_device("memory on a CUDA device", function()
   after_each(function()
     cr.memory.limit(0, "cuda")
     cr.debug.fail_alloc(0)

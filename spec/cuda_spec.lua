@@ -8,6 +8,10 @@ local shell = require "spec.support.shell"
 local device = require "spec.support.device"
 local fails = values.assert_fails
 
+local function on_device(what, body)
+  if not device.skip then describe(what, body) end
+end
+
 if device.skip then
   describe("a CUDA device", function()
     it("is there", function() pending(device.skip) end)
@@ -16,7 +20,7 @@ end
 
 local function on(t, name) assert.equal(name or "cuda:0", t.device) end
 
-device.describe("a CUDA device", function()
+on_device("a CUDA device", function()
   it("is counted, named and described", function()
     assert.is_true(cr.cuda.is_available())
     assert(cr.cuda.device_count() >= 1)
@@ -96,7 +100,7 @@ device.describe("a CUDA device", function()
   end)
 end)
 
-device.describe("a second CUDA device", function()
+on_device("a second CUDA device", function()
   local function two(what, f)
     it(what, function()
       if device.count < 2 then return pending "this machine has one device" end
@@ -134,7 +138,7 @@ device.describe("a second CUDA device", function()
   end)
 end)
 
-device.describe("mixing devices", function()
+on_device("mixing devices", function()
   it("is an error that names both", function()
     local x, y = cr.ones(3), cr.ones({ 3 }, { device = "cuda" })
     fails(function() return x + y end, "add", "cpu", "cuda:0")
@@ -154,7 +158,7 @@ device.describe("mixing devices", function()
   end)
 end)
 
-device.describe("autograd on a CUDA device", function()
+on_device("autograd on a CUDA device", function()
   it("gives gradients where their leaf is", function()
     local here = cr.tensor({ 1.0, 2, 3 }, { requires_grad = true })
     local there = cr.tensor({ 4.0, 5, 6 }, { device = "cuda", requires_grad = true })
@@ -222,7 +226,7 @@ device.describe("autograd on a CUDA device", function()
   end)
 end)
 
-device.describe("what a kernel finds wrong", function()
+on_device("what a kernel finds wrong", function()
   it("is raised where the host next waits, with the operation and the position", function()
     local x = cr.arange(5, { device = "cuda" })
     local bad = cr.tensor({ 1, 9 }, { device = "cuda" })
@@ -243,7 +247,7 @@ device.describe("what a kernel finds wrong", function()
   end)
 end)
 
-device.describe("on a CUDA device examples/losses.lua", function()
+on_device("on a CUDA device examples/losses.lua", function()
   it("gives the notebook's numbers", function()
     local text, status = shell.cresset "examples/losses.lua --device cuda"
     assert.equal(0, status, text)
@@ -254,7 +258,7 @@ device.describe("on a CUDA device examples/losses.lua", function()
   end)
 end)
 
-device.describe("a device number beyond the last", function()
+on_device("a device number beyond the last", function()
   it("is refused with the range", function()
     fails(function() cr.cuda.set_device(200) end, "cuda:200", "cuda:0")
     fails(function() return cr.zeros({ 2 }, { device = "cuda:99" }) end, "cuda:99")

@@ -10,9 +10,4 @@ M.count = count
 M.skip = count == 0 and not os.getenv "CRESSET_CUDA" and why or nil
 M.emulated = os.getenv "CRESSET_CUDA" == "emulate"
 
--- Describes what needs a device; nothing where there is none.
-function M.describe(what, body)
-  if not M.skip then describe(what, body) end
-end
-
 return M
