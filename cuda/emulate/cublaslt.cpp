@@ -10,9 +10,9 @@
  *                                   algorithm (for a product with a bias); "run": it knows one, but
  *                                   does not run it
  *   CRESSET_EMULATE_CUBLAS_TRACE    1: writes a line to standard error for each product */
-#include "dlfcn.h"
 #include "emulate.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
