@@ -1,4 +1,4 @@
-/* cuda/allocator.cu: device memory: cached blocks, by device and stream, and what they add up to.
+/* cuda/allocator.cu: device memory: cached blocks, by device and stream, taken and given back.
  *
  * Holds true: sizes are multiples of 512 bytes. Up to 1 MiB come from segments of 2 MiB, less than 10
  * MiB from segments of 20 MiB, more lie in one of their own. A freed block joins its free neighbours
@@ -7,66 +7,21 @@
  * CRESSET_CUDA_CACHE=0 turns the cache off, so that memcheck sees every access beyond a tensor. With
  * CRESSET_CUDA_CACHE=scrub what is given back is overwritten with NaN and -1, in the order of the
  * stream that it goes back to: who works with it later, or elsewhere without a wait, sees that. */
-#include "runtime.h"
+#include "allocator.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include <mutex>
+namespace cr__memory {
 
-namespace {
+enum { GRAIN = 512, LOOKS = 8 };
+static const size_t SMALL = (size_t)1 << 20, SMALL_SEGMENT = (size_t)2 << 20;
+static const size_t LARGE = (size_t)10 << 20, LARGE_SEGMENT = (size_t)20 << 20;
 
-enum { GRAIN = 512, NBIN = 256, NBUCKET = 1 << 14, LOOKS = 8 };
-const size_t SMALL = (size_t)1 << 20, SMALL_SEGMENT = (size_t)2 << 20;
-const size_t LARGE = (size_t)10 << 20, LARGE_SEGMENT = (size_t)20 << 20;
-
-struct segment;
-struct pool;
-struct use { /* by a stream that is not the block's own */
-  cr_stream *stream;
-  cudaEvent_t event; /* once the block is free: what the stream has to do first; or NULL */
-};
-struct block {
-  char *p;
-  size_t size;
-  uint64_t serial; /* of this use; 0: free */
-  segment *in;
-  block *before, *after;       /* neighbours in memory */
-  block *free_before, *free_after; /* in the bin */
-  block *hash_next;
-  use *uses;
-  int nuse, room;
-};
-struct segment {
-  segment *next;
-  pool *home;
-  char *p;
-  size_t size;
-  block *first;
-};
-struct pool {
-  pool *next;
-  cudaStream_t stream;
-  cr__arena *arena;
-  bool small;
-  uint64_t filled[NBIN / 64]; /* a bit per bin that holds something */
-  block *bins[NBIN];
-};
-struct device {
-  std::mutex lock;
-  pool *pools;
-  segment *segments;
-  block *buckets[NBUCKET]; /* blocks in use, by address */
-  block *pending;          /* freed ones that other streams still work with */
-  block *spare;            /* descriptions that describe nothing, by hash_next */
-  uint64_t serial;
-  cr_memory stats;
-};
 device devices[CR__MAX_DEVICES];
-thread_local cr__arena *my_arena;
+static thread_local cr__arena *my_arena;
 
 enum cache_mode { CACHE_OFF, CACHE_ON, CACHE_SCRUBS };
-cache_mode cache() {
+static cache_mode cache() {
   static const cache_mode mode = [] {
     const char *text = getenv("CRESSET_CUDA_CACHE");
     if (text && strcmp(text, "scrub") == 0) return CACHE_SCRUBS;
@@ -74,29 +29,11 @@ cache_mode cache() {
   }();
   return mode;
 }
-bool caching() { return cache() != CACHE_OFF; }
-
-/* Memory is given back in the middle of other work, whose active device must stay. */
-struct visit {
-  int before = -1;
-  visit() { (void)cudaGetDevice(&before); }
-  ~visit() {
-    if (before >= 0) (void)cr__activate(before);
-  }
-};
-
-} // namespace
-
-struct cr__arena {
-  int ordinal;
-  bool dead; /* its graph is gone: what tensors give back goes back to the device */
-};
-
-namespace {
+static bool caching() { return cache() != CACHE_OFF; }
 
 /* ---- Bins: eight per power of two ---- */
 
-int bin_of(size_t size) {
+static int bin_of(size_t size) {
   uint64_t units = size / GRAIN;
   if (units < 16) return (int)units;
   int top = 63 - __builtin_clzll(units);
@@ -104,7 +41,7 @@ int bin_of(size_t size) {
   return bin < NBIN ? bin : NBIN - 1;
 }
 
-void bin_add(block *b) {
+static void bin_add(block *b) {
   pool *home = b->in->home;
   int k = bin_of(b->size);
   b->free_before = NULL;
@@ -114,7 +51,7 @@ void bin_add(block *b) {
   home->filled[k / 64] |= (uint64_t)1 << k % 64;
 }
 
-void bin_remove(block *b) {
+static void bin_remove(block *b) {
   pool *home = b->in->home;
   int k = bin_of(b->size);
   if (b->free_before) b->free_before->free_after = b->free_after;
@@ -124,7 +61,7 @@ void bin_remove(block *b) {
 }
 
 /* A free block of at least `size`: of its own bin one of the first few, else the next bin's first. */
-block *bin_find(pool *home, size_t size) {
+static block *bin_find(pool *home, size_t size) {
   int k = bin_of(size), looks = k == NBIN - 1 ? 1 << 30 : LOOKS;
   for (block *b = home->bins[k]; b && looks-- > 0; b = b->free_after)
     if (b->size >= size) return b;
@@ -138,12 +75,18 @@ block *bin_find(pool *home, size_t size) {
 
 /* ---- Blocks in use, by address ---- */
 
-block **bucket(device *d, const void *p) {
+static block **bucket(device *d, const void *p) {
   uint64_t h = (uint64_t)(uintptr_t)p / GRAIN * 0x9e3779b97f4a7c15u;
   return &d->buckets[h >> 50];
 }
 
-block *used_take(device *d, const void *p) {
+block *used_find(device *d, const void *p) {
+  block *b = *bucket(d, p);
+  while (b && b->p != p) b = b->hash_next;
+  return b;
+}
+
+static block *used_take(device *d, const void *p) {
   for (block **link = bucket(d, p); *link; link = &(*link)->hash_next) {
     block *b = *link;
     if (b->p != p) continue;
@@ -153,7 +96,7 @@ block *used_take(device *d, const void *p) {
   return NULL;
 }
 
-void used_add(device *d, block *b) {
+static void used_add(device *d, block *b) {
   block **first = bucket(d, b->p);
   b->serial = ++d->serial;
   b->hash_next = *first;
@@ -162,7 +105,7 @@ void used_add(device *d, block *b) {
 
 /* ---- Segments ---- */
 
-pool *pool_of(device *d, cudaStream_t stream, cr__arena *arena, bool small) {
+static pool *pool_of(device *d, cudaStream_t stream, cr__arena *arena, bool small) {
   for (pool *p = d->pools; p; p = p->next)
     if (p->stream == stream && p->arena == arena && p->small == small) return p;
   pool *p = (pool *)calloc(1, sizeof *p);
@@ -175,20 +118,20 @@ pool *pool_of(device *d, cudaStream_t stream, cr__arena *arena, bool small) {
 }
 
 /* Blocks are cut and joined at almost every call: their descriptions go round. */
-block *describe(device *d) {
+static block *describe(device *d) {
   block *b = d->spare;
   if (!b) return (block *)calloc(1, sizeof *b);
   d->spare = b->hash_next;
   *b = block();
   return b;
 }
-void forget(device *d, block *b) {
+static void forget(device *d, block *b) {
   b->hash_next = d->spare;
   d->spare = b;
 }
 
 /* Takes a segment from the device, as one free block. */
-segment *segment_new(device *d, pool *home, size_t size) {
+static segment *segment_new(device *d, pool *home, size_t size) {
   segment *s = (segment *)calloc(1, sizeof *s);
   block *b = (block *)calloc(1, sizeof *b);
   void *p = NULL;
@@ -222,9 +165,7 @@ void segment_give(device *d, segment *s) {
   free(s);
 }
 
-bool is_free(const segment *s) { return s->first->serial == 0 && !s->first->after; }
-
-void scrub(device *d, block *b) {
+static void scrub(device *d, block *b) {
   pool *home = b->in->home;
   cudaStreamCaptureStatus captured = cudaStreamCaptureStatusNone;
   if (home->arena && home->arena != my_arena) return; /* a graph may fill it again at any time */
@@ -263,7 +204,7 @@ void settle(device *d, block *b) {
 }
 
 /* Cuts what exceeds `size` off a block that has left its bin; without memory for that it stays. */
-void cut(device *d, block *b, size_t size) {
+static void cut(device *d, block *b, size_t size) {
   size_t rest = b->size - size;
   if (rest < (b->in->home->small ? (size_t)GRAIN : SMALL + 1)) return;
   block *tail = describe(d);
@@ -279,74 +220,6 @@ void cut(device *d, block *b, size_t size) {
   bin_add(tail);
 }
 
-/* ---- Blocks that other streams use ---- */
-
-void drop_uses(block *b) {
-  for (int i = 0; i < b->nuse; i++) {
-    if (b->uses[i].event) (void)cudaEventDestroy(b->uses[i].event);
-    cr__stream_release(b->uses[i].stream);
-  }
-  free(b->uses);
-  b->uses = NULL;
-  b->nuse = b->room = 0;
-}
-
-int add_use(block *b, cr_stream *s) {
-  if (b->nuse == b->room) {
-    int room = b->room ? 2 * b->room : 2;
-    use *wider = (use *)realloc(b->uses, (size_t)room * sizeof *wider);
-    if (!wider)
-      return cr__fail(CR_E_MEMORY, "out of memory: the streams of a tensor need %zu bytes",
-                      (size_t)room * sizeof *wider);
-    b->uses = wider;
-    b->room = room;
-  }
-  b->uses[b->nuse++] = {cr__stream_retain(s), NULL};
-  return 0;
-}
-
-/* True if the other streams have passed what they had to do when the block was freed. An event that
- * was recorded for a graph is passed: without the block, that graph refuses to run. */
-bool passed(const block *b, bool wait) {
-  bool all = true;
-  for (int i = 0; i < b->nuse && all; i++) {
-    cudaEvent_t e = b->uses[i].event;
-    if (!e) continue;
-    all = (wait ? cudaEventSynchronize(e) : cudaEventQuery(e)) != cudaErrorNotReady;
-    (void)cudaGetLastError();
-  }
-  return all;
-}
-
-void mark_uses(block *b) {
-  visit here;
-  for (int i = 0; i < b->nuse; i++) {
-    use *u = &b->uses[i];
-    cr__activate(u->stream->ordinal);
-    bool marked = cudaEventCreateWithFlags(&u->event, cudaEventDisableTiming) == cudaSuccess &&
-                  cudaEventRecord(u->event, u->stream->handle) == cudaSuccess;
-    if (marked) continue;
-    (void)cudaStreamSynchronize(u->stream->handle);
-    (void)cudaGetLastError();
-  }
-}
-
-void settle_pending(device *d, bool wait) {
-  block *list = d->pending;
-  d->pending = NULL;
-  while (list) {
-    block *b = list;
-    list = b->hash_next;
-    if (passed(b, wait)) {
-      drop_uses(b);
-      settle(d, b);
-    } else {
-      b->hash_next = d->pending;
-      d->pending = b;
-    }
-  }
-}
-
 /* The device is not waited for, as another thread may be capturing there; cudaFree does what is
  * needed. */
 void empty_cache(device *d) {
@@ -359,13 +232,13 @@ void empty_cache(device *d) {
 
 /* ---- Taking ---- */
 
-size_t segment_size(size_t size) {
+static size_t segment_size(size_t size) {
   if (size <= SMALL) return SMALL_SEGMENT;
   if (size < LARGE) return LARGE_SEGMENT;
   return (size + SMALL_SEGMENT - 1) / SMALL_SEGMENT * SMALL_SEGMENT;
 }
 
-block *take(device *d, int ordinal, size_t nbytes) {
+static block *take(device *d, int ordinal, size_t nbytes) {
   size_t size = (nbytes + !nbytes + GRAIN - 1) / GRAIN * GRAIN;
   bool direct = !caching() && !my_arena;
   if (d->pending) settle_pending(d, false);
@@ -389,7 +262,7 @@ block *take(device *d, int ordinal, size_t nbytes) {
   return b;
 }
 
-int too_much(int ordinal, const device *d, size_t nbytes) {
+static int too_much(int ordinal, const device *d, size_t nbytes) {
   size_t free_bytes = 0, total = 0;
   (void)cr__activate(ordinal);
   cudaMemGetInfo(&free_bytes, &total);
@@ -400,7 +273,9 @@ int too_much(int ordinal, const device *d, size_t nbytes) {
                   (long long)(d->stats.reserved - d->stats.allocated), free_bytes, total);
 }
 
-} // namespace
+} // namespace cr__memory
+
+using namespace cr__memory;
 
 /* Makes the device active only where it has to be asked for memory. */
 void *cr__cuda_alloc(int ordinal, size_t nbytes) {
@@ -437,121 +312,8 @@ void cr__cuda_free(int ordinal, void *p, size_t nbytes) {
   block *b = used_take(d, p);
   if (!b) return;
   d->stats.allocated -= (int64_t)nbytes;
-  if (b->nuse > 0) {
-    mark_uses(b);
-    b->hash_next = d->pending;
-    d->pending = b;
-  } else {
-    settle(d, b);
-  }
-}
-
-/* ---- Statistics and limits ---- */
-
-int cr__memory_stats(int ordinal, cr_memory *out) {
-  if (cr__activate(ordinal)) return CR_E_DEVICE;
-  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
-  *out = devices[ordinal].stats;
-  return 0;
-}
-
-void cr__memory_reset_peak(int ordinal) {
-  if (ordinal >= CR__MAX_DEVICES) return;
-  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
-  devices[ordinal].stats.peak = devices[ordinal].stats.allocated;
-}
-
-int cr__memory_limit(int ordinal, int64_t bytes) {
-  if (cr__activate(ordinal)) return CR_E_DEVICE;
-  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
-  devices[ordinal].stats.limit = bytes;
-  return 0;
-}
-
-void cr__memory_empty_cache(int ordinal) {
-  if (ordinal >= cr__device_count() || cr__capturing() || cr__activate(ordinal)) return;
-  device *d = &devices[ordinal];
-  std::lock_guard<std::mutex> hold(d->lock);
-  empty_cache(d);
-}
-
-int64_t cr__memory_in_use(void) {
-  int64_t sum = 0;
-  for (int i = 0; i < cr__device_count(); i++) {
-    std::lock_guard<std::mutex> hold(devices[i].lock);
-    sum += devices[i].stats.allocated;
-  }
-  return sum;
-}
-
-int cr__memory_record(int ordinal, void *p, cr_stream *s) {
-  device *d = &devices[ordinal];
-  std::lock_guard<std::mutex> hold(d->lock);
-  block *b = *bucket(d, p);
-  while (b && b->p != p) b = b->hash_next;
-  if (!b || (s->ordinal == ordinal && b->in->home->stream == s->handle)) return 0;
-  for (int i = 0; i < b->nuse; i++) {
-    const cr_stream *other = b->uses[i].stream;
-    if (other->handle == s->handle && other->ordinal == s->ordinal) return 0;
-  }
-  return add_use(b, s);
-}
-
-/* ---- The memory of graphs ---- */
-
-cr__arena *cr__arena_new(int ordinal) {
-  cr__arena *a = (cr__arena *)calloc(1, sizeof *a);
-  if (a) a->ordinal = ordinal;
-  else cr__fail(CR_E_MEMORY, "out of memory: a graph needs %zu bytes", sizeof *a);
-  return a;
+  if (b->nuse > 0) wait_for_uses(d, b);
+  else settle(d, b);
 }
 
 void cr__arena_use(cr__arena *a) { my_arena = a; }
-
-/* The pools stay, with the arena, for the blocks that tensors still hold: a few hundred bytes. */
-void cr__arena_free(cr__arena *a) {
-  device *d = &devices[a->ordinal];
-  std::lock_guard<std::mutex> hold(d->lock);
-  a->dead = true;
-  bool held = false;
-  for (segment *s = d->segments, *next; s; s = next) {
-    next = s->next;
-    if (s->home->arena != a) continue;
-    if (is_free(s)) segment_give(d, s);
-    else held = true;
-  }
-  if (held) return;
-  for (pool **link = &d->pools; *link;) {
-    pool *p = *link;
-    if (p->arena == a) {
-      *link = p->next;
-      free(p);
-    } else {
-      link = &p->next;
-    }
-  }
-  free(a);
-}
-
-/* The block around p, with the lock held; NULL if no segment holds it. */
-static block *block_around(device *d, const char *at) {
-  for (segment *s = d->segments; s; s = s->next) {
-    if (at < s->p || at >= s->p + s->size) continue;
-    block *b = s->first;
-    while (b->after && at >= b->after->p) b = b->after;
-    return b;
-  }
-  return NULL;
-}
-
-uint64_t cr__block_serial(int ordinal, const void *p) {
-  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
-  block *b = block_around(&devices[ordinal], (const char *)p);
-  return b ? b->serial : 0;
-}
-
-cr__arena *cr__block_arena(int ordinal, const void *p) {
-  std::lock_guard<std::mutex> hold(devices[ordinal].lock);
-  block *b = block_around(&devices[ordinal], (const char *)p);
-  return b ? b->in->home->arena : NULL;
-}

@@ -31,7 +31,7 @@ typedef struct library {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* over handles and plans */
 static library lt = {};
-static volatile bool tf32;
+static bool tf32; /* atomic */
 
 static bool find_functions(void *handle) {
 #define X(name, result, parameters)                     \
@@ -73,8 +73,8 @@ static const char *gemm_name(void) {
   pthread_once(&once, open_library);
   return lt.name;
 }
-static void set_tf32(bool on) { tf32 = on; }
-static bool get_tf32(void) { return tf32; }
+static void set_tf32(bool on) { __atomic_store_n(&tf32, on, __ATOMIC_RELAXED); }
+static bool get_tf32(void) { return __atomic_load_n(&tf32, __ATOMIC_RELAXED); }
 
 void cr__gemm_ops(cr__device_ops *o) {
   o->gemm_name = gemm_name;
@@ -330,7 +330,7 @@ static int multiply(const cr__product *p, factor *f, bool fuse) {
   memset(&key, 0, sizeof key);
   key.ordinal = p->ordinal;
   key.dtype = p->dtype;
-  key.tf32 = p->dtype == CR_FLOAT32 && tf32;
+  key.tf32 = p->dtype == CR_FLOAT32 && get_tf32();
   key.epilogue = add.bias ? EPILOGUE_BIAS : EPILOGUE_DEFAULT;
   key.transposed_a = f[0].transposed;
   key.transposed_b = f[1].transposed;

@@ -1,4 +1,4 @@
-/* cuda/runtime.h: what the files of the runtime (runtime, allocator, stream, pinned, graph) share.
+/* cuda/runtime.h: what the files of the runtime share: devices, memory, streams, graphs.
  *
  * Holds true: a device is made active before anything is done on it; the thread's own choice of a
  * device (cr__selected) is not touched by that. */
@@ -30,15 +30,19 @@ int cr__refuse_capture(const char *what); /* fails if the thread captures a grap
 int cr__begin_wait(const char *what, int ordinal);
 
 /* ---- allocator.cu ---- */
+struct cr__arena; /* the memory of one graph */
+void cr__arena_use(cr__arena *a); /* the calling thread allocates from it; NULL: as before */
+
+/* ---- pending.cu ---- */
+int cr__memory_record(int ordinal, void *p, cr_stream *s);
+
+/* ---- memory.cu ---- */
 int cr__memory_stats(int ordinal, cr_memory *out);
 void cr__memory_reset_peak(int ordinal);
 int cr__memory_limit(int ordinal, int64_t bytes);
 void cr__memory_empty_cache(int ordinal);
 int64_t cr__memory_in_use(void);
-int cr__memory_record(int ordinal, void *p, cr_stream *s);
-struct cr__arena; /* the memory of one graph */
 cr__arena *cr__arena_new(int ordinal);
-void cr__arena_use(cr__arena *a); /* the calling thread allocates from it; NULL: as before */
 void cr__arena_free(cr__arena *a); /* blocks that tensors still hold stay theirs */
 uint64_t cr__block_serial(int ordinal, const void *p); /* of the block around p; 0: freed */
 cr__arena *cr__block_arena(int ordinal, const void *p); /* NULL: the device's */

@@ -199,3 +199,46 @@ on_device("large tensors on a CUDA device", function()
     return x:sum(1)
   end)
 end)
+
+on_device("long lines on a device", function()
+  -- Long enough for several blocks to a line, with a rest.
+  local function same_median(x, dim)
+    local want, at = x:median(dim)
+    local got, found = x:to "cuda":median(dim)
+    values.assert_same(got:to "cpu", want)
+    assert.is_true(found:to "cpu":equal(at):item())
+  end
+
+  it("have the CPU's medians, at the first of equal elements", function()
+    cr.manual_seed(5)
+    same_median(cr.randn(70001), 1)
+    same_median(cr.randn(3, 70000, { dtype = "float64" }), 2)
+    same_median(cr.randn(70001, 2), 1)
+    same_median(cr.randint(-3, 3, { 70000 }), 1)
+    same_median((cr.randn(70000) * 2):to "float16", 1)
+  end)
+
+  it("have NaN as their median if they hold one, at the first", function()
+    local x = cr.randn(2, 70000)
+    x[{ 1, 60001 }], x[{ 1, 300 }] = 0 / 0, 0 / 0
+    same_median(x, 2)
+  end)
+
+  it("have the CPU's running sums, whatever their dtype", function()
+    for _, dtype in ipairs { "bool", "uint8", "int32", "int64", "float16", "bfloat16", "float64" } do
+      local x = cr.randint(0, 2, { 2, 9001 }):to(dtype)
+      values.assert_same(x:to "cuda":cumsum(2):to "cpu", x:cumsum(2))
+      values.assert_same(x:to "cuda":cumprod(2):to "cpu", x:cumprod(2))
+    end
+  end)
+
+  it("have softmaxes that keep NaN and infinities apart", function()
+    for _, n in ipairs { 5, 300, 1024, 3000 } do
+      local x = cr.randn(4, n)
+      x[{ 1, n // 2 }], x[{ 2, 1 }], x[3] = 0 / 0, -math.huge, -math.huge
+      for _, f in ipairs { "softmax", "log_softmax" } do
+        values.assert_same(x:to "cuda"[f](x:to "cuda", 2):to "cpu", x[f](x, 2))
+      end
+    end
+  end)
+end)

@@ -257,3 +257,15 @@ describe("joining and copying large tensors", function()
     assert.is_true(x:flip({ 1, 2 }):flip({ 1, 2 }):equal(x):item())
   end)
 end)
+
+describe("a row that repeats", function()
+  it("is in step where whole blocks end, whatever its length and theirs", function()
+    for n = 2, 13 do
+      local row = cr.arange(1, n + 1):to "float32"
+      for _, rows in ipairs { 3, 12, 33, 100, 431 } do
+        local sum = cr.zeros(rows, n) + row
+        assert.is_true(sum:equal(row:expand(rows, n):contiguous()):item(), rows .. " x " .. n)
+      end
+    end
+  end)
+end)

@@ -4,45 +4,9 @@
  * get, and runs a node when all have come, youngest first. A node may take part in several passes
  * at once (a Function's backward may call backward, other threads may share the graph): its tasks
  * form a list. Whatever fails, all tasks are taken off their nodes and the graph can be used on. */
-#include "core.h"
+#include "engine.h"
 
 #include <string.h>
-
-typedef struct cr__task task;
-typedef struct callback {
-  struct callback *next;
-  int (*f)(void *user);
-  void *user;
-  void (*free_user)(void *);
-} callback;
-
-struct cr__task {
-  cr_node *node; /* owned */
-  struct pass *pass;
-  task *other;        /* the same node's task in another pass */
-  task *next;         /* in the order of discovery */
-  int waiting;        /* gradients still to come */
-  bool needed;        /* an input lies behind it, or it is one */
-  bool runs;          /* an input lies behind it */
-  bool captured;      /* its gradient is asked for */
-  cr_tensor *grads[]; /* one per output, owned */
-};
-
-typedef struct pass {
-  task *first, *last;
-  task **ready; /* a heap, largest seq on top */
-  int nready, room;
-  bool keep, only_inputs, accumulates;
-  const cr_backward_options *options;
-  task **capture; /* per input: its task (NULL: not reached) */
-  uint32_t *capture_slot;
-  cr_tensor **results;
-  callback *callbacks;
-  cr__ambient *ambient;
-  struct pass *outer;
-} pass;
-
-static CR__TLS pass *running;
 
 /* ---- Tasks --------------------------------------------------------------------------------------- */
 
@@ -281,39 +245,6 @@ static int run_task(pass *p, task *t) {
 
 /* ---- Preparing a pass ------------------------------------------------------------------------------------------------ */
 
-static int root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_tensor **g) {
-  cr_tensor *given = o->gradients ? o->gradients[i] : NULL;
-  cr__text a, b;
-  *g = NULL;
-  if (!given) {
-    if (root->numel != 1)
-      return cr__fail(CR_E_AUTOGRAD,
-                      "backward: a gradient can be created implicitly only for a tensor of one "
-                      "element; "
-                      "output %d has shape %s: give its gradient, or reduce it with sum() or "
-                      "mean()",
-                      i + 1, cr__shape_text(root->ndim, cr__sizes(root), &a));
-    cr__below++;
-    *g = cr__op1(CR__OP_ones_like, (cr_value[]){cr_of(root), cr_none(), cr_none()});
-    cr__below--;
-  } else {
-    if (given->ndim != root->ndim ||
-        memcmp(cr__sizes(given), cr__sizes(root), root->ndim * sizeof(int64_t)) != 0)
-      return cr__fail(CR_E_SHAPE, "backward: gradient %d has shape %s, but its output has shape %s",
-                      i + 1, cr__shape_text(given->ndim, cr__sizes(given), &a),
-                      cr__shape_text(root->ndim, cr__sizes(root), &b));
-    if (given->storage->device != root->storage->device)
-      return cr__fail(CR_E_DEVICE, "backward: gradient %d is on %s, but its output is on %s", i + 1,
-                      cr_device_name(given->storage->device, a.s),
-                      cr_device_name(root->storage->device, b.s));
-    *g = given->dtype == root->dtype
-             ? cr_retain(given)
-             : cr__op1(CR__OP_to, (cr_value[]){cr_of(given), cr_dtype_value((cr_dtype)root->dtype),
-                                               cr_none(), cr_bool(false)});
-  }
-  return *g ? 0 : (int)cr_error_code();
-}
-
 static int add_root(pass *p, cr_tensor *root, int i) {
   if (!root) return cr__fail_absent("backward", "root");
   if (!cr__requires(root))
@@ -326,7 +257,7 @@ static int add_root(pass *p, cr_tensor *root, int i) {
   if (code) return code;
   task *t = get_task(p, e.fn);
   cr_tensor *g = NULL;
-  code = t ? root_gradient(root, i, p->options, &g) : CR_E_MEMORY;
+  code = t ? cr__root_gradient(root, i, p->options, &g) : CR_E_MEMORY;
   if (!code) code = cr__add_grad(&t->grads[e.slot], g);
   cr_node_release(e.fn);
   return code;
@@ -383,18 +314,7 @@ static int mark_needed(pass *p) {
   return 0;
 }
 
-static int run_callbacks(pass *p, int code) {
-  while (p->callbacks) {
-    callback *c = p->callbacks;
-    p->callbacks = c->next;
-    if (!code) code = c->f(c->user);
-    if (c->free_user) c->free_user(c->user);
-    cr__free(c, sizeof *c);
-  }
-  return code;
-}
-
-static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
+int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
   int code = 0;
   for (int i = 0; i < nroots && !code; i++) code = add_root(p, roots[i], i);
   if (!code) code = discover(p);
@@ -404,7 +324,7 @@ static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
     if (t->waiting == 0) code = push_ready(p, t);
   while (p->nready && !code) code = run_task(p, pop_ready(p));
   code = cr__streams_return(&p->ambient, code);
-  code = run_callbacks(p, code);
+  code = cr__pass_callbacks(p, code);
   while (p->first) {
     task *t = p->first;
     p->first = t->next;
@@ -412,94 +332,4 @@ static int run_pass(pass *p, cr_tensor *const *roots, int nroots) {
   }
   cr__free(p->ready, (size_t)p->room * sizeof *p->ready);
   return code;
-}
-
-static int start(cr_tensor *const *roots, int nroots, const cr_backward_options *o,
-                 cr_tensor **results) {
-  if (o->gradients && o->ngradients != nroots)
-    return cr__fail(CR_E_ARGUMENT, "backward: got %d outputs and %d gradients", nroots,
-                    o->ngradients);
-  bool inputs = o->ninputs >= 0 && (o->inputs || results);
-  size_t n = inputs ? (size_t)o->ninputs : 0;
-  pass p = {.keep = o->retain_graph,
-            .only_inputs = inputs,
-            .options = o,
-            .accumulates = !results,
-            .results = results,
-            .outer = running};
-  if (n) {
-    p.capture = cr__alloc(n * sizeof *p.capture);
-    p.capture_slot = p.capture ? cr__alloc(n * sizeof *p.capture_slot) : NULL;
-    if (!p.capture_slot) {
-      cr__free(p.capture, n * sizeof *p.capture);
-      return CR_E_MEMORY;
-    }
-    memset(p.capture, 0, n * sizeof *p.capture);
-  }
-  running = &p;
-  bool before = cr_set_grad_enabled(o->create_graph);
-  int code = run_pass(&p, roots, nroots);
-  cr_set_grad_enabled(before);
-  running = p.outer;
-  cr__free(p.capture, n * sizeof *p.capture);
-  cr__free(p.capture_slot, n * sizeof *p.capture_slot);
-  return code;
-}
-
-/* ---- Public ---------------------------------------------------------------------------------------------------------- */
-
-int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options) {
-  static const cr_backward_options plain = {.ninputs = -1};
-  static atomic_flag warned = ATOMIC_FLAG_INIT;
-  const cr_backward_options *o = options ? options : &plain;
-  if (nroots == 0) return cr__fail(CR_E_ARGUMENT, "backward: needs at least one output");
-  if (o->inputs && o->ninputs == 0)
-    return cr__fail(CR_E_ARGUMENT, "backward: the list of inputs is empty");
-  if (o->create_graph && !atomic_flag_test_and_set(&warned))
-    cr__warn(
-        "backward with create_graph makes each leaf and its grad own each other; use cr.grad, or "
-        "set grad to nil afterwards, or the memory is never freed");
-  return start(roots, nroots, o, NULL);
-}
-
-int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *options,
-            cr_tensor **out) {
-  if (!options || options->ninputs <= 0)
-    return cr__fail(CR_E_ARGUMENT, "grad: needs at least one input");
-  if (nroots == 0) return cr__fail(CR_E_ARGUMENT, "grad: needs at least one output");
-  int n = options->ninputs;
-  for (int i = 0; i < n; i++) out[i] = NULL;
-  int code = start(roots, nroots, options, out);
-  for (int i = 0; i < n && !code; i++) {
-    if (out[i]) continue;
-    if (options->materialize) {
-      out[i] =
-          cr__op1(CR__OP_zeros_like, (cr_value[]){cr_of(options->inputs[i]), cr_none(), cr_none()});
-      code = out[i] ? cr_set_requires_grad(out[i], true) : (int)cr_error_code();
-    } else if (!options->allow_unused) {
-      code =
-          cr__fail(CR_E_AUTOGRAD,
-                   "grad: input %d was not used to compute the outputs; give allow_unused = true "
-                   "to get nil for it",
-                   i + 1);
-    }
-  }
-  return code ? cr__undo(out, n) : 0;
-}
-
-int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *)) {
-  if (!running) {
-    if (free_user) free_user(user);
-    return cr__fail(CR_E_AUTOGRAD, "queue_callback: no backward pass is running");
-  }
-  callback *c = cr__alloc(sizeof *c);
-  if (!c) {
-    if (free_user) free_user(user);
-    return CR_E_MEMORY;
-  }
-  *c = (callback){NULL, f, user, free_user};
-  callback **at = &running->callbacks;
-  while (*at) at = &(*at)->next;
-  *at = c;
-  return 0;
 }

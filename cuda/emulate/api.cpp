@@ -270,6 +270,8 @@ static int side(const void *p, size_t nbytes) {
   return at + nbytes <= b->second.nbytes ? 1 : -1;
 }
 
+bool cr__emulate_holds(const void *p, size_t nbytes) { return side(p, nbytes) == 1; }
+
 static bool fits(const void *to, const void *from, size_t nbytes, cudaMemcpyKind kind) {
   int to_side = side(to, nbytes), from_side = side(from, nbytes);
   switch (kind) {

@@ -1,4 +1,4 @@
-/* emulate.h: what launch.cpp, queue.cpp and api.cpp share.
+/* emulate.h: what the files of the emulation share.
  *
  * Holds true: everything of the emulated machine is touched under cr__emulate_lock; one kernel or
  * copy runs at a time, on the thread that waits for it. */
@@ -20,6 +20,7 @@ int cr__emulate_device();                          /* the calling thread's */
 /* Device memory can be touched between the two, where CRESSET_EMULATE_STRICT asks for walls. */
 void cr__emulate_enter();
 void cr__emulate_leave();
+bool cr__emulate_holds(const void *p, size_t nbytes); /* all of it is device memory */
 
 /* ---- launch.cpp ---- */
 bool cr__emulate_fits(const cr__emulate_launch *l);    /* within the limits of a device */

@@ -115,7 +115,7 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
   const cr__operand *o = &p->e->in[i];
   char *buffer = s->in[i];
   switch (p->in_way[i]) {
-  case REPEATED: return p->repeated[i];
+  case REPEATED: return p->repeated[i] + position % p->chunk * (int64_t)p->size;
   case DIRECT:
     if (n % CR__BLOCK == 0) return o->data + position * (int64_t)p->size;
     memcpy(buffer, o->data + position * (int64_t)p->size, (size_t)n * p->size);
