@@ -59,6 +59,42 @@ describe("a large elementwise operation", function()
     same_for_threads(function() return seeded(1000, 700):t() + seeded(1000) end)
   end)
 
+  it("holds what its parts hold where operands repeat and the result is a byte an element", function()
+    -- Not a multiple of a line of the cache, of streamed results either.
+    local x, y = seeded(1500001, 3), seeded(3)
+    same_as_parts(x, function(t) return t:gt(y) end)
+    same_as_parts(x, function(t) return t + y end)
+  end)
+
+  it("writes nothing beyond a view that it writes into", function()
+    for _, dtype in ipairs { "uint8", "int16", "float32", "float64" } do
+      local n = (5 << 20) + 16
+      local x, whole = cr.ones({ n }, { dtype = dtype }), cr.zeros({ n + 128 }, { dtype = dtype })
+      cr.add(x, x, { out = whole[{ { 65, n + 64 } }] })
+      assert.equal(2, whole[65]:item())
+      assert.equal(2, whole[n + 64]:item())
+      assert.equal(0, whole:narrow(1, 1, 64):abs():max():item())
+      assert.equal(0, whole:narrow(1, n + 65, 64):abs():max():item())
+    end
+  end)
+
+  it("is the same whichever dims of its operands are contiguous", function()
+    for _, dtype in ipairs { "uint8", "float16", "float32", "float64" } do
+      local x = (seeded(45, 130, 67) * 100):to(dtype)
+      for _, order in ipairs { { 1, 3, 2 }, { 2, 1, 3 }, { 2, 3, 1 }, { 3, 1, 2 }, { 3, 2, 1 } } do
+        local turned = x:permute(table.unpack(order))
+        local y = (seeded(turned.shape) * 100):to(dtype)
+        local want = turned:contiguous() + y
+        assert.is_true((y + turned):equal(want):item())
+        assert.is_true((turned + y):equal(want):item())
+        assert.is_true(turned:gt(y):equal(turned:contiguous():gt(y)):item())
+        assert.is_true((turned + y:to "int64"):equal(turned:contiguous() + y:to "int64"):item())
+        assert.is_true(turned:to("float64"):equal(turned:contiguous():to "float64"):item())
+      end
+    end
+    same_for_threads(function() return (seeded(300, 700):t() + seeded(700, 300)):exp() end)
+  end)
+
   it("converts between all dtypes", function()
     for _, from in ipairs { "float64", "float32", "float16", "int64", "uint8" } do
       local x = (seeded(N) * 100):to(from)

@@ -69,6 +69,10 @@ void cr__stream_end(void) { cr__best_stream()(NULL, NULL, 0); }
   }
 
 static void gather(void *out, const void *in, size_t size, int64_t stride, int64_t n) {
+  if (stride == 0) {
+    cr__splat(out, in, size, n);
+    return;
+  }
   BY_SIZE(size, GATHER)
 }
 

@@ -7,17 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
 #include "cpu.h"
-#include "iter.h"
-#include "loops.h"
+#include "elementwise.h"
 
-enum {
-  CHUNK = 512,                /* elements that pass through buffers together, at most */
-  CHUNKS_PER_PIECE = 16,      /* a thread takes as many at a time */
-  COLUMNS = 128,              /* width of a block where operands' inner dims differ, ... */
-  COLUMN_BLOCK_FROM = 1 << 14 /* ... which pays from this many elements on */
-};
+enum { CHUNK = CR__CHUNK, CHUNKS_PER_PIECE = 16 /* ranges of threads meet at such borders */ };
+
+typedef cr__plan plan;
+typedef cr__way way;
 
 /* Which loops give bool, whatever they compute in. */
 static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
@@ -38,21 +34,6 @@ static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
 
 bool cr__cpu_has_loop(int pointwise, int dtype) { return cr__loop_for(pointwise, dtype) != NULL; }
 
-typedef enum way { DIRECT, DENSE, GATHERED, REPEATED } way;
-
-typedef struct plan {
-  const cr__elementwise *e;
-  cr__loop loop;
-  cr__stream stream;   /* NULL: write as usual */
-  int64_t chunk;       /* multiple of CR__BLOCK and of the period of every repeated operand */
-  int compute, native; /* dtypes that the loop reads and writes */
-  size_t size, native_size, out_size;
-  way in_way[CR__MAX_OPERANDS], out_way;
-  char (*repeated)[CHUNK * 8]; /* buffers filled once, per operand */
-  cr__iter it;                 /* operand 0 is the output */
-  _Alignas(16) char numbers[4 * 8];
-} plan;
-
 typedef struct scratch {
   _Alignas(64) char in[CR__MAX_OPERANDS][CHUNK * 8];
   _Alignas(64) char out[CHUNK * 8];
@@ -62,15 +43,6 @@ typedef struct scratch {
 static void store_numbers(plan *p) {
   for (int j = 0; j < p->e->nk; j++)
     cr__store_scalar(p->numbers + (size_t)j * p->size, (cr_dtype)p->compute, &p->e->k[j]);
-}
-
-static int64_t round_up(int64_t n) { return (n + CR__BLOCK - 1) & ~(int64_t)(CR__BLOCK - 1); }
-
-/* Fills buffer[n ..) up to a whole block with copies of the last element. */
-static void pad(char *buffer, size_t size, int64_t n) {
-  int64_t missing = round_up(n) - n;
-  if (missing)
-    cr__splat(buffer + n * (int64_t)size, buffer + (n - 1) * (int64_t)size, size, missing);
 }
 
 /* ---- The general case ---- */
@@ -126,7 +98,7 @@ static const void *fetch(const plan *p, int i, cursors *c, scratch *s, int64_t p
     break;
   default: gather(p, o, &c->in[i], buffer, n);
   }
-  pad(buffer, p->size, n);
+  cr__pad(buffer, p->size, n);
   return buffer;
 }
 
@@ -151,29 +123,28 @@ static void run_chunk(const plan *p, cursors *c, scratch *s, int64_t position, i
   for (int i = 0; i < p->e->nin; i++) from[i] = fetch(p, i, c, s, position, n);
   char *out = p->e->out.data + position * (int64_t)p->out_size;
   bool here = p->out_way == DIRECT && n % CR__BLOCK == 0 && !p->stream;
-  p->loop(round_up(n), here ? out : s->out, from, p->numbers);
+  p->loop(cr__round_up(n), here ? out : s->out, from, p->numbers);
   if (here) return;
   if (p->out_way == GATHERED) scatter(p, &c->out, s->out, n);
   else put(p, out, s, n);
 }
 
-/* The elements that the loop takes at a time if it reads and writes in place; 0 if it cannot. */
-static int64_t step_in_place(const plan *p, int64_t all) {
+/* The elements that the loop takes at a time of n, if it reads and writes in place; else 0. */
+static int64_t step_in_place(const plan *p, int64_t n) {
   bool repeats = false;
   for (int i = 0; i < p->e->nin; i++) {
     if (p->in_way[i] != DIRECT && p->in_way[i] != REPEATED) return 0;
     repeats = repeats || p->in_way[i] == REPEATED;
   }
   if (p->out_way != DIRECT) return 0;
-  return p->stream || repeats ? p->chunk : all;
+  return p->stream || repeats ? p->chunk : n / CR__BLOCK * CR__BLOCK;
 }
 
-/* What [begin, end) has of whole blocks (of whole lines, where results are streamed), without a look
- * at any operand in between; returns where it stopped. */
+/* Goes from `begin` on as far as whole steps lead, without a look at any operand in between; returns
+ * where it stopped. */
 static int64_t run_in_place(const plan *p, int64_t begin, int64_t end, char *buffer) {
-  int64_t unit = p->stream ? CR__LINE : CR__BLOCK, whole = (end - begin) / unit * unit;
-  int64_t step = step_in_place(p, whole), size = (int64_t)p->size;
-  if (step == 0 || whole == 0) return begin;
+  int64_t step = step_in_place(p, end - begin), size = (int64_t)p->size;
+  if (step == 0) return begin;
   const void *from[CR__MAX_OPERANDS];
   int64_t advance[CR__MAX_OPERANDS];
   for (int i = 0; i < p->e->nin; i++) {
@@ -182,14 +153,13 @@ static int64_t run_in_place(const plan *p, int64_t begin, int64_t end, char *buf
     advance[i] = repeated ? 0 : step * size;
   }
   char *out = p->e->out.data + begin * (int64_t)p->out_size;
-  for (int64_t left = whole; left > 0; left -= step) {
-    int64_t n = left < step ? left : step;
-    p->loop(n, p->stream ? buffer : out, from, p->numbers);
-    if (p->stream) p->stream(out, buffer, (size_t)n * p->out_size);
-    out += n * (int64_t)p->out_size;
+  for (; begin + step <= end; begin += step) {
+    p->loop(step, p->stream ? buffer : out, from, p->numbers);
+    if (p->stream) p->stream(out, buffer, (size_t)step * p->out_size);
+    out += step * (int64_t)p->out_size;
     for (int i = 0; i < p->e->nin; i++) from[i] = (const char *)from[i] + advance[i];
   }
-  return begin + whole;
+  return begin;
 }
 
 static void run_range(const plan *p, int64_t begin, int64_t end) {
@@ -269,51 +239,12 @@ static void lay_out_repeated(plan *p) {
       cr__walk w;
       cr__walk_seek(&w, &p->it, i + 1, 0);
       gather(p, o, &w, p->repeated[i], most);
-      pad(p->repeated[i], p->size, most);
+      cr__pad(p->repeated[i], p->size, most);
     } else {
       char number[8];
       cr__store_scalar(number, (cr_dtype)p->compute, &o->number);
-      cr__splat(p->repeated[i], number, p->size, round_up(most));
+      cr__splat(p->repeated[i], number, p->size, cr__round_up(most));
     }
-  }
-}
-
-/* ---- Operands that disagree about the inner dim ---- */
-
-/* True if operand k walks across its memory: another dim than the innermost is its dense one. */
-static bool walks_across(const cr__iter *it, int k, int64_t size) {
-  int64_t step = it->stride[k][0] < 0 ? -it->stride[k][0] : it->stride[k][0];
-  for (int d = 1; d < it->ndim; d++)
-    if (it->stride[k][d] * size < CR__LINE && it->stride[k][d] != 0 && step * size >= CR__LINE)
-      return true;
-  return false;
-}
-
-static bool needs_blocks(const plan *p) {
-  if (p->it.numel < COLUMN_BLOCK_FROM || p->it.shape[0] <= COLUMNS) return false;
-  for (int i = 0; i < p->e->nin; i++)
-    if (p->in_way[i] == GATHERED && walks_across(&p->it, i + 1, (int64_t)p->size)) return true;
-  return p->out_way == GATHERED && walks_across(&p->it, 0, (int64_t)p->out_size);
-}
-
-/* Goes through blocks of columns, so that the lines a block touches stay in the cache for the next
- * rows, which find their elements in them. */
-static void run_blocks(const plan *p) {
-  cr__elementwise e = *p->e;
-  plan part = *p;
-  part.e = &e;
-  int64_t columns = p->it.shape[0];
-  for (int64_t c = 0; c < columns; c += COLUMNS) {
-    part.it.shape[0] = columns - c < COLUMNS ? columns - c : COLUMNS;
-    part.it.numel = p->it.numel / columns * part.it.shape[0];
-    e.out.data = p->e->out.data + c * p->it.stride[0][0] * (int64_t)p->out_size;
-    for (int i = 0; i < e.nin; i++)
-      if (e.in[i].data)
-        e.in[i].data = p->e->in[i].data +
-                       c * p->it.stride[i + 1][0] * (int64_t)cr__size_of((cr_dtype)e.in[i].dtype);
-    lay_out_repeated(&part);
-    choose_ways(&part);
-    run_threads(&part);
   }
 }
 
@@ -345,15 +276,12 @@ static __attribute__((noinline)) void run_general(const cr__elementwise *e, cr__
   for (int i = 0; i < e->nin; i++) strides[i + 1] = e->in[i].data ? e->in[i].stride : still;
   cr__iter_begin(&p->it, e->ndim, e->shape, e->nin + 1, strides);
   p->repeated = repeated;
-  p->stream = NULL;
   lay_out_repeated(p);
   choose_ways(p);
-  if (needs_blocks(p)) {
-    run_blocks(p);
-  } else {
-    p->stream = choose_stream(p);
-    run_threads(p);
-  }
+  p->stream = choose_stream(p);
+  int across = cr__tiled_dim(p);
+  if (across) cr__run_tiles(p, across);
+  else run_threads(p);
 }
 
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap

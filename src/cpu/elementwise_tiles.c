@@ -1,0 +1,147 @@
+/* cpu/elementwise_tiles.c: pointwise calls whose operands disagree about the inner dim.
+ *
+ * Holds true: the call goes through tiles of some rows (of the dim `across`) and columns (of the
+ * innermost dim). What an input has of a tile is transposed into a buffer that stays in the first-level
+ * cache, or read row by row; the loop then gets a row at a time, padded to whole blocks. */
+#include "cpu.h"
+#include "elementwise.h"
+#include "transpose.h"
+
+enum {
+  TILES_FROM = 1 << 12, /* elements that tiles pay for */
+  COLUMNS = CR__TILE_COLUMNS
+};
+
+typedef struct tile {
+  int64_t rows, columns;
+  const char *in[CR__MAX_OPERANDS]; /* the operands' first elements */
+  char *out;
+} tile;
+
+typedef struct buffers {
+  _Alignas(64) char tile[CR__MAX_OPERANDS][CR__TILE_BYTES];
+  _Alignas(64) char row[CR__MAX_OPERANDS][COLUMNS * 8];
+  _Alignas(64) char out[COLUMNS * 8];
+} buffers;
+
+static int64_t size_of(const cr__operand *o) { return (int64_t)cr__size_of((cr_dtype)o->dtype); }
+
+static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
+
+/* The dim along which operand k steps within a line, while it leaves the line along the innermost. */
+static int dim_across(const cr__iter *it, int k, int64_t size) {
+  if (magnitude(it->stride[k][0]) * size < CR__LINE) return 0;
+  for (int d = 1; d < it->ndim; d++)
+    if (it->stride[k][d] != 0 && magnitude(it->stride[k][d]) * size < CR__LINE) return d;
+  return 0;
+}
+
+int cr__tiled_dim(const cr__plan *p) {
+  if (p->it.numel < TILES_FROM || p->it.shape[0] < CR__BLOCK) return 0;
+  for (int i = 0; i < p->e->nin; i++) {
+    int across = p->in_way[i] == GATHERED ? dim_across(&p->it, i + 1, size_of(&p->e->in[i])) : 0;
+    if (across) return across;
+  }
+  return 0;
+}
+
+/* True if operand i is contiguous along `across`, so that its part of a tile is to be turned. */
+static bool is_turned(const cr__plan *p, int i, int across) {
+  return p->e->in[i].data && p->it.stride[i + 1][across] == 1 && p->it.stride[i + 1][0] != 1;
+}
+
+static void turn(const cr__plan *p, int across, const tile *t, buffers *b) {
+  for (int i = 0; i < p->e->nin; i++)
+    if (is_turned(p, i, across))
+      cr__transpose(b->tile[i], COLUMNS, t->in[i], p->it.stride[i + 1][0],
+                    (size_t)size_of(&p->e->in[i]), t->rows, t->columns);
+}
+
+/* Where the loop finds row r of operand i. */
+static const void *row_of(const cr__plan *p, int i, int across, const tile *t, int64_t r,
+                          buffers *b) {
+  const cr__operand *o = &p->e->in[i];
+  if (cr__iter_fixed(&p->it, i + 1)) return p->repeated[i];
+  int64_t step = p->it.stride[i + 1][0], n = t->columns;
+  const char *from = t->in[i] + r * p->it.stride[i + 1][across] * size_of(o);
+  if (is_turned(p, i, across)) {
+    char *turned = b->tile[i] + r * COLUMNS * size_of(o);
+    if (o->dtype == p->compute) {
+      cr__pad(turned, p->size, n);
+      return turned;
+    }
+    from = turned;
+    step = 1;
+  }
+  if (step == 1 && o->dtype == p->compute && n % CR__BLOCK == 0) return from;
+  cr__read_run(b->row[i], p->compute, from, o->dtype, step, n);
+  cr__pad(b->row[i], p->size, n);
+  return b->row[i];
+}
+
+static void run_row(const cr__plan *p, const void *const *in, char *out, int64_t n, buffers *b) {
+  const cr__operand *o = &p->e->out;
+  int64_t step = p->it.stride[0][0];
+  bool past = p->stream && (uintptr_t)out % CR__LINE == 0;
+  if (step == 1 && o->dtype == p->native && n % CR__BLOCK == 0 && !past) {
+    p->loop(n, out, in, p->numbers);
+    return;
+  }
+  p->loop(cr__round_up(n), b->out, in, p->numbers);
+  if (step == 1) cr__convert_past(out, o->dtype, b->out, p->native, n, past);
+  else cr__write_run(out, o->dtype, step, b->out, p->native, n);
+}
+
+static void run_tile(const cr__plan *p, int across, const tile *t, buffers *b) {
+  const void *in[CR__MAX_OPERANDS];
+  turn(p, across, t, b);
+  for (int64_t r = 0; r < t->rows; r++) {
+    for (int i = 0; i < p->e->nin; i++) in[i] = row_of(p, i, across, t, r, b);
+    run_row(p, in, t->out + r * p->it.stride[0][across] * (int64_t)p->out_size, t->columns, b);
+  }
+}
+
+/* The first element of operand k in column `column` of row `row` of a plane. */
+static char *position(const cr__iter *it, int k, char *data, int64_t size, int64_t plane,
+                      int across, int64_t row, int64_t column) {
+  int64_t at = row * it->stride[k][across] + column * it->stride[k][0];
+  for (int d = 1; d < it->ndim; d++) {
+    if (d == across) continue;
+    at += plane % it->shape[d] * it->stride[k][d];
+    plane /= it->shape[d];
+  }
+  return data + at * size;
+}
+
+static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, int64_t rows,
+                     buffers *b) {
+  const cr__elementwise *e = p->e;
+  tile t = {.rows = rows};
+  for (int64_t c = 0; c < p->it.shape[0]; c += COLUMNS) {
+    t.columns = p->it.shape[0] - c < COLUMNS ? p->it.shape[0] - c : COLUMNS;
+    t.out = position(&p->it, 0, e->out.data, (int64_t)p->out_size, plane, across, row, c);
+    for (int i = 0; i < e->nin; i++)
+      if (e->in[i].data)
+        t.in[i] = position(&p->it, i + 1, e->in[i].data, size_of(&e->in[i]), plane, across, row, c);
+    run_tile(p, across, &t, b);
+  }
+}
+
+void cr__run_tiles(const cr__plan *p, int across) {
+  int64_t widest = 1;
+  for (int i = 0; i < p->e->nin; i++)
+    if (is_turned(p, i, across) && size_of(&p->e->in[i]) > widest) widest = size_of(&p->e->in[i]);
+  int64_t height = CR__TILE_LINE / widest, all = p->it.shape[across];
+  int64_t bands = (all + height - 1) / height;
+  int64_t planes = p->it.numel / (p->it.shape[0] * all);
+#pragma omp parallel num_threads(cr__cpu_threads(p->it.numel *(p->e->nin + 1)))
+  {
+    buffers b;
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < planes * bands; i++) {
+      int64_t row = i % bands * height;
+      run_band(p, across, i / bands, row, all - row < height ? all - row : height, &b);
+    }
+    if (p->stream) cr__stream_end();
+  }
+}
