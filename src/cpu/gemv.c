@@ -107,7 +107,7 @@ static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
 static void by_columns(const job *j) {
   int64_t width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
   int64_t count = (j->m + width - 1) / width;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->m *j->k / 8))
+#pragma omp parallel for num_threads(cr__cpu_threads(j->m * j->k / 8))
   for (int64_t p = 0; p < count; p++) {
     double sums[CR__GEMV_WIDTH];
     int64_t first = p * width, n = least(width, j->m - first);
