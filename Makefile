@@ -48,7 +48,6 @@ PROBE_build = $(call has_command,$(CC),build-essential) \
   $(call has_command,$(LUA),lua5.4) \
   $(call has_module,lua5.4,liblua5.4-dev) \
   $(call has_module,libedit,libedit-dev) \
-  $(call has_header,dnnl.h,libdnnl-dev) \
   $(LUA) -e 'require "busted.runner"' >/dev/null 2>&1 || echo lua-busted;
 PROBE_lint = $(call has_command,clang,clang) $(call has_command,clang-format,clang-format) \
   ls /usr/lib/llvm-*/lib/libomp.so >/dev/null 2>&1 || echo libomp-dev; \
@@ -104,7 +103,6 @@ LIB_SRC    := $(wildcard src/*.c src/run/*.c src/cpu/*.c)
 GEN_SRC    := build/gen/ops.c build/gen/api.c
 GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc cpu_table.inc \
   catalogue_id.h cuda_table.inc)
-SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
 LOOP_SRC   := $(wildcard src/cpu/loops*.c)
 BIND_SRC   := $(wildcard src/binding/*.c)
 RUN_SRC    := $(wildcard src/runner/*.c)
@@ -181,10 +179,9 @@ OBJ_$(1)  := $$(patsubst src/%.c,$(DIR_$(1))/obj/%.o,$$(filter-out $$(LOOP_SRC),
   $$(GEN_SRC:build/%.c=$(DIR_$(1))/obj/%.o) \
   $$(foreach isa,$$(ISAS),$$(LOOP_SRC:src/%.c=$(DIR_$(1))/obj/%.$$(isa).o))
 BIND_$(1) := $$(BIND_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
-SHIM_$(1) := $$(SHIM_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
 RUN_$(1)  := $$(RUN_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
-OUT_$(1)  := $(DIR_$(1))/lib/libcresset.so $(DIR_$(1))/lib/libcresset_dnnl.so \
-  $(DIR_$(1))/lib/cresset/core.so $(DIR_$(1))/bin/cresset
+OUT_$(1)  := $(DIR_$(1))/lib/libcresset.so $(DIR_$(1))/lib/cresset/core.so \
+  $(DIR_$(1))/bin/cresset
 
 $(DIR_$(1))/obj/%.o: src/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
@@ -205,10 +202,6 @@ $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
 	  -Wl,-Bsymbolic-functions -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
 $(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
 	@ln -sf $$(<F) $$@
-# oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
-$(DIR_$(1))/lib/libcresset_dnnl.so: $$(SHIM_$(1))
-	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -o $$@ $$^ -ldnnl
 # Linked to no liblua: the host program has one.
 $(DIR_$(1))/lib/cresset/core.so: $$(BIND_$(1)) $(DIR_$(1))/lib/libcresset.so
 	@mkdir -p $$(@D)
@@ -390,7 +383,7 @@ pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIB
 # What `require "cresset"` needs.
 install-modules: all
 	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
-	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
+	install -m 755 build/lib/$(SO) '$(D)$(LIBDIR)'
 	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
 	if [ -f build/lib/libcresset_cuda.so ]; then \
 	  install -m 755 build/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi

@@ -1,4 +1,4 @@
-/* gemm.c: cache blocking and threads around the tiles of loops_gemm.c and gemm_amx.c.
+/* gemm.c: cache blocking and threads around the tiles of loops_gemm.c.
  *
  * Holds true: a block of K is the same length wherever it is used, blocks are added up in order, and
  * a tile is the work of one thread; so no sum depends on how many threads there are. Where packing
@@ -50,7 +50,7 @@ static int64_t block_of(int64_t n, int64_t most) { return panels(n, panels(n, mo
 typedef struct job {
   cr__gemm g;
   const cr__gemm_loops *l;
-  int64_t size;        /* bytes of an element of g, and of a sum */
+  int64_t size; /* bytes of an element of g, and of a sum */
   int64_t sum_size;
   int64_t mb, nb, kb;  /* parts: mb x kb of a, kb x nb of b; and of a sum's terms */
   bool exchanged;      /* rows and columns, so that rows of c lie side by side */
@@ -73,8 +73,8 @@ static void exchange(cr__gemm *g) {
 /* Packing pays where a panel is used again and again, and for strides that make lines of the cache
  * collide. `again`: how often; `bytes`: of the whole matrix. */
 static bool worth_packing(int64_t again, int64_t bytes, int64_t stride) {
-  enum { FIRST_CACHE = 300000 };
-  if (bytes <= FIRST_CACHE) return false;
+  enum { NEAR = 300000 };
+  if (bytes <= NEAR) return false;
   return again >= (stride % 1024 == 0 ? 3 : 4);
 }
 
@@ -88,10 +88,10 @@ static void plan(job *j, const cr__gemm *g) {
   j->size = (int64_t)cr__size_of((cr_dtype)g->dtype);
   j->sum_size = (int64_t)cr__size_of((cr_dtype)l->dtype);
   j->kb = block_of(g->k, l->depth);
-  bool as_is = l->in_place && g->dtype == l->dtype;
+  bool as_is = g->dtype == l->dtype;
   int64_t na = panels(g->m, l->rows), nb = panels(g->n, l->cols);
-  j->pack_a = !as_is || worth_packing(nb, g->m * g->k * j->size,
-                                      (g->ak == 1 ? g->am : g->ak) * j->size);
+  j->pack_a =
+      !as_is || worth_packing(nb, g->m * g->k * j->size, (g->ak == 1 ? g->am : g->ak) * j->size);
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
               worth_packing(na, g->n * g->k * j->size, g->bk * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
@@ -100,18 +100,14 @@ static void plan(job *j, const cr__gemm *g) {
   j->nb = parts ? padded(block_of(g->n, PART), l->cols) : g->n;
 }
 
-static int64_t a_bytes(const job *j) {
-  return j->pack_a ? j->mb * padded(j->kb, j->l->along) * j->l->packed : 0;
-}
-static int64_t b_bytes(const job *j) {
-  return j->pack_b ? j->nb * padded(j->kb, j->l->along) * j->l->packed : 0;
-}
+static int64_t a_bytes(const job *j) { return j->pack_a ? j->mb * j->kb * j->sum_size : 0; }
+static int64_t b_bytes(const job *j) { return j->pack_b ? j->nb * j->kb * j->sum_size : 0; }
 
 size_t cr__gemm_workspace(const cr__gemm *g) {
   job j;
   plan(&j, g);
-  int64_t bytes = padded(a_bytes(&j), 64) + padded(b_bytes(&j), 64) +
-                  (j.staged ? j.mb * j.nb * j.sum_size : 0);
+  int64_t bytes =
+      padded(a_bytes(&j), 64) + padded(b_bytes(&j), 64) + (j.staged ? j.mb * j.nb * j.sum_size : 0);
   return bytes ? (size_t)bytes + 64 : 0;
 }
 
@@ -128,39 +124,39 @@ static int64_t first_row(const part *w, int64_t panel) { return panel * w->rows 
 
 static char *packed_a(const part *w, int64_t panel) {
   const cr__gemm_loops *l = w->j->l;
-  return w->j->a + panel * l->rows * padded(w->k, l->along) * l->packed;
+  return w->j->a + panel * l->rows * w->k * w->j->sum_size;
 }
 static char *packed_b(const part *w, int64_t panel) {
   const cr__gemm_loops *l = w->j->l;
-  return w->j->b + panel * l->cols * padded(w->k, l->along) * l->packed;
+  return w->j->b + panel * l->cols * w->k * w->j->sum_size;
 }
 
 static void pack_a(const part *w, int64_t panel) {
   const job *j = w->j;
   const cr__gemm *g = &j->g;
   int64_t r = first_row(w, panel), rows = first_row(w, panel + 1) - r;
-  j->l->pack_a(&(cr__gemm_pack){.dtype = g->dtype,
-                                .from = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * j->size,
-                                .count = rows,
-                                .line = g->am,
-                                .k = w->k,
-                                .step = g->ak,
-                                .width = rows},
-               packed_a(w, panel));
+  j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
+                              .from = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * j->size,
+                              .count = rows,
+                              .line = g->am,
+                              .k = w->k,
+                              .step = g->ak,
+                              .width = rows},
+             packed_a(w, panel));
 }
 
 static void pack_b(const part *w, int64_t panel) {
   const job *j = w->j;
   const cr__gemm *g = &j->g;
   int64_t c = panel * j->l->cols;
-  j->l->pack_b(&(cr__gemm_pack){.dtype = g->dtype,
-                                .from = g->b + ((w->j0 + c) * g->bn + w->p0 * g->bk) * j->size,
-                                .count = least(j->l->cols, w->cols - c),
-                                .line = g->bn,
-                                .k = w->k,
-                                .step = g->bk,
-                                .width = j->l->cols},
-               packed_b(w, panel));
+  j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
+                              .from = g->b + ((w->j0 + c) * g->bn + w->p0 * g->bk) * j->size,
+                              .count = least(j->l->cols, w->cols - c),
+                              .line = g->bn,
+                              .k = w->k,
+                              .step = g->bk,
+                              .width = j->l->cols},
+             packed_b(w, panel));
 }
 
 static void run_tile(const part *w, int64_t pa, int64_t pb) {
@@ -172,10 +168,10 @@ static void run_tile(const part *w, int64_t pa, int64_t pb) {
                      .k = w->k};
   t.a = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * size;
   t.ar = g->am * size, t.ak = g->ak * size;
-  if (j->pack_a) t.a = packed_a(w, pa), t.ar = j->l->packed, t.ak = t.rows * j->l->packed;
+  if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = t.rows * sum;
   t.b = g->b + ((w->j0 + c) + w->p0 * g->bk) * size;
   t.bk = g->bk * size;
-  if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * j->l->packed;
+  if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * sum;
   if (j->staged) {
     t.c = j->sums + (r * j->nb + c) * sum;
     t.cr = j->nb * sum;
@@ -233,9 +229,7 @@ static void meet(const crew *t) {
   }
 }
 
-static int64_t take(job *j) {
-  return atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
-}
+static int64_t take(job *j) { return atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed); }
 
 /* Groups are given out to whoever is free: several to each thread, where there are tiles enough. A
  * thread may hold one of the next part already. */
@@ -247,8 +241,6 @@ static void run_groups(crew *t, const part *w) {
     else in_b = (in_b + 1) / 2;
   }
   int64_t groups_a = panels(w->na, in_a), groups_b = panels(w->nb, in_b);
-  const cr__gemm_loops *l = w->j->l;
-  if (l->begin) l->begin();
   for (; t->mine < t->seen + groups_a * groups_b; t->mine = take(t->j)) {
     int64_t group = t->mine - t->seen, a0 = group / groups_b * in_a, b0 = group % groups_b * in_b;
     int64_t a1 = least(w->na, a0 + in_a), b1 = least(w->nb, b0 + in_b);
@@ -256,7 +248,6 @@ static void run_groups(crew *t, const part *w) {
       for (int64_t pb = b0; pb < b1; pb++) run_tile(w, pa, pb);
     }
   }
-  if (l->end) l->end();
   t->seen += groups_a * groups_b;
 }
 

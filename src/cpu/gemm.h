@@ -1,5 +1,5 @@
-/* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set, and
- * gemm_amx.c), the blocking around them (gemm.c), vectors (gemv.c), and the kernel that chooses
+/* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set),
+ * the blocking around them (gemm.c), vectors (gemv.c), and the kernel that chooses
  * (matmul.c).
  *
  * Holds true: c = a b (+ d), where strides count elements and may be anything, 0 included, except
@@ -40,21 +40,17 @@ typedef struct cr__gemm_loops {
   int dtype;      /* that sums are made in: float64, float32, int64 or int32 */
   int rows, cols; /* of the largest tile */
   int depth;      /* how much of K one tile runs over at most */
-  int along;      /* packed, K is padded with zeros to a multiple of this */
-  int packed;     /* bytes of a packed element */
-  bool in_place;  /* tiles take a, and b whose rows are contiguous, as they lie in memory, too */
-  bool masked;    /* also where b's last columns fill no vector */
+  bool masked;    /* tiles take b as it lies in memory where its last columns fill no vector, too */
   void (*tile)(const cr__gemm_tile *t);
-  void (*pack_a)(const cr__gemm_pack *p, void *panel);
-  void (*pack_b)(const cr__gemm_pack *p, void *panel);
-  void (*begin)(void), (*end)(void); /* around the tiles of a thread; NULL: nothing to do */
+  void (*pack)(const cr__gemm_pack *p, void *panel);
 } cr__gemm_loops;
 
 /* For matrices times vectors, in float32 or float64. */
 typedef struct cr__gemv_loops {
   double (*dot)(int64_t n, const void *x, int64_t xs, const void *y, int64_t ys);
   /* y[0..n) = x a for a matrix with unit column step, its rows `step` apart; n <= CR__GEMV_WIDTH. */
-  void (*rows)(int64_t k, int64_t n, const void *a, int64_t step, const void *x, int64_t xs, void *y);
+  void (*rows)(int64_t k, int64_t n, const void *a, int64_t step, const void *x, int64_t xs,
+               void *y);
 } cr__gemv_loops;
 #define CR__GEMV_WIDTH 1024
 
@@ -64,8 +60,6 @@ typedef struct cr__gemm_isa {
 } cr__gemm_isa;
 
 const cr__gemm_isa *cr__gemm_isa_here(void);
-/* Those of AMX, where the machine has it and the process may use it; NULL if not. */
-const cr__gemm_loops *cr__gemm_amx(int dtype);
 /* The best for products of this dtype. */
 const cr__gemm_loops *cr__gemm_loops_for(int dtype);
 

@@ -41,7 +41,8 @@ INLINE void NAME(tile_of)(const cr__gemm_tile *t, const int rows, const int kind
   const int64_t ar = t->ar, ar3 = 3 * ar, ak = t->ak, bk = t->bk, cr = t->cr, dr = t->dr;
   const int64_t last = t->cols - (n - 1) * LANES;
   /* Four rows to a pointer: the others are reached by addressing modes. */
-  const char *a0 = t->a, *a4 = a0 + 4 * ar, *a8 = a4 + 4 * ar, *a12 = a8 + 4 * ar, *b = t->b, *d = t->d;
+  const char *a0 = t->a, *a4 = a0 + 4 * ar, *a8 = a4 + 4 * ar, *a12 = a8 + 4 * ar, *b = t->b,
+             *d = t->d;
   char *c = t->c;
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (V){0};
@@ -95,7 +96,7 @@ INLINE void NAME(tile_of)(const cr__gemm_tile *t, const int rows, const int kind
   }
 }
 
-#define TILE(rows)                                                                    \
+#define TILE(rows)                                                                         \
   static void NAME(tile_##rows##_0)(const cr__gemm_tile *t) { NAME(tile_of)(t, rows, 0); } \
   static void NAME(tile_##rows##_1)(const cr__gemm_tile *t) { NAME(tile_of)(t, rows, 1); } \
   static void NAME(tile_##rows##_2)(const cr__gemm_tile *t) { NAME(tile_of)(t, rows, 2); }
@@ -160,8 +161,7 @@ static void NAME(pack_elements)(const cr__gemm_pack *p, const T *from, T *to) {
     NAME(pack_turned)(p->count, from, p->line, p->k, p->width, to);
   } else {
     for (int64_t i = 0; i < p->k; i++) {
-      for (int64_t r = 0; r < p->count; r++)
-        to[i * p->width + r] = from[i * p->step + r * p->line];
+      for (int64_t r = 0; r < p->count; r++) to[i * p->width + r] = from[i * p->step + r * p->line];
     }
   }
 }

@@ -138,11 +138,10 @@ typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 #include "cpu/gemv_loops.h"
 
 /* A panel of a fits the first cache. */
-#define LOOPS(t, type)                                                                \
-  {                                                                                   \
-    .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 2048 / (BYTES / t##_COLS * 2), .along = 1,          \
-    .packed = sizeof(t##s) / t##_COLS * 2, .in_place = true, .masked = MASKED, \
-    .tile = t##_tile, .pack_a = t##_pack, .pack_b = t##_pack,       \
+#define LOOPS(t, type)                                                               \
+  {                                                                                  \
+    .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 1024 * t##_COLS / BYTES, \
+    .masked = MASKED, .tile = t##_tile, .pack = t##_pack,                            \
   }
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)

@@ -143,9 +143,10 @@ static int run_vectors(const batch *b) {
   return failed ? cr__fail(CR_E_MEMORY, "out of memory: a product of a batch needs more") : 0;
 }
 
+const char *cr_gemm_name(void) { return "built in"; }
+
 /* v[0] = v[1] v[2], + v[3] if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
  * which is not bool. Strides may be 0 except in v[0]. */
-const char *cr_gemm_name(void) { return "built in"; }
 int cr__cpu_gemm(cr__launch *k) {
   const cr__view *c = &k->v[0], *a = &k->v[1], *b = &k->v[2], *d = k->nview > 3 ? &k->v[3] : NULL;
   int64_t size = (int64_t)cr__size_of((cr_dtype)c->dtype);
