@@ -4,7 +4,8 @@
 # that these take from this system. There, from a checkout of the same commit with that folder in its
 # place: `make cuda-check KIT=build/kit`. Its C library must be no older than the one here.
 #
-# Left behind: glibc and the compiler's own libraries, which that machine has.
+# Left behind: glibc and the compiler's own libraries, which that machine has, and oneDNN, which the
+# engine does without.
 set -eu
 cd "$(dirname "$0")/.."
 kit=build/kit

@@ -249,6 +249,12 @@ row {
   peer_setup = "a, b = torch.randn(64, 128, 128), torch.randn(64, 128, 128)", peer = "a.bmm(b)",
 }
 
+row {
+  name = "linear with bias, 64 x 784 to 256", flops = 2 * 64 * 784 * 256,
+  setup = "local x, w, b = cr.randn(64, 784), cr.randn(256, 784), cr.randn(256)", ours = "local _ = b:addmm(x, w:t())",
+  peer_setup = "x, w, b = torch.randn(64, 784), torch.randn(256, 784), torch.randn(256)", peer = "b.addmm(x, w.t())",
+}
+
 -- ---- Random numbers, optimizers ----------------------------------------------------------------------
 
 row { name = "randn, 16 M", target = 1.5, ours = "local _ = cr.randn(1 << 24)", peer = "torch.randn(1 << 24)" }

@@ -439,7 +439,9 @@ CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it
 CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
-/* What multiplies matrices on the CPU: "built in", always; the twin of cr_cuda_gemm_name. */
+/* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
+ * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
+ * it is given float32 as well. Looks for it if nothing has yet. */
 CR_API const char *cr_gemm_name(void);
 
 /* ---- CUDA -------------------------------------------------------------------------------- */

@@ -76,9 +76,11 @@ local by_hand = {
   set_rng_state = { "cr.set_rng_state(state)", "Puts back what get_rng_state gave." },
   set_default_dtype = { "cr.set_default_dtype(dtype)",
     "The dtype of float numbers and of creation; float32 at first." },
-  clock = { "cr.clock()", "Seconds on a clock that only goes forward: the difference of two calls is the time between." },
+  clock = { "cr.clock()",
+    "Seconds on a clock that only goes forward: the difference of two calls is the time between." },
   set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
-  gemm_name = { "cr.gemm_name()", "What multiplies matrices on the CPU: \"built in\", always." },
+  gemm_name = { "cr.gemm_name()",
+    "What multiplies large bfloat16 matrices on the CPU: oneDNN, or what is built in." },
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
   foreach = { "cr.foreach.NAME(list, ...)",
     "The operation NAME on each tensor of a list: cr.foreach.add_(list, other, { alpha = }), cr.foreach.sqrt(list). "

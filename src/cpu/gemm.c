@@ -60,8 +60,7 @@ typedef struct job {
   atomic_llong next;   /* the first group of tiles that no thread has taken */
 } job;
 
-/* The same product with rows and columns exchanged. */
-static void exchange(cr__gemm *g) {
+void cr__gemm_exchange(cr__gemm *g) {
   const cr__gemm t = *g;
   g->m = t.n, g->n = t.m;
   g->a = t.b, g->am = t.bn, g->ak = t.bk;
@@ -82,7 +81,7 @@ static void plan(job *j, const cr__gemm *g) {
   memset(j, 0, sizeof *j);
   j->g = *g;
   j->exchanged = g->cn != 1 && g->cm == 1;
-  if (j->exchanged) exchange(&j->g);
+  if (j->exchanged) cr__gemm_exchange(&j->g);
   g = &j->g;
   const cr__gemm_loops *l = j->l = cr__gemm_loops_for(g->dtype);
   j->size = (int64_t)cr__size_of((cr_dtype)g->dtype);

@@ -1,5 +1,5 @@
 /* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set),
- * the blocking around them (gemm.c), vectors (gemv.c), and the kernel that chooses
+ * the blocking around them (gemm.c), vectors (gemv.c), oneDNN (dnnl.c), and the kernel that chooses
  * (matmul.c).
  *
  * Holds true: c = a b (+ d), where strides count elements and may be anything, 0 included, except
@@ -62,6 +62,14 @@ typedef struct cr__gemm_isa {
 const cr__gemm_isa *cr__gemm_isa_here(void);
 /* The best for products of this dtype. */
 const cr__gemm_loops *cr__gemm_loops_for(int dtype);
+
+/* The same product with rows and columns exchanged. */
+void cr__gemm_exchange(cr__gemm *g);
+
+/* n products by oneDNN, as below; work: multiplications in one. 0, a cr_error with the error set, or
+ * that it does not take them, and the tiles are to. */
+enum { CR__GEMM_NOT_TAKEN = -1 };
+int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int64_t work);
 
 /* n products by tiles, one after the other; step: bytes from one to the next of c, a, b, d; m, n and
  * k are > 0. */

@@ -93,6 +93,8 @@ static int run_tiles(const batch *b) {
   int outer = cr__cpu_threads(all), inner = 1;
   if (b->n < 4 * outer) inner = cr__cpu_threads(each), outer = 1;
   const int64_t step[4] = {b->cs, b->as, b->bs, b->ds};
+  int code = cr__gemm_by_library(&b->g, b->n, step, volume(&b->g));
+  if (code != CR__GEMM_NOT_TAKEN) return code;
   size_t one = (cr__gemm_workspace(&b->g) + 63) / 64 * 64, nbytes = one * (size_t)outer;
   char *workspace = nbytes ? cr__host_alloc(nbytes) : NULL;
   if (nbytes && !workspace) return (int)cr_error_code();
@@ -142,8 +144,6 @@ static int run_vectors(const batch *b) {
   }
   return failed ? cr__fail(CR_E_MEMORY, "out of memory: a product of a batch needs more") : 0;
 }
-
-const char *cr_gemm_name(void) { return "built in"; }
 
 /* v[0] = v[1] v[2], + v[3] if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
  * which is not bool. Strides may be 0 except in v[0]. */

@@ -1,0 +1,200 @@
+/* dnnl.c: products of matrices by oneDNN, opened when the first large one asks for it.
+ *
+ * Holds true: a product is cut into slices whose sizes depend on its own alone, and one thread
+ * computes a slice, so no result depends on how many threads there are. libcresset_dnnl.so lies
+ * beside the library (or program) that this code is part of, or where the loader looks; without it
+ * the tiles of gemm.c serve, with the same results up to rounding.
+ *
+ * It multiplies bfloat16, for which it knows instructions that the tiles do not. In float32 the tiles
+ * were measured to be faster; where that is not so, CRESSET_GEMM=onednn in the environment gives it
+ * float32 as well. CRESSET_GEMM=builtin leaves it out. cr_gemm_name() says what is in force. */
+#include <dlfcn.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/convert.h"
+#include "cpu/dnnl/shim.h"
+#include "cpu/gemm.h"
+
+#define SHIM "libcresset_dnnl.so"
+
+static pthread_once_t asked = PTHREAD_ONCE_INIT, once = PTHREAD_ONCE_INIT;
+static bool left_out, float32_too;        /* what the environment says */
+static cr__dnnl_prepare_function prepare; /* NULL: not there */
+static cr__dnnl_run_function run;
+static char name[32] = "built in";
+
+/* ---- The library ------------------------------------------------------------------------------ */
+
+static void *open_beside(void) {
+  Dl_info info;
+  char path[4096];
+  if (!dladdr((void *)&name, &info) || !info.dli_fname) return NULL;
+  const char *slash = strrchr(info.dli_fname, '/');
+  int folder = slash ? (int)(slash - info.dli_fname) + 1 : 0;
+  int length = snprintf(path, sizeof path, "%.*s%s", folder, info.dli_fname, SHIM);
+  return folder && length < (int)sizeof path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+static void ask(void) {
+  const char *wish = getenv("CRESSET_GEMM");
+  left_out = wish && strcmp(wish, "builtin") == 0;
+  float32_too = wish && strcmp(wish, "onednn") == 0;
+}
+
+static void open_shim(void) {
+  pthread_once(&asked, ask);
+  if (left_out) return;
+  void *library = open_beside();
+  if (!library) library = dlopen(SHIM, RTLD_NOW | RTLD_LOCAL);
+  if (!library) return;
+  cr__dnnl_version_function version;
+  int v[3];
+  *(void **)&prepare = dlsym(library, "cr__dnnl_prepare");
+  *(void **)&run = dlsym(library, "cr__dnnl_run");
+  *(void **)&version = dlsym(library, "cr__dnnl_version");
+  if (!prepare || !run || !version) {
+    prepare = NULL;
+    dlclose(library);
+    return;
+  }
+  version(v);
+  snprintf(name, sizeof name, "oneDNN %d.%d.%d", v[0], v[1], v[2]);
+}
+
+const char *cr_gemm_name(void) {
+  pthread_once(&once, open_shim);
+  return name;
+}
+
+/* ---- Slices ----------------------------------------------------------------------------------- */
+
+typedef struct job {
+  cr__gemm g;
+  cr__dnnl_product whole; /* of a slice, with the rows or columns of the last still to be set */
+  int64_t size;           /* bytes of an element */
+  int64_t length, slices; /* of a slice, along rows or columns; how many to a product */
+  bool by_rows, exchanged;
+  bool brings_to_c; /* what is added is copied to c first */
+} job;
+
+/* Slices along the longer side: as many as pay, each of some width. */
+static void cut(job *j, int64_t work) {
+  enum { WORK = 1 << 22, WIDTH = 256, MOST = 64 };
+  const cr__gemm *g = &j->g;
+  j->by_rows = g->m >= g->n;
+  int64_t side = j->by_rows ? g->m : g->n, count = work / WORK;
+  if (count > side / WIDTH) count = side / WIDTH;
+  if (count > MOST) count = MOST;
+  if (count < 1) count = 1;
+  j->length = ((side + count - 1) / count + 15) / 16 * 16;
+  j->slices = (side + j->length - 1) / j->length;
+}
+
+static cr__dnnl_product slice(const job *j, int64_t index, int64_t *row, int64_t *column) {
+  cr__dnnl_product p = j->whole;
+  int64_t first = index * j->length, side = j->by_rows ? p.m : p.n;
+  int64_t length = side - first < j->length ? side - first : j->length;
+  *row = j->by_rows ? first : 0;
+  *column = j->by_rows ? 0 : first;
+  if (j->by_rows) p.m = length;
+  else p.n = length;
+  return p;
+}
+
+static int run_slice(const job *j, int64_t index, const int64_t at[4], void *scratch) {
+  const cr__gemm *g = &j->g;
+  int64_t r, c;
+  cr__dnnl_product p = slice(j, index, &r, &c);
+  char *to = g->c + at[0] + (r * g->cm + c) * j->size;
+  const char *added = g->d ? g->d + at[3] + (r * g->dm + c * g->dn) * j->size : NULL;
+  for (int64_t i = 0; j->brings_to_c && i < p.m; i++)
+    cr__read_run(to + i * g->cm * j->size, g->dtype, added + i * g->dm * j->size, g->dtype, g->dn,
+                 p.n);
+  return run(&p, g->a + at[1] + r * g->am * j->size, g->b + at[2] + c * g->bn * j->size, added, to,
+             scratch);
+}
+
+/* ---- Whether oneDNN takes a product ------------------------------------------------------------ */
+
+/* One of the strides is 1, and lines do not overlap. */
+static bool lies_plain(int64_t rows, int64_t columns, int64_t row, int64_t column) {
+  return (column == 1 && row >= columns) || (row == 1 && column >= rows);
+}
+
+/* oneDNN pays where a product is large enough for its set-up, which depends on nothing else. */
+static bool is_worth_it(const cr__gemm *g, int64_t work) {
+  enum { LEAST = 8, LEAST_K = 16 };
+  if (g->m < LEAST || g->n < LEAST || g->k < LEAST_K || work < 1 << 18) return false;
+  pthread_once(&asked, ask);
+  if (g->dtype != CR_BFLOAT16 && !(g->dtype == CR_FLOAT32 && float32_too)) return false;
+  pthread_once(&once, open_shim);
+  return prepare != NULL;
+}
+
+static bool plan(job *j, int64_t work) {
+  j->exchanged = j->g.cn != 1;
+  if (j->exchanged) cr__gemm_exchange(&j->g);
+  const cr__gemm *g = &j->g;
+  if (g->cn != 1 || g->cm < g->n || !lies_plain(g->m, g->k, g->am, g->ak) ||
+      !lies_plain(g->k, g->n, g->bk, g->bn))
+    return false;
+  j->size = (int64_t)cr__size_of((cr_dtype)g->dtype);
+  memset(&j->whole, 0, sizeof j->whole);
+  j->whole =
+      (cr__dnnl_product){.dtype = g->dtype == CR_FLOAT32 ? CR__DNNL_FLOAT32 : CR__DNNL_BFLOAT16,
+                         .m = g->m,
+                         .n = g->n,
+                         .k = g->k,
+                         .am = g->am,
+                         .ak = g->ak,
+                         .bk = g->bk,
+                         .bn = g->bn,
+                         .cm = g->cm};
+  bool is_row = g->d && g->dm == 0 && g->dn == 1;
+  bool is_c = g->d == g->c && g->dm == g->cm && g->dn == g->cn;
+  j->whole.added = !g->d ? CR__DNNL_NOTHING : is_row ? CR__DNNL_ROW : CR__DNNL_TO_C;
+  j->brings_to_c = g->d && !is_row && !is_c;
+  cut(j, work);
+  return true;
+}
+
+/* Scratch bytes for a thread, which works on the first and the last slice; -1: no fast way. */
+static int64_t scratch_of(const job *j) {
+  int64_t row, column, most = 0;
+  for (int64_t i = 0; i<j->slices; i += j->slices> 1 ? j->slices - 1 : 1) {
+    cr__dnnl_product p = slice(j, i, &row, &column);
+    int64_t bytes = prepare(&p);
+    if (bytes < 0) return -1;
+    if (bytes > most) most = bytes;
+  }
+  return (most + 63) / 64 * 64 + 64;
+}
+
+int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int64_t work) {
+  if (!is_worth_it(g, work)) return CR__GEMM_NOT_TAKEN;
+  job j = {.g = *g};
+  if (!plan(&j, work)) return CR__GEMM_NOT_TAKEN;
+  int64_t each = scratch_of(&j), all, steps[4] = {step[0], step[1], step[2], step[3]};
+  if (each < 0) return CR__GEMM_NOT_TAKEN;
+  if (j.exchanged) steps[1] = step[2], steps[2] = step[1];
+  if (__builtin_mul_overflow(work / 16, n, &all)) all = INT64_MAX;
+  int threads = cr__cpu_threads(all), failed = 0;
+  if (threads > n * j.slices) threads = (int)(n * j.slices);
+  size_t nbytes = (size_t)each * (size_t)threads;
+  char *scratch = cr__host_alloc(nbytes);
+  if (!scratch) return (int)cr_error_code();
+#pragma omp parallel for num_threads(threads) schedule(dynamic) \
+    reduction(|                                                 \
+              : failed) if (threads > 1)
+  for (int64_t t = 0; t < n * j.slices; t++) {
+    int64_t i = t / j.slices, at[4] = {i * steps[0], i * steps[1], i * steps[2], i * steps[3]};
+    uintptr_t mine = (uintptr_t)scratch + (uintptr_t)each * (uintptr_t)omp_get_thread_num();
+    failed |= run_slice(&j, t % j.slices, at, (void *)((mine + 63) / 64 * 64)) != 0;
+  }
+  cr__host_free(scratch, nbytes);
+  return failed ? cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product") : 0;
+}
