@@ -133,6 +133,46 @@ describe("temporaries", function()
   end)
 end)
 
+describe("a training loop that is warm", function()
+  local function loop(size)
+    local w1 = (cr.rand(size, size) / size):requires_grad_()
+    local w2 = (cr.rand(size, 10) / size):requires_grad_()
+    local x, y = cr.rand(64, size), cr.rand(64, 10)
+    return function()
+      local loss = ((x:matmul(w1):tanh():matmul(w2) - y) ^ 2):mean()
+      loss:backward()
+      cr.no_grad(function()
+        for _, w in ipairs { w1, w2 } do
+          w:sub_(w.grad, { alpha = 0.1 })
+          w.grad = nil
+        end
+      end)
+    end
+  end
+
+  it("takes no new memory from the system", function()
+    if shell.sanitized then return end -- where freed memory is not used again
+    for size, steps in pairs { [16] = 6000, [300] = 300 } do
+      local step = loop(size)
+      for _ = 1, steps do step() end
+      local before = cr.memory.stats().reserved
+      for _ = 1, steps do step() end
+      assert.is_true(cr.memory.stats().reserved <= before, "of size " .. size)
+    end
+  end)
+end)
+
+describe("a leaf's first gradient", function()
+  it("is the tensor that backward made, not a copy of it", function()
+    local x = bytes(MB):requires_grad_()
+    local before = allocated()
+    cr.memory.reset_peak();
+    (x * 2):sum():backward()
+    -- x * 2 and the gradient.
+    assert.is_true(cr.memory.stats().peak - before < 2.5 * MB)
+  end)
+end)
+
 describe("a limit", function()
   after_each(function() cr.memory.limit(0) end)
 

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define CACHED_BYTES (16 << 20) /* that a thread keeps: what a collector frees in one go */
+#define CACHED_BYTES (64 << 20) /* that a thread keeps: what a collector frees in one go */
 
 CR__TLS cr__cache *cr__my_cache;
 _Atomic int64_t cr__small_held;
