@@ -15,6 +15,8 @@
 #endif
 
 #define EXP(x) M(exp)(x)
+#define SIGMOID(x) (1 / (1 + EXP(-(x))))
+#define TANH(x) M(tanh)(x)
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
 
 /* T: the type; F: the name of its function; M: the name of libm's. */
@@ -30,6 +32,14 @@
 #undef EXP
 #define EXP CR__EXP_F32
 #endif
+#ifdef CR__TANH_F32
+#undef TANH
+#define TANH CR__TANH_F32
+#endif
+#ifdef CR__SIGMOID_F32
+#undef SIGMOID
+#define SIGMOID CR__SIGMOID_F32
+#endif
 #ifdef CR__NORMAL_CDF_F32
 #undef NORMAL_CDF
 #define NORMAL_CDF CR__NORMAL_CDF_F32
@@ -43,6 +53,8 @@
 #undef M
 
 #undef EXP
+#undef SIGMOID
+#undef TANH
 #undef NORMAL_CDF
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */

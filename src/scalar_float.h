@@ -25,7 +25,6 @@ PASS1(acos)
 PASS1(atan)
 PASS1(sinh)
 PASS1(cosh)
-PASS1(tanh)
 PASS1(asinh)
 PASS1(acosh)
 PASS1(atanh)
@@ -40,6 +39,7 @@ PASS2(copysign)
 #undef PASS2
 
 CR__SCALAR T F(exp)(T x) { return EXP(x); }
+CR__SCALAR T F(tanh)(T x) { return TANH(x); }
 CR__SCALAR T F(abs)(T x) { return M(fabs)(x); }
 CR__SCALAR T F(sign)(T x) { return (T)(x > 0) - (T)(x < 0); }
 CR__SCALAR T F(round)(T x) { return M(rint)(x); } /* half to even */
@@ -98,7 +98,7 @@ CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
 
 /* ---- Exponentials ---- */
 
-CR__SCALAR T F(sigmoid)(T x) { return 1 / (1 + EXP(-x)); }
+CR__SCALAR T F(sigmoid)(T x) { return SIGMOID(x); }
 
 /* log(exp(x) + exp(y)) */
 CR__SCALAR T F(logaddexp)(T x, T y) {
@@ -163,7 +163,7 @@ CR__SCALAR T F(gelu_inner)(T x) {
   return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
 }
 CR__SCALAR T F(gelu_tanh_d)(T x) {
-  T t = M(tanh)(F(gelu_inner)(x));
+  T t = TANH(F(gelu_inner)(x));
   T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
   return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
 }

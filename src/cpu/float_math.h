@@ -86,4 +86,26 @@ CR__MATH float cr__f32_exp(float x) {
   return cr__f32_exp_scaled(x, 0, sum < most ? sum : most);
 }
 
+/* By e^-|x|, which does not overflow. */
+#define CR__SIGMOID_F32 cr__f32_sigmoid
+CR__MATH float cr__f32_sigmoid(float x) {
+  float z = -fabsf(x);
+  z = z < -104 ? -104 : z;
+  float power = cr__f32_exp_scaled(z, 0, cr__f32_exp_sum(z));
+  return (x < 0 ? power : 1) / (1 + power);
+}
+
+/* m / (m + 2) with m = e^(2 |x|) - 1 = 2^k (e^r - 1) + (2^k - 1), 1 from |x| = 10 on. */
+#define CR__TANH_F32 cr__f32_tanh
+CR__MATH float cr__f32_tanh(float x) {
+  float z = 2 * fabsf(x);
+  z = z > 20 ? 20 : z;
+  uint32_t sum = (uint32_t)cr__f32_exp_sum(z);
+  float r = cr__f32_exp_reduce(z, cr__f32_of_bits(sum) - CR__EXP_SHIFT);
+  float less = cr__f32_fma(cr__f32_exp_rest(r) * r, r, r);
+  float power = cr__f32_of_bits((sum - 127) << 23);
+  float m = cr__f32_fma(less, power, power - 1);
+  return copysignf(m / (m + 2), x);
+}
+
 #endif
