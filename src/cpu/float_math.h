@@ -60,12 +60,12 @@ CR__MATH float cr__f32_exp_reduce(float x, float k) {
 /* x / log(2) + this has the nearest integer k as k + 254 in its low bits. */
 #define CR__EXP_SHIFT (0x1.8p23f + 254)
 
-/* e^(x + low) for x >= -104 and |low| <= 0.01, given the sum's bits with k: e^r times 2^k, as two factors
- * with about half of the exponent each, for 2^k may not be a normal number where the result is one,
- * or rounds to a subnormal one. */
-CR__MATH float cr__f32_exp_scaled(float x, float low, int32_t sum) {
+/* e^x for x >= -104, given the sum's bits with k: e^r times 2^k, as two factors with about half of the
+ * exponent each, for 2^k may not be a normal number where the result is one, or rounds to a subnormal
+ * one. */
+CR__MATH float cr__f32_exp_scaled(float x, int32_t sum) {
   float k = cr__f32_of_bits((uint32_t)sum) - CR__EXP_SHIFT;
-  float r = cr__f32_exp_reduce(x, k) + low;
+  float r = cr__f32_exp_reduce(x, k);
   float p = cr__f32_fma(cr__f32_exp_rest(r), r, 1);
   p = cr__f32_fma(p, r, 1);
   uint32_t u = (uint32_t)sum, half = (u << 22) & 0x7f800000;
@@ -83,7 +83,7 @@ CR__MATH float cr__f32_exp(float x) {
   const int32_t most = 0x4b400000 + 254 + 129; /* CR__EXP_SHIFT + 129 */
   x = x < -104 ? -104 : x;
   int32_t sum = cr__f32_exp_sum(x);
-  return cr__f32_exp_scaled(x, 0, sum < most ? sum : most);
+  return cr__f32_exp_scaled(x, sum < most ? sum : most);
 }
 
 /* By e^-|x|, which does not overflow. */
@@ -91,7 +91,7 @@ CR__MATH float cr__f32_exp(float x) {
 CR__MATH float cr__f32_sigmoid(float x) {
   float z = -fabsf(x);
   z = z < -104 ? -104 : z;
-  float power = cr__f32_exp_scaled(z, 0, cr__f32_exp_sum(z));
+  float power = cr__f32_exp_scaled(z, cr__f32_exp_sum(z));
   return (x < 0 ? power : 1) / (1 + power);
 }
 
