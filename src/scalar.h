@@ -2,8 +2,8 @@
  *
  * Holds true: a function is pure, takes and gives one type, and never traps: integers wrap, division
  * of an integer by zero gives 0 (the engine has refused it before). The same text serves every
- * backend, which may set CR__SCALAR, and CR__NORMAL_CDF_F32 if it has a better one of these. Texts say
- * `tanh(x)`; the generator writes `f32_tanh(x)`. */
+ * backend, which may set CR__SCALAR, and CR__EXP_F32 and the like if it has a better one of these. Texts
+ * say `tanh(x)`; the generator writes `f32_tanh(x)`. */
 #ifndef CR__SCALAR_H
 #define CR__SCALAR_H
 
@@ -14,6 +14,9 @@
 #define CR__SCALAR static inline __attribute__((always_inline, unused))
 #endif
 
+#define EXP(x) M(exp)(x)
+#define SIGMOID(x) (1 / (1 + EXP(-(x))))
+#define TANH(x) M(tanh)(x)
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
 
 /* T: the type; F: the name of its function; M: the name of libm's. */
@@ -25,6 +28,18 @@
 #undef F
 #undef M
 
+#ifdef CR__EXP_F32
+#undef EXP
+#define EXP CR__EXP_F32
+#endif
+#ifdef CR__TANH_F32
+#undef TANH
+#define TANH CR__TANH_F32
+#endif
+#ifdef CR__SIGMOID_F32
+#undef SIGMOID
+#define SIGMOID CR__SIGMOID_F32
+#endif
 #ifdef CR__NORMAL_CDF_F32
 #undef NORMAL_CDF
 #define NORMAL_CDF CR__NORMAL_CDF_F32
@@ -37,6 +52,9 @@
 #undef F
 #undef M
 
+#undef EXP
+#undef SIGMOID
+#undef TANH
 #undef NORMAL_CDF
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */

@@ -11,7 +11,6 @@ PASS1(sqrt)
 PASS1(floor)
 PASS1(ceil)
 PASS1(trunc)
-PASS1(exp)
 PASS1(exp2)
 PASS1(expm1)
 PASS1(log)
@@ -26,7 +25,6 @@ PASS1(acos)
 PASS1(atan)
 PASS1(sinh)
 PASS1(cosh)
-PASS1(tanh)
 PASS1(asinh)
 PASS1(acosh)
 PASS1(atanh)
@@ -40,6 +38,8 @@ PASS2(copysign)
 #undef PASS1
 #undef PASS2
 
+CR__SCALAR T F(exp)(T x) { return EXP(x); }
+CR__SCALAR T F(tanh)(T x) { return TANH(x); }
 CR__SCALAR T F(abs)(T x) { return M(fabs)(x); }
 CR__SCALAR T F(sign)(T x) { return (T)(x > 0) - (T)(x < 0); }
 CR__SCALAR T F(round)(T x) { return M(rint)(x); } /* half to even */
@@ -98,11 +98,11 @@ CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
 
 /* ---- Exponentials ---- */
 
-CR__SCALAR T F(sigmoid)(T x) { return 1 / (1 + M(exp)(-x)); }
+CR__SCALAR T F(sigmoid)(T x) { return SIGMOID(x); }
 
 /* log(exp(x) + exp(y)) */
 CR__SCALAR T F(logaddexp)(T x, T y) {
-  T sum = F(maximum)(x, y) + M(log1p)(M(exp)(-M(fabs)(x - y)));
+  T sum = F(maximum)(x, y) + M(log1p)(EXP(-M(fabs)(x - y)));
   return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 
@@ -141,10 +141,10 @@ CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
 
 /* ---- Activations ---- */
 
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(M(exp)(-M(fabs)(x))); }
+CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fabs)(x))); }
 
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T soft = M(log1p)(M(exp)(x * beta)) / beta;
+  T soft = M(log1p)(EXP(x * beta)) / beta;
   return x * beta > threshold ? x : soft;
 }
 
@@ -156,14 +156,14 @@ CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
 
 /* The distribution function and the density of the normal distribution. */
 CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
-CR__SCALAR T F(normal_pdf)(T x) { return M(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+CR__SCALAR T F(normal_pdf)(T x) { return EXP((T)-0.5 * x * x) * (T)0.39894228040143267794; }
 
 /* The argument of tanh in gelu's approximation. */
 CR__SCALAR T F(gelu_inner)(T x) {
   return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
 }
 CR__SCALAR T F(gelu_tanh_d)(T x) {
-  T t = M(tanh)(F(gelu_inner)(x));
+  T t = TANH(F(gelu_inner)(x));
   T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
   return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
 }

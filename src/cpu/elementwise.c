@@ -248,12 +248,14 @@ static void lay_out_repeated(plan *p) {
   }
 }
 
-/* Streaming pays for large results that do not overwrite what was just read. */
+/* Streaming pays for large results that do not overwrite what was just read; where one pass reads and
+ * computes much for what it writes, from larger results on than where it only copies. */
+enum { STREAM_FROM = 32 << 20 };
 static cr__stream choose_stream(const plan *p) {
   const cr__elementwise *e = p->e;
   if (p->out_way == GATHERED || (uintptr_t)e->out.data % CR__LINE != 0) return NULL;
   if (p->chunk * (int64_t)p->out_size % CR__LINE != 0) return NULL;
-  if (p->it.numel * (int64_t)p->out_size < CR__STREAM_FROM) return NULL;
+  if (p->it.numel * (int64_t)p->out_size < STREAM_FROM) return NULL;
   for (int i = 0; i < e->nin; i++)
     if (e->in[i].data == e->out.data) return NULL;
   return cr__best_stream();

@@ -2,6 +2,7 @@
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
  * table. Integer loops stop at v3: wider vectors do not pay for them. */
+#include "float_math.h"
 #include "loops.h"
 #include "vector_math.h"
 

@@ -1,0 +1,42 @@
+-- float_math_spec.lua: how close the elementary functions of float32 come to those of float64.
+--
+-- Errors are counted in units in the last place of the result, subnormal results included.
+
+local cr = require "cresset"
+
+-- Both signs of magnitudes from 1e-44 to 1e38, and every part of the range where results are finite.
+local function arguments()
+  cr.manual_seed(1)
+  local sizes = (cr.rand({ 20000 }, "float64") * 82 - 44) * math.log(10)
+  local near = cr.rand({ 40000 }, "float64") * 220 - 110
+  return cr.cat({ sizes:exp(), -sizes:exp(), near, near / 100 }):to "float32"
+end
+
+-- The largest error of f in units in the last place, where the result of float64 fits into float32.
+local function worst(f)
+  local x = arguments()
+  local got, want = f(x):to "float64", f(x:to "float64")
+  local fits = want:abs():le(3.4028234e38)
+  assert.is_true(got:abs():le(3.4028235e38):logical_or(fits:logical_not()):all():item())
+  assert.is_true(got:abs():ge(3.4028234e38):logical_or(fits):all():item())
+  local unit = (want:abs():clamp_min(2.0 ^ -126):log2():floor() - 23):exp2()
+  return cr.where(fits, (got - want):abs() / unit, 0.0):max():item()
+end
+
+describe("in float32, within 4 units in the last place of any argument,", function()
+  for _, name in ipairs { "exp", "sigmoid", "tanh" } do
+    it("computes " .. name, function()
+      assert.is_true(worst(function(x) return x[name](x) end) <= 4)
+    end)
+  end
+
+  it("gives the limits at infinity, and NaN of NaN", function()
+    local x = cr.tensor { math.huge, -math.huge, 0 / 0 }
+    for name, limits in pairs { exp = { math.huge, 0 }, sigmoid = { 1, 0 }, tanh = { 1, -1 } } do
+      local y = x[name](x)
+      assert.are.equal(limits[1], y[1]:item())
+      assert.are.equal(limits[2], y[2]:item())
+      assert.is_true(y[3]:isnan():item())
+    end
+  end)
+end)
