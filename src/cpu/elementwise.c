@@ -248,8 +248,8 @@ static void lay_out_repeated(plan *p) {
   }
 }
 
-/* Streaming pays for large results that do not overwrite what was just read; where one pass reads and
- * computes much for what it writes, from larger results on than where it only copies. */
+/* Streaming pays for large results that do not overwrite what was just read, and that
+ * the last caches would not keep: smaller ones measure slower with it. */
 enum { STREAM_FROM = 32 << 20 };
 static cr__stream choose_stream(const plan *p) {
   const cr__elementwise *e = p->e;
