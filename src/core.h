@@ -258,7 +258,8 @@ struct cr__task; /* a node's part in a running backward pass (engine.c) */
 
 typedef struct cr__node_type {
   const char *name; /* "Accumulate", "Function", ... or NULL: the op's node_name */
-  int (*backward)(cr_node *n, cr_tensor *const *g, cr_tensor **gi); /* elements of g may be NULL */
+  /* Elements of g may be NULL; it may take one over by putting NULL in its place. */
+  int (*backward)(cr_node *n, cr_tensor **g, cr_tensor **gi);
   void (*free_saved)(cr_node *n); /* after use without retain_graph */
   void (*destroy)(cr_node *n);    /* when the last reference is gone; free_saved has run */
 } cr__node_type;

@@ -203,15 +203,7 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   if (leaf && !p->accumulates) return 0;
   /* An operation passes nothing on if nothing came; a Function may want to know. */
   if (n->op && all_null(t->grads, n->nout)) return 0;
-  int code;
-  if (leaf && n->type == &cr__accumulate_type && !n->hooks && !cr__recording()) {
-    /* Given away, so that the leaf may keep it as it is. */
-    cr_tensor *g = t->grads[0];
-    t->grads[0] = NULL;
-    code = g ? cr__accumulate(leaf, g) : 0;
-  } else {
-    code = n->type->backward(n, t->grads, gi);
-  }
+  int code = n->type->backward(n, t->grads, gi);
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);

@@ -81,7 +81,7 @@ static int keep_undefined(const cr_context *c, cr_node *n, cr_tensor *const *g, 
   return 0;
 }
 
-static int refuse_twice(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+static int refuse_twice(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   (void)g, (void)gi;
   return cr__fail(CR_E_AUTOGRAD,
                   "%s: its backward is declared once_differentiable and cannot be "
@@ -114,7 +114,7 @@ static int forbid_second(const cr_context *c, cr_tensor **gi) {
   return 0;
 }
 
-static int function_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+static int function_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   cr_context *c = n->user;
   if (!c->f.backward)
     return cr__fail(CR_E_AUTOGRAD, "%s: has no backward, but a gradient reached it", c->name);

@@ -105,10 +105,14 @@ static void unlock_accumulators(void) {
   atomic_flag_clear_explicit(&accumulator_lock, memory_order_release);
 }
 
-static int accumulate_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+/* Takes the gradient over, so that the leaf may keep it as it is, unless somebody still looks at it. */
+static int accumulate_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   (void)gi;
-  cr_tensor *leaf = n->user;
-  return g[0] ? cr__accumulate(leaf, cr_retain(g[0])) : 0;
+  cr_tensor *leaf = n->user, *mine = g[0];
+  if (!mine) return 0;
+  if (n->hooks || cr__recording()) cr_retain(mine);
+  else g[0] = NULL;
+  return cr__accumulate(leaf, mine);
 }
 
 static void accumulate_destroy(cr_node *n) {

@@ -119,7 +119,7 @@ static cr_tensor *replace_region(const slices *s, cr_value g, cr_value region, c
   return result.kind == CR_TENSOR ? result.u.t : NULL;
 }
 
-static int slices_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+static int slices_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   const slices *s = n->user;
   cr_node *inner = s->inner;
   if (!g[0]) return 0;
@@ -128,7 +128,7 @@ static int slices_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
   cr_tensor *given[CR_MAX_RESULTS] = {NULL}; /* an operation in place has one, a Function these */
   cr_tensor **inner_gi = cr__alloc((size_t)(inner->nedge + 1) * sizeof *inner_gi);
   int code = inner_gi ? 0 : CR_E_MEMORY;
-  given[s->slot] = region.u.t;
+  given[s->slot] = cr_retain(region.u.t);
   if (!code) {
     memset(inner_gi, 0, (size_t)(inner->nedge + 1) * sizeof *inner_gi);
     code = inner->type->backward(inner, given, inner_gi);
@@ -147,6 +147,7 @@ static int slices_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
     if (!gi[0]) code = (int)cr_error_code();
   }
   cr_release(self);
+  cr_release(given[s->slot]);
   cr__drop(region);
   return code;
 }

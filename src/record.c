@@ -40,7 +40,7 @@ bool cr_anomaly_enabled(bool *check_nan) {
 /* ---- Recording a call ---------------------------------------------------------------------------------------- */
 
 /* Missing gradients of a node with several results are zeros. */
-static int op_backward(cr_node *n, cr_tensor *const *g, cr_tensor **gi) {
+static int op_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   const cr__impl *impl = &cr__impls[n->op->id];
   cr_value given[CR_MAX_OUTPUTS];
   cr_tensor *zeros[CR_MAX_OUTPUTS];
