@@ -16,7 +16,7 @@ local function to(name)
   return function(t) return t:to(name) end
 end
 
-local call, report, undefined = samples.repeatable, samples.report, samples.is_undefined
+local call, undefined = samples.repeatable, samples.is_undefined
 
 -- The results (first failing reads included, since a device tells of bad indices only then).
 local function outcome(e, args)
@@ -42,56 +42,40 @@ end
 local function as_is(t) return t end
 
 on_device("a CUDA device gives what the CPU gives for", function()
-  for _, e in ipairs(samples.public()) do
-    if not undefined(e) and not e.creates then
-      it(e.name, function()
-        local problems = {}
-        for k, args in ipairs(samples.of(e)) do
-          args = samples.map(args, to "cpu")
-          for _, dtype in ipairs(values.dtypes) do
-            local cast = samples.map(args, samples.in_dtype(dtype))
-            compare(problems, ("sample %d, %s"):format(k, dtype), e, cast, as_is)
-            if values.is_float[dtype] and not samples.by_memory[e.name] then
-              for _, kind in ipairs(layouts.names) do
-                compare(problems, ("sample %d, %s, %s"):format(k, dtype, kind), e, cast, layouts.kinds[kind])
-              end
-            end
-          end
+  samples.specify(it, function(e) return not undefined(e) and not e.creates end, function(problems, e, k, args)
+    args = samples.map(args, to "cpu")
+    for _, dtype in ipairs(values.dtypes) do
+      local cast = samples.map(args, samples.in_dtype(dtype))
+      compare(problems, ("sample %d, %s"):format(k, dtype), e, cast, as_is)
+      if values.is_float[dtype] and not samples.by_memory[e.name] then
+        for _, kind in ipairs(layouts.names) do
+          compare(problems, ("sample %d, %s, %s"):format(k, dtype, kind), e, cast, layouts.kinds[kind])
         end
-        report(problems)
-      end)
+      end
     end
-  end
+  end)
 end)
 
 on_device("made on a CUDA device, the same comes from", function()
-  for _, e in ipairs(samples.public()) do
-    if e.creates and not undefined(e) then
-      it(e.name, function()
-        local problems = {}
-        for k, args in ipairs(samples.of(e)) do
-          local there = samples.map(args, to "cuda")
-          local last = there[there.n]
-          if type(last) == "table" and #last == 0 and next(last) then
-            there[there.n] = setmetatable({ device = "cuda" }, { __index = last })
-            for key, value in pairs(last) do there[there.n][key] = value end
-          else
-            there.n = there.n + 1
-            there[there.n] = { device = "cuda" }
-          end
-          local ok_here, here = outcome(e, args)
-          local ok_there, made = pcall(call, e, there)
-          if ok_here ~= ok_there then
-            problems[#problems + 1] = ("sample %d: %s"):format(k, tostring(ok_here and made or here))
-          elseif ok_here then
-            assert.equal("cuda:0", made[1].device)
-            samples.compare(problems, "sample " .. k, { made[1]:cpu() }, here)
-          end
-        end
-        report(problems)
-      end)
+  samples.specify(it, function(e) return e.creates and not undefined(e) end, function(problems, e, k, args)
+    local there = samples.map(args, to "cuda")
+    local last = there[there.n]
+    if type(last) == "table" and #last == 0 and next(last) then
+      there[there.n] = setmetatable({ device = "cuda" }, { __index = last })
+      for key, value in pairs(last) do there[there.n][key] = value end
+    else
+      there.n = there.n + 1
+      there[there.n] = { device = "cuda" }
     end
-  end
+    local ok_here, here = outcome(e, args)
+    local ok_there, made = pcall(call, e, there)
+    if ok_here ~= ok_there then
+      problems[#problems + 1] = ("sample %d: %s"):format(k, tostring(ok_here and made or here))
+    elseif ok_here then
+      assert.equal("cuda:0", made[1].device)
+      samples.compare(problems, "sample " .. k, { made[1]:cpu() }, here)
+    end
+  end)
 end)
 
 -- The gradients of the weighted sum of all results by all inputs, on the CPU.
@@ -122,22 +106,15 @@ local function gradients(e, args)
 end
 
 on_device("a CUDA device gives the CPU's gradients of", function()
-  for _, e in ipairs(samples.public()) do
-    if not e.nondiff and not undefined(e) and not e.creates then
-      it(e.name, function()
-        local problems = {}
-        for k, args in ipairs(samples.of(e)) do
-          args = samples.map(args, to "cpu")
-          local want, got = gradients(e, args), gradients(e, samples.map(args, to "cuda"))
-          for i = 1, want.n or 0 do
-            local problem = values.tensors_differ(got[i], want[i], 1e-10, 1e-11)
-            if problem then problems[#problems + 1] = ("sample %d, input %d: %s"):format(k, i, problem) end
-          end
-        end
-        report(problems)
-      end)
+  local function wanted(e) return not e.nondiff and not undefined(e) and not e.creates end
+  samples.specify(it, wanted, function(problems, e, k, args)
+    args = samples.map(args, to "cpu")
+    local want, got = gradients(e, args), gradients(e, samples.map(args, to "cuda"))
+    for i = 1, want.n or 0 do
+      local problem = values.tensors_differ(got[i], want[i], 1e-10, 1e-11)
+      if problem then problems[#problems + 1] = ("sample %d, input %d: %s"):format(k, i, problem) end
     end
-  end
+  end)
 end)
 
 on_device("random draws on a CUDA device", function()

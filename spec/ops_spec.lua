@@ -85,26 +85,19 @@ end)
 local function clone(t) return t:contiguous():clone() end
 
 describe("layouts and dtypes do not change the result of", function()
-  for _, e in ipairs(samples.public()) do
-    if not undefined(e) and not samples.by_memory[e.name] then
-      it(e.name, function()
-        local problems = {}
-        for k, args in ipairs(samples.of(e)) do
-          for _, dtype in ipairs(values.floats) do
-            local cast = samples.map(args, samples.in_dtype(dtype))
-            for _, kind in ipairs(layouts.names) do
-              local strided = samples.map(cast, layouts.kinds[kind])
-              local what = ("sample %d, %s, %s"):format(k, dtype, kind)
-              local want = attempt(problems, what .. " (contiguous)", call, e, samples.map(strided, clone))
-              local got = attempt(problems, what, call, e, strided)
-              if want and got then compare(problems, what, got, want) end
-            end
-          end
-        end
-        report(problems)
-      end)
+  local function wanted(e) return not undefined(e) and not samples.by_memory[e.name] end
+  samples.specify(it, wanted, function(problems, e, k, args)
+    for _, dtype in ipairs(values.floats) do
+      local cast = samples.map(args, samples.in_dtype(dtype))
+      for _, kind in ipairs(layouts.names) do
+        local strided = samples.map(cast, layouts.kinds[kind])
+        local what = ("sample %d, %s, %s"):format(k, dtype, kind)
+        local want = attempt(problems, what .. " (contiguous)", call, e, samples.map(strided, clone))
+        local got = attempt(problems, what, call, e, strided)
+        if want and got then compare(problems, what, got, want) end
+      end
     end
-  end
+  end)
 end)
 
 -- The function of the differentiable inputs that gradcheck wants, and those inputs.
@@ -135,20 +128,12 @@ end
 
 for _, check in ipairs { "gradcheck", "gradgradcheck" } do
   describe(check .. " accepts the derivatives of", function()
-    for _, e in ipairs(samples.public()) do
-      if differentiable(e) then
-        it(e.name, function()
-          local problems = {}
-          for k, args in ipairs(samples.of(e)) do
-            local f, inputs = as_function(e, args)
-            if #inputs > 0 and select("#", f(table.unpack(inputs))) > 0 then
-              attempt(problems, "sample " .. k, cr[check], f, inputs)
-            end
-          end
-          report(problems)
-        end)
+    samples.specify(it, differentiable, function(problems, e, k, args)
+      local f, inputs = as_function(e, args)
+      if #inputs > 0 and select("#", f(table.unpack(inputs))) > 0 then
+        attempt(problems, "sample " .. k, cr[check], f, inputs)
       end
-    end
+    end)
   end)
 end
 

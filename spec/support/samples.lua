@@ -195,4 +195,18 @@ function M.report(problems)
   if #problems > 0 then error(("%d differ:\n%s"):format(#problems, table.concat(problems, "\n")), 0) end
 end
 
+-- One `it` for every public entry that is wanted: check(problems, e, k, args) for each of its samples.
+-- busted gives `it` to spec files only, so it comes from there.
+function M.specify(it, wanted, check)
+  for _, e in ipairs(M.public()) do
+    if wanted(e) then
+      it(e.name, function()
+        local problems = {}
+        for k, args in ipairs(M.of(e)) do check(problems, e, k, args) end
+        M.report(problems)
+      end)
+    end
+  end
+end
+
 return M
