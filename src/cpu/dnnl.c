@@ -144,16 +144,15 @@ static bool plan(job *j, int64_t work) {
     return false;
   j->size = (int64_t)cr__size_of((cr_dtype)g->dtype);
   memset(&j->whole, 0, sizeof j->whole);
-  j->whole =
-      (cr__dnnl_product){.dtype = g->dtype == CR_FLOAT32 ? CR__DNNL_FLOAT32 : CR__DNNL_BFLOAT16,
-                         .m = g->m,
-                         .n = g->n,
-                         .k = g->k,
-                         .am = g->am,
-                         .ak = g->ak,
-                         .bk = g->bk,
-                         .bn = g->bn,
-                         .cm = g->cm};
+  j->whole = (cr__dnnl_product){.dtype = g->dtype,
+                                .m = g->m,
+                                .n = g->n,
+                                .k = g->k,
+                                .am = g->am,
+                                .ak = g->ak,
+                                .bk = g->bk,
+                                .bn = g->bn,
+                                .cm = g->cm};
   bool is_row = g->d && g->dm == 0 && g->dn == 1;
   bool is_c = g->d == g->c && g->dm == g->cm && g->dn == g->cn;
   j->whole.added = !g->d ? CR__DNNL_NOTHING : is_row ? CR__DNNL_ROW : CR__DNNL_TO_C;

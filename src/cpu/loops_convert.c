@@ -9,43 +9,34 @@
 #include <immintrin.h>
 #endif
 
+#include "float_math.h"
 #include "loops.h"
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
-INLINE uint32_t bits_of(float x) {
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  return u;
-}
-INLINE float of_bits(uint32_t u) {
-  float x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-
 /* The exponent is moved into place by a multiplication; subnormals by a subtraction. */
 INLINE float load_f16(uint16_t h) {
   uint32_t w = (uint32_t)h << 16, twice = w + w;
-  float normal = of_bits((twice >> 4) + 0x70000000u) * 0x1p-112f;
-  float subnormal = of_bits((twice >> 17) | 0x3f000000u) - 0.5f;
-  return of_bits((w & 0x80000000u) | (twice < 0x08000000u ? bits_of(subnormal) : bits_of(normal)));
+  float normal = cr__f32_of_bits((twice >> 4) + 0x70000000u) * 0x1p-112f;
+  float subnormal = cr__f32_of_bits((twice >> 17) | 0x3f000000u) - 0.5f;
+  return cr__f32_of_bits((w & 0x80000000u) |
+                         (twice < 0x08000000u ? cr__f32_bits(subnormal) : cr__f32_bits(normal)));
 }
 
 /* The addition of a power of two, chosen by the exponent, makes the adder round at the right bit. */
 INLINE uint16_t store_f16(float x) {
-  uint32_t w = bits_of(x), twice = w + w;
-  float magnitude = of_bits(w & 0x7fffffffu) * 0x1p+112f * 0x1p-110f;
+  uint32_t w = cr__f32_bits(x), twice = w + w;
+  float magnitude = cr__f32_of_bits(w & 0x7fffffffu) * 0x1p+112f * 0x1p-110f;
   uint32_t bias = twice & 0xff000000u;
   bias = bias < 0x71000000u ? 0x71000000u : bias;
-  uint32_t rounded = bits_of(of_bits((bias >> 1) + 0x07800000u) + magnitude);
+  uint32_t rounded = cr__f32_bits(cr__f32_of_bits((bias >> 1) + 0x07800000u) + magnitude);
   uint32_t finite = ((rounded >> 13) & 0x7c00u) + (rounded & 0x0fffu);
   return (uint16_t)((w >> 16 & 0x8000u) | (twice > 0xff000000u ? 0x7e00u : finite));
 }
 
-INLINE float load_bf16(uint16_t h) { return of_bits((uint32_t)h << 16); }
+INLINE float load_bf16(uint16_t h) { return cr__f32_of_bits((uint32_t)h << 16); }
 INLINE uint16_t store_bf16(float x) {
-  uint32_t w = bits_of(x), rounded = (w + 0x7fffu + (w >> 16 & 1)) >> 16;
+  uint32_t w = cr__f32_bits(x), rounded = (w + 0x7fffu + (w >> 16 & 1)) >> 16;
   return (uint16_t)((w & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cresset.h"
+
 #define EXPORT __attribute__((visibility("default")))
 
 enum { A, B, C, ROW, SCRATCH, MEMORIES, KEPT = 32 };
@@ -82,7 +84,7 @@ typedef struct shapes {
 } shapes;
 
 static int describe(const cr__dnnl_product *p, shapes *s) {
-  dnnl_data_type_t type = p->dtype == CR__DNNL_FLOAT32 ? dnnl_f32 : dnnl_bf16;
+  dnnl_data_type_t type = p->dtype == CR_FLOAT32 ? dnnl_f32 : dnnl_bf16;
   dnnl_dims_t a = {p->m, p->k}, b = {p->k, p->n}, c = {p->m, p->n}, row = {1, p->n};
   dnnl_dims_t as = {p->am, p->ak}, bs = {p->bk, p->bn}, cs = {p->cm, 1}, rs = {p->n, 1};
   return dnnl_memory_desc_init_by_strides(&s->a, 2, a, type, as) ||

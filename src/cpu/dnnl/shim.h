@@ -6,13 +6,12 @@
 
 #include <stdint.h>
 
-enum { CR__DNNL_FLOAT32, CR__DNNL_BFLOAT16 };
 enum { CR__DNNL_NOTHING, CR__DNNL_TO_C, CR__DNNL_ROW }; /* what is added: nothing, c, a row of n */
 
 /* c = a b (+ what is added): m x k, k x n, m x n. Strides count elements; of a's two and of b's two
  * one is 1, and columns of c lie side by side. Padding is zero, so that bytes can be compared. */
 typedef struct cr__dnnl_product {
-  int32_t dtype, added;
+  int32_t dtype, added; /* dtype: CR_FLOAT32 or CR_BFLOAT16 */
   int64_t m, n, k;
   int64_t am, ak, bk, bn, cm;
 } cr__dnnl_product;
