@@ -42,9 +42,10 @@ typedef struct cr__cache {
   _Atomic int64_t objects;     /* small blocks taken less those given back */
   _Atomic int64_t allocations; /* blocks of both kinds handed out */
   int64_t fail_in;             /* > 0: that many allocations from now, one fails */
-  int64_t since;               /* bytes handed out since this thread's last collection */
+  int64_t since;               /* bytes handed out and not given back since the last collection */
   int64_t due;                 /* how many make the next one worth its time */
-  double device_weight;        /* what a byte of another device adds to `since` */
+  double large_weight;         /* what a byte of a large block adds to `since` */
+  double device_weight;        /* and one of another device */
   struct cr__cache *next, *previous;
 } cr__cache;
 

@@ -127,6 +127,45 @@ static void account(int64_t by) {
   }
 }
 
+/* ---- The pressure on a collector ---- */
+
+/* The sooner garbage is found, the hotter are the caches that its blocks come from. A collection
+ * takes about a tenth of a nanosecond for each byte that it walks, and so do the loops for each byte
+ * of a result: HIDING bytes of results for a walked one hide it. Blocks too large for the caches of a
+ * core are never hot: of them NEAR_BYTES, which the last cache keeps, may wait. Devices are too fast
+ * to hide anything, and have no caches to keep hot: what lies there waits until `most` is reached. */
+enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 24 << 20, LARGE_FROM = 1 << 20 };
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t weighed(const cr__cache *c, size_t nbytes) {
+  return nbytes < LARGE_FROM ? (int64_t)nbytes : (int64_t)((double)nbytes * c->large_weight);
+}
+
+/* What was given back without a collection calls for none. */
+static void uncount(cr__cache *c, size_t nbytes) {
+  c->since = most_of(c->since - weighed(c, nbytes), 0);
+}
+
+bool cr_memory_pressure(void) {
+  const cr__cache *c = cr__my_cache;
+  return c && c->since >= c->due;
+}
+
+void cr_memory_collected(int64_t heap) {
+  cr__cache *c = cr__cache_get();
+  if (!c) return;
+  int64_t live = atomic_load_explicit(&allocated, memory_order_relaxed);
+  if (cr__cuda_loaded()) live += cr__cuda_loaded()->device->memory_in_use();
+  int64_t most = live > CR__PRESSURE_MOST ? live : CR__PRESSURE_MOST;
+  c->since = 0;
+  c->due = most_of(least(heap * HIDING, most), CR__PRESSURE_LEAST);
+  int64_t near = most_of(least(heap * HIDING_LARGE, NEAR_BYTES), c->due);
+  c->large_weight = (double)c->due / (double)near;
+  c->device_weight = (double)c->due / (double)most;
+}
+
 /* ---- Blocks ---- */
 
 static void *take_cached(cr__cache *c, unsigned k) {
@@ -204,7 +243,7 @@ void *cr__host_alloc(size_t nbytes) {
     return NULL;
   }
   cr__count_own(&c->allocations, 1);
-  c->since += (int64_t)nbytes;
+  c->since += weighed(c, nbytes);
   account((int64_t)nbytes);
   return p;
 }
@@ -214,6 +253,7 @@ void cr__host_free(void *p, size_t nbytes) {
   size_t size = nbytes;
   unsigned k = class_of(&size);
   account(-(int64_t)nbytes);
+  if (cr__my_cache) uncount(cr__my_cache, nbytes);
   if (CR__UNCACHED) system_give(p, nbytes ? nbytes : 1);
   else if (!keep_cached(p, k, size)) system_give(p, size);
 }
@@ -267,29 +307,4 @@ void cr_memory_empty_cache(cr_device device) {
     cr__data_flush(cr__my_cache);
   }
   trim(0);
-}
-
-/* ---- The pressure on a collector ---- */
-
-/* The sooner garbage is found, the hotter are the caches that its blocks come from. A collection
- * takes about a tenth of a nanosecond for each byte that it walks, and so do the loops for each byte
- * of a result: this many for a walked byte hide it. Devices are too fast to hide anything, and have
- * no caches to keep hot: what lies there waits until `most` is reached. */
-enum { BYTES_PER_WALKED = 32 };
-
-bool cr_memory_pressure(void) {
-  const cr__cache *c = cr__my_cache;
-  return c && c->since >= c->due;
-}
-
-void cr_memory_collected(int64_t heap) {
-  cr__cache *c = cr__cache_get();
-  if (!c) return;
-  int64_t live = atomic_load_explicit(&allocated, memory_order_relaxed);
-  if (cr__cuda_loaded()) live += cr__cuda_loaded()->device->memory_in_use();
-  int64_t most = live > CR__PRESSURE_MOST ? live : CR__PRESSURE_MOST;
-  c->since = 0;
-  c->due = heap < most / BYTES_PER_WALKED ? heap * BYTES_PER_WALKED : most;
-  if (c->due < CR__PRESSURE_LEAST) c->due = CR__PRESSURE_LEAST;
-  c->device_weight = (double)c->due / (double)most;
 }

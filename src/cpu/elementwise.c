@@ -141,24 +141,28 @@ static int64_t step_in_place(const plan *p, int64_t n) {
 }
 
 /* Goes from `begin` on as far as whole steps lead, without a look at any operand in between; returns
- * where it stopped. */
+ * where it stopped. Nothing that is stored in one turn is read in the next: between the two stand the
+ * streaming stores, and a read that cannot be forwarded from a pending store waits for all of them. */
 static int64_t run_in_place(const plan *p, int64_t begin, int64_t end, char *buffer) {
   int64_t step = step_in_place(p, end - begin), size = (int64_t)p->size;
   if (step == 0) return begin;
-  const void *from[CR__MAX_OPERANDS];
+  const char *first[CR__MAX_OPERANDS];
   int64_t advance[CR__MAX_OPERANDS];
   for (int i = 0; i < p->e->nin; i++) {
     bool repeated = p->in_way[i] == REPEATED;
-    from[i] = repeated ? p->repeated[i] : p->e->in[i].data + begin * size;
-    advance[i] = repeated ? 0 : step * size;
+    first[i] = repeated ? p->repeated[i] : p->e->in[i].data + begin * size;
+    advance[i] = repeated ? 0 : size;
   }
   char *out = p->e->out.data + begin * (int64_t)p->out_size;
-  for (; begin + step <= end; begin += step) {
+  int64_t n = (end - begin) / step * step;
+  for (int64_t at = 0; at < n; at += step) {
+    const void *from[CR__MAX_OPERANDS];
+    for (int i = 0; i < p->e->nin; i++) from[i] = first[i] + at * advance[i];
     p->loop(step, p->stream ? buffer : out, from, p->numbers);
     if (p->stream) p->stream(out, buffer, (size_t)step * p->out_size);
     out += step * (int64_t)p->out_size;
-    for (int i = 0; i < p->e->nin; i++) from[i] = (const char *)from[i] + advance[i];
   }
+  begin += n;
   return begin;
 }
 
