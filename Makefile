@@ -102,7 +102,7 @@ CATALOGUE := $(wildcard src/ops/*.lua) $(wildcard src/*.lua)
 
 LIB_SRC    := $(wildcard src/*.c src/run/*.c src/cpu/*.c)
 GEN_SRC    := build/gen/ops.c build/gen/api.c
-GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc cpu_table.inc \
+GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc quick.inc cpu_table.inc \
   catalogue_id.h cuda_table.inc)
 SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
 LOOP_SRC   := $(wildcard src/cpu/loops*.c)

@@ -26,7 +26,7 @@ M.types = {
 
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
-for name in ([[doc lua method func hidden inplace pointwise promote mask dtypes check run body kernels composite
+for name in ([[doc lua method func hidden inplace pointwise quick promote mask dtypes check run body kernels composite
   view multi_view rewrites creates warns grad nondiff samples]]):gmatch("%S+") do
   fields[name] = true
 end

@@ -8,6 +8,7 @@
 --   ops.c            descriptors, saved values, derivatives, composites
 --   api.c            the bodies of the public prototypes
 --   pointwise.inc    CR__LOOP(op, suffix, inputs, numbers, result, expression) per compute dtype
+--   quick.inc        CR__QUICK(op, suffix, inputs, numbers, expression) of those that have a quick form
 --   cpu_table.inc    the CPU's kernels, by id
 --   cuda_table.inc   CUDA's kernels, by id
 --   catalogue_id.h   CR__CATALOGUE: equal for an engine and a plug-in that fit together
@@ -143,6 +144,18 @@ local function write_pointwise()
     end
   end
   write("pointwise.inc", h)
+end
+
+local function write_quick()
+  local h = header("Quick forms of pointwise expressions, of which NaN says nothing.")
+  for _, e in ipairs(entries) do
+    for _, suffix in ipairs(e.quick and suffixes.float or {}) do
+      local nk = count_numbers(e)
+      h[#h + 1] = ("CR__QUICK(%s, %s, %d, %d, %s)"):format(e.name, suffix, #e.params - nk, nk,
+        specialize(e.quick, suffix))
+    end
+  end
+  write("quick.inc", h)
 end
 
 -- ---- Public prototypes and their bodies ---------------------------------------------------------
@@ -383,5 +396,6 @@ end
 
 write_ids()
 write_pointwise()
+write_quick()
 write_api()
 write_ops()

@@ -19,12 +19,14 @@
 #define TANH(x) M(tanh)(x)
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
 
-/* T: the type; F: the name of its function; M: the name of libm's. */
+/* T: the type; EPSILON: of its mantissa; F: the name of its function; M: the name of libm's. */
 #define T double
+#define EPSILON 0x1p-52
 #define F(name) f64_##name
 #define M(name) name
 #include "scalar_float.h"
 #undef T
+#undef EPSILON
 #undef F
 #undef M
 
@@ -45,10 +47,12 @@
 #define NORMAL_CDF CR__NORMAL_CDF_F32
 #endif
 #define T float
+#define EPSILON 0x1p-23f
 #define F(name) f32_##name
 #define M(name) name##f
 #include "scalar_float.h"
 #undef T
+#undef EPSILON
 #undef F
 #undef M
 

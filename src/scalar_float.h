@@ -64,21 +64,28 @@ CR__SCALAR T F(clamp)(T x, T low, T high) {
 
 CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
 
-/* Has the sign of y. */
-CR__SCALAR T F(remainder)(T x, T y) {
-  T r = M(fmod)(x, y);
-  return ((r != 0) & ((r < 0) != (y < 0))) ? r + y : r;
+/* fmod where the quotient's whole part fits a mantissa, which `quotient_fits` says by 1, otherwise by
+ * NaN: x - trunc(x / y) y is then a number of the type, so rounding it once keeps it. The rounded
+ * quotient may reach the next whole number. */
+CR__SCALAR T F(quotient_fits)(T x, T y) { return M(fabs)(x / y) < 1 / EPSILON ? 1 : (T)NAN; }
+CR__SCALAR T F(fmod_near)(T x, T y) {
+  T r = M(fma)(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
+  return same == r ? same : r + M(copysign)(y, x);
 }
 
-/* The floor of the true quotient, not of the rounded one; consistent with remainder. */
-CR__SCALAR T F(floor_div)(T x, T y) {
-  T r = M(fmod)(x, y);
+/* The remainder with the sign of y, given that with the sign of the dividend. */
+CR__SCALAR T F(remainder_of)(T r, T y) { return ((r != 0) & ((r < 0) != (y < 0))) ? r + y : r; }
+CR__SCALAR T F(remainder)(T x, T y) { return F(remainder_of)(M(fmod)(x, y), y); }
+
+/* The floor of the true quotient, not of the rounded one; consistent with remainder. r = fmod(x, y) */
+CR__SCALAR T F(floor_div_of)(T x, T y, T r) {
   T q = (x - r) / y;
   q = ((r != 0) & ((r < 0) != (y < 0))) ? q - 1 : q;
   T whole = M(floor)(q);
   whole = q - whole > (T)0.5 ? whole + 1 : whole;
   return y == 0 ? x / y : q != 0 ? whole : M(copysign)((T)0, x / y);
 }
+CR__SCALAR T F(floor_div)(T x, T y) { return F(floor_div_of)(x, y, M(fmod)(x, y)); }
 
 /* Rounds to a number of decimals. */
 CR__SCALAR T F(round_to)(T x, T decimals) {

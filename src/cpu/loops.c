@@ -1,7 +1,10 @@
 /* cpu/loops.c: the pointwise loops of the catalogue, for one instruction set (CR__ISA).
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
- * table. Integer loops stop at v3: wider vectors do not pay for them. */
+ * table. A line of quick.inc becomes a function that takes the first one's place: it tries the quick
+ * form on a block, and where that gives NaN leaves the block to the other. Integer loops stop at v3: wider vectors do not pay for them. */
+#include <string.h>
+
 #include "float_math.h"
 #include "loops.h"
 #include "vector_math.h"
@@ -69,6 +72,37 @@
 
 #include "pointwise.inc"
 
+#if defined __FMA__ || defined __FP_FAST_FMA /* without, quick forms would not be quick */
+#define CR__HAVE_QUICK
+#define CR__QUICK_BODY(TYPE, op, name, nin, nk, expression)                                \
+  static void name##_quick(int64_t n, void *out, const void *const *in, const void *k) {   \
+    typedef TYPE T;                                                                        \
+    CR__BEGIN_##nin CR__NUMBERS_##nk for (int64_t at = 0; at < n; at += CR__BLOCK) {       \
+      T result[CR__BLOCK];                                                                 \
+      int unknown = 0;                                                                     \
+      _Pragma("omp simd reduction(| : unknown)") for (int64_t j = 0; j < CR__BLOCK; j++) { \
+        int64_t i = at + j;                                                                \
+        CR__LOAD_##nin result[j] = expression;                                             \
+        unknown |= result[j] != result[j];                                                 \
+      }                                                                                    \
+      if (unknown) {                                                                       \
+        const void *from[nin];                                                             \
+        for (int o = 0; o < nin; o++) from[o] = (const T *)in[o] + at;                     \
+        name(CR__BLOCK, (T *)out + at, from, k);                                           \
+      } else {                                                                             \
+        memcpy((T *)out + at, result, sizeof result);                                      \
+      }                                                                                    \
+    }                                                                                      \
+  }
+#define CR__QUICK_f64(op, ...) CR__QUICK_BODY(double, op, op##_f64, __VA_ARGS__)
+#define CR__QUICK_f32(op, ...) CR__QUICK_BODY(float, op, op##_f32, __VA_ARGS__)
+#define CR__QUICK(op, suffix, ...) CR__QUICK_##suffix(op, __VA_ARGS__)
+#include "quick.inc"
+#undef CR__QUICK
+#undef CR__QUICK_f64
+#undef CR__QUICK_f32
+#endif
+
 #undef CR__LOOP
 #undef CR__LOOP_f64
 #undef CR__LOOP_f32
@@ -89,6 +123,15 @@
 #define CR__LOOP_u8(op) CR__INTEGERS([CR__PW_##op][CR_UINT8] = op##_u8, )
 #define CR__LOOP_b8(op) CR__INTEGERS([CR__PW_##op][CR_BOOL] = op##_b8, )
 
+#define CR__QUICK(op, suffix, ...) CR__QUICK_##suffix(op)
+#define CR__QUICK_f64(op) [CR__PW_##op][CR_FLOAT64] = op##_f64_quick,
+#define CR__QUICK_f32(op) [CR__PW_##op][CR_FLOAT32] = op##_f32_quick,
+
+#pragma GCC diagnostic ignored "-Woverride-init"
+
 const cr__loop_table CR__PASTE(cr__loops_, CR__ISA) = {
 #include "pointwise.inc"
+#ifdef CR__HAVE_QUICK
+#include "quick.inc"
+#endif
 };
