@@ -31,6 +31,8 @@ typedef struct cr__index_loops {
    * past: past the caches, where rows are whole lines of the cache. */
   void (*take_rows)(char *out, int64_t step, const char *from, const int64_t *offset,
                     int64_t nbytes, int64_t n, bool past);
+  /* out[i] = from[i * step], by size. */
+  void (*step[4])(void *out, const void *from, int64_t step, int64_t n);
 } cr__index_loops;
 const cr__index_loops *cr__index_loops_here(void);
 

@@ -81,10 +81,26 @@ enum { AHEAD = 16, LINE = 64 };
       t[j * st + offset[j]] = f[j * sf];                                                           \
     }                                                                                              \
   }
+/* A known distance turns into vector code. */
+#define SPREAD(T)                                                                       \
+  static void step_##T(void *restrict out, const void *from, int64_t step, int64_t n) { \
+    T *restrict o = out;                                                                \
+    const T *restrict f = from;                                                         \
+    if (step == 2)                                                                      \
+      for (int64_t i = 0; i < n; i++) o[i] = f[i * 2];                                  \
+    else if (step == -1)                                                                \
+      for (int64_t i = 0; i < n; i++) o[i] = f[-i];                                     \
+    else                                                                                \
+      for (int64_t i = 0; i < n; i++) o[i] = f[i * step];                               \
+  }
 ELEMENTS(uint8_t)
 ELEMENTS(uint16_t)
 ELEMENTS(uint32_t)
 ELEMENTS(uint64_t)
+SPREAD(uint8_t)
+SPREAD(uint16_t)
+SPREAD(uint32_t)
+SPREAD(uint64_t)
 
 /* ---- Rows -------------------------------------------------------------------------------------- */
 
@@ -120,4 +136,5 @@ const cr__index_loops JOIN(cr__index_loops, CR__ISA) = {
     {take_uint8_t, take_uint16_t, take_uint32_t, take_uint64_t},
     {put_uint8_t, put_uint16_t, put_uint32_t, put_uint64_t},
     take_rows,
+    {step_uint8_t, step_uint16_t, step_uint32_t, step_uint64_t},
 };
