@@ -264,6 +264,8 @@ int cr__cpu_fill(cr__launch *k) {
   cr__iter_begin(&f.it, f.to->ndim, f.to->shape, 1, strides);
   int64_t n = f.it.numel;
   if (n == 0) return 0;
-  cr__cpu_share((n + PIECE - 1) / PIECE, n / 4, fill_pieces, &f);
+  if (n <= PIECE && cr__iter_linear(&f.it, 0)) /* what most small tensors begin with */
+    cr__splat(f.to->data, f.element, cr__size_of((cr_dtype)f.to->dtype), n);
+  else cr__cpu_share((n + PIECE - 1) / PIECE, n / 4, fill_pieces, &f);
   return 0;
 }
