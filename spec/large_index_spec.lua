@@ -62,6 +62,15 @@ describe("reading by many positions", function()
     end)
   end
 
+  it("finds short rows", function()
+    for _, width in ipairs { 5, 16, 64, 80 } do
+      local x, ids = numbers(3000, width), positions(3000, { 90000 })
+      local offsets = (from_start(ids, 3000):view(-1, 1) - 1) * width + cr.arange(1, width + 1):view(1, width)
+      assert_equal(on_threads(function() return cr.embedding(x, ids) end), x:take(offsets))
+      assert_equal(cr.embedding(x, ids:int()), x:take(offsets))
+    end
+  end)
+
   it("names the first position that is out of range", function()
     local x, i = numbers(R, C), positions(R, { R, C })
     i[{ 700, 30 }], i[{ 900, 3 }] = R + 1, -R - 1
@@ -155,6 +164,40 @@ describe("large tensors that are joined or rearranged", function()
     assert_equal(x:t():contiguous():t(), x)
     assert_equal(x:to "float64":flip(2):float(), x:flip(2))
   end)
+end)
+
+describe("large tensors of elements of each size, joined or rearranged,", function()
+  for _, case in ipairs { { "float64", R }, { "float32", R }, { "float16", 2 * R }, { "uint8", 4 * R } } do
+    local dtype, rows = table.unpack(case)
+    local function values() return (numbers(rows, C) * 50):to(dtype) end
+
+    it("hold each part where it belongs, of " .. dtype, function()
+      local x, y = values(), values():flip(1)
+      local parts = { x:narrow(2, 1, C - 3), y:narrow(2, 2, 1), x:narrow(2, 9, 700) }
+      local joined, at = on_threads(function() return cr.cat(parts, 2) end), 1
+      for _, part in ipairs(parts) do
+        assert_equal(joined:narrow(2, at, part:size(2)), part)
+        at = at + part:size(2)
+      end
+      for count = 2, 3 do
+        local list = { x, y, x:flip(2) }
+        list[count + 1] = nil
+        local stacked = on_threads(function() return cr.stack(list, 3) end)
+        for k = 1, count do assert_equal(stacked:select(3, k), list[k]) end
+      end
+      local pairs_of = cr.stack({ x:view(-1, 2), y:view(-1, 2) }, 2) -- two elements to a piece
+      assert_equal(pairs_of:select(2, 1):reshape(rows, C), x)
+      assert_equal(pairs_of:select(2, 2):reshape(rows, C), y)
+    end)
+
+    it("run backwards and in steps, of " .. dtype, function()
+      local x, backwards = values(), cr.arange(1, C + 1):flip(1)
+      assert_equal(on_threads(function() return x:flip(2) end), x:index_select(2, backwards))
+      assert_equal(x[{ {}, { 1, -1, 2 } }]:contiguous(), x:index_select(2, cr.arange(1, C + 1, 2)))
+      assert_equal(x[{ {}, { 3, -1, 7 } }]:contiguous(), x:index_select(2, cr.arange(3, C + 1, 7)))
+      assert_equal(x:narrow(2, 2, C - 1):flip(2), x:index_select(2, cr.arange(2, C + 1):flip(1)))
+    end)
+  end
 end)
 
 describe("large draws", function()

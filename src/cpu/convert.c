@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "index.h"
 #include "loops.h"
 
 enum { CHUNK = 512 };
@@ -35,18 +36,6 @@ void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bo
 
 void cr__stream_end(void) { cr__best_stream()(NULL, NULL, 0); }
 
-/* A known stride turns into vector code. */
-#define GATHER(TYPE)                                            \
-  do {                                                          \
-    TYPE *to = out;                                             \
-    const TYPE *from = in;                                      \
-    if (stride == 2)                                            \
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * 2];      \
-    else if (stride == -1)                                      \
-      for (int64_t i = 0; i < n; i++) to[i] = from[-i];         \
-    else                                                        \
-      for (int64_t i = 0; i < n; i++) to[i] = from[i * stride]; \
-  } while (0)
 #define SCATTER(TYPE)                                         \
   do {                                                        \
     TYPE *to = out;                                           \
@@ -73,7 +62,7 @@ static void gather(void *out, const void *in, size_t size, int64_t stride, int64
     cr__splat(out, in, size, n);
     return;
   }
-  BY_SIZE(size, GATHER)
+  cr__index_loops_here()->step[cr__size_kind((int64_t)size)](out, in, stride, n);
 }
 
 static void scatter(void *out, const void *in, size_t size, int64_t stride, int64_t n) {

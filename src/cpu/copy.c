@@ -21,6 +21,7 @@ typedef struct copy {
   const cr__view *to, *from;
   int64_t to_size, from_size;
   bool past;   /* written past the caches */
+  int across;  /* the dim along which a source to be transposed is contiguous */
   cr__iter it; /* operand 0: the target, 1: the source */
 } copy;
 
@@ -40,10 +41,11 @@ static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const
 
 /* A row that is contiguous in the target only: past the caches by way of a buffer. */
 static void read_past(const copy *c, char *out, const char *in, int64_t from_step, int64_t n) {
-  enum { MOST = 2048 };
-  _Alignas(64) char buffer[MOST * 8];
-  for (int64_t i = 0; i < n; i += MOST) {
-    int64_t m = n - i < MOST ? n - i : MOST;
+  enum { MOST = 1024 }; /* bytes */
+  _Alignas(64) char buffer[MOST];
+  int64_t piece = MOST / c->to_size;
+  for (int64_t i = 0; i < n; i += piece) {
+    int64_t m = n - i < piece ? n - i : piece;
     cr__read_run(buffer, c->to->dtype, in + i * from_step * c->from_size, c->from->dtype, from_step,
                  m);
     cr__convert_past(out + i * c->to_size, c->to->dtype, buffer, c->to->dtype, m, true);
@@ -75,11 +77,10 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
   if (c->past) cr__stream_end();
 }
 
-/* Where the i-th of `parts` ranges of n elements begins: at whole pieces, so that ranges of an aligned
- * target are aligned. */
-static int64_t border(int64_t n, int i, int parts) {
-  int64_t pieces = (n + PIECE - 1) / PIECE, at = pieces * i / parts * PIECE;
-  return at < n ? at : n;
+/* Whole pieces, so that ranges of an aligned target are aligned. */
+static void copy_pieces(void *job, int64_t begin, int64_t end) {
+  const copy *c = job;
+  copy_range(c, begin * PIECE, end * PIECE < c->it.numel ? end * PIECE : c->it.numel);
 }
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
@@ -108,13 +109,13 @@ static void transpose_band(const copy *c, int across, char *to, const char *from
                        c->past && is_aligned(out));
     }
   }
-  if (c->past) cr__stream_end();
 }
 
-/* The i-th of the bands of all planes, each of which has so many, of so many rows. */
-static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t bands,
-                               int64_t height) {
+/* The i-th of the bands of all planes. */
+static void transpose_nth_band(const copy *c, int64_t i) {
   const cr__iter *it = &c->it;
+  int across = c->across;
+  int64_t height = CR__TILE_LINE / c->from_size, bands = (it->shape[across] + height - 1) / height;
   int64_t band = i % bands, plane = i / bands, to = 0, from = 0;
   for (int d = 1; d < it->ndim; d++) {
     if (d == across) continue;
@@ -129,17 +130,18 @@ static void transpose_nth_band(const copy *c, int across, int64_t i, int64_t ban
                  left < height ? left : height);
 }
 
-static void transpose_by_tiles(const copy *c, int across) {
+static void transpose_bands(void *job, int64_t begin, int64_t end) {
+  const copy *c = job;
+  for (int64_t i = begin; i < end; i++) transpose_nth_band(c, i);
+  if (c->past) cr__stream_end();
+}
+
+static void transpose_by_tiles(copy *c) {
   const cr__iter *it = &c->it;
-  int64_t height = CR__TILE_LINE / c->from_size, bands = (it->shape[across] + height - 1) / height;
-  int64_t n = bands * (it->numel / (it->shape[0] * it->shape[across]));
-  int threads = cr__cpu_threads(2 * it->numel);
-  if (threads == 1) { /* asking OpenMP for one thread takes longer than a small matrix */
-    for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands, height);
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < n; i++) transpose_nth_band(c, across, i, bands, height);
+  int64_t height = CR__TILE_LINE / c->from_size;
+  int64_t bands = (it->shape[c->across] + height - 1) / height;
+  cr__cpu_share(bands * (it->numel / (it->shape[0] * it->shape[c->across])), 2 * it->numel,
+                transpose_bands, c);
 }
 
 /* ---- Short rows: a column of them at a time ---- */
@@ -183,20 +185,23 @@ static void copy_short_block(const copy *c, int64_t plane, int64_t row, int64_t 
     move_column((past ? buffer : out) + j * it->stride[0][0] * size,
                 c->from->data + (from + j * it->stride[1][0]) * size, (size_t)size, n,
                 it->stride[0][1], it->stride[1][1]);
-  if (!past) return;
-  cr__convert_past(out, c->to->dtype, buffer, c->to->dtype, n * it->shape[0], true);
-  cr__stream_end();
+  if (past) cr__convert_past(out, c->to->dtype, buffer, c->to->dtype, n * it->shape[0], true);
 }
 
-static void copy_short_rows(const copy *c) {
-  const cr__iter *it = &c->it;
-  int64_t rows = it->shape[1], blocks = (rows + SHORT_ROWS - 1) / SHORT_ROWS;
-  int64_t n = it->numel / (it->shape[0] * rows) * blocks;
-#pragma omp parallel for schedule(static) num_threads(cr__cpu_threads(it->numel))
-  for (int64_t i = 0; i < n; i++) {
+static void copy_short_blocks(void *job, int64_t begin, int64_t end) {
+  const copy *c = job;
+  int64_t rows = c->it.shape[1], blocks = (rows + SHORT_ROWS - 1) / SHORT_ROWS;
+  for (int64_t i = begin; i < end; i++) {
     int64_t row = i % blocks * SHORT_ROWS;
     copy_short_block(c, i / blocks, row, rows - row < SHORT_ROWS ? rows - row : SHORT_ROWS);
   }
+  if (c->past) cr__stream_end();
+}
+
+static void copy_short_rows(copy *c) {
+  const cr__iter *it = &c->it;
+  int64_t rows = it->shape[1], blocks = (rows + SHORT_ROWS - 1) / SHORT_ROWS;
+  cr__cpu_share(it->numel / (it->shape[0] * rows) * blocks, it->numel, copy_short_blocks, c);
 }
 
 /* v[0] = v[1], converted. Shapes are equal. */
@@ -209,41 +214,40 @@ int cr__cpu_copy(cr__launch *k) {
   int64_t n = c.it.numel;
   if (n == 0) return 0;
   c.past = n * c.to_size >= CR__STREAM_FROM;
-  int across = transposed_dim(&c);
-  if (across) {
-    transpose_by_tiles(&c, across);
-    return 0;
-  }
-  if (has_short_rows(&c)) {
-    copy_short_rows(&c);
-    return 0;
-  }
-  int threads = cr__cpu_threads(n / 2);
-  if (threads == 1) {
-    copy_range(&c, 0, n);
-    return 0;
-  }
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-  for (int i = 0; i < threads; i++)
-    copy_range(&c, border(n, i, threads), border(n, i + 1, threads));
+  c.across = transposed_dim(&c);
+  if (c.across) transpose_by_tiles(&c);
+  else if (has_short_rows(&c)) copy_short_rows(&c);
+  else cr__cpu_share((n + PIECE - 1) / PIECE, n / 2, copy_pieces, &c);
   return 0;
 }
 
-static void fill_range(const cr__view *to, const cr__iter *it, const char *element, int64_t begin,
-                       int64_t end) {
-  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
+/* ---- Filling ---- */
+
+typedef struct fill {
+  const cr__view *to;
+  char element[8];
+  cr__iter it;
+} fill;
+
+/* Whole pieces of the iteration, as in a copy. */
+static void fill_pieces(void *job, int64_t first, int64_t last) {
+  const fill *f = job;
+  const cr__view *to = f->to;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype), begin = first * PIECE;
+  int64_t end = last * PIECE < f->it.numel ? last * PIECE : f->it.numel;
   /* A loop that only writes has the bandwidth to itself: the caches pay for longer. */
-  bool past = it->numel * size >= 4 * CR__STREAM_FROM;
+  bool past = f->it.numel * size >= 4 * CR__STREAM_FROM;
   cr__walk w;
-  cr__walk_seek(&w, it, 0, begin);
+  cr__walk_seek(&w, &f->it, 0, begin);
   while (begin < end) {
     int64_t left = cr__walk_left(&w), run = left < end - begin ? left : end - begin;
     char *out = to->data + w.offset * size;
     if (w.stride[0] == 1 && past && is_aligned(out))
-      cr__splat_past(out, element, (size_t)size, run);
-    else if (w.stride[0] == 1) cr__splat(out, element, (size_t)size, run);
+      cr__splat_past(out, f->element, (size_t)size, run);
+    else if (w.stride[0] == 1) cr__splat(out, f->element, (size_t)size, run);
     else
-      for (int64_t j = 0; j < run; j++) memcpy(out + j * w.stride[0] * size, element, (size_t)size);
+      for (int64_t j = 0; j < run; j++)
+        memcpy(out + j * w.stride[0] * size, f->element, (size_t)size);
     cr__walk_advance(&w, run);
     begin += run;
   }
@@ -252,23 +256,16 @@ static void fill_range(const cr__view *to, const cr__iter *it, const char *eleme
 
 /* v[0]: every element becomes the number; i[0] is its kind, i[1] or f[0] its value. */
 int cr__cpu_fill(cr__launch *k) {
-  const cr__view *to = &k->v[0];
-  char element[8];
+  fill f = {.to = &k->v[0]};
   cr_value number = {(int32_t)k->i[0], 0, {.i = k->i[1]}};
   if (number.kind == CR_FLOAT) number.u.f = k->f[0];
-  cr__store_scalar(element, (cr_dtype)to->dtype, &number);
-  cr__iter it;
-  const int64_t *const strides[] = {to->stride};
-  cr__iter_begin(&it, to->ndim, to->shape, 1, strides);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype), n = it.numel;
+  cr__store_scalar(f.element, (cr_dtype)f.to->dtype, &number);
+  const int64_t *const strides[] = {f.to->stride};
+  cr__iter_begin(&f.it, f.to->ndim, f.to->shape, 1, strides);
+  int64_t n = f.it.numel;
   if (n == 0) return 0;
-  if (n <= PIECE && it.ndim <= 1 && (n == 1 || it.stride[0][0] == 1)) {
-    cr__splat(to->data, element, (size_t)size, n); /* no threads to set up for so little */
-    return 0;
-  }
-  int threads = cr__cpu_threads(n / 4);
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-  for (int i = 0; i < threads; i++)
-    fill_range(to, &it, element, border(n, i, threads), border(n, i + 1, threads));
+  if (n <= PIECE && cr__iter_linear(&f.it, 0)) /* what most small tensors begin with */
+    cr__splat(f.to->data, f.element, cr__size_of((cr_dtype)f.to->dtype), n);
+  else cr__cpu_share((n + PIECE - 1) / PIECE, n / 4, fill_pieces, &f);
   return 0;
 }

@@ -45,6 +45,18 @@ int cr__cpu_threads(int64_t work) {
   return wanted < most ? (int)wanted : most;
 }
 
+void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
+                   void *job) {
+  int threads = cr__cpu_threads(work);
+  if (threads > n) threads = (int)n;
+  if (threads <= 1) {
+    task(job, 0, n);
+    return;
+  }
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int t = 0; t < threads; t++) task(job, n * t / threads, n * (t + 1) / threads);
+}
+
 /* ---- The table ---- */
 
 static void *cpu_alloc(int ordinal, size_t nbytes) {

@@ -9,6 +9,11 @@
 /* How many threads pay for `work` elementary steps (about a nanosecond each): 1 for small work and
  * inside a parallel region. Callers say `#pragma omp parallel for num_threads(cr__cpu_threads(n))`. */
 int cr__cpu_threads(int64_t work);
+/* Calls task(job, begin, end) so that every one of n pieces is done once: a range of them for each
+ * thread that pays for `work` steps. Where only one pays, OpenMP, whose entry takes longer than small
+ * work, does not hear of it. */
+void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
+                   void *job);
 
 /* Which of the loops that were built for several instruction sets run here: 0, 1, 2 for v2, v3, v4
  * of x86-64; 0 elsewhere (levels.c). */

@@ -27,9 +27,12 @@ typedef struct cr__index_loops {
   /* to[i * st + offset[i]] = from[i * sf]: the last one stands. far: they reach beyond the cache. */
   void (*put[4])(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
                  int64_t n, bool far);
-  /* One row of nbytes to each of n places in a line, from rows that begin at offset[i] (in bytes). */
+  /* One row of nbytes to each of n places in a line, from rows that begin at offset[i] (in bytes).
+   * past: past the caches, where rows are whole lines of the cache. */
   void (*take_rows)(char *out, int64_t step, const char *from, const int64_t *offset,
-                    int64_t nbytes, int64_t n);
+                    int64_t nbytes, int64_t n, bool past);
+  /* out[i] = from[i * step], by size. */
+  void (*step[4])(void *out, const void *from, int64_t step, int64_t n);
 } cr__index_loops;
 const cr__index_loops *cr__index_loops_here(void);
 

@@ -1,13 +1,71 @@
 /* cpu/join.c: tensors joined along a dim that is not the first: pieces of each in turn.
  *
- * Holds true: threads take blocks of whole rows of the result; in a block one part after the other is
- * laid out, so that the result's cache lines are written while they are at hand. */
+ * Holds true: threads take ranges of the result, which they write from front to back. Large results are
+ * put together in a buffer that stays in the nearest cache, and go past the caches from there. */
 #include "cpu.h"
 #include "loops.h"
 
 #include <string.h>
 
-enum { BLOCK = 32768 }; /* bytes */
+enum {
+  PIECE = 1024,
+  BLOCK = 2048,
+  SHORT = 256
+}; /* bytes: of a long row, of short rows, of such a row */
+
+typedef struct join {
+  const cr__launch *k;
+  int64_t size, width; /* bytes: of an element, of a row of the result */
+  int64_t height;      /* short rows of a block */
+  int64_t nbytes;
+  cr__stream stream; /* NULL: write as usual */
+} join;
+
+/* ---- Long rows ---- */
+
+typedef struct cursor { /* where the next byte comes from */
+  int64_t row;
+  int part;
+  int64_t at; /* in the part's piece of the row */
+} cursor;
+
+static cursor seek(const join *j, int64_t place) {
+  cursor c = {place / j->width, 0, place % j->width};
+  while (c.part < j->k->nrow && c.at >= j->k->rows[c.part].n * j->size)
+    c.at -= j->k->rows[c.part++].n * j->size;
+  return c;
+}
+
+static void lay(const join *j, cursor *c, char *to, int64_t n) {
+  while (n > 0) {
+    const cr__row *part = &j->k->rows[c->part];
+    int64_t left = part->n * j->size - c->at, m = left < n ? left : n;
+    memcpy(to, part->data[0] + c->row * part->step * j->size + c->at, (size_t)m);
+    to += m;
+    n -= m;
+    c->at += m;
+    if (m < left) return;
+    c->at = 0;
+    if (++c->part < j->k->nrow) continue;
+    c->part = 0;
+    c->row++;
+  }
+}
+
+static void lay_pieces(void *job, int64_t begin, int64_t end) {
+  _Alignas(64) char buffer[PIECE];
+  const join *j = job;
+  int64_t at = begin * PIECE, stop = end * PIECE < j->nbytes ? end * PIECE : j->nbytes;
+  cursor c = seek(j, at);
+  for (; j->stream && at + PIECE <= stop; at += PIECE) {
+    lay(j, &c, buffer, PIECE);
+    j->stream(j->k->v[0].data + at, buffer, PIECE);
+  }
+  lay(j, &c, j->k->v[0].data + at, stop - at);
+  if (j->stream) j->stream(NULL, NULL, 0);
+}
+
+/* ---- Short rows: a column of pieces at a time ---- */
 
 /* Elements that fit a register are stored one by one: a call would cost more than they do. */
 #define PLACE(TYPE)                                                      \
@@ -32,36 +90,76 @@ static void place_pieces(char *to, int64_t to_step, const char *from, int64_t fr
   }
 }
 
-/* Rows [top, top + rows) of the result, laid out from `to` on. */
-static void place_block(const cr__launch *k, char *to, int64_t top, int64_t rows, int64_t width) {
-  int64_t size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype);
-  for (int i = 0; i < k->nrow; i++) {
-    const cr__row *part = &k->rows[i];
-    int64_t step = part->step * size;
-    place_pieces(to, width, part->data[0] + top * step, step, part->n * size, rows);
-    to += part->n * size;
+/* A loop over both parts of a pair turns into vector code. */
+#define PAIR(TYPE)                                              \
+  for (int64_t r = 0; r < rows; r++) {                          \
+    TYPE x, y;                                                  \
+    memcpy(&x, a + r * (int64_t)sizeof x, sizeof x);            \
+    memcpy(&y, b + r * (int64_t)sizeof y, sizeof y);            \
+    memcpy(to + r * 2 * (int64_t)sizeof x, &x, sizeof x);       \
+    memcpy(to + (r * 2 + 1) * (int64_t)sizeof x, &y, sizeof y); \
+  }                                                             \
+  return true
+
+/* Rows of one piece of n bytes each of two parts that lie in a line; false if there is no loop for n. */
+static bool place_pairs(char *restrict to, const char *restrict a, const char *restrict b,
+                        int64_t n, int64_t rows) {
+  switch (n) {
+  case 1: PAIR(uint8_t);
+  case 2: PAIR(uint16_t);
+  case 4: PAIR(uint32_t);
+  case 8: PAIR(uint64_t);
+  default: return false;
   }
 }
 
-/* v[0] out, contiguous, of i[0] rows; rows: the parts, n elements (`step` apart in memory) of each for
- * a row, all of v[0]'s dtype; their n add up to a row. Large results are put together in a buffer that
- * stays in the cache, and go past the caches from there. */
-int cr__cpu_join(cr__launch *k) {
-  int64_t size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype), outer = k->i[0], width = 0;
-  for (int i = 0; i < k->nrow; i++) width += k->rows[i].n * size;
-  int64_t height = width < BLOCK ? BLOCK / width : 1, blocks = (outer + height - 1) / height;
-  bool fits = height * width <= BLOCK;
-  cr__stream stream = fits ? cr__stream_for(k->v[0].data, outer * width, height * width) : NULL;
-#pragma omp parallel for num_threads(cr__cpu_threads(outer *width / size)) schedule(static)
-  for (int64_t b = 0; b < blocks; b++) {
-    _Alignas(64) char buffer[BLOCK];
-    int64_t top = b * height, rows = outer - top < height ? outer - top : height;
-    char *to = k->v[0].data + top * width;
-    bool whole = stream && rows == height;
-    place_block(k, whole ? buffer : to, top, rows, width);
-    if (!whole) continue;
-    stream(to, buffer, (size_t)(rows * width));
-    stream(NULL, NULL, 0);
+/* Rows [top, top + rows) of the result, laid out from `to` on. */
+static void place_block(const join *j, char *to, int64_t top, int64_t rows) {
+  const cr__row *part = j->k->rows;
+  bool pair = j->k->nrow == 2 && part[0].n == part[1].n && part[0].step == part[0].n &&
+              part[1].step == part[1].n;
+  int64_t at = top * part[0].n * j->size;
+  if (pair &&
+      place_pairs(to, part[0].data[0] + at, part[1].data[0] + at, part[0].n * j->size, rows))
+    return;
+  for (int i = 0; i < j->k->nrow; i++, part++) {
+    int64_t step = part->step * j->size, n = part->n * j->size;
+    place_pieces(to, j->width, part->data[0] + top * step, step, n, rows);
+    to += n;
   }
+}
+
+static void place_blocks(void *job, int64_t begin, int64_t end) {
+  _Alignas(64) char buffer[BLOCK];
+  const join *j = job;
+  int64_t outer = j->k->i[0];
+  for (int64_t b = begin; b < end; b++) {
+    int64_t top = b * j->height, rows = outer - top < j->height ? outer - top : j->height;
+    char *to = j->k->v[0].data + top * j->width;
+    bool whole = j->stream && rows == j->height;
+    place_block(j, whole ? buffer : to, top, rows);
+    if (whole) j->stream(to, buffer, (size_t)(rows * j->width));
+  }
+  if (j->stream) j->stream(NULL, NULL, 0);
+}
+
+/* Rows of a block: as many as make up whole lines of the cache; 0 if rows are too long for that. */
+static int64_t height_of(int64_t width) {
+  if (width > SHORT) return 0;
+  int64_t even = width & -width, rows = even < CR__LINE ? CR__LINE / even : 1;
+  return BLOCK / width / rows * rows;
+}
+
+/* v[0] out, contiguous, of i[0] rows; rows: the parts, n elements (`step` apart in memory) of each for
+ * a row, all of v[0]'s dtype; their n, none of which is 0, add up to a row. */
+int cr__cpu_join(cr__launch *k) {
+  join j = {.k = k, .size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype)};
+  for (int i = 0; i < k->nrow; i++) j.width += k->rows[i].n * j.size;
+  j.nbytes = k->i[0] * j.width;
+  j.height = height_of(j.width);
+  j.stream = cr__stream_for(k->v[0].data, j.nbytes, CR__LINE);
+  if (j.height)
+    cr__cpu_share((k->i[0] + j.height - 1) / j.height, j.nbytes / j.size, place_blocks, &j);
+  else cr__cpu_share((j.nbytes + PIECE - 1) / PIECE, j.nbytes / j.size, lay_pieces, &j);
   return 0;
 }

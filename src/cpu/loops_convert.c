@@ -11,6 +11,7 @@
 
 #include "float_math.h"
 #include "loops.h"
+#include "stream.h"
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
@@ -148,24 +149,8 @@ const cr__convert_table CR__PASTE(cr__converters_, CR__ISA) = {
         SOURCES(ENTRY, i64) SOURCES(ENTRY, i32) SOURCES(ENTRY, i16) SOURCES(ENTRY, i8)
             SOURCES(ENTRY, u8) SOURCES(ENTRY, b8)};
 
-#ifdef __AVX512F__
-#define STREAM(to, from) _mm512_stream_si512((__m512i *)(to), _mm512_loadu_si512(from))
-enum { STREAM_STEP = 64 };
-#elif defined __AVX__
-#define STREAM(to, from) \
-  _mm256_stream_si256((__m256i *)(to), _mm256_loadu_si256((const __m256i *)(from)))
-enum { STREAM_STEP = 32 };
-#elif defined __x86_64__
-#define STREAM(to, from) _mm_stream_si128((__m128i *)(to), _mm_loadu_si128((const __m128i *)(from)))
-enum { STREAM_STEP = 16 };
-#else
-#define STREAM(to, from) memcpy((to), (from), STREAM_STEP)
-enum { STREAM_STEP = 64 };
-#endif
-
 void CR__PASTE(cr__stream_, CR__ISA)(void *out, const void *in, size_t n) {
-  for (size_t i = 0; i < n; i += STREAM_STEP)
-    STREAM((char *)out + i, (const void *)((const char *)in + i));
+  cr__stream_lines(out, in, n);
 #ifdef __x86_64__
   if (n == 0) _mm_sfence();
 #endif

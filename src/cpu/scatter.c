@@ -2,11 +2,12 @@
  *
  * Holds true: elements are written in the row-major order of the index, whatever its layout, so that
  * sums have one value and the last write stands; threads never write to one element. */
-#include "index.h"
-
+#include <stdatomic.h>
 #include <string.h>
 
 #include "convert.h"
+#include "index.h"
+#include "loops.h"
 
 /* ---- Rows ------------------------------------------------------------------------------------- */
 
@@ -20,7 +21,8 @@ typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void 
     TYPE *restrict a = to;                                                              \
     const TYPE *restrict b = from;                                                      \
     if (offset && st == 0 && sf == 1) {                                                 \
-      for (int64_t j = 0; j < n; j++) a[offset[j]] = SUM(a[offset[j]], b[j]);           \
+      _Pragma("GCC unroll 8") for (int64_t j = 0; j < n; j++) a[offset[j]] =            \
+          SUM(a[offset[j]], b[j]);                                                      \
     } else if (offset) {                                                                \
       for (int64_t j = 0; j < n; j++) {                                                 \
         TYPE *x = a + j * st + offset[j];                                               \
@@ -58,7 +60,7 @@ static const add_run adders[CR_DTYPE_COUNT] = {
 
 /* ---- place -------------------------------------------------------------------------------------- */
 
-enum { BLOCK = 512, LINE = 16, PANEL = 128, AHEAD = 8 };
+enum { BLOCK = 512, SHORT = 64, LINE = 16, PANEL = 128, AHEAD = 8 };
 enum { TO = 1, INDEX, FROM }; /* operands; the first is row-major order itself */
 
 typedef struct place {
@@ -68,6 +70,9 @@ typedef struct place {
   add_run add;           /* NULL: elements are overwritten */
   bool far;              /* `to` reaches beyond the nearest cache */
   int64_t rows, columns; /* of a slab: the two innermost dims */
+  bool by_column;        /* parts are lines of columns, not ranges of the outermost dim */
+  int64_t parts;
+  atomic_bool bad; /* a position is out of range */
   cr__iter it;
 } place;
 
@@ -84,25 +89,6 @@ static void place_row(const place *p, char *to, const char *from, int64_t n) {
   else
     for (int64_t j = 0; j < n; j++)
       memcpy(to + j * st * p->element, from + j * sf * p->element, (size_t)p->element);
-}
-
-/* n elements of a row that each have a position; false if one is out of range. */
-static bool place_each(const place *p, char *to, const char *index, const char *from, int64_t n) {
-  const cr__index_loops *loops = cr__index_loops_here();
-  int64_t offset[BLOCK], si = p->it.stride[INDEX][0];
-  int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
-  int64_t width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  for (int64_t begin = 0; begin < n; begin += BLOCK) {
-    int64_t run = n - begin < BLOCK ? n - begin : BLOCK;
-    char *t = to + begin * st * p->element;
-    const char *f = from + begin * sf * p->element;
-    if (loops->locate[cr__index_kind(p->index->dtype)](offset, index + begin * si * width, si,
-                                                       p->size, p->stride, run))
-      return false;
-    if (p->add) p->add(t, st, offset, f, sf, run);
-    else loops->put[cr__size_kind(p->element)](t, st, offset, f, sf, run, p->far);
-  }
-  return true;
 }
 
 typedef struct slab { /* where the elements of a block begin, and the steps from row to row */
@@ -150,21 +136,42 @@ static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
   return true;
 }
 
-/* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
-static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
-                       int64_t right) {
-  slab s = slab_at(p, outer, top, left);
-  if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
+/* `rows` rows of n elements that have a position each; false if one is out of range. As in pick
+ * (index.c), pieces are short where the memory of a row of positions is near. */
+static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t offset[BLOCK], si = p->it.stride[INDEX][0];
+  int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
+  int64_t width = (int64_t)cr__size_of((cr_dtype)p->index->dtype), piece = p->far ? BLOCK : SHORT;
   int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
-  for (int64_t r = top; r < bottom; r++) {
-    for (int64_t b = 0; b < ahead && r + 1 < bottom; b += 64)
-      __builtin_prefetch(s.to + s.to_step + b, 1); /* where positions lead to in the next row */
-    if (!place_each(p, s.to, s.index, s.from, right - left)) return false;
+  int64_t share = (ahead * piece / n + CR__LINE - 1) / CR__LINE * CR__LINE;
+  int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
+  for (int64_t r = 0; r < rows; r++) {
+    const char *next = s.to + s.to_step, *end = r + 1 < rows ? next + ahead : next;
+    for (int64_t c = 0; c < n; c += piece) {
+      int64_t m = n - c < piece ? n - c : piece;
+      char *to = s.to + c * st * p->element;
+      const char *from = s.from + c * sf * p->element;
+      for (const char *stop = next + share; next < stop && next < end; next += CR__LINE)
+        __builtin_prefetch(next, 1);
+      if (loops->locate[kind](offset, s.index + c * si * width, si, p->size, p->stride, m))
+        return false;
+      if (p->add) p->add(to, st, offset, from, sf, m);
+      else loops->put[size](to, st, offset, from, sf, m, p->far);
+    }
     s.to += s.to_step;
     s.index += s.index_step;
     s.from += s.from_step;
   }
   return true;
+}
+
+/* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
+static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
+                       int64_t right) {
+  slab s = slab_at(p, outer, top, left);
+  if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
+  return place_each(p, s, bottom - top, right - left);
 }
 
 /* Columns [left, right) of rows [top, bottom), which are counted over all dims but the innermost. */
@@ -189,27 +196,26 @@ static bool place_columns(const place *p, int64_t left, int64_t right) {
   return true;
 }
 
+/* Parts [begin, end) of the work. */
+static void place_parts(void *job, int64_t begin, int64_t end) {
+  place *p = job;
+  int64_t rows = p->it.numel / p->columns, right = end * LINE, of_part = rows / p->parts;
+  bool good = p->by_column ? place_columns(p, begin * LINE, right < p->columns ? right : p->columns)
+                           : place_part(p, of_part * begin, of_part * end, 0, p->columns);
+  if (!good) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
+}
+
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
  * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
-static bool place_all(const place *p) {
+static bool place_all(place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
-  int64_t columns = p->columns, rows = it->numel / columns, outer = it->shape[last];
   bool single = p->size >= 0;
-  bool by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
-  bool by_row = !by_column && single && last > 0 && it->stride[TO][last] != 0;
-  int64_t parts = by_column ? (columns + LINE - 1) / LINE : by_row ? outer : 1;
-  int threads = cr__cpu_threads(parts > 1 ? it->numel : 1);
-  if (threads > parts) threads = (int)parts;
-  bool good = true;
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(&& : good)
-  for (int t = 0; t < threads; t++) {
-    int64_t begin = parts * t / threads, end = parts * (t + 1) / threads, left = begin * LINE;
-    if (by_column) good = place_columns(p, left, end * LINE < columns ? end * LINE : columns);
-    else if (by_row) good = place_part(p, rows / outer * begin, rows / outer * end, 0, columns);
-    else good = place_part(p, 0, rows, 0, columns);
-  }
-  return good;
+  p->by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
+  bool by_row = !p->by_column && single && last > 0 && it->stride[TO][last] != 0;
+  p->parts = p->by_column ? (p->columns + LINE - 1) / LINE : by_row ? it->shape[last] : 1;
+  cr__cpu_share(p->parts, it->numel, place_parts, p);
+  return !p->bad;
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
@@ -219,7 +225,11 @@ static bool place_all(const place *p) {
  * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
  * v[2], and that no two of the three share memory, have been checked; ranges have not. */
 int cr__cpu_place(cr__launch *k) {
-  place p = {&k->v[0], &k->v[1], &k->v[2], k->i[0], k->i[1], 0, NULL, false, 0, 0, {0}};
+  place p = {.to = &k->v[0],
+             .index = &k->v[1],
+             .from = &k->v[2],
+             .size = k->i[0],
+             .stride = k->i[1]};
   int64_t order[CR_MAX_DIMS];
   const int64_t *strides[] = {order, p.to->stride, p.index->stride, p.from->stride};
   bool checks = p.size >= 0, late = k->i[4] != 0;

@@ -40,6 +40,13 @@ static int64_t row_offset(const cr__view *v, int64_t row) {
   return offset;
 }
 
+static void keep_rows(void *job, int64_t begin, int64_t end) {
+  const triangle *t = job;
+  for (int64_t r = begin; r < end; r++)
+    keep_row(t, t->out->data + row_offset(t->out, r) * t->size,
+             t->in->data + row_offset(t->in, r) * t->size, r % t->rows);
+}
+
 /* The part of matrices on one side of a diagonal.
  * v[0] out, v[1] in: one shape of at least 2 dims, one dtype. i[0] the diagonal (positive: above the
  * main one), i[1] 1 for the part above it and 0 for the part below; the diagonal itself is kept. */
@@ -56,9 +63,6 @@ int cr__cpu_triangle(cr__launch *k) {
   for (int d = 0; d < v->ndim - 1; d++) n *= v->shape[d];
   if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */
   if (t.diagonal < -t.rows) t.diagonal = -t.rows;
-#pragma omp parallel for num_threads(cr__cpu_threads(n *t.columns)) schedule(static)
-  for (int64_t r = 0; r < n; r++)
-    keep_row(&t, t.out->data + row_offset(t.out, r) * t.size,
-             t.in->data + row_offset(t.in, r) * t.size, r % t.rows);
+  cr__cpu_share(n, n * t.columns, keep_rows, &t);
   return 0;
 }
