@@ -4,6 +4,7 @@
  * table. Integer loops stop at v3: wider vectors do not pay for them. */
 #include "float_math.h"
 #include "loops.h"
+#include "normal_math.h"
 #include "vector_math.h"
 
 #include "../scalar.h"
