@@ -18,6 +18,8 @@
 #define SIGMOID(x) (1 / (1 + EXP(-(x))))
 #define TANH(x) M(tanh)(x)
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
+#define GELU(x) ((x) * F(normal_cdf)(x))
+#define GELU_D(x) (F(normal_cdf)(x) + (x) * F(normal_pdf)(x))
 
 /* T: the type; EPSILON: of its mantissa; F: the name of its function; M: the name of libm's. */
 #define T double
@@ -46,6 +48,14 @@
 #undef NORMAL_CDF
 #define NORMAL_CDF CR__NORMAL_CDF_F32
 #endif
+#ifdef CR__GELU_F32
+#undef GELU
+#define GELU CR__GELU_F32
+#endif
+#ifdef CR__GELU_D_F32
+#undef GELU_D
+#define GELU_D CR__GELU_D_F32
+#endif
 #define T float
 #define EPSILON 0x1p-23f
 #define F(name) f32_##name
@@ -60,6 +70,8 @@
 #undef SIGMOID
 #undef TANH
 #undef NORMAL_CDF
+#undef GELU
+#undef GELU_D
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

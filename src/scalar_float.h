@@ -164,6 +164,8 @@ CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
 /* The distribution function and the density of the normal distribution. */
 CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
 CR__SCALAR T F(normal_pdf)(T x) { return EXP((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+CR__SCALAR T F(gelu)(T x) { return GELU(x); }
+CR__SCALAR T F(gelu_d)(T x) { return GELU_D(x); }
 
 /* The argument of tanh in gelu's approximation. */
 CR__SCALAR T F(gelu_inner)(T x) {

@@ -7,6 +7,7 @@
 
 #include "float_math.h"
 #include "loops.h"
+#include "normal_math.h"
 #include "vector_math.h"
 
 #include "../scalar.h"

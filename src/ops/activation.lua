@@ -113,13 +113,13 @@ op "gelu(self: tensor, approximate: string = \"none\")" {
 
 op "gelu_erf(self: tensor)" {
   doc = "gelu by the error function.",
-  lua = "gelu", pointwise = "x * normal_cdf(x)", dtypes = "float", hidden = true,
+  lua = "gelu", pointwise = "gelu(x)", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return ops.gelu_erf_d(g, v.self) end },
 }
 
 op "gelu_erf_d(grad: tensor, self: tensor)" {
   doc = "grad (cdf(x) + x pdf(x)) of the normal distribution.",
-  pointwise = "x * (normal_cdf(y) + y * normal_pdf(y))", dtypes = "float", hidden = true,
+  pointwise = "x * gelu_d(y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.gelu_erf_d(g, v.self) end,
     self = function(g, v)
