@@ -12,9 +12,9 @@
 #include "cpu/convert.h"
 #include "cpu/gemm.h"
 
-/* GROUP_B panels of b stay in the second cache while a passes by, GROUP_A panels at a time, each of
- * which stays in the first. */
-enum { GROUP_A = 8, GROUP_B = 16 };
+/* BLOCK_B bytes of b stay in the second cache while panels of a pass by, each of which stays in the
+ * first; those of at most PART rows are packed at a time. */
+enum { BLOCK_B = 1 << 20, PART = 2048 };
 
 #ifdef __x86_64__
 extern const cr__gemm_isa cr__gemm_v2, cr__gemm_v3, cr__gemm_v4;
@@ -57,8 +57,8 @@ typedef struct job {
   bool exchanged;      /* rows and columns, so that rows of c lie side by side */
   bool pack_a, pack_b; /* whether they are copied */
   bool staged;         /* sums are made apart from c: it has another dtype or no plain rows */
-  int64_t cuts_a, cuts_b; /* how many pieces c is cut into along rows, and along columns */
-  int64_t most_a;         /* panels of a in a piece's part at most */
+  int64_t cuts_a, cuts_b;          /* how many pieces c is cut into along rows, and along columns */
+  int64_t part_a, part_b, block_b; /* panels in a part of a piece, and in a packed block, at most */
 } job;
 
 void cr__gemm_exchange(cr__gemm *g) {
@@ -83,7 +83,7 @@ static void cut(job *j, int64_t pieces) {
   int64_t least_time = INT64_MAX;
   for (int64_t rows = 1; rows <= pieces; rows++) {
     int64_t a = panels(j->na, least(rows, j->na)), b = panels(j->nb, least(pieces / rows, j->nb));
-    int64_t time = 2 * a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a * panels(b, GROUP_B) : 0);
+    int64_t time = 2 * a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
     if (time >= least_time) continue;
     least_time = time;
     j->cuts_a = panels(j->na, a), j->cuts_b = panels(j->nb, b);
@@ -91,7 +91,6 @@ static void cut(job *j, int64_t pieces) {
 }
 
 static void plan(job *j, const cr__gemm *g, int64_t pieces) {
-  enum { STAGED = 1024 };
   memset(j, 0, sizeof *j);
   j->g = *g;
   j->exchanged = g->cn != 1 && g->cm == 1;
@@ -108,21 +107,23 @@ static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
               worth_packing(j->na, g->n * g->k * j->size, g->bk * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
+  j->block_b = BLOCK_B / (l->cols * j->kb * j->sum_size);
   cut(j, pieces);
-  j->most_a = panels(j->na, j->cuts_a);
-  if (j->staged) j->most_a = least(j->most_a, STAGED / l->rows);
+  j->part_a = panels(j->na, j->cuts_a), j->part_b = panels(j->nb, j->cuts_b);
+  if (j->pack_a || j->staged) j->part_a = least(j->part_a, PART / l->rows);
+  if (j->staged) j->part_b = least(j->part_b, PART / l->cols);
+  j->block_b = least(j->block_b, j->part_b);
 }
 
 /* What one thread needs. */
 static int64_t a_bytes(const job *j) {
-  return j->pack_a ? least(j->most_a, GROUP_A) * j->l->rows * j->kb * j->sum_size : 0;
+  return j->pack_a ? j->part_a * j->l->rows * j->kb * j->sum_size : 0;
 }
-static int64_t b_width(const job *j) {
-  return least(panels(j->nb, j->cuts_b), GROUP_B) * j->l->cols;
+static int64_t b_bytes(const job *j) {
+  return j->pack_b ? j->block_b * j->l->cols * j->kb * j->sum_size : 0;
 }
-static int64_t b_bytes(const job *j) { return j->pack_b ? b_width(j) * j->kb * j->sum_size : 0; }
 static int64_t c_bytes(const job *j) {
-  return j->staged ? j->most_a * j->l->rows * b_width(j) * j->sum_size : 0;
+  return j->staged ? j->part_a * j->l->rows * j->part_b * j->l->cols * j->sum_size : 0;
 }
 
 /* ---- One part of it ------------------------------------------------------------------------- */
@@ -138,7 +139,7 @@ typedef struct part {
   cr__gemm g;           /* this product of the batch */
   range a, b;           /* the panels that it is made of */
   int64_t p0, k;        /* where in K it begins, and how long it is */
-  range group;          /* the panels of a that are packed */
+  range block;          /* the panels of b that are packed */
   char *pa, *pb, *sums; /* where copies and sums lie */
 } part;
 
@@ -148,10 +149,10 @@ static int64_t first_column(const job *j, int64_t panel) {
 }
 
 static char *packed_a(const part *w, int64_t panel) {
-  return w->pa + (panel - w->group.first) * w->j->l->rows * w->k * w->j->sum_size;
+  return w->pa + (panel - w->a.first) * w->j->l->rows * w->k * w->j->sum_size;
 }
 static char *packed_b(const part *w, int64_t panel) {
-  return w->pb + (panel - w->b.first) * w->j->l->cols * w->k * w->j->sum_size;
+  return w->pb + (panel - w->block.first) * w->j->l->cols * w->k * w->j->sum_size;
 }
 
 /* Lines that lie along k are packed panel by panel. Where neighbours are of different lines, some of
@@ -166,7 +167,7 @@ static void pack_a(const part *w) {
   const cr__gemm *g = &w->g;
   int64_t strip = strip_of(w, g->ak);
   for (int64_t at = 0; at < w->k; at += strip) {
-    for (int64_t p = w->group.first; p < w->group.end; p++) {
+    for (int64_t p = w->a.first; p < w->a.end; p++) {
       int64_t r = first_row(j, p), rows = first_row(j, p + 1) - r;
       j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
                                   .from = g->a + (r * g->am + (w->p0 + at) * g->ak) * j->size,
@@ -185,7 +186,7 @@ static void pack_b(const part *w) {
   const cr__gemm *g = &w->g;
   int64_t strip = strip_of(w, g->bk);
   for (int64_t at = 0; at < w->k; at += strip) {
-    for (int64_t p = w->b.first; p < w->b.end; p++) {
+    for (int64_t p = w->block.first; p < w->block.end; p++) {
       int64_t c = first_column(j, p);
       j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
                                   .from = g->b + (c * g->bn + (w->p0 + at) * g->bk) * j->size,
@@ -201,7 +202,7 @@ static void pack_b(const part *w) {
 
 static char *sums_of(const part *w, int64_t row, int64_t column) {
   int64_t r = row - first_row(w->j, w->a.first), c = column - first_column(w->j, w->b.first);
-  return w->sums + (r * b_width(w->j) + c) * w->j->sum_size;
+  return w->sums + (r * w->j->part_b * w->j->l->cols + c) * w->j->sum_size;
 }
 
 static void run_tile(const part *w, int64_t pa, int64_t pb) {
@@ -219,7 +220,7 @@ static void run_tile(const part *w, int64_t pa, int64_t pb) {
   if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * sum;
   if (j->staged) {
     t.c = sums_of(w, r, c);
-    t.cr = b_width(j) * sum;
+    t.cr = j->part_b * j->l->cols * sum;
   } else {
     t.c = g->c + (r * g->cm + c) * size;
     t.cr = g->cm * size;
@@ -260,14 +261,15 @@ static void unstage(const part *w, int64_t i) {
 
 static void run_part(part *w) {
   const job *j = w->j;
+  int64_t width = block_of(w->b.end - w->b.first, j->block_b);
   for (w->p0 = 0; w->p0 < j->g.k; w->p0 += j->kb) {
     w->k = least(j->kb, j->g.k - w->p0);
-    if (j->pack_b) pack_b(w);
-    for (int64_t a0 = w->a.first; a0 < w->a.end; a0 += GROUP_A) {
-      w->group = (range){a0, least(a0 + GROUP_A, w->a.end)};
-      if (j->pack_a) pack_a(w);
-      for (int64_t pa = a0; pa < w->group.end; pa++) {
-        for (int64_t pb = w->b.first; pb < w->b.end; pb++) run_tile(w, pa, pb);
+    if (j->pack_a) pack_a(w);
+    for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
+      w->block = (range){b0, least(b0 + width, w->b.end)};
+      if (j->pack_b) pack_b(w);
+      for (int64_t pa = w->a.first; pa < w->a.end; pa++) {
+        for (int64_t pb = b0; pb < w->block.end; pb++) run_tile(w, pa, pb);
       }
     }
   }
@@ -290,7 +292,8 @@ static void run_piece(const job *j, int64_t index, const int64_t step[4], char *
   if (w.g.d) w.g.d += i * step[3];
   w.pb = w.pa + padded(a_bytes(j), 64);
   w.sums = w.pb + padded(b_bytes(j), 64);
-  int64_t width = block_of(b.end - b.first, GROUP_B), height = block_of(a.end - a.first, j->most_a);
+  int64_t width = block_of(b.end - b.first, j->part_b),
+          height = block_of(a.end - a.first, j->part_a);
   for (w.b.first = b.first; w.b.first < b.end; w.b.first = w.b.end) {
     w.b.end = least(w.b.first + width, b.end);
     for (w.a.first = a.first; w.a.first < a.end; w.a.first = w.a.end) {
