@@ -1,19 +1,20 @@
 /* gemm.c: cache blocking and threads around the tiles of loops_gemm.c.
  *
- * Holds true: a block of K is the same length wherever it is used, blocks are added up in order, and
- * a tile is the work of one thread; so no sum depends on how many threads there are. Where packing
- * would cost more than it brings, tiles read a and b where they lie. The workspace comes from the
- * caller, so nothing here can fail half way. */
+ * Holds true: a block of K is the same length wherever it is used, and blocks are added up in order;
+ * so no sum depends on how many threads there are. c is cut into pieces, each the work of one thread,
+ * which copies what it needs of a and b to a workspace of its own, in blocks that stay in its caches
+ * until they are used up: threads share nothing and wait for nobody. Where copying would cost more
+ * than it brings, tiles read a and b where they lie. The workspace comes from the caller, so nothing
+ * here can fail half way. */
 #include <omp.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/gemm.h"
 
-/* GROUP_B packed panels of b stay in the second cache while GROUP_A of a, each of which stays in the
- * first, pass by; packed parts of at most PART x PART. */
-enum { GROUP_A = 16, GROUP_B = 16, PART = 3072 };
+/* BLOCK_B bytes of b stay in the second cache while panels of a pass by, each of which stays in the
+ * first; those of at most PART rows are packed at a time. */
+enum { BLOCK_B = 1 << 20, PART = 2048 };
 
 #ifdef __x86_64__
 extern const cr__gemm_isa cr__gemm_v2, cr__gemm_v3, cr__gemm_v4;
@@ -52,12 +53,12 @@ typedef struct job {
   const cr__gemm_loops *l;
   int64_t size; /* bytes of an element of g, and of a sum */
   int64_t sum_size;
-  int64_t mb, nb, kb;  /* parts: mb x kb of a, kb x nb of b; and of a sum's terms */
+  int64_t na, nb, kb;  /* panels of a, of nearly equal size, and of b; a block of a sum's terms */
   bool exchanged;      /* rows and columns, so that rows of c lie side by side */
   bool pack_a, pack_b; /* whether they are copied */
   bool staged;         /* sums are made apart from c: it has another dtype or no plain rows */
-  char *a, *b, *sums;  /* where copies and sums lie */
-  atomic_llong next;   /* the first group of tiles that no thread has taken */
+  int64_t cuts_a, cuts_b;          /* how many pieces c is cut into along rows, and along columns */
+  int64_t part_a, part_b, block_b; /* panels in a part of a piece, and in a packed block, at most */
 } job;
 
 void cr__gemm_exchange(cr__gemm *g) {
@@ -77,7 +78,19 @@ static bool worth_packing(int64_t again, int64_t bytes, int64_t stride) {
   return again >= (stride % 1024 == 0 ? 3 : 4);
 }
 
-static void plan(job *j, const cr__gemm *g) {
+/* Cuts c so that the longest piece takes the least time, in halves of a tile. */
+static void cut(job *j, int64_t pieces) {
+  int64_t least_time = INT64_MAX;
+  for (int64_t rows = 1; rows <= pieces; rows++) {
+    int64_t a = panels(j->na, least(rows, j->na)), b = panels(j->nb, least(pieces / rows, j->nb));
+    int64_t time = 2 * a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
+    if (time >= least_time) continue;
+    least_time = time;
+    j->cuts_a = panels(j->na, a), j->cuts_b = panels(j->nb, b);
+  }
+}
+
+static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   memset(j, 0, sizeof *j);
   j->g = *g;
   j->exchanged = g->cn != 1 && g->cm == 1;
@@ -88,96 +101,130 @@ static void plan(job *j, const cr__gemm *g) {
   j->sum_size = (int64_t)cr__size_of((cr_dtype)l->dtype);
   j->kb = block_of(g->k, l->depth);
   bool as_is = g->dtype == l->dtype;
-  int64_t na = panels(g->m, l->rows), nb = panels(g->n, l->cols);
+  j->na = panels(g->m, l->rows), j->nb = panels(g->n, l->cols);
   j->pack_a =
-      !as_is || worth_packing(nb, g->m * g->k * j->size, (g->ak == 1 ? g->am : g->ak) * j->size);
+      !as_is || worth_packing(j->nb, g->m * g->k * j->size, (g->ak == 1 ? g->am : g->ak) * j->size);
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
-              worth_packing(na, g->n * g->k * j->size, g->bk * j->size);
+              worth_packing(j->na, g->n * g->k * j->size, g->bk * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
-  bool parts = j->pack_a || j->pack_b || j->staged;
-  j->mb = parts ? padded(block_of(g->m, PART), l->rows) : g->m;
-  j->nb = parts ? padded(block_of(g->n, PART), l->cols) : g->n;
+  j->block_b = BLOCK_B / (l->cols * j->kb * j->sum_size);
+  cut(j, pieces);
+  j->part_a = panels(j->na, j->cuts_a), j->part_b = panels(j->nb, j->cuts_b);
+  if (j->pack_a || j->staged) j->part_a = least(j->part_a, PART / l->rows);
+  if (j->staged) j->part_b = least(j->part_b, PART / l->cols);
+  j->block_b = least(j->block_b, j->part_b);
 }
 
-static int64_t a_bytes(const job *j) { return j->pack_a ? j->mb * j->kb * j->sum_size : 0; }
-static int64_t b_bytes(const job *j) { return j->pack_b ? j->nb * j->kb * j->sum_size : 0; }
-
-size_t cr__gemm_workspace(const cr__gemm *g) {
-  job j;
-  plan(&j, g);
-  int64_t bytes =
-      padded(a_bytes(&j), 64) + padded(b_bytes(&j), 64) + (j.staged ? j.mb * j.nb * j.sum_size : 0);
-  return bytes ? (size_t)bytes + 64 : 0;
+/* What one thread needs. */
+static int64_t a_bytes(const job *j) {
+  return j->pack_a ? j->part_a * j->l->rows * j->kb * j->sum_size : 0;
+}
+static int64_t b_bytes(const job *j) {
+  return j->pack_b ? j->block_b * j->l->cols * j->kb * j->sum_size : 0;
+}
+static int64_t c_bytes(const job *j) {
+  return j->staged ? j->part_a * j->l->rows * j->part_b * j->l->cols * j->sum_size : 0;
 }
 
 /* ---- One part of it ------------------------------------------------------------------------- */
 
+/* A range of panels. */
+typedef struct range {
+  int64_t first, end;
+} range;
+
+/* The sums in some rows and columns of c, over a block of K. */
 typedef struct part {
-  job *j;
-  int64_t i0, j0, p0;    /* its first row, column, and place in K */
-  int64_t rows, cols, k; /* its sizes */
-  int64_t na, nb;        /* its panels; those of a are of nearly equal size */
+  const job *j;
+  cr__gemm g;           /* this product of the batch */
+  range a, b;           /* the panels that it is made of */
+  int64_t p0, k;        /* where in K it begins, and how long it is */
+  range block;          /* the panels of b that are packed */
+  char *pa, *pb, *sums; /* where copies and sums lie */
 } part;
 
-static int64_t first_row(const part *w, int64_t panel) { return panel * w->rows / w->na; }
+static int64_t first_row(const job *j, int64_t panel) { return panel * j->g.m / j->na; }
+static int64_t first_column(const job *j, int64_t panel) {
+  return least(panel * j->l->cols, j->g.n);
+}
 
 static char *packed_a(const part *w, int64_t panel) {
-  const cr__gemm_loops *l = w->j->l;
-  return w->j->a + panel * l->rows * w->k * w->j->sum_size;
+  return w->pa + (panel - w->a.first) * w->j->l->rows * w->k * w->j->sum_size;
 }
 static char *packed_b(const part *w, int64_t panel) {
-  const cr__gemm_loops *l = w->j->l;
-  return w->j->b + panel * l->cols * w->k * w->j->sum_size;
+  return w->pb + (panel - w->block.first) * w->j->l->cols * w->k * w->j->sum_size;
 }
 
-static void pack_a(const part *w, int64_t panel) {
-  const job *j = w->j;
-  const cr__gemm *g = &j->g;
-  int64_t r = first_row(w, panel), rows = first_row(w, panel + 1) - r;
-  j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
-                              .from = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * j->size,
-                              .count = rows,
-                              .line = g->am,
-                              .k = w->k,
-                              .step = g->ak,
-                              .width = rows},
-             packed_a(w, panel));
+/* Lines that lie along k are packed panel by panel. Where neighbours are of different lines, some of
+ * k at a time in all panels, so that memory is read in long runs. */
+static int64_t strip_of(const part *w, int64_t step) {
+  enum { STRIP = 16 };
+  return step == 1 ? w->k : STRIP;
 }
 
-static void pack_b(const part *w, int64_t panel) {
+static void pack_a(const part *w) {
   const job *j = w->j;
-  const cr__gemm *g = &j->g;
-  int64_t c = panel * j->l->cols;
-  j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
-                              .from = g->b + ((w->j0 + c) * g->bn + w->p0 * g->bk) * j->size,
-                              .count = least(j->l->cols, w->cols - c),
-                              .line = g->bn,
-                              .k = w->k,
-                              .step = g->bk,
-                              .width = j->l->cols},
-             packed_b(w, panel));
+  const cr__gemm *g = &w->g;
+  int64_t strip = strip_of(w, g->ak);
+  for (int64_t at = 0; at < w->k; at += strip) {
+    for (int64_t p = w->a.first; p < w->a.end; p++) {
+      int64_t r = first_row(j, p), rows = first_row(j, p + 1) - r;
+      j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
+                                  .from = g->a + (r * g->am + (w->p0 + at) * g->ak) * j->size,
+                                  .count = rows,
+                                  .line = g->am,
+                                  .k = least(strip, w->k - at),
+                                  .step = g->ak,
+                                  .width = rows},
+                 packed_a(w, p) + at * rows * j->sum_size);
+    }
+  }
+}
+
+static void pack_b(const part *w) {
+  const job *j = w->j;
+  const cr__gemm *g = &w->g;
+  int64_t strip = strip_of(w, g->bk);
+  for (int64_t at = 0; at < w->k; at += strip) {
+    for (int64_t p = w->block.first; p < w->block.end; p++) {
+      int64_t c = first_column(j, p);
+      j->l->pack(&(cr__gemm_pack){.dtype = g->dtype,
+                                  .from = g->b + (c * g->bn + (w->p0 + at) * g->bk) * j->size,
+                                  .count = first_column(j, p + 1) - c,
+                                  .line = g->bn,
+                                  .k = least(strip, w->k - at),
+                                  .step = g->bk,
+                                  .width = j->l->cols},
+                 packed_b(w, p) + at * j->l->cols * j->sum_size);
+    }
+  }
+}
+
+static char *sums_of(const part *w, int64_t row, int64_t column) {
+  int64_t r = row - first_row(w->j, w->a.first), c = column - first_column(w->j, w->b.first);
+  return w->sums + (r * w->j->part_b * w->j->l->cols + c) * w->j->sum_size;
 }
 
 static void run_tile(const part *w, int64_t pa, int64_t pb) {
   const job *j = w->j;
-  const cr__gemm *g = &j->g;
-  int64_t r = first_row(w, pa), c = pb * j->l->cols, size = j->size, sum = j->sum_size;
-  cr__gemm_tile t = {.rows = first_row(w, pa + 1) - r,
-                     .cols = least(j->l->cols, w->cols - c),
+  const cr__gemm *g = &w->g;
+  int64_t r = first_row(j, pa), c = first_column(j, pb), size = j->size, sum = j->sum_size;
+  cr__gemm_tile t = {.rows = first_row(j, pa + 1) - r,
+                     .cols = first_column(j, pb + 1) - c,
                      .k = w->k};
-  t.a = g->a + ((w->i0 + r) * g->am + w->p0 * g->ak) * size;
+  t.a = g->a + (r * g->am + w->p0 * g->ak) * size;
   t.ar = g->am * size, t.ak = g->ak * size;
   if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = t.rows * sum;
-  t.b = g->b + ((w->j0 + c) + w->p0 * g->bk) * size;
+  t.b = g->b + (c + w->p0 * g->bk) * size;
   t.bk = g->bk * size;
   if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * sum;
   if (j->staged) {
-    t.c = j->sums + (r * j->nb + c) * sum;
-    t.cr = j->nb * sum;
+    t.c = sums_of(w, r, c);
+    t.cr = j->part_b * j->l->cols * sum;
   } else {
-    t.c = g->c + ((w->i0 + r) * g->cm + w->j0 + c) * size;
+    t.c = g->c + (r * g->cm + c) * size;
     t.cr = g->cm * size;
-    t.d = g->d ? g->d + ((w->i0 + r) * g->dm + w->j0 + c) * size : NULL;
+    t.d = g->d ? g->d + (r * g->dm + c) * size : NULL;
     t.dr = g->dm * size;
   }
   if (w->p0 > 0) t.d = t.c, t.dr = t.cr;
@@ -196,109 +243,93 @@ static void add_run(int dtype, int64_t n, char *sum, const char *x) {
 }
 
 /* Brings a row of finished sums to c. */
-static void unstage(const part *w, int64_t row) {
+static void unstage(const part *w, int64_t i) {
   enum { CHUNK = 256 };
   const job *j = w->j;
-  const cr__gemm *g = &j->g;
-  int64_t i = w->i0 + row;
-  char *sums = j->sums + row * j->nb * j->sum_size;
+  const cr__gemm *g = &w->g;
+  int64_t c = first_column(j, w->b.first), cols = first_column(j, w->b.end) - c;
+  char *sums = sums_of(w, i, c);
   _Alignas(64) char x[CHUNK * 8];
-  for (int64_t at = 0; g->d && at < w->cols; at += CHUNK) {
-    int64_t n = least(CHUNK, w->cols - at);
-    cr__read_run(x, j->l->dtype, g->d + (i * g->dm + (w->j0 + at) * g->dn) * j->size, g->dtype,
-                 g->dn, n);
+  for (int64_t at = 0; g->d && at < cols; at += CHUNK) {
+    int64_t n = least(CHUNK, cols - at);
+    cr__read_run(x, j->l->dtype, g->d + (i * g->dm + (c + at) * g->dn) * j->size, g->dtype, g->dn,
+                 n);
     add_run(j->l->dtype, n, sums + at * j->sum_size, x);
   }
-  cr__write_run(g->c + (i * g->cm + w->j0 * g->cn) * j->size, g->dtype, g->cn, sums, j->l->dtype,
-                w->cols);
+  cr__write_run(g->c + (i * g->cm + c * g->cn) * j->size, g->dtype, g->cn, sums, j->l->dtype, cols);
 }
 
-/* ---- Threads -------------------------------------------------------------------------------- */
-
-/* What the threads of one product go through together. */
-typedef struct crew {
-  job *j;
-  int me, count;
-  int64_t mine, seen; /* the group taken and not yet run; the groups of the parts before this one */
-} crew;
-
-static void meet(const crew *t) {
-  if (t->count > 1) {
-#pragma omp barrier
-  }
-}
-
-static int64_t take(job *j) { return atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed); }
-
-/* Groups are given out to whoever is free: several to each thread, where there are tiles enough. A
- * thread may hold one of the next part already. */
-static void run_groups(crew *t, const part *w) {
-  int64_t in_a = block_of(w->na, GROUP_A), in_b = block_of(w->nb, GROUP_B);
-  while (t->count > 1 && in_a * in_b > 1 &&
-         panels(w->na, in_a) * panels(w->nb, in_b) < 6 * t->count) {
-    if (in_a >= in_b) in_a = (in_a + 1) / 2;
-    else in_b = (in_b + 1) / 2;
-  }
-  int64_t groups_a = panels(w->na, in_a), groups_b = panels(w->nb, in_b);
-  for (; t->mine < t->seen + groups_a * groups_b; t->mine = take(t->j)) {
-    int64_t group = t->mine - t->seen, a0 = group / groups_b * in_a, b0 = group % groups_b * in_b;
-    int64_t a1 = least(w->na, a0 + in_a), b1 = least(w->nb, b0 + in_b);
-    for (int64_t pa = a0; pa < a1; pa++) {
-      for (int64_t pb = b0; pb < b1; pb++) run_tile(w, pa, pb);
-    }
-  }
-  t->seen += groups_a * groups_b;
-}
-
-static void run_part(crew *t, const part *w) {
-  const job *j = t->j;
-  for (int64_t p = t->me; j->pack_b && p < w->nb; p += t->count) pack_b(w, p);
-  for (int64_t p = t->me; j->pack_a && p < w->na; p += t->count) pack_a(w, p);
-  if (j->pack_a || j->pack_b) meet(t);
-  run_groups(t, w);
-  bool summed = w->p0 + w->k == j->g.k;
-  bool last = summed && w->i0 + w->rows == j->g.m && w->j0 + w->cols == j->g.n;
-  if (j->staged || !last) meet(t);
-  if (!j->staged || !summed) return;
-  for (int64_t i = t->me; i < w->rows; i += t->count) unstage(w, i);
-  if (!last) meet(t);
-}
-
-static void run_parts(job *j, int me, int count) {
-  const cr__gemm *g = &j->g;
-  crew t = {.j = j, .me = me, .count = count, .mine = take(j)};
-  part w = {.j = j};
-  for (w.j0 = 0; w.j0 < g->n; w.j0 += j->nb) {
-    w.cols = least(j->nb, g->n - w.j0);
-    w.nb = panels(w.cols, j->l->cols);
-    for (w.i0 = 0; w.i0 < g->m; w.i0 += j->mb) {
-      w.rows = least(j->mb, g->m - w.i0);
-      w.na = panels(w.rows, j->l->rows);
-      for (w.p0 = 0; w.p0 < g->k; w.p0 += j->kb) {
-        w.k = least(j->kb, g->k - w.p0);
-        run_part(&t, &w);
+static void run_part(part *w) {
+  const job *j = w->j;
+  int64_t width = block_of(w->b.end - w->b.first, j->block_b);
+  for (w->p0 = 0; w->p0 < j->g.k; w->p0 += j->kb) {
+    w->k = least(j->kb, j->g.k - w->p0);
+    if (j->pack_a) pack_a(w);
+    for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
+      w->block = (range){b0, least(b0 + width, w->b.end)};
+      if (j->pack_b) pack_b(w);
+      for (int64_t pa = w->a.first; pa < w->a.end; pa++) {
+        for (int64_t pb = b0; pb < w->block.end; pb++) run_tile(w, pa, pb);
       }
     }
   }
+  if (!j->staged) return;
+  for (int64_t i = first_row(j, w->a.first); i < first_row(j, w->a.end); i++) unstage(w, i);
+}
+
+/* ---- Pieces, and who computes them ----------------------------------------------------------- */
+
+static range share_of(int64_t n, int64_t index, int64_t count) {
+  return (range){index * n / count, (index + 1) * n / count};
+}
+
+static void run_piece(const job *j, int64_t index, const int64_t step[4], char *workspace) {
+  int64_t i = index / (j->cuts_a * j->cuts_b), place = index % (j->cuts_a * j->cuts_b);
+  range a = share_of(j->na, place % j->cuts_a, j->cuts_a);
+  range b = share_of(j->nb, place / j->cuts_a, j->cuts_b);
+  part w = {.j = j, .g = j->g, .pa = workspace};
+  w.g.c += i * step[0], w.g.a += i * step[1], w.g.b += i * step[2];
+  if (w.g.d) w.g.d += i * step[3];
+  w.pb = w.pa + padded(a_bytes(j), 64);
+  w.sums = w.pb + padded(b_bytes(j), 64);
+  int64_t width = block_of(b.end - b.first, j->part_b),
+          height = block_of(a.end - a.first, j->part_a);
+  for (w.b.first = b.first; w.b.first < b.end; w.b.first = w.b.end) {
+    w.b.end = least(w.b.first + width, b.end);
+    for (w.a.first = a.first; w.a.first < a.end; w.a.first = w.a.end) {
+      w.a.end = least(w.a.first + height, a.end);
+      run_part(&w);
+    }
+  }
+}
+
+/* As many products as threads can share evenly, or else each is cut. */
+static int64_t pieces_of(int64_t n, int threads) { return n >= 4 * threads ? 1 : threads; }
+
+static size_t bytes_each(const job *j) {
+  return (size_t)(padded(a_bytes(j), 64) + padded(b_bytes(j), 64) + padded(c_bytes(j), 64));
+}
+
+size_t cr__gemm_workspace(const cr__gemm *g, int64_t n, int threads) {
+  job j;
+  plan(&j, g, pieces_of(n, threads));
+  size_t bytes = bytes_each(&j) * (size_t)threads;
+  return bytes ? bytes + 64 : 0;
 }
 
 void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
                       void *workspace) {
   job j;
-  plan(&j, g);
-  int64_t step_a = step[j.exchanged ? 2 : 1], step_b = step[j.exchanged ? 1 : 2];
-  j.a = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
-  j.b = j.a + padded(a_bytes(&j), 64);
-  j.sums = j.b + padded(b_bytes(&j), 64);
-  for (int64_t i = 0; i < n; i++) {
-    atomic_store_explicit(&j.next, 0, memory_order_relaxed);
-    if (threads == 1) {
-      run_parts(&j, 0, 1);
-    } else {
-#pragma omp parallel num_threads(threads)
-      run_parts(&j, omp_get_thread_num(), omp_get_num_threads());
-    }
-    j.g.c += step[0], j.g.a += step_a, j.g.b += step_b;
-    if (j.g.d) j.g.d += step[3];
+  plan(&j, g, pieces_of(n, threads));
+  int64_t steps[4] = {step[0], step[j.exchanged ? 2 : 1], step[j.exchanged ? 1 : 2], step[3]};
+  int64_t count = n * j.cuts_a * j.cuts_b, share = n >= 4 * threads ? panels(n, 4 * threads) : 1;
+  size_t each = bytes_each(&j);
+  char *space = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
+  if (threads == 1) {
+    for (int64_t i = 0; i < count; i++) run_piece(&j, i, steps, space);
+    return;
   }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, share)
+  for (int64_t i = 0; i < count; i++)
+    run_piece(&j, i, steps, space + each * (size_t)omp_get_thread_num());
 }

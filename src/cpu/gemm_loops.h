@@ -135,7 +135,6 @@ static void NAME(pack_turned)(int64_t count, const T *from, int64_t line, int64_
       V v[LANES];
       for (int l = 0; l < LANES; l++) {
         const T *p = from + (r0 + l) * line + i0;
-        __builtin_prefetch(p + NAME(AHEAD) * LANES);
         if (l >= lines) v[l] = (V){0};
         else if (n == LANES) memcpy(&v[l], p, sizeof v[l]);
         else v[l] = NAME(load_some)(p, n);
@@ -150,12 +149,9 @@ static void NAME(pack_elements)(const cr__gemm_pack *p, const T *from, T *to) {
   if (p->count < p->width) memset(to, 0, (size_t)(p->k * p->width) * sizeof(T));
   if (p->line == 1) {
     for (int64_t i = 0; i < p->k; i++) {
-      const char *ahead = (const char *)(from + (i + NAME(AHEAD)) * p->step);
-      __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + 64);
       if (p->count == NAME(COLS))
         memcpy(to + i * p->width, from + i * p->step, NAME(COLS) * sizeof(T));
-      else memcpy(to + i * p->width, from + i * p->step, (size_t)p->count * sizeof(T));
+      else {int64_t at = 0; for (; at + LANES <= p->count; at += LANES) memcpy(to + i * p->width+at, from + i * p->step+at, sizeof(V)); if (at < p->count) NAME(store_some)(to + i * p->width+at, NAME(load_some)(from + i * p->step+at, p->count-at), p->count-at); }
     }
   } else if (p->step == 1) {
     NAME(pack_turned)(p->count, from, p->line, p->k, p->width, to);

@@ -140,7 +140,7 @@ typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 /* A panel of a fits the first cache. */
 #define LOOPS(t, type)                                                               \
   {                                                                                  \
-    .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 1024 * t##_COLS / BYTES, \
+    .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 2048 * t##_COLS / BYTES, \
     .masked = MASKED, .tile = t##_tile, .pack = t##_pack,                            \
   }
 #define JOIN_(a, b) a##_##b

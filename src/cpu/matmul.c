@@ -86,29 +86,17 @@ static cr__gemm item(const batch *b, int64_t i) {
   return g;
 }
 
-/* Many products: each thread takes a share of them. Few: one after the other, each by all threads. */
 static int run_tiles(const batch *b) {
   int64_t each = volume(&b->g) / 16 + 8, all;
   if (__builtin_mul_overflow(each, b->n, &all)) all = INT64_MAX;
-  int outer = cr__cpu_threads(all), inner = 1;
-  if (b->n < 4 * outer) inner = cr__cpu_threads(each), outer = 1;
   const int64_t step[4] = {b->cs, b->as, b->bs, b->ds};
   int code = cr__gemm_by_library(&b->g, b->n, step, volume(&b->g));
   if (code != CR__GEMM_NOT_TAKEN) return code;
-  size_t one = (cr__gemm_workspace(&b->g) + 63) / 64 * 64, nbytes = one * (size_t)outer;
+  int threads = cr__cpu_threads(all);
+  size_t nbytes = cr__gemm_workspace(&b->g, b->n, threads);
   char *workspace = nbytes ? cr__host_alloc(nbytes) : NULL;
   if (nbytes && !workspace) return (int)cr_error_code();
-  if (outer == 1) {
-    cr__gemm_blocked(&b->g, b->n, step, inner, workspace);
-  } else {
-    int64_t share = (b->n + 4 * outer - 1) / (4 * outer);
-#pragma omp parallel for num_threads(outer) schedule(dynamic)
-    for (int64_t i = 0; i < b->n; i += share) {
-      cr__gemm g = item(b, i);
-      int64_t n = b->n - i < share ? b->n - i : share;
-      cr__gemm_blocked(&g, n, step, 1, workspace + one * (size_t)omp_get_thread_num());
-    }
-  }
+  cr__gemm_blocked(&b->g, b->n, step, threads, workspace);
   if (nbytes) cr__host_free(workspace, nbytes);
   return 0;
 }
