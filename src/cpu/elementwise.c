@@ -297,6 +297,6 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
     return cr__fail(CR_E_INTERNAL, "%s: the cpu has no loop for %s", e->op,
                     cr_dtype_name((cr_dtype)e->compute));
   int native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
-  if (!cr__cpu_small(e, n, loop, native)) run_general(e, loop, native);
+  if (!cr__best_small()(e, n, loop, native)) run_general(e, loop, native);
   return 0;
 }
