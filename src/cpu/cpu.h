@@ -15,6 +15,7 @@ int cr__cpu_threads(int64_t work);
 int cr__cpu_level(void);
 
 int cr__cpu_elementwise(const cr__elementwise *e);
+bool cr__cpu_few(const cr__few *f);
 bool cr__cpu_has_loop(int pointwise, int dtype);
 
 #endif

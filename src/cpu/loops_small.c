@@ -11,8 +11,6 @@
 #include "cpu.h"
 #include "loops.h"
 
-enum { FEW = 256 };
-
 typedef struct block {
   _Alignas(64) char bytes[CR__BLOCK * 8];
 } block;
@@ -117,8 +115,7 @@ INLINE bool fetch_all(const cr__elementwise *e, size_t size, int64_t at, int cou
   return true;
 }
 
-static __attribute__((noinline)) bool run(const cr__elementwise *e, int64_t n, cr__loop loop,
-                                          int native, size_t size) {
+static bool run(const cr__elementwise *e, int64_t n, cr__loop loop, int native, size_t size) {
   block in[CR__MAX_OPERANDS], out;
   const void *from[CR__MAX_OPERANDS];
   _Alignas(16) char numbers[4 * 8];
@@ -135,31 +132,39 @@ static __attribute__((noinline)) bool run(const cr__elementwise *e, int64_t n, c
   return true;
 }
 
-/* The common case by itself: less than a block, of float32 or int32 that lie as the loop reads them.
- * False, with nothing done, for all else. */
-INLINE bool run_plain(const cr__elementwise *e, int n, cr__loop loop, int native) {
-  block in[CR__MAX_OPERANDS], out;
-  const void *from[CR__MAX_OPERANDS];
-  int nin = e->nin, compute = e->compute;
-  if (e->nk || e->out.dtype != compute || native != compute) return false;
-  for (int i = 0; i < nin; i++) {
-    const cr__operand *o = &e->in[i];
-    if (!o->data) fetch_one(o, compute, 4, &in[i]);
-    else if (o->dtype != compute || (n > 1 && o->stride[0] != 1)) return false;
-  }
-  for (int i = 0; i < nin; i++) { /* without a call, so that masks stay in registers */
-    from[i] = in[i].bytes;
-    if (e->in[i].data) fill4(in[i].bytes, e->in[i].data, n);
-  }
-  loop(CR__BLOCK, out.bytes, from, NULL);
-  keep4(e->out.data, out.bytes, n);
-  return true;
-}
-
 bool CR__PASTE(cr__small_, CR__ISA)(const cr__elementwise *e, int64_t n, cr__loop loop,
                                     int native) {
-  if (n > FEW || e->ndim > 1 || (n > 1 && e->out.stride[0] != 1)) return false;
-  size_t size = cr__size_of((cr_dtype)e->compute);
-  if (n < CR__BLOCK && size == 4 && run_plain(e, (int)n, loop, native)) return true;
-  return run(e, n, loop, native, size);
+  if (n > CR__FEW || e->ndim > 1 || (n > 1 && e->out.stride[0] != 1)) return false;
+  return run(e, n, loop, native, cr__size_of((cr_dtype)e->compute));
+}
+
+/* ---- Calls where nothing is to be converted ---- */
+
+INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
+  block in[CR__MAX_OPERANDS], out;
+  const void *from[CR__MAX_OPERANDS];
+  int nin = f->nin, whole = f->n / CR__BLOCK * (int)(CR__BLOCK * size), rest = f->n % CR__BLOCK;
+  for (int i = 0; i < nin; i++) {
+    from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i];
+    if (f->single >> i & 1) repeat(in[i].bytes, f->in[i], size);
+  }
+  for (int at = 0; at < whole; at += (int)(CR__BLOCK * size)) {
+    loop(CR__BLOCK, f->out + at, from, f->k);
+    for (int i = 0; i < nin; i++)
+      if (!(f->single >> i & 1)) from[i] = f->in[i] + at + CR__BLOCK * size;
+  }
+  if (rest == 0) return;
+  for (int i = 0; i < nin; i++) {
+    if (f->single >> i & 1) continue;
+    fill(in[i].bytes, from[i], rest, size);
+    from[i] = in[i].bytes;
+  }
+  loop(CR__BLOCK, out.bytes, from, f->k);
+  keep(f->out + whole, out.bytes, rest, size);
+}
+
+void CR__PASTE(cr__few_, CR__ISA)(const cr__few *f, cr__loop loop) {
+  size_t size = cr__size_of((cr_dtype)f->dtype);
+  if (size == 4) run_few(f, loop, 4);
+  else run_few(f, loop, size);
 }
