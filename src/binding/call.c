@@ -190,7 +190,9 @@ static int call_op(lua_State *L) {
   cr__lua_parse p;
   p.each = false;
   cr__lua_choose(L, o, lua_gettop(L), &p);
-  return finish(L, o, &p);
+  int n = finish(L, o, &p);
+  if (p.list) cr__lua_done_list(L, p.list);
+  return n;
 }
 
 /* ---- Registration ---- */

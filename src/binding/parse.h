@@ -10,6 +10,7 @@ typedef struct cr__lua_parse {
   const cr_op *op;
   cr_value args[CR__LUA_MAX_PARAMS]; /* tensors by stack index, see cr__lua_at */
   int out;                           /* stack index of out = t; 0 */
+  int list;                          /* stack index of the one list of tensors that was made; 0 */
   bool requires_grad;
   int progress;  /* how many arguments fitted, when it failed */
   bool explains; /* given by the caller: to say in `problem` why it failed */
