@@ -143,7 +143,7 @@ typedef struct cr__backend {
   int (*copy_to_host)(int ordinal, void *host, const void *device, size_t nbytes);
   int (*copy_from_host)(int ordinal, void *device, const void *host, size_t nbytes);
   int (*elementwise)(const cr__elementwise *e);
-  bool (*few)(const cr__few *f); /* false: elementwise must do it; NULL: it always does */
+  bool (*few)(const cr__few *f); /* the CPU's alone; false: elementwise must do it */
   bool (*has_loop)(int pointwise, int dtype);
   const cr__kernel *kernels;    /* indexed by cr__kernel_id */
   const cr__device_ops *device; /* NULL: work is done when a call returns */

@@ -140,21 +140,27 @@ static inline int run_backend(const call *c, cr__elementwise *e) {
 
 /* A flat call (below) as struct cr__few wants it; false, with nothing done, if it is not so. */
 static inline bool run_few(const call *c, cr_tensor *out) {
-  const cr__backend *backend = cr__backend_of(c->device);
   const cr__impl *impl = c->impl;
-  if (!backend || !backend->few || out->numel > CR__FEW) return false;
+  if (c->device != CR_CPU || out->numel > CR__FEW) return false;
   if (c->args[0].u.t->dtype != c->compute || out->dtype != c->compute || c->result != c->compute)
     return false;
-  cr__few f =
-      {impl->pointwise, c->compute, (int32_t)out->numel, impl->noperand, 0, cr__data(out), {0}, 0};
+  size_t size = cr__size_of(c->compute);
   char numbers[CR__MAX_OPERANDS][8];
   _Alignas(16) char k[4 * 8];
+  cr__few f;
+  f.pointwise = impl->pointwise;
+  f.dtype = c->compute;
+  f.n = (int32_t)out->numel;
+  f.nin = impl->noperand;
+  f.single = 0;
+  f.out = out->storage->data + out->offset * (int64_t)size;
+  f.k = k;
   if (is_power(c) && c->args[1].kind != CR_TENSOR)
     shorten_power(c, &c->args[1], &f.pointwise, &f.nin);
   for (int i = 0; i < f.nin; i++) {
     const cr_value *v = &c->args[i];
-    if (v->kind == CR_TENSOR) {
-      f.in[i] = cr__data(v->u.t);
+    if (CR__LIKELY(v->kind == CR_TENSOR)) {
+      f.in[i] = v->u.t->storage->data + v->u.t->offset * (int64_t)size;
       continue;
     }
     cr__store_scalar(numbers[i], c->compute, v);
@@ -162,10 +168,8 @@ static inline bool run_few(const call *c, cr_tensor *out) {
     f.single |= 1u << i;
   }
   for (int j = impl->noperand; j < c->op->nparam; j++)
-    cr__store_scalar(k + (size_t)(j - impl->noperand) * cr__size_of(c->compute), c->compute,
-                     &c->args[j]);
-  f.k = k;
-  return backend->few(&f);
+    cr__store_scalar(k + (size_t)(j - impl->noperand) * size, c->compute, &c->args[j]);
+  return cr__cpu_backend.few(&f);
 }
 
 static void set_number(cr__operand *o, cr_value number) {

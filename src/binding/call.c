@@ -41,8 +41,28 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   return n;
 }
 
+/* What most calls are: one result, no warnings. */
+static int call_one(lua_State *L, const cr_op *op, const char *as, int metatable,
+                    const cr_value *args) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  cr_tensor *out[1];
+  cr__lua_tensor *result = cr__lua_new_by(L, metatable);
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call(op, v, out, NULL);
+    cr__lua_leave(outer);
+    if (!code) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
+  }
+  result->t = out[0];
+  cr__lua_after(L);
+  return 1;
+}
+
 int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
                     const cr_value *args) {
+  if (op->nout == 1 && !(op->flags & CR_OP_WARNS)) return call_one(L, op, as, metatable, args);
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];

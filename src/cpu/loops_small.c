@@ -143,7 +143,7 @@ bool CR__PASTE(cr__small_, CR__ISA)(const cr__elementwise *e, int64_t n, cr__loo
 INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
   block in[CR__MAX_OPERANDS], out;
   const void *from[CR__MAX_OPERANDS];
-  int nin = f->nin, whole = f->n / CR__BLOCK * (int)(CR__BLOCK * size), rest = f->n % CR__BLOCK;
+  int nin = f->nin, rest = f->n & (CR__BLOCK - 1), whole = (f->n - rest) * (int)size;
   for (int i = 0; i < nin; i++) {
     from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i];
     if (f->single >> i & 1) repeat(in[i].bytes, f->in[i], size);
