@@ -15,7 +15,7 @@
 /* What a plug-in is checked against, with the catalogue: a number to raise when a meaning changes,
  * and the sizes of what both sides share. */
 #define CR__BACKEND_ABI                                                      \
-  ((uint32_t)(3 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
+  ((uint32_t)(4 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
 #define CR__MAX_VIEWS 8
 #define CR__MAX_INTS (2 * CR_MAX_DIMS + 8)
@@ -72,6 +72,17 @@ typedef struct cr__elementwise {
   cr__operand in[CR__MAX_OPERANDS];
   cr_value k[4]; /* the number parameters of f */
 } cr__elementwise;
+
+/* A small elementwise call as most are: n contiguous elements (1 to CR__FEW), the output and all
+ * operands in the dtype that f computes in and gives. */
+#define CR__FEW 256
+typedef struct cr__few {
+  int32_t pointwise, dtype, n, nin;
+  uint32_t single; /* a bit per operand that is one element, which repeats */
+  char *out;
+  const char *in[CR__MAX_OPERANDS];
+  const void *k; /* the number parameters of f, one after the other in dtype */
+} cr__few;
 
 /* What a device with streams offers on top; the CPU has none of it. Streams, events and graphs are
  * the backend's own structs. Functions give 0 or a cr_error with the error set, unless said
@@ -132,6 +143,7 @@ typedef struct cr__backend {
   int (*copy_to_host)(int ordinal, void *host, const void *device, size_t nbytes);
   int (*copy_from_host)(int ordinal, void *device, const void *host, size_t nbytes);
   int (*elementwise)(const cr__elementwise *e);
+  bool (*few)(const cr__few *f); /* the CPU's alone; false: elementwise must do it */
   bool (*has_loop)(int pointwise, int dtype);
   const cr__kernel *kernels;    /* indexed by cr__kernel_id */
   const cr__device_ops *device; /* NULL: work is done when a call returns */

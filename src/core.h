@@ -254,7 +254,8 @@ typedef struct cr__saved {
   struct cr__hooks_ref *hooks; /* owned: the pair that made the handle */
 } cr__saved;
 
-struct cr__task; /* a node's part in a running backward pass (engine.c) */
+struct pass;     /* a running backward pass, ... */
+struct cr__task; /* ... and a node's part in it (engine.c) */
 
 typedef struct cr__node_type {
   const char *name; /* "Accumulate", "Function", ... or NULL: the op's node_name */
@@ -273,10 +274,12 @@ struct cr_node {
   const cr__node_type *type;
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
-  bool freed; /* saved values are gone */
-  atomic_flag lock;
-  struct cr__task *task;
-  cr__edge *edges; /* all four arrays lie in this block */
+  bool freed;                /* saved values are gone */
+  atomic_flag lock;          /* of `others` */
+  struct pass *_Atomic pass; /* the backward pass that it belongs to, of those under way; or NULL */
+  struct cr__task *task;     /* its task there */
+  struct cr__task *_Atomic others; /* those in other passes */
+  cr__edge *edges;                 /* all four arrays lie in this block */
   cr__outmeta *outs;
   cr__saved *saved;
   int64_t *ints;

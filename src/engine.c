@@ -2,8 +2,8 @@
  *
  * Holds true: a pass gives every node it can reach a task, counts how many gradients each is to
  * get, and runs a node when all have come, youngest first. A node may take part in several passes
- * at once (a Function's backward may call backward, other threads may share the graph): its tasks
- * form a list. Whatever fails, all tasks are taken off their nodes and the graph can be used on. */
+ * at once (a Function's backward may call backward, other threads may share the graph): it belongs to
+ * the first of them; the tasks of the others form a list. Whatever fails, all tasks are taken off their nodes and the graph can be used on. */
 #include "engine.h"
 
 #include <string.h>
@@ -18,12 +18,45 @@ static void unlock(cr_node *n) { atomic_flag_clear_explicit(&n->lock, memory_ord
 
 static size_t task_size(const cr_node *n) { return sizeof(task) + n->nout * sizeof(cr_tensor *); }
 
+/* Only the pass that a node belongs to writes its own address there, so it may look without the lock. */
 static task *find_task(const pass *p, cr_node *n) {
+  if (CR__LIKELY(atomic_load_explicit(&n->pass, memory_order_relaxed) == p)) return n->task;
+  if (CR__LIKELY(!atomic_load_explicit(&n->others, memory_order_relaxed))) return NULL;
   lock(n);
-  task *t = n->task;
+  task *t = atomic_load_explicit(&n->others, memory_order_relaxed);
   while (t && t->pass != p) t = t->other;
   unlock(n);
   return t;
+}
+
+static void add_task(pass *p, cr_node *n, task *t) {
+  struct pass *nobody = NULL;
+  if (CR__LIKELY(atomic_compare_exchange_strong_explicit(&n->pass, &nobody, p, memory_order_acquire,
+                                                         memory_order_relaxed))) {
+    n->task = t;
+    return;
+  }
+  lock(n);
+  t->other = atomic_load_explicit(&n->others, memory_order_relaxed);
+  atomic_store_explicit(&n->others, t, memory_order_relaxed);
+  unlock(n);
+}
+
+static void remove_task(const pass *p, cr_node *n, const task *t) {
+  if (CR__LIKELY(atomic_load_explicit(&n->pass, memory_order_relaxed) == p)) {
+    n->task = NULL;
+    atomic_store_explicit(&n->pass, NULL, memory_order_release);
+    return;
+  }
+  lock(n);
+  task *at = atomic_load_explicit(&n->others, memory_order_relaxed);
+  if (at == t) {
+    atomic_store_explicit(&n->others, t->other, memory_order_relaxed);
+  } else {
+    while (at->other != t) at = at->other;
+    at->other = t->other;
+  }
+  unlock(n);
 }
 
 static task *get_task(pass *p, cr_node *n) {
@@ -31,13 +64,9 @@ static task *get_task(pass *p, cr_node *n) {
   if (t) return t;
   t = cr__alloc(task_size(n));
   if (!t) return NULL;
-  memset(t, 0, task_size(n));
-  t->node = cr_node_retain(n);
-  t->pass = p;
-  lock(n);
-  t->other = n->task;
-  n->task = t;
-  unlock(n);
+  *t = (task){.node = cr_node_retain(n), .pass = p};
+  for (int i = 0; i < n->nout; i++) t->grads[i] = NULL;
+  add_task(p, n, t);
   if (p->last) p->last->next = t;
   else p->first = t;
   p->last = t;
@@ -54,11 +83,7 @@ static void drop_grads(task *t) {
 static void drop_task(task *t) {
   cr_node *n = t->node;
   drop_grads(t);
-  lock(n);
-  task **at = &n->task;
-  while (*at != t) at = &(*at)->other;
-  *at = t->other;
-  unlock(n);
+  remove_task(t->pass, n, t);
   cr__free(t, task_size(n));
   cr_node_release(n);
 }

@@ -17,7 +17,7 @@ typedef struct callback {
 struct cr__task {
   cr_node *node; /* owned */
   struct pass *pass;
-  task *other;        /* the same node's task in another pass */
+  task *other;        /* the same node's task in another pass; not that of the pass it belongs to */
   task *next;         /* in the order of discovery */
   int waiting;        /* gradients still to come */
   bool needed;        /* an input lies behind it, or it is one */

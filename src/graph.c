@@ -77,10 +77,18 @@ static void destroy(cr_node *n) {
   cr__free(n, n->size);
 }
 
+/* Gives a reference back; true if it was the last. Who sees a count of one holds the only reference,
+ * and nobody can make another, but of an accumulator, which its leaf may revive. */
+static inline bool give_back(cr_node *n) {
+  if (n->type == &cr__op_type && atomic_load_explicit(&n->refs, memory_order_acquire) == 1)
+    return true;
+  return atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) == 1;
+}
+
 void cr_node_release(cr_node *n) {
   static CR__TLS cr_node *dead;
   static CR__TLS bool burying;
-  if (!n || atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) return;
+  if (!n || !give_back(n)) return;
   n->next_dead = dead;
   dead = n;
   if (burying) return;

@@ -104,15 +104,18 @@ static const struct {
     {CR__PW_pow_d, CR__PW_sqrt_d, false, 0.5},
 };
 
-static void shorten_power(cr__elementwise *e) {
-  const cr_value *v = &e->in[1].number;
-  if (e->in[1].data || v->kind == CR_NONE || !e->in[0].data) return;
+static bool is_power(const call *c) {
+  return c->impl->pointwise == CR__PW_pow || c->impl->pointwise == CR__PW_pow_d;
+}
+
+/* What serves for a power by this number: which expression, of how many operands. */
+static void shorten_power(const call *c, const cr_value *v, int32_t *pointwise, int32_t *nin) {
   double exponent = v->kind == CR_FLOAT ? v->u.f : (double)v->u.i;
   for (size_t i = 0; i < sizeof shortcuts / sizeof *shortcuts; i++) {
-    if (shortcuts[i].from != e->pointwise || shortcuts[i].exponent != exponent) continue;
-    if (!shortcuts[i].ints && cr__category((cr_dtype)e->compute) != CR_FLOATING) continue;
-    e->pointwise = shortcuts[i].to;
-    e->nin = 1;
+    if (shortcuts[i].from != *pointwise || shortcuts[i].exponent != exponent) continue;
+    if (!shortcuts[i].ints && cr__category(c->compute) != CR_FLOATING) continue;
+    *pointwise = shortcuts[i].to;
+    *nin = 1;
     return;
   }
 }
@@ -130,8 +133,43 @@ static inline int run_backend(const call *c, cr__elementwise *e) {
   e->nin = impl->noperand;
   e->nk = c->op->nparam - impl->noperand;
   for (int j = 0; j < e->nk; j++) e->k[j] = c->args[impl->noperand + j];
-  if (impl->pointwise == CR__PW_pow || impl->pointwise == CR__PW_pow_d) shorten_power(e);
+  if (is_power(c) && e->in[0].data && !e->in[1].data && e->in[1].number.kind != CR_NONE)
+    shorten_power(c, &e->in[1].number, &e->pointwise, &e->nin);
   return backend->elementwise(e);
+}
+
+/* A flat call (below) as struct cr__few wants it; false, with nothing done, if it is not so. */
+static inline bool run_few(const call *c, cr_tensor *out) {
+  const cr__impl *impl = c->impl;
+  if (c->device != CR_CPU || out->numel > CR__FEW) return false;
+  if (c->args[0].u.t->dtype != c->compute || out->dtype != c->compute || c->result != c->compute)
+    return false;
+  size_t size = cr__size_of(c->compute);
+  char numbers[CR__MAX_OPERANDS][8];
+  _Alignas(16) char k[4 * 8];
+  cr__few f;
+  f.pointwise = impl->pointwise;
+  f.dtype = c->compute;
+  f.n = (int32_t)out->numel;
+  f.nin = impl->noperand;
+  f.single = 0;
+  f.out = out->storage->data + out->offset * (int64_t)size;
+  f.k = k;
+  if (is_power(c) && c->args[1].kind != CR_TENSOR)
+    shorten_power(c, &c->args[1], &f.pointwise, &f.nin);
+  for (int i = 0; i < f.nin; i++) {
+    const cr_value *v = &c->args[i];
+    if (CR__LIKELY(v->kind == CR_TENSOR)) {
+      f.in[i] = v->u.t->storage->data + v->u.t->offset * (int64_t)size;
+      continue;
+    }
+    cr__store_scalar(numbers[i], c->compute, v);
+    f.in[i] = numbers[i];
+    f.single |= 1u << i;
+  }
+  for (int j = impl->noperand; j < c->op->nparam; j++)
+    cr__store_scalar(k + (size_t)(j - impl->noperand) * size, c->compute, &c->args[j]);
+  return cr__cpu_backend.few(&f);
 }
 
 static void set_number(cr__operand *o, cr_value number) {
@@ -149,7 +187,7 @@ static void set_operand(cr__operand *o, const cr_tensor *t, const int64_t *strid
 
 /* All operands of `out`'s shape and contiguous, or numbers: one dim. */
 static inline int run_flat(const call *c, cr_tensor *out) {
-  if (out->numel == 0) return 0;
+  if (out->numel == 0 || run_few(c, out)) return 0;
   cr__elementwise e;
   e.ndim = 1;
   e.shape = &out->numel;

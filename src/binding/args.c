@@ -85,7 +85,7 @@ cr_device cr__lua_device_arg(lua_State *L, int index, const char *op, const char
  * walks the list first. Where the list lies among the other keys, an integer that comes is part of
  * it. */
 bool cr__lua_other_key(lua_State *L, int index, lua_Integer n) {
-  index = lua_absindex(L, index);
+  if (index < 0) index = lua_absindex(L, index);
   if (n > 0) lua_pushinteger(L, n);
   else lua_pushnil(L);
   if (!lua_next(L, index)) return false;

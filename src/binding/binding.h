@@ -55,6 +55,8 @@ cr__lua_list *cr__lua_check_list(lua_State *L, int index, const char *op, const 
                                  bool holes);
 /* The same, but what is wrong with the table is pushed as text, and NULL returned. */
 cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool holes);
+/* Releases what the list at index holds, which nobody may use any more: the next call will. */
+void cr__lua_done_list(lua_State *L, int index);
 /* Pushes the list's n tensors as n userdata (nil for NULL), moving the references. */
 void cr__lua_push_list(lua_State *L, cr__lua_list *list);
 

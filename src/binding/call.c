@@ -41,8 +41,28 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   return n;
 }
 
+/* What most calls are: one result, no warnings. */
+static int call_one(lua_State *L, const cr_op *op, const char *as, int metatable,
+                    const cr_value *args) {
+  cr_value v[CR__LUA_MAX_PARAMS];
+  cr_tensor *out[1];
+  cr__lua_tensor *result = cr__lua_new_by(L, metatable);
+  for (bool retried = false;; retried = true) {
+    fetch(L, op, args, v);
+    lua_State *outer = cr__lua_enter(L);
+    int code = cr_call(op, v, out, NULL);
+    cr__lua_leave(outer);
+    if (!code) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
+  }
+  result->t = out[0];
+  cr__lua_after(L);
+  return 1;
+}
+
 int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
                     const cr_value *args) {
+  if (op->nout == 1 && !(op->flags & CR_OP_WARNS)) return call_one(L, op, as, metatable, args);
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];
@@ -190,36 +210,93 @@ static int call_op(lua_State *L) {
   cr__lua_parse p;
   p.each = false;
   cr__lua_choose(L, o, lua_gettop(L), &p);
-  return finish(L, o, &p);
+  int n = finish(L, o, &p);
+  if (p.list) cr__lua_done_list(L, p.list);
+  return n;
 }
 
 /* ---- Registration ---- */
+
+/* Fills the block at `to`, which has the room, and returns it. */
+static cr__lua_overloads *fill(void *to, const char *name, bool inplace, int n,
+                               const cr_op *const *ops) {
+  cr__lua_overloads *o = to;
+  o->inplace = inplace;
+  o->n = n;
+  memcpy(o->ops, ops, (size_t)n * sizeof *ops);
+  o->name = strcpy((char *)(o->ops + n), name);
+  return o;
+}
+
+static size_t size_of(const char *name, int n) {
+  size_t size = sizeof(cr__lua_overloads) + (size_t)n * sizeof(cr_op *) + strlen(name) + 1;
+  return (size + sizeof(cr_op *) - 1) / sizeof(cr_op *) * sizeof(cr_op *);
+}
 
 void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace) {
   lua_pushstring(L, name);
   lua_rawget(L, made);
   const cr__lua_overloads *old = lua_touserdata(L, -1);
   int n = old ? old->n : 0;
-  cr__lua_overloads *o = lua_newuserdatauv(L, sizeof *o + (size_t)(n + 1) * sizeof(cr_op *), 0);
-  o->inplace = inplace;
-  o->n = n + 1;
-  snprintf(o->name, sizeof o->name, "%s", name);
-  if (old) memcpy(o->ops, old->ops, (size_t)n * sizeof(cr_op *));
-  o->ops[n] = op;
+  const cr_op *ops[16];
+  if (n == sizeof ops / sizeof *ops) luaL_error(L, "too many operations are called '%s'", name);
+  if (old) memcpy(ops, old->ops, (size_t)n * sizeof *ops);
+  ops[n++] = op;
+  fill(lua_newuserdatauv(L, size_of(name, n), 0), name, inplace, n, ops);
   lua_setfield(L, made, name);
   lua_pop(L, 1);
 }
 
-/* Turns the overloads gathered in the table on top into closures in the table at target. */
-static void make_closures(lua_State *L, int target) {
-  int made = lua_gettop(L);
+static bool same(const cr__lua_overloads *a, const cr__lua_overloads *b) {
+  return a && b && a->inplace == b->inplace && a->n == b->n &&
+         memcmp(a->ops, b->ops, (size_t)a->n * sizeof *a->ops) == 0;
+}
+
+/* True if the name at `key`, whose overloads are at key + 1, has the same ones in the table at twins. */
+static bool has_twin(lua_State *L, int key, int twins) {
+  if (!twins) return false;
+  lua_pushvalue(L, key);
+  lua_rawget(L, twins);
+  bool found = same(lua_touserdata(L, key + 1), lua_touserdata(L, -1));
+  lua_pop(L, 1);
+  return found;
+}
+
+/* Returns a block for what `made` has and twins lacks, which the registry keeps. */
+static char *keep_block(lua_State *L, int made, int twins) {
+  size_t room = 0;
   lua_pushnil(L);
   while (lua_next(L, made)) {
-    lua_pushvalue(L, -2);
-    lua_insert(L, -2);
-    cr__lua_metatable(L);
-    lua_pushcclosure(L, call_op, 2);
+    const cr__lua_overloads *o = lua_touserdata(L, -1);
+    if (!has_twin(L, lua_gettop(L) - 1, twins)) room += size_of(o->name, o->n);
+    lua_pop(L, 1);
+  }
+  char *block = lua_newuserdatauv(L, room, 0);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+  return block;
+}
+
+/* Turns the overloads gathered in the table at `made` into closures in the table at target. What the
+ * table at twins has as well (0: none) is the closure that the one at `there` has. The collector passes
+ * over all that lives, so there is little of it: what closures read lies in one block. */
+static void make_closures(lua_State *L, int made, int target, int twins, int there) {
+  char *block = keep_block(L, made, twins);
+  lua_pushnil(L);
+  while (lua_next(L, made)) {
+    int key = lua_gettop(L) - 1;
+    const cr__lua_overloads *o = lua_touserdata(L, -1);
+    lua_pushvalue(L, key);
+    if (has_twin(L, key, twins)) {
+      lua_pushvalue(L, key);
+      lua_rawget(L, there);
+    } else {
+      lua_pushlightuserdata(L, fill(block, o->name, o->inplace, o->n, o->ops));
+      block += size_of(o->name, o->n);
+      cr__lua_metatable(L);
+      lua_pushcclosure(L, call_op, 2);
+    }
     lua_rawset(L, target);
+    lua_settop(L, key);
   }
 }
 
@@ -240,12 +317,12 @@ static void gather(lua_State *L, int flag, bool inplace_too) {
 }
 
 void cr__lua_open_ops(lua_State *L) {
-  int module = lua_gettop(L);
+  int module = lua_gettop(L), functions = module + 1, methods = module + 2;
   find_known(L);
   gather(L, CR_OP_FUNCTION, true);
-  make_closures(L, module);
-  cr__lua_methods(L);
+  make_closures(L, functions, module, 0, 0);
   gather(L, CR_OP_METHOD, true);
-  make_closures(L, lua_gettop(L) - 1);
+  cr__lua_methods(L);
+  make_closures(L, methods, methods + 1, functions, module);
   lua_settop(L, module);
 }

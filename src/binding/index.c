@@ -16,21 +16,28 @@ enum { ENTRY = 4, MAX_ENTRIES = 4 * CR_MAX_DIMS };
 
 typedef struct walk {
   lua_State *L;
-  int metatable;    /* for cr__lua_new_by */
-  bool is_list;     /* the key is a list of entries */
-  int n;            /* how many */
-  int dim;          /* dims of self that the entries so far take */
-  int nentry;       /* entries of the view, as basic_index has them */
-  int nviewing;     /* those of them that change something, ... */
-  int last, at;     /* ... the last one of these, and its dim, from 0 */
-  int whole;        /* dims of the view since the last indexing tensor */
-  int view;         /* stack index of the tensor as viewed, in the end */
-  int list;         /* stack index of the userdata of `by` */
-  cr__lua_list *by; /* tensors that index; NULL elements for whole dims; NULL: none yet */
+  const cr__lua_tensor *self; /* the userdata at 1 */
+  int metatable;              /* for cr__lua_new_by */
+  bool is_list;               /* the key is a list of entries */
+  int n;                      /* how many */
+  int dim;                    /* dims of self that the entries so far take */
+  int nentry;                 /* entries of the view, as basic_index has them */
+  int nviewing;               /* those of them that change something, ... */
+  int last, at;               /* ... the last one of these, and its dim, from 0 */
+  int whole;                  /* dims of the view since the last indexing tensor */
+  int view;                   /* stack index of the tensor as viewed, in the end */
+  int list;                   /* stack index of the userdata of `by` */
+  cr__lua_list *by;           /* tensors that index; NULL elements for whole dims; NULL: none yet */
   int64_t entries[MAX_ENTRIES * ENTRY];
 } walk;
 
-static cr_tensor *self(walk *w) { return cr__lua_tensor_arg(w->L, 1, "index", "self"); }
+/* Lua may run while a key is read, and close it. */
+static const cr__lua_tensor *open_self(lua_State *L) {
+  const cr__lua_tensor *u = cr__lua_test(L, 1);
+  if (!u || !u->t) cr__lua_tensor_arg(L, 1, "index", "self"); /* says why */
+  return u;
+}
+static cr_tensor *self(const walk *w) { return w->self->t ? w->self->t : open_self(w->L)->t; }
 static cr_tensor *viewed(walk *w) { return cr__lua_tensor_arg(w->L, w->view, "index", "self"); }
 
 /* ---- The kinds of entry ---- */
@@ -104,7 +111,7 @@ static void by_whole(walk *w, int dims) {
 static void by_range(walk *w, int place) {
   lua_State *L = w->L;
   int64_t ends[3] = {0, 0, 1};
-  int kind = RANGE | NO_FIRST | NO_LAST, table = lua_gettop(L);
+  int kind = RANGE | NO_FIRST | NO_LAST, table = w->list + 1;
   lua_Integer n = (lua_Integer)lua_rawlen(L, table);
   if (n > 3)
     cr__lua_error(L,
@@ -203,7 +210,7 @@ static void take(walk *w, int type, int place) {
 }
 
 static void call_view(walk *w, cr__lua_known op, cr_value a, cr_value b, cr_value c, cr_value d) {
-  cr_value args[CR__LUA_MAX_PARAMS] = {cr__lua_at(1), a, b, c, d};
+  cr_value args[] = {cr__lua_of(w->self, 1), a, b, c, d}; /* no view has more parameters */
   cr__lua_call_as(w->L, cr__lua_op(op), NULL, w->metatable, args);
 }
 
@@ -224,10 +231,11 @@ static void push_view(walk *w) {
   w->view = lua_gettop(w->L);
 }
 
-/* Views self (1) by the key (2); on return w->view is the view and w->by what else indexes it. */
-static void walk_key(lua_State *L, walk *w, int metatable) {
-  luaL_checkstack(L, 40, "no stack for an index");
+/* Views self (1) by the key (2); on return w->view is the view and w->by what else indexes it. The
+ * stack that every C function has will do: entries leave nothing there. */
+static void walk_key(lua_State *L, walk *w, const cr__lua_tensor *self, int metatable) {
   w->L = L;
+  w->self = self;
   w->metatable = metatable;
   w->dim = w->nentry = w->nviewing = w->last = w->at = w->whole = 0;
   w->by = NULL;
@@ -246,15 +254,15 @@ static void walk_key(lua_State *L, walk *w, int metatable) {
 int cr__lua_index_read(lua_State *L, int metatable) {
   cr_value args[CR__LUA_MAX_PARAMS];
   int64_t i;
-  cr__lua_tensor_arg(L, 1, "index", "self");
+  const cr__lua_tensor *u = open_self(L);
   if (cr__lua_to_int(L, 2, &i)) {
-    args[0] = cr__lua_at(1);
+    args[0] = cr__lua_of(u, 1);
     args[1] = cr_int(1);
     args[2] = cr_int(i);
     return cr__lua_call_as(L, cr__lua_op(CR__LUA_select), NULL, metatable, args);
   }
   walk w;
-  walk_key(L, &w, metatable);
+  walk_key(L, &w, u, metatable);
   if (w.by) {
     args[0] = cr__lua_at(w.view);
     args[1] = cr_list(w.by->t, w.by->n);
@@ -319,7 +327,7 @@ int cr__lua_index_write(lua_State *L) {
   walk w;
   cr_value value, args[CR__LUA_MAX_PARAMS];
   lua_settop(L, 3);
-  walk_key(L, &w, 0);
+  walk_key(L, &w, open_self(L), 0);
   push_value(&w);
   bool number = cr__lua_to_number(L, -1, &value);
   if (!number && w.by) match_view(&w);

@@ -7,6 +7,9 @@
 #include "binding.h"
 
 static const char list_key; /* registry: the metatable of lists; its address is their tag, too */
+/* Registry: an empty list that waits for the next call, or false. A finalizer costs more than a call. */
+static const char spare_key;
+enum { SPARE = 8 /* its room */ };
 
 static int list_gc(lua_State *L) {
   cr__lua_list *list = lua_touserdata(L, 1);
@@ -17,13 +20,17 @@ static int list_gc(lua_State *L) {
   return 0;
 }
 
-cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
-  luaL_checkstack(L, 4, "no stack for a list");
-  cr__lua_list *list = lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
-  list->tag = &list_key;
-  list->n = 0;
-  list->room = room;
-  memset(list->t, 0, (size_t)room * sizeof(cr_tensor *));
+static cr__lua_list *take_spare(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_key) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    return NULL;
+  }
+  lua_pushboolean(L, false);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+  return lua_touserdata(L, -1);
+}
+
+static void set_metatable(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key) != LUA_TTABLE) {
     lua_pop(L, 1);
     lua_createtable(L, 0, 1);
@@ -33,7 +40,28 @@ cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
   }
   lua_setmetatable(L, -2);
+}
+
+cr__lua_list *cr__lua_new_list(lua_State *L, int room) {
+  luaL_checkstack(L, 4, "no stack for a list");
+  cr__lua_list *list = room <= SPARE ? take_spare(L) : NULL;
+  bool fresh = !list;
+  if (room < SPARE) room = SPARE;
+  if (fresh) list = lua_newuserdatauv(L, sizeof *list + (size_t)room * sizeof(cr_tensor *), 0);
+  list->tag = &list_key;
+  list->n = 0;
+  list->room = room;
+  memset(list->t, 0, (size_t)room * sizeof(cr_tensor *));
+  if (fresh) set_metatable(L);
   return list;
+}
+
+void cr__lua_done_list(lua_State *L, int index) {
+  cr__lua_list *list = lua_touserdata(L, index);
+  while (list->n > 0) cr_release(list->t[--list->n]);
+  if (list->room != SPARE) return;
+  lua_pushvalue(L, index);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
 }
 
 /* Appends the tensor on top of the stack (popped); false if it is none. */

@@ -7,17 +7,22 @@
 #include "binding.h"
 #include "parse.h"
 
-/* An argument of an operator: a tensor by stack index, or a number. */
-static cr_value operand(lua_State *L, const cr_op *op, int index) {
+/* A number; all else is refused. */
+static cr_value other_operand(lua_State *L, const cr_op *op, int index) {
   cr_value v;
   cr__lua_tensor *u = cr__lua_test(L, index);
-  if (u && u->t) return cr__lua_of(u, index);
   if (u) cr__lua_error(L, "%s: this tensor was closed", op->lua);
   if (cr__lua_to_number(L, index, &v)) return v;
   cr__lua_error(L, "%s: an operand must be a tensor or a number%s, got %s", op->lua,
                 lua_istable(L, index) ? " (cr.tensor makes a tensor of a table)" : "",
                 cr__lua_describe(L, index));
   return cr_none();
+}
+
+/* An argument of an operator: a tensor by stack index, or a number. */
+static inline cr_value operand(lua_State *L, const cr_op *op, int index) {
+  const cr__lua_tensor *u = cr__lua_test(L, index);
+  return u && u->t ? cr__lua_of(u, index) : other_operand(L, op, index);
 }
 
 /* Upvalues: the operation, the metatable of tensors. */

@@ -119,6 +119,7 @@ static bool take_tensors(lua_State *L, cr__lua_parse *p, int i, int index) {
   cr__lua_list *list = cr__lua_make_list(L, index, p->op->params[i].name, true);
   if (!list) return problem(p, "%s", lua_tostring(L, -1));
   p->args[i] = cr_list(list->t, list->n);
+  p->list = lua_gettop(L);
   return true;
 }
 
@@ -325,7 +326,7 @@ static bool fill_defaults(cr__lua_parse *p) {
 
 bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p) {
   p->op = op;
-  p->out = p->nints = p->progress = 0;
+  p->out = p->list = p->nints = p->progress = 0;
   p->requires_grad = false;
   bool named = top > 0 && is_options(L, top);
   /* Places push little: what every C function has room for. */

@@ -10,6 +10,7 @@ typedef struct cr__lua_parse {
   const cr_op *op;
   cr_value args[CR__LUA_MAX_PARAMS]; /* tensors by stack index, see cr__lua_at */
   int out;                           /* stack index of out = t; 0 */
+  int list;                          /* stack index of the one list of tensors that was made; 0 */
   bool requires_grad;
   int progress;  /* how many arguments fitted, when it failed */
   bool explains; /* given by the caller: to say in `problem` why it failed */
@@ -26,12 +27,13 @@ typedef struct cr__lua_parse {
  * Lua's memory is out. */
 bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p);
 
-/* The operations that share a name in Lua, in the catalogue's order: upvalue 1 of the closure. The
- * other upvalue of a plain one is the metatable of tensors. */
+/* The operations that share a name in Lua, in the catalogue's order: a block that ends with the name's
+ * text. Upvalue 1 of the closure is its address; the other upvalue of a plain one is the metatable of
+ * tensors. */
 typedef struct cr__lua_overloads {
   bool inplace;
   int n;
-  char name[64];
+  const char *name;
   const cr_op *ops[];
 } cr__lua_overloads;
 /* Appends op to what the table at index `made` has under name, or makes it (call.c). */

@@ -83,6 +83,7 @@ const cr__backend cr__cpu_backend = {
     .copy_to_host = cpu_copy,
     .copy_from_host = cpu_copy,
     .elementwise = cr__cpu_elementwise,
+    .few = cr__cpu_few,
     .has_loop = cr__cpu_has_loop,
     .kernels = cpu_kernels,
 };

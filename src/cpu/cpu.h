@@ -20,6 +20,7 @@ void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begi
 int cr__cpu_level(void);
 
 int cr__cpu_elementwise(const cr__elementwise *e);
+bool cr__cpu_few(const cr__few *f);
 bool cr__cpu_has_loop(int pointwise, int dtype);
 
 #endif

@@ -301,6 +301,13 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
     return cr__fail(CR_E_INTERNAL, "%s: the cpu has no loop for %s", e->op,
                     cr_dtype_name((cr_dtype)e->compute));
   int native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
-  if (!cr__cpu_small(e, n, loop, native)) run_general(e, loop, native);
+  if (!cr__best_small()(e, n, loop, native)) run_general(e, loop, native);
   return 0;
+}
+
+bool cr__cpu_few(const cr__few *f) {
+  cr__loop loop = cr__loop_for(f->pointwise, f->dtype);
+  if (!loop || gives_bool[f->pointwise][f->dtype] != (f->dtype == CR_BOOL)) return false;
+  cr__best_few()(f, loop);
+  return true;
 }

@@ -11,6 +11,8 @@
 static const cr__loop_table *const loop_tables[] = {&cr__loops_v2, &cr__loops_v3, &cr__loops_v4};
 static const cr__convert_table *const convert_tables[] = {&cr__converters_v2, &cr__converters_v3,
                                                           &cr__converters_v4};
+static const cr__small smalls[] = {cr__small_v2, cr__small_v3, cr__small_v4};
+static const cr__run_few fews[] = {cr__few_v2, cr__few_v3, cr__few_v4};
 static const cr__stream streams[] = {cr__stream_v2, cr__stream_v3, cr__stream_v4};
 
 static int detect(void) {
@@ -29,6 +31,8 @@ static int detect(void) {
 
 static const cr__loop_table *const loop_tables[] = {&cr__loops_base};
 static const cr__convert_table *const convert_tables[] = {&cr__converters_base};
+static const cr__small smalls[] = {cr__small_base};
+static const cr__run_few fews[] = {cr__few_base};
 static const cr__stream streams[] = {cr__stream_base};
 
 static int detect(void) { return 0; }
@@ -59,6 +63,10 @@ cr__converter cr__converter_for(int from, int to) {
   }
   return (*convert_tables[0])[from][to];
 }
+
+cr__small cr__best_small(void) { return smalls[cr__cpu_level()]; }
+
+cr__run_few cr__best_few(void) { return fews[cr__cpu_level()]; }
 
 cr__stream cr__best_stream(void) { return streams[cr__cpu_level()]; }
 

@@ -23,14 +23,22 @@ typedef void (*cr__converter)(int64_t n, void *out, const void *in);
 #define CR__STREAM_FROM (4 << 20)
 typedef void (*cr__stream)(void *out, const void *in, size_t n);
 
+/* loops_small.c: a pointwise call of n elements, if they are few and lie one after the other; else
+ * false. The loop gives `native`. */
+typedef bool (*cr__small)(const cr__elementwise *e, int64_t n, cr__loop loop, int native);
+/* And one as cr__few has it. */
+typedef void (*cr__run_few)(const cr__few *f, cr__loop loop);
+
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
 typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [from][to] */
 
 /* Tables of the levels v2, v3, v4 of x86-64, or of `base` elsewhere. Levels leave out what they
  * would not do faster than the one below. */
-#define CR__LOOP_TABLES(isa)                           \
-  extern const cr__loop_table cr__loops_##isa;         \
-  extern const cr__convert_table cr__converters_##isa; \
+#define CR__LOOP_TABLES(isa)                                                            \
+  extern const cr__loop_table cr__loops_##isa;                                          \
+  extern const cr__convert_table cr__converters_##isa;                                  \
+  bool cr__small_##isa(const cr__elementwise *e, int64_t n, cr__loop loop, int native); \
+  void cr__few_##isa(const cr__few *f, cr__loop loop);                                  \
   void cr__stream_##isa(void *out, const void *in, size_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)
@@ -40,13 +48,11 @@ CR__LOOP_TABLES(v4)
 CR__LOOP_TABLES(base)
 #endif
 
-/* small.c: a pointwise call of n elements, if they are few and lie one after the other; else false. The
- * loop gives `native`. */
-bool cr__cpu_small(const cr__elementwise *e, int64_t n, cr__loop loop, int native);
-
 /* The best loops for this machine; NULL if f has none for the dtype (levels.c). */
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
+cr__small cr__best_small(void);
+cr__run_few cr__best_few(void);
 cr__stream cr__best_stream(void);
 /* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
 cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece);

@@ -125,6 +125,21 @@ static bool join_pieces(cr_tensor *whole, const cr_value *list, const int64_t *s
   return fits;
 }
 
+/* A short row of parts that lie in the host's memory as they will in the result; false if they do not. */
+static bool join_few(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+  bool fits = whole->storage->device == CR_CPU && whole->numel <= CR__FEW;
+  for (int k = 0; k < d; k++) fits = fits && cr__sizes(whole)[k] == 1;
+  char *to = cr__data(whole);
+  for (int i = 0; i < list->n && fits; i++) {
+    const cr_tensor *t = list->u.ts[i];
+    size_t nbytes = sizes[i] > 0 ? (size_t)t->numel * cr__size_of((cr_dtype)t->dtype) : 0;
+    fits = t->flags & CR__CONTIGUOUS && t->dtype == whole->dtype;
+    if (fits) memcpy(to, cr__data(t), nbytes);
+    to += nbytes;
+  }
+  return fits;
+}
+
 static int join_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
   int64_t start = 0;
   int code = 0;
@@ -156,7 +171,7 @@ int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   shape[d] = total;
   cr_tensor *whole = cr__new("cat", promoted(list), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
-  if (!code && !join_pieces(whole, list, sizes, d, &code))
+  if (!code && !join_few(whole, list, sizes, d) && !join_pieces(whole, list, sizes, d, &code))
     code = join_copies(whole, list, sizes, d);
   return cr__give_if(code, whole, out);
 }
