@@ -17,13 +17,20 @@
 #define EXP(x) M(exp)(x)
 #define SIGMOID(x) (1 / (1 + EXP(-(x))))
 #define TANH(x) M(tanh)(x)
+/* lgamma itself would write to a global variable. */
+#ifndef CR__LGAMMA_F64
+#define CR__LGAMMA_F64(x) lgamma_r(x, &(int){0})
+#define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
+#endif
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
 
 /* T: the type; F: the name of its function; M: the name of libm's. */
 #define T double
 #define F(name) f64_##name
 #define M(name) name
+#define LGAMMA CR__LGAMMA_F64
 #include "scalar_float.h"
+#include "scalar_special.h"
 #undef T
 #undef F
 #undef M
@@ -47,7 +54,10 @@
 #define T float
 #define F(name) f32_##name
 #define M(name) name##f
+#undef LGAMMA
+#define LGAMMA CR__LGAMMA_F32
 #include "scalar_float.h"
+#include "scalar_special.h"
 #undef T
 #undef F
 #undef M
@@ -56,6 +66,7 @@
 #undef SIGMOID
 #undef TANH
 #undef NORMAL_CDF
+#undef LGAMMA
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

@@ -74,8 +74,6 @@ def reduce():
         f.case(op, V([3.0, 1.0, 3.0, 1.0]), index=(0,))
         f.case(op, f.t(2, 3), D(-1), True, index=(0,))
         f.case(op, f.t(), index=(0,))
-    spread(f)
-    norms(f)
     for op in ("all", "any"):
         for d in DTYPES:
             f.case(op, f.t(2, 3, lo=0, hi=1, d=d))
@@ -87,27 +85,12 @@ def reduce():
     for op in ("count_nonzero",):
         f.case(op, V([0.0, 1.0, nan, 0.0]), grad=False)
         f.case(op, f.t(2, 3, lo=0, hi=1, d="int32"), D(1))
-    for op in ("cumsum", "cumprod"):
-        for d in DTYPES:
-            f.case(op, f.t(2, 3, lo=0, hi=3, d=d), D(1))
-        f.case(op, f.t(2, 3, 2), D(0))
-        f.case(op, f.t(2, 3, 2), D(-2))
-        f.case(op, f.t(), D(0))
-        f.case(op, f.t(2, 0), D(1))
-        f.case(op, V([1.0, nan, 2.0, inf]), D(0), grad=False)
-    f.case("cumprod", V([2.0, 0.0, 3.0, 0.0, 5.0]), D(0))
-    f.case("logcumsumexp", f.t(2, 3), D(1))
-    f.case("logcumsumexp", V([1000.0, 1001.0, -1000.0]), D(0))
     for op in ("equal", "allclose"):
         g = getattr(torch, op)
         f.case(op, V([1.0, 2.0]), V([1.0, 2.0]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
         f.case(op, V([1.0, 2.0]), V([1.0, 2.0 + 1e-7]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
         f.case(op, V([1.0, nan]), V([1.0, nan]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
-    for op in ("cummax", "cummin"):
-        f.case(op, f.t(2, 4), D(1), index=(1,))
-        f.case(op, V([1.0, 3.0, 3.0, nan, 5.0]), D(0), index=(1,))
-    softmaxes(f)
-    f.write("reductions, scans, softmax")
+    f.write("reductions")
 
 
 def medians(f):
@@ -119,6 +102,13 @@ def medians(f):
     f.case("median", f.t(2, 3, 2), D(1), True, index=(1,))
     for dims in ([], [D(1)], [D(0, 2), True]):
         f.case("aminmax", f.t(2, 3, 2), *dims, torch_f=lambda x, *a: (torch.amin(x, *a), torch.amax(x, *a)))
+
+
+def moments():
+    f = Family("moments")
+    spread(f)
+    norms(f)
+    f.write("variances and norms")
 
 
 def spread(f):
@@ -161,6 +151,26 @@ def norms(f):
     f.case("norm", V([nan, 1.0]), torch_f=norm)
     f.case("norm", f.t(2, 3), "fro", torch_f=norm)
     f.case("norm", f.t(0), torch_f=norm)
+
+
+def scan():
+    f = Family("scan")
+    for op in ("cumsum", "cumprod"):
+        for d in DTYPES:
+            f.case(op, f.t(2, 3, lo=0, hi=3, d=d), D(1))
+        f.case(op, f.t(2, 3, 2), D(0))
+        f.case(op, f.t(2, 3, 2), D(-2))
+        f.case(op, f.t(), D(0))
+        f.case(op, f.t(2, 0), D(1))
+        f.case(op, V([1.0, nan, 2.0, inf]), D(0), grad=False)
+    f.case("cumprod", V([2.0, 0.0, 3.0, 0.0, 5.0]), D(0))
+    f.case("logcumsumexp", f.t(2, 3), D(1))
+    f.case("logcumsumexp", V([1000.0, 1001.0, -1000.0]), D(0))
+    for op in ("cummax", "cummin"):
+        f.case(op, f.t(2, 4), D(1), index=(1,))
+        f.case(op, V([1.0, 3.0, 3.0, nan, 5.0]), D(0), index=(1,))
+    softmaxes(f)
+    f.write("scans and softmax")
 
 
 def softmaxes(f):
@@ -234,4 +244,4 @@ def nlls(f):
     f.case("cross_entropy", f.t(3, 4), f.t(3, 4, lo=0, hi=1), torch_f=cross)
 
 
-FAMILIES = [reduce, loss]
+FAMILIES = [reduce, moments, scan, loss]
