@@ -123,7 +123,8 @@ def shape():
     f.case("permute", f.t(2, 3), D(-1, 0))
     f.case("transpose", f.t(2, 3, 4), D(0), D(-1))
     f.case("transpose", f.t(), D(0), D(0))
-    f.case("swapaxes", f.t(2, 3), D(0), D(1))
+    for op in ("swapaxes", "swapdims"):
+        f.case(op, f.t(2, 3), D(0), D(1))
     f.case("t", f.t(2, 3))
     f.case("t", f.t(3))
     f.case("mT", f.t(2, 3, 4), torch_f=lambda x: x.mT)
@@ -143,6 +144,12 @@ def shape():
         f.case(op, f.t(), [2], torch_f=g)
         f.case(op, f.t(1), [0], torch_f=g)
     f.case("expand_as", f.t(1, 3), f.t(2, 3))
+    f.case("broadcast_tensors", [f.t(2, 1), f.t(3)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
+    f.case("broadcast_tensors", [f.t(), f.t(2, d="int8", lo=0, hi=5), f.t(1, 1)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
+    for shapes in (((2,), (3,)), ((2,), (), (3,)), ((3,),), ((0,), (2,))):
+        f.case("meshgrid", [f.t(*s) for s in shapes], torch_f=lambda ts: torch.meshgrid(ts, indexing="ij"))
+        for indexing in ("ij", "xy"):
+            f.case("meshgrid", [f.t(*s) for s in shapes], indexing, torch_f=lambda ts, i: torch.meshgrid(ts, indexing=i))
     parts(f)
     copies(f)
     joins(f)
