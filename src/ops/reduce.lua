@@ -142,49 +142,31 @@ op "aminmax(self: tensor, dim: dims?, keepdim: bool = false) -> min, max" {
 }
 
 local whole = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({}, -2, 2) } } end
-local pairs_of = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
 
-op "max(self: tensor)" {
-  doc = "The largest element of all, 0-dim. Equal elements share the gradient evenly.",
-  run = "reduce",
-  grad = { self = spread_ties_all },
-  samples = whole,
-}
+for _, words in ipairs { { "max", "largest", "larger" }, { "min", "smallest", "smaller" } } do
+  local name, most, more = table.unpack(words)
 
-op "max_other(self: tensor, other: tensor)" {
-  doc = "The larger one of each pair of elements: the same as maximum.",
-  lua = "max",
-  body = function(v) return v.self:maximum(v.other) end,
-  samples = pairs_of,
-}
+  op(name .. "(self: tensor)") {
+    doc = ("The %s element of all, 0-dim. Equal elements share the gradient evenly."):format(most),
+    run = "reduce",
+    grad = { self = spread_ties_all },
+    samples = whole,
+  }
 
-op "max_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
-  doc = "The largest element along dim and its position, the first one of several.",
-  lua = "max", run = "extreme", kernels = { "extreme" },
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one,
-}
+  op(name .. "_other(self: tensor, other: tensor)") {
+    doc = ("The %s one of each pair of elements: the same as %simum."):format(more, name),
+    lua = name,
+    body = function(v) return v.self[name .. "imum"](v.self, v.other) end,
+    samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+  }
 
-op "min(self: tensor)" {
-  doc = "The smallest element of all, 0-dim. Equal elements share the gradient evenly.",
-  run = "reduce",
-  grad = { self = spread_ties_all },
-  samples = whole,
-}
-
-op "min_other(self: tensor, other: tensor)" {
-  doc = "The smaller one of each pair of elements: the same as minimum.",
-  lua = "min",
-  body = function(v) return v.self:minimum(v.other) end,
-  samples = pairs_of,
-}
-
-op "min_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
-  doc = "The smallest element along dim and its position, the first one of several.",
-  lua = "min", run = "extreme",
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one,
-}
+  op(name .. "_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices") {
+    doc = ("The %s element along dim and its position, the first one of several."):format(most),
+    lua = name, run = "extreme", kernels = { "extreme" },
+    grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+    samples = along_one,
+  }
+end
 
 op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: bool = false)" {
   doc = "Zeros of the shape, with self at the positions along dim that a reduction has chosen.",

@@ -197,7 +197,8 @@ op "broadcast_tensors(tensors: tensors) -> ..." {
   run = "broadcast_tensors",
   method = false,
   samples = function(s)
-    return { { { s.t({ 2, 1 }), s.t({ 3 }) } }, { { s.t({}), s.t({ 2 }), s.t({ 1, 1 }) } }, { { s.t({ 0, 2 }), s.t({ 1 }) } } }
+    return { { { s.t({ 2, 1 }), s.t({ 3 }) } }, { { s.t({}), s.t({ 2 }), s.t({ 1, 1 }) } },
+      { { s.t({ 0, 2 }), s.t({ 1 }) } } }
   end,
 }
 

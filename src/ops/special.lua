@@ -40,7 +40,9 @@ op "polygamma(self: tensor, n: int)" {
   doc = "The n-th derivative of digamma, n from 0 on. As a function it may also be called polygamma(n, x).",
   pointwise = "polygamma(x, a)", promote = "float", check = "polygamma", inplace = true,
   grad = { self = function(g, v) return g * v.self:polygamma(v.n + 1) end },
-  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 3), 1 }, { s.t({ 3 }, -0.75, -0.25), 2 }, { s.t({ 0, 2 }), 0 } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, 0.5, 3), 1 }, { s.t({ 3 }, -0.75, -0.25), 2 }, { s.t({ 0, 2 }), 0 } }
+  end,
 }
 
 op "polygamma_of(n: int, self: tensor)" {
