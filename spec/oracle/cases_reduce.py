@@ -173,6 +173,42 @@ def scan():
     f.write("scans and softmax")
 
 
+def sort():
+    """No equal elements where positions are recorded: PyTorch leaves their order open unless it is stable."""
+    f = Family("sort")
+    for d in DTYPES:
+        f.case("sort", f.t(2, 5, lo=0, hi=99, d=d), torch_f=lambda x: torch.sort(x, stable=True), index=(1,))
+        f.case("topk", f.t(2, 5, d=d) if d in FLOATS else V([5, 3, 9, 7, 1], d="int64" if d == "bool" else d), 3, index=(1,))
+    for dim in (0, 1, -1):
+        f.case("sort", f.t(3, 2, 4), D(dim), index=(1,))
+        f.case("sort", f.t(3, 2, 4), D(dim), True, torch_f=lambda x, k, b: torch.sort(x, k, descending=b), index=(1,))
+        f.case("argsort", f.t(3, 2, 4), D(dim), index=(0,))
+        f.case("argsort", f.t(3, 2, 4), D(dim), True, torch_f=lambda x, k, b: torch.argsort(x, k, descending=b), index=(0,))
+        f.case("topk", f.t(3, 2, 4), 2, D(dim), index=(1,))
+        f.case("topk", f.t(3, 2, 4), 1, D(dim), False, index=(1,))
+        f.case("kthvalue", f.t(3, 2, 4), 2, D(dim), index=(1,))
+        f.case("kthvalue", f.t(3, 2, 4), 1, D(dim), True, index=(1,))
+    mixed = [2.0, nan, -inf, 0.0, -0.0, inf, nan, -1.0, 2.0]
+    for descending in (False, True):
+        stable = lambda x, k, b: torch.sort(x, dim=k, descending=b, stable=True)  # noqa: E731
+        for d in ("float64", "float32", "float16"):
+            f.case("sort", V(mixed, d=d), D(0), descending, torch_f=stable, index=(1,), grad=False)
+        f.case("sort", V([3, 1, 3, 2, 1, 3], d="int32"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", V([True, False, True], d="bool"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", V([-(2**63), 2**63 - 1, 0, -1], d="int64"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(0, 3), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(3, 0), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", T(300, lo=-8, hi=8, seed=3, d="float32"), D(0), descending, torch_f=stable, index=(1,), grad=False)
+    f.case("topk", V(mixed[:4]), 2, index=(1,), grad=False)
+    f.case("topk", f.t(), 1, index=(1,))
+    f.case("topk", f.t(2, 3), 0, index=(1,))
+    f.case("kthvalue", f.t(), 1, index=(1,))
+    f.case("msort", f.t(3, 2))
+    f.case("msort", f.t(4, d="int8", lo=-9, hi=9))
+    f.write("elements in order")
+
+
 def softmaxes(f):
     for op in ("softmax", "log_softmax"):
         for d in FLOATS:
@@ -244,4 +280,4 @@ def nlls(f):
     f.case("cross_entropy", f.t(3, 4), f.t(3, 4, lo=0, hi=1), torch_f=cross)
 
 
-FAMILIES = [reduce, moments, scan, loss]
+FAMILIES = [reduce, moments, scan, sort, loss]
