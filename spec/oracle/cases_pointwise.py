@@ -4,7 +4,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from record import DTYPES, FLOATS, INTS, Family, O, V
+from record import DTYPES, FLOATS, INTS, D, Family, V
 
 inf, nan = math.inf, math.nan
 SPECIAL = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, 100.0, -100.0, 1e-8, -1e-8]
@@ -279,6 +279,12 @@ def activation():
         f.case(op, V([0.0, -0.25, 0.25, -3.0, 0.5, -0.5]), 0.5, torch_f=getattr(F, op))
     f.case("hardtanh", f.t(2, 3), -0.5, 1.5, torch_f=F.hardtanh)
     f.case("hardtanh", V([-1.0, 1.0, 0.0]), torch_f=F.hardtanh)
+    f.case("prelu", f.t(2, 3), f.t(3))
+    f.case("prelu", f.t(2, 3, 2), f.t(1))
+    f.case("prelu", V([0.0, -1.0, 1.0]), f.t(1))
+    f.case("prelu", f.t(2, 3, d="float32"), f.t(3, d="float32"))
+    f.case("glu", f.t(2, 4), torch_f=F.glu)
+    f.case("glu", f.t(4, 3), D(0), torch_f=F.glu)
     f.case("threshold", f.t(2, 3), 0.5, -1.0, torch_f=F.threshold)
     f.write("activations")
 

@@ -104,8 +104,22 @@ def medians(f):
         f.case("aminmax", f.t(2, 3, 2), *dims, torch_f=lambda x, *a: (torch.amin(x, *a), torch.amax(x, *a)))
 
 
+def distances(f):
+    f.case("dist", f.t(2, 3), f.t(3))
+    f.case("dist", f.t(2, 3), f.t(2, 3), 1)
+    f.case("pairwise_distance", f.t(2, 3), f.t(2, 3))
+    f.case("pairwise_distance", f.t(3), f.t(2, 3), 1, 1e-3, True)
+    f.case("normalize", f.t(2, 3))
+    f.case("normalize", f.t(2, 3, 2), 3, D(-1))
+    f.case("normalize", V([0.0, 0.0], [1, 2]), grad=False)
+    f.case("cosine_similarity", f.t(2, 3), f.t(2, 3))
+    f.case("cosine_similarity", f.t(3, 2), f.t(3, 1), D(0))
+    f.case("cosine_similarity", V([0.0, 0.0], [1, 2]), V([1.0, 2.0], [1, 2]), grad=False)
+
+
 def moments():
     f = Family("moments")
+    distances(f)
     spread(f)
     norms(f)
     f.write("variances and norms")
@@ -206,7 +220,36 @@ def sort():
     f.case("kthvalue", f.t(), 1, index=(1,))
     f.case("msort", f.t(3, 2))
     f.case("msort", f.t(4, d="int8", lo=-9, hi=9))
+    places(f)
     f.write("elements in order")
+
+
+def places(f):
+    for flags in ((), (True,), (True, True), (True, False, True), (True, True, True)):
+        inverse = (1,) if len(flags) > 1 and flags[1] else ()
+        f.case("unique", V([3, 1, 3, 2, 1, 3], [2, 3], "int64"), *flags, torch_f=torch.unique, index=inverse)
+        f.case("unique", V([2.0, -1.0, nan, 2.0, nan, 0.0, -0.0]), *flags, torch_f=torch.unique, index=inverse, grad=False)
+        f.case("unique", V([], [0], "int32"), *flags, torch_f=torch.unique, index=inverse)
+    f.case("unique", V([True, True, False], d="bool"), True, True, True, torch_f=torch.unique, index=(1,))
+    f.case("unique", V([5], [], "uint8"), True, True, True, torch_f=torch.unique, index=(1,))
+    def consecutive(x, inverse=False, counts=False):
+        return torch.unique_consecutive(x, return_inverse=inverse, return_counts=counts)
+
+    for flags in ((), (True,), (False, True), (True, True)):
+        inverse = (1,) if flags and flags[0] else ()
+        f.case("unique_consecutive", V([1, 1, 2, 1, 1, 1, 3], d="int64"), *flags, torch_f=consecutive, index=inverse)
+        f.case("unique_consecutive", V([1.0, 2.0, 2.0, 2.0], [2, 2]), *flags, torch_f=consecutive, index=inverse, grad=False)
+    line = [-2.0, -0.5, -0.5, 0.0, 1.0, inf]
+    asked = [-3.0, -0.5, 0.0, 0.25, inf, nan, -inf]
+    for right in (False, True):
+        for d in ("float64", "float32", "float16"):
+            f.case("searchsorted", V(line, d=d), V(asked, d=d), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,), grad=False)
+        for d in ("int64", "int32", "uint8"):
+            f.case("searchsorted", V([1, 3, 3, 7], d=d), V([[0, 3, 8], [1, 2, 7]], [2, 3], d), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,))
+            f.case("bucketize", V([0, 3, 8], d=d), V([1, 3, 3, 7], d=d), right, torch_f=lambda v, s, r: torch.bucketize(v, s, right=r), index=(0,))
+        f.case("searchsorted", V([1.0, 2.0, 3.0, -1.0, 0.0, 1.0], [2, 3]), V([1.0, 2.5, 1.0, 2.5], [2, 2]), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,), grad=False)
+    f.case("searchsorted", V(line), 0.25, torch_f=lambda s, v: torch.searchsorted(s, v), index=(0,), grad=False)
+    f.case("searchsorted", V([], [0]), V([1.0]), torch_f=lambda s, v: torch.searchsorted(s, v), index=(0,), grad=False)
 
 
 def softmaxes(f):

@@ -98,7 +98,29 @@ def linear():
         f.case("linear", f.t(*x), f.t(4, 3), f.t(4), torch_f=F.linear)
         f.case("linear", f.t(*x), f.t(4, 3), torch_f=F.linear)
     f.case("linear", f.t(2, 3, d="float32"), f.t(4, 3, d="float32"), f.t(4, d="float32"), torch_f=F.linear)
+    products(f)
     f.write("products of matrices")
+
+
+def products(f):
+    f.case("vdot", f.t(4), f.t(4))
+    f.case("vecdot", f.t(2, 3), f.t(2, 3), torch_f=torch.linalg.vecdot)
+    f.case("vecdot", f.t(2, 3), f.t(3), torch_f=torch.linalg.vecdot)
+    f.case("vecdot", f.t(3, 2), f.t(3, 1), D(0), torch_f=lambda x, y, d: torch.linalg.vecdot(x, y, dim=d))
+    f.case("addr", f.t(2, 3), f.t(2), f.t(3))
+    f.case("addr", f.t(3), f.t(2), f.t(3), 0.5, 2, torch_f=lambda x, a, b, p, q: torch.addr(x, a, b, beta=p, alpha=q))
+    f.case("addr", f.t(2, 3, d="int32", lo=0, hi=5), f.t(2, d="int32", lo=0, hi=5), f.t(3, d="int32", lo=0, hi=5))
+    for d in ("float64", "float32", "int32"):
+        f.case("trace", f.t(3, 3, d=d, lo=-4, hi=4))
+    f.case("trace", f.t(2, 4))
+    f.case("cross", f.t(2, 3), f.t(2, 3), torch_f=torch.linalg.cross)
+    f.case("cross", f.t(2, 3), f.t(1, 3), torch_f=torch.linalg.cross)
+    f.case("cross", f.t(3, 2), f.t(3, 2), D(0), torch_f=lambda x, y, d: torch.linalg.cross(x, y, dim=d))
+    f.case("tensordot", f.t(2, 3, 4), f.t(3, 4, 2))
+    f.case("tensordot", f.t(2, 3), f.t(3, 2, 2), 1)
+    f.case("tensordot", f.t(2), f.t(3), 0)
+    f.case("tensordot", f.t(3, 2), f.t(3, 2), 2)
+    f.case("tensordot", f.t(2, 3, 4), f.t(4, 2), D(0, 2), D(1, 0), torch_f=lambda x, y, a, b: torch.tensordot(x, y, (a, b)))
 
 
 def shape():
@@ -252,6 +274,21 @@ def joins(f):
     f.case("roll", f.t(2, 3), [1])
     f.case("roll", f.t(2, 3), [-1, 1], D(1, 0))
     f.case("roll", f.t(3), [5], D(0))
+    for n in (0, 1, 2, 5):
+        f.case("diff", f.t(4), n)
+    f.case("diff", f.t(3, 4))
+    f.case("diff", f.t(4, 2), 2, D(0))
+    f.case("diff", V([True, False, False, True], d="bool"))
+    f.case("diff", V([3, 9, 1], d="uint8"))
+    f.case("diff", f.t(2, 0))
+    f.case("pad", f.t(2, 3), [1, 2], torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [1, 0, 0, 2], "constant", 1.5, torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [-1, 1, 2, -1], torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [0, 0], torch_f=F.pad)
+    f.case("pad", f.t(2, 3, d="int16", lo=0, hi=5), [1, 1], "constant", 7, torch_f=F.pad)
+    for mode in ("reflect", "replicate", "circular"):
+        f.case("pad", f.t(2, 2, 4), [2, 3] if mode != "circular" else [4, 1], mode, torch_f=F.pad)
+        f.case("pad", f.t(1, 2, 3, 3), [1, 2, 2, 1], mode, torch_f=F.pad)
     for op in ("tril", "triu"):
         f.case(op, f.t(3, 3))
         f.case(op, f.t(2, 3, 4), 1)

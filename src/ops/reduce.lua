@@ -327,3 +327,33 @@ op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8
   run = "allclose", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
+
+-- ---- Norms of differences and directions -----------------------------------------------------------
+
+op "dist(self: tensor, other: tensor, p: scalar = 2)" {
+  doc = "The p-norm of the difference.",
+  body = function(v) return (v.self - v.other):norm(v.p) end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 3 }), 1 } } end,
+}
+
+op "pairwise_distance(x1: tensor, x2: tensor, p: scalar = 2, eps: float = 1e-6, keepdim: bool = false)" {
+  doc = "The p-norm of x1 - x2 + eps along the last dim.",
+  body = function(v) return (v.x1 - v.x2 + v.eps):norm(v.p, { -1 }, v.keepdim) end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) } } end,
+}
+
+op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
+  doc = "self divided by its p-norm along dim, or by eps where that is larger.",
+  body = function(v) return v.self / v.self:norm(v.p, { v.dim }, true):clamp_min(v.eps) end,
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }), 3, 1 } } end,
+}
+
+op "cosine_similarity(x1: tensor, x2: tensor, dim: dim = 2, eps: float = 1e-8)" {
+  doc = "The cosine of the angle between x1 and x2 along dim; norms below eps count as eps.",
+  body = function(v)
+    local a = v.x1 / v.x1:norm(2, { v.dim }, true):clamp_min(v.eps)
+    local b = v.x2 / v.x2:norm(2, { v.dim }, true):clamp_min(v.eps)
+    return (a * b):sum { v.dim }
+  end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 1 }), 1 } } end,
+}

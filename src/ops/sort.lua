@@ -46,3 +46,37 @@ op "kthvalue(self: tensor, k: int, dim: dim = -1, keepdim: bool = false) -> valu
     return { { s.t({ 2, 5 }, -2, 2), 2 }, { s.t({ 4, 2 }, -2, 2), 4, 1, true }, { s.t({}, -2, 2), 1 } }
   end,
 }
+
+-- ---- What is in order ------------------------------------------------------------------------------
+
+op "unique(self: tensor, sorted: bool = true, return_inverse: bool = false, return_counts: bool = false) -> ..." {
+  doc = [[The different elements, in order; then, if asked for, where each element of self is among them, and how often
+    each occurs. Every NaN is one of its own.]],
+  run = "unique", nondiff = true,
+  samples = function(s)
+    return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 3), true, true, true }, { s.t({ 0 }), true, true, true },
+      { s.i({}, 1, 3), true, false, true } }
+  end,
+}
+
+op "unique_consecutive(self: tensor, return_inverse: bool = false, return_counts: bool = false) -> ..." {
+  doc = "The same as unique, but equal elements are one only where they follow each other; in the order of self.",
+  run = "unique", nondiff = true,
+  samples = function(s) return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 2), true, true } } end,
+}
+
+op "searchsorted(sorted_sequence: tensor, values: operand, right: bool = false)" {
+  doc = [[The first positions at which values could be put in without harm to the order of the last dim: before equal
+    elements, or with right = true after them. A sequence of one dim serves all values.]],
+  run = "searchsorted", kernels = { "search" }, nondiff = true,
+  samples = function(s)
+    local line, lines = s.t({ 5 }):msort(), s.t({ 2, 4 }):sort()
+    return { { line, s.t({ 2, 3 }) }, { line, s.t({}), true }, { line, 0.5 }, { lines, s.t({ 2, 3 }) } }
+  end,
+}
+
+op "bucketize(self: operand, boundaries: tensor, right: bool = false)" {
+  doc = "searchsorted(boundaries, self): the bucket that each element falls into, from 1.",
+  run = "searchsorted", nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 4 }):msort() } } end,
+}
