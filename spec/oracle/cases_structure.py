@@ -100,6 +100,50 @@ def linear():
     f.case("linear", f.t(2, 3, d="float32"), f.t(4, 3, d="float32"), f.t(4, d="float32"), torch_f=F.linear)
     products(f)
     f.write("products of matrices")
+    einsum()
+    layers()
+
+
+def einsum():
+    f = Family("einsum")
+    for equation, *shapes in (
+            ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)),
+            ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (1, 3)),
+            ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)), ("...ij->...ji", (2, 3, 4)), ("i...,i...->...", (2, 3), (2, 3)), ("...ij->ij", (2, 2, 3)),
+            ("bhqd,bhkd->bhqk", (2, 2, 3, 2), (2, 2, 4, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("i,ij,j->", (2,), (2, 3), (3,)), ("a,ab,abc->abc", (2,), (2, 3), (2, 3, 2)),
+            ("", ()), (",", (), ()), ("bA,Ab->A", (2, 3), (3, 2)), ("cA", (2, 3)), (" i j , j k -> i k ", (2, 3), (3, 2)), ("iij->ij", (2, 2, 3)), ("ijk,ilj->kl", (2, 3, 2), (2, 2, 3)),
+            ("ij,jk->ik", (2, 3), (1, 4)), ("ij,jk->ik", (0, 3), (3, 2)), ("ij,jk->ik", (2, 0), (0, 2))):
+        f.case("einsum", equation, *[f.t(*s) for s in shapes])
+    f.case("einsum", "ij,jk->ik", f.t(2, 3, d="float32"), f.t(3, 2, d="float32"))
+    f.case("einsum", "ij,jk->ik", f.t(2, 3, d="int64", lo=-4, hi=4), f.t(3, 2, d="int64", lo=-4, hi=4))
+    f.write("einsum")
+
+
+def layers():
+    f = Family("layer")
+    for x, shape in (((2, 3), [3]), ((2, 3, 4), [3, 4]), ((2, 3, 4), [4]), ((3,), [3]), ((0, 3), [3])):
+        f.case("layer_norm", f.t(*x), shape, torch_f=F.layer_norm)
+        f.case("layer_norm", f.t(*x), shape, f.t(*shape), f.t(*shape), 0.25, torch_f=F.layer_norm)
+        f.case("rms_norm", f.t(*x), shape, torch_f=F.rms_norm)
+        f.case("rms_norm", f.t(*x), shape, f.t(*shape), 0.25, torch_f=F.rms_norm)
+    for d in FLOATS[1:]:
+        f.case("layer_norm", f.t(2, 4, d=d), [4], f.t(4, d=d), torch_f=F.layer_norm)
+        f.case("rms_norm", f.t(2, 4, d=d), [4], f.t(4, d=d), torch_f=F.rms_norm)
+        f.case("group_norm", f.t(2, 4, 3, d=d), 2, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4, 3), 2, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4), 1, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4, 2, 2), 4, f.t(4), f.t(4), 0.5, torch_f=F.group_norm)
+    attention = F.scaled_dot_product_attention
+    q, k, v = (2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 2)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(3, 4), f.t(5, 4), f.t(5, 2), torch_f=attention)
+    mask = V([True, False, True, True, True] * 3, [3, 5], "bool")
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), mask, torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), f.t(3, 5), torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, True, torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, False, 0.5,
+           torch_f=lambda a, b, c, m, p, causal, s: attention(a, b, c, m, p, causal, scale=s))
+    f.write("layers")
 
 
 def products(f):
