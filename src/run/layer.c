@@ -131,11 +131,14 @@ int cr__run_group_norm(const cr_op *op, const cr_value *args, cr_tensor **out, i
   int64_t n = cr__sizes(self)[0], grouped[] = {n, groups, n ? self->numel / (n * groups) : 1};
   for (int d = 0; d < self->ndim; d++) per_channel[d] = d == 1 ? channels : 1;
   cr_value shape = cr_ints(per_channel, self->ndim), scale[2] = {cr_none(), cr_none()};
-  for (int i = 0; i < 2; i++)
-    if (args[2 + i].kind == CR_TENSOR)
-      scale[i] = cr__do(CR__OP_view, (cr_value[]){args[2 + i], shape});
   cr_value x = cr__do(CR__OP_reshape, (cr_value[]){args[0], cr_ints(grouped, 3)}), y = cr_none();
-  if (x.kind == CR_TENSOR) y = normalized(x, cr_ints(&last, 1), args[4].u.f, true);
+  bool whole = x.kind == CR_TENSOR; /* an absent scale and one that failed look the same */
+  for (int i = 0; i < 2 && whole; i++) {
+    if (args[2 + i].kind != CR_TENSOR) continue;
+    scale[i] = cr__do(CR__OP_view, (cr_value[]){args[2 + i], shape});
+    whole = scale[i].kind == CR_TENSOR;
+  }
+  if (whole) y = normalized(x, cr_ints(&last, 1), args[4].u.f, true);
   then(&y, CR__OP_reshape, cr_ints(cr__sizes(self), self->ndim));
   code = finish(y, scale[0], scale[1], self, out);
   cr__drop(x), cr__drop(scale[0]), cr__drop(scale[1]);
