@@ -13,6 +13,8 @@
 
 #define CR__SCALAR static __device__ __forceinline__
 #define CR__NORMAL_CDF_F32 cr__normal_cdf
+#define CR__LGAMMA_F64 lgamma
+#define CR__LGAMMA_F32 lgammaf
 /* Texts compare unsigned types with 0 as well; a compiler knows one of these names or the other. */
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #pragma nv_diag_suppress 186

@@ -5,9 +5,7 @@ local device = require "spec.support.device"
 local values = require "spec.support.values"
 local fails = values.assert_fails
 
-local function on_device(what, body)
-  if not device.skip then describe(what, body) end
-end
+local on_device = device.only(describe)
 
 local MB = 1024 * 1024
 

@@ -7,10 +7,7 @@ local samples = require "spec.support.samples"
 local layouts = require "spec.support.layouts"
 local device = require "spec.support.device"
 
--- Without a device cuda_spec.lua says why.
-local function on_device(what, body)
-  if not device.skip then describe(what, body) end
-end
+local on_device = device.only(describe)
 
 local function to(name)
   return function(t) return t:to(name) end

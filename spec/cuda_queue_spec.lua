@@ -5,9 +5,7 @@ local device = require "spec.support.device"
 local values = require "spec.support.values"
 local fails = values.assert_fails
 
-local function on_device(what, body)
-  if not device.skip then describe(what, body) end
-end
+local on_device = device.only(describe)
 
 on_device("a stream", function()
   it("takes the work of a function, or of a scope", function()

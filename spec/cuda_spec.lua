@@ -8,10 +8,7 @@ local shell = require "spec.support.shell"
 local device = require "spec.support.device"
 local fails = values.assert_fails
 
-local function on_device(what, body)
-  if not device.skip then describe(what, body) end
-end
-
+local on_device = device.only(describe)
 if device.skip then
   describe("a CUDA device", function()
     it("is there", function() pending(device.skip) end)

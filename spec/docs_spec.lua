@@ -2,13 +2,7 @@
 
 local cr = require "cresset"
 
-local function read(path)
-  local file = io.open(path)
-  if not file then return nil end
-  local text = file:read "a"
-  file:close()
-  return text
-end
+local read = require("spec.support.shell").read
 
 -- The Lua snippets of a page with the lines where they begin.
 local function snippets(text)

@@ -143,3 +143,51 @@ describe("an intermediate stored on the context", function()
     assert.is_false((pcall(cr.gradgradcheck, Cube, { leaf { 1, 2 } })))
   end)
 end)
+
+describe("a result stored on the context", function()
+  local Exp = simple(function(ctx, x)
+    ctx.out = x:exp()
+    return ctx.out
+  end, function(ctx, g) return g * ctx.out end)
+
+  it("has its history in backward, so derivatives of every order are right", function()
+    assert.is_true(cr.gradcheck(Exp, { leaf { 0.5, 1 } }))
+    assert.is_true(cr.gradgradcheck(Exp, { leaf { 0.5, 1 } }))
+  end)
+
+  it("is there, without its place in the graph, once the graph is gone", function()
+    local kept
+    local F = simple(function(ctx, x)
+      kept, ctx.out = ctx, x * 2
+      return ctx.out
+    end)
+    F(leaf { 3 }):backward()
+    collectgarbage()
+    is_values(kept.out, { 6 })
+    assert.is_false(kept.out.requires_grad)
+  end)
+
+  it("may be replaced by another value in backward", function()
+    local seen
+    local F = simple(function(ctx, x)
+      ctx.out = x * 2
+      return ctx.out
+    end, function(ctx, g)
+      ctx.out = g * 5
+      seen = ctx.out
+      return g
+    end)
+    F(leaf { 3 }):backward()
+    assert.is_nil(seen.grad_fn)
+    is_values(seen, { 5 })
+  end)
+
+  it("is among several results the one that was stored", function()
+    local F = simple(function(ctx, x)
+      local a, b = x * 2, x:exp()
+      ctx.b = b
+      return a, b
+    end, function(ctx, ga, gb) return ga * 2 + gb * ctx.b end)
+    assert.is_true(cr.gradgradcheck(F, { leaf { 0.5, 1 } }))
+  end)
+end)

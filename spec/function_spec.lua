@@ -248,24 +248,20 @@ describe("the gradients that a Function returns", function()
 end)
 
 describe("memory of a Function", function()
+  local function live()
+    collectgarbage()
+    collectgarbage()
+    return cr.memory.stats().objects
+  end
+
   it("is released with its results", function()
     local F = square()
-    local function live()
-      collectgarbage()
-      collectgarbage()
-      return cr.memory.stats().objects
-    end
     local before = live()
     for _ = 1, 10 do F(leaf { 1, 2, 3 }):sum():backward() end
     assert.equal(before, live())
   end)
 
   it("is released after an error in either half", function()
-    local function live()
-      collectgarbage()
-      collectgarbage()
-      return cr.memory.stats().objects
-    end
     local bad_forward = simple(function() error "no" end)
     local bad_backward = simple(function(_, x) return x * 2 end, function() error "no" end)
     pcall(bad_forward, leaf { 1 })
@@ -278,17 +274,39 @@ describe("memory of a Function", function()
   end)
 
   it("of intermediates stored on the context is released too", function()
-    local function live()
-      collectgarbage()
-      collectgarbage()
-      return cr.memory.stats().objects
-    end
     local F = simple(function(ctx, x)
       ctx.middle = x * 3
       return ctx.middle * 2
     end, function(ctx, g) return g * ctx.middle end)
     local before = live()
     for _ = 1, 5 do F(leaf { 1 }):backward() end
+    assert.equal(before, live())
+  end)
+
+  -- The graph keeps the context, so a context that kept the graph would never be collected.
+  it("of a result stored on the context is released with the result", function()
+    local F = simple(function(ctx, x)
+      ctx.out, ctx.view, ctx.again = x:exp(), nil, nil
+      ctx.view, ctx.again = ctx.out:view(-1), ctx.out
+      return ctx.out
+    end, function(ctx, g) return g * ctx.out end)
+    F(leaf { 1, 2 }):sum():backward()
+    local before = live()
+    for _ = 1, 5 do F(leaf { 1, 2 }):sum():backward() end
+    for _ = 1, 5 do F(leaf { 1, 2 }) end
+    assert.equal(before, live())
+  end)
+
+  it("of an input that was modified in place and stored is released too", function()
+    local F = simple(function(ctx, x)
+      x:mul_(2)
+      ctx:mark_dirty(x)
+      ctx.x = x
+      return x
+    end, function(_, g) return g * 2 end)
+    F(leaf { 1, 2 } * 1):sum():backward()
+    local before = live()
+    for _ = 1, 5 do F(leaf { 1, 2 } * 1):sum():backward() end
     assert.equal(before, live())
   end)
 end)

@@ -151,10 +151,17 @@ describe("a training loop that is warm", function()
         end
       end)
     end
-    for _ = 1, steps do step() end
-    local before = cr.memory.stats().reserved
-    for _ = 1, steps do step() end
-    print(cr.memory.stats().reserved - before)]]
+    -- Between collections the memory that is held rises and falls, so what counts is the most of it.
+    local function most()
+      local reserved = 0
+      for _ = 1, steps do
+        step()
+        reserved = math.max(reserved, cr.memory.stats().reserved)
+      end
+      return reserved
+    end
+    local before = most()
+    print((most() - before) / before)]]
 
   for size, steps in pairs { [16] = 3000, [300] = 300 } do
     it("takes no new memory from the system: layers of " .. size, function()
@@ -163,7 +170,7 @@ describe("a training loop that is warm", function()
       shell.write(path, program:format(size, steps))
       local text = shell.run(shell.runner .. " " .. path)
       os.remove(path)
-      assert.is_true(tonumber(text) <= 0, text)
+      assert.is_true(tonumber(text) <= 0.01, text)
     end)
   end
 end)

@@ -290,6 +290,7 @@ int cr_call_inplace(const cr_op *op, const cr_value *args) {
   if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY)))
     return cr__fail(CR_E_ARGUMENT, "%s: has no in-place form", op->name);
   if (args[0].kind == CR_TENSORS) return cr__impls[op->id].run(op, args, NULL, NULL);
+  if (cr__impls[op->id].header) return cr__inplace_header(op, args);
   if (cr__impls[op->id].composite && args[0].kind == CR_TENSOR) return composite_inplace(op, args);
   code = check_self(op, args, &records);
   if (CR__UNLIKELY(code)) return code;

@@ -187,6 +187,7 @@ typedef struct cr__impl {
   bool multi_view;     /* a view with several results */
   bool composite;      /* run calls operations, which record themselves */
   bool rewrites;       /* in place: the run function itself writes to args[0] (copy_, fill_) */
+  bool header;         /* in place: args[0] becomes the view that the pure form returns (squeeze_) */
 } cr__impl;
 
 extern const cr_op cr__ops[];
@@ -327,6 +328,8 @@ static inline bool cr__needs(const cr_node *n, int edge) { return n->edges[edge]
 /* The operation is called op with suffix ("_" for a twin) in messages. */
 int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records);
 int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot);
+/* The whole of a call in place that changes args[0]'s header and none of its elements. */
+int cr__inplace_header(const cr_op *op, const cr_value *args);
 /* Makes `view` a differentiable view of `of` (or of its base). */
 void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);
 

@@ -397,6 +397,9 @@ CR_API int cr_context_return(cr_context *ctx, cr_tensor *t); /* borrows t: the n
 CR_API int cr_context_save(cr_context *ctx, cr_tensor *const *ts, int n); /* elements may be NULL */
 /* Returns the saved tensors (elements may be NULL) in out; with out NULL only counts. */
 CR_API int cr_context_saved(cr_context *ctx, cr_tensor **out, int *n);
+/* Returns another header over t's memory, in the place of the call's result number `result` (from 0) in
+ * the graph: for a caller that keeps results with the context, which must not keep their history. */
+CR_API cr_tensor *cr_context_result(cr_context *ctx, cr_tensor *t, int result);
 CR_API bool cr_context_needs_grad(const cr_context *ctx, int input);
 CR_API int cr_context_mark_dirty(cr_context *ctx, cr_tensor *const *ts, int n);
 CR_API int cr_context_mark_non_differentiable(cr_context *ctx, cr_tensor *const *ts, int n);

@@ -327,6 +327,13 @@ int cr_context_saved(cr_context *c, cr_tensor **out, int *n) {
   return 0;
 }
 
+cr_tensor *cr_context_result(cr_context *c, cr_tensor *t, int result) {
+  cr_tensor *r = cr__alias_same(t);
+  if (r && c->node && result >= 0 && result < c->node->nout)
+    cr__set_history(r, c->node, (uint32_t)result);
+  return r;
+}
+
 bool cr_context_needs_grad(const cr_context *c, int input) {
   return input >= 0 && input < c->nin && c->needs[input];
 }

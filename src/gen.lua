@@ -355,6 +355,7 @@ local function write_impls(c, formulas)
     end
     if e.composite then parts[#parts + 1] = "     .composite = true" end
     if e.rewrites then parts[#parts + 1] = "     .rewrites = true" end
+    if e.inplace == "header" then parts[#parts + 1] = "     .header = true" end
     if e.multi_view then parts[#parts + 1] = "     .multi_view = true" end
     c[#c + 1] = table.concat(parts, ",\n") .. "},"
   end

@@ -39,13 +39,8 @@ static bool overlaps_itself(const cr_tensor *t) {
          !cr__strides_disjoint(t->ndim, cr__sizes(t), cr__steps(t));
 }
 
-int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records) {
-  if (CR__UNLIKELY(!(t->flags & CR__CONTIGUOUS)) && overlaps_itself(t))
-    return cr__fail(CR_E_ARGUMENT,
-                    "%s%s: several elements of self share one memory location (an expanded "
-                    "tensor?); "
-                    "clone it before writing",
-                    op, suffix);
+/* Whether t's place in the graph allows it to be changed in place. */
+static int check_place(const char *op, const char *suffix, const cr_tensor *t, bool records) {
   if ((t->flags & CR__INFERENCE) && !cr__inference_mode)
     return cr__fail(CR_E_AUTOGRAD,
                     "%s%s: a tensor made in inference mode cannot be written in place "
@@ -67,6 +62,16 @@ int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool rec
                     "written in place with gradients recorded",
                     op, suffix);
   return 0;
+}
+
+int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records) {
+  if (CR__UNLIKELY(!(t->flags & CR__CONTIGUOUS)) && overlaps_itself(t))
+    return cr__fail(CR_E_ARGUMENT,
+                    "%s%s: several elements of self share one memory location (an expanded "
+                    "tensor?); "
+                    "clone it before writing",
+                    op, suffix);
+  return check_place(op, suffix, t, records);
 }
 
 /* ---- CopySlices ------------------------------------------------------------------------------------ */
@@ -219,6 +224,30 @@ int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot) {
   t->view_version = cr__version(t) - 1;
   cr_node *fn;
   return cr__current_fn(t, &fn);
+}
+
+/* ---- Headers ---------------------------------------------------------------------------------------------- */
+
+/* What has saved self has saved its header, so this counts as a write. A tensor with a history gets the
+ * view's node under no_grad too: its own would receive gradients of another shape. */
+int cr__inplace_header(const cr_op *op, const cr_value *args) {
+  cr_tensor *self = args[0].u.t;
+  bool stale = cr__is_stale(self), records = !cr_is_leaf(self);
+  int code = check_place(op->lua, "_", self, cr__recording() && cr__requires(self));
+  if (code) return code;
+  bool mode = cr_set_grad_enabled(records);
+  cr_tensor *view = cr__op1(op->id, args);
+  cr_set_grad_enabled(mode);
+  code = view ? cr__set_geometry(self, view->ndim, cr__sizes(view), cr__steps(view), view->offset)
+              : (int)cr_error_code();
+  if (!code) {
+    if (records) cr__set_history(self, view->grad_fn, view->slot);
+    self->storage->writer = op->lua;
+    cr__bump(self);
+    if (records || !stale) self->view_version = cr__version(self);
+  }
+  cr_release(view);
+  return code;
 }
 
 /* ---- Data ------------------------------------------------------------------------------------------------ */

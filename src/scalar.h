@@ -17,6 +17,11 @@
 #define EXP(x) M(exp)(x)
 #define SIGMOID(x) (1 / (1 + EXP(-(x))))
 #define TANH(x) M(tanh)(x)
+/* lgamma itself would write to a global variable. */
+#ifndef CR__LGAMMA_F64
+#define CR__LGAMMA_F64(x) lgamma_r(x, &(int){0})
+#define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
+#endif
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
 #define GELU(x) ((x) * F(normal_cdf)(x))
 #define GELU_D(x) (F(normal_cdf)(x) + (x) * F(normal_pdf)(x))
@@ -26,7 +31,9 @@
 #define EPSILON 0x1p-52
 #define F(name) f64_##name
 #define M(name) name
+#define LGAMMA CR__LGAMMA_F64
 #include "scalar_float.h"
+#include "scalar_special.h"
 #undef T
 #undef EPSILON
 #undef F
@@ -60,7 +67,10 @@
 #define EPSILON 0x1p-23f
 #define F(name) f32_##name
 #define M(name) name##f
+#undef LGAMMA
+#define LGAMMA CR__LGAMMA_F32
 #include "scalar_float.h"
+#include "scalar_special.h"
 #undef T
 #undef EPSILON
 #undef F
@@ -72,6 +82,7 @@
 #undef NORMAL_CDF
 #undef GELU
 #undef GELU_D
+#undef LGAMMA
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

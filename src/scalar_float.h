@@ -113,6 +113,13 @@ CR__SCALAR T F(logaddexp)(T x, T y) {
   return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 
+/* log2(2^x + 2^y) */
+CR__SCALAR T F(logaddexp2)(T x, T y) {
+  T sum = F(maximum)(x, y) +
+          M(log1p)(M(exp2)(-M(fabs)(x - y))) * (T)1.44269504088896340736; /* 1 / log(2) */
+  return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
+}
+
 /* x log(y), 0 where x is 0 unless y is NaN */
 CR__SCALAR T F(xlogy)(T x, T y) {
   T product = x * M(log)(y);

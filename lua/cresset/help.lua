@@ -61,7 +61,9 @@ local by_hand = {
     "The gradients of outputs by inputs, as many values as inputs; touches no grad field. As a field, x.grad is the "
     .. "gradient that backward has accumulated." },
   Function = { "cr.Function { name =, forward = function(ctx, ...) end, backward = function(ctx, ...) end }",
-    "An operation of your own with its derivative; call it as f(...) or f.apply(...)." },
+    "An operation of your own with its derivative; call it as f(...) or f.apply(...). What backward needs goes "
+    .. "into ctx:save_for_backward(...) or, if it is no tensor, into a field of ctx. A result may be a field too, but "
+    .. "a table or a function in a field must not hold one: the graph would keep itself alive." },
   no_grad = { "cr.no_grad(f, ...) or local _ <close> = cr.no_grad()", "Without recording for backward." },
   enable_grad = { "cr.enable_grad(f, ...) or local _ <close> = cr.enable_grad()", "With recording for backward." },
   inference_mode = { "cr.inference_mode(f, ...) or local _ <close> = cr.inference_mode()",
@@ -69,6 +71,8 @@ local by_hand = {
   gradcheck = { "cr.gradcheck(f, inputs, { eps =, atol =, rtol =, nondet_tol =, check_undefined_grad =, "
     .. "raise_exception =, fast_mode = })", "Compares f's derivatives with differences of its values." },
   gradgradcheck = { "cr.gradgradcheck(f, inputs, grad_outputs, options)", "The same for second derivatives." },
+  einsum = { 'cr.einsum("ij,jk->ik", a, b)', "Sums of products, told by letters for the dims: what the result lacks is "
+    .. "summed over, a letter twice in a tensor is its diagonal, \"...\" stands for further dims." },
   checkpoint = { "cr.checkpoint(f, ..., { use_reentrant =, preserve_rng_state = })",
     "Calls f(...) without keeping what it saves, and calls it again in backward." },
   manual_seed = { "cr.manual_seed(seed)", "Same seed, same random numbers." },

@@ -4,11 +4,11 @@ import math
 import torch
 import torch.nn.functional as F
 
-from record import DTYPES, FLOATS, INTS, Family, O, V
+from record import DTYPES, FLOATS, INTS, D, Family, V
 
 inf, nan = math.inf, math.nan
 SPECIAL = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, 100.0, -100.0, 1e-8, -1e-8]
-TENSORS_ONLY = {"atan2", "hypot", "maximum", "minimum", "logaddexp", "logical_and", "logical_or", "logical_xor", "fmax", "fmin"}
+TENSORS_ONLY = {"atan2", "hypot", "maximum", "minimum", "logaddexp", "logaddexp2", "logical_and", "logical_or", "logical_xor", "fmax", "fmin"}
 FEW = [nan, inf, -inf, 0.0, -0.0, 1.0, -1.0, 2.5, -3.0]
 
 
@@ -90,8 +90,6 @@ def arith():
     powers(f)
     f.case("rsub", f.t(2, 3), f.t(3), torch_f=lambda a, b: b - a)
     f.case("rsub", f.t(3), 2.5)
-    for op in ("fmax", "fmin"):
-        binary(f, op)
     f.case("lerp", f.t(2, 3), f.t(3), f.t(2, 1))
     f.case("lerp", f.t(2, 3), f.t(3), 0.25)
     f.case("addcmul", f.t(2, 3), f.t(3), f.t(2, 1), torch_f=torch.addcmul)
@@ -123,7 +121,7 @@ def powers(f):
 
 def math_functions():
     f = Family("math")
-    for op in ("exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "asinh", "erf"):
+    for op in ("exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "asinh"):
         unary(f, op)
     for op in ("log", "log2", "log10", "log1p"):
         unary(f, op, 0.25, 4.25)
@@ -131,7 +129,29 @@ def math_functions():
         unary(f, op, -0.75, 0.75, "float")
         f.case(op, V([0, 1], d="int64"))
     unary(f, "acosh", 1.25, 3.25)
-    unary(f, "erfc")
+    binary(f, "atan2", special_grad=False)
+    f.case("atan2", V([0.0, 1.0, -1.0, 0.0]), V([1.0, 0.0, 0.0, -1.0]))
+    binary(f, "hypot", "float", special_grad=False)
+    unary(f, "deg2rad", special=False, kinds="float")
+    unary(f, "rad2deg", special=False, kinds="float")
+    for op in ("logaddexp", "logaddexp2"):
+        binary(f, op, "float", special_grad=False)
+    binary(f, "copysign", "float", special_grad=False)
+    f.case("ldexp", f.t(2, 3), f.t(3, lo=-3, hi=3, d="int32"), grad=False)
+    f.case("ldexp", f.t(2, 3), f.t(3))
+    f.case("ldexp", f.t(3, lo=-3, hi=3, d="int64"), f.t(3, lo=-3, hi=3, d="int32"))
+    f.case("float_power", f.t(2, 3, lo=0.25, hi=2.25), f.t(3))
+    f.case("float_power", f.t(3, lo=0.25, hi=2.25, d="float32"), 2)
+    f.case("float_power", f.t(3, lo=1, hi=5, d="int32"), f.t(3, lo=-2, hi=2, d="int8"))
+    f.case("logit", f.t(2, 3, lo=0.125, hi=0.875))
+    f.case("logit", f.t(2, 3, lo=0.125, hi=0.875, d="float32"))
+    f.case("logit", V([0.0, 0.5, 1.0, -1.0, nan]), grad=False)
+    f.case("logit", V([0.0, 0.5, 1.0, 0.9375]), 0.125, grad=False)
+    f.write("mathematical functions")
+
+
+def rounding():
+    f = Family("rounding")
     for op in ("floor", "ceil", "trunc"):
         unary(f, op, kinds="float int")
     unary(f, "round", kinds="float int")
@@ -139,9 +159,15 @@ def math_functions():
     f.case("round", V([0.5, 1.5, 2.5, -0.5, -1.5, 8388609.5], d="float32"))
     f.case("round", f.t(4, lo=-3, hi=3), 2, torch_f=lambda x, n: torch.round(x, decimals=n))
     unary(f, "frac", kinds="float")
-    binary(f, "atan2", special_grad=False)
-    f.case("atan2", V([0.0, 1.0, -1.0, 0.0]), V([1.0, 0.0, 0.0, -1.0]))
-    binary(f, "hypot", "float", special_grad=False)
+    f.case("nan_to_num", V(SPECIAL))
+    f.case("nan_to_num", V(SPECIAL, d="float32"), 1.5, 2.5, -2.5)
+    f.write("rounding")
+
+
+def choose():
+    f = Family("choose")
+    for op in ("fmax", "fmin"):
+        binary(f, op)
     f.case("clamp", f.t(2, 3), -1.0, 0.5)
     f.case("clamp", f.t(2, 3), None, 0.5)
     f.case("clamp", f.t(2, 3), -0.5, torch_f=lambda x, lo: torch.clamp(x, min=lo))
@@ -165,19 +191,45 @@ def math_functions():
     f.case("where", mask, f.t(3, d="int8", lo=0, hi=9), 1)
     for d in DTYPES:
         f.case("where", mask, f.t(3, d=d, lo=0, hi=4), f.t(3, d=d, lo=0, hi=4))
-    f.case("nan_to_num", V(SPECIAL))
-    f.case("nan_to_num", V(SPECIAL, d="float32"), 1.5, 2.5, -2.5)
-    unary(f, "deg2rad", special=False, kinds="float")
-    unary(f, "rad2deg", special=False, kinds="float")
-    binary(f, "logaddexp", "float", special_grad=False)
-    binary(f, "copysign", "float", special_grad=False)
-    f.case("logit", f.t(2, 3, lo=0.125, hi=0.875))
-    f.case("logit", f.t(2, 3, lo=0.125, hi=0.875, d="float32"))
-    f.case("logit", V([0.0, 0.5, 1.0, -1.0, nan]), grad=False)
-    f.case("logit", V([0.0, 0.5, 1.0, 0.9375]), 0.125, grad=False)
+    f.write("choices between elements")
+
+
+def special():
+    f = Family("special")
+    unary(f, "erf")
+    unary(f, "erfc")
+    unary(f, "erfinv", -0.875, 0.875, "float")
+    f.case("erfinv", V([0, 1, -1, 2], d="int64"))
+    f.case("erfinv", V([True, False], d="bool"))
+    f.case("erfinv", V([1.0 - 2.0**-k for k in (4, 10, 20, 30, 40, 53)]))
+    f.case("erfinv", V([1.0 - 2.0**-k for k in (4, 10, 20, 24)], d="float32"))
+    far = V([1e-3, -1e-3, 1.75, -1.75, -7.25, 12.5, -40.5, 300.25, 1e6, 1e10])
+    for op in ("lgamma", "digamma"):
+        unary(f, op, 0.25, 4.25, special_grad=op == "lgamma")
+        unary(f, op, -3.75, -0.25, "float", special=False)
+        f.case(op, far)
+        f.case(op, V([1e-3, 1.75, -1.75, -7.25, 12.5, 300.25, 1e6], d="float32"))
+    for n in (0, 1, 2, 3, 6):
+        polygamma(f, n)
+    unary(f, "sinc", -3, 3, special_grad=False)
     binary(f, "xlogy", "float", lo=0, hi=3, special_grad=False)
     f.case("xlogy", V([0.0, 0.0, 1.0, 0.0]), V([0.0, 2.0, 2.0, nan]), grad=False)
-    f.write("mathematical functions")
+    f.write("special functions")
+
+
+def polygamma(f, n):
+    """As a function and as a method, whose arguments come in the other order."""
+
+    def function(n, x):  # PyTorch has a short series for n = 1, with 10 digits
+        return torch.special.zeta(2.0, x) if n == 1 else torch.polygamma(n, x)
+
+    f.case("polygamma", n, f.t(2, 3, lo=0.25, hi=4.25), torch_f=function)
+    f.case("polygamma", f.t(2, 3, lo=-2.9375, hi=-2.0625, d="float32"), n, torch_f=torch.Tensor.polygamma)
+    f.case("polygamma", n, f.t(0, 2, lo=1, hi=2))
+    f.case("polygamma", n, V([1e-3, 0.5, 1.0, 1.75, 12.5, 300.25, 1e6, nan]), torch_f=function)
+    f.case("polygamma", n, V([0.5, 1.0, 12.5], d="float32"))
+    for d in DTYPES[1:]:
+        f.case("polygamma", n, f.t(3, lo=1, hi=4, d=d))
 
 
 def compare():
@@ -227,8 +279,14 @@ def activation():
         f.case(op, V([0.0, -0.25, 0.25, -3.0, 0.5, -0.5]), 0.5, torch_f=getattr(F, op))
     f.case("hardtanh", f.t(2, 3), -0.5, 1.5, torch_f=F.hardtanh)
     f.case("hardtanh", V([-1.0, 1.0, 0.0]), torch_f=F.hardtanh)
+    f.case("prelu", f.t(2, 3), f.t(3))
+    f.case("prelu", f.t(2, 3, 2), f.t(1))
+    f.case("prelu", V([0.0, -1.0, 1.0]), f.t(1))
+    f.case("prelu", f.t(2, 3, d="float32"), f.t(3, d="float32"))
+    f.case("glu", f.t(2, 4), torch_f=F.glu)
+    f.case("glu", f.t(4, 3), D(0), torch_f=F.glu)
     f.case("threshold", f.t(2, 3), 0.5, -1.0, torch_f=F.threshold)
     f.write("activations")
 
 
-FAMILIES = [arith, math_functions, compare, activation]
+FAMILIES = [arith, math_functions, rounding, choose, special, compare, activation]

@@ -74,8 +74,6 @@ def reduce():
         f.case(op, V([3.0, 1.0, 3.0, 1.0]), index=(0,))
         f.case(op, f.t(2, 3), D(-1), True, index=(0,))
         f.case(op, f.t(), index=(0,))
-    spread(f)
-    norms(f)
     for op in ("all", "any"):
         for d in DTYPES:
             f.case(op, f.t(2, 3, lo=0, hi=1, d=d))
@@ -87,27 +85,12 @@ def reduce():
     for op in ("count_nonzero",):
         f.case(op, V([0.0, 1.0, nan, 0.0]), grad=False)
         f.case(op, f.t(2, 3, lo=0, hi=1, d="int32"), D(1))
-    for op in ("cumsum", "cumprod"):
-        for d in DTYPES:
-            f.case(op, f.t(2, 3, lo=0, hi=3, d=d), D(1))
-        f.case(op, f.t(2, 3, 2), D(0))
-        f.case(op, f.t(2, 3, 2), D(-2))
-        f.case(op, f.t(), D(0))
-        f.case(op, f.t(2, 0), D(1))
-        f.case(op, V([1.0, nan, 2.0, inf]), D(0), grad=False)
-    f.case("cumprod", V([2.0, 0.0, 3.0, 0.0, 5.0]), D(0))
-    f.case("logcumsumexp", f.t(2, 3), D(1))
-    f.case("logcumsumexp", V([1000.0, 1001.0, -1000.0]), D(0))
     for op in ("equal", "allclose"):
         g = getattr(torch, op)
         f.case(op, V([1.0, 2.0]), V([1.0, 2.0]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
         f.case(op, V([1.0, 2.0]), V([1.0, 2.0 + 1e-7]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
         f.case(op, V([1.0, nan]), V([1.0, nan]), torch_f=lambda x, y, g=g: torch.tensor(g(x, y)))
-    for op in ("cummax", "cummin"):
-        f.case(op, f.t(2, 4), D(1), index=(1,))
-        f.case(op, V([1.0, 3.0, 3.0, nan, 5.0]), D(0), index=(1,))
-    softmaxes(f)
-    f.write("reductions, scans, softmax")
+    f.write("reductions")
 
 
 def medians(f):
@@ -119,6 +102,27 @@ def medians(f):
     f.case("median", f.t(2, 3, 2), D(1), True, index=(1,))
     for dims in ([], [D(1)], [D(0, 2), True]):
         f.case("aminmax", f.t(2, 3, 2), *dims, torch_f=lambda x, *a: (torch.amin(x, *a), torch.amax(x, *a)))
+
+
+def distances(f):
+    f.case("dist", f.t(2, 3), f.t(3))
+    f.case("dist", f.t(2, 3), f.t(2, 3), 1)
+    f.case("pairwise_distance", f.t(2, 3), f.t(2, 3))
+    f.case("pairwise_distance", f.t(3), f.t(2, 3), 1, 1e-3, True)
+    f.case("normalize", f.t(2, 3))
+    f.case("normalize", f.t(2, 3, 2), 3, D(-1))
+    f.case("normalize", V([0.0, 0.0], [1, 2]), grad=False)
+    f.case("cosine_similarity", f.t(2, 3), f.t(2, 3))
+    f.case("cosine_similarity", f.t(3, 2), f.t(3, 1), D(0))
+    f.case("cosine_similarity", V([0.0, 0.0], [1, 2]), V([1.0, 2.0], [1, 2]), grad=False)
+
+
+def moments():
+    f = Family("moments")
+    distances(f)
+    spread(f)
+    norms(f)
+    f.write("variances and norms")
 
 
 def spread(f):
@@ -161,6 +165,91 @@ def norms(f):
     f.case("norm", V([nan, 1.0]), torch_f=norm)
     f.case("norm", f.t(2, 3), "fro", torch_f=norm)
     f.case("norm", f.t(0), torch_f=norm)
+
+
+def scan():
+    f = Family("scan")
+    for op in ("cumsum", "cumprod"):
+        for d in DTYPES:
+            f.case(op, f.t(2, 3, lo=0, hi=3, d=d), D(1))
+        f.case(op, f.t(2, 3, 2), D(0))
+        f.case(op, f.t(2, 3, 2), D(-2))
+        f.case(op, f.t(), D(0))
+        f.case(op, f.t(2, 0), D(1))
+        f.case(op, V([1.0, nan, 2.0, inf]), D(0), grad=False)
+    f.case("cumprod", V([2.0, 0.0, 3.0, 0.0, 5.0]), D(0))
+    f.case("logcumsumexp", f.t(2, 3), D(1))
+    f.case("logcumsumexp", V([1000.0, 1001.0, -1000.0]), D(0))
+    for op in ("cummax", "cummin"):
+        f.case(op, f.t(2, 4), D(1), index=(1,))
+        f.case(op, V([1.0, 3.0, 3.0, nan, 5.0]), D(0), index=(1,))
+    softmaxes(f)
+    f.write("scans and softmax")
+
+
+def sort():
+    """No equal elements where positions are recorded: PyTorch leaves their order open unless it is stable."""
+    f = Family("sort")
+    for d in DTYPES:
+        f.case("sort", f.t(2, 5, lo=0, hi=99, d=d), torch_f=lambda x: torch.sort(x, stable=True), index=(1,))
+        f.case("topk", f.t(2, 5, d=d) if d in FLOATS else V([5, 3, 9, 7, 1], d="int64" if d == "bool" else d), 3, index=(1,))
+    for dim in (0, 1, -1):
+        f.case("sort", f.t(3, 2, 4), D(dim), index=(1,))
+        f.case("sort", f.t(3, 2, 4), D(dim), True, torch_f=lambda x, k, b: torch.sort(x, k, descending=b), index=(1,))
+        f.case("argsort", f.t(3, 2, 4), D(dim), index=(0,))
+        f.case("argsort", f.t(3, 2, 4), D(dim), True, torch_f=lambda x, k, b: torch.argsort(x, k, descending=b), index=(0,))
+        f.case("topk", f.t(3, 2, 4), 2, D(dim), index=(1,))
+        f.case("topk", f.t(3, 2, 4), 1, D(dim), False, index=(1,))
+        f.case("kthvalue", f.t(3, 2, 4), 2, D(dim), index=(1,))
+        f.case("kthvalue", f.t(3, 2, 4), 1, D(dim), True, index=(1,))
+    mixed = [2.0, nan, -inf, 0.0, -0.0, inf, nan, -1.0, 2.0]
+    for descending in (False, True):
+        stable = lambda x, k, b: torch.sort(x, dim=k, descending=b, stable=True)  # noqa: E731
+        for d in ("float64", "float32", "float16"):
+            f.case("sort", V(mixed, d=d), D(0), descending, torch_f=stable, index=(1,), grad=False)
+        f.case("sort", V([3, 1, 3, 2, 1, 3], d="int32"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", V([True, False, True], d="bool"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", V([-(2**63), 2**63 - 1, 0, -1], d="int64"), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(0, 3), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", f.t(3, 0), D(0), descending, torch_f=stable, index=(1,))
+        f.case("sort", T(300, lo=-8, hi=8, seed=3, d="float32"), D(0), descending, torch_f=stable, index=(1,), grad=False)
+    f.case("topk", V(mixed[:4]), 2, index=(1,), grad=False)
+    f.case("topk", f.t(), 1, index=(1,))
+    f.case("topk", f.t(2, 3), 0, index=(1,))
+    f.case("kthvalue", f.t(), 1, index=(1,))
+    f.case("msort", f.t(3, 2))
+    f.case("msort", f.t(4, d="int8", lo=-9, hi=9))
+    places(f)
+    f.write("elements in order")
+
+
+def places(f):
+    for flags in ((), (True,), (True, True), (True, False, True), (True, True, True)):
+        inverse = (1,) if len(flags) > 1 and flags[1] else ()
+        f.case("unique", V([3, 1, 3, 2, 1, 3], [2, 3], "int64"), *flags, torch_f=torch.unique, index=inverse)
+        f.case("unique", V([2.0, -1.0, nan, 2.0, nan, 0.0, -0.0]), *flags, torch_f=torch.unique, index=inverse, grad=False)
+        f.case("unique", V([], [0], "int32"), *flags, torch_f=torch.unique, index=inverse)
+    f.case("unique", V([True, True, False], d="bool"), True, True, True, torch_f=torch.unique, index=(1,))
+    f.case("unique", V([5], [], "uint8"), True, True, True, torch_f=torch.unique, index=(1,))
+    def consecutive(x, inverse=False, counts=False):
+        return torch.unique_consecutive(x, return_inverse=inverse, return_counts=counts)
+
+    for flags in ((), (True,), (False, True), (True, True)):
+        inverse = (1,) if flags and flags[0] else ()
+        f.case("unique_consecutive", V([1, 1, 2, 1, 1, 1, 3], d="int64"), *flags, torch_f=consecutive, index=inverse)
+        f.case("unique_consecutive", V([1.0, 2.0, 2.0, 2.0], [2, 2]), *flags, torch_f=consecutive, index=inverse, grad=False)
+    line = [-2.0, -0.5, -0.5, 0.0, 1.0, inf]
+    asked = [-3.0, -0.5, 0.0, 0.25, inf, nan, -inf]
+    for right in (False, True):
+        for d in ("float64", "float32", "float16"):
+            f.case("searchsorted", V(line, d=d), V(asked, d=d), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,), grad=False)
+        for d in ("int64", "int32", "uint8"):
+            f.case("searchsorted", V([1, 3, 3, 7], d=d), V([[0, 3, 8], [1, 2, 7]], [2, 3], d), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,))
+            f.case("bucketize", V([0, 3, 8], d=d), V([1, 3, 3, 7], d=d), right, torch_f=lambda v, s, r: torch.bucketize(v, s, right=r), index=(0,))
+        f.case("searchsorted", V([1.0, 2.0, 3.0, -1.0, 0.0, 1.0], [2, 3]), V([1.0, 2.5, 1.0, 2.5], [2, 2]), right, torch_f=lambda s, v, r: torch.searchsorted(s, v, right=r), index=(0,), grad=False)
+    f.case("searchsorted", V(line), 0.25, torch_f=lambda s, v: torch.searchsorted(s, v), index=(0,), grad=False)
+    f.case("searchsorted", V([], [0]), V([1.0]), torch_f=lambda s, v: torch.searchsorted(s, v), index=(0,), grad=False)
 
 
 def softmaxes(f):
@@ -234,4 +323,4 @@ def nlls(f):
     f.case("cross_entropy", f.t(3, 4), f.t(3, 4, lo=0, hi=1), torch_f=cross)
 
 
-FAMILIES = [reduce, loss]
+FAMILIES = [reduce, moments, scan, sort, loss]

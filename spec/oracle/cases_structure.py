@@ -98,7 +98,73 @@ def linear():
         f.case("linear", f.t(*x), f.t(4, 3), f.t(4), torch_f=F.linear)
         f.case("linear", f.t(*x), f.t(4, 3), torch_f=F.linear)
     f.case("linear", f.t(2, 3, d="float32"), f.t(4, 3, d="float32"), f.t(4, d="float32"), torch_f=F.linear)
+    products(f)
     f.write("products of matrices")
+    einsum()
+    layers()
+
+
+def einsum():
+    f = Family("einsum")
+    for equation, *shapes in (
+            ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)), ("ii->i", (3, 3)), ("ii", (3, 3)),
+            ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (2,), (3,)), ("i,i->", (3,), (3,)), ("ij,ij->ij", (2, 3), (2, 3)), ("ij,ij->i", (2, 3), (1, 3)),
+            ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)), ("...ij->...ji", (2, 3, 4)), ("i...,i...->...", (2, 3), (2, 3)), ("...ij->ij", (2, 2, 3)),
+            ("bhqd,bhkd->bhqk", (2, 2, 3, 2), (2, 2, 4, 2)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("i,ij,j->", (2,), (2, 3), (3,)), ("a,ab,abc->abc", (2,), (2, 3), (2, 3, 2)),
+            ("", ()), (",", (), ()), ("bA,Ab->A", (2, 3), (3, 2)), ("cA", (2, 3)), (" i j , j k -> i k ", (2, 3), (3, 2)), ("iij->ij", (2, 2, 3)), ("ijk,ilj->kl", (2, 3, 2), (2, 2, 3)),
+            ("ij,jk->ik", (2, 3), (1, 4)), ("ij,jk->ik", (0, 3), (3, 2)), ("ij,jk->ik", (2, 0), (0, 2))):
+        f.case("einsum", equation, *[f.t(*s) for s in shapes])
+    f.case("einsum", "ij,jk->ik", f.t(2, 3, d="float32"), f.t(3, 2, d="float32"))
+    f.case("einsum", "ij,jk->ik", f.t(2, 3, d="int64", lo=-4, hi=4), f.t(3, 2, d="int64", lo=-4, hi=4))
+    f.write("einsum")
+
+
+def layers():
+    f = Family("layer")
+    for x, shape in (((2, 3), [3]), ((2, 3, 4), [3, 4]), ((2, 3, 4), [4]), ((3,), [3]), ((0, 3), [3])):
+        f.case("layer_norm", f.t(*x), shape, torch_f=F.layer_norm)
+        f.case("layer_norm", f.t(*x), shape, f.t(*shape), f.t(*shape), 0.25, torch_f=F.layer_norm)
+        f.case("rms_norm", f.t(*x), shape, torch_f=F.rms_norm)
+        f.case("rms_norm", f.t(*x), shape, f.t(*shape), 0.25, torch_f=F.rms_norm)
+    for d in FLOATS[1:]:
+        f.case("layer_norm", f.t(2, 4, d=d), [4], f.t(4, d=d), torch_f=F.layer_norm)
+        f.case("rms_norm", f.t(2, 4, d=d), [4], f.t(4, d=d), torch_f=F.rms_norm)
+        f.case("group_norm", f.t(2, 4, 3, d=d), 2, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4, 3), 2, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4), 1, torch_f=F.group_norm)
+    f.case("group_norm", f.t(2, 4, 2, 2), 4, f.t(4), f.t(4), 0.5, torch_f=F.group_norm)
+    attention = F.scaled_dot_product_attention
+    q, k, v = (2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 2)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(3, 4), f.t(5, 4), f.t(5, 2), torch_f=attention)
+    mask = V([True, False, True, True, True] * 3, [3, 5], "bool")
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), mask, torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), f.t(3, 5), torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, True, torch_f=attention)
+    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, False, 0.5,
+           torch_f=lambda a, b, c, m, p, causal, s: attention(a, b, c, m, p, causal, scale=s))
+    f.write("layers")
+
+
+def products(f):
+    f.case("vdot", f.t(4), f.t(4))
+    f.case("vecdot", f.t(2, 3), f.t(2, 3), torch_f=torch.linalg.vecdot)
+    f.case("vecdot", f.t(2, 3), f.t(3), torch_f=torch.linalg.vecdot)
+    f.case("vecdot", f.t(3, 2), f.t(3, 1), D(0), torch_f=lambda x, y, d: torch.linalg.vecdot(x, y, dim=d))
+    f.case("addr", f.t(2, 3), f.t(2), f.t(3))
+    f.case("addr", f.t(3), f.t(2), f.t(3), 0.5, 2, torch_f=lambda x, a, b, p, q: torch.addr(x, a, b, beta=p, alpha=q))
+    f.case("addr", f.t(2, 3, d="int32", lo=0, hi=5), f.t(2, d="int32", lo=0, hi=5), f.t(3, d="int32", lo=0, hi=5))
+    for d in ("float64", "float32", "int32"):
+        f.case("trace", f.t(3, 3, d=d, lo=-4, hi=4))
+    f.case("trace", f.t(2, 4))
+    f.case("cross", f.t(2, 3), f.t(2, 3), torch_f=torch.linalg.cross)
+    f.case("cross", f.t(2, 3), f.t(1, 3), torch_f=torch.linalg.cross)
+    f.case("cross", f.t(3, 2), f.t(3, 2), D(0), torch_f=lambda x, y, d: torch.linalg.cross(x, y, dim=d))
+    f.case("tensordot", f.t(2, 3, 4), f.t(3, 4, 2))
+    f.case("tensordot", f.t(2, 3), f.t(3, 2, 2), 1)
+    f.case("tensordot", f.t(2), f.t(3), 0)
+    f.case("tensordot", f.t(3, 2), f.t(3, 2), 2)
+    f.case("tensordot", f.t(2, 3, 4), f.t(4, 2), D(0, 2), D(1, 0), torch_f=lambda x, y, a, b: torch.tensordot(x, y, (a, b)))
 
 
 def shape():
@@ -123,7 +189,8 @@ def shape():
     f.case("permute", f.t(2, 3), D(-1, 0))
     f.case("transpose", f.t(2, 3, 4), D(0), D(-1))
     f.case("transpose", f.t(), D(0), D(0))
-    f.case("swapaxes", f.t(2, 3), D(0), D(1))
+    for op in ("swapaxes", "swapdims"):
+        f.case(op, f.t(2, 3), D(0), D(1))
     f.case("t", f.t(2, 3))
     f.case("t", f.t(3))
     f.case("mT", f.t(2, 3, 4), torch_f=lambda x: x.mT)
@@ -143,6 +210,12 @@ def shape():
         f.case(op, f.t(), [2], torch_f=g)
         f.case(op, f.t(1), [0], torch_f=g)
     f.case("expand_as", f.t(1, 3), f.t(2, 3))
+    f.case("broadcast_tensors", [f.t(2, 1), f.t(3)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
+    f.case("broadcast_tensors", [f.t(), f.t(2, d="int8", lo=0, hi=5), f.t(1, 1)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
+    for shapes in (((2,), (3,)), ((2,), (), (3,)), ((3,),), ((0,), (2,))):
+        f.case("meshgrid", [f.t(*s) for s in shapes], torch_f=lambda ts: torch.meshgrid(ts, indexing="ij"))
+        for indexing in ("ij", "xy"):
+            f.case("meshgrid", [f.t(*s) for s in shapes], indexing, torch_f=lambda ts, i: torch.meshgrid(ts, indexing=i))
     parts(f)
     copies(f)
     joins(f)
@@ -245,6 +318,21 @@ def joins(f):
     f.case("roll", f.t(2, 3), [1])
     f.case("roll", f.t(2, 3), [-1, 1], D(1, 0))
     f.case("roll", f.t(3), [5], D(0))
+    for n in (0, 1, 2, 5):
+        f.case("diff", f.t(4), n)
+    f.case("diff", f.t(3, 4))
+    f.case("diff", f.t(4, 2), 2, D(0))
+    f.case("diff", V([True, False, False, True], d="bool"))
+    f.case("diff", V([3, 9, 1], d="uint8"))
+    f.case("diff", f.t(2, 0))
+    f.case("pad", f.t(2, 3), [1, 2], torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [1, 0, 0, 2], "constant", 1.5, torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [-1, 1, 2, -1], torch_f=F.pad)
+    f.case("pad", f.t(2, 3), [0, 0], torch_f=F.pad)
+    f.case("pad", f.t(2, 3, d="int16", lo=0, hi=5), [1, 1], "constant", 7, torch_f=F.pad)
+    for mode in ("reflect", "replicate", "circular"):
+        f.case("pad", f.t(2, 2, 4), [2, 3] if mode != "circular" else [4, 1], mode, torch_f=F.pad)
+        f.case("pad", f.t(1, 2, 3, 3), [1, 2, 2, 1], mode, torch_f=F.pad)
     for op in ("tril", "triu"):
         f.case(op, f.t(3, 3))
         f.case(op, f.t(2, 3, 4), 1)

@@ -10,4 +10,12 @@ M.count = count
 M.skip = count == 0 and not os.getenv "CRESSET_CUDA" and why or nil
 M.emulated = os.getenv "CRESSET_CUDA" == "emulate"
 
+-- `describe` where there is a device, nothing elsewhere; cuda_spec.lua says why. busted gives describe to
+-- spec files only, so it comes from there.
+function M.only(describe)
+  return function(what, body)
+    if not M.skip then describe(what, body) end
+  end
+end
+
 return M

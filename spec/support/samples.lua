@@ -67,16 +67,43 @@ local function by_domain(e, s)
   return list
 end
 
+-- Pairs of tensors in a range, and what a pair may be besides.
+local pairs_within = {}
+function pairs_within.tensors(s, lo, hi)
+  return {
+    { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
+    { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+  }
+end
+function pairs_within.pairs(s, lo, hi)
+  local list = pairs_within.tensors(s, lo, hi)
+  list[#list + 1] = { s.t({ 3 }, lo, hi), 2.5 }
+  list[#list + 1] = { s.t({}, lo, hi), s.t({ 2 }, lo, hi) }
+  return list
+end
+-- Never equal, and their quotient is never whole: away from every kink.
+function pairs_within.uneven(s, lo, hi)
+  return {
+    { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo + 0.017, hi - 0.029) },
+    { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo + 0.013, hi - 0.023) },
+    { s.t({ 3 }, lo, hi), 1.0041 }, { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
+  }
+end
+
+local function samples_of(e, s)
+  if type(e.samples) == "function" then return e.samples(s) end
+  if not e.pointwise then error(e.name .. ": has no samples", 0) end
+  local kind, range = next(e.samples or {})
+  if pairs_within[kind] then return pairs_within[kind](s, range[1], range[2]) end
+  return by_domain(e, s)
+end
+
 -- The samples of an entry: a list of packed arguments.
 function M.of(e)
   local s = maker(#e.name * 7 + e.name:byte(1))
-  if type(e.samples) ~= "function" then
-    if not e.pointwise then error(e.name .. ": has no samples", 0) end
-    return by_domain(e, s)
-  end
-  local list = e.samples(s)
+  local list = samples_of(e, s)
   for _, args in ipairs(list) do
-    args.n = 0
+    args.n = args.n or 0
     for i = 1, #e.params do
       if args[i] ~= nil then args.n = i end
       if args[i] == s.none then args[i] = nil end

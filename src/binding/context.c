@@ -1,6 +1,8 @@
 /* context.c: what the halves of a Function see as ctx: saved tensors, marks, and free fields.
  *
- * Holds true: a context whose graph is gone refuses everything but its free fields. */
+ * Holds true: a context whose graph is gone refuses everything but its free fields. A free field that
+ * holds a result keeps its memory only, as a saved result does: the graph keeps the context, so that a
+ * field that kept the graph would close a circle that Lua's collector cannot see. */
 #include <string.h>
 
 #include "function.h"
@@ -94,6 +96,73 @@ static int needs_input_grad(lua_State *L, const cr__lua_context *x) {
   return 1;
 }
 
+/* ---- Free fields ---- */
+
+/* Which result t is, or -1; *related: whether it is one, or a view of one, and so keeps the graph. */
+static int find_result(cr_tensor *t, cr_tensor *const *results, int n, bool *related) {
+  for (int i = 0; i < n; i++) {
+    *related = cr_requires_grad(results[i]) && (t == results[i] || cr_base(t) == results[i]);
+    if (*related) return t == results[i] ? i : -1;
+  }
+  return -1;
+}
+
+void cr__lua_context_unlink(lua_State *L, int index, cr_tensor *const *results, int n) {
+  const cr__lua_context *x = lua_touserdata(L, index);
+  if (!x->c) return; /* no graph keeps it */
+  if (lua_getiuservalue(L, index, CONTEXT_FIELDS) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return;
+  }
+  int fields = lua_gettop(L);
+  lua_newtable(L); /* for CONTEXT_RESULTS */
+  bool any = false;
+  for (lua_pushnil(L); lua_next(L, fields); lua_settop(L, fields + 2)) {
+    const cr__lua_tensor *u = cr__lua_test(L, -1);
+    bool related = false;
+    int result = u && u->t ? find_result(u->t, results, n, &related) : -1;
+    if (!related) continue;
+    cr_value args[] = {cr__lua_at(fields + 3)};
+    lua_pushvalue(L, -2);
+    cr__lua_call(L, cr__lua_op(CR__LUA_detach), args);
+    lua_rawset(L, fields); /* the key is there, so the table may be walked on */
+    if (result < 0) continue;
+    lua_pushvalue(L, fields + 2);
+    lua_pushinteger(L, result);
+    lua_rawset(L, fields + 1);
+    any = true;
+  }
+  if (any) lua_setiuservalue(L, index, CONTEXT_RESULTS);
+  lua_settop(L, fields - 1);
+}
+
+/* The free field that is on top, whose key is at 2: a result gets its place in the graph back. */
+static int place_field(lua_State *L, const cr__lua_context *x) {
+  int field = lua_gettop(L);
+  const cr__lua_tensor *u = cr__lua_test(L, field);
+  if (!u || !u->t || !x->c) return 1;
+  if (lua_getiuservalue(L, 1, CONTEXT_RESULTS) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, -2) != LUA_TNIL) {
+      cr__lua_tensor *placed = cr__lua_new(L);
+      placed->t = cr_context_result(x->c, u->t, (int)lua_tointeger(L, -2));
+      return placed->t ? 1 : cr__lua_raise(L, NULL);
+    }
+  }
+  lua_settop(L, field);
+  return 1;
+}
+
+/* A value that is assigned later is no result as forward left it. */
+static void forget_result(lua_State *L) {
+  if (lua_getiuservalue(L, 1, CONTEXT_RESULTS) == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 1);
+}
+
 /* Upvalue 1: the methods. All other names are free fields. */
 static int context_index(lua_State *L) {
   const cr__lua_context *x = luaL_checkudata(L, 1, CR__LUA_CONTEXT);
@@ -104,7 +173,7 @@ static int context_index(lua_State *L) {
   if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) return 0;
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
-  return 1;
+  return place_field(L, x);
 }
 
 static int context_newindex(lua_State *L) {
@@ -115,6 +184,7 @@ static int context_newindex(lua_State *L) {
     return cr__lua_error(L, "%s: the context's own '%s' cannot be assigned; choose another name",
                          name_of(L), lua_tostring(L, 2));
   lua_pop(L, 1);
+  forget_result(L);
   if (lua_getiuservalue(L, 1, CONTEXT_FIELDS) != LUA_TTABLE) {
     lua_newtable(L);
     lua_pushvalue(L, -1);

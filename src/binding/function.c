@@ -216,6 +216,7 @@ static int apply(lua_State *L) {
   }
   out->n = nout;
   luaL_checkstack(L, 4, "no stack for results");
+  cr__lua_context_unlink(L, fr.context, out->t, nout);
   place_results(L, x, out, lua_gettop(L) - fr.nvalues + 1);
   cr__lua_sweep(L);
   cr__lua_after(L);

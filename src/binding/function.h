@@ -26,9 +26,12 @@ enum {
   CONTEXT_NEEDS,
   CONTEXT_DIRTY,
   CONTEXT_FIXED,
-  CONTEXT_VALUES = CONTEXT_FIXED
+  CONTEXT_RESULTS, /* free fields that hold results of the call: their numbers, from 0 */
+  CONTEXT_VALUES = CONTEXT_RESULTS
 };
 
 void cr__lua_open_context(lua_State *L); /* context.c: the metatable */
+/* context.c: after forward: results in the free fields of the context at index lose their history. */
+void cr__lua_context_unlink(lua_State *L, int index, cr_tensor *const *results, int n);
 
 #endif

@@ -6,74 +6,35 @@
 #include <string.h>
 
 #include "cpu/convert.h"
+#include "cpu/keys.h"
 #include "cpu/reduce.h"
 
-enum { FEW = 24, UNIT_ELEMENTS = 16384 };
+enum { UNIT_ELEMENTS = 16384 };
 
-/* Unsigned numbers in the order of the elements; those of NaN are never compared. */
-static inline uint32_t key_f32(float x) {
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  return u ^ ((uint32_t) - (int32_t)(u >> 31) | 0x80000000u);
-}
-static inline uint64_t key_f64(double x) {
-  uint64_t u;
-  memcpy(&u, &x, sizeof u);
-  return u ^ ((uint64_t) - (int64_t)(u >> 63) | (uint64_t)1 << 63);
-}
-static inline uint64_t key_i64(int64_t x) { return (uint64_t)x ^ (uint64_t)1 << 63; }
-
-/* select_: the k-th smallest (from 0) of n keys, which are reordered. `differ` has the bits in which
- * any two keys differ. */
-#define SELECT(t, T, K)                                                             \
-  static K select_##t(K *x, int64_t n, int64_t k, K differ) {                       \
-    int shift = 8 * ((int)sizeof(K) - 1);                                           \
-    while (shift > 0 && differ >> shift == 0) shift -= 8;                           \
-    for (; n > FEW && shift >= 0; shift -= 8) {                                     \
-      int64_t even[256] = {0}, odd[256] = {0}, m = 0;                               \
-      for (int64_t i = 0; i + 1 < n; i += 2)                                        \
-        even[x[i] >> shift & 255]++, odd[x[i + 1] >> shift & 255]++;                \
-      if (n % 2) even[x[n - 1] >> shift & 255]++;                                   \
-      K digit = 0;                                                                  \
-      for (; k >= even[digit] + odd[digit]; digit++) k -= even[digit] + odd[digit]; \
-      for (int64_t i = 0; i < n; i++) {                                             \
-        K one = x[i];                                                               \
-        x[m] = one;                                                                 \
-        m += (one >> shift & 255) == digit;                                         \
-      }                                                                             \
-      n = m;                                                                        \
-    }                                                                               \
-    if (n > FEW) return x[0]; /* no digit is left: all are equal */                 \
-    for (int64_t i = 1; i < n; i++) {                                               \
-      K one = x[i];                                                                 \
-      int64_t j = i;                                                                \
-      for (; j > 0 && x[j - 1] > one; j--) x[j] = x[j - 1];                         \
-      x[j] = one;                                                                   \
-    }                                                                               \
-    return x[k];                                                                    \
-  }                                                                                 \
-  /* The position of the median of n elements; `room` has space for their keys. */  \
-  static int64_t median_##t(const void *from, void *room, int64_t n) {              \
-    const T *x = from;                                                              \
-    K *key = room, differ = 0, first = key_##t(x[0]);                               \
-    int64_t nan = 0, at = 0;                                                        \
-    for (int64_t i = 0; i < n; i++) {                                               \
-      key[i] = key_##t(x[i]);                                                       \
-      differ |= key[i] ^ first;                                                     \
-      nan += x[i] != x[i];                                                          \
-    }                                                                               \
-    if (nan) {                                                                      \
-      while (x[at] == x[at]) at++;                                                  \
-      return at;                                                                    \
-    }                                                                               \
-    K middle = select_##t(key, n, (n - 1) / 2, differ);                             \
-    while (key_##t(x[at]) != middle) at++;                                          \
-    return at;                                                                      \
+#define MEDIAN(t, T, K)                                                            \
+  CR__SELECT(t, K)                                                                 \
+  /* The position of the median of n elements; `room` has space for their keys. */ \
+  static int64_t median_##t(const void *from, void *room, int64_t n) {             \
+    const T *x = from;                                                             \
+    K *key = room, differ = 0, first = cr__key_##t(x[0]);                          \
+    int64_t nan = 0, at = 0;                                                       \
+    for (int64_t i = 0; i < n; i++) {                                              \
+      key[i] = cr__key_##t(x[i]);                                                  \
+      differ |= key[i] ^ first;                                                    \
+      nan += x[i] != x[i];                                                         \
+    }                                                                              \
+    if (nan) {                                                                     \
+      while (x[at] == x[at]) at++;                                                 \
+      return at;                                                                   \
+    }                                                                              \
+    K middle = cr__select_##t(key, n, (n - 1) / 2, differ);                        \
+    while (cr__key_##t(x[at]) != middle) at++;                                     \
+    return at;                                                                     \
   }
 
-SELECT(f32, float, uint32_t)
-SELECT(f64, double, uint64_t)
-SELECT(i64, int64_t, uint64_t)
+MEDIAN(f32, float, uint32_t)
+MEDIAN(f64, double, uint64_t)
+MEDIAN(i64, int64_t, uint64_t)
 
 typedef struct job {
   const cr__launch *k;

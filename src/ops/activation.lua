@@ -267,3 +267,15 @@ op "shrink_d(grad: tensor, self: tensor, lambd: float)" {
   grad = { grad = function(g, v) return ops.shrink_d(g, v.self, v.lambd) end },
   samples = triple,
 }
+
+op "prelu(self: tensor, weight: tensor)" {
+  doc = "x where x > 0, else weight x; weight has one element, or one for each position of dim 2.",
+  run = "prelu", composite = true,
+  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }) }, { s.t({ 4 }, -2, -0.5), s.t({ 1 }) } } end,
+}
+
+op "glu(self: tensor, dim: dim = -1)" {
+  doc = "The first half of dim times the sigmoid of the second half.",
+  run = "glu", composite = true,
+  samples = function(s) return { { s.t({ 2, 4 }) }, { s.t({ 2, 3 }), 1 }, { s.t({ 0, 2 }) } } end,
+}

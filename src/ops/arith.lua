@@ -1,31 +1,10 @@
--- arith.lua: arithmetic: sums, products, quotients, powers, and choices between elements.
+-- arith.lua: arithmetic: sums, products, quotients and powers.
 --
 -- Holds true: operands broadcast and promote by the rules of the Array API; integers wrap; true
 -- division of integers gives the default float dtype. Numbers are cast to the dtype of the result
 -- before they are used. `x:f_(...)` writes the result to x.
 
 local function zero(g) return ops.zeros_like(g) end
-
-local pairs_of = function(lo, hi)
-  return function(s)
-    return {
-      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
-      { s.t({ 3 }, lo, hi), 2.5 }, { s.t({}, lo, hi), s.t({ 2 }, lo, hi) },
-      { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
-    }
-  end
-end
-
--- Pairs that are never equal, and whose quotient is never whole: away from every kink.
-local uneven = function(lo, hi)
-  return function(s)
-    return {
-      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo + 0.017, hi - 0.029) },
-      { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo + 0.013, hi - 0.023) },
-      { s.t({ 3 }, lo, hi), 1.0041 }, { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
-    }
-  end
-end
 
 op "add(self: operand, other: operand)" {
   doc = "The sum. On bools, or.",
@@ -34,7 +13,7 @@ op "add(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g) return g end,
   },
-  samples = pairs_of(-2, 2),
+  samples = { pairs = { -2, 2 } },
 }
 
 op "add_scaled(self: operand, other: operand, alpha: scalar)" {
@@ -54,7 +33,7 @@ op "sub(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g) return -g end,
   },
-  samples = pairs_of(-2, 2),
+  samples = { pairs = { -2, 2 } },
 }
 
 op "sub_scaled(self: operand, other: operand, alpha: scalar)" {
@@ -74,7 +53,7 @@ op "rsub(self: operand, other: operand)" {
     self = function(g) return -g end,
     other = function(g) return g end,
   },
-  samples = pairs_of(-2, 2),
+  samples = { pairs = { -2, 2 } },
 }
 
 op "mul(self: operand, other: operand)" {
@@ -84,7 +63,7 @@ op "mul(self: operand, other: operand)" {
     self = function(g, v) return g * v.other end,
     other = function(g, v) return g * v.self end,
   },
-  samples = pairs_of(-2, 2),
+  samples = { pairs = { -2, 2 } },
 }
 
 op "div(self: operand, other: operand)" {
@@ -94,7 +73,7 @@ op "div(self: operand, other: operand)" {
     self = function(g, v) return g / v.other end,
     other = function(g, v) return ops.div_d(g, v.self, v.other) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = { pairs = { 0.5, 2 } },
 }
 
 op "div_d(grad: operand, self: operand, other: operand)" {
@@ -120,14 +99,14 @@ op "div_trunc(self: operand, other: operand)" {
   doc = "The quotient, rounded towards zero.",
   lua = "div", pointwise = "div_trunc(x, y)", check = "divisor", hidden = true,
   grad = { self = zero, other = zero },
-  samples = uneven(0.5, 2),
+  samples = { uneven = { 0.5, 2 } },
 }
 
 op "floor_divide(self: operand, other: operand)" {
   doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
   pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)", check = "divisor", inplace = true,
   grad = { self = zero, other = zero },
-  samples = uneven(0.5, 2),
+  samples = { uneven = { 0.5, 2 } },
 }
 
 op "remainder(self: operand, other: operand)" {
@@ -137,7 +116,7 @@ op "remainder(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.floor_divide(v.self, v.other)) end,
   },
-  samples = uneven(0.5, 2),
+  samples = { uneven = { 0.5, 2 } },
 }
 
 op "fmod(self: operand, other: operand)" {
@@ -147,7 +126,7 @@ op "fmod(self: operand, other: operand)" {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.div_trunc(v.self, v.other)) end,
   },
-  samples = uneven(0.5, 2),
+  samples = { uneven = { 0.5, 2 } },
 }
 
 op "neg(self: tensor)" {
@@ -245,7 +224,7 @@ op "pow(self: operand, exponent: operand)" {
     self = function(g, v) return g * ops.pow_d(v.self, v.exponent) end,
     exponent = function(g, v) return g * ops.pow_log(v.self, v.exponent) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = { pairs = { 0.5, 2 } },
 }
 
 op "pow_d(self: operand, exponent: operand)" {
@@ -255,7 +234,7 @@ op "pow_d(self: operand, exponent: operand)" {
     self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 2, 0) end,
     exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = { pairs = { 0.5, 2 } },
 }
 
 op "pow_log(self: operand, exponent: operand)" {
@@ -265,7 +244,7 @@ op "pow_log(self: operand, exponent: operand)" {
     self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
     exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 0, 2) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = { pairs = { 0.5, 2 } },
 }
 
 op "pow_part(self: operand, exponent: operand, n: scalar, m: scalar)" {
@@ -305,7 +284,7 @@ op "lerp_rest(grad: tensor, weight: operand)" {
     grad = function(g, v) return ops.lerp_rest(g, v.weight) end,
     weight = function(g, v) return -(g * v.grad) end,
   },
-  samples = pairs_of(0.5, 2),
+  samples = { pairs = { 0.5, 2 } },
 }
 
 local three = function(s)
@@ -335,157 +314,4 @@ op "addcdiv(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)
     tensor2 = function(g, v) return ops.div_d(g * v.value, v.tensor1, v.tensor2) end,
   },
   samples = three,
-}
-
--- ---- Choices ----
-
-op "maximum(self: operand, other: operand)" {
-  doc = "The larger of two elements; NaN if either is. Ties share the gradient evenly.",
-  pointwise = "maximum(x, y)", dtypes = "float int bool", inplace = true,
-  grad = {
-    self = function(g, v) return ops.winner_d(g, v.self, v.other) end,
-    other = function(g, v) return ops.winner_d(g, v.other, v.self) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-op "minimum(self: operand, other: operand)" {
-  doc = "The smaller of two elements; NaN if either is. Ties share the gradient evenly.",
-  pointwise = "minimum(x, y)", dtypes = "float int bool", inplace = true,
-  grad = {
-    self = function(g, v) return ops.winner_d(g, v.other, v.self) end,
-    other = function(g, v) return ops.winner_d(g, v.self, v.other) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-op "winner_d(grad: tensor, large: operand, small: operand)" {
-  doc = "grad, halved where large and small are equal, 0 where large is smaller.",
-  pointwise = "y < z ? 0 : y == z ? x / 2 : x", dtypes = "float", hidden = true,
-  grad = { grad = function(g, v) return ops.winner_d(g, v.large, v.small) end },
-  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
-}
-
-op "fmax(self: operand, other: operand)" {
-  doc = "The larger of two elements; a number wins over NaN.",
-  pointwise = "fmax(x, y)", dtypes = "float int bool",
-  grad = {
-    self = function(g, v) return ops.fmax_d(g, v.self, v.other) end,
-    other = function(g, v) return g - ops.fmax_d(g, v.self, v.other) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-op "fmin(self: operand, other: operand)" {
-  doc = "The smaller of two elements; a number wins over NaN.",
-  pointwise = "fmin(x, y)", dtypes = "float int bool",
-  grad = {
-    self = function(g, v) return ops.fmin_d(g, v.self, v.other) end,
-    other = function(g, v) return g - ops.fmin_d(g, v.self, v.other) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-local one_of_two = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
-
-op "fmax_d(grad: tensor, self: operand, other: operand)" {
-  doc = "grad where self >= other or other is NaN, else 0.",
-  pointwise = "y >= z || isnan(z) ? x : 0", dtypes = "float", hidden = true,
-  grad = { grad = function(g, v) return ops.fmax_d(g, v.self, v.other) end },
-  samples = one_of_two,
-}
-
-op "fmin_d(grad: tensor, self: operand, other: operand)" {
-  doc = "grad where self <= other or other is NaN, else 0.",
-  pointwise = "y <= z || isnan(z) ? x : 0", dtypes = "float", hidden = true,
-  grad = { grad = function(g, v) return ops.fmin_d(g, v.self, v.other) end },
-  samples = one_of_two,
-}
-
-op "clamp(self: tensor, min: scalar?, max: scalar?)" {
-  doc = [[Every element brought into [min, max], either of which may be nil; NaN stays. Where min > max, the
-    result is max. The derivative is 1 inside and on the edges, 0 outside.]],
-  run = "clamp", composite = true, inplace = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2), -1.05, 0.55 }, { s.t({ 3 }, -2, 2), s.none, 0.55 }, { s.t({ 0 }, -2, 2), 0 } }
-  end,
-}
-
-op "clamp_tensor(self: tensor, min: tensor?, max: tensor?)" {
-  doc = "Every element brought between two tensors, either of which may be nil.",
-  lua = "clamp", run = "clamp", composite = true, inplace = true,
-  samples = function(s)
-    return {
-      { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, -1), s.t({ 2, 1 }, 1, 2) }, { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) },
-      { s.t({ 3 }, -2, 2), s.none, s.t({ 3 }, -2, 2) },
-    }
-  end,
-}
-
-op "clamp_min(self: tensor, min: operand)" {
-  doc = "Elements below min become min.",
-  pointwise = "maximum(x, y)", inplace = true,
-  grad = {
-    self = function(g, v) return ops.where(v.self:ge(v.min), g, 0) end,
-    min = function(g, v) return ops.where(v.self:lt(v.min), g, 0) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-op "clamp_max(self: tensor, max: operand)" {
-  doc = "Elements above max become max.",
-  pointwise = "minimum(x, y)", inplace = true,
-  grad = {
-    self = function(g, v) return ops.where(v.self:le(v.max), g, 0) end,
-    max = function(g, v) return ops.where(v.self:gt(v.max), g, 0) end,
-  },
-  samples = uneven(-2, 2),
-}
-
-op "clamp_both(self: tensor, min: operand, max: operand)" {
-  doc = "Every element brought into [min, max].",
-  lua = "clamp", pointwise = "clamp(x, y, z)", hidden = true, inplace = true,
-  grad = {
-    self = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end,
-    min = function(g, v) return ops.where(v.self:lt(v.min):logical_and(v.min:lt(v.max)), g, 0) end,
-    max = function(g, v) return ops.where(v.self:gt(v.max):logical_or(v.max:lt(v.min)), g, 0) end,
-  },
-  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, -1), s.t({ 3 }, 1, 2) } } end,
-}
-
-op "within_d(grad: tensor, self: operand, min: operand, max: operand)" {
-  doc = "grad where min <= self <= max, else 0.",
-  pointwise = "y >= z && y <= w ? x : 0", dtypes = "float", hidden = true,
-  grad = { grad = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end },
-  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), -1.05, 1.05 } } end,
-}
-
-op "where(condition: tensor, self: operand, other: operand)" {
-  doc = "self where the condition (a bool tensor) holds, else other. What is not selected gets no gradient.",
-  pointwise = "x ? y : z", mask = "condition", dtypes = "float int bool",
-  grad = {
-    self = function(g, v) return ops.where(v.condition, g, 0) end,
-    other = function(g, v) return ops.where(v.condition, 0, g) end,
-  },
-  samples = function(s)
-    return {
-      { s.b({ 2, 3 }), s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) }, { s.b({ 3 }), s.t({ 2, 1 }, -2, 2), 2.5 },
-      { s.b({ 3 }), 1.5, s.t({ 3 }, -2, 2) }, { s.b({ 0 }), s.t({ 0 }, -2, 2), s.t({ 1 }, -2, 2) },
-    }
-  end,
-}
-
-op "masked_fill(self: tensor, mask: tensor, value: operand)" {
-  doc = "self with value (cast to its dtype) wherever the mask, a bool tensor, holds.",
-  pointwise = "y ? z : x", promote = "self", mask = "mask", dtypes = "float int bool", inplace = true,
-  grad = {
-    self = function(g, v) return g:masked_fill(v.mask, 0) end,
-    value = function(g, v) return ops.where(v.mask, g, 0) end,
-  },
-  samples = function(s)
-    return {
-      { s.t({ 2, 3 }, -2, 2), s.b({ 3 }), 0.5 }, { s.t({ 2, 3 }, -2, 2), s.b({ 2, 1 }), s.t({}, -2, 2) },
-      { s.t({ 0 }, -2, 2), s.b({ 0 }), 1 },
-    }
-  end,
 }

@@ -173,3 +173,21 @@ for _, name in ipairs { "tril", "triu" } do
     samples = function(s) return { { s.t({ 3, 3 }) }, { s.t({ 2, 3, 4 }), 1 }, { s.t({ 3, 2 }), -1 } } end,
   }
 end
+
+op "diff(self: tensor, n: int = 1, dim: dim = -1)" {
+  doc = "The differences of neighbours along dim, n times over; of bools, whether they differ.",
+  run = "diff", composite = true,
+  samples = function(s) return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 } } end,
+}
+
+op "pad(self: tensor, pad: ints, mode: string = \"constant\", value: scalar = 0)" {
+  doc = [[self with more elements around it: pad lists how many before and after, of the last dim first. They are
+    `value`, or copies: "replicate" of the edge, "reflect" of what lies beyond it, "circular" of the other end. A
+    negative number takes elements away.]],
+  run = "pad", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), { 1, 2 } }, { s.t({ 2, 3 }), { -1, 1, 2, 0 }, "constant", 1.5 },
+      { s.t({ 2, 3 }), { 2, 1 }, "reflect" }, { s.t({ 1, 2, 3 }), { 1, 0, 0, 2 }, "replicate" },
+      { s.t({ 2, 3 }), { 3, 1 }, "circular" } }
+  end,
+}

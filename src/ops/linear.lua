@@ -167,3 +167,50 @@ op "linear(input: tensor, weight: tensor, bias: tensor?)" {
     }
   end,
 }
+
+op "vdot(self: tensor, other: tensor)" {
+  doc = "dot by NumPy's name.",
+  body = function(v) return v.self:dot(v.other) end,
+  samples = function(s) return { { s.t({ 3 }), s.t({ 3 }) } } end,
+}
+
+op "vecdot(self: tensor, other: tensor, dim: dim = -1)" {
+  doc = "The sum of the products along dim, of tensors that broadcast.",
+  body = function(v) return (v.self * v.other):sum { v.dim } end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 2, 3 }), s.t({ 2, 3 }), 1 } } end,
+}
+
+op "addr(self: tensor, vec1: tensor, vec2: tensor, beta: scalar = 1, alpha: scalar = 1)" {
+  doc = "beta self + alpha outer(vec1, vec2).",
+  body = function(v) return ops.add_scaled(v.self * v.beta, v.vec1:outer(v.vec2), v.alpha) end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 2 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 2 }), s.t({ 3 }), 0.5, 2 } }
+  end,
+}
+
+op "matrix_trace(self: tensor)" {
+  doc = "The sum of a matrix's diagonal.",
+  lua = "trace",
+  run = "trace", composite = true,
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 0, 2 }) } } end,
+}
+
+op "cross(self: tensor, other: tensor, dim: dim = -1)" {
+  doc = "The cross product along dim, which has size 3, of tensors that broadcast.",
+  run = "cross", composite = true,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 2 }), 1 } } end,
+}
+
+op "tensordot(self: tensor, other: tensor, dims: int = 2)" {
+  doc = "The sum of products over the last dims of self and as many first ones of other.",
+  run = "tensordot", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3, 4 }), s.t({ 3, 4, 2 }) }, { s.t({ 2, 3 }), s.t({ 3 }), 1 }, { s.t({ 2 }), s.t({ 2 }), 0 } }
+  end,
+}
+
+op "tensordot_dims(self: tensor, other: tensor, dims_self: dims, dims_other: dims)" {
+  doc = "The sum of products over pairs of dims, one of self and one of other.",
+  lua = "tensordot", run = "tensordot", composite = true,
+  samples = function(s) return { { s.t({ 2, 3, 4 }), s.t({ 3, 2 }), { 1, 2 }, { -1, 1 } } } end,
+}

@@ -5,15 +5,6 @@
 
 local function zero(g) return ops.zeros_like(g) end
 
-local both = function(lo, hi)
-  return function(s)
-    return {
-      { s.t({ 2, 3 }, lo, hi), s.t({ 2, 3 }, lo, hi) }, { s.t({ 2, 1 }, lo, hi), s.t({ 3 }, lo, hi) },
-      { s.t({ 0, 2 }, lo, hi), s.t({ 2 }, lo, hi) },
-    }
-  end
-end
-
 op "exp(self: tensor)" {
   doc = "e to the power of each element.",
   pointwise = "exp(x)", promote = "float", inplace = true,
@@ -124,7 +115,7 @@ op "tanh_d(grad: tensor, out: tensor)" {
     grad = function(g, v) return ops.tanh_d(g, v.out) end,
     out = function(g, v) return g * v.grad * v.out * -2 end,
   },
-  samples = both(-0.75, 0.75),
+  samples = { tensors = { -0.75, 0.75 } },
 }
 
 op "asinh(self: tensor)" {
@@ -154,7 +145,7 @@ op "atan2(self: tensor, other: tensor)" {
     self = function(g, v) return g * ops.over_square(v.other, v.self) end,
     other = function(g, v) return -(g * ops.over_square(v.self, v.other)) end,
   },
-  samples = both(0.5, 2),
+  samples = { tensors = { 0.5, 2 } },
 }
 
 op "over_square(self: tensor, other: tensor)" {
@@ -170,7 +161,7 @@ op "over_square(self: tensor, other: tensor)" {
       return g * v.self * v.other * -2 / (s * s)
     end,
   },
-  samples = both(0.5, 2),
+  samples = { tensors = { 0.5, 2 } },
 }
 
 op "hypot(self: tensor, other: tensor)" {
@@ -180,19 +171,7 @@ op "hypot(self: tensor, other: tensor)" {
     self = function(g, v) return g * (v.self / v.out) end,
     other = function(g, v) return g * (v.other / v.out) end,
   },
-  samples = both(0.5, 2),
-}
-
-op "erf(self: tensor)" {
-  doc = "The error function.",
-  pointwise = "erf(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * 1.1283791670955125739 end },
-}
-
-op "erfc(self: tensor)" {
-  doc = "1 - erf(x), exact for large x.",
-  pointwise = "erfc(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * -1.1283791670955125739 end },
+  samples = { tensors = { 0.5, 2 } },
 }
 
 op "sigmoid(self: tensor)" {
@@ -208,7 +187,7 @@ op "sigmoid_d(grad: tensor, out: tensor)" {
     grad = function(g, v) return ops.sigmoid_d(g, v.out) end,
     out = function(g, v) return g * v.grad * ops.rsub(v.out * 2, 1) end,
   },
-  samples = both(0.25, 0.75),
+  samples = { tensors = { 0.25, 0.75 } },
 }
 
 op "logit(self: tensor, eps: float = -1)" {
@@ -239,27 +218,29 @@ op "logaddexp(self: tensor, other: tensor)" {
     self = function(g, v) return g * (v.self - v.other):sigmoid() end,
     other = function(g, v) return g * (v.other - v.self):sigmoid() end,
   },
-  samples = both(-2, 2),
+  samples = { tensors = { -2, 2 } },
 }
 
-op "xlogy(self: operand, other: operand)" {
-  doc = "self log(other), and 0 where self is 0 and other is not NaN.",
-  pointwise = "xlogy(x, y)", promote = "float", inplace = true,
+op "logaddexp2(self: tensor, other: tensor)" {
+  doc = "log2(2^self + 2^other) without overflow on the way.",
+  pointwise = "logaddexp2(x, y)", dtypes = "float",
   grad = {
-    self = function(g, v) return ops.xlogy_d(g, v.self, v.other) end,
-    other = function(g, v) return g * (v.self / v.other) end,
+    self = function(g, v) return g * ((v.self - v.other) * 0.69314718055994530942):sigmoid() end,
+    other = function(g, v) return g * ((v.other - v.self) * 0.69314718055994530942):sigmoid() end,
   },
-  samples = both(0.5, 2),
+  samples = { tensors = { -2, 2 } },
 }
 
-op "xlogy_d(grad: tensor, self: operand, other: operand)" {
-  doc = "grad log(other), and 0 where self is 0 and other is not positive.",
-  pointwise = "y == 0 && z <= 0 ? 0 : xlogy(x, z)", dtypes = "float", hidden = true,
-  grad = {
-    grad = function(g, v) return ops.xlogy_d(g, v.self, v.other) end,
-    other = function(g, v) return g * v.grad / v.other end,
-  },
-  samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
+op "ldexp(self: operand, other: tensor)" {
+  doc = "self times 2 to the power of other, in floats.",
+  body = function(v) return v.self * v.other:exp2() end,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "float_power(self: tensor, exponent: operand)" {
+  doc = "self to the power of exponent, computed in float64.",
+  body = function(v) return v.self:to_double():pow(v.exponent) end,
+  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }, -2, 2) }, { s.t({ 3 }, 0.5, 2), 2 } } end,
 }
 
 op "copysign(self: tensor, other: operand)" {
@@ -269,7 +250,7 @@ op "copysign(self: tensor, other: operand)" {
     self = function(g, v) return ops.copysign_d(g, v.self, v.other) end,
     other = zero,
   },
-  samples = both(0.5, 2),
+  samples = { tensors = { 0.5, 2 } },
 }
 
 op "copysign_d(grad: tensor, self: tensor, other: operand)" {

@@ -142,49 +142,31 @@ op "aminmax(self: tensor, dim: dims?, keepdim: bool = false) -> min, max" {
 }
 
 local whole = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({}, -2, 2) } } end
-local pairs_of = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end
 
-op "max(self: tensor)" {
-  doc = "The largest element of all, 0-dim. Equal elements share the gradient evenly.",
-  run = "reduce",
-  grad = { self = spread_ties_all },
-  samples = whole,
-}
+for _, words in ipairs { { "max", "largest", "larger" }, { "min", "smallest", "smaller" } } do
+  local name, most, more = table.unpack(words)
 
-op "max_other(self: tensor, other: tensor)" {
-  doc = "The larger one of each pair of elements: the same as maximum.",
-  lua = "max",
-  body = function(v) return v.self:maximum(v.other) end,
-  samples = pairs_of,
-}
+  op(name .. "(self: tensor)") {
+    doc = ("The %s element of all, 0-dim. Equal elements share the gradient evenly."):format(most),
+    run = "reduce",
+    grad = { self = spread_ties_all },
+    samples = whole,
+  }
 
-op "max_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
-  doc = "The largest element along dim and its position, the first one of several.",
-  lua = "max", run = "extreme", kernels = { "extreme" },
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one,
-}
+  op(name .. "_other(self: tensor, other: tensor)") {
+    doc = ("The %s one of each pair of elements: the same as %simum."):format(more, name),
+    lua = name,
+    body = function(v) return v.self[name .. "imum"](v.self, v.other) end,
+    samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+  }
 
-op "min(self: tensor)" {
-  doc = "The smallest element of all, 0-dim. Equal elements share the gradient evenly.",
-  run = "reduce",
-  grad = { self = spread_ties_all },
-  samples = whole,
-}
-
-op "min_other(self: tensor, other: tensor)" {
-  doc = "The smaller one of each pair of elements: the same as minimum.",
-  lua = "min",
-  body = function(v) return v.self:minimum(v.other) end,
-  samples = pairs_of,
-}
-
-op "min_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
-  doc = "The smallest element along dim and its position, the first one of several.",
-  lua = "min", run = "extreme",
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one,
-}
+  op(name .. "_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices") {
+    doc = ("The %s element along dim and its position, the first one of several."):format(most),
+    lua = name, run = "extreme", kernels = { "extreme" },
+    grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+    samples = along_one,
+  }
+end
 
 op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: bool = false)" {
   doc = "Zeros of the shape, with self at the positions along dim that a reduction has chosen.",
@@ -344,4 +326,34 @@ op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8
   doc = "Whether |self - other| <= atol + rtol * |other| for all elements, as a 0-dim bool.",
   run = "allclose", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+-- ---- Norms of differences and directions -----------------------------------------------------------
+
+op "dist(self: tensor, other: tensor, p: scalar = 2)" {
+  doc = "The p-norm of the difference.",
+  body = function(v) return (v.self - v.other):norm(v.p) end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 3 }), 1 } } end,
+}
+
+op "pairwise_distance(x1: tensor, x2: tensor, p: scalar = 2, eps: float = 1e-6, keepdim: bool = false)" {
+  doc = "The p-norm of x1 - x2 + eps along the last dim.",
+  body = function(v) return (v.x1 - v.x2 + v.eps):norm(v.p, { -1 }, v.keepdim) end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) } } end,
+}
+
+op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
+  doc = "self divided by its p-norm along dim, or by eps where that is larger.",
+  body = function(v) return v.self / v.self:norm(v.p, { v.dim }, true):clamp_min(v.eps) end,
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }), 3, 1 } } end,
+}
+
+op "cosine_similarity(x1: tensor, x2: tensor, dim: dim = 2, eps: float = 1e-8)" {
+  doc = "The cosine of the angle between x1 and x2 along dim; norms below eps count as eps.",
+  body = function(v)
+    local a = v.x1 / v.x1:norm(2, { v.dim }, true):clamp_min(v.eps)
+    local b = v.x2 / v.x2:norm(2, { v.dim }, true):clamp_min(v.eps)
+    return (a * b):sum { v.dim }
+  end,
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 1 }), 1 } } end,
 }

@@ -109,20 +109,25 @@ op "permute_back(self: tensor, dims: dims)" {
 op "transpose(self: tensor, dim0: dim, dim1: dim)" {
   doc = "A view with two dims swapped.",
   view = true,
+  inplace = "header",
   run = "transpose",
   grad = { self = function(g, v) return g:transpose(v.dim0, v.dim1) end },
   samples = function(s) return { { s.t({ 2, 3 }), 1, 2 }, { s.t({ 2, 3, 4 }), -1, 1 }, { s.t({}), 1, 1 } } end,
 }
 
-op "swapaxes(self: tensor, axis0: dim, axis1: dim)" {
-  doc = "transpose by NumPy's name.",
-  body = function(v) return v.self:transpose(v.axis0, v.axis1) end,
-  samples = function(s) return { { s.t({ 2, 3 }), 1, 2 } } end,
-}
+for _, name in ipairs { "swapaxes", "swapdims" } do
+  op(name .. "(self: tensor, axis0: dim, axis1: dim)") {
+    doc = "transpose by another name.",
+    inplace = "header",
+    body = function(v) return v.self:transpose(v.axis0, v.axis1) end,
+    samples = function(s) return { { s.t({ 2, 3 }), 1, 2 } } end,
+  }
+end
 
 op "t(self: tensor)" {
   doc = "The transpose of a matrix, as a view; a tensor of fewer dims as it is.",
   composite = true,
+  inplace = "header",
   run = "t",
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }) }, { s.t({}) } } end,
 }
@@ -144,6 +149,7 @@ op "movedim(self: tensor, source: dims, destination: dims)" {
 op "squeeze(self: tensor, dim: dims?)" {
   doc = "A view without the dims of size 1, or without those of them that `dim` names.",
   view = true,
+  inplace = "header",
   run = "squeeze",
   grad = { self = function(g, v) return g:reshape(v.self.shape) end },
   samples = function(s)
@@ -154,42 +160,13 @@ op "squeeze(self: tensor, dim: dims?)" {
 op "unsqueeze(self: tensor, dim: dim)" {
   doc = "A view with a new dim of size 1 at `dim`, from 1 to ndim + 1 or, from the end, -1 to -(ndim + 1).",
   view = true,
+  inplace = "header",
   run = "unsqueeze",
   grad = { self = function(g, v) return g:reshape(v.self.shape) end },
   samples = function(s)
     return { { s.t({ 2, 3 }), 1 }, { s.t({ 2, 3 }), -1 }, { s.t({ 2, 3 }), 3 },
       { s.t({}), 1 } }
   end,
-}
-
-op "expand(self: tensor, shape: shape)" {
-  doc = "A view broadcast to a shape, without copying; -1 keeps a size. New dims come in front.",
-  view = true,
-  run = "expand",
-  grad = { self = function(g, v) return g:sum_to(v.self.shape) end },
-  samples = function(s)
-    return { { s.t({ 1, 3 }), { 2, 3 } }, { s.t({ 3, 1 }), { 2, -1, 4 } }, { s.t({}), { 2 } }, { s.t({ 1 }), { 0 } } }
-  end,
-}
-
-op "expand_as(self: tensor, other: tensor)" {
-  doc = "expand(other.shape).",
-  body = function(v) return v.self:expand(v.other.shape) end,
-  samples = function(s) return { { s.t({ 1, 3 }), s.t({ 2, 3 }) } } end,
-}
-
-op "broadcast_to(self: tensor, shape: shape)" {
-  doc = "expand by NumPy's name.",
-  body = function(v) return v.self:expand(v.shape) end,
-  samples = function(s) return { { s.t({ 1, 3 }), { 2, 3 } } } end,
-}
-
-op "sum_to(self: tensor, shape: shape)" {
-  doc = "The sum over the dims by which self is broadcast from `shape`: what a gradient of a broadcast needs.",
-  hidden = true,
-  composite = true,
-  run = "sum_to",
-  samples = function(s) return { { s.t({ 2, 3 }), { 1, 3 } }, { s.t({ 2, 3 }), {} }, { s.t({ 2, 3 }), { 2, 3 } } } end,
 }
 
 -- ---- Parts ---------------------------------------------------------------------------------------
@@ -299,6 +276,7 @@ op "as_strided(self: tensor, size: shape, stride: ints, offset: int?)" {
   doc = [[A view of self's memory with any sizes and strides, in elements; `offset` counts elements from 0 at the
     start of the memory and is self's own if absent.]],
   view = true,
+  inplace = "header",
   run = "as_strided",
   grad = {
     self = function(g, v)

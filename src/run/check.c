@@ -82,6 +82,13 @@ int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
                   op->lua);
 }
 
+int cr__check_polygamma(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)out, (void)nout;
+  if (args[1].u.i >= 0) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua,
+                  (long long)args[1].u.i);
+}
+
 /* No promotion here: tensors must have one dtype. */
 int cr__check_same_dtype(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;

@@ -1,0 +1,226 @@
+/* cpu/sort.c: lines along a dim in order, with the positions that their elements came from; places
+ * in such a line.
+ *
+ * Holds true: the order is stable in both directions, NaN is larger than any number, and -0 is equal to
+ * 0. What is sorted are keys, unsigned numbers in the order of the elements (for a descending order
+ * their complements), by their digits from the lowest up: in linear time whatever the order. Each line
+ * is worked on by one thread. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "cpu/convert.h"
+#include "cpu/keys.h"
+#include "cpu/reduce.h"
+
+enum { FEW = 48, UNIT_ELEMENTS = 16384, DIGITS = 256 };
+
+/* sort_: sorts n keys with their positions, which are left in one of two places: returns which.
+ * `differ` has the bits in which any two keys differ; digits without any are passed over. */
+#define SORT(t, T, K)                                                                                \
+  CR__SELECT(t, K)                                                                                   \
+  static void insert_##t(K *key, uint32_t *at, int64_t n) {                                          \
+    for (int64_t i = 1; i < n; i++) {                                                                \
+      K one = key[i];                                                                                \
+      uint32_t from = at[i];                                                                         \
+      int64_t j = i;                                                                                 \
+      for (; j > 0 && key[j - 1] > one; j--) key[j] = key[j - 1], at[j] = at[j - 1];                 \
+      key[j] = one, at[j] = from;                                                                    \
+    }                                                                                                \
+  }                                                                                                  \
+  static const uint32_t *sort_##t(K *key, K *to, uint32_t *at, uint32_t *to_at, int64_t n,           \
+                                  K differ) {                                                        \
+    if (n <= FEW) differ = 0, insert_##t(key, at, n);                                                \
+    for (int shift = 0; shift < 8 * (int)sizeof(K); shift += 8) {                                    \
+      if ((differ >> shift & (DIGITS - 1)) == 0) continue;                                           \
+      uint32_t next[DIGITS] = {0}, odd[DIGITS] = {0}, sum = 0;                                       \
+      for (int64_t i = 0; i + 1 < n; i += 2)                                                         \
+        next[key[i] >> shift & (DIGITS - 1)]++, odd[key[i + 1] >> shift & (DIGITS - 1)]++;           \
+      if (n % 2) next[key[n - 1] >> shift & (DIGITS - 1)]++;                                         \
+      for (int i = 0; i < DIGITS; i++) {                                                             \
+        uint32_t count = next[i] + odd[i];                                                           \
+        next[i] = sum;                                                                               \
+        sum += count;                                                                                \
+      }                                                                                              \
+      for (int64_t i = 0; i < n; i++) {                                                              \
+        uint32_t place = next[key[i] >> shift & (DIGITS - 1)]++;                                     \
+        to[place] = key[i];                                                                          \
+        to_at[place] = at[i];                                                                        \
+      }                                                                                              \
+      K *key_there = to;                                                                             \
+      uint32_t *there = to_at;                                                                       \
+      to = key, key = key_there;                                                                     \
+      to_at = at, at = there;                                                                        \
+    }                                                                                                \
+    return at;                                                                                       \
+  }                                                                                                  \
+  /* Keeps the `kept` smallest of n keys, of equal ones the first, in the order they stand in. */    \
+  static void choose_##t(K *key, K *room, uint32_t *at, int64_t n, int64_t kept, K differ) {         \
+    memcpy(room, key, (size_t)n * sizeof *key);                                                      \
+    K last = cr__select_##t(room, n, kept - 1, differ);                                              \
+    int64_t m = 0, equal = kept;                                                                     \
+    for (int64_t i = 0; i < n; i++) equal -= key[i] < last;                                          \
+    for (int64_t i = 0; i < n && m < kept; i++) {                                                    \
+      if (key[i] > last || (key[i] == last && equal-- <= 0)) continue;                               \
+      at[m] = (uint32_t)i;                                                                           \
+      key[m++] = key[i];                                                                             \
+    }                                                                                                \
+  }                                                                                                  \
+  /* The positions, from 0, of the first `kept` of n elements in their order; `room` has space for \
+   * two keys and two positions of each. */ \
+  static const uint32_t *order_##t(const void *from, void *room, int64_t n, int64_t kept,            \
+                                   bool descending) {                                                \
+    const T *x = from;                                                                               \
+    K *key = room, flip = descending ? (K) ~(K)0 : 0, differ = 0, first = cr__key_##t(x[0]);         \
+    uint32_t *at = (uint32_t *)(void *)(key + 2 * n);                                                \
+    for (int64_t i = 0; i < n; i++) {                                                                \
+      K one = cr__key_##t(x[i]);                                                                     \
+      differ |= one ^ first;                                                                         \
+      key[i] = one ^ flip;                                                                           \
+    }                                                                                                \
+    if (kept < n / 2) choose_##t(key, key + n, at, n, kept, differ);                                 \
+    else                                                                                             \
+      for (int64_t i = 0; i < n; i++) at[i] = (uint32_t)i;                                           \
+    return sort_##t(key, key + n, at, at + n, kept < n / 2 ? kept : n, differ);                      \
+  }
+
+SORT(f32, float, uint32_t)
+SORT(f64, double, uint64_t)
+SORT(i64, int64_t, uint64_t)
+
+typedef struct job {
+  const cr__view *values, *indices, *in; /* values: NULL where only positions are asked for */
+  cr__plan plan;
+  int compute;
+  bool descending;
+  int64_t n, kept, step,
+      rows; /* elements of a line, in and out; their step there; lines of a unit */
+} job;
+
+static size_t room_of(const job *j) {
+  size_t each = cr__compute_size(j->compute);
+  return (size_t)j->n * (3 * each + 2 * sizeof(uint32_t));
+}
+
+/* Puts n elements of `size` bytes in order: to[i * step] = from[at[i] * from_step]. */
+static void gather(char *to, int64_t step, const char *from, int64_t from_step, const uint32_t *at,
+                   int64_t n, size_t size) {
+#define GATHER(U)                 \
+  for (int64_t i = 0; i < n; i++) \
+  ((U *)(void *)to)[i * step] = ((const U *)(const void *)from)[at[i] * from_step]
+  switch (size) {
+  case 1: GATHER(uint8_t); break;
+  case 2: GATHER(uint16_t); break;
+  case 4: GATHER(uint32_t); break;
+  default: GATHER(uint64_t); break;
+  }
+#undef GATHER
+}
+
+static void run_row(const job *j, int64_t row, char *room) {
+  const cr__plan *p = &j->plan;
+  size_t size = cr__size_of((cr_dtype)j->in->dtype);
+  int64_t step = p->reduced_in[0];
+  const char *from =
+      j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * (int64_t)size;
+  int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
+  const void *x = from;
+  if (j->in->dtype != cr__compute_dtype(j->compute) || step != 1) {
+    char *copy = room + room_of(j) - (size_t)j->n * cr__compute_size(j->compute);
+    cr__read_run(copy, cr__compute_dtype(j->compute), from, j->in->dtype, step, j->n);
+    x = copy;
+  }
+  const uint32_t *at =
+      j->compute == CR__COMPUTE_F32   ? order_f32(x, room, j->n, j->kept, j->descending)
+      : j->compute == CR__COMPUTE_F64 ? order_f64(x, room, j->n, j->kept, j->descending)
+                                      : order_i64(x, room, j->n, j->kept, j->descending);
+  int64_t *indices = (int64_t *)(void *)j->indices->data + to;
+  for (int64_t i = 0; i < j->kept; i++) indices[i * j->step] = (int64_t)at[i] + 1;
+  if (j->values)
+    gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
+}
+
+static int run_unit(const job *j, int64_t unit) {
+  size_t nbytes = room_of(j);
+  char *room = cr__host_alloc(nbytes);
+  if (!room) return CR_E_MEMORY;
+  int64_t end = (unit + 1) * j->rows;
+  if (end > j->plan.kept_count) end = j->plan.kept_count;
+  for (int64_t row = unit * j->rows; row < end; row++) run_row(j, row, room);
+  cr__host_free(room, nbytes);
+  return 0;
+}
+
+/* v[0] = values (left out where there are 2 views), then int64 positions, of one geometry, and the
+ * input. i[0]: the 0-based dim, in which the results may have fewer elements than the input, the first
+ * ones; i[1]: whether the largest come first. */
+int cr__cpu_sort(cr__launch *k) {
+  const cr__view *in = &k->v[k->nview - 1], *indices = &k->v[k->nview - 2];
+  int d = (int)k->i[0];
+  job j = {.values = k->nview == 3 ? &k->v[0] : NULL,
+           .indices = indices,
+           .in = in,
+           .compute = cr__compute_of(in->dtype),
+           .descending = k->i[1],
+           .n = in->shape[d],
+           .kept = indices->shape[d],
+           .step = indices->stride[d]};
+  cr__plan_reduction(&j.plan, indices, in, (uint32_t)1 << d);
+  if (j.kept == 0 || j.plan.kept_count == 0) return 0;
+  if (j.n > UINT32_MAX)
+    return cr__fail(CR_E_ARGUMENT, "%s: sorts up to %lld elements, not %lld", k->op,
+                    (long long)UINT32_MAX, (long long)j.n);
+  j.rows = j.n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j.n : 1;
+  int64_t units = (j.plan.kept_count + j.rows - 1) / j.rows;
+  int threads = cr__cpu_threads(j.plan.kept_count * j.n * 8);
+  if (threads == 1) {
+    int code = 0;
+    for (int64_t u = 0; u < units && !code; u++) code = run_unit(&j, u);
+    return code;
+  }
+  /* An error is set for the thread that meets it, so it has to be said again for the caller. */
+  atomic_int failed = 0;
+#pragma omp parallel for num_threads(threads)
+  for (int64_t u = 0; u < units; u++) {
+    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(&j, u)) failed = 1;
+  }
+  return failed ? cr__fail_memory(k->op, room_of(&j)) : 0;
+}
+
+/* ---- Places in what is in order ---- */
+
+/* How many of n elements in order stand before x: the smaller ones, and the equal ones as well if it is
+ * to stand to their right. NaN stands behind all. */
+#define SEARCH(t, T)                                                                    \
+  static int64_t search_##t(const void *line, int64_t n, const void *values, int64_t i, \
+                            bool right) {                                               \
+    const T *in = line, x = ((const T *)values)[i];                                     \
+    int64_t first = 0, last = n;                                                        \
+    while (first < last) {                                                              \
+      int64_t middle = first + (last - first) / 2;                                      \
+      if (right ? !(in[middle] > x) : !(in[middle] >= x)) first = middle + 1;           \
+      else last = middle;                                                               \
+    }                                                                                   \
+    return first;                                                                       \
+  }
+SEARCH(f32, float)
+SEARCH(f64, double)
+SEARCH(i64, int64_t)
+
+/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
+ * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
+ * i[3] values for each line. */
+int cr__cpu_search(cr__launch *k) {
+  int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
+  const char *lines = k->v[1].data, *values = k->v[2].data;
+  int dtype = k->v[1].dtype;
+  bool right = k->i[2];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
+#pragma omp parallel for num_threads(cr__cpu_threads(k->i[0] * 16))
+  for (int64_t i = 0; i < k->i[0]; i++) {
+    const char *line = lines + i / each * n * size;
+    to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
+                 : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
+                                       : search_i64(line, n, values, i, right));
+  }
+  return 0;
+}

@@ -1,0 +1,196 @@
+/* run/along.c: composites of a few operations whose shape has to be looked at first.
+ *
+ * Holds true: every step is an operation that records itself; a failed step gives NULL, which the next
+ * ones pass on. */
+#include <string.h>
+
+#include "run/reduce.h"
+
+static int64_t size_of(const cr_tensor *t, int d) { return t->ndim ? cr__sizes(t)[d] : 1; }
+
+/* ---- Halves and neighbours ---- */
+
+int cr__run_glu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  int d;
+  int code = cr__wrap_dim(op->lua, "dim", args[1].u.i, self->ndim, &d);
+  if (code) return code;
+  int64_t size = size_of(self, d);
+  if (size % 2 || !self->ndim)
+    return cr__fail(CR_E_SHAPE, "%s: dim %d has size %lld, which has no halves", op->lua, d + 1,
+                    (long long)size);
+  cr_value half = cr_int(size / 2), dim = cr_int(d + 1);
+  cr_value first = cr__do(CR__OP_narrow, (cr_value[]){args[0], dim, cr_int(1), half});
+  cr_value second = cr__do(CR__OP_narrow, (cr_value[]){args[0], dim, cr_int(size / 2 + 1), half});
+  cr_value gate = cr__do(CR__OP_sigmoid, (cr_value[]){second});
+  cr_tensor *r = CR__CALL(mul, first, gate);
+  cr__drop(first), cr__drop(second), cr__drop(gate);
+  return cr__give(r, out);
+}
+
+int cr__run_prelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  const cr_tensor *self = args[0].u.t, *weight = args[1].u.t;
+  int64_t shape[CR_MAX_DIMS], channels = self->ndim > 1 ? cr__sizes(self)[1] : 1;
+  if (weight->numel != 1 && weight->numel != channels)
+    return cr__fail(CR_E_SHAPE,
+                    "%s: weight has %lld elements; it may have 1 or %lld, as self has "
+                    "channels (dim 2)",
+                    op->lua, (long long)weight->numel, (long long)channels);
+  int ndim = weight->numel == 1 ? 0 : self->ndim;
+  for (int d = 0; d < ndim; d++) shape[d] = d == 1 ? channels : 1;
+  cr_value slope = cr__do(CR__OP_reshape, (cr_value[]){args[1], cr_ints(shape, ndim)});
+  cr_value positive = cr__do(CR__OP_gt, (cr_value[]){args[0], cr_int(0)});
+  cr_value less = cr__do(CR__OP_mul, (cr_value[]){slope, args[0]});
+  cr_tensor *r = CR__CALL(where, positive, args[0], less);
+  cr__drop(slope), cr__drop(positive), cr__drop(less);
+  return cr__give(r, out);
+}
+
+static cr_value difference(cr_value self, cr_value dim, int64_t size) {
+  int64_t n = size > 0 ? size - 1 : 0;
+  cr_value first = cr__do(CR__OP_narrow, (cr_value[]){self, dim, cr_int(1), cr_int(n)});
+  cr_value second = cr__do(CR__OP_narrow, (cr_value[]){self, dim, cr_int(n ? 2 : 1), cr_int(n)});
+  bool truth = self.kind == CR_TENSOR && self.u.t->dtype == CR_BOOL;
+  cr_value r = cr__do(truth ? CR__OP_logical_xor : CR__OP_sub, (cr_value[]){second, first});
+  cr__drop(first), cr__drop(second);
+  return r;
+}
+
+int cr__run_diff(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  int64_t n = args[1].u.i;
+  int d;
+  if (self->ndim == 0) return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no neighbours", op->lua);
+  int code = cr__wrap_dim(op->lua, "dim", args[2].u.i, self->ndim, &d);
+  if (code) return code;
+  if (n < 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua, (long long)n);
+  int64_t size = cr__sizes(self)[d];
+  cr_value now = cr__do(CR__OP_alias, args);
+  for (int64_t i = 0; i < n && (size || i == 0) && now.kind == CR_TENSOR; i++) {
+    cr_value next = difference(now, cr_int(d + 1), size);
+    cr__drop(now);
+    now = next;
+    size -= size > 0;
+  }
+  return cr__give(now.kind == CR_TENSOR ? now.u.t : NULL, out);
+}
+
+/* ---- Products ---- */
+
+int cr__run_trace(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  if (args[0].u.t->ndim != 2)
+    return cr__fail(CR_E_SHAPE, "%s: is for matrices, got a tensor of %d dims", op->lua,
+                    args[0].u.t->ndim);
+  cr_value diagonal =
+      cr__do(CR__OP_diagonal, (cr_value[]){args[0], cr_int(0), cr_int(1), cr_int(2)});
+  cr_tensor *r = CR__CALL(sum, diagonal, cr_none(), cr_bool(false), cr_none());
+  cr__drop(diagonal);
+  return cr__give(r, out);
+}
+
+/* The elements i + 1 of a times i + 2 of b, counted round dim. */
+static cr_value turned(cr_value a, cr_value b, cr_value dim, int by_a, int by_b) {
+  int64_t left = -by_a, right = -by_b;
+  cr_value dims = cr_ints(&dim.u.i, 1);
+  cr_value x = cr__do(CR__OP_roll, (cr_value[]){a, cr_ints(&left, 1), dims});
+  cr_value y = cr__do(CR__OP_roll, (cr_value[]){b, cr_ints(&right, 1), dims});
+  cr_value r = cr__do(CR__OP_mul, (cr_value[]){x, y});
+  cr__drop(x), cr__drop(y);
+  return r;
+}
+
+int cr__run_cross(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  int ndim = args[0].u.t->ndim > args[1].u.t->ndim ? args[0].u.t->ndim : args[1].u.t->ndim, d;
+  int code = cr__wrap_dim(op->lua, "dim", args[2].u.i, ndim, &d);
+  if (code) return code;
+  for (int i = 0; i < 2; i++) {
+    const cr_tensor *t = args[i].u.t;
+    int own = d - ndim + t->ndim;
+    if (own < 0 || size_of(t, own) != 3)
+      return cr__fail(CR_E_SHAPE, "%s: %s must have size 3 in dim %d", op->lua, op->params[i].name,
+                      d + 1);
+  }
+  cr_value dim = cr_int(d - ndim); /* from the end, where the two agree */
+  cr_value plus = turned(args[0], args[1], dim, 1, 2), minus = turned(args[0], args[1], dim, 2, 1);
+  cr_tensor *r = CR__CALL(sub, plus, minus);
+  cr__drop(plus), cr__drop(minus);
+  return cr__give(r, out);
+}
+
+/* Dims to sum over, from 0, of one side; a bit for each in *mask. */
+static int summed_dims(const cr_op *op, const char *name, const cr_value *v, const cr_tensor *t,
+                       int n, bool last, int64_t *dims, uint32_t *mask) {
+  *mask = 0;
+  for (int i = 0; i < n; i++) {
+    int d = last ? t->ndim - n + i : i;
+    if (v->kind == CR_INTS) {
+      int code = cr__wrap_dim(op->lua, name, v->u.is[i], t->ndim, &d);
+      if (code) return code;
+    }
+    if (*mask >> d & 1)
+      return cr__fail(CR_E_ARGUMENT, "%s: %s names dim %d twice", op->lua, name, d + 1);
+    *mask |= UINT32_C(1) << d;
+    dims[i] = d;
+  }
+  return 0;
+}
+
+/* t as a matrix: the free dims, in their order, by the summed ones, or with `summed_first` the other way
+ * round. The free sizes go to shape[*ndim ...]. */
+static cr_value as_matrix(cr_tensor *t, const int64_t *dims, int n, uint32_t mask,
+                          bool summed_first, int64_t *shape, int *ndim) {
+  int64_t order[CR_MAX_DIMS], sizes[2] = {1, 1};
+  int at = summed_first ? n : 0;
+  for (int i = 0; i < n; i++) {
+    order[(summed_first ? 0 : t->ndim - n) + i] = dims[i] + 1;
+    sizes[!summed_first] *= cr__sizes(t)[dims[i]];
+  }
+  for (int d = 0; d < t->ndim; d++) {
+    if (mask >> d & 1) continue;
+    order[at++] = d + 1;
+    sizes[summed_first] *= cr__sizes(t)[d];
+    shape[(*ndim)++] = cr__sizes(t)[d];
+  }
+  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){cr_of(t), cr_ints(order, t->ndim)});
+  cr_value matrix = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(sizes, 2)});
+  cr__drop(moved);
+  return matrix;
+}
+
+/* tensordot(self, other, dims) and tensordot_dims(self, other, dims_self, dims_other) */
+int cr__run_tensordot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  const cr_value *of_a = &args[2], *of_b = of_a->kind == CR_INTS ? &args[3] : of_a;
+  int64_t n = of_a->kind == CR_INTS ? of_a->n : of_a->u.i, shape[2 * CR_MAX_DIMS];
+  int64_t dims_a[CR_MAX_DIMS], dims_b[CR_MAX_DIMS];
+  uint32_t mask_a, mask_b;
+  int ndim = 0;
+  if (n < 0 || n > a->ndim || n > b->ndim || (of_a->kind == CR_INTS && of_b->n != n))
+    return cr__fail(CR_E_ARGUMENT,
+                    "%s: cannot sum over %lld dims of tensors of %d and %d dims, or "
+                    "over lists of dims that differ in length",
+                    op->lua, (long long)n, a->ndim, b->ndim);
+  int code = summed_dims(op, "dims_self", of_a, a, (int)n, true, dims_a, &mask_a);
+  if (!code) code = summed_dims(op, "dims_other", of_b, b, (int)n, false, dims_b, &mask_b);
+  for (int i = 0; i < n && !code; i++)
+    if (cr__sizes(a)[dims_a[i]] != cr__sizes(b)[dims_b[i]])
+      code = cr__fail(CR_E_SHAPE, "%s: dim %d of self has size %lld, but dim %d of other %lld",
+                      op->lua, (int)dims_a[i] + 1, (long long)cr__sizes(a)[dims_a[i]],
+                      (int)dims_b[i] + 1, (long long)cr__sizes(b)[dims_b[i]]);
+  if (!code && a->ndim + b->ndim - 2 * n > CR_MAX_DIMS)
+    code = cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->lua, CR_MAX_DIMS);
+  if (code) return code;
+  cr_value x = as_matrix(a, dims_a, (int)n, mask_a, false, shape, &ndim);
+  cr_value y = as_matrix(b, dims_b, (int)n, mask_b, true, shape, &ndim);
+  cr_value product = cr__do(CR__OP_mm, (cr_value[]){x, y});
+  cr_tensor *r = CR__CALL(reshape, product, cr_ints(shape, ndim));
+  cr__drop(x), cr__drop(y), cr__drop(product);
+  return cr__give(r, out);
+}
