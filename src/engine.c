@@ -3,7 +3,8 @@
  * Holds true: a pass gives every node it can reach a task, counts how many gradients each is to
  * get, and runs a node when all have come, youngest first. A node may take part in several passes
  * at once (a Function's backward may call backward, other threads may share the graph): it belongs to
- * the first of them; the tasks of the others form a list. Whatever fails, all tasks are taken off their nodes and the graph can be used on. */
+ * the first of them; the tasks of the others form a list. Whatever fails, all tasks are taken off their
+ * nodes and the graph can be used on. */
 #include "engine.h"
 
 #include <string.h>
