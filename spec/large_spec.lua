@@ -228,6 +228,20 @@ describe("a large product of matrices", function()
     assert.is_true(a[rows]:to("float32"):mm(b:to "float32"):to("int64"):equal(want[rows]):item())
   end)
 
+  for _, dtype in ipairs { "int8", "uint8", "int16", "int32", "int64" } do
+    it("of vectors wrap as sums of products do: " .. dtype, function()
+      local m, v = cr.randint(0, 100, { 300, 700 }):to(dtype), cr.randint(0, 100, { 700 }):to(dtype)
+      local long = cr.randint(0, 100, { 100003 }):to(dtype)
+      local want = (m:to "int64" * v:to "int64"):sum(2):to(dtype)
+      assert.is_true(m:mv(v):equal(want):item())
+      assert.is_true(v:matmul(m:t()):equal(want):item())
+      assert.is_true(m:t():contiguous():t():mv(v):equal(want):item())
+      assert.is_true(v:matmul(m:t():contiguous()):equal(want):item())
+      assert.is_true(cr.addmv(want, m, v):equal(want + want):item())
+      assert.is_true(long:dot(long):equal((long:to "int64" * long:to "int64"):sum():to(dtype)):item())
+    end)
+  end
+
   it("agrees with sums of products by hand", function()
     local a, b = whole(40, 50), whole(50, 30)
     local by_hand = (a:unsqueeze(3) * b:unsqueeze(1)):sum(2)

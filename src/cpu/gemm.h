@@ -45,10 +45,19 @@ typedef struct cr__gemm_loops {
   void (*pack)(const cr__gemm_pack *p, void *panel);
 } cr__gemm_loops;
 
-/* For matrices times vectors, in float32 or float64. */
+/* A long sum: of floats in float64, of integers, which wrap, in 64 bits. */
+typedef union cr__gemv_total {
+  double f;
+  uint64_t i;
+} cr__gemv_total;
+
+/* For matrices times vectors, in a dtype that sums are made in. */
 typedef struct cr__gemv_loops {
-  double (*dot)(int64_t n, const void *x, int64_t xs, const void *y, int64_t ys);
-  /* y[0..n) = x a for a matrix with unit column step, its rows `step` apart; n <= CR__GEMV_WIDTH. */
+  int dtype;
+  /* Adds the products of n elements to the total. */
+  void (*dot)(int64_t n, const void *x, int64_t xs, const void *y, int64_t ys,
+              cr__gemv_total *total);
+  /* y[0..n) += x a for a matrix with unit column step, its rows `step` apart; n <= CR__GEMV_WIDTH. */
   void (*rows)(int64_t k, int64_t n, const void *a, int64_t step, const void *x, int64_t xs,
                void *y);
 } cr__gemv_loops;
@@ -56,7 +65,7 @@ typedef struct cr__gemv_loops {
 
 typedef struct cr__gemm_isa {
   cr__gemm_loops f32, f64, i32, i64;
-  cr__gemv_loops v32, v64;
+  cr__gemv_loops vf32, vf64, vi32, vi64;
 } cr__gemm_isa;
 
 const cr__gemm_isa *cr__gemm_isa_here(void);
@@ -76,7 +85,7 @@ int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int
 void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
                       void *workspace);
 size_t cr__gemm_workspace(const cr__gemm *g, int64_t n, int threads);
-/* The same for one row or column, floats only. */
+/* The same for one row or column. */
 int cr__gemm_vector(const cr__gemm *g);
 
 #endif

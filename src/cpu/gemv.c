@@ -1,8 +1,8 @@
-/* gemv.c: a matrix times a vector, in every floating dtype.
+/* gemv.c: a matrix times a vector, in every dtype but bool.
  *
  * Holds true: work is cut at borders that depend on sizes only; each element of the result is the
  * work of one thread, or is added up from parts in their order. Nothing is copied but 16-bit floats,
- * which become float32 on the way. */
+ * which become float32 on the way, and narrow integers, which become int32. */
 #include <string.h>
 
 #include "cpu/convert.h"
@@ -12,60 +12,96 @@
 typedef struct job {
   const cr__gemv_loops *l;
   int dtype, sum; /* of the elements, and that sums are made in */
+  int x_dtype;    /* one of the two */
   int64_t size, sum_size, m, k;
   const char *a, *x, *d;
   char *c;
   int64_t row, step, xs, cs, ds;
 } job;
 
+typedef union number {
+  double f64;
+  float f32;
+  uint64_t i64;
+  uint32_t i32;
+} number;
+
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void put(const job *j, int64_t i, double x) {
-  char *c = j->c + i * j->cs * j->size;
-  if (j->sum == CR_FLOAT64) {
-    *(double *)(void *)c = j->d ? ((const double *)(const void *)j->d)[i * j->ds] + x : x;
-    return;
+static void add(int dtype, number *sum, const number *x) {
+  switch (dtype) {
+  case CR_FLOAT64: sum->f64 += x->f64; break;
+  case CR_FLOAT32: sum->f32 += x->f32; break;
+  case CR_INT64: sum->i64 += x->i64; break;
+  default: sum->i32 += x->i32; break;
   }
-  float sum = (float)x, added;
+}
+
+/* Brings a sum to c. */
+static void put(const job *j, int64_t i, number sum) {
   if (j->d) {
-    cr__convert(&added, CR_FLOAT32, j->d + i * j->ds * j->size, j->dtype, 1);
-    sum += added;
+    number added;
+    cr__convert(&added, j->sum, j->d + i * j->ds * j->size, j->dtype, 1);
+    add(j->sum, &sum, &added);
   }
-  cr__convert(c, j->dtype, &sum, CR_FLOAT32, 1);
+  cr__convert(j->c + i * j->cs * j->size, j->dtype, &sum, j->sum, 1);
+}
+
+static void put_total(const job *j, int64_t i, cr__gemv_total total) {
+  number sum;
+  switch (j->sum) {
+  case CR_FLOAT64: sum.f64 = total.f; break;
+  case CR_FLOAT32: sum.f32 = (float)total.f; break;
+  case CR_INT64: sum.i64 = total.i; break;
+  default: sum.i32 = (uint32_t)total.i; break;
+  }
+  put(j, i, sum);
 }
 
 /* ---- Rows that lie along k ------------------------------------------------------------------ */
 
-/* A piece of row i times the same piece of x. */
-static double dot(const job *j, int64_t i, int64_t from, int64_t n) {
+/* Adds a piece of row i times the same piece of x to the total. */
+static void dot(const job *j, int64_t i, int64_t from, int64_t n, cr__gemv_total *total) {
   enum { CHUNK = 2048 };
   const char *a = j->a + (i * j->row + from * j->step) * j->size;
-  const char *x = j->x + from * j->xs * j->sum_size;
-  if (j->dtype == j->sum) return j->l->dot(n, a, j->step, x, j->xs);
-  float wide[CHUNK];
-  double total = 0;
+  int64_t x_size = (int64_t)cr__size_of((cr_dtype)j->x_dtype);
+  const char *x = j->x + from * j->xs * x_size;
+  if (j->dtype == j->sum) {
+    j->l->dot(n, a, j->step, x, j->xs, total);
+    return;
+  }
+  _Alignas(64) char wide[CHUNK * 4], wide_x[CHUNK * 4];
   for (int64_t at = 0; at < n; at += CHUNK) {
     int64_t count = least(CHUNK, n - at);
-    cr__read_run(wide, CR_FLOAT32, a + at * j->step * j->size, j->dtype, j->step, count);
-    total += j->l->dot(count, wide, 1, x + at * j->xs * j->sum_size, j->xs);
+    const char *part = x + at * j->xs * x_size;
+    cr__read_run(wide, j->sum, a + at * j->step * j->size, j->dtype, j->step, count);
+    if (j->x_dtype != j->sum) cr__read_run(wide_x, j->sum, part, j->x_dtype, j->xs, count);
+    if (j->x_dtype != j->sum) j->l->dot(count, wide, 1, wide_x, 1, total);
+    else j->l->dot(count, wide, 1, part, j->xs, total);
   }
-  return total;
+}
+
+static void whole_row(const job *j, int64_t i) {
+  cr__gemv_total total = {0};
+  dot(j, i, 0, j->k, &total);
+  put_total(j, i, total);
 }
 
 /* Few long rows: threads share each. */
 static void long_rows(const job *j) {
   enum { MOST = 1024, LEAST = 16384 };
-  double sums[MOST];
+  bool floats = cr__category((cr_dtype)j->sum) == CR_FLOATING;
   int64_t piece = (j->k + MOST - 1) / MOST;
   if (piece < LEAST) piece = LEAST;
   int64_t pieces = (j->k + piece - 1) / piece;
   for (int64_t i = 0; i < j->m; i++) {
+    cr__gemv_total sums[MOST] = {0}, total = {0};
 #pragma omp parallel for num_threads(cr__cpu_threads(j->k / 8))
     for (int64_t p = 0; p < pieces; p++)
-      sums[p] = dot(j, i, p * piece, least(piece, j->k - p * piece));
-    double total = 0;
-    for (int64_t p = 0; p < pieces; p++) total += sums[p];
-    put(j, i, total);
+      dot(j, i, p * piece, least(piece, j->k - p * piece), &sums[p]);
+    for (int64_t p = 0; p < pieces && floats; p++) total.f += sums[p].f;
+    for (int64_t p = 0; p < pieces && !floats; p++) total.i += sums[p].i;
+    put_total(j, i, total);
   }
 }
 
@@ -77,15 +113,16 @@ static void by_rows(const job *j) {
   }
   int threads = cr__cpu_threads(j->m * j->k / 8);
   if (threads == 1) {
-    for (int64_t i = 0; i < j->m; i++) put(j, i, dot(j, i, 0, j->k));
+    for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
     return;
   }
 #pragma omp parallel for num_threads(threads)
-  for (int64_t i = 0; i < j->m; i++) put(j, i, dot(j, i, 0, j->k));
+  for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
 }
 
 /* ---- Rows side by side: whole columns are read and added up ------------------------------------ */
 
+/* Adds to n sums that are 0. */
 static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
   enum { AT_ONCE = 8 };
   const char *a = j->a + first * j->size;
@@ -93,23 +130,24 @@ static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
     j->l->rows(j->k, n, a, j->step, j->x, j->xs, sums);
     return;
   }
-  float wide[AT_ONCE * CR__GEMV_WIDTH], part[CR__GEMV_WIDTH], *total = sums;
-  for (int64_t i = 0; i < n; i++) total[i] = 0;
+  _Alignas(64) char wide[AT_ONCE * CR__GEMV_WIDTH * 4];
   for (int64_t at = 0; at < j->k; at += AT_ONCE) {
     int64_t count = least(AT_ONCE, j->k - at);
     for (int64_t i = 0; i < count; i++)
-      cr__convert(wide + i * n, CR_FLOAT32, a + (at + i) * j->step * j->size, j->dtype, n);
-    j->l->rows(count, n, wide, n, j->x + at * j->xs * j->sum_size, j->xs, part);
-    for (int64_t i = 0; i < n; i++) total[i] += part[i];
+      cr__convert(wide + i * n * 4, j->sum, a + (at + i) * j->step * j->size, j->dtype, n);
+    j->l->rows(count, n, wide, n, j->x + at * j->xs * j->sum_size, j->xs, sums);
   }
 }
 
 static void put_columns(const job *j, int64_t first, int64_t n) {
-  double sums[CR__GEMV_WIDTH];
+  _Alignas(64) char sums[CR__GEMV_WIDTH * 8];
+  memset(sums, 0, (size_t)(n * j->sum_size));
   few_columns(j, first, n, sums);
-  for (int64_t i = 0; i < n; i++)
-    put(j, first + i,
-        j->sum == CR_FLOAT64 ? sums[i] : (double)((const float *)(const void *)sums)[i]);
+  for (int64_t i = 0; i < n; i++) {
+    number sum;
+    memcpy(&sum, sums + i * j->sum_size, (size_t)j->sum_size);
+    put(j, first + i, sum);
+  }
 }
 
 static void by_columns(const job *j) {
@@ -124,11 +162,18 @@ static void by_columns(const job *j) {
   for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
 }
 
+static const cr__gemv_loops *loops_for(int dtype) {
+  const cr__gemm_isa *isa = cr__gemm_isa_here();
+  if (dtype == CR_FLOAT64) return &isa->vf64;
+  if (dtype == CR_INT64) return &isa->vi64;
+  return cr__category((cr_dtype)dtype) == CR_FLOATING ? &isa->vf32 : &isa->vi32;
+}
+
 int cr__gemm_vector(const cr__gemm *g) {
   bool column = g->n == 1;
   job j = {.dtype = g->dtype, .k = g->k, .c = g->c, .d = g->d};
-  j.sum = g->dtype == CR_FLOAT64 ? CR_FLOAT64 : CR_FLOAT32;
-  j.l = j.sum == CR_FLOAT64 ? &cr__gemm_isa_here()->v64 : &cr__gemm_isa_here()->v32;
+  j.l = loops_for(j.dtype);
+  j.sum = j.l->dtype;
   j.size = (int64_t)cr__size_of((cr_dtype)j.dtype);
   j.sum_size = (int64_t)cr__size_of((cr_dtype)j.sum);
   if (column) {
@@ -138,14 +183,15 @@ int cr__gemm_vector(const cr__gemm *g) {
     j.m = g->n, j.a = g->b, j.row = g->bn, j.step = g->bk, j.x = g->a, j.xs = g->ak;
     j.cs = g->cn, j.ds = g->dn;
   }
-  /* x is read for every row: as float32 and without gaps. */
+  /* What is read for many rows is read in the dtype of the sums and without gaps. */
   char *x = NULL;
   size_t nbytes = (size_t)(j.k * j.sum_size);
-  if (j.dtype != j.sum || j.xs != 1) {
+  j.x_dtype = j.dtype;
+  if (j.m > 1 && (j.dtype != j.sum || j.xs != 1)) {
     x = cr__host_alloc(nbytes);
     if (!x) return (int)cr_error_code();
     cr__read_run(x, j.sum, j.x, j.dtype, j.xs, j.k);
-    j.x = x, j.xs = 1;
+    j.x = x, j.xs = 1, j.x_dtype = j.sum;
   }
   if (j.row == 1 && j.step != 1 && j.m > 1) by_columns(&j);
   else by_rows(&j);

@@ -1,14 +1,15 @@
 /* gemv_loops.h: the loops of matrices times vectors for one type. loops_gemm.c includes it for float
- * and for double.
+ * and the rest.
  *
- * Given: T, its vector type V and LANES, FMA(a, b, c) = a * b + c on vectors, NAME(x). Long sums are
- * made of sums over BLOCK elements, which keeps rounding errors small. */
+ * Given: T, its vector type V and LANES, FMA(a, b, c) = a * b + c on vectors, NAME(x), TOTAL (the
+ * member of cr__gemv_total). Long sums are made of sums over BLOCK elements, which keeps rounding
+ * errors small. */
 
-/* Sums blocks in vectors, and the blocks in double. */
-static double NAME(dot)(int64_t n, const void *x_, int64_t xs, const void *y_, int64_t ys) {
+/* Sums blocks in vectors, and the blocks in the total. */
+static void NAME(dot)(int64_t n, const void *x_, int64_t xs, const void *y_, int64_t ys,
+                      cr__gemv_total *total) {
   enum { BLOCK = 4096, UNROLL = 8 };
   const T *x = x_, *y = y_;
-  double total = 0;
   for (int64_t at = 0; at < n; at += BLOCK) {
     int64_t count = n - at < BLOCK ? n - at : BLOCK, i = 0;
     V sum[UNROLL] = {{0}};
@@ -36,9 +37,8 @@ static double NAME(dot)(int64_t n, const void *x_, int64_t xs, const void *y_, i
     for (int w = LANES / 2; w > 0; w /= 2) {
       for (int l = 0; l < w; l++) lane[l] += lane[l + w];
     }
-    total += (double)(rest + lane[0]);
+    total->TOTAL += (T)(rest + lane[0]);
   }
-  return total;
 }
 
 /* y[0..n) += x[0] row 0 + ... + x[7] row 7. */
@@ -65,7 +65,6 @@ static void NAME(rows)(int64_t k, int64_t n, const void *a_, int64_t step, const
   enum { BLOCK = 512 };
   const T *a = a_, *x = x_;
   T *y = y_, part[CR__GEMV_WIDTH];
-  for (int64_t j = 0; j < n; j++) y[j] = 0;
   for (int64_t at = 0; at < k; at += BLOCK) {
     int64_t end = k - at < BLOCK ? k : at + BLOCK, i = at;
     for (int64_t j = 0; j < n; j++) part[j] = 0;
@@ -81,4 +80,5 @@ static void NAME(rows)(int64_t k, int64_t n, const void *a_, int64_t step, const
 #undef V
 #undef LANES
 #undef FMA
+#undef TOTAL
 #undef NAME

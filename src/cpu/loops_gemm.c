@@ -127,14 +127,32 @@ typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 #define V f32s
 #define LANES (BYTES / 4)
 #define FMA FMA_F32
-#define NAME(x) v32_##x
+#define TOTAL f
+#define NAME(x) vf32_##x
 #include "cpu/gemv_loops.h"
 
 #define T double
 #define V f64s
 #define LANES (BYTES / 8)
 #define FMA FMA_F64
-#define NAME(x) v64_##x
+#define TOTAL f
+#define NAME(x) vf64_##x
+#include "cpu/gemv_loops.h"
+
+#define T uint32_t
+#define V i32s
+#define LANES (BYTES / 4)
+#define FMA WRAPPING
+#define TOTAL i
+#define NAME(x) vi32_##x
+#include "cpu/gemv_loops.h"
+
+#define T uint64_t
+#define V i64s
+#define LANES (BYTES / 8)
+#define FMA WRAPPING
+#define TOTAL i
+#define NAME(x) vi64_##x
 #include "cpu/gemv_loops.h"
 
 /* A panel of a fits the first cache. */
@@ -151,6 +169,8 @@ const cr__gemm_isa JOIN(cr__gemm, CR__ISA) = {
     .f64 = LOOPS(f64, CR_FLOAT64),
     .i32 = LOOPS(i32, CR_INT32),
     .i64 = LOOPS(i64, CR_INT64),
-    .v32 = {v32_dot, v32_rows},
-    .v64 = {v64_dot, v64_rows},
+    .vf32 = {CR_FLOAT32, vf32_dot, vf32_rows},
+    .vf64 = {CR_FLOAT64, vf64_dot, vf64_rows},
+    .vi32 = {CR_INT32, vi32_dot, vi32_rows},
+    .vi64 = {CR_INT64, vi64_dot, vi64_rows},
 };

@@ -66,8 +66,7 @@ static way choose(const cr__gemm *g) {
   enum { SMALL = 64 };
   int64_t work = volume(g);
   if (work <= SMALL) return WAY_PLAIN;
-  bool floats = cr__category((cr_dtype)g->dtype) == CR_FLOATING;
-  return floats && (g->m == 1 || g->n == 1) ? WAY_VECTOR : WAY_TILES;
+  return g->m == 1 || g->n == 1 ? WAY_VECTOR : WAY_TILES;
 }
 
 /* ---- Batches -------------------------------------------------------------------------------- */
