@@ -20,6 +20,8 @@
 /* lgamma itself would write to a global variable. */
 #ifndef CR__LGAMMA_F64
 #define CR__LGAMMA_F64(x) lgamma_r(x, &(int){0})
+#endif
+#ifndef CR__LGAMMA_F32
 #define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
 #endif
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
