@@ -187,7 +187,7 @@ typedef struct cr__impl {
   bool multi_view;     /* a view with several results */
   bool composite;      /* run calls operations, which record themselves */
   bool rewrites;       /* in place: the run function itself writes to args[0] (copy_, fill_) */
-  bool header;         /* in place: args[0] becomes the view that the pure form returns (squeeze_) */
+  bool header; /* in place: args[0] becomes the view that the pure form returns (squeeze_) */
 } cr__impl;
 
 extern const cr_op cr__ops[];

@@ -2,7 +2,7 @@
  *
  * Holds true: what scalar_float.h says, except in polygamma, which is slow and has branches. Where the
  * formulas are from:
- *   lgamma     libm
+ *   lgamma     libm, or what a backend has (cpu/gamma_math.h)
  *   erfinv     M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988): PPND16, which gives
  *              the quantile of the normal distribution at (1 + x) / 2: sqrt(2) times erf's inverse
  *   digamma    M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): the recurrence

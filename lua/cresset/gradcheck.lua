@@ -1,9 +1,11 @@
 -- gradcheck.lua: compares the engine's derivatives with differences of function values.
 --
--- Holds true: the function is called with the caller's own tensors, whose elements are moved by eps and
--- put back; the random generator's state is put back too. Positions in messages count from 1.
+-- Holds true: the function is called with the caller's own tensors; the random generator's state is put
+-- back. Positions in messages count from 1.
 
 local cr = require "cresset"
+local differences = require "cresset.differences"
+local call, flat = differences.call, differences.flat
 
 local M = {}
 
@@ -72,71 +74,6 @@ local function differentiable_inputs(name, inputs)
   end
   if #places == 0 then fail("%s: no input is a tensor that requires grad", name) end
   return places
-end
-
--- Calls f and returns those of its results that have floating elements.
-local function call(f, inputs)
-  local results = table.pack(f(table.unpack(inputs, 1, inputs.n)))
-  local outputs = {}
-  for i = 1, results.n do
-    local y = results[i]
-    if cr.is_tensor(y) and y:is_floating_point() then
-      outputs[#outputs + 1] = y
-    end
-  end
-  return outputs
-end
-
-local function flat(x)
-  return x:detach():reshape(-1):to("float64"):totable()
-end
-
--- Runs body with one element of x moved by step, and puts it back also after an error.
-local function with_moved(x, element, step, body)
-  local row = x.data
-  if row:is_contiguous() then
-    row = row:view(-1)
-  else
-    -- Find the element by its position in each dim.
-    local rest = element - 1
-    for d = x.ndim, 1, -1 do
-      local size = x:size(d)
-      row = row:select(d, rest % size + 1)
-      rest = rest // size
-    end
-    row, element = row:unsqueeze(1), 1
-  end
-  local old = row[element]:clone()
-  row[element] = old + step
-  local ok, result = pcall(body)
-  row[element] = old
-  if not ok then error(result, 0) end
-  return result
-end
-
-local function values(f, inputs)
-  return function()
-    local all = {}
-    for o, y in ipairs(call(f, inputs)) do all[o] = flat(y) end
-    return all
-  end
-end
-
--- numerical[o][column][row] by central differences; a column is an element of the input.
-local function numerical_jacobians(f, inputs, place, noutputs, eps)
-  local x = inputs[place]
-  local jacobians = {}
-  for o = 1, noutputs do jacobians[o] = {} end
-  for element = 1, x:numel() do
-    local below = with_moved(x, element, -eps, values(f, inputs))
-    local above = with_moved(x, element, eps, values(f, inputs))
-    for o = 1, noutputs do
-      local column = {}
-      for row = 1, #above[o] do column[row] = (above[o][row] - below[o][row]) / (2 * eps) end
-      jacobians[o][element] = column
-    end
-  end
-  return jacobians
 end
 
 local function check_gradient(name, place, x, g)
@@ -215,7 +152,7 @@ end
 local function slow_check(name, f, inputs, outputs, places, o)
   local numerical = {}
   for i, place in ipairs(places) do
-    numerical[i] = numerical_jacobians(f, inputs, place, #outputs, o.eps)
+    numerical[i] = differences.jacobians(f, inputs, place, #outputs, o.eps)
   end
   for k, y in ipairs(outputs) do
     if y.requires_grad then
@@ -245,27 +182,14 @@ local function dot(a, b)
   return (a:detach():to("float64") * b):sum():item()
 end
 
--- The values of f with x moved along u by step.
-local function values_along(f, inputs, x, u, step)
-  local data = x.data
-  local old = data:clone()
-  data:copy_(old + (u * step):to(x.dtype))
-  local ok, result = pcall(call, f, inputs)
-  data:copy_(old)
-  if not ok then error(result, 0) end
-  local copies = {}
-  for o, y in ipairs(result) do copies[o] = y:detach():clone() end
-  return copies
-end
-
 local function fast_check(name, f, inputs, outputs, places, o)
   local vs = {}
   for k, y in ipairs(outputs) do vs[k] = direction(y) end
   for _, place in ipairs(places) do
     local x = inputs[place]
     local u = direction(x)
-    local below = values_along(f, inputs, x, u, -o.eps)
-    local above = values_along(f, inputs, x, u, o.eps)
+    local below = differences.values_along(f, inputs, x, u, -o.eps)
+    local above = differences.values_along(f, inputs, x, u, o.eps)
     for k, y in ipairs(outputs) do
       local numerical = (dot(above[k], vs[k]) - dot(below[k], vs[k])) / (2 * o.eps)
       local analytical = 0.0

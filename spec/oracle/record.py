@@ -227,6 +227,7 @@ class Family:
 
 
 def main():
+    import cases_linear
     import cases_pointwise
     import cases_promotion
     import cases_reduce
@@ -234,7 +235,7 @@ def main():
     import cases_update
 
     wanted = sys.argv[1:]
-    for module in (cases_pointwise, cases_promotion, cases_reduce, cases_structure, cases_update):
+    for module in (cases_linear, cases_pointwise, cases_promotion, cases_reduce, cases_structure, cases_update):
         for record in module.FAMILIES:
             if not wanted or record.__name__ in wanted:
                 record()

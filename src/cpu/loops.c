@@ -10,6 +10,8 @@
 #include "normal_math.h"
 #include "vector_math.h"
 
+#include "gamma_math.h" /* calls what vector_math.h declares */
+
 #include "../scalar.h"
 
 /* Texts compare unsigned types with 0 as well. */

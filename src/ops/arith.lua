@@ -104,14 +104,16 @@ op "div_trunc(self: operand, other: operand)" {
 
 op "floor_divide(self: operand, other: operand)" {
   doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
-  pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)", check = "divisor", inplace = true,
+  pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)",
+  check = "divisor", inplace = true,
   grad = { self = zero, other = zero },
   samples = { uneven = { 0.5, 2 } },
 }
 
 op "remainder(self: operand, other: operand)" {
   doc = "self - other floor(self / other), with the sign of other; what % does.",
-  pointwise = "remainder(x, y)", quick = "remainder_of(fmod_near(x, y), y) * quotient_fits(x, y)", check = "divisor", inplace = true,
+  pointwise = "remainder(x, y)", quick = "remainder_of(fmod_near(x, y), y) * quotient_fits(x, y)",
+  check = "divisor", inplace = true,
   grad = {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.floor_divide(v.self, v.other)) end,
