@@ -167,9 +167,12 @@ rows = torch.randperm(2048)]],
   { "cumsum, 4 M", 1.2, "local _ = x:cumsum(2)", "x.cumsum(1)" },
   { "argmax, 4 M", 1.2, "local _ = x:argmax(2)", "x.argmax(1)" },
   { "masked_fill, 4 M", 1.2, "local _ = x:masked_fill(mask, 0)", "x.masked_fill(mask, 0)" },
-  { "gather, 4 M", 1.2, "local _ = x:gather(2, i)", "x.gather(1, i)" },
+  { "gather, 4 M", 1.2, "local _ = x:gather(2, i)", "x.gather(1, i)",
+    why = "bound by memory: half the bytes are positions; a bare loop with vector gathers and streaming stores takes "
+      .. "1.16 to 1.2 ms, ours 1.4" },
   { "index_select, 4 M", 1.2, "local _ = x:index_select(1, rows)", "x.index_select(0, rows)",
-    why = "both copy rows as fast as memory gives them" },
+    why = "bound by memory: a bare loop of streaming stores takes 595 us, memcpy to the peer's one warm block "
+      .. "565, to five in turn 720; ours takes 610 from C, and Lua's collector 30 more" },
   { "cat, 4 M", 1.2, "local _ = cr.cat({ x, y }, 1)", "torch.cat([x, y], 0)" },
   { "where, 4 M", 1.2, "local _ = cr.where(mask, x, y)", "torch.where(mask, x, y)" },
 })
@@ -189,7 +192,9 @@ i, rows = torch.randint(0, 2048, (2048, 2048)), torch.randint(0, 2048, (2048,))]
   { "scatter_add_ over the first dim, 4 M", nil, "z:scatter_add_(1, i, x)", "z.scatter_add_(0, i, x)" },
   { "scatter_add_ over the last dim, 4 M", nil, "z:scatter_add_(2, i, x)", "z.scatter_add_(1, i, x)" },
   { "index_add_ of rows, 4 M", nil, "z:index_add_(1, rows, x)", "z.index_add_(0, rows, x)" },
-  { "cat over the last dim, 8 M", 1.2, "local _ = cr.cat({ x, y }, 2)", "torch.cat([x, y], 1)" },
+  { "cat over the last dim, 8 M", 1.2, "local _ = cr.cat({ x, y }, 2)", "torch.cat([x, y], 1)",
+    why = "bound by memory: a bare loop of streaming stores takes 1.17 ms, memcpy to one warm block 1.16, to three in "
+      .. "turn 1.6; ours takes 1.3. The peer takes 1.25 where its allocator keeps the block, 8 where it does not" },
   { "stack over the last dim, 8 M", nil, "local _ = cr.stack({ x, y }, 3)", "torch.stack([x, y], 2)" },
   { "roll, 4 M", nil, "local _ = x:roll({ 5 }, { 2 })", "x.roll(5, 1)" },
   { "flip, 4 M", nil, "local _ = x:flip(2)", "x.flip(1)" },
@@ -218,7 +223,8 @@ def back():
     y.backward(g, retain_graph=True)]],
 }, {
   { "embedding, 65,536 rows of 64", 1.2, "local _ = cr.embedding(w, ids)", "F.embedding(ids, w)",
-    why = "both copy rows as fast as memory gives them" },
+    why = "bound by memory: a bare loop of streaming stores takes 500 us, memcpy to one warm block 530, to five "
+      .. "in turn 860; ours takes 510 to 550 from C, and Lua's collector 30 more" },
   { "its gradient", 1.2, "w.grad = nil y:backward { gradient = g, retain_graph = true }", "back()" },
 })
 

@@ -108,6 +108,14 @@ static void run_tile(const job *j, int64_t index) {
   store(j, at, step, best, indices, w);
 }
 
+static void run_units(void *context, int64_t begin, int64_t end) {
+  const job *j = context;
+  for (int64_t u = begin; u < end; u++) {
+    if (j->plan.columns) run_tile(j, u);
+    else run_row(j, u);
+  }
+}
+
 /* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
  * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
  * smallest. The results are contiguous. */
@@ -119,10 +127,6 @@ int cr__cpu_extreme(cr__launch *k) {
   int64_t inner = p->kept[p->nkept - 1];
   j.tiles = (inner + CR__TILE - 1) / CR__TILE;
   int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
-#pragma omp parallel for num_threads(cr__cpu_threads(p->kept_count * p->reduced_count))
-  for (int64_t u = 0; u < units; u++) {
-    if (p->columns) run_tile(&j, u);
-    else run_row(&j, u);
-  }
+  cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
   return 0;
 }

@@ -80,17 +80,29 @@ void cr__store_integers(const cr__view *v, int64_t first, int64_t n, const int64
   store(v, first, n, CR_INT64, x);
 }
 
-static int fill(const cr__launch *k, const cr__draw *d, cr__draw_loop loop, int dtype) {
-  cr__view v = k->v[0];
-  collapse(&v);
-  int64_t n = count(&v), nchunk = (n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK;
-#pragma omp parallel for num_threads(cr__cpu_threads(n * 4))
-  for (int64_t c = 0; c < nchunk; c++) {
+typedef struct filling {
+  cr__view v;
+  const cr__draw *draw;
+  cr__draw_loop loop;
+  int dtype; /* of what the loop gives */
+} filling;
+
+static void fill_chunks(void *job, int64_t begin, int64_t end) {
+  const filling *f = job;
+  int64_t n = count(&f->v);
+  for (int64_t c = begin; c < end; c++) {
     double buffer[CR__DRAW_CHUNK];
     int64_t first = c * CR__DRAW_CHUNK, left = n - first;
-    loop(d, first, buffer);
-    store(&v, first, left < CR__DRAW_CHUNK ? left : CR__DRAW_CHUNK, dtype, buffer);
+    f->loop(f->draw, first, buffer);
+    store(&f->v, first, left < CR__DRAW_CHUNK ? left : CR__DRAW_CHUNK, f->dtype, buffer);
   }
+}
+
+static int fill(const cr__launch *k, const cr__draw *d, cr__draw_loop loop, int dtype) {
+  filling f = {k->v[0], d, loop, dtype};
+  collapse(&f.v);
+  int64_t n = count(&f.v);
+  cr__cpu_share((n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, n * 4, fill_chunks, &f);
   return 0;
 }
 

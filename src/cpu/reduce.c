@@ -253,6 +253,10 @@ static void run_unit(const job *j, int64_t index) {
   finish(j, &u, &total);
 }
 
+static void run_units(void *context, int64_t begin, int64_t end) {
+  for (int64_t u = begin; u < end; u++) run_unit(context, u);
+}
+
 /* Few results of many elements each: the chunks are shared out instead of the units. */
 static int run_chunks(const job *j, int64_t index) {
   unit u = find_unit(j, index);
@@ -331,7 +335,6 @@ int cr__cpu_reduce(cr__launch *k) {
     for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
     return code;
   }
-#pragma omp parallel for num_threads(cr__cpu_threads(p->kept_count * p->reduced_count / 4))
-  for (int64_t u = 0; u < j.units; u++) run_unit(&j, u);
+  cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
   return 0;
 }

@@ -199,6 +199,15 @@ static int compute_of(const cr__launch *k) {
   return wide || !is_simple((int)k->i[3]) ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
 }
 
+static void scan_units(void *context, int64_t begin, int64_t end) {
+  const job *j = context;
+  for (int64_t u = begin; u < end; u++) {
+    carry acc = start(j);
+    if (j->inner == 1) scan_line(j, u, 0, j->n, &acc);
+    else scan_tile(j, u);
+  }
+}
+
 /* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.
  * i[0], i[1], i[2]: sizes outer, n, inner; i[3]: a cr__scan; i[4]: 1 to go from the last to the first.
  * All views are contiguous; a float result takes any kind, another one SUM and PROD. */
@@ -211,13 +220,7 @@ int cr__cpu_scan(cr__launch *k) {
   j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
-  int64_t units = j.outer * j.tiles;
-#pragma omp parallel for num_threads(cr__cpu_threads(j.outer *j.n *j.inner))
-  for (int64_t u = 0; u < units; u++) {
-    carry acc = start(&j);
-    if (j.inner == 1) scan_line(&j, u, 0, j.n, &acc);
-    else scan_tile(&j, u);
-  }
+  cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
   return 0;
 }
 
@@ -249,13 +252,15 @@ static void extreme_unit(const job *j, int64_t unit) {
   }
 }
 
+static void extreme_units(void *context, int64_t begin, int64_t end) {
+  for (int64_t u = begin; u < end; u++) extreme_unit(context, u);
+}
+
 /* v[0] = the extreme of v[2] up to each element, v[1] = its int64 position. i[0], i[1], i[2]: sizes
  * outer, n, inner; i[3]: 1 for the smallest. All views are contiguous. */
 int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k, cr__compute_of(k->v[2].dtype));
-  int64_t units = j.outer * j.tiles;
   if (j.n == 0) return 0;
-#pragma omp parallel for num_threads(cr__cpu_threads(j.outer *j.inner *j.n * 4))
-  for (int64_t u = 0; u < units; u++) extreme_unit(&j, u);
+  cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
   return 0;
 }
