@@ -23,8 +23,8 @@
 #define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
 #endif
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
-#define GELU(x) ((x) * F(normal_cdf)(x))
-#define GELU_D(x) (F(normal_cdf)(x) + (x) * F(normal_pdf)(x))
+#define GELU(x) (F(normal_cdf)(x) * (x))
+#define GELU_D(x) (F(normal_cdf)(x) + F(normal_pdf)(x) * (x))
 
 /* T: the type; EPSILON: of its mantissa; F: the name of its function; M: the name of libm's. */
 #define T double
