@@ -72,4 +72,19 @@ describe("in float32, within 4 units in the last place of any argument,", functi
       assert.are.equal(y[{ 2, 7 }]:item(), x[{ 2, 7 }][name](x[{ 2, 7 }]):item())
     end
   end)
+
+  it("computes softmax, where nothing is lost before the exponential", function()
+    cr.manual_seed(2)
+    local x = cr.rand(200, 100) * -80
+    x[{ {}, 1 }] = 0
+    local got, want = x:softmax(2):to "float64", x:to("float64"):softmax(2)
+    assert.is_true(((got - want):abs() / unit(want)):max():item() <= 4)
+  end)
+
+  it("gives 0 in softmax for -infinity, and NaN for a line with NaN in it or nothing but -infinity", function()
+    local inf = math.huge
+    local y = cr.tensor({ { 1, -inf, -1000, 1 }, { 1, 0 / 0, 1, 1 }, { -inf, -inf, -inf, -inf } }):softmax(2)
+    assert.are.same({ 0.5, 0, 0, 0.5 }, y[1]:totable())
+    assert.is_true(y[{ { 2, 3 } }]:isnan():all():item())
+  end)
 end)

@@ -86,6 +86,16 @@ CR__MATH float cr__f32_exp(float x) {
   return cr__f32_exp_scaled(x, sum < most ? sum : most);
 }
 
+/* e^x for x <= 0, as softmax and logsumexp need it: a third fewer instructions. It is 0 where it would
+ * not be a normal number. */
+CR__MATH float cr__f32_exp_below(float x) {
+  const float shift = 0x1.8p23f + 127, smallest = -87.3365402f;
+  float sum = cr__f32_fma(x, 1.44269504f, shift), r = cr__f32_exp_reduce(x, sum - shift);
+  float p = cr__f32_fma(cr__f32_exp_rest(r), r, 1);
+  p = cr__f32_fma(p, r, 1);
+  return x < smallest ? 0 : p * cr__f32_of_bits(cr__f32_bits(sum) << 23);
+}
+
 /* By e^-|x|, which does not overflow. */
 #define CR__SIGMOID_F32 cr__f32_sigmoid
 CR__MATH float cr__f32_sigmoid(float x) {

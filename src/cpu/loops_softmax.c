@@ -5,7 +5,7 @@
  * and scalar forms may differ: the tail goes through the vector form, too. */
 #include <string.h>
 
-#include "cpu/exp.h"
+#include "cpu/float_math.h"
 #include "cpu/loops.h"
 #include "cpu/softmax.h"
 #include "cpu/vector_math.h"
@@ -47,7 +47,7 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
 }
 
 #define T float
-#define EXP cr__exp_f32
+#define EXP cr__f32_exp_below
 #define NAME(x) x##_f32
 #include "cpu/softmax_loops.h"
 

@@ -110,7 +110,6 @@ static void run_lines(const job *j, char *out, const char *a, const char *b, int
   if (j->inner > 1) {
     j->loops->tile[j->derivative][j->compute](
         &(cr__lines){out, a, b, j->n, w, step, j->log, j->stream});
-    if (j->stream) cr__best_stream()(NULL, NULL, 0);
     return;
   }
   for (int64_t i = 0; i < w; i++) {
@@ -118,7 +117,6 @@ static void run_lines(const job *j, char *out, const char *a, const char *b, int
     j->loops->line[j->derivative][j->compute](
         &(cr__lines){out + i * line, a + i * line, y, j->n, 1, 1, j->log, j->stream});
   }
-  if (j->stream) cr__best_stream()(NULL, NULL, 0);
 }
 
 static int run_converted(const job *j, int64_t base, int64_t w) {
@@ -173,6 +171,11 @@ static int measure(const job *j, const char *x, double *state) {
   return 0;
 }
 
+/* Makes what a thread has streamed visible to others: once, for it waits until memory has all of it. */
+static void finish_stream(const job *j) {
+  if (j->stream) cr__best_stream()(NULL, NULL, 0);
+}
+
 /* Reads the line twice and writes it once; exponentials are cheaper than memory. */
 static int run_long(const job *j, int64_t line) {
   int64_t pieces = (j->n + PIECE - 1) / PIECE, size = (int64_t)cr__compute_size(j->compute);
@@ -183,12 +186,15 @@ static int run_long(const job *j, int64_t line) {
   if (code) return code;
   /* Of infinities PyTorch's way makes NaN: inf - inf. */
   double sum = isfinite(state[0]) ? state[1] : NAN;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->n))
-  for (int64_t p = 0; p < pieces; p++) {
-    int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
-    cr__lines l = {out + from * size, x + from * size, NULL, n, 1, 1, j->log, j->stream};
-    j->loops->piece[j->compute](&l, state[0], sum);
-    if (j->stream) cr__best_stream()(NULL, NULL, 0);
+#pragma omp parallel num_threads(cr__cpu_threads(j->n))
+  {
+#pragma omp for nowait
+    for (int64_t p = 0; p < pieces; p++) {
+      int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
+      cr__lines l = {out + from * size, x + from * size, NULL, n, 1, 1, j->log, j->stream};
+      j->loops->piece[j->compute](&l, state[0], sum);
+    }
+    finish_stream(j);
   }
   return 0;
 }
@@ -215,13 +221,18 @@ static int run_units(const job *j) {
   if (threads == 1) {
     int code = 0;
     for (int64_t u = 0; u < units && !code; u++) code = run_unit(j, u);
+    finish_stream(j);
     return code;
   }
   /* An error is set for the thread that meets it, so it has to be said again for the caller. */
   atomic_int failed = 0;
-#pragma omp parallel for num_threads(threads)
-  for (int64_t u = 0; u < units; u++) {
-    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(j, u)) failed = 1;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for nowait
+    for (int64_t u = 0; u < units; u++) {
+      if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(j, u)) failed = 1;
+    }
+    finish_stream(j);
   }
   return failed ? cr__fail_memory(j->k->op, (size_t)(j->n * j->width) * 12) : 0;
 }
