@@ -151,7 +151,15 @@ static void NAME(pack_elements)(const cr__gemm_pack *p, const T *from, T *to) {
     for (int64_t i = 0; i < p->k; i++) {
       if (p->count == NAME(COLS))
         memcpy(to + i * p->width, from + i * p->step, NAME(COLS) * sizeof(T));
-      else {int64_t at = 0; for (; at + LANES <= p->count; at += LANES) memcpy(to + i * p->width+at, from + i * p->step+at, sizeof(V)); if (at < p->count) NAME(store_some)(to + i * p->width+at, NAME(load_some)(from + i * p->step+at, p->count-at), p->count-at); }
+      else {
+        int64_t at = 0;
+        for (; at + LANES <= p->count; at += LANES)
+          memcpy(to + i * p->width + at, from + i * p->step + at, sizeof(V));
+        if (at < p->count)
+          NAME(store_some)
+          (to + i * p->width + at, NAME(load_some)(from + i * p->step + at, p->count - at),
+           p->count - at);
+      }
     }
   } else if (p->step == 1) {
     NAME(pack_turned)(p->count, from, p->line, p->k, p->width, to);
