@@ -76,6 +76,16 @@ describe("closing a tensor", function()
     assert(cr.memory.stats().allocated - before < 4096)
   end)
 
+  it("does so where it was one of a list before, whether that call went well or not", function()
+    local x, wide = bytes(MB), cr.zeros(2, 2)
+    cr.cat({ x, x }):close()
+    fails(function() cr.cat { x, wide } end, "cat: ")
+    local held = allocated()
+    cr.cat({ x, x }):close()
+    x:close()
+    assert(held - cr.memory.stats().allocated >= MB)
+  end)
+
   it("leaves its views alone", function()
     local x = cr.tensor { 1, 2, 3 }
     local view = x[{ { 2, 3 } }]

@@ -52,7 +52,8 @@ static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
 }
 
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
-static int fix_args(const cr_op *op, const cr_value *args, fixed_args *fixed) {
+static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *args,
+                                              fixed_args *fixed) {
   for (int i = 0; i < op->nparam; i++) {
     const cr_param *p = &op->params[i];
     cr_value v = args[i];

@@ -280,6 +280,36 @@ static void threads(void) {
   cr_release(shared);
 }
 
+static cr_tensor *shared_root;
+
+/* Each pass has its own gradients, though all are on their way through the same nodes. */
+static void *differentiate(void *user) {
+  for (int i = 0; i < 300; i++) {
+    cr_tensor *g = NULL;
+    cr_backward_options o = {.retain_graph = true, .inputs = &shared, .ninputs = 1};
+    if (cr_grad(&shared_root, 1, &o, &g)) return NULL;
+    *(double *)user += first(g);
+    cr_release(g);
+  }
+  return NULL;
+}
+
+static void one_graph_in_threads(void) {
+  pthread_t t[4];
+  double results[4] = {0};
+  shared = vector(3, (double[]){2, 3, 4});
+  cr_set_requires_grad(shared, true);
+  cr_tensor *square = cr_mul(shared, shared), *cube = cr_mul(square, shared);
+  shared_root = cr_sum(cube, NULL, -1, false, CR_DTYPE_NONE);
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, differentiate, &results[i]);
+  for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+  for (int i = 0; i < 4; i++) check(results[i] == 3600, "threads differentiate one graph");
+  cr_release(square);
+  cr_release(cube);
+  cr_release(shared_root);
+  cr_release(shared);
+}
+
 int main(void) {
   sticky_errors(); /* once before counting: tables of the thread are made */
   custom_functions();
@@ -293,6 +323,7 @@ int main(void) {
   failures();
   interrupts();
   threads();
+  one_graph_in_threads();
   check(live() == before, "nothing is left behind");
   return broken;
 }

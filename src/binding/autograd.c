@@ -7,7 +7,7 @@
 #include "callback.h"
 
 /* The pass that runs now, the innermost one of this thread, does not accumulate into all leaves. */
-static _Thread_local bool partial;
+static CR__LUA_TLS bool partial;
 
 /* ---- Options ---- */
 

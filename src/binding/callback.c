@@ -24,8 +24,8 @@ static const char trace_key;  /* registry: the traceback of the last error in a 
 static const char traced_key; /* registry: that error */
 static atomic_int dead_count; /* of all states: is there anything to sweep? */
 
-__attribute__((tls_model("initial-exec"))) _Thread_local lua_State *cr__lua_current;
-static _Thread_local cr__lua_note *innermost;
+CR__LUA_TLS lua_State *cr__lua_current;
+static CR__LUA_TLS cr__lua_note *innermost;
 
 /* ---- Anchors ---- */
 

@@ -122,14 +122,16 @@ int cr__lua_keep_error(lua_State *L) {
 /* ---- Warnings ---- */
 
 /* Kept per thread between listen and deliver: the core may not call Lua while it works. */
-static _Thread_local int listeners;
-static _Thread_local cr_warning_handler host_handler; /* put back after the last of them */
-static _Thread_local void *host_user;
+static CR__LUA_TLS int listeners;
+static CR__LUA_TLS cr_warning_handler host_handler; /* put back after the last of them */
+static CR__LUA_TLS void *host_user;
+static CR__LUA_TLS bool any; /* something is pending */
 static _Thread_local char pending[1024];
 
 static void keep_warning(void *user, const char *sentence) {
   (void)user;
   size_t n = strlen(pending);
+  any = true;
   snprintf(pending + n, sizeof pending - n, n ? "\n%s" : "%s", sentence);
 }
 
@@ -157,10 +159,11 @@ static void warn_script(lua_State *L) {
 
 void cr__lua_deliver(lua_State *L) {
   if (--listeners == 0) cr_set_warning_handler(host_handler, host_user);
-  if (!pending[0]) return;
+  if (!any) return;
   char text[sizeof pending];
   memcpy(text, pending, sizeof text);
   pending[0] = '\0';
+  any = false;
   luaL_checkstack(L, 6, "no stack for a warning");
   for (char *at = text; at;) {
     char *end = strchr(at, '\n');

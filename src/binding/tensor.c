@@ -17,7 +17,7 @@ static const char methods_key;     /* registry: the table of methods */
 #define KBYTES_PER_BATCH 8
 
 static void account(lua_State *L) {
-  static __attribute__((tls_model("initial-exec"))) _Thread_local unsigned made;
+  static CR__LUA_TLS unsigned made;
   if (++made % BATCH == 0 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, KBYTES_PER_BATCH);
 }
 

@@ -304,10 +304,3 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
   if (!cr__best_small()(e, n, loop, native)) run_general(e, loop, native);
   return 0;
 }
-
-bool cr__cpu_few(const cr__few *f) {
-  cr__loop loop = cr__loop_for(f->pointwise, f->dtype);
-  if (!loop || gives_bool[f->pointwise][f->dtype] != (f->dtype == CR_BOOL)) return false;
-  cr__best_few()(f, loop);
-  return true;
-}

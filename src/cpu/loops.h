@@ -26,8 +26,8 @@ typedef void (*cr__stream)(void *out, const void *in, size_t n);
 /* loops_small.c: a pointwise call of n elements, if they are few and lie one after the other; else
  * false. The loop gives `native`. */
 typedef bool (*cr__small)(const cr__elementwise *e, int64_t n, cr__loop loop, int native);
-/* And one as cr__few has it. */
-typedef void (*cr__run_few)(const cr__few *f, cr__loop loop);
+/* And one as cr__few has it; false if there is no loop for it. */
+typedef bool (*cr__run_few)(const cr__few *f);
 
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
 typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [from][to] */
@@ -38,7 +38,7 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
   extern const cr__loop_table cr__loops_##isa;                                          \
   extern const cr__convert_table cr__converters_##isa;                                  \
   bool cr__small_##isa(const cr__elementwise *e, int64_t n, cr__loop loop, int native); \
-  void cr__few_##isa(const cr__few *f, cr__loop loop);                                  \
+  bool cr__few_##isa(const cr__few *f);                                                 \
   void cr__stream_##isa(void *out, const void *in, size_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)
@@ -52,7 +52,6 @@ CR__LOOP_TABLES(base)
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
 cr__small cr__best_small(void);
-cr__run_few cr__best_few(void);
 cr__stream cr__best_stream(void);
 /* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
 cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece);

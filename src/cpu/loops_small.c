@@ -41,7 +41,15 @@ MOVES(uint16_t, 2)
 MOVES(uint32_t, 4)
 MOVES(uint64_t, 8)
 
+/* Whether a block from p on would reach into the next page. What a mask leaves out is not touched, but
+ * if that page is not there, finding so takes the processor longer than the whole call. */
+INLINE bool leaves_page(const void *p, size_t size) {
+  enum { PAGE = 4096 /* or a multiple */ };
+  return CR__UNLIKELY(((uintptr_t)p & (PAGE - 1)) > PAGE - CR__BLOCK * size);
+}
+
 INLINE void fill(void *to, const void *from, int n, size_t size) {
+  if (leaves_page(from, size)) from = memcpy(to, from, (size_t)n * size);
   switch (size) {
   case 1: fill1(to, from, n); break;
   case 2: fill2(to, from, n); break;
@@ -51,6 +59,10 @@ INLINE void fill(void *to, const void *from, int n, size_t size) {
 }
 
 INLINE void keep(void *to, const void *from, int n, size_t size) {
+  if (leaves_page(to, size)) {
+    memcpy(to, from, (size_t)n * size);
+    return;
+  }
   switch (size) {
   case 1: keep1(to, from, n); break;
   case 2: keep2(to, from, n); break;
@@ -163,8 +175,12 @@ INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
   keep(f->out + whole, out.bytes, rest, size);
 }
 
-void CR__PASTE(cr__few_, CR__ISA)(const cr__few *f, cr__loop loop) {
+bool CR__PASTE(cr__few_, CR__ISA)(const cr__few *f) {
+  cr__loop loop = CR__PASTE(cr__loops_, CR__ISA)[f->pointwise][f->dtype];
+  if (!loop) loop = cr__loop_for(f->pointwise, f->dtype);
+  if (CR__UNLIKELY(!loop)) return false;
   size_t size = cr__size_of((cr_dtype)f->dtype);
   if (size == 4) run_few(f, loop, 4);
   else run_few(f, loop, size);
+  return true;
 }
