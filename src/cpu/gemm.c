@@ -70,12 +70,11 @@ void cr__gemm_exchange(cr__gemm *g) {
   g->dm = t.dn, g->dn = t.dm;
 }
 
-/* Packing pays where a panel is used again and again, and for strides that make lines of the cache
- * collide. `again`: how often; `bytes`: of the whole matrix. */
-static bool worth_packing(int64_t again, int64_t bytes, int64_t stride) {
-  enum { NEAR = 300000 };
-  if (bytes <= NEAR) return false;
-  return again >= (stride % 1024 == 0 ? 3 : 4);
+/* Packing pays where panels are used again and again and do not stay in the second cache anyway.
+ * `again`: how often; `bytes`: of the whole matrix. */
+static bool worth_packing(int64_t again, int64_t bytes) {
+  enum { NEAR = 1 << 20, OFTEN = 8 };
+  return bytes > NEAR && again >= OFTEN;
 }
 
 /* Cuts c so that the longest piece takes the least time, in halves of a tile. */
@@ -102,10 +101,9 @@ static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   j->kb = block_of(g->k, l->depth);
   bool as_is = g->dtype == l->dtype;
   j->na = panels(g->m, l->rows), j->nb = panels(g->n, l->cols);
-  j->pack_a =
-      !as_is || worth_packing(j->nb, g->m * g->k * j->size, (g->ak == 1 ? g->am : g->ak) * j->size);
+  j->pack_a = !as_is || worth_packing(j->nb, g->m * g->k * j->size);
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
-              worth_packing(j->na, g->n * g->k * j->size, g->bk * j->size);
+              worth_packing(j->na, g->n * g->k * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
   j->block_b = BLOCK_B / (l->cols * j->kb * j->sum_size);
   cut(j, pieces);
@@ -205,22 +203,22 @@ static char *sums_of(const part *w, int64_t row, int64_t column) {
   return w->sums + (r * w->j->part_b * w->j->l->cols + c) * w->j->sum_size;
 }
 
-static void run_tile(const part *w, int64_t pa, int64_t pb) {
+/* A panel of a times the packed, or next, panels of b. */
+static void run_tiles(const part *w, int64_t pa) {
   const job *j = w->j;
   const cr__gemm *g = &w->g;
-  int64_t r = first_row(j, pa), c = first_column(j, pb), size = j->size, sum = j->sum_size;
-  cr__gemm_tile t = {.rows = first_row(j, pa + 1) - r,
-                     .cols = first_column(j, pb + 1) - c,
-                     .k = w->k};
+  int64_t r = first_row(j, pa), rows = first_row(j, pa + 1) - r, size = j->size, sum = j->sum_size;
+  int64_t c = first_column(j, w->block.first), width = j->l->cols;
+  cr__gemm_tile t = {.rows = rows, .k = w->k};
   t.a = g->a + (r * g->am + w->p0 * g->ak) * size;
   t.ar = g->am * size, t.ak = g->ak * size;
-  if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = t.rows * sum;
+  if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = rows * sum;
   t.b = g->b + (c + w->p0 * g->bk) * size;
   t.bk = g->bk * size;
-  if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * sum;
+  if (j->pack_b) t.b = w->pb, t.bk = width * sum;
   if (j->staged) {
     t.c = sums_of(w, r, c);
-    t.cr = j->part_b * j->l->cols * sum;
+    t.cr = j->part_b * width * sum;
   } else {
     t.c = g->c + (r * g->cm + c) * size;
     t.cr = g->cm * size;
@@ -228,7 +226,13 @@ static void run_tile(const part *w, int64_t pa, int64_t pb) {
     t.dr = g->dm * size;
   }
   if (w->p0 > 0) t.d = t.c, t.dr = t.cr;
-  j->l->tile(&t);
+  for (int64_t end = first_column(j, w->block.end); c < end; c += width) {
+    t.cols = least(width, end - c);
+    j->l->tile(&t);
+    t.b += width * (j->pack_b ? w->k * sum : size);
+    t.c += width * sum;
+    if (t.d) t.d += width * sum;
+  }
 }
 
 static void add_run(int dtype, int64_t n, char *sum, const char *x) {
@@ -269,7 +273,7 @@ static void run_part(part *w) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
       if (j->pack_b) pack_b(w);
       for (int64_t pa = w->a.first; pa < w->a.end; pa++) {
-        for (int64_t pb = b0; pb < w->block.end; pb++) run_tile(w, pa, pb);
+        run_tiles(w, pa);
       }
     }
   }
