@@ -70,7 +70,8 @@ void cr__gemm_exchange(cr__gemm *g) {
   g->dm = t.dn, g->dn = t.dm;
 }
 
-/* Packing pays where panels are used again and again and do not stay in the second cache anyway.
+/* Packing pays where panels are used again and again and do not stay in the second cache anyway;
+ * never for rows of a that lie along k: a tile reads each to its end before the next lines.
  * `again`: how often; `bytes`: of the whole matrix. */
 static bool worth_packing(int64_t again, int64_t bytes) {
   enum { NEAR = 1 << 20, OFTEN = 8 };
@@ -101,7 +102,7 @@ static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   j->kb = block_of(g->k, l->depth);
   bool as_is = g->dtype == l->dtype;
   j->na = panels(g->m, l->rows), j->nb = panels(g->n, l->cols);
-  j->pack_a = !as_is || worth_packing(j->nb, g->m * g->k * j->size);
+  j->pack_a = !as_is || (g->ak != 1 && worth_packing(j->nb, g->m * g->k * j->size));
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
               worth_packing(j->na, g->n * g->k * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
