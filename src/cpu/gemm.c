@@ -12,9 +12,9 @@
 #include "cpu/convert.h"
 #include "cpu/gemm.h"
 
-/* BLOCK_B bytes of b stay in the second cache while panels of a pass by, each of which stays in the
- * first; those of at most PART rows are packed at a time. */
-enum { BLOCK_B = 1 << 20, PART = 2048 };
+/* BLOCK_B bytes of b stay in the second cache while panels of a pass by. What is copied of a, and sums
+ * that are made apart from c, are of some PART rows at a time. */
+enum { BLOCK_B = 1 << 20, PART = 1024 };
 
 #ifdef __x86_64__
 extern const cr__gemm_isa cr__gemm_v2, cr__gemm_v3, cr__gemm_v4;
@@ -78,12 +78,13 @@ static bool worth_packing(int64_t again, int64_t bytes) {
   return bytes > NEAR && again >= OFTEN;
 }
 
-/* Cuts c so that the longest piece takes the least time, in halves of a tile. */
+/* Cuts c so that the longest piece takes the least time, in tiles: packing a panel of b takes as long
+ * as two, one of a as long as one. */
 static void cut(job *j, int64_t pieces) {
   int64_t least_time = INT64_MAX;
   for (int64_t rows = 1; rows <= pieces; rows++) {
     int64_t a = panels(j->na, least(rows, j->na)), b = panels(j->nb, least(pieces / rows, j->nb));
-    int64_t time = 2 * a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
+    int64_t time = a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
     if (time >= least_time) continue;
     least_time = time;
     j->cuts_a = panels(j->na, a), j->cuts_b = panels(j->nb, b);
@@ -109,8 +110,8 @@ static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   j->block_b = BLOCK_B / (l->cols * j->kb * j->sum_size);
   cut(j, pieces);
   j->part_a = panels(j->na, j->cuts_a), j->part_b = panels(j->nb, j->cuts_b);
-  if (j->pack_a || j->staged) j->part_a = least(j->part_a, PART / l->rows);
-  if (j->staged) j->part_b = least(j->part_b, PART / l->cols);
+  if (j->pack_a || j->staged) j->part_a = least(j->part_a, panels(PART, l->rows));
+  if (j->staged) j->part_b = least(j->part_b, panels(PART, l->cols));
   j->block_b = least(j->block_b, j->part_b);
 }
 
@@ -132,13 +133,13 @@ typedef struct range {
   int64_t first, end;
 } range;
 
-/* The sums in some rows and columns of c, over a block of K. */
+/* The sums in some rows and columns of c, over a block of K; a block of columns at a time. */
 typedef struct part {
   const job *j;
   cr__gemm g;           /* this product of the batch */
   range a, b;           /* the panels that it is made of */
   int64_t p0, k;        /* where in K it begins, and how long it is */
-  range block;          /* the panels of b that are packed */
+  range block;          /* the panels of b that tiles take next */
   char *pa, *pb, *sums; /* where copies and sums lie */
 } part;
 
@@ -204,7 +205,7 @@ static char *sums_of(const part *w, int64_t row, int64_t column) {
   return w->sums + (r * w->j->part_b * w->j->l->cols + c) * w->j->sum_size;
 }
 
-/* A panel of a times the packed, or next, panels of b. */
+/* A panel of a times the block of b. */
 static void run_tiles(const part *w, int64_t pa) {
   const job *j = w->j;
   const cr__gemm *g = &w->g;
@@ -273,9 +274,7 @@ static void run_part(part *w) {
     for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
       if (j->pack_b) pack_b(w);
-      for (int64_t pa = w->a.first; pa < w->a.end; pa++) {
-        run_tiles(w, pa);
-      }
+      for (int64_t pa = w->a.first; pa < w->a.end; pa++) run_tiles(w, pa);
     }
   }
   if (!j->staged) return;
@@ -297,8 +296,8 @@ static void run_piece(const job *j, int64_t index, const int64_t step[4], char *
   if (w.g.d) w.g.d += i * step[3];
   w.pb = w.pa + padded(a_bytes(j), 64);
   w.sums = w.pb + padded(b_bytes(j), 64);
-  int64_t width = block_of(b.end - b.first, j->part_b),
-          height = block_of(a.end - a.first, j->part_a);
+  int64_t width = block_of(b.end - b.first, j->part_b);
+  int64_t height = block_of(a.end - a.first, j->part_a);
   for (w.b.first = b.first; w.b.first < b.end; w.b.first = w.b.end) {
     w.b.end = least(w.b.first + width, b.end);
     for (w.a.first = a.first; w.a.first < a.end; w.a.first = w.a.end) {
@@ -308,7 +307,7 @@ static void run_piece(const job *j, int64_t index, const int64_t step[4], char *
   }
 }
 
-/* As many products as threads can share evenly, or else each is cut. */
+/* Into how many pieces a product is cut, of n: many products are shared out whole. */
 static int64_t pieces_of(int64_t n, int threads) { return n >= 4 * threads ? 1 : threads; }
 
 static size_t bytes_each(const job *j) {
