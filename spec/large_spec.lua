@@ -242,6 +242,24 @@ describe("a large product of matrices", function()
     end)
   end
 
+  it("is exact in several parts, along every dim, and copied or not", function()
+    for _, size in ipairs { { 1100, 40, 1300 }, { 300, 1500, 1100 }, { 2500, 300, 40 } } do
+      local m, k, n = table.unpack(size)
+      local a, b, c = whole(m, k), whole(k, n), whole(m, n)
+      local want = c + a:mm(b)
+      for _, dtype in ipairs { "float64", "float32", "float16", "int32" } do
+        local left, right, added = a:to(dtype), b:to(dtype), c:to(dtype)
+        if dtype ~= "float16" or want:abs():amax():item() <= 2048 then
+          assert.is_true(added:addmm(left, right):to("int64"):equal(want):item(), dtype)
+          left = left:t():contiguous():t()
+          assert.is_true(added:addmm(left, right):to("int64"):equal(want):item(), dtype)
+          right = right:t():contiguous():t()
+          assert.is_true(added:clone():addmm_(left, right):to("int64"):equal(want):item(), dtype)
+        end
+      end
+    end
+  end)
+
   it("agrees with sums of products by hand", function()
     local a, b = whole(40, 50), whole(50, 30)
     local by_hand = (a:unsqueeze(3) * b:unsqueeze(1)):sum(2)
@@ -254,6 +272,8 @@ describe("a large product of matrices", function()
     same_for_threads(function() return seeded(70, 3000):mm(seeded(3000, 90)) end)
     same_for_threads(function() return seeded(700, 600):t():mm(seeded(400, 700):t()) end)
     same_for_threads(function() return halves(200, 300):mm(halves(300, 150)) end)
+    same_for_threads(function() return seeded(1500, 700):t():mm(seeded(1500, 800)) end)
+    same_for_threads(function() return seeded(1200, 50):to("float16"):mm(seeded(50, 1100):to("float16")) end)
     same_for_threads(function() return seeded(20, 60, 40):bmm(seeded(20, 40, 50)) end)
     same_for_threads(function() return seeded(3, 200, 250):bmm(seeded(3, 250, 150)) end)
     same_for_threads(function() return seeded(2000, 300):mv(seeded(300)) end)

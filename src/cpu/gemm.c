@@ -12,9 +12,9 @@
 #include "cpu/convert.h"
 #include "cpu/gemm.h"
 
-/* BLOCK_B bytes of b stay in the second cache while panels of a pass by, each of which stays in the
- * first; those of at most PART rows are packed at a time. */
-enum { BLOCK_B = 1 << 20, PART = 2048 };
+/* BLOCK_B bytes of b stay in the second cache while panels of a pass by. What is copied of a, and sums
+ * that are made apart from c, are of some PART rows at a time. */
+enum { BLOCK_B = 1 << 20, PART = 1024 };
 
 #ifdef __x86_64__
 extern const cr__gemm_isa cr__gemm_v2, cr__gemm_v3, cr__gemm_v4;
@@ -70,20 +70,21 @@ void cr__gemm_exchange(cr__gemm *g) {
   g->dm = t.dn, g->dn = t.dm;
 }
 
-/* Packing pays where a panel is used again and again, and for strides that make lines of the cache
- * collide. `again`: how often; `bytes`: of the whole matrix. */
-static bool worth_packing(int64_t again, int64_t bytes, int64_t stride) {
-  enum { NEAR = 300000 };
-  if (bytes <= NEAR) return false;
-  return again >= (stride % 1024 == 0 ? 3 : 4);
+/* Packing pays where panels are used again and again and do not stay in the second cache anyway;
+ * never for rows of a that lie along k: a tile reads each to its end before the next lines.
+ * `again`: how often; `bytes`: of the whole matrix. */
+static bool worth_packing(int64_t again, int64_t bytes) {
+  enum { NEAR = 1 << 20, OFTEN = 8 };
+  return bytes > NEAR && again >= OFTEN;
 }
 
-/* Cuts c so that the longest piece takes the least time, in halves of a tile. */
+/* Cuts c so that the longest piece takes the least time, in tiles: packing a panel of b takes as long
+ * as two, one of a as long as one. */
 static void cut(job *j, int64_t pieces) {
   int64_t least_time = INT64_MAX;
   for (int64_t rows = 1; rows <= pieces; rows++) {
     int64_t a = panels(j->na, least(rows, j->na)), b = panels(j->nb, least(pieces / rows, j->nb));
-    int64_t time = 2 * a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
+    int64_t time = a * b + (j->pack_b ? 2 * b : 0) + (j->pack_a ? a : 0);
     if (time >= least_time) continue;
     least_time = time;
     j->cuts_a = panels(j->na, a), j->cuts_b = panels(j->nb, b);
@@ -102,16 +103,15 @@ static void plan(job *j, const cr__gemm *g, int64_t pieces) {
   j->kb = block_of(g->k, l->depth);
   bool as_is = g->dtype == l->dtype;
   j->na = panels(g->m, l->rows), j->nb = panels(g->n, l->cols);
-  j->pack_a =
-      !as_is || worth_packing(j->nb, g->m * g->k * j->size, (g->ak == 1 ? g->am : g->ak) * j->size);
+  j->pack_a = !as_is || (g->ak != 1 && worth_packing(j->nb, g->m * g->k * j->size));
   j->pack_b = !as_is || g->bn != 1 || (!l->masked && g->n % (l->cols / 2) != 0) ||
-              worth_packing(j->na, g->n * g->k * j->size, g->bk * j->size);
+              worth_packing(j->na, g->n * g->k * j->size);
   j->staged = g->dtype != l->dtype || g->cn != 1 || (g->d && g->dn != 1);
   j->block_b = BLOCK_B / (l->cols * j->kb * j->sum_size);
   cut(j, pieces);
   j->part_a = panels(j->na, j->cuts_a), j->part_b = panels(j->nb, j->cuts_b);
-  if (j->pack_a || j->staged) j->part_a = least(j->part_a, PART / l->rows);
-  if (j->staged) j->part_b = least(j->part_b, PART / l->cols);
+  if (j->pack_a || j->staged) j->part_a = least(j->part_a, panels(PART, l->rows));
+  if (j->staged) j->part_b = least(j->part_b, panels(PART, l->cols));
   j->block_b = least(j->block_b, j->part_b);
 }
 
@@ -133,13 +133,13 @@ typedef struct range {
   int64_t first, end;
 } range;
 
-/* The sums in some rows and columns of c, over a block of K. */
+/* The sums in some rows and columns of c, over a block of K; a block of columns at a time. */
 typedef struct part {
   const job *j;
   cr__gemm g;           /* this product of the batch */
   range a, b;           /* the panels that it is made of */
   int64_t p0, k;        /* where in K it begins, and how long it is */
-  range block;          /* the panels of b that are packed */
+  range block;          /* the panels of b that tiles take next */
   char *pa, *pb, *sums; /* where copies and sums lie */
 } part;
 
@@ -205,22 +205,22 @@ static char *sums_of(const part *w, int64_t row, int64_t column) {
   return w->sums + (r * w->j->part_b * w->j->l->cols + c) * w->j->sum_size;
 }
 
-static void run_tile(const part *w, int64_t pa, int64_t pb) {
+/* A panel of a times the block of b. */
+static void run_tiles(const part *w, int64_t pa) {
   const job *j = w->j;
   const cr__gemm *g = &w->g;
-  int64_t r = first_row(j, pa), c = first_column(j, pb), size = j->size, sum = j->sum_size;
-  cr__gemm_tile t = {.rows = first_row(j, pa + 1) - r,
-                     .cols = first_column(j, pb + 1) - c,
-                     .k = w->k};
+  int64_t r = first_row(j, pa), rows = first_row(j, pa + 1) - r, size = j->size, sum = j->sum_size;
+  int64_t c = first_column(j, w->block.first), width = j->l->cols;
+  cr__gemm_tile t = {.rows = rows, .k = w->k};
   t.a = g->a + (r * g->am + w->p0 * g->ak) * size;
   t.ar = g->am * size, t.ak = g->ak * size;
-  if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = t.rows * sum;
+  if (j->pack_a) t.a = packed_a(w, pa), t.ar = sum, t.ak = rows * sum;
   t.b = g->b + (c + w->p0 * g->bk) * size;
   t.bk = g->bk * size;
-  if (j->pack_b) t.b = packed_b(w, pb), t.bk = j->l->cols * sum;
+  if (j->pack_b) t.b = w->pb, t.bk = width * sum;
   if (j->staged) {
     t.c = sums_of(w, r, c);
-    t.cr = j->part_b * j->l->cols * sum;
+    t.cr = j->part_b * width * sum;
   } else {
     t.c = g->c + (r * g->cm + c) * size;
     t.cr = g->cm * size;
@@ -228,7 +228,13 @@ static void run_tile(const part *w, int64_t pa, int64_t pb) {
     t.dr = g->dm * size;
   }
   if (w->p0 > 0) t.d = t.c, t.dr = t.cr;
-  j->l->tile(&t);
+  for (int64_t end = first_column(j, w->block.end); c < end; c += width) {
+    t.cols = least(width, end - c);
+    j->l->tile(&t);
+    t.b += width * (j->pack_b ? w->k * sum : size);
+    t.c += width * sum;
+    if (t.d) t.d += width * sum;
+  }
 }
 
 static void add_run(int dtype, int64_t n, char *sum, const char *x) {
@@ -268,9 +274,7 @@ static void run_part(part *w) {
     for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
       if (j->pack_b) pack_b(w);
-      for (int64_t pa = w->a.first; pa < w->a.end; pa++) {
-        for (int64_t pb = b0; pb < w->block.end; pb++) run_tile(w, pa, pb);
-      }
+      for (int64_t pa = w->a.first; pa < w->a.end; pa++) run_tiles(w, pa);
     }
   }
   if (!j->staged) return;
@@ -292,8 +296,8 @@ static void run_piece(const job *j, int64_t index, const int64_t step[4], char *
   if (w.g.d) w.g.d += i * step[3];
   w.pb = w.pa + padded(a_bytes(j), 64);
   w.sums = w.pb + padded(b_bytes(j), 64);
-  int64_t width = block_of(b.end - b.first, j->part_b),
-          height = block_of(a.end - a.first, j->part_a);
+  int64_t width = block_of(b.end - b.first, j->part_b);
+  int64_t height = block_of(a.end - a.first, j->part_a);
   for (w.b.first = b.first; w.b.first < b.end; w.b.first = w.b.end) {
     w.b.end = least(w.b.first + width, b.end);
     for (w.a.first = a.first; w.a.first < a.end; w.a.first = w.a.end) {
@@ -303,7 +307,7 @@ static void run_piece(const job *j, int64_t index, const int64_t step[4], char *
   }
 }
 
-/* As many products as threads can share evenly, or else each is cut. */
+/* Into how many pieces a product is cut, of n: many products are shared out whole. */
 static int64_t pieces_of(int64_t n, int threads) { return n >= 4 * threads ? 1 : threads; }
 
 static size_t bytes_each(const job *j) {

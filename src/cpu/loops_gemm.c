@@ -155,7 +155,7 @@ typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 #define NAME(x) vi64_##x
 #include "cpu/gemv_loops.h"
 
-/* A panel of a fits the first cache. */
+/* So deep that reading and writing c hides behind a tile; a panel of a passes through the first cache. */
 #define LOOPS(t, type)                                                               \
   {                                                                                  \
     .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 2048 * t##_COLS / BYTES, \
