@@ -83,15 +83,16 @@ local function peer_side(peer, setup, body)
   return function(calls) return tonumber(peer:ask("time", calls)) end
 end
 
--- How many calls fill a round.
+-- How many calls fill a round: those that were seen to. A few alone say little, while the other side's
+-- threads still spin.
 local function calls_per_round(side)
   side(1)
   local calls, seconds = 1, side(1)
-  while seconds < round_seconds / 4 do
-    calls = calls * math.max(2, math.min(100, round_seconds / 2 // math.max(seconds, 1e-7)))
-    seconds = side(math.tointeger(calls))
+  while seconds < 0.8 * round_seconds do
+    calls = math.ceil(calls * math.min(100, round_seconds / math.max(seconds, 1e-7)))
+    seconds = side(calls)
   end
-  return math.tointeger(math.max(1, calls * round_seconds // seconds))
+  return calls
 end
 
 -- The medians of seconds per call, ours and the peer's (nil without a peer).
