@@ -277,7 +277,7 @@ square("dgemm 1024", 1024, "local _ = a:matmul(b)", "a @ b", {
     .. "the rest is tiles that wait for a and c, twice the bytes of float32",
 })
 row {
-  why = "waits for the third cache: 850 us, and 775 where a and b are one pair of matrices again and again",
+  why = "850 us of C, 775 with one a and b throughout: the third cache; in some runs 1 to 2 ms, not explained",
   name = "bmm, 64 x 128 x 128", target = 1.0, flops = 2 * 64 * 128 ^ 3,
   setup = "local a, b = cr.randn(64, 128, 128), cr.randn(64, 128, 128)", ours = "local _ = a:bmm(b)",
   peer_setup = "a, b = torch.randn(64, 128, 128), torch.randn(64, 128, 128)", peer = "a.bmm(b)",

@@ -149,17 +149,11 @@ static void NAME(pack_elements)(const cr__gemm_pack *p, const T *from, T *to) {
   if (p->count < p->width) memset(to, 0, (size_t)(p->k * p->width) * sizeof(T));
   if (p->line == 1) {
     for (int64_t i = 0; i < p->k; i++) {
-      if (p->count == NAME(COLS))
-        memcpy(to + i * p->width, from + i * p->step, NAME(COLS) * sizeof(T));
-      else {
-        int64_t at = 0;
-        for (; at + LANES <= p->count; at += LANES)
-          memcpy(to + i * p->width + at, from + i * p->step + at, sizeof(V));
-        if (at < p->count)
-          NAME(store_some)
-          (to + i * p->width + at, NAME(load_some)(from + i * p->step + at, p->count - at),
-           p->count - at);
-      }
+      const T *line = from + i * p->step;
+      T *row = to + i * p->width;
+      int64_t at = 0, rest;
+      for (; (rest = p->count - at) >= LANES; at += LANES) memcpy(row + at, line + at, sizeof(V));
+      if (rest > 0) NAME(store_some)(row + at, NAME(load_some)(line + at, rest), rest);
     }
   } else if (p->step == 1) {
     NAME(pack_turned)(p->count, from, p->line, p->k, p->width, to);
