@@ -37,14 +37,21 @@ static void add(int dtype, number *sum, const number *x) {
   }
 }
 
+/* Copies one number between dtypes; most often they are one. */
+static void copy(void *to, int to_dtype, const void *from, int from_dtype) {
+  if (to_dtype != from_dtype) cr__convert(to, to_dtype, from, from_dtype, 1);
+  else if (to_dtype == CR_FLOAT32 || to_dtype == CR_INT32) memcpy(to, from, 4);
+  else memcpy(to, from, 8); /* sums are made in no others */
+}
+
 /* Brings a sum to c. */
 static void put(const job *j, int64_t i, number sum) {
   if (j->d) {
     number added;
-    cr__convert(&added, j->sum, j->d + i * j->ds * j->size, j->dtype, 1);
+    copy(&added, j->sum, j->d + i * j->ds * j->size, j->dtype);
     add(j->sum, &sum, &added);
   }
-  cr__convert(j->c + i * j->cs * j->size, j->dtype, &sum, j->sum, 1);
+  copy(j->c + i * j->cs * j->size, j->dtype, &sum, j->sum);
 }
 
 static void put_total(const job *j, int64_t i, cr__gemv_total total) {
@@ -145,7 +152,7 @@ static void put_columns(const job *j, int64_t first, int64_t n) {
   few_columns(j, first, n, sums);
   for (int64_t i = 0; i < n; i++) {
     number sum;
-    memcpy(&sum, sums + i * j->sum_size, (size_t)j->sum_size);
+    copy(&sum, j->sum, sums + i * j->sum_size, j->sum);
     put(j, first + i, sum);
   }
 }
