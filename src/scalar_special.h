@@ -115,7 +115,7 @@ CR__SCALAR T F(zeta)(T s, T x) {
 /* The n-th derivative of digamma. */
 CR__SCALAR T F(polygamma)(T x, T n) {
   if (n == 0) return F(digamma)(x);
-  T s = n + 1, sum, odd = M(fmod)(n, 2), factorial = 1;
+  T s = n + 1, sum, odd = M(fmod)(n, (T)2), factorial = 1;
   for (T i = 2; i <= n && factorial < (T)INFINITY; i++) factorial *= i;
   if (x > 0 || x != x) {
     sum = x == (T)INFINITY || x != x ? 1 / x : F(zeta)(s, x);
