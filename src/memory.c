@@ -134,7 +134,7 @@ static void account(int64_t by) {
  * of a result: HIDING bytes of results for a walked one hide it. Blocks too large for the caches of a
  * core are never hot: of them NEAR_BYTES, which the last cache keeps, may wait. Devices are too fast
  * to hide anything, and have no caches to keep hot: what lies there waits until `most` is reached. */
-enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 24 << 20, LARGE_FROM = 1 << 20 };
+enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 12 << 20, LARGE_FROM = 1 << 20 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
