@@ -57,6 +57,32 @@ void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begi
   for (int t = 0; t < threads; t++) task(job, n * t / threads, n * (t + 1) / threads);
 }
 
+typedef struct lines {
+  void (*line)(const void *job, int64_t i, char *room);
+  const void *job;
+  size_t nbytes;
+  atomic_bool failed;
+} lines;
+
+static void some_lines(void *lines_, int64_t begin, int64_t end) {
+  lines *l = lines_;
+  char *room = cr__host_alloc(l->nbytes);
+  if (!room) {
+    atomic_store_explicit(&l->failed, true, memory_order_relaxed);
+    return;
+  }
+  for (int64_t i = begin; i < end; i++) l->line(l->job, i, room);
+  cr__host_free(room, l->nbytes);
+}
+
+/* An error is set for the thread that meets it, so it has to be said again for the caller. */
+int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
+                  void (*line)(const void *job, int64_t i, char *room), const void *job) {
+  lines l = {.line = line, .job = job, .nbytes = nbytes};
+  cr__cpu_share(n, work, some_lines, &l);
+  return l.failed ? cr__fail_memory(op, nbytes) : 0;
+}
+
 /* ---- The table ---- */
 
 static void *cpu_alloc(int ordinal, size_t nbytes) {

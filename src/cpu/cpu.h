@@ -15,6 +15,11 @@ int cr__cpu_threads(int64_t work);
 void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
                    void *job);
 
+/* Calls line(job, i, room) for each of n lines, with room of nbytes that is the thread's alone. 0, or the
+ * error is set in the name of op: there was no room. */
+int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
+                  void (*line)(const void *job, int64_t i, char *room), const void *job);
+
 /* Which of the loops that were built for several instruction sets run here: 0, 1, 2 for v2, v3, v4
  * of x86-64; 0 elsewhere (levels.c). */
 int cr__cpu_level(void);

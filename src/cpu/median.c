@@ -2,14 +2,11 @@
  *
  * Holds true: NaN decides, the first of several; else the lower middle element is found by its digits
  * from the highest down, in linear time whatever the order. Each row is worked on by one thread. */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/keys.h"
 #include "cpu/reduce.h"
-
-enum { UNIT_ELEMENTS = 16384 };
 
 #define MEDIAN(t, T, K)                                                            \
   CR__SELECT(t, K)                                                                 \
@@ -40,10 +37,11 @@ typedef struct job {
   const cr__launch *k;
   cr__plan plan;
   int compute;
-  int64_t n, rows; /* elements of a row, rows of a unit */
+  int64_t n; /* elements of a row */
 } job;
 
-static void run_row(const job *j, int64_t row, char *room) {
+static void run_row(const void *job_, int64_t row, char *room) {
+  const job *j = job_;
   const cr__plan *p = &j->plan;
   const cr__view *in = &j->k->v[2];
   int64_t size = (int64_t)cr__size_of((cr_dtype)in->dtype);
@@ -62,36 +60,12 @@ static void run_row(const job *j, int64_t row, char *room) {
   ((int64_t *)j->k->v[1].data)[to] = at + 1;
 }
 
-static int run_unit(const job *j, int64_t unit) {
-  size_t nbytes = (size_t)j->n * 2 * cr__compute_size(j->compute);
-  char *room = cr__host_alloc(nbytes);
-  if (!room) return CR_E_MEMORY;
-  int64_t end = (unit + 1) * j->rows;
-  if (end > j->plan.kept_count) end = j->plan.kept_count;
-  for (int64_t row = unit * j->rows; row < end; row++) run_row(j, row, room);
-  cr__host_free(room, nbytes);
-  return 0;
-}
-
 /* v[0] = values, v[1] = int64 positions, v[2] = the input. i[0]: the 0-based dim, of size 1 in the
  * results and not of size 0 in the input. The results are contiguous. */
 int cr__cpu_median(cr__launch *k) {
   job j = {.k = k, .compute = cr__compute_of(k->v[2].dtype)};
   cr__plan_reduction(&j.plan, &k->v[1], &k->v[2], (uint32_t)1 << k->i[0]);
   j.n = j.plan.reduced[0];
-  j.rows = j.n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j.n : 1;
-  int64_t units = (j.plan.kept_count + j.rows - 1) / j.rows;
-  int threads = cr__cpu_threads(j.plan.kept_count * j.n * 4);
-  if (threads == 1) {
-    int code = 0;
-    for (int64_t u = 0; u < units && !code; u++) code = run_unit(&j, u);
-    return code;
-  }
-  /* An error is set for the thread that meets it, so it has to be said again for the caller. */
-  atomic_int failed = 0;
-#pragma omp parallel for num_threads(threads)
-  for (int64_t u = 0; u < units; u++) {
-    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(&j, u)) failed = 1;
-  }
-  return failed ? cr__fail_memory(k->op, (size_t)j.n * 2 * sizeof(double)) : 0;
+  return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 4,
+                       (size_t)j.n * 2 * cr__compute_size(j.compute), run_row, &j);
 }

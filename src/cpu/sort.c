@@ -5,14 +5,13 @@
  * 0. What is sorted are keys, unsigned numbers in the order of the elements (for a descending order
  * their complements), by their digits from the lowest up: in linear time whatever the order. Each line
  * is worked on by one thread. */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/keys.h"
 #include "cpu/reduce.h"
 
-enum { FEW = 48, UNIT_ELEMENTS = 16384, DIGITS = 256 };
+enum { FEW = 48, DIGITS = 256 };
 
 /* sort_: sorts n keys with their positions, which are left in one of two places: returns which.
  * `differ` has the bits in which any two keys differ; digits without any are passed over. */
@@ -92,8 +91,7 @@ typedef struct job {
   cr__plan plan;
   int compute;
   bool descending;
-  int64_t n, kept, step,
-      rows; /* elements of a line, in and out; their step there; lines of a unit */
+  int64_t n, kept, step; /* elements of a line, in and out; their step there */
 } job;
 
 static size_t room_of(const job *j) {
@@ -116,7 +114,8 @@ static void gather(char *to, int64_t step, const char *from, int64_t from_step, 
 #undef GATHER
 }
 
-static void run_row(const job *j, int64_t row, char *room) {
+static void run_row(const void *job_, int64_t row, char *room) {
+  const job *j = job_;
   const cr__plan *p = &j->plan;
   size_t size = cr__size_of((cr_dtype)j->in->dtype);
   int64_t step = p->reduced_in[0];
@@ -139,17 +138,6 @@ static void run_row(const job *j, int64_t row, char *room) {
     gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
 }
 
-static int run_unit(const job *j, int64_t unit) {
-  size_t nbytes = room_of(j);
-  char *room = cr__host_alloc(nbytes);
-  if (!room) return CR_E_MEMORY;
-  int64_t end = (unit + 1) * j->rows;
-  if (end > j->plan.kept_count) end = j->plan.kept_count;
-  for (int64_t row = unit * j->rows; row < end; row++) run_row(j, row, room);
-  cr__host_free(room, nbytes);
-  return 0;
-}
-
 /* v[0] = values (left out where there are 2 views), then int64 positions, of one geometry, and the
  * input. i[0]: the 0-based dim, in which the results may have fewer elements than the input, the first
  * ones; i[1]: whether the largest come first. */
@@ -169,21 +157,8 @@ int cr__cpu_sort(cr__launch *k) {
   if (j.n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: sorts up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)j.n);
-  j.rows = j.n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j.n : 1;
-  int64_t units = (j.plan.kept_count + j.rows - 1) / j.rows;
-  int threads = cr__cpu_threads(j.plan.kept_count * j.n * 8);
-  if (threads == 1) {
-    int code = 0;
-    for (int64_t u = 0; u < units && !code; u++) code = run_unit(&j, u);
-    return code;
-  }
-  /* An error is set for the thread that meets it, so it has to be said again for the caller. */
-  atomic_int failed = 0;
-#pragma omp parallel for num_threads(threads)
-  for (int64_t u = 0; u < units; u++) {
-    if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(&j, u)) failed = 1;
-  }
-  return failed ? cr__fail_memory(k->op, room_of(&j)) : 0;
+  return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 8, room_of(&j), run_row,
+                       &j);
 }
 
 /* ---- Places in what is in order ---- */
