@@ -446,6 +446,10 @@ CR_API int cr_num_threads(void);
  * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
  * it is given float32 as well. Looks for it if nothing has yet. */
 CR_API const char *cr_gemm_name(void);
+/* The level of x86-64 whose vector loops run here: "v2", "v3" or "v4"; "base" on other machines. The
+ * best that the machine has, or the one that the environment variable CRESSET_ISA names when the process
+ * first computes. */
+CR_API const char *cr_isa_name(void);
 
 /* ---- CUDA -------------------------------------------------------------------------------- */
 

@@ -85,6 +85,8 @@ local by_hand = {
   set_num_threads = { "cr.set_num_threads(n)", "How many threads an operation may use; results do not depend on it." },
   gemm_name = { "cr.gemm_name()",
     "What multiplies large bfloat16 matrices on the CPU: oneDNN, or what is built in." },
+  isa_name = { "cr.isa_name()",
+    'The level of x86-64 whose vector loops run: "v2", "v3" or "v4", "base" on other machines.' },
   set_print = { "cr.set_print { precision =, threshold =, edgeitems =, linewidth = }", "How tensors are printed." },
   foreach = { "cr.foreach.NAME(list, ...)",
     "The operation NAME on each tensor of a list: cr.foreach.add_(list, other, { alpha = }), cr.foreach.sqrt(list). "

@@ -58,6 +58,11 @@ static int get_num_threads(lua_State *L) {
   return 1;
 }
 
+static int isa_name(lua_State *L) {
+  lua_pushstring(L, cr_isa_name());
+  return 1;
+}
+
 static int gemm_name(lua_State *L) {
   lua_pushstring(L, cr_gemm_name());
   return 1;
@@ -150,6 +155,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
                                        {"gemm_name", gemm_name},
+                                       {"isa_name", isa_name},
                                        {"clock", clock_seconds},
                                        {"set_deadline", set_deadline},
                                        {"operations", operations},
@@ -178,6 +184,9 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_function(L);
   cr__lua_open_foreach(L);
   cr__lua_open_cuda(L);
+  cr__lua_listen(); /* the choice of loops warns of a wish that it cannot honour */
+  cr_isa_name();
+  cr__lua_deliver(L);
   add_constants(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);

@@ -1,7 +1,11 @@
 /* cpu/levels.c: chooses among the loops that were compiled for several instruction sets.
  *
- * Holds true: the choice is made once per process and never changes. */
+ * Holds true: the choice is made once per process and never changes. It is the best level that the
+ * machine has, or the one that CRESSET_ISA names; a name that this machine cannot honour is told of as
+ * a warning and changes nothing. */
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cpu.h"
 #include "loops.h"
@@ -14,6 +18,7 @@ static const cr__convert_table *const convert_tables[] = {&cr__converters_v2, &c
 static const cr__small smalls[] = {cr__small_v2, cr__small_v3, cr__small_v4};
 static const cr__run_few fews[] = {cr__few_v2, cr__few_v3, cr__few_v4};
 static const cr__stream streams[] = {cr__stream_v2, cr__stream_v3, cr__stream_v4};
+static const char *const names[] = {"v2", "v3", "v4"};
 
 static int detect(void) {
   __builtin_cpu_init();
@@ -34,19 +39,33 @@ static const cr__convert_table *const convert_tables[] = {&cr__converters_base};
 static const cr__small smalls[] = {cr__small_base};
 static const cr__run_few fews[] = {cr__few_base};
 static const cr__stream streams[] = {cr__stream_base};
+static const char *const names[] = {"base"};
 
 static int detect(void) { return 0; }
 
 #endif
 
+/* The level that the environment asks for, if it is `best` or one below. */
+static int wished(int best) {
+  const char *wish = getenv("CRESSET_ISA");
+  if (!wish || !*wish) return best;
+  for (int i = 0; i <= best; i++)
+    if (strcmp(wish, names[i]) == 0) return i;
+  cr__warn("CRESSET_ISA is '%s', but this machine has the levels %s to %s; %s is used", wish,
+           names[0], names[best], names[best]);
+  return best;
+}
+
 int cr__cpu_level(void) {
   static atomic_int known = -1;
   int found = atomic_load_explicit(&known, memory_order_relaxed);
   if (CR__LIKELY(found >= 0)) return found;
-  found = detect();
+  found = wished(detect());
   atomic_store_explicit(&known, found, memory_order_relaxed);
   return found;
 }
+
+const char *cr_isa_name(void) { return names[cr__cpu_level()]; }
 
 cr__loop cr__loop_for(int pointwise, int dtype) {
   for (int i = cr__cpu_level(); i >= 0; i--) {
