@@ -5,6 +5,7 @@
 #   make demo | test           the two commands: each installs what is missing, builds, and runs
 #   make all                   build/lib, build/bin
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
+#   make test-levels           the numerical specs at each lower level of the instruction set
 #   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
@@ -315,7 +316,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check cuda-kit demo test test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-levels test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -325,7 +326,7 @@ demo: all
 	build/bin/cresset examples/losses.lua
 
 # Threads that wait for work by spinning make the specs ten times slower on a machine that is busy.
-test asan ubsan tsan test-cuda asan-cuda ubsan-cuda: export OMP_WAIT_POLICY = passive
+test test-levels asan ubsan tsan test-cuda asan-cuda ubsan-cuda: export OMP_WAIT_POLICY = passive
 
 # With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
 EMULATING := $(filter emulate,$(CRESSET_CUDA))
@@ -336,6 +337,14 @@ test-cuda asan-cuda ubsan-cuda: CRESSET_CUDA := emulate
 # Memory that is given back is overwritten, so that who works with it too long fails.
 test-cuda: all build-release-cuda
 	$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(LUA) $(BUSTED) $(SPEC)
+
+# The numerical specs at the lower levels of the instruction set, which the best one hides.
+NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \
+  random_spec.lua))
+test-levels: all
+	@for level in $(filter-out v4 base,$(ISAS)); do \
+	  echo "CRESSET_ISA=$$level"; \
+	  $(call with,release) CRESSET_ISA=$$level $(LUA) $(BUSTED) $(NUMERICAL) || exit 1; done
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
 # With the engine's own products: gcc 12's leak check crashes at the end if oneDNN was opened while
