@@ -6,6 +6,7 @@
 #   make all                   build/lib, build/bin
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
 #   make test-levels           the numerical specs at each lower level of the instruction set
+#   make fuzz SEED= CALLS=     random calls of every operation through Lua; fuzz-asan: sanitized
 #   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
@@ -316,7 +317,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check cuda-kit demo test test-levels test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
@@ -362,6 +363,15 @@ ubsan-cuda: build-ubsan-cuda
 # Failing every allocation in turn tells nothing of threads, and the sanitizer's own memory explodes.
 tsan: build-tsan
 	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
+
+# Random calls through Lua; the file build/fuzz.log names the last one, for the case that it ended the process.
+SEED  ?= 1
+CALLS ?= 300000
+fuzz: all
+	$(call with,release) build/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+fuzz-asan: build-asan
+	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 \
+	  build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 
 # For a machine with a CUDA device; OUT names the folder of the table, KIT one that cuda-kit filled.
 cuda-check:
