@@ -83,6 +83,14 @@ describe("a call repeated after a collection", function()
     end)
   end)
 
+  it("is counted once by a checkpoint", function()
+    with_each_failure(function()
+      local x, w = leaf(), leaf()
+      local y = cr.checkpoint(function(a, b) return ((a * b):exp() * (a / b)):dropout(0.5):tanh() end, x, w)
+      return y, cr.grad(y:sum(), { x, w })
+    end)
+  end)
+
   local draws = {
     dropout = function() return cr.ones(50):dropout(0.5) end,
     bernoulli = function() return cr.full({ 50 }, 0.5):bernoulli() end,
