@@ -215,7 +215,7 @@ int cr__inplace_prepare(cr_tensor *t, cr_node *inner, int self_edge, uint32_t sl
 }
 
 /* Cannot fail: the storage's version has been counted before, so t and its sisters are stale, and get
- * their new node from the base when next asked for it; where memory lacks for t's own now, then too. */
+ * their new node from the base when next asked for it. */
 void cr__inplace_commit(cr_tensor *t, cr_node *n, uint32_t slot, cr_node *made) {
   if (!t->base) {
     cr__set_history(t, n, slot);
@@ -224,8 +224,6 @@ void cr__inplace_commit(cr_tensor *t, cr_node *n, uint32_t slot, cr_node *made) 
   cr__set_history(t->base, made, 0);
   t->view_kind = CR__VIEW_PLAIN;
   t->view_version = cr__version(t) - 1;
-  cr_node *fn;
-  if (cr__current_fn(t, &fn)) cr_error_clear();
 }
 
 int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot) {
