@@ -4,6 +4,7 @@
 -- generator's place must be those of an undisturbed run. Without the repetition a failed call changes nothing.
 
 local cr = require "cresset"
+local samples = require "spec.support.samples"
 
 local function flat(x) return x:detach():reshape(-1):totable() end
 
@@ -83,6 +84,16 @@ describe("a call repeated after a collection", function()
     end)
   end)
 
+  it("updates parameters and their momenta once", function()
+    with_each_failure(function()
+      local p, g, m = cr.ones(4), cr.full({ 4 }, 0.5), cr.ones(4)
+      local q, h, k = cr.ones(2, 3):t(), cr.full({ 3, 2 }, 0.5), cr.ones(3, 2)
+      cr.foreach.sgd_({ p, q }, { g, h }, { m, k }, { lr = 0.5, momentum = 0.25 })
+      cr.foreach.adam_({ p, q }, { g, h }, { m, k }, { cr.ones(4), cr.ones(3, 2) }, { step = 2 })
+      return p, q, m, k
+    end)
+  end)
+
   it("is counted once by a checkpoint", function()
     with_each_failure(function()
       local x, w = leaf(), leaf()
@@ -146,4 +157,37 @@ describe("a call that raises", function()
     assert.are.same(data, flat(y))
     assert.are.equal(version, y._version)
   end)
+end)
+
+-- A tensor with the values of x, in the middle of a graph if it can be.
+local function target(x)
+  local y = x:detach():clone()
+  return y:is_floating_point() and y:requires_grad_() * 1 or y
+end
+
+-- Calls the twin with each allocation failing; whatever fails must leave no trace.
+local function fail_twin(method, sample)
+  for n = 1, 100 do
+    local y = target(sample[1])
+    local want = { flat(y), y._version, cr.get_rng_state().offset }
+    cr.debug.fail_alloc(n)
+    local ok = pcall(method, y, table.unpack(sample, 2, sample.n or #sample))
+    local happened = cr.debug.fail_left() <= 0
+    cr.debug.fail_alloc(0)
+    if not ok then assert.are.same(want, { flat(y), y._version, cr.get_rng_state().offset }) end
+    if not happened then return end
+  end
+end
+
+describe("running out of memory leaves no trace in place of", function()
+  after_each(function() cr.debug.fail_alloc(0) end)
+  for _, e in ipairs(samples.public()) do
+    if e.inplace and e.inplace ~= "header" and not e.inplace_only then
+      it(e.name, function()
+        for _, sample in ipairs(samples.of(e)) do
+          if cr.is_tensor(sample[1]) then fail_twin(sample[1][e.lua .. "_"], sample) end
+        end
+      end)
+    end
+  end
 end)
