@@ -375,16 +375,17 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   }
   cr_tensor *result = cr__op1(op->id, args);
   if (!result) return (int)cr_error_code();
-  if (out->numel == 0 && result->numel != 0) code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
+    code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
+                    cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
+  if (!code && out->numel == 0 && result->numel != 0)
+    code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
     code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
                     cr__shape_text(out->ndim, cr__sizes(out), &a),
                     cr__shape_text(result->ndim, cr__sizes(result), &b));
-  if (!code && !cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
-    code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
-                    cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
   if (!code) code = cr__copy(op->name, out, result);
   if (!code) cr__bump(out);
   cr_release(result);
