@@ -194,7 +194,9 @@ int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  uint64_t drawn = cr__rng.offset;
   int code = apply(op, args, out, &n);
+  if (CR__UNLIKELY(code)) cr__rng.offset = drawn; /* a call that failed has drawn nothing */
   if (nout) *nout = code ? 0 : n;
   return code;
 }
@@ -283,7 +285,41 @@ int cr__check_inplace_call(const cr_op *op, const cr_value *args) {
   return code;
 }
 
-int cr_call_inplace(const cr_op *op, const cr_value *args) {
+/* Saved-tensor hooks want the written data, and may fail after the write: then *backup undoes it. */
+static int prepare_write(cr_tensor *self, cr_node *n, int self_edge, cr_node **slices,
+                         cr_tensor **backup) {
+  int code = 0;
+  if (!cr__saves_through_hooks()) code = cr__record_outputs(n, &self);
+  else if (!(*backup = cr__snapshot(n->op->lua, self))) code = (int)cr_error_code();
+  return code ? code : cr__inplace_prepare(self, n, self_edge, 0, slices);
+}
+
+/* Writes self with its node n: all that may fail for memory is made before the write. */
+static int write_recorded(const cr_op *op, const cr_value *args, cr_tensor *self, cr_node *n) {
+  const cr__impl *impl = &cr__impls[op->id];
+  cr_node *slices = NULL;
+  cr_tensor *backup = NULL;
+  int self_edge = impl->ndiff && impl->diff[0] == 0 ? 0 : -1;
+  int code = prepare_write(self, n, self_edge, &slices, &backup);
+  if (!code) code = write_self(op, args, self);
+  if (!code) {
+    cr__bump(self);
+    if (!backup) cr__settle_outputs(n, self);
+    else if ((code = cr__record_outputs(n, &self))) {
+      cr__copy(op->lua, self, backup); /* of one dtype and shape: takes no memory */
+      cr__unbump(self);
+    }
+  }
+  if (!code) {
+    self->storage->writer = op->lua;
+    cr__inplace_commit(self, n, 0, slices);
+  }
+  cr_node_release(slices);
+  cr_release(backup);
+  return code;
+}
+
+static int call_inplace(const cr_op *op, const cr_value *args) {
   fixed_args fixed;
   bool records;
   int code = check_args(op, &args, &fixed);
@@ -296,22 +332,28 @@ int cr_call_inplace(const cr_op *op, const cr_value *args) {
   code = check_self(op, args, &records);
   if (CR__UNLIKELY(code)) return code;
   cr_tensor *self = args[0].u.t;
-  cr_node *n = records ? cr__record(op, args, &self, 1, true) : NULL;
-  if (records && !n) return (int)cr_error_code();
-  code = write_self(op, args, self);
-  if (!code) {
-    self->storage->writer = op->lua;
-    cr__bump(self);
-    const cr__impl *impl = &cr__impls[op->id];
-    int self_edge = impl->ndiff && impl->diff[0] == 0 ? 0 : -1;
-    if (n) code = cr__record_outputs(n, &self);
-    if (n && !code) code = cr__inplace_record(self, n, self_edge, 0);
+  if (records) {
+    cr_node *n = cr__record(op, args, &self, 1, true);
+    if (!n) return (int)cr_error_code();
+    code = write_recorded(op, args, self, n);
+    cr_node_release(n);
+    return code;
   }
-  cr_node_release(n);
+  code = write_self(op, args, self);
+  if (code) return code;
+  self->storage->writer = op->lua;
+  cr__bump(self);
+  return 0;
+}
+
+int cr_call_inplace(const cr_op *op, const cr_value *args) {
+  uint64_t drawn = cr__rng.offset;
+  int code = call_inplace(op, args);
+  if (CR__UNLIKELY(code)) cr__rng.offset = drawn;
   return code;
 }
 
-int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
+static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   fixed_args fixed;
   int code = check_args(op, &args, &fixed);
   if (code) return code;
@@ -333,19 +375,27 @@ int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   }
   cr_tensor *result = cr__op1(op->id, args);
   if (!result) return (int)cr_error_code();
-  if (out->numel == 0 && result->numel != 0) code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
+    code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
+                    cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
+  if (!code && out->numel == 0 && result->numel != 0)
+    code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
     code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
                     cr__shape_text(out->ndim, cr__sizes(out), &a),
                     cr__shape_text(result->ndim, cr__sizes(result), &b));
-  if (!code && !cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
-    code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
-                    cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
   if (!code) code = cr__copy(op->name, out, result);
   if (!code) cr__bump(out);
   cr_release(result);
+  return code;
+}
+
+int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
+  uint64_t drawn = cr__rng.offset;
+  int code = call_out(op, args, out);
+  if (code) cr__rng.offset = drawn;
   return code;
 }
 

@@ -93,6 +93,7 @@ cr_tensor *cr__alias(cr_tensor *t, int ndim, const int64_t *shape, const int64_t
                      int64_t offset);
 cr_tensor *cr__alias_same(cr_tensor *t); /* the same geometry */
 void cr__bump(cr_tensor *t);             /* counts an in-place write */
+void cr__unbump(cr_tensor *t);           /* of a write that was undone */
 /* Gives an existing header another geometry, or another storage (steals s); for resizing and
  * cr_set_data. The first may fail (more dims than the header has room for), changing nothing. */
 int cr__set_geometry(cr_tensor *t, int ndim, const int64_t *shape, const int64_t *stride,
@@ -229,6 +230,10 @@ extern CR__TLS int cr__below; /* > 0: inside a run function */
 /* ---- Random numbers (rng.c) ---- */
 
 /* Hands out the next blocks of four words of the thread's generator and moves its offset on. */
+extern CR__TLS struct cr__rng {
+  uint64_t seed, offset;
+  bool seeded;
+} cr__rng; /* the dispatcher puts the offset back when a call fails */
 void cr__rng_take(uint64_t blocks, uint64_t *seed, uint64_t *offset);
 
 /* ---- Graph (graph.c, record.c, engine.c, function.c, inplace.c) ---- */
@@ -303,6 +308,7 @@ void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot);
 /* t's grad_fn, remade if t is a view whose base was written to since. Borrowed. */
 int cr__current_fn(cr_tensor *t, cr_node **fn);
 /* Saves t in s for node n; is_output says that it is n's result number slot. */
+bool cr__saves_through_hooks(void);
 int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint32_t slot);
 /* Returns the tensor, checked for in-place writes; `history` asks for its place in the graph. */
 cr_tensor *cr__load_tensor(cr_node *n, const cr__saved *s, bool history);
@@ -314,6 +320,8 @@ void cr__saved_clear(cr__saved *s);
 cr_node *cr__record(const cr_op *op, const cr_value *args, cr_tensor *const *outs, int nout,
                     bool inplace);
 int cr__record_outputs(cr_node *n, cr_tensor *const *outs); /* saves results, once they are there */
+void cr__settle_outputs(cr_node *n,
+                        const cr_tensor *self); /* or before, and this after the write */
 /* True for a view whose base was written to through another tensor since the view's node was made. */
 bool cr__is_stale(const cr_tensor *t);
 /* True if t takes part in a graph: a leaf that requires grad, a result, or a view of one. */
@@ -328,6 +336,9 @@ static inline bool cr__needs(const cr_node *n, int edge) { return n->edges[edge]
 /* The operation is called op with suffix ("_" for a twin) in messages. */
 int cr__inplace_check(const char *op, const char *suffix, cr_tensor *t, bool records);
 int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot);
+/* Its halves, before the write and after it: the second cannot fail. *made: the base's node, or NULL. */
+int cr__inplace_prepare(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot, cr_node **made);
+void cr__inplace_commit(cr_tensor *t, cr_node *n, uint32_t slot, cr_node *made);
 /* The whole of a call in place that changes args[0]'s header and none of its elements. */
 int cr__inplace_header(const cr_op *op, const cr_value *args);
 /* Makes `view` a differentiable view of `of` (or of its base). */

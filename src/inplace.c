@@ -188,7 +188,10 @@ static slices *describe_region(cr_tensor *t, cr_node *inner, int self_edge, uint
   return s;
 }
 
-static int rebase(cr_tensor *t, cr_node *inner, int self_edge, uint32_t slot) {
+/* Makes the CopySlices node of a write to the view t, before the write; nothing if t is no view. */
+int cr__inplace_prepare(cr_tensor *t, cr_node *inner, int self_edge, uint32_t slot,
+                        cr_node **made) {
+  if (!t->base) return 0;
   slices *s = describe_region(t, inner, self_edge, slot);
   if (!s) return CR_E_MEMORY;
   int others = inner->nedge - (self_edge >= 0);
@@ -206,24 +209,29 @@ static int rebase(cr_tensor *t, cr_node *inner, int self_edge, uint32_t slot) {
     n->edges[at].fn = cr_node_retain(inner->edges[i].fn);
     n->edges[at++].slot = inner->edges[i].slot;
   }
-  if (!code) cr__set_history(t->base, n, 0);
-  cr_node_release(n);
+  if (code) cr_node_release(n);
+  else *made = n;
   return code;
 }
 
-/* The storage's version has been counted before: so t and its sisters are stale, and get their new
- * node from the base when next asked for it. */
-int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot) {
+/* Cannot fail: the storage's version has been counted before, so t and its sisters are stale, and get
+ * their new node from the base when next asked for it. */
+void cr__inplace_commit(cr_tensor *t, cr_node *n, uint32_t slot, cr_node *made) {
   if (!t->base) {
     cr__set_history(t, n, slot);
-    return 0;
+    return;
   }
-  int code = rebase(t, n, self_edge, slot);
-  if (code) return code;
+  cr__set_history(t->base, made, 0);
   t->view_kind = CR__VIEW_PLAIN;
   t->view_version = cr__version(t) - 1;
-  cr_node *fn;
-  return cr__current_fn(t, &fn);
+}
+
+int cr__inplace_record(cr_tensor *t, cr_node *n, int self_edge, uint32_t slot) {
+  cr_node *made = NULL;
+  int code = cr__inplace_prepare(t, n, self_edge, slot, &made);
+  if (!code) cr__inplace_commit(t, n, slot, made);
+  cr_node_release(made);
+  return code;
 }
 
 /* ---- Headers ---------------------------------------------------------------------------------------------- */

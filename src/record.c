@@ -205,3 +205,13 @@ int cr__record_outputs(cr_node *n, cr_tensor *const *outs) {
   }
   return 0;
 }
+
+/* What cr__record_outputs saved of self before the write is current after it. */
+void cr__settle_outputs(cr_node *n, const cr_tensor *self) {
+  for (int k = 0; k < n->nsaved; k++) {
+    cr__saved *s = &n->saved[k];
+    if (!(s->flags & CR__SAVED_OUTPUT) || s->v.kind != CR_TENSOR) continue;
+    s->version = cr__version(self);
+    s->v.u.t->own_version = self->own_version;
+  }
+}

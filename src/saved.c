@@ -64,6 +64,8 @@ static int pack(cr__saved *s, cr_tensor *t) {
 
 /* ---- Saving and loading a tensor --------------------------------------------------------------------- */
 
+bool cr__saves_through_hooks(void) { return innermost != NULL; }
+
 int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint32_t slot) {
   (void)n;
   if (t->flags & CR__INFERENCE)

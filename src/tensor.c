@@ -184,6 +184,12 @@ void cr__bump(cr_tensor *t) {
     atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
 }
 
+void cr__unbump(cr_tensor *t) {
+  if (t->flags & CR__NO_VERSION) t->own_version--;
+  else if (!(t->flags & CR__INFERENCE))
+    atomic_fetch_sub_explicit(&t->storage->version, 1, memory_order_relaxed);
+}
+
 /* ---- Changing a header in place ---- */
 
 #define OUTER_BYTES (2 * CR_MAX_DIMS * sizeof(int64_t))

@@ -46,38 +46,57 @@ local function describe(x)
   return table.concat(x.shape, "x") .. " " .. x.dtype
 end
 
+-- A call that runs out of memory is repeated, and packs again: the engine puts false at 1 of the handles of
+-- the first attempt (binding/mode.c). They are the last ones of the list, and do not count.
+local handle = { true }
+
+local function live_count(handles)
+  while #handles > 0 and not handles[#handles][1] do handles[#handles] = nil end
+  return #handles
+end
+
+local function add_handle(handles)
+  local n = live_count(handles) + 1
+  handles[n] = setmetatable({ n }, handle)
+  return n, handles[n]
+end
+
 local function recompute(frame)
-  local n, found = 0, {}
+  local found, again = {}, {}
   local function keep(x)
-    n = n + 1
+    local n, mine = add_handle(again)
     if frame.seen[n] ~= nil and frame.seen[n] ~= describe(x) then
       error(("checkpoint: saved tensor %d is %s in the second run of the function, where it was %s in the first")
         :format(n, describe(x), frame.seen[n]), 0)
     end
     found[n] = x:detach()
-    return n
+    return mine
   end
   with_rng(frame.rng, function()
     local _ <close> = cr.enable_grad()
-    local _ <close> = cr.saved_tensors_hooks(keep, function(i) return found[i] end)
+    local _ <close> = cr.saved_tensors_hooks(keep, function(h) return found[h[1]] end)
     return frame.f(table.unpack(frame.args, 1, frame.args.n))
   end)
-  if n ~= #frame.seen then
+  local n, first = live_count(again), live_count(frame.handles)
+  if n ~= first then
     error(("checkpoint: the second run of the function saved %d tensors, the first one %d: it must do the same "
-      .. "both times"):format(n, #frame.seen), 0)
+      .. "both times"):format(n, first), 0)
   end
   frame.found = found
 end
 
 local function with_hooks(f, args, o)
-  local frame = { f = f, args = args, seen = {}, found = {}, rng = o.preserve_rng_state and cr.get_rng_state() }
+  local frame = { f = f, args = args, seen = {}, handles = {}, found = {} }
+  frame.rng = o.preserve_rng_state and cr.get_rng_state()
   local function pack(x)
-    frame.seen[#frame.seen + 1] = describe(x)
-    return #frame.seen
+    local n, mine = add_handle(frame.handles)
+    frame.seen[n] = describe(x)
+    return mine
   end
   -- A tensor is handed out once, so that memory goes while backward walks; a second backward over a
   -- retained graph computes again.
-  local function unpack(i)
+  local function unpack(h)
+    local i = h[1]
     if frame.found[i] == nil then recompute(frame) end
     local x = frame.found[i]
     frame.found[i] = nil

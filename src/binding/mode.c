@@ -228,8 +228,25 @@ static cr_tensor *unpack(void *user, void *handle) {
   return fr.t;
 }
 
+/* A handle freed while a call runs out of memory was packed for nothing: the call may be repeated. One
+ * whose metatable has true at 1 is told so: its own [1] becomes false. Nothing here can raise. */
+static void void_handle(const cr__lua_ref *handle) {
+  lua_State *L = cr__lua_state_of(handle);
+  if (!L || !lua_checkstack(L, 4)) return;
+  int top = lua_gettop(L);
+  cr__lua_ref_push(L, handle);
+  if (lua_istable(L, -1) && lua_getmetatable(L, -1)) {
+    if (lua_rawgeti(L, -1, 1) == LUA_TBOOLEAN) {
+      lua_pushboolean(L, false);
+      lua_rawseti(L, top + 1, 1); /* there already, so this takes no memory */
+    }
+  }
+  lua_settop(L, top);
+}
+
 static void free_handle(void *user, void *handle) {
   (void)user;
+  if (cr_error_code() == CR_E_MEMORY) void_handle(handle);
   cr__lua_ref_free(handle);
 }
 
