@@ -164,7 +164,7 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
 }
 
 static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
-  if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
+  if (cr__below || cr__modes.inference || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
   cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
                        : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
                                                       : CR__VIEW_PLAIN;
@@ -194,9 +194,10 @@ int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = apply(op, args, out, &n);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+  if (CR__UNLIKELY(code)) generator->offset = drawn; /* a call that failed has drawn nothing */
   if (nout) *nout = code ? 0 : n;
   return code;
 }
@@ -347,9 +348,10 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 }
 
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_inplace(op, args);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn;
+  if (CR__UNLIKELY(code)) generator->offset = drawn;
   return code;
 }
 
@@ -393,9 +395,10 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 }
 
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_out(op, args, out);
-  if (code) cr__rng.offset = drawn;
+  if (code) generator->offset = drawn;
   return code;
 }
 

@@ -15,6 +15,47 @@
 /* As CR__TLS of the core: one instruction to reach, for a few bytes. */
 #define CR__LUA_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 
+/* ---- What belongs to the Lua state (state.c) ---- */
+
+/* Around every core call that depends on more than its arguments: the thread computes in the place of the
+ * Lua state (its settings, the modes of the coroutine), and callbacks run on L. Nothing may raise in
+ * between. */
+typedef struct cr__lua_home cr__lua_home;
+typedef struct cr__lua_entry { /* what was before */
+  lua_State *L;
+  cr_place place;
+} cr__lua_entry;
+cr__lua_entry cr__lua_enter(lua_State *L);
+void cr__lua_leave(cr__lua_entry outer);
+/* One such call without a result, or what assigns it; and one as a value. */
+#define CR__LUA_DO(L, call)                  \
+  do {                                       \
+    cr__lua_entry outer_ = cr__lua_enter(L); \
+    call;                                    \
+    cr__lua_leave(outer_);                   \
+  } while (0)
+#define CR__LUA_GET(L, call)                 \
+  __extension__({                            \
+    cr__lua_entry outer_ = cr__lua_enter(L); \
+    __auto_type result_ = (call);            \
+    cr__lua_leave(outer_);                   \
+    result_;                                 \
+  })
+cr__lua_home *cr__lua_home_of(lua_State *L); /* NULL in a state that has not opened the module */
+void cr__lua_open_state(lua_State *L);
+static inline int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
+  int code;
+  CR__LUA_DO(L, code = cr_set_requires_grad(t, on));
+  return code;
+}
+/* The only element as a number; the code of an error. Nothing of the place matters to the CPU. */
+static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {
+  int code;
+  if (__builtin_expect(cr_device_of(t) == CR_CPU, 1)) return cr_item(t, out);
+  CR__LUA_DO(L, code = cr_item(t, out));
+  return code;
+}
+
 /* ---- Tensors as userdata (tensor.c) ---- */
 
 /* A full userdata. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
@@ -72,9 +113,8 @@ int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(p
 int cr__lua_raise(lua_State *L, const cr_op *op);
 /* The same with the signature under another name, or, with as NULL, without it. */
 int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
-/* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler
- * of cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
-void cr__lua_listen(void);
+/* After core calls that may warn (backward, grad): what they have said is given to the handler of
+ * cr.set_warning_handler, or else to Lua's warn. Comes before raise. */
 void cr__lua_deliver(lua_State *L);
 /* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
  * cr__lua_raise, sets the core's error to CR_E_CALLBACK with its text, and returns that code. */
@@ -85,15 +125,8 @@ const char *cr__lua_describe(lua_State *L, int index);
 
 /* ---- Calls back into Lua (callback.c; see callback.h) ---- */
 
-/* The state on which the core's callbacks run: set around every core call that can make one (hooks
- * on saved tensors and anomaly mode make any operation such). Nothing may raise in between. */
+/* The coroutine on which the core's callbacks run. */
 extern CR__LUA_TLS lua_State *cr__lua_current;
-static inline lua_State *cr__lua_enter(lua_State *L) {
-  lua_State *outer = cr__lua_current;
-  cr__lua_current = L;
-  return outer;
-}
-static inline void cr__lua_leave(lua_State *outer) { cr__lua_current = outer; }
 /* Forgets the Lua values that the core has dropped meanwhile; never raises. */
 void cr__lua_sweep(lua_State *L);
 

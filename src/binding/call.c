@@ -29,7 +29,7 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   cr__lua_list *list = cr__lua_new_list(L, CR_MAX_OUTPUTS);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call(op, v, list->t, &list->n);
     cr__lua_leave(outer);
     if (!code) break;
@@ -49,7 +49,7 @@ static int call_one(lua_State *L, const cr_op *op, const char *as, int metatable
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call(op, v, out, NULL);
     cr__lua_leave(outer);
     if (!code) break;
@@ -76,8 +76,7 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
     bool warns = op->flags & CR_OP_WARNS;
-    if (warns) cr__lua_listen();
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call(op, v, out, NULL);
     cr__lua_leave(outer);
     for (int i = 0; i < op->nout && !code; i++) results[i]->t = out[i];
@@ -97,7 +96,7 @@ void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const c
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call_inplace(op, v);
     cr__lua_leave(outer);
     if (!code) break;
@@ -112,7 +111,7 @@ static void call_out(lua_State *L, const cr_op *op, const cr_value *args, int in
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
     cr_tensor *out = cr__lua_tensor_arg(L, index, op->lua, "out");
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call_out(op, v, out);
     cr__lua_leave(outer);
     if (!code) break;
@@ -160,7 +159,7 @@ static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   int n = cr__lua_call_as(L, p->op, p->op->lua, lua_upvalueindex(2), p->args);
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
-    if (cr_set_requires_grad(u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
+    if (cr__lua_require_grad(L, u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
   }
   return n;
 }

@@ -222,7 +222,7 @@ int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunct
   lua_pushlightuserdata(L, frame);
   lua_rotate(L, base + 1, 3); /* below the arguments */
   cr__lua_note note = {half, name, innermost};
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   innermost = &note;
   int status = lua_pcall(L, nargs + 1, nresults, base + 1);
   innermost = note.outer;

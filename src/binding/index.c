@@ -57,7 +57,7 @@ static bool to_position(lua_State *L, int index, int64_t *i) {
   cr_value v;
   if (!u || !u->t || cr_ndim(u->t) > 0 || cr_dtype_category(cr_dtype_of(u->t)) != CR_INTEGRAL)
     return false;
-  if (cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, u->t, &v)) cr__lua_raise(L, NULL);
   *i = v.u.i;
   return true;
 }

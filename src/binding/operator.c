@@ -55,7 +55,7 @@ static void push_number(lua_State *L, int index, const char *symbol, const char 
                   "%s: gives one Lua boolean, for tensors of one element, got %s; x:%s(y) compares "
                   "element by element",
                   symbol, cr__lua_describe(L, index), method);
-  if (u && cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (u && cr__lua_item(L, u->t, &v)) cr__lua_raise(L, NULL);
   if (v.kind == CR_BOOLEAN_VALUE) v.kind = CR_INT;
   cr__lua_push_value(L, &v);
 }

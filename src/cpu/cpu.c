@@ -13,7 +13,6 @@
 
 /* ---- Threads ---- */
 
-static atomic_int thread_limit; /* 0: not asked for, as many as OpenMP offers */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void before_fork(void) {
@@ -22,16 +21,7 @@ static void before_fork(void) {
 
 static void watch_forks(void) { pthread_atfork(before_fork, NULL, NULL); }
 
-int cr_set_num_threads(int n) {
-  if (n < 1) return cr__fail(CR_E_ARGUMENT, "set_num_threads: got %d; at least 1 is needed", n);
-  atomic_store(&thread_limit, n);
-  return 0;
-}
-
-int cr_num_threads(void) {
-  int n = atomic_load_explicit(&thread_limit, memory_order_relaxed);
-  return n > 0 ? n : omp_get_max_threads();
-}
+int cr__cpu_threads_offered(void) { return omp_get_max_threads(); }
 
 int cr__cpu_threads(int64_t work) {
   /* Waking a thread costs some microseconds. */
