@@ -189,7 +189,7 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   return node ? record_results(op, args, out, *nout) : 0;
 }
 
-int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int n;
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
@@ -199,6 +199,17 @@ int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int code = apply(op, args, out, &n);
   if (CR__UNLIKELY(code)) generator->offset = drawn; /* a call that failed has drawn nothing */
   if (nout) *nout = code ? 0 : n;
+  return code;
+}
+
+int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  return call(op, args, out, nout);
+}
+
+int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_place outer = cr__enter(place);
+  int code = call(op, args, out, nout);
+  cr__enter(outer);
   return code;
 }
 
@@ -352,6 +363,13 @@ int cr_call_inplace(const cr_op *op, const cr_value *args) {
   uint64_t drawn = generator->offset;
   int code = call_inplace(op, args);
   if (CR__UNLIKELY(code)) generator->offset = drawn;
+  return code;
+}
+
+int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
+  cr_place outer = cr__enter(place);
+  int code = cr_call_inplace(op, args);
+  cr__enter(outer);
   return code;
 }
 

@@ -396,6 +396,10 @@ CR_API cr_modes *cr_modes_new(void);
 CR_API void cr_modes_free(cr_modes *m);         /* closes the scopes in it */
 CR_API cr_place cr_enter(cr_place p);           /* returns the place before, to be entered again */
 CR_API bool cr_modes_in_use(const cr_modes *m); /* a scope is open in them, or they set something */
+/* cr_call and cr_call_inplace between entering p and the place before: for bindings, in one step. */
+CR_API int cr_call_in(cr_place p, const cr_op *op, const cr_value *args, cr_tensor **out,
+                      int *nout);
+CR_API int cr_call_inplace_in(cr_place p, const cr_op *op, const cr_value *args);
 /* What m does not set is from now on as `under` (borrowed, NULL: as at first) has it at this moment. */
 CR_API void cr_modes_over(cr_modes *m, cr_modes *under);
 

@@ -7,21 +7,14 @@
 
 #include "core.h"
 
-struct cr_modes {
-  cr_scope *innermost; /* NULL: the base */
-  cr_scope base;       /* what is set outside every scope */
-  cr_modes *under;     /* borrowed; NULL: what modes are at first */
-  struct cr__modes flags;
-};
-
 CR__TLS cr_state *cr__state;
 CR__TLS cr_state cr__own_state = {.default_dtype = CR_FLOAT32};
 CR__TLS struct cr__modes cr__modes;
 
-static CR__TLS cr_modes own_modes;
-static CR__TLS cr_modes *entered; /* NULL: the thread's own */
+CR__TLS cr_modes cr__own_modes;
+CR__TLS cr_modes *cr__entered;
 
-static cr_modes *present(void) { return entered ? entered : &own_modes; }
+static cr_modes *present(void) { return cr__entered ? cr__entered : &cr__own_modes; }
 static cr_scope *top(cr_modes *m) { return m->innermost ? m->innermost : &m->base; }
 
 /* ---- Looking modes up ---- */
@@ -51,6 +44,7 @@ const cr_scope *cr__scope_find_outside(const cr_scope *s, unsigned sets) {
 }
 
 static void refresh(cr_modes *m) {
+  m->change++;
   const cr_scope *grad = find_in(m, CR_SETS_GRAD), *inference = find_in(m, CR_SETS_INFERENCE);
   const cr_scope *anomaly = find_in(m, CR_SETS_ANOMALY), *hooks = find_in(m, CR__SETS_HOOKS);
   m->flags.no_grad = grad && !grad->mode.grad;
@@ -110,22 +104,16 @@ void cr_modes_free(cr_modes *m) {
     s->modes = NULL;
   }
   drop(&m->base);
-  if (entered == m) {
-    entered = NULL;
-    cr__modes = own_modes.flags;
+  if (cr__entered == m) {
+    cr__entered = NULL;
+    cr__modes = cr__own_modes.flags;
   }
   cr__free(m, sizeof *m);
 }
 
 bool cr_modes_in_use(const cr_modes *m) { return m->innermost || m->base.mode.sets; }
 
-cr_place cr_enter(cr_place place) {
-  cr_place before = {cr__state, entered};
-  cr__state = place.state;
-  entered = place.modes;
-  cr__modes = place.modes ? place.modes->flags : own_modes.flags;
-  return before;
-}
+cr_place cr_enter(cr_place p) { return cr__enter(p); }
 
 void cr_modes_over(cr_modes *m, cr_modes *under) {
   m->under = under;
@@ -176,11 +164,29 @@ void cr_scope_free(cr_scope *s) {
 }
 
 void cr__scope_begin(cr_scope *s, const cr_mode *mode, struct cr__hooks_ref *hooks) {
-  *s = (cr_scope){.mode = *mode, .hooks = hooks};
-  open_in(s, present());
+  cr_modes *m = present();
+  *s = (cr_scope){.mode = *mode, .hooks = hooks, .before = m->flags};
+  if (mode->sets != CR_SETS_GRAD) {
+    open_in(s, m);
+  } else { /* the same in a few steps */
+    s->outer = m->innermost;
+    s->modes = m;
+    m->innermost = s;
+    m->base.modes = m;
+    m->flags.no_grad = !mode->grad;
+    cr__modes = m->flags;
+  }
+  s->change = m->change;
 }
 
 void cr__scope_end(cr_scope *s) {
+  cr_modes *m = s->modes;
+  if (m && m->innermost == s && m->change == s->change && m == present()) {
+    m->innermost = s->outer;
+    m->flags = cr__modes = s->before;
+    s->modes = NULL;
+    return;
+  }
   close_scope(s);
   cr__streams_free(s->streams);
 }
@@ -267,19 +273,20 @@ char *cr__anomaly_trace(void) {
 bool cr__streams_present(void **note) {
   const cr_scope *s = cr__scope_find(CR__SETS_STREAMS);
   *note = s ? s->streams : NULL;
-  return s || entered;
+  return s || cr__entered;
 }
 
 bool cr__streams_set_here(void **note) {
   const cr_scope *s = top(present());
   *note = s->streams;
-  return entered || s != &own_modes.base;
+  return cr__entered || s != &cr__own_modes.base;
 }
 
 void cr__streams_set(void *note) {
   cr_scope *s = top(present());
   s->streams = note;
   s->mode.sets |= CR__SETS_STREAMS;
+  present()->change++;
 }
 
 int cr_scope_stream(cr_scope *s, cr_stream *stream) {

@@ -39,6 +39,7 @@ void cr__deadline_set(cr_state *s, double seconds_from_now); /* error.c */
 extern CR__TLS struct cr__modes {
   bool no_grad, inference, anomaly, check_nan;
   bool hooks; /* tensors are saved through hooks, or their saving is forbidden */
+  bool none[3];
 } cr__modes;
 
 /* Two more things that a scope may set, beside those of cr_mode. */
@@ -48,10 +49,30 @@ struct cr_scope {
   struct cr_scope *outer; /* in the same modes */
   cr_modes *modes;        /* NULL: not open */
   cr_mode mode;
-  bool pushed;                 /* by cr_saved_hooks_push, for its pop */
+  bool pushed;     /* by cr_saved_hooks_push, for its pop */
+  unsigned change; /* of cr__scope_begin: the count, and the flags, before */
+  struct cr__modes before;
   struct cr__hooks_ref *hooks; /* owned; NULL: none, also where outer scopes have some */
   void *streams;               /* owned: a device's own note of streams that were chosen; or NULL */
 };
+
+struct cr_modes {
+  cr_scope *innermost; /* NULL: the base */
+  cr_scope base;       /* what is set outside every scope */
+  cr_modes *under;     /* borrowed; NULL: what modes are at first */
+  unsigned change;     /* counts what was opened, closed or set */
+  struct cr__modes flags;
+};
+extern CR__TLS cr_modes *cr__entered; /* NULL: the thread's own */
+extern CR__TLS cr_modes cr__own_modes;
+
+static inline cr_place cr__enter(cr_place p) {
+  cr_place before = {cr__state, cr__entered};
+  cr__state = p.state;
+  cr__entered = p.modes;
+  cr__modes = p.modes ? p.modes->flags : cr__own_modes.flags;
+  return before;
+}
 
 /* Makes s, in the caller's frame, the innermost scope of the present modes: for as long as the core
  * itself needs a mode. What s holds stays the caller's. */

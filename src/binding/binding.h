@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 
 #include "cresset.h"
 
@@ -25,6 +26,34 @@ typedef struct cr__lua_entry { /* what was before */
   lua_State *L;
   cr_place place;
 } cr__lua_entry;
+/* What lets a call find them without a search; the rest is in state.h. NULL places: the state is closed. */
+struct cr__lua_home {
+  cr_place place; /* the state, and the modes of the main thread */
+  int attention;  /* coroutines with modes of their own, and guards that wait */
+  struct cr__lua_rest *rest;
+};
+/* What a thread found last, and the count of homes that had been opened or closed by then: the memory of a
+ * closed state may belong to a new one, and that of a coroutine to another one's. */
+extern CR__LUA_TLS struct cr__lua_remembered {
+  const lua_State *main;
+  const void *registry;
+  cr__lua_home *home;
+  unsigned changed;
+} cr__lua_remembered;
+extern atomic_uint cr__lua_homes_changed;
+cr__lua_home *cr__lua_look_up_home(lua_State *L);
+static inline cr__lua_home *cr__lua_home_of(lua_State *L) { /* never NULL */
+  const struct cr__lua_remembered *r = &cr__lua_remembered;
+  bool fits = (r->main == L || r->registry == lua_topointer(L, LUA_REGISTRYINDEX)) &&
+              r->changed == atomic_load_explicit(&cr__lua_homes_changed, memory_order_relaxed);
+  return __builtin_expect(fits, 1) ? r->home : cr__lua_look_up_home(L);
+}
+cr_modes *cr__lua_modes_of(cr__lua_home *h, lua_State *L);
+static inline cr_place cr__lua_place(cr__lua_home *h, lua_State *L) {
+  cr_place place = h->place;
+  if (__builtin_expect(h->attention, 0)) place.modes = cr__lua_modes_of(h, L);
+  return place;
+}
 cr__lua_entry cr__lua_enter(lua_State *L);
 void cr__lua_leave(cr__lua_entry outer);
 /* One such call without a result, or what assigns it; and one as a value. */
@@ -41,7 +70,6 @@ void cr__lua_leave(cr__lua_entry outer);
     cr__lua_leave(outer_);                   \
     result_;                                 \
   })
-cr__lua_home *cr__lua_home_of(lua_State *L); /* NULL in a state that has not opened the module */
 void cr__lua_open_state(lua_State *L);
 static inline int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
   int code;
@@ -49,11 +77,10 @@ static inline int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
   return code;
 }
 /* The only element as a number; the code of an error. Nothing of the place matters to the CPU. */
+int cr__lua_item_elsewhere(lua_State *L, cr_tensor *t, cr_value *out);
 static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {
-  int code;
   if (__builtin_expect(cr_device_of(t) == CR_CPU, 1)) return cr_item(t, out);
-  CR__LUA_DO(L, code = cr_item(t, out));
-  return code;
+  return cr__lua_item_elsewhere(L, t, out);
 }
 
 /* ---- Tensors as userdata (tensor.c) ---- */
@@ -187,12 +214,13 @@ static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
 }
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
- * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by. The last form is
+ * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by, home is L's. The last form is
  * the in-place twin, which pushes nothing. */
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
-int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
-                    const cr_value *args);
-void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
+int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                    int metatable, const cr_value *args);
+void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                          const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
 /* clang-format off */
 #define CR__LUA_KNOWN(X)                                                                           \

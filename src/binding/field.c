@@ -77,8 +77,12 @@ static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
 
 static int get_grad(lua_State *L, cr_tensor *t) {
   cr_tensor *grad;
-  CR__LUA_DO(L, grad = cr_grad_of(t)); /* may warn */
-  cr__lua_deliver(L);
+  if (cr_is_leaf(t)) {
+    grad = cr_grad_of(t);
+  } else { /* may warn */
+    CR__LUA_DO(L, grad = cr_grad_of(t));
+    cr__lua_deliver(L);
+  }
   if (!grad) lua_pushnil(L);
   return grad ? push_borrowed(L, cr_grad_of) : 1;
 }

@@ -118,7 +118,7 @@ static int call_lists(lua_State *L) {
   cr__lua_parse p;
   p.each = false;
   cr__lua_choose(L, o, lua_gettop(L), &p);
-  cr__lua_call_inplace(L, p.op, o->name, p.args);
+  cr__lua_call_inplace(L, o->home, p.op, o->name, p.args);
   return 0;
 }
 

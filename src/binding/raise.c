@@ -124,9 +124,9 @@ int cr__lua_keep_error(lua_State *L) {
 /* The core may not call Lua while it works. */
 void cr__lua_keep_warning(void *home, const char *sentence) {
   cr__lua_home *h = home;
-  size_t n = strlen(h->warnings);
-  h->warned = true;
-  snprintf(h->warnings + n, sizeof h->warnings - n, n ? "\n%s" : "%s", sentence);
+  size_t n = strlen(h->rest->warnings);
+  h->rest->warned = true;
+  snprintf(h->rest->warnings + n, sizeof h->rest->warnings - n, n ? "\n%s" : "%s", sentence);
 }
 
 /* Gives one warning, the string on top, to the script. A handler that fails becomes a warning. */
@@ -147,11 +147,11 @@ static void warn_script(lua_State *L) {
 
 void cr__lua_deliver(lua_State *L) {
   cr__lua_home *h = cr__lua_home_of(L);
-  if (!h || !h->warned) return;
-  char text[sizeof h->warnings];
-  memcpy(text, h->warnings, sizeof text);
-  h->warnings[0] = '\0';
-  h->warned = false;
+  if (!h->rest || !h->rest->warned) return;
+  char text[sizeof h->rest->warnings];
+  memcpy(text, h->rest->warnings, sizeof text);
+  h->rest->warnings[0] = '\0';
+  h->rest->warned = false;
   luaL_checkstack(L, 6, "no stack for a warning");
   for (char *at = text; at;) {
     char *end = strchr(at, '\n');

@@ -9,6 +9,8 @@
 
 #define GUARD "cresset.Scope"
 
+static const char last_key; /* registry: a weak list with the last function that was read */
+
 /* ---- Which variables are closed ---- */
 
 /* Lua does not tell a library that a variable was declared with <close>. The code of its function does: an
@@ -37,13 +39,9 @@ static int read_block(lua_State *L, const void *p, size_t size, void *user) {
   if (c->block == CODE_BLOCK - 1) c->length = spelt(p, size);
   if (c->block != CODE_BLOCK) return c->block > CODE_BLOCK;
   if (size != c->length * sizeof(uint32_t)) return 1;
-  const uint32_t mask = (1u << (OPCODE_BITS + REGISTER_BITS)) - 1;
-  for (size_t i = 0; i < c->length; i++) {
-    uint32_t instruction;
-    memcpy(&instruction, (const char *)p + i * sizeof instruction, sizeof instruction);
-    if (c->copy && i < 4) c->copy[i] = instruction;
-    c->found = c->found || (instruction & mask) == c->wanted;
-  }
+  const uint32_t mask = (1u << (OPCODE_BITS + REGISTER_BITS)) - 1, *code = p; /* as Lua has it */
+  if (c->copy) memcpy(c->copy, code, size < 4 * sizeof *code ? size : 4 * sizeof *code);
+  for (size_t i = 0; i < c->length && !c->found; i++) c->found = (code[i] & mask) == c->wanted;
   c->read = true;
   return 1; /* the rest is of no interest */
 }
@@ -61,12 +59,25 @@ static int find_opcode(lua_State *L) {
   return (int)(copy[2] & ((1u << OPCODE_BITS) - 1));
 }
 
-/* Whether the function on top, a Lua function, closes its register; popped. */
-static bool closes(lua_State *t, const cr__lua_home *h, int reg) {
-  code c = {.wanted = (uint32_t)h->closing_opcode | (uint32_t)reg << OPCODE_BITS};
-  if (h->closing_opcode >= 0) lua_dump(t, read_block, &c, 1);
+/* Whether the function on top, a Lua function, closes its register; popped. The last function that was
+ * read is remembered, in a list of one that does not keep it alive. */
+static bool closes(lua_State *t, struct cr__lua_rest *r, int reg) {
+  lua_rawgetp(t, LUA_REGISTRYINDEX, &last_key);
+  lua_rawgeti(t, -1, 1);
+  bool known = reg == r->last_register && lua_rawequal(t, -1, -3);
   lua_pop(t, 1);
-  return c.found || !c.read;
+  if (!known) {
+    code c = {.wanted = (uint32_t)r->closing_opcode | (uint32_t)reg << OPCODE_BITS};
+    lua_pushvalue(t, -2);
+    lua_rawseti(t, -2, 1); /* a place that the list has */
+    lua_pushvalue(t, -2);
+    if (r->closing_opcode >= 0) lua_dump(t, read_block, &c, 1);
+    lua_pop(t, 1);
+    r->last_register = reg;
+    r->last_closes = c.found || !c.read;
+  }
+  lua_pop(t, 2);
+  return r->last_closes;
 }
 
 /* ---- Who holds a guard ---- */
@@ -82,14 +93,15 @@ static bool is_closed_there(lua_State *t, const cr__lua_home *h, lua_Debug *at, 
     lua_pop(t, 1);
     return false;
   }
-  return closes(t, h, n - 1);
+  return closes(t, h->rest, n - 1);
 }
 
-static bool is_held(const cr__lua_home *h, const cr__lua_guard *g) {
+static bool is_held(const cr__lua_home *h, const cr__lua_guard *g, const lua_State *running) {
   lua_State *t = g->of->L;
   lua_Debug at;
-  if (!lua_checkstack(t, 3)) return true;
-  for (int level = 0; lua_getstack(t, level, &at); level++) {
+  if (!lua_checkstack(t, 6)) return true;
+  /* The function that runs has not made it, and will give back what it was given. */
+  for (int level = t == running; lua_getstack(t, level, &at); level++) {
     const char *name;
     for (int n = 1; (name = lua_getlocal(t, &at, n)) != NULL; n++) {
       bool same = lua_touserdata(t, -1) == g;
@@ -101,7 +113,7 @@ static bool is_held(const cr__lua_home *h, const cr__lua_guard *g) {
 }
 
 static void stop_waiting(cr__lua_home *h, cr__lua_guard *g) {
-  cr__lua_guard **at = &h->waiting;
+  cr__lua_guard **at = &h->rest->waiting;
   if (!g->waits) return;
   while (*at && *at != g) at = &(*at)->next;
   if (*at) {
@@ -124,12 +136,12 @@ static void begin_scope(cr__lua_guard *g) {
   cr__lua_list_modes(g->of);
 }
 
-void cr__lua_settle_guards(cr__lua_home *h) {
-  while (h->waiting) {
-    cr__lua_guard *g = h->waiting;
+void cr__lua_settle_guards(cr__lua_home *h, const lua_State *running) {
+  while (h->rest->waiting) {
+    cr__lua_guard *g = h->rest->waiting;
     stop_waiting(h, g);
     if (!g->of->modes) continue;
-    if (is_held(h, g)) {
+    if (is_held(h, g, running)) {
       begin_scope(g);
       continue;
     }
@@ -171,19 +183,19 @@ static cr__lua_guard *new_guard(lua_State *L, const char *op) {
   cr__lua_guard *g = lua_newuserdatauv(L, sizeof *g, 1);
   *g = (cr__lua_guard){.of = of, .op = op};
   luaL_setmetatable(L, GUARD);
-  if (of != &of->home->main) cr__lua_keep_modes(L, -1);
+  if (of != &of->home->rest->main) cr__lua_keep_modes(L, -1);
   return g;
 }
 
 cr__lua_guard *cr__lua_new_scope(lua_State *L, const char *op) {
   cr__lua_guard *g = new_guard(L, op);
   cr__lua_home *h = g->of->home;
-  if (h->closing_opcode == -1) h->closing_opcode = find_opcode(L);
+  if (h->rest->closing_opcode == -1) h->rest->closing_opcode = find_opcode(L);
   return g;
 }
 
 int cr__lua_give_scope(lua_State *L) {
-  cr__lua_guard *g = lua_touserdata(L, -1), **at = &g->of->home->waiting;
+  cr__lua_guard *g = lua_touserdata(L, -1), **at = &g->of->home->rest->waiting;
   lua_Debug caller;
   if (!lua_getstack(L, 1, &caller)) { /* the host's C code, which no function shows */
     begin_scope(g);
@@ -229,6 +241,14 @@ int cr__lua_set_mode(lua_State *L, const char *op, const cr_mode *mode) {
 }
 
 void cr__lua_open_scope(lua_State *L) {
+  lua_createtable(L, 1, 0);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, -2, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &last_key);
   luaL_newmetatable(L, GUARD);
   lua_pushcfunction(L, guard_close);
   lua_setfield(L, -2, "__close");

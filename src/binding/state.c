@@ -5,7 +5,6 @@
  * a call ends. */
 #include "state.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 static const char home_key;       /* registry: the home */
@@ -13,39 +12,27 @@ static const char coroutines_key; /* registry: the modes of coroutines, by corou
 
 /* ---- Finding the home ---- */
 
-/* Homes that were opened or closed, so that a thread finds out that what it remembers is not the present
- * one: memory of a closed state may belong to a new one. */
-static atomic_uint changes;
-static CR__LUA_TLS struct {
-  const void *registry;
-  cr__lua_home *home;
-  unsigned changes;
-} last;
+atomic_uint cr__lua_homes_changed;
+CR__LUA_TLS struct cr__lua_remembered cr__lua_remembered;
 
-static __attribute__((noinline)) cr__lua_home *look_up(lua_State *L, const void *registry) {
-  if (!lua_checkstack(L, 1)) return NULL;
+cr__lua_home *cr__lua_look_up_home(lua_State *L) {
+  static cr__lua_home nobodys; /* of states that have not opened the module */
+  if (!lua_checkstack(L, 1)) return &nobodys;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
   cr__lua_home *h = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  last.registry = registry;
-  last.home = h;
-  last.changes = atomic_load(&changes);
+  if (!h) return &nobodys;
+  cr__lua_remembered.registry = lua_topointer(L, LUA_REGISTRYINDEX);
+  cr__lua_remembered.home = h;
+  cr__lua_remembered.main = h->rest->main.L;
+  cr__lua_remembered.changed = atomic_load(&cr__lua_homes_changed);
   return h;
-}
-
-cr__lua_home *cr__lua_home_of(lua_State *L) {
-  const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
-  if (__builtin_expect(last.registry == registry &&
-                           last.changes == atomic_load_explicit(&changes, memory_order_relaxed),
-                       1))
-    return last.home;
-  return look_up(L, registry);
 }
 
 /* ---- Modes of coroutines ---- */
 
 static void unlist(cr__lua_modes *m) {
-  cr__lua_modes **at = &m->home->first;
+  cr__lua_modes **at = &m->home->rest->first;
   if (!m->listed) return;
   while (*at && *at != m) at = &(*at)->next;
   if (*at) m->home->attention--;
@@ -54,12 +41,12 @@ static void unlist(cr__lua_modes *m) {
 }
 
 void cr__lua_list_modes(cr__lua_modes *m) {
-  if (m == &m->home->main || !m->modes) return;
+  if (m == &m->home->rest->main || !m->modes) return;
   bool wanted = cr_modes_in_use(m->modes);
   if (!wanted) unlist(m);
   if (!wanted || m->listed) return;
-  m->next = m->home->first;
-  m->home->first = m;
+  m->next = m->home->rest->first;
+  m->home->rest->first = m;
   m->listed = true;
   m->home->attention++;
 }
@@ -100,8 +87,8 @@ static cr__lua_modes *make_modes(lua_State *L, cr__lua_home *h) {
 cr__lua_modes *cr__lua_own_modes(lua_State *L) {
   cr__lua_home *h = cr__lua_home_of(L);
   luaL_checkstack(L, 6, "no stack for modes");
-  if (!h || !h->place.modes) luaL_error(L, "cresset: this Lua state is being closed");
-  if (L == h->main.L) return &h->main;
+  if (!h->place.modes) luaL_error(L, "cresset: this Lua state is being closed");
+  if (L == h->rest->main.L) return &h->rest->main;
   cr__lua_modes *m = push_modes(L);
   if (!m || !m->modes) {
     lua_pop(L, 1);
@@ -144,7 +131,7 @@ static lua_State *resumed_by(lua_State *t) {
 }
 
 static cr__lua_modes *listed(const cr__lua_home *h, const lua_State *L) {
-  cr__lua_modes *m = h->first;
+  cr__lua_modes *m = h->rest->first;
   while (m && m->L != L) m = m->next;
   return m;
 }
@@ -152,8 +139,8 @@ static cr__lua_modes *listed(const cr__lua_home *h, const lua_State *L) {
 /* Those between the main thread and L in the order in which they were resumed; false: cannot be seen. */
 static bool walk_chain(cr__lua_home *h, const lua_State *L) {
   enum { MOST = 256 }; /* Lua allows fewer */
-  cr__lua_modes *from = &h->main;
-  lua_State *t = h->main.L;
+  cr__lua_modes *from = &h->rest->main;
+  lua_State *t = h->rest->main.L;
   for (int i = 0; i < MOST && (t = resumed_by(t)) != NULL && t != L; i++) {
     cr__lua_modes *m = listed(h, t);
     if (!m) continue;
@@ -172,24 +159,24 @@ static bool is_normal(lua_State *t) {
 
 /* The same where the host resumes coroutines from C: who has computed last was resumed last. */
 static void guess_chain(cr__lua_home *h, const lua_State *L) {
-  h->main.above = NULL;
-  for (cr__lua_modes *m = h->first; m; m = m->next) {
+  h->rest->main.above = NULL;
+  for (cr__lua_modes *m = h->rest->first; m; m = m->next) {
     if (m->L == L || !is_normal(m->L)) continue;
-    cr__lua_modes *from = &h->main;
+    cr__lua_modes *from = &h->rest->main;
     while (from->above && from->above->seen < m->seen) from = from->above;
     m->above = from->above;
     from->above = m;
   }
 }
 
-static cr_modes *modes_of(cr__lua_home *h, lua_State *L) {
-  if (h->waiting) cr__lua_settle_guards(h);
-  if (!h->first || L == h->main.L) return h->place.modes;
+cr_modes *cr__lua_modes_of(cr__lua_home *h, lua_State *L) {
+  if (h->rest->waiting) cr__lua_settle_guards(h, L);
+  if (!h->rest->first || L == h->rest->main.L) return h->place.modes;
   cr__lua_modes *own = listed(h, L);
-  if (own) own->seen = ++h->clock;
+  if (own) own->seen = ++h->rest->clock;
   if (!walk_chain(h, L)) guess_chain(h, L);
   cr_modes *under = h->place.modes;
-  for (cr__lua_modes *m = h->main.above; m; m = m->above) {
+  for (cr__lua_modes *m = h->rest->main.above; m; m = m->above) {
     cr_modes_over(m->modes, under);
     under = m->modes;
   }
@@ -199,13 +186,14 @@ static cr_modes *modes_of(cr__lua_home *h, lua_State *L) {
 }
 
 cr__lua_entry cr__lua_enter(lua_State *L) {
-  cr__lua_home *h = cr__lua_home_of(L);
   cr__lua_entry outer = {.L = cr__lua_current};
-  cr_place place = h ? h->place : (cr_place){NULL, NULL};
-  if (__builtin_expect(h && h->attention, 0)) place.modes = modes_of(h, L);
-  outer.place = cr_enter(place);
+  outer.place = cr_enter(cr__lua_place(cr__lua_home_of(L), L));
   cr__lua_current = L;
   return outer;
+}
+
+int cr__lua_item_elsewhere(lua_State *L, cr_tensor *t, cr_value *out) {
+  return CR__LUA_GET(L, cr_item(t, out));
 }
 
 cr__lua_entry cr__lua_enter_own(cr__lua_modes *m) {
@@ -241,11 +229,11 @@ static int home_gc(lua_State *L) {
   cr__lua_home *h = lua_touserdata(L, 1);
   cr_place place = h->place;
   h->place = (cr_place){NULL, NULL};
-  h->main.modes = NULL;
-  h->waiting = NULL;
+  h->rest->main.modes = NULL;
+  h->rest->waiting = NULL;
   h->attention = 0;
-  h->first = NULL;
-  atomic_fetch_add(&changes, 1);
+  h->rest->first = NULL;
+  atomic_fetch_add(&cr__lua_homes_changed, 1);
   cr_modes_free(place.modes);
   cr_state_free(place.state);
   return 0;
@@ -276,21 +264,23 @@ void cr__lua_open_state(lua_State *L) {
   }
   lua_pop(L, 1);
   open_coroutines(L);
-  cr__lua_home *h = lua_newuserdatauv(L, sizeof *h, 0);
-  memset(h, 0, sizeof *h);
+  size_t size = sizeof(cr__lua_home) + sizeof(struct cr__lua_rest);
+  cr__lua_home *h = lua_newuserdatauv(L, size, 0);
+  memset(h, 0, size);
+  h->rest = (struct cr__lua_rest *)(h + 1);
   push_metatable(L, home_gc);
   lua_setmetatable(L, -2);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  h->main.home = h;
-  h->main.L = lua_tothread(L, -1);
-  h->closing_opcode = -1;
+  h->rest->main.home = h;
+  h->rest->main.L = lua_tothread(L, -1);
+  h->rest->closing_opcode = -1;
   lua_pop(L, 1);
   h->place.state = cr_state_new();
-  h->place.modes = h->main.modes = cr_modes_new();
+  h->place.modes = h->rest->main.modes = cr_modes_new();
   if (!h->place.state || !h->place.modes) cr__lua_raise(L, NULL);
   cr_place outer = cr_enter(h->place);
   cr_set_warning_handler(cr__lua_keep_warning, h);
   cr_enter(outer);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-  atomic_fetch_add(&changes, 1);
+  atomic_fetch_add(&cr__lua_homes_changed, 1);
 }

@@ -13,7 +13,7 @@ typedef struct cr__lua_modes {
   cr__lua_home *home;
   lua_State *L;
   cr_modes *modes;             /* NULL once the collector has it */
-  bool listed;                 /* among home->first: there is something in them */
+  bool listed;                 /* among home->rest->first: there is something in them */
   uint64_t seen;               /* when it computed last */
   struct cr__lua_modes *next;  /* in that list */
   struct cr__lua_modes *above; /* resumed by it, in the order that modes_of makes */
@@ -23,22 +23,22 @@ typedef struct cr__lua_modes {
 typedef struct cr__lua_guard {
   cr_scope *scope; /* owned; NULL once it has ended, and for a setting */
   cr__lua_modes *of;
-  bool waits;                 /* in home->waiting: nobody has computed since it was made */
+  bool waits;                 /* in home->rest->waiting: nobody has computed since it was made */
   struct cr__lua_guard *next; /* there */
   bool setting;               /* to be put back: `before` */
   cr_mode before;
   const char *op; /* the function that made it */
 } cr__lua_guard;
 
-struct cr__lua_home {
-  cr_place place; /* the state, and the modes of the main thread; NULLs once the state is closed */
-  int attention;  /* coroutines in the list, and guards that wait */
+struct cr__lua_rest { /* of a home */
   cr__lua_modes main;
   cr__lua_modes *first;
   cr__lua_guard *waiting; /* oldest first */
   uint64_t clock;
   int closing_opcode; /* see scope.c; -1: not known yet */
-  bool warned;        /* there is something in: */
+  int last_register;  /* of scope.c */
+  bool last_closes;
+  bool warned; /* there is something in: */
   char warnings[1024];
 };
 
@@ -52,7 +52,7 @@ void cr__lua_keep_modes(lua_State *L, int index);
 /* To be told when a scope or a setting came to them, or went. Never raises. */
 void cr__lua_list_modes(cr__lua_modes *m);
 /* Opens or drops the guards that wait: those that a variable with <close> holds are opened (scope.c). */
-void cr__lua_settle_guards(cr__lua_home *h);
+void cr__lua_settle_guards(cr__lua_home *h, const lua_State *running);
 /* Adds a sentence to those that cr__lua_deliver tells. */
 void cr__lua_keep_warning(void *home, const char *sentence);
 
