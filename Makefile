@@ -130,7 +130,7 @@ endif
 WARN  = -Wall -Wextra -Werror $(if $(findstring clang,$(1)),-Wno-pass-failed)
 # No contraction: every instruction set gives the same digits. No stubs (PLT) on the way to Lua or, with
 # -Bsymbolic-functions, from one public function to another: a small call makes dozens of such steps.
-BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp \
+BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp-simd \
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv
 # gcc for x86 copies and clears what has a bound, such as the sizes of a tensor, by an instruction that takes
 # 30 cycles to start (rep movs, rep stos); the C library needs a third of it.
@@ -157,9 +157,7 @@ CC_ubsan     = $(CC)
 OPT_ubsan   := $(SAN) -fsanitize=undefined -fno-sanitize-recover=all
 DIR_tsan    := build/tsan
 CC_tsan      = $(CC)
-# Without OpenMP, whose barriers the sanitizer does not see: what it is to watch is states that share.
-OPT_tsan    := $(SAN) -fsanitize=thread -fno-openmp -fopenmp-simd -Wno-unknown-pragmas \
-  -Wno-unused -Wno-unused-parameter
+OPT_tsan    := $(SAN) -fsanitize=thread
 
 VARIANTS := release clang asan ubsan tsan
 
@@ -207,14 +205,14 @@ $(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
 	$$(call say,ar,$$@)ar rcs $$@ $$^
 $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -Wl,-z,defs \
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -Wl,-z,defs \
 	  -Wl,-Bsymbolic-functions -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
 $(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
 	@ln -sf $$(<F) $$@
 # oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
 $(DIR_$(1))/lib/libcresset_dnnl.so: $$(SHIM_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -o $$@ $$^ -ldnnl
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -o $$@ $$^ -ldnnl -lgomp
 # Linked to no liblua: the host program has one.
 $(DIR_$(1))/lib/cresset/core.so: $$(BIND_$(1)) $(DIR_$(1))/lib/libcresset.so
 	@mkdir -p $$(@D)

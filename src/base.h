@@ -27,6 +27,18 @@ int cr__interrupted(void);
 #ifndef __cplusplus
 extern _Atomic int cr__interrupt_flags; /* nonzero: cr__interrupted() has something to look at */
 #endif
+/* The same for threads that work for another one: what the caller has to meet (0: no deadline); whether
+ * that stops it, without an error: 0, or why; and the error for that. */
+double cr__deadline(void);
+int cr__why_stop(double deadline);
+int cr__fail_stopped(int why);
+#ifndef __cplusplus
+static inline int cr__due(double deadline) {
+  if (CR__LIKELY(__atomic_load_n((const int *)&cr__interrupt_flags, __ATOMIC_RELAXED) == 0))
+    return 0;
+  return cr__why_stop(deadline);
+}
+#endif
 
 /* ---- alloc.c ---- */
 
