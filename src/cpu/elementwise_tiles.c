@@ -131,16 +131,17 @@ typedef struct bands {
   const cr__plan *p;
   int across;
   int64_t height, of_plane; /* rows of a band, bands of a plane */
+  buffers *room;            /* of each thread: too large for the stacks of some hosts */
 } bands;
 
 static void run_bands(void *job, int64_t begin, int64_t end) {
   const bands *t = job;
   int64_t all = t->p->it.shape[t->across];
-  buffers b;
+  buffers *b = &t->room[cr__cpu_member()];
   for (int64_t i = begin; i < end; i++) {
     int64_t row = i % t->of_plane * t->height;
     run_band(t->p, t->across, i / t->of_plane, row, all - row < t->height ? all - row : t->height,
-             &b);
+             b);
   }
   if (t->p->stream) cr__stream_end();
 }
@@ -150,7 +151,14 @@ int cr__run_tiles(const cr__plan *p, int across) {
   for (int i = 0; i < p->e->nin; i++)
     if (is_turned(p, i, across) && size_of(&p->e->in[i]) > widest) widest = size_of(&p->e->in[i]);
   int64_t height = CR__TILE_LINE / widest, all = p->it.shape[across];
-  bands t = {p, across, height, (all + height - 1) / height};
-  int64_t planes = p->it.numel / (p->it.shape[0] * all);
-  return cr__cpu_share(planes * t.of_plane, p->it.numel * (p->e->nin + 1), run_bands, &t);
+  bands t = {p, across, height, (all + height - 1) / height, NULL};
+  int64_t work = p->it.numel * (p->e->nin + 1);
+  int64_t count = p->it.numel / (p->it.shape[0] * all) * t.of_plane;
+  int threads = cr__cpu_threads(work);
+  size_t nbytes = (size_t)threads * sizeof(buffers);
+  t.room = cr__host_alloc(nbytes);
+  if (!t.room) return (int)cr_error_code();
+  int code = cr__cpu_share_among(threads, count, work, run_bands, &t);
+  cr__host_free(t.room, nbytes);
+  return code;
 }

@@ -42,10 +42,10 @@ static pthread_t workers[CR__MOST_THREADS];
 static int nworker;
 static int64_t refused; /* when a thread could not be started */
 
-static _Atomic uint32_t posted;     /* counts jobs; idle workers wait for it to change */
-static _Atomic uint32_t finished;   /* changes when a job that somebody sleeps for may be done */
-static atomic_int asleep, spinning; /* workers */
-static atomic_int waiting;          /* callers that sleep */
+static _Atomic uint32_t posted;   /* counts jobs; idle workers wait for it to change */
+static _Atomic uint32_t finished; /* changes when a job that somebody sleeps for may be done */
+static atomic_int asleep, spinning, busy; /* workers */
+static atomic_int waiting;                /* callers that sleep */
 static atomic_bool quit;
 
 /* The books on helping. */
@@ -77,10 +77,11 @@ static void wake(_Atomic uint32_t *word, int most) {
 /* A job with a place left, and the place; NULL if there is none. */
 static cr__job *join(int *place) {
   pthread_mutex_lock(&lock);
-  cr__job *j = jobs;
+  cr__job *j = atomic_load(&quit) ? NULL : jobs;
   while (j && j->joined == j->places) j = j->next;
   if (j) {
     *place = ++j->joined;
+    atomic_fetch_add(&busy, 1);
     atomic_fetch_add(&j->active, 1);
   }
   pthread_mutex_unlock(&lock);
@@ -89,6 +90,7 @@ static cr__job *join(int *place) {
 
 /* The job may be gone as soon as it is no longer active. */
 static void leave(cr__job *j) {
+  atomic_fetch_sub(&busy, 1);
   atomic_fetch_sub(&j->active, 1);
   if (atomic_load(&waiting) == 0) return;
   atomic_fetch_add(&finished, 1);
@@ -148,6 +150,7 @@ static void in_child(void) {
   atomic_store(&asleep, 0);
   atomic_store(&spinning, 0);
   atomic_store(&waiting, 0);
+  atomic_store(&busy, 0);
 }
 static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
 
@@ -177,15 +180,13 @@ static void start_workers(int wanted, int64_t time) {
   if (nworker < wanted) refused = time;
 }
 
-/* Where the library is part of what is unloaded, or the process ends: nobody runs its code any more. A
- * lock that is not free now is held by a thread that does not go on. */
+/* Where the library is part of what is unloaded, or the process ends: nobody runs its code any more. If
+ * somebody does, it is the process that ends, and nothing is waited for. */
 static __attribute__((destructor)) void end_workers(void) {
-  struct timespec limit;
+  if (pthread_mutex_trylock(&lock)) return;
+  bool idle = atomic_load(&busy) == 0;
+  int n = idle ? nworker : 0;
   atomic_store(&quit, true);
-  clock_gettime(CLOCK_REALTIME, &limit);
-  limit.tv_sec++;
-  if (pthread_mutex_timedlock(&lock, &limit)) return;
-  int n = nworker;
   nworker = 0;
   pthread_mutex_unlock(&lock);
   atomic_fetch_add(&posted, 1);
