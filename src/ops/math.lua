@@ -311,14 +311,14 @@ op "rad2deg(self: tensor)" {
 
 op "nan_to_num(self: tensor, nan: float = 0, posinf: float?, neginf: float?)" {
   doc = [[NaN replaced by nan, inf by posinf, -inf by neginf; without those, by the largest and the smallest
-    number of the dtype.]],
+    number of the dtype. Integers and bools stay as they are.]],
   run = "nan_to_num", composite = true, inplace = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 1.5, 2.5, -2.5 } } end,
 }
 
 op "replace_nonfinite(self: tensor, nan: float, posinf: float, neginf: float)" {
   doc = "NaN, inf and -inf replaced by three numbers.",
-  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", hidden = true,
+  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", numbers = "stored", hidden = true,
   grad = { self = function(g, v) return ops.where(v.self:isfinite(), g, 0) end },
   samples = function(s) return { { s.t({ 3 }, -2, 2), 0, 1, -1 } } end,
 }

@@ -50,7 +50,9 @@ int cr__run_nan_to_num(const cr_op *op, const cr_value *args, cr_tensor **out, i
                                                  [CR_FLOAT32] = FLT_MAX,
                                                  [CR_FLOAT16] = 65504,
                                                  [CR_BFLOAT16] = 0x1.fep127};
-  double most = largest[args[0].u.t->dtype]; /* 0 for integers, which need no replacement */
+  double most = largest[args[0].u.t->dtype];                    /* 0 for integers */
+  if (cr__category((cr_dtype)args[0].u.t->dtype) < CR_FLOATING) /* which need no replacement */
+    return give(cr__op1(CR__OP_positive, args), out);
   cr_value with[] = {args[0], args[1], args[2].kind == CR_NONE ? cr_float(most) : args[2],
                      args[3].kind == CR_NONE ? cr_float(-most) : args[3]};
   return give(cr__op1(CR__OP_replace_nonfinite, with), out);
