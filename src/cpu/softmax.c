@@ -148,7 +148,7 @@ static int run_unit(const job *j, int64_t unit) {
 
 /* ---- A line that is too long for a cache ---- */
 
-/* The top and the sum of a line of n elements at `x`, gathered from its pieces in order. */
+/* The top and the rest of a line of n elements at `x`, gathered from its pieces in order. */
 static int measure(const job *j, const char *x, double *state) {
   int64_t pieces = (j->n + PIECE - 1) / PIECE;
   int64_t size = (int64_t)cr__compute_size(j->compute);
@@ -185,14 +185,14 @@ static int run_long(const job *j, int64_t line) {
   int code = measure(j, x, state);
   if (code) return code;
   /* Of infinities PyTorch's way makes NaN: inf - inf. */
-  double sum = isfinite(state[0]) ? state[1] : NAN;
+  double rest = isfinite(state[0]) ? state[1] : NAN, last = j->log ? log1p(rest) : 1 / (1 + rest);
 #pragma omp parallel num_threads(cr__cpu_threads(j->n))
   {
 #pragma omp for nowait
     for (int64_t p = 0; p < pieces; p++) {
       int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
       cr__lines l = {out + from * size, x + from * size, NULL, n, 1, 1, j->log, j->stream};
-      j->loops->piece[j->compute](&l, state[0], sum);
+      j->loops->piece[j->compute](&l, state[0], last);
     }
     finish_stream(j);
   }

@@ -26,16 +26,16 @@ end
 -- g, back in the shape of self.
 local function spread(g, v) return g:expand_reduced(v.self.shape, v.dim, v.keepdim) end
 
--- The gradient of an extreme value: shared evenly by all elements that have it. It is NaN if one
--- element is: then the NaNs share.
+-- The gradient of an extreme value: shared evenly by all elements that have it. If one element is
+-- NaN, so is the value, which nothing equals, and the gradient of all.
 local function spread_ties(g, v)
-  local ties = v.self:eq(v.out:expand_reduced(v.self.shape, v.dim, v.keepdim)):logical_or(v.self:isnan())
+  local ties = v.self:eq(v.out:expand_reduced(v.self.shape, v.dim, v.keepdim))
   return spread(g, v) * ties / ties:sum(v.dim, true)
 end
 
 -- The same for the whole tensor.
 local function spread_ties_all(g, v)
-  local ties = v.self:eq(v.out):logical_or(v.self:isnan())
+  local ties = v.self:eq(v.out)
   return g * ties / ties:sum()
 end
 
