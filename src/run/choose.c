@@ -22,6 +22,17 @@ int cr__run_div_mode(const cr_op *op, const cr_value *args, cr_tensor **out, int
   return give(cr__op1(down ? CR__OP_floor_divide : CR__OP_div_trunc, args), out);
 }
 
+/* float_power(self, exponent): both in float64, even where one of 0 dims would follow the other */
+int cr__run_float_power(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  cr_value base = cr__do(CR__OP_to_double, args), exponent = args[1];
+  if (exponent.kind == CR_TENSOR) exponent = cr__do(CR__OP_to_double, &args[1]);
+  int code = give(cr__op1(CR__OP_pow, (cr_value[]){base, exponent}), out);
+  cr__drop(base);
+  if (args[1].kind == CR_TENSOR) cr__drop(exponent);
+  return code;
+}
+
 /* clamp(self, min, max): numbers or tensors, either of which may be absent */
 int cr__run_clamp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
