@@ -225,7 +225,17 @@ int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, in
 /* The dtype that a pointwise operation's operands promote to, before its own rule. */
 cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
 /* Runs `run` below autograd: what it calls records nothing. */
-extern CR__TLS int cr__below; /* > 0: inside a run function */
+extern CR__TLS int cr__below;
+/* The composite whose parts run on this thread, the outermost one; NULL: none. */
+typedef struct cr__speaker {
+  const cr_op *op;
+  const cr_value *args;
+  bool inplace; /* it is called as its twin */
+} cr__speaker;
+extern CR__TLS const cr__speaker *cr__outer;
+/* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
+ * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
+void cr__speak(const cr_op *op, const cr_value *args, bool inplace) __attribute__((cold)); /* > 0: inside a run function */
 
 /* ---- Random numbers (rng.c) ---- */
 

@@ -96,13 +96,13 @@ static void set_flag(lua_State *L, const cr_op *op, unsigned flag, const char *n
   lua_setfield(L, -2, name);
 }
 
-/* operations(): a list of { name =, lua =, signature =, doc =, inplace =, ... }, for help, for
+/* operations(): a list of { name =, lua =, aliases =, signature =, doc =, inplace =, ... }, for help, for
  * specs and for completion. */
 static int operations(lua_State *L) {
   lua_createtable(L, cr_op_count(), 0);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 14);
     lua_pushstring(L, op->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, op->lua);
@@ -111,6 +111,13 @@ static int operations(lua_State *L) {
     lua_setfield(L, -2, "signature");
     lua_pushstring(L, op->doc);
     lua_setfield(L, -2, "doc");
+    lua_newtable(L);
+    for (int k = 0; op->aliases && op->aliases[k]; k++) {
+      lua_pushstring(L, op->aliases[k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "aliases");
+    set_flag(L, op, CR_OP_TRUTH, "truth");
     set_flag(L, op, CR_OP_INPLACE, "inplace");
     set_flag(L, op, CR_OP_INPLACE_ONLY, "inplace_only");
     set_flag(L, op, CR_OP_METHOD, "method");
@@ -165,6 +172,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   check_catalogue(L);
   lua_newtable(L);
+  cr__lua_open_args(L);
   cr__lua_open_tensor(L);
   cr__lua_open_ops(L); /* first, so that what is written by hand below replaces it */
   luaL_setfuncs(L, functions, 0);

@@ -158,7 +158,10 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   case CR_P_DTYPE:
     *out = cr_dtype_value(cr__lua_to_dtype(L, index));
-    return out->kind != CR_NONE || unfit(L, p, param->name, CR__LUA_A_DTYPE, index);
+    if (out->kind != CR_NONE) return true;
+    if (!p->explains) return false;
+    return problem(p, "%s must be " CR__LUA_A_DTYPE ", got %s%s", param->name,
+                   cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
   default: {
     cr_device device = CR_CPU;
     if (!cr__lua_to_device(L, index, &device))
@@ -273,7 +276,8 @@ static bool wrong_option(lua_State *L, cr__lua_parse *p, bool inplace, int table
       if (known && placed >> i & 1)
         return problem(p, "%s is given twice, by place and by name", key);
     }
-    if (!known) return problem(p, "there is no option '%s'; there are: %s", key, names);
+    if (!known)
+      return problem(p, "there is no option %s; there are: %s", cr__lua_quote(L, -1, '\''), names);
   }
   return problem(p, "the options are wrong");
 }
