@@ -74,6 +74,7 @@ CR_API const char *cr_dtype_name(cr_dtype dtype);
 CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
+CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 

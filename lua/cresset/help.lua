@@ -10,7 +10,8 @@ local M = {}
 local by_hand = {
   tensor = { "cr.tensor(data, { dtype =, device =, requires_grad = })",
     "A tensor made of a number, a boolean, a table of them (nested for more dims), or a copy of a tensor. Integers "
-    .. "give int64, booleans bool; any float in a table makes all of it the default dtype." },
+    .. "give int64, booleans bool; any float in a table makes all of it the default dtype. 0-dim tensors in a table "
+    .. "are numbers of their dtype, outside the graph. Tables and userdata with __len and __index count as lists." },
   item = { "x:item()", "The only element of x, as a Lua number or boolean." },
   totable = { "x:totable()", "All elements as nested tables of Lua numbers; a number for a 0-dim tensor." },
   deepcopy = { "x:deepcopy()", "A leaf of its own with a copy of x's elements and gradient. x must be a leaf." },
@@ -119,6 +120,7 @@ local by_hand = {
   nelement = { "x:nelement()", "The number of elements. x:numel() is the same." },
   get_default_dtype = { "cr.get_default_dtype()", "The dtype of float numbers and of creation." },
   get_num_threads = { "cr.get_num_threads()", "How many threads one operation may use." },
+  promote_types = { "cr.promote_types(a, b)", "The smallest dtype that holds what both dtypes hold." },
   operations = { "cr.operations()", "A list of what the catalogue says of each operation." },
   warn = { "cr.warn(sentence)", "Warns as the engine does." },
   raise = { "cr.raise(message)",

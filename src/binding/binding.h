@@ -79,6 +79,8 @@ int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
  * of cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
 void cr__lua_listen(void);
 void cr__lua_deliver(lua_State *L);
+/* Warns the script, as the engine does. */
+void cr__lua_warn(lua_State *L, const char *sentence);
 /* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
  * cr__lua_raise, sets the core's error to CR_E_CALLBACK with its text, and returns that code. */
 int cr__lua_keep_error(lua_State *L);
@@ -224,6 +226,11 @@ typedef struct cr__lua_node {
   cr_node *n;
 } cr__lua_node;
 cr__lua_node *cr__lua_new_node(lua_State *L);
+/* Whether the value at index is a tensor, or a table or userdata that metamethods make a list (plain.c). */
+bool cr__lua_is_strange(lua_State *L, int index);
+/* Replaces the value on top by tables that are read raw, with the numbers of 0-dim tensors in them; gives
+ * the dtype that the elements ask for together, CR_DTYPE_NONE if there are none. */
+cr_dtype cr__lua_make_plain(lua_State *L, const char *op);
 /* Pushes a new tensor made of the number, boolean, or nested table at index (table.c), of dtype or,
  * with CR_DTYPE_NONE, of the one that the contents ask for. */
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype);

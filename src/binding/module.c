@@ -53,6 +53,13 @@ static int set_default_dtype(lua_State *L) {
   return cr_set_default_dtype(dtype) ? cr__lua_raise(L, NULL) : 0;
 }
 
+static int promote_types(lua_State *L) {
+  cr_dtype a = cr__lua_dtype_arg(L, 1, "promote_types", "a");
+  cr_dtype b = cr__lua_dtype_arg(L, 2, "promote_types", "b");
+  lua_pushstring(L, cr_dtype_name(cr_promote_types(a, b)));
+  return 1;
+}
+
 static int get_num_threads(lua_State *L) {
   lua_pushinteger(L, cr_num_threads());
   return 1;
@@ -159,6 +166,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"set_rng_state", set_rng_state},
                                        {"get_default_dtype", get_default_dtype},
                                        {"set_default_dtype", set_default_dtype},
+                                       {"promote_types", promote_types},
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
                                        {"gemm_name", gemm_name},

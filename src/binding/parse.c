@@ -99,6 +99,15 @@ static bool take_each(lua_State *L, cr__lua_parse *p, int i, int index) {
   return true;
 }
 
+/* copy_ takes a table as an assignment to x[{}] does. */
+static void take_table(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const cr__lua_tensor *self = i ? cr__lua_test(L, p->args[0].n) : NULL;
+  cr_dtype dtype = self && self->t ? cr_dtype_of(self->t) : CR_DTYPE_NONE;
+  bool floats = dtype != CR_DTYPE_NONE && cr_dtype_category(dtype) == CR_FLOATING;
+  cr__lua_tensor_from(L, index, p->op->lua, floats ? dtype : CR_DTYPE_NONE);
+  p->args[i] = cr__lua_at(lua_gettop(L));
+}
+
 static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
   bool operand = p->op->params[i].type == CR_P_OPERAND;
   cr__lua_tensor *u = cr__lua_test(L, index);
@@ -108,6 +117,10 @@ static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   }
   if (operand && cr__lua_to_number(L, index, &p->args[i])) return true;
+  if (lua_type(L, index) == LUA_TTABLE && p->op == cr__lua_op(CR__LUA_copy_)) {
+    take_table(L, p, i, index);
+    return true;
+  }
   const char *wanted = operand ? "a tensor or a number" : "a tensor";
   if (lua_type(L, index) == LUA_TTABLE)
     wanted = operand ? "a tensor or a number (cr.tensor makes one of a table)"

@@ -235,10 +235,15 @@ void cr__lua_deliver(lua_State *L) {
   }
 }
 
+void cr__lua_warn(lua_State *L, const char *sentence) {
+  luaL_checkstack(L, 6, "no stack for a warning");
+  lua_pushfstring(L, "cresset: %s", sentence);
+  warn_script(L);
+}
+
 /* cr.warn(sentence): the Lua half of the module warns the same way. */
 static int warn_from_lua(lua_State *L) {
-  lua_pushfstring(L, "cresset: %s", cr__lua_string_arg(L, 1, "warn", "sentence"));
-  warn_script(L);
+  cr__lua_warn(L, cr__lua_string_arg(L, 1, "warn", "sentence"));
   return 0;
 }
 
