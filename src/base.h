@@ -114,11 +114,13 @@ static inline cr_category cr__category(cr_dtype d) {
 
 /* ---- shape.c ---- */
 
-/* Renders "2x3" ("0-dim" for none) into a buffer that it returns. */
+/* Renders "2x3" ("0-dim" for none; "0 x 3", which is no hexadecimal number) into a buffer that it returns. */
 typedef struct cr__text {
   char s[160];
 } cr__text;
 const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer);
+/* A string of the caller's as messages have it: in quotes, one line, at most 80 bytes of it. */
+const char *cr__quote(const char *s, cr__text *buffer);
 /* Product of the sizes; fails on a negative size, on too many dims and on overflow. */
 int cr__count(const char *op, int ndim, const int64_t *shape, int64_t *numel);
 void cr__fill_strides(int ndim, const int64_t *shape, int64_t *stride); /* contiguous */
