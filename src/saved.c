@@ -63,7 +63,10 @@ static int pack(cr__saved *s, cr_tensor *t) {
   cr_scope below; /* what the hook itself computes is not packed again by it */
   hooks_retain(r);
   begin_hooks(&below, outer ? outer->hooks : NULL);
+  const cr__speaker *speaker = cr__outer; /* what the hook calls is no part of a composite */
+  cr__outer = NULL;
   void *handle = r->h.pack(r->h.user, bare);
+  cr__outer = speaker;
   end_hooks(&below);
   cr_release(bare);
   if (!handle) {
@@ -149,7 +152,10 @@ static int refuse_modified(const cr_node *n, const cr__saved *s) {
 static cr_tensor *load_packed(const cr__saved *s) {
   cr_scope below;
   begin_hooks(&below, NULL);
+  const cr__speaker *speaker = cr__outer;
+  cr__outer = NULL;
   cr_tensor *t = s->hooks->h.unpack(s->hooks->h.user, s->handle);
+  cr__outer = speaker;
   end_hooks(&below);
   cr_tensor *alias = t ? cr__alias_same(t) : NULL;
   cr_release(t);
