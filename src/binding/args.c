@@ -133,8 +133,7 @@ static int unknown_option(lua_State *L, const char *op, const char *const *names
     luaL_addstring(&b, names[i]);
   }
   luaL_pushresult(&b);
-  return cr__lua_error(L, "%s: there is no option %s; there are: %s", op, got,
-                       lua_tostring(L, -1));
+  return cr__lua_error(L, "%s: there is no option %s; there are: %s", op, got, lua_tostring(L, -1));
 }
 
 static bool one_of(const char *name, const char *const *names) {

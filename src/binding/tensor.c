@@ -161,7 +161,7 @@ static int tensor_is_nonzero(lua_State *L) {
   if (cr_numel(t) != 1)
     return cr__lua_error(L, "is_nonzero: self must have one element, got %s; x:any() asks of many",
                          cr__lua_describe(L, 1));
-  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, t, &v)) return cr__lua_raise(L, NULL);
   lua_pushboolean(L, v.kind == CR_FLOAT ? v.u.f != 0 : v.u.i != 0);
   return 1;
 }
@@ -280,9 +280,9 @@ static int is_tensor(lua_State *L) {
 }
 
 void cr__lua_open_tensor(lua_State *L) {
-  static const luaL_Reg meta[] = {{"__gc", tensor_gc},         {"__close", tensor_close},
-                                  {"__len", tensor_len},       {"__call", tensor_call},
-                                  {"__pairs", tensor_pairs},   {"__eq", tensor_eq},
+  static const luaL_Reg meta[] = {{"__gc", tensor_gc},          {"__close", tensor_close},
+                                  {"__len", tensor_len},        {"__call", tensor_call},
+                                  {"__pairs", tensor_pairs},    {"__eq", tensor_eq},
                                   {"__concat", cr__lua_concat}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"close", tensor_close},
                                      {"size", tensor_size},
