@@ -143,12 +143,38 @@ op [[binary_cross_entropy_with_logits(input: tensor, target: tensor, weight: ten
 op "bce_logits_elements(input: tensor, target: operand)" {
   doc = "Binary cross entropy of sigmoid(input) without a reduction.",
   hidden = true, dtypes = "float",
-  pointwise = "maximum(x, 0) - x * y + log1p(exp(-abs(x)))",
+  pointwise = "bce_logits(x, y)",
   grad = {
-    input = function(g, v) return g * (v.input:sigmoid() - v.target) end,
+    input = function(g, v) return g * ops.bce_logits_d(v.input, v.target) end,
     target = function(g, v) return -(g * v.input) end,
   },
   samples = pair,
+}
+
+op "bce_logits_d(input: tensor, target: operand)" {
+  doc = "sigmoid(input) - target, also where the sigmoid is close to a target of 1.",
+  hidden = true, dtypes = "float", pointwise = "bce_logits_d(x, y)",
+  grad = {
+    input = function(g, v) return ops.sigmoid_d(g, v.input) end,
+    target = function(g) return -g end,
+  },
+  samples = pair,
+}
+
+op "bce_weighed_elements(input: tensor, target: tensor, pos_weight: tensor)" {
+  doc = "The part of bce_logits_elements that comes from target times pos_weight, and the rest.",
+  hidden = true, dtypes = "float", pointwise = "bce_weighed(x, y, z)",
+  grad = {
+    input = function(g, v)
+      local weight = v.pos_weight * v.target
+      return g * (ops.rsub(v.target, 1) * v.input:sigmoid() - weight * (-v.input):sigmoid())
+    end,
+    target = function(g, v)
+      return g * (ops.softplus(-v.input) * v.pos_weight - ops.softplus(v.input))
+    end,
+    pos_weight = function(g, v) return g * (v.target * ops.softplus(-v.input)) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0, 1), s.t({ 3 }, 0.5, 2) } } end,
 }
 
 op "kl_div(input: tensor, target: tensor, reduction: string = \"mean\", log_target: bool = false)" {

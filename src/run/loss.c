@@ -118,21 +118,6 @@ static int check_probabilities(const cr_op *op, const cr_value *args) {
   return cr__launch_run(&k, CR__K_check_probabilities);
 }
 
-/* (1 - y) x + (1 + (p - 1) y) log(1 + exp(-x)), for positive examples that weigh p. */
-static cr_value weighed_logits(cr_value x, cr_value y, cr_value p) {
-  cr_value soft = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(1)});
-  cr_value more = cr__do(CR__OP_sub, (cr_value[]){p, cr_int(1)});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){more, y});
-  cr_value weight = cr__do(CR__OP_add, (cr_value[]){part, cr_int(1)});
-  cr_value right = cr__do(CR__OP_mul, (cr_value[]){weight, soft});
-  cr_value rest = cr__do(CR__OP_sub, (cr_value[]){cr_int(1), y});
-  cr_value left = cr__do(CR__OP_mul, (cr_value[]){rest, x});
-  cr_value result = cr__do(CR__OP_add, (cr_value[]){left, right});
-  cr__drop(soft), cr__drop(more), cr__drop(part), cr__drop(weight);
-  cr__drop(right), cr__drop(rest), cr__drop(left);
-  return result;
-}
-
 /* args: input, target, weight, reduction and, with logits, pos_weight. */
 int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out,
                                  int *nout) {
@@ -148,7 +133,8 @@ int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tenso
   if (!code && logits) code = need_some_float(op->name, input, args[1].u.t);
   if (!code && !logits) code = check_probabilities(op, args);
   if (code) return code;
-  if (pos_weight.kind == CR_TENSOR) elements = weighed_logits(args[0], args[1], pos_weight);
+  if (pos_weight.kind == CR_TENSOR)
+    elements = cr__do(CR__OP_bce_weighed_elements, (cr_value[]){args[0], args[1], pos_weight});
   else if (logits) elements = cr__do(CR__OP_bce_logits_elements, args);
   else elements = cr__do(CR__OP_bce_elements, args);
   if (args[2].kind == CR_TENSOR) {
