@@ -2,7 +2,7 @@
 -- infinities.
 --
 -- What is expected was computed with mpmath (tails/record.py), correctly rounded; a result may be 8 units in the last
--- place off, or as many as a unit of its arguments makes. tails/record.py describes the lines that are read here.
+-- place off, and more where a unit of its arguments makes more. tails/record.py describes the lines that are read here.
 
 local cr = require "cresset"
 local samples = require "spec.support.samples"

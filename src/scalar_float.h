@@ -137,26 +137,3 @@ CR__SCALAR T F(logit)(T x, T eps) {
   T p = eps < 0 ? x : inside;
   return M(log)(p / (1 - p));
 }
-
-/* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
- * derivative of p (p - 1) .. (p - n + 1), times x^(p - n) log(x)^(m - j). A term without a factor is
- * 0 even where the rest is infinite; so is 0^q log(0) for q >= 0, as derivatives of pow define it. */
-CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
-  enum { MOST = 8 };
-  int n = (int)orders_x, m = orders_p < MOST ? (int)orders_p : MOST - 1;
-  T factor[MOST] = {1};
-  for (int i = 0; i < n; i++)
-    for (int j = m; j >= 0; j--)
-      factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
-  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1, root = 1;
-  if (power == (T)INFINITY && x > 0 &&
-      x < (T)INFINITY) /* what it is multiplied with may be small */
-    power = root = M(pow)(x, (p - (T)n) * (T)0.5);
-  for (int j = m; j >= 0; j--) {
-    int zero = factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0) || (x > 0 && power == 0);
-    if (!zero) sum += choose * factor[j] * power * logs * root;
-    choose = choose * (T)j / (T)(m - j + 1);
-    logs *= log_x;
-  }
-  return sum;
-}

@@ -60,7 +60,7 @@ CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fab
 CR__SCALAR T F(is_line)(T y, T threshold) { return (threshold < 20) & (y > threshold); }
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
   T y = x * beta, soft = (F(maximum)(y, 0) + M(log1p)(EXP(-M(fabs)(y)))) / beta;
-  return F(is_line)(y, threshold) != 0 ? x : soft;
+  return (F(is_line)(y, threshold) != 0) | (y == (T)INFINITY) ? x : soft;
 }
 
 CR__SCALAR T F(softsign)(T x) {
@@ -151,13 +151,42 @@ CR__SCALAR T F(exp2_d)(T x, T c) {
   return power * (x > 1 ? c + c : c);
 }
 
-/* x^p log(x): 0 where x is 0 and p is not negative, and where the power is 0. */
+/* Whether x^p, for positive x, is out of the range of normal numbers: as the square of x^(p / 2) it can be multiplied
+ * with one of them on either side, and the product need not be out of range. */
+CR__SCALAR int F(is_extreme)(T x, T power) {
+  const T least = sizeof(T) == 8 ? (T)0x1p-1022 : (T)0x1p-126;
+  return (x > 0) & (x < (T)INFINITY) & ((power < least) | (power == (T)INFINITY));
+}
+
+/* x^p log(x): 0 where x is 0 and p is not negative, and where x is infinite and p negative. */
 CR__SCALAR T F(pow_log)(T x, T p) {
   T power = M(pow)(x, p), log_x = M(log)(x);
-  if (((x == 0) & (p >= 0)) | ((x > 0) & (power == 0))) return 0;
-  if (!((power == (T)INFINITY) & (x > 0) & (x < (T)INFINITY))) return power * log_x;
-  T root = M(pow)(x, p * (T)0.5); /* the product may be finite where the power is not */
+  if (((x == 0) & (p >= 0)) | ((x == (T)INFINITY) & (p < 0))) return 0;
+  if (!F(is_extreme)(x, power)) return power * log_x;
+  T root = M(pow)(x, p * (T)0.5);
   return root * log_x * root;
+}
+
+/* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
+ * derivative of p (p - 1) .. (p - n + 1), times x^(p - n) log(x)^(m - j). A term without a factor is
+ * 0 even where the rest is infinite; so is 0^q log(0) for q >= 0, as derivatives of pow define it. */
+CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
+  enum { MOST = 8 };
+  int n = (int)orders_x, m = orders_p < MOST ? (int)orders_p : MOST - 1;
+  T factor[MOST] = {1};
+  for (int i = 0; i < n; i++)
+    for (int j = m; j >= 0; j--)
+      factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
+  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1, root = 1;
+  if (F(is_extreme)(x, power)) power = root = M(pow)(x, (p - (T)n) * (T)0.5);
+  for (int j = m; j >= 0; j--) {
+    int zero =
+        factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0) || (x == (T)INFINITY && power == 0);
+    if (!zero) sum += choose * factor[j] * power * logs * root;
+    choose = choose * (T)j / (T)(m - j + 1);
+    logs *= log_x;
+  }
+  return sum;
 }
 
 /* y == z, also where both are infinite, gives 0 */

@@ -11,8 +11,8 @@ are numbers, strings and `x`, `y`, `z`, which stand for the tensors; first deriv
 second ones by (x, x), (x, y), (x, z), (y, y), ... All numbers are strings, separated by blanks: "2*5" is 2 five times,
 "?" is not compared.
 
-How close a result must come: 8 units in the last place, or as many as a unit of the arguments moves the exact result,
-where that is more: the condition number, sum |x_i df/dx_i| / |f|. "v~n" says that n units are allowed.
+How close a result must come: 8 units in the last place. Where a unit of the arguments moves the exact result by more
+than 8 (the condition number, sum |x_i df/dx_i| / |f|), so much more is allowed: "v~n" says that n units are.
 Nothing here looks at Cresset's results.
 """
 import math
@@ -218,7 +218,7 @@ def atan2(y, x):
 
 
 QUARTER = float(mp.pi / 4)
-case(M, "atan2", plane, atan2,
+case(M, "atan2", lambda d: [p for p in plane(d) if max(map(abs, p)) > (1e-300 if d == "float64" else 1e-38)], atan2,
      limits={(0, 0): [0, 0, 0, ANY, ANY, ANY], (INF, 1): [QUARTER * 2, 0, 0, 0, 0, 0], (1, INF): [0] * 6,
              (-1, INF): [0] * 6, (1, -INF): [QUARTER * 4, 0, 0, 0, 0, 0],
              (INF, INF): [QUARTER, 0, 0, 0, 0, 0], (INF, -INF): [QUARTER * 3, 0, 0, 0, 0, 0]})
@@ -259,7 +259,7 @@ case(R, "sub", square, lambda x, y: x - y)
 case(R, "sub", square, lambda x, y: x - y * 3, 3)
 case(R, "rsub", square, lambda x, y: y - x)
 case(R, "mul", square, lambda x, y: x * y)
-case(R, "div", lambda d: [p for p in plane(d) if p[1]], lambda x, y: x / y,
+case(R, "div", lambda d: [p for p in plane(d) if p[1] and not 0 < abs(p[0]) < 1e-39], lambda x, y: x / y,
      limits={(INF, 2): [INF, .5, -INF, 0, -.25, INF], (2, INF): [0] * 6, (2, -INF): [0] * 6})
 case(R, "neg", line, lambda x: -x)
 case(R, "positive", line, lambda x: x)
@@ -427,8 +427,8 @@ def repeated(words):
 
 
 def entry(value, condition, d):
-    allowed = int(mp.ceil(min(condition, mpf(10) ** 18)))
-    return text(value, d) + (f"~{allowed}" if allowed > 8 else "")
+    allowed = 8 + int(mp.ceil(min(condition, mpf(10) ** 18)))
+    return text(value, d) + (f"~{allowed}" if condition > 8 else "")
 
 
 def evaluate(formula, point, d):

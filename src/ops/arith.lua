@@ -240,7 +240,7 @@ op "pow_d(self: operand, exponent: operand)" {
 }
 
 op "pow_log(self: operand, exponent: operand)" {
-  doc = "self^exponent log(self), and 0 where self is 0 and the exponent is not negative, or the power is 0.",
+  doc = "self^exponent log(self), and 0 where the exponent wins against an infinite logarithm.",
   pointwise = "pow_log(x, y)", dtypes = "float", hidden = true,
   grad = {
     self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,

@@ -244,7 +244,7 @@ op "hypot_d(grad: tensor, self: tensor, other: tensor)" {
     end,
     other = function(g, v)
       local n = v.self:hypot(v.other)
-      return -ops.hypot_d(ops.hypot_d(g * v.grad, v.self, v.other) / n, v.other, v.self)
+      return -(ops.hypot_d(ops.hypot_d(g * v.grad, v.self, v.other), v.other, v.self) / n)
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
