@@ -194,24 +194,3 @@ CR__SCALAR T F(gap)(T x, T y) {
   T difference = x - y;
   return x == y ? 0 : difference;
 }
-
-/* ---- Binary cross entropy of logits ---- */
-
-/* weight x, 0 where the weight is */
-CR__SCALAR T F(weighed)(T weight, T x) {
-  T product = weight * x;
-  return (weight == 0) & (x == x) ? 0 : product;
-}
-CR__SCALAR T F(bce_logits)(T x, T y) {
-  return F(weighed)(x > 0 ? 1 - y : -y, x) + M(log1p)(EXP(-M(fabs)(x)));
-}
-/* s(x) - y */
-CR__SCALAR T F(bce_logits_d)(T x, T y) {
-  T s = SIGMOID(-M(fabs)(x));
-  return x > 0 ? (1 - y) - s : s - y;
-}
-/* p y softplus(-x) + (1 - y) softplus(x) */
-CR__SCALAR T F(bce_weighed)(T x, T y, T p) {
-  T rest = M(log1p)(EXP(-M(fabs)(x)));
-  return F(weighed)(p * y, F(maximum)(-x, 0) + rest) + F(weighed)(1 - y, F(maximum)(x, 0) + rest);
-}
