@@ -168,4 +168,12 @@ describe("elementwise operations", function()
     end
     none(problems)
   end)
+
+  it("gives numbers at equal distances over the whole range of a dtype", function()
+    local most = { float64 = 1.7976931348623157e308, float32 = 3.4028234663852886e38 }
+    for dtype, size in pairs(most) do
+      local x = cr.linspace(-size, size, 5, { dtype = dtype, device = values.device }):totable()
+      assert.are.same({ -size, -size / 2, 0.0, size / 2, size }, x)
+    end
+  end)
 end)

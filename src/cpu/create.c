@@ -71,7 +71,7 @@ int cr__cpu_linspace(cr__launch *k) {
     space_ints(v, k->i[2], k->i[3]);
     return 0;
   }
-  double first = k->f[0], last = k->f[1], step = n > 1 ? (last - first) / (double)(n - 1) : 0;
+  double first = k->f[0], last = k->f[1], step = cr__space_step(first, last, n);
   for (int64_t i = 0; i < n; i++) {
     double x = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
     store_double(v->data + i * size, v->dtype, k->i[0] ? pow(k->f[2], x) : x);

@@ -189,12 +189,16 @@ op "mish_d(grad: tensor, self: tensor)" {
   pointwise = "mish_d(x, y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.mish_d(g, v.self) end,
-    -- With p = softplus(x), s = sigmoid(x): s / cosh(p)^2 (2 + x (1 - s - 2 s tanh(p))).
+    -- With s = sigmoid(x), p = softplus(x): s / cosh(p)^2 (2 + x (1 - s - 2 s tanh(p))). By r = 1 - s = exp(-p),
+    -- q = 1 / (1 + r^2): tanh(p) = (1 - r^2) q, 1 / cosh(p)^2 = (2 r q)^2.
     self = function(g, v)
       local x = near(v.self)
-      local p, s = ops.softplus(x), x:sigmoid()
-      local bend = (x * ((-x):sigmoid() - s * p:tanh() * 2) + 2) * s
-      return ops.tanh_d(g * v.grad * bend, p)
+      local s, r = x:sigmoid(), (-x):sigmoid()
+      local square = r * r
+      local q = (square + 1):reciprocal()
+      local root = r * q
+      local bend = x * (r - ops.rsub(square, 1) * q * s * 2) + 2
+      return g * v.grad * bend * s * root * 4 * root
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
