@@ -63,7 +63,7 @@ describe("other shapes", function()
 
   it("empty tensors show their size", function()
     looks(cr.zeros(0), "[float32 tensor of size 0]")
-    looks(cr.zeros(0, 3), "[float32 tensor of size 0x3]")
+    looks(cr.zeros(0, 3), "[float32 tensor of size 0 x 3]")
   end)
 
   it("large tensors show their edges", function()
