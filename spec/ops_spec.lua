@@ -10,7 +10,7 @@ local layouts = require "spec.support.layouts"
 local oracle = require "spec.support.oracle"
 
 local families = { "arith", "choose", "math", "rounding", "special", "compare", "activation", "reduce", "moments",
-  "scan", "sort", "loss", "create", "linear", "einsum", "layer", "shape", "index" }
+  "scan", "sort", "loss", "create", "linear", "einsum", "layer", "shape", "index", "documented" }
 local recorded = oracle.load(families)
 -- Random operations cannot agree with recorded numbers; random_spec checks their distributions.
 local draws = require "spec.support.distributions"

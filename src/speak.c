@@ -99,8 +99,7 @@ static void add_rest(words *w, const char *s, const cr_op *op, const int *from,
     }
     const char *word = NULL;
     for (int i = 0; i < op->nparam && !quoted; i++)
-      if (from[i] >= 0 && is_word(s, n, op->params[i].name))
-        word = outer->op->params[from[i]].name;
+      if (from[i] >= 0 && is_word(s, n, op->params[i].name)) word = outer->op->params[from[i]].name;
     add(w, word ? word : s, word ? strlen(word) : n);
     s += n;
   }

@@ -21,7 +21,7 @@ end
 -- from the right, so that those of all tensors fit together.
 local function read_term(equation, term, ellipsis)
   local strange = term:gsub("%.%.%.", "", 1):match "[^%a%s]"
-  if strange then fail(equation, "\"%s\" is no letter and no \"...\"", strange) end
+  if strange then fail(equation, "%s is no letter and no \"...\"", quote(strange, '"')) end
   local labels, rest = {}, term:gsub("%s", "")
   local before, after = rest, ""
   local first, last = rest:find("...", 1, true)
@@ -47,7 +47,7 @@ local function read_inputs(equation, text, operands)
     local dims, open = operands[i]:dim(), term:find("...", 1, true)
     lists[i] = read_term(equation, term, math.max(dims - letters, 0))
     if dims < letters or (dims > letters and not open) then
-      fail(equation, "tensor %d has %d dims, but \"%s\" names %d", i, dims, term, letters)
+      fail(equation, "tensor %d has %d dims, but %s names %d", i, dims, quote(term, '"'), letters)
     end
   end
   return lists

@@ -19,10 +19,10 @@ local function dtype_of(name)
   local letter, bits = plain:match "^(%l+)(%d+)$"
   if float_bits[plain] then return "float" .. float_bits[plain] end
   if int_bits[plain] then return "int" .. int_bits[plain] end
-  if plain == "byte" or plain == "uchar" then return "uint" .. 8 end
+  if plain == "byte" or plain == "uchar" then return "uint8" end
   if plain == "boolean" or plain == "bool" then return cr.bool end
   if letter == "f" or letter == "fp" then return "float" .. bits end
-  if letter == "bf" or plain == "bfloat" then return "b" .. "float" .. 16 end
+  if letter == "bf" or plain == "bfloat" then return "bfloat16" end
   if letter == "i" or letter == "u" then return (letter == "u" and "uint" or "int") .. bits end
 end
 
@@ -63,7 +63,8 @@ local redirects = {
   cmul = "x * y, x:mul(y)", cdiv = "x / y, x:div(y)", cadd = "x:add(y, { alpha = })", csub = "x - y, x:sub(y)",
   cpow = "x ^ y, x:pow(y)", cmod = "x % y", cfmod = "x:fmod(y)", cinv = "x:reciprocal()", cmax = "x:maximum(y)",
   cmin = "x:minimum(y)", addcMul = "addcmul", csign = "sign", typeAs = "x:type_as(y)", resizeAs = "x:view_as(y)",
-  expandAs = "x:expand_as(y)", viewAs = "x:view_as(y)", repeatTensor = "x:tile(...)", maskedFill = "x:masked_fill_(m, v)",
+  expandAs = "x:expand_as(y)", viewAs = "x:view_as(y)", repeatTensor = "x:tile(...)",
+  maskedFill = "x:masked_fill_(m, v)",
   maskedSelect = "x:masked_select(m)", maskedCopy = "x:masked_scatter_(m, y)", indexFill = "x:index_fill_(d, i, v)",
   indexAdd = "x:index_add_(d, i, y)", indexCopy = "x:index_copy_(d, i, y)", swish = "silu",
   manualSeed = "cr.manual_seed(seed)", setdefaulttensortype = "cr.set_default_dtype(dtype)",
@@ -140,10 +141,11 @@ local kinds = {}
 function kinds.field(name)
   local own = of_tensors()
   if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
+  if functions()[name] then return ("; there is cr.%s"):format(name) end
   local near = nearest(name, own)
   if near then return ("; did you mean '%s'?"):format(near) end
-  if rawget(cr, name) ~= nil or getmetatable(cr).lazy[name] then return ("; there is cr.%s"):format(name) end
-  return ""
+  near = nearest(name, functions())
+  return near and ("; did you mean 'cr.%s'?"):format(near) or ""
 end
 
 -- A function of the module.
@@ -194,5 +196,7 @@ end
 function M.no_function(name)
   cr.raise(("cresset has no function or field %s%s"):format(M.quote(name), M.advise("function", name)))
 end
+
+M.redirects = redirects
 
 return M

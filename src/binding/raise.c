@@ -10,7 +10,7 @@
 
 static const char kept_key; /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
-static const char home_key;    /* registry: where the module's own Lua files lie, "@/.../cresset/" */
+static const char home_key; /* registry: where the module's own Lua files lie, "@/.../cresset/" */
 static const char adviser_key; /* registry: advise(kind, name), see cr__lua_advice */
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */

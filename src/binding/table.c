@@ -56,8 +56,8 @@ static void survey_element(survey *s, int depth) {
     if (depth == 0)
       cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s",
                     s->op, got);
-    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s", s->op,
-                  place(s, depth), got);
+    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s", s->op, place(s, depth),
+                  got);
   }
   }
 }

@@ -72,7 +72,8 @@ static cr_value extended(const cr_op *op, const cr_value *args, int d) {
     for (int k = 0; fits && k < self->ndim; k++)
       fits = k == d || cr__sizes(v->u.t)[k] == cr__sizes(self)[k];
     if (!fits) {
-      cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not fit self of shape %s in the dims other than %d",
+      cr__fail(CR_E_SHAPE,
+               "%s: %s of shape %s does not fit self of shape %s in the dims other than %d",
                op->lua, op->params[places[i]].name,
                cr__shape_text(v->u.t->ndim, cr__sizes(v->u.t), &a),
                cr__shape_text(self->ndim, cr__sizes(self), &b), d + 1);
@@ -234,7 +235,8 @@ static cr_value counts_for(const cr_op *op, cr_value repeats, int64_t n) {
     return cr_none();
   }
   if (t->ndim > 1 || (t->numel != 1 && t->numel != n)) {
-    cr__fail(CR_E_SHAPE, "%s: repeats must have one number, or the %lld of the positions, got shape %s",
+    cr__fail(CR_E_SHAPE,
+             "%s: repeats must have one number, or the %lld of the positions, got shape %s",
              op->lua, (long long)n, cr__shape_text(t->ndim, cr__sizes(t), &text));
     return cr_none();
   }

@@ -259,9 +259,9 @@ static cr_value in_order(const cr_op *op, cr_value line, cr_value sorter) {
 static int search_any(const cr_op *op, cr_value line, const cr_value *values, bool right,
                       cr_tensor **out) {
   if (values->kind == CR_TENSOR) return search(op, line.u.t, values->u.t, right, out);
-  cr_value number = cr__do(CR__OP_scalar_tensor,
-                           (cr_value[]){*values, cr_dtype_value((cr_dtype)line.u.t->dtype),
-                                        cr_device_value(cr_device_of(line.u.t))});
+  cr_value number =
+      cr__do(CR__OP_scalar_tensor, (cr_value[]){*values, cr_dtype_value((cr_dtype)line.u.t->dtype),
+                                                cr_device_value(cr_device_of(line.u.t))});
   if (number.kind != CR_TENSOR) return (int)cr_error_code();
   int code = search(op, line.u.t, number.u.t, right, out);
   cr__drop(number);
