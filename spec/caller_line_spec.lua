@@ -93,7 +93,7 @@ describe("an error blames the caller", function()
 
   it("of ipairs, sort and other functions in C between", function()
     blames(function(mark)
-      mark() for _ in ipairs(cr.tensor(5)) do mark = nil end
+      mark() for _, row in ipairs(cr.tensor(5)) do print(row) end
     end)
     blames(function(mark) mark() table.sort { cr.ones(3), cr.ones(2) } end)
   end)

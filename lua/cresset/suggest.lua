@@ -59,7 +59,7 @@ local redirects = {
   attention = "scaled_dot_product_attention", print = "print(x)", len = "#x",
   -- Torch7
   nElement = "x:numel()", nDimension = "x:dim()", isTensor = "cr.is_tensor(x)", isContiguous = "x:is_contiguous()",
-  isSameSizeAs = "x:is_same_size(y)", sub_ = "x:sub_(y), or x[{ { first, last } }] for a range",
+  isSameSizeAs = "x:is_same_size(y)",
   cmul = "x * y, x:mul(y)", cdiv = "x / y, x:div(y)", cadd = "x:add(y, { alpha = })", csub = "x - y, x:sub(y)",
   cpow = "x ^ y, x:pow(y)", cmod = "x % y", cfmod = "x:fmod(y)", cinv = "x:reciprocal()", cmax = "x:maximum(y)",
   cmin = "x:minimum(y)", addcMul = "addcmul", csign = "sign", typeAs = "x:type_as(y)", resizeAs = "x:view_as(y)",
