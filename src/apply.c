@@ -405,7 +405,7 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0 && result->numel != 0)
+  if (!code && out->numel == 0)
     code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||

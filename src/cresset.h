@@ -443,8 +443,26 @@ CR_API int64_t cr_memory_fail_left(void);
 
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
 CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */
+/* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
+ * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
+ * processors. Results do not depend on it. Threads are started when large work comes up, and where the
+ * system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
+/* A host that has threads of its own may lend them; then the library starts none. `run` shall call
+ * member(job, i) once for each i from 0 to n - 1, on any threads (the calling one may be among them) and
+ * several at a time, and return when all of these have returned; n is at most `threads`. It borrows job
+ * for that time, must not fail, may be entered by several threads at once, and must not call operations
+ * itself. What it leaves undone the calling thread does after it. */
+typedef struct cr_parallel {
+  void (*run)(void *user, int n, void (*member)(void *job, int i), void *job);
+  int threads; /* that run can put to work at a time, the calling one among them */
+  void *user;  /* borrowed until another pool is set */
+} cr_parallel;
+/* Lends a pool (copied) for the whole process, instead of the one before; NULL takes it back. Returns
+ * when no operation uses the one before any more, so that its threads may then be ended. A child of
+ * fork begins without a lent pool. */
+CR_API int cr_set_parallel(const cr_parallel *pool);
 /* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
  * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
  * it is given float32 as well. Looks for it if nothing has yet. */

@@ -325,7 +325,23 @@ local function node_name(name)
 end
 
 local rules = { float = "CR__PROMOTE_FLOAT", bool = "CR__PROMOTE_BOOL", self = "CR__PROMOTE_SELF" }
+local roles = { bound = "CR__BOUND", stored = "CR__STORED", largest = "CR__LARGEST", smallest = "CR__SMALLEST" }
 local accepts = { float = "CR__FLOAT_OK", int = "CR__INTS_OK", bool = "CR__BOOL_OK" }
+
+-- `numbers`: one role for every number, or a table of roles by parameter; those not named count by value.
+local function role_bits(e)
+  local bits = {}
+  for i, p in ipairs(e.params) do
+    local role = e.numbers
+    if type(role) == "table" then role = role[p.name] end
+    if role and not roles[role] then fail(e, "unknown role '%s' of a number", role) end
+    if role and p.name ~= e.mask then bits[#bits + 1] = ("%s << %d"):format(roles[role], 4 * (i - 1)) end
+  end
+  for name in pairs(type(e.numbers) == "table" and e.numbers or {}) do
+    if not e.by_name[name] then fail(e, "numbers names '%s', which is no parameter", name) end
+  end
+  return #bits > 0 and (", .roles = %s"):format(table.concat(bits, " | ")) or ""
+end
 
 local function pointwise_fields(e)
   local mask, noperand = 0, 0
@@ -339,8 +355,8 @@ local function pointwise_fields(e)
   local dtypes = {}
   for category in categories(e):gmatch("%a+") do dtypes[#dtypes + 1] = accepts[category] end
   if e.promote and not rules[e.promote] then fail(e, "unknown promote '%s'", e.promote) end
-  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s"):format(e.name,
-    rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask,
+  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s%s"):format(e.name,
+    rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask, role_bits(e),
     e.check and ", .check = cr__check_" .. e.check or "")
 end
 

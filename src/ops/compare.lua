@@ -1,7 +1,8 @@
 -- compare.lua: comparisons, tests of elements, logic and bits.
 --
--- Holds true: comparisons and tests give bool and have no derivative. Operands are promoted before
--- they are compared. In logic any number but zero is true. Bit operations take integers and bools.
+-- Holds true: comparisons and tests give bool and have no derivative. Tensors are promoted before they
+-- are compared; a number is compared by its value, whether their dtype could hold it or not, and with
+-- integers exactly. In logic any number but zero is true. Bit operations take integers and bools.
 
 local ints = function(s)
   return { { s.i({ 2, 3 }, 0, 9), s.i({ 3 }, 0, 9) }, { s.i({ 3 }, 0, 9), 3 }, { s.i({ 0 }, 0, 9), s.i({ 1 }, 0, 9) } }
@@ -48,19 +49,25 @@ test("signbit", "signbit(x)", "True where the sign is negative, that of -0.0 inc
 
 op "isclose(self: tensor, other: tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = false)" {
   doc = [[True where |self - other| <= atol + rtol |other|, and where both are equal; with equal_nan also where
-    both are NaN. Integers are compared in the default float dtype.]],
-  body = function(v)
-    return ops.is_close(v.self * 1.0, v.other * 1.0, v.rtol, v.atol, v.equal_nan):logical_or(v.self:eq(v.other))
-  end,
+    both are NaN. Integers are compared exactly; beside a float they are promoted. Tolerances are not negative.]],
+  run = "isclose", composite = true,
   samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) }, { s.t({}, -2, 2), s.t({ 2 }, -2, 2), 0.5, 0.5, true } }
+    return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) }, { s.t({}, -2, 2), s.t({ 2 }, -2, 2), 0.5, 0.5, true },
+      { s.i({ 2, 3 }, 0, 9), s.i({ 3 }, 0, 9), 0.5, 1.0 } }
   end,
 }
 
 op "is_close(self: tensor, other: tensor, rtol: float, atol: float, equal_nan: bool)" {
   doc = "isclose on floats.",
-  pointwise = "is_close(x, y, a, b, c)", promote = "bool", dtypes = "float", hidden = true, nondiff = true,
+  lua = "isclose", pointwise = "is_close(x, y, a, b, c)", promote = "bool", dtypes = "float", hidden = true,
+  nondiff = true,
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.5, 0.5, true } } end,
+}
+
+op "is_near(self: tensor, other: tensor, within: operand)" {
+  doc = "True where integers are at most `within` apart, which is read without a sign.",
+  lua = "isclose", pointwise = "is_near(x, y, z)", promote = "bool", dtypes = "int", hidden = true, nondiff = true,
+  samples = function(s) return { { s.i({ 3 }, 0, 9), s.i({ 3 }, 0, 9), 2 }, { s.i({ 3 }, 0, 9), s.i({ 1 }, 0, 9), s.i({ 3 }, 0, 9) } } end,
 }
 
 local function bits(name, text, doc, dtypes)

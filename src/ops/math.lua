@@ -241,13 +241,17 @@ op "logaddexp2(self: tensor, other: tensor)" {
 
 op "ldexp(self: operand, other: tensor)" {
   doc = "self times 2 to the power of other, in floats.",
-  body = function(v) return v.self * v.other:exp2() end,
+  pointwise = "x * exp2(trunc(y / 2)) * exp2(y - trunc(y / 2))", promote = "float",
+  grad = {
+    self = function(g, v) return ops.ldexp(g, v.other) end,
+    other = function(g, v) return g * v.out * 0.69314718055994530942 end,
+  },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 
 op "float_power(self: tensor, exponent: operand)" {
   doc = "self to the power of exponent, computed in float64.",
-  body = function(v) return v.self:to_double():pow(v.exponent) end,
+  run = "float_power", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }, -2, 2) }, { s.t({ 3 }, 0.5, 2), 2 } } end,
 }
 
@@ -320,14 +324,14 @@ op "rad2deg(self: tensor)" {
 
 op "nan_to_num(self: tensor, nan: float = 0, posinf: float?, neginf: float?)" {
   doc = [[NaN replaced by nan, inf by posinf, -inf by neginf; without those, by the largest and the smallest
-    number of the dtype.]],
+    number of the dtype. Integers and bools stay as they are.]],
   run = "nan_to_num", composite = true, inplace = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 1.5, 2.5, -2.5 } } end,
 }
 
 op "replace_nonfinite(self: tensor, nan: float, posinf: float, neginf: float)" {
   doc = "NaN, inf and -inf replaced by three numbers.",
-  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", hidden = true,
+  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", numbers = "stored", hidden = true,
   grad = { self = function(g, v) return ops.where(v.self:isfinite(), g, 0) end },
   samples = function(s) return { { s.t({ 3 }, -2, 2), 0, 1, -1 } } end,
 }
