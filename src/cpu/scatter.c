@@ -70,7 +70,7 @@ typedef struct place {
   add_run add;           /* NULL: elements are overwritten */
   bool far;              /* `to` reaches beyond the nearest cache */
   int64_t rows, columns; /* of a slab: the two innermost dims */
-  bool by_column;        /* parts are lines of columns, not ranges of the outermost dim */
+  bool by_column;        /* parts are ranges of columns, not of the outermost dim */
   int64_t parts;
   atomic_bool bad; /* a position is out of range */
   cr__iter it;
@@ -199,22 +199,27 @@ static bool place_columns(const place *p, int64_t left, int64_t right) {
 /* Parts [begin, end) of the work. */
 static void place_parts(void *job, int64_t begin, int64_t end) {
   place *p = job;
-  int64_t rows = p->it.numel / p->columns, right = end * LINE, of_part = rows / p->parts;
-  bool good = p->by_column ? place_columns(p, begin * LINE, right < p->columns ? right : p->columns)
+  int64_t rows = p->it.numel / p->columns, of_part = rows / p->parts;
+  int64_t lines = (p->columns + LINE - 1) / LINE, right = lines * end / p->parts * LINE;
+  bool good = p->by_column ? place_columns(p, lines * begin / p->parts * LINE,
+                                           right < p->columns ? right : p->columns)
                            : place_part(p, of_part * begin, of_part * end, 0, p->columns);
   if (!good) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
 }
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
- * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
+ * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut.
+ * Columns are cut into as few parts as there are threads, since each part reads all positions. */
 static int place_all(place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
   bool single = p->size >= 0;
   p->by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
   bool by_row = !p->by_column && single && last > 0 && it->stride[TO][last] != 0;
-  p->parts = p->by_column ? (p->columns + LINE - 1) / LINE : by_row ? it->shape[last] : 1;
-  return cr__cpu_share(p->parts, it->numel, place_parts, p);
+  int threads = cr__cpu_threads(it->numel);
+  int64_t lines = (p->columns + LINE - 1) / LINE;
+  p->parts = p->by_column ? (lines < threads ? lines : threads) : by_row ? it->shape[last] : 1;
+  return cr__cpu_share_among(threads, p->parts, it->numel, place_parts, p);
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
