@@ -74,6 +74,7 @@ CR_API const char *cr_dtype_name(cr_dtype dtype);
 CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
+CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 
@@ -243,7 +244,8 @@ enum {
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */
-  CR_OP_WARNS = 256         /* may warn: a binding that listens does so around it */
+  CR_OP_WARNS = 256,        /* may warn: a binding that listens does so around it */
+  CR_OP_TRUTH = 512         /* its 0-dim bool answers a question: a boolean in Lua */
 };
 
 struct cr_op {
@@ -257,11 +259,12 @@ struct cr_op {
   uint8_t nparam;
   uint8_t nout;               /* 0: as many as the call makes (split, unbind) */
   const char *const *outputs; /* the names of the results where nout > 1 */
+  const char *const *aliases; /* other names in Lua, up to a NULL; NULL if there are none */
 };
 
 CR_API int cr_op_count(void);
 CR_API const cr_op *cr_op_at(int i);              /* 0 <= i < cr_op_count() */
-CR_API const cr_op *cr_op_find(const char *name); /* NULL if there is none */
+CR_API const cr_op *cr_op_find(const char *name); /* also by an alias; NULL if there is none */
 /* Calls op with op->nparam arguments. Returns the results in out[0 .. *nout), which has room for
  * CR_MAX_OUTPUTS; nout may be NULL where op->nout is not 0. */
 CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);

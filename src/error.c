@@ -91,6 +91,19 @@ int cr__fail_absent(const char *op, const char *param) {
   return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' is missing", op, param);
 }
 
+const char *cr__quote(const char *s, cr__text *buffer) {
+  enum { MOST = 80 };
+  size_t n = strnlen(s, MOST + 1);
+  bool cut = n > MOST;
+  if (cut) /* not inside a character of UTF-8 */
+    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
+  char *to = buffer->s;
+  *to++ = '"';
+  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
+  strcpy(to, cut ? "...\"" : "\"");
+  return buffer->s;
+}
+
 cr_error cr_error_code(void) { return code; }
 
 const char *cr_error_message(void) {

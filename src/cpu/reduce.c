@@ -223,7 +223,7 @@ static void finish(const job *j, const unit *u, void *s) {
   int dtype = j->k->v[0].dtype;
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log(x[u->w + c]) : x[c];
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log1p(x[u->w + c]) : x[c];
   }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:

@@ -153,8 +153,8 @@ typedef struct long_line {
   const job *j;
   const char *x;
   char *out;
-  double *parts;   /* the top and the sum of each piece */
-  double top, sum; /* of all */
+  double *parts;    /* the top and the rest of each piece */
+  double top, last; /* of all: the top, and what finishes a number */
 } long_line;
 
 static void measure_pieces(void *line, int64_t begin, int64_t end) {
@@ -172,7 +172,7 @@ static void measure_pieces(void *line, int64_t begin, int64_t end) {
   }
 }
 
-/* The top and the sum of a line of n elements, gathered from its pieces in order. */
+/* The top and the rest of a line of n elements, gathered from its pieces in order. */
 static int measure(long_line *l, double *state) {
   const job *j = l->j;
   int64_t pieces = (j->n + PIECE - 1) / PIECE;
@@ -199,7 +199,7 @@ static void write_pieces(void *line, int64_t begin, int64_t end) {
   for (int64_t p = begin; p < end; p++) {
     int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
     cr__lines l = {w->out + from * size, w->x + from * size, NULL, n, 1, 1, j->log, j->stream};
-    j->loops->piece[j->compute](&l, w->top, w->sum);
+    j->loops->piece[j->compute](&l, w->top, w->last);
   }
   finish_stream(j);
 }
@@ -211,7 +211,8 @@ static int run_long(const job *j, int64_t line) {
   int code = measure(&l, state);
   if (code) return code;
   /* Of infinities PyTorch's way makes NaN: inf - inf. */
-  l.top = state[0], l.sum = isfinite(state[0]) ? state[1] : NAN;
+  double rest = isfinite(state[0]) ? state[1] : NAN;
+  l.top = state[0], l.last = j->log ? log1p(rest) : 1 / (1 + rest);
   return cr__cpu_share((j->n + PIECE - 1) / PIECE, j->n, write_pieces, &l);
 }
 
