@@ -121,7 +121,7 @@ static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
 static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  for (int64_t r = 0; r < rows; r += BLOCK) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r += BLOCK) {
     int64_t m = rows - r < BLOCK ? rows - r : BLOCK;
     if (loops->locate[cr__index_kind(p->index->dtype)](offset, s.index, s.index_step / width,
                                                        p->size, p->stride * p->element, m))
@@ -146,7 +146,7 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
   int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
   int64_t share = (ahead * piece / n + CR__LINE - 1) / CR__LINE * CR__LINE;
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
-  for (int64_t r = 0; r < rows; r++) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r++) {
     const char *next = s.to + s.to_step, *end = r + 1 < rows ? next + ahead : next;
     for (int64_t c = 0; c < n; c += piece) {
       int64_t m = n - c < piece ? n - c : piece;
@@ -266,8 +266,13 @@ int cr__cpu_add_strided(cr__launch *k) {
   cr__walk a, b;
   cr__walk_seek(&a, &it, 1, 0);
   cr__walk_seek(&b, &it, 2, 0);
+  int64_t looked = 0;
   for (int64_t done = 0; done < it.numel;) {
     int64_t n = cr__walk_left(&a);
+    if (n > CR__STRETCH) n = CR__STRETCH;
+    int code = done - looked >= CR__STRETCH ? cr__interrupted() : 0;
+    if (code) return code;
+    if (done - looked >= CR__STRETCH) looked = done;
     adders[to->dtype](to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size,
                       b.stride[0], n);
     cr__walk_advance(&a, n);

@@ -19,6 +19,7 @@ enum {
   CHUNK_LEAST = 1 << 14,
   CHUNK_MOST = 1 << 18,
   CHUNK_ALONE = 1 << 20,
+  WHOLE = 1 << 22, /* work up to here is not stopped half way */
   CHUNKS_PER_THREAD = 8
 };
 
@@ -89,13 +90,14 @@ int cr__cpu_member(void) { return place_here; }
 
 static bool is_stopped(cr__job *j) {
   if (atomic_load_explicit(&j->stop, memory_order_relaxed)) return true;
+  if (j->whole) return false;
   int why = cr__due(j->deadline);
   if (CR__LIKELY(!why)) return false;
   atomic_store_explicit(&j->stop, why, memory_order_relaxed);
   return true;
 }
 
-bool cr__cpu_stopped(void) { return inside ? is_stopped(inside) : cr__due(cr__deadline()) != 0; }
+bool cr__cpu_stopped(void) { return inside && is_stopped(inside); }
 
 /* The next chunk of a range, or -1. */
 static int64_t take(cr__range *r) {
@@ -220,6 +222,7 @@ static __attribute__((noinline)) int run_large(int threads, int64_t n, int64_t w
   cut(&j, threads, n, work);
   j.task = task, j.data = data;
   j.deadline = inside ? inside->deadline : cr__deadline();
+  j.whole = inside ? inside->whole : work < WHOLE;
   j.places = j.joined = 0;
   atomic_init(&j.stop, 0);
   atomic_init(&j.active, 0);

@@ -64,7 +64,8 @@ static __attribute__((noinline)) double NAME(others)(const T *x, const T top, in
       T e = EXP(x[i + j] - top);
       lane[j] += x[i + j] == top ? 0 : e;
     }
-  for (int j = 0; j < LANES; j++) rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
+  for (int j = 0; j < LANES; j++)
+    rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
   EACH(LANES) lane[j] += EXP(rest[j]);
   return NAME(total)(lane);
 }
@@ -135,8 +136,8 @@ INLINE void NAME(row)(T *e, const T *x, const T *top, int64_t w) {
 }
 
 /* The sums of exp(x - top) of w columns over those elements that are not the top. */
-static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top, int64_t rows,
-                                                        int64_t step, int64_t w) {
+static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top,
+                                                        int64_t rows, int64_t step, int64_t w) {
   T e[CR__TILE];
   memset(rest, 0, (size_t)w * sizeof(T));
   for (int64_t r = 0; r < rows; r++) {
@@ -282,7 +283,8 @@ static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) 
   }
   if (l->log) sum = -g[r] * expm1(chance) - exp(chance) * sum;
   else sum *= chance;
-  if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
+  if (l->stream)
+    CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
   ((T *)l->out)[r] = (T)sum;
 }
 
