@@ -158,7 +158,9 @@ static bool in_child(bool (*f)(void)) {
   pid_t child = fork();
   if (child == 0) {
     alarm(60); /* a lost thread would be waited for for ever */
-    _exit(f() ? 0 : 1);
+    bool good = f();
+    fflush(stdout);
+    _exit(good && !broken ? 0 : 1);
   }
   int status = 1;
   waitpid(child, &status, 0);
