@@ -65,6 +65,7 @@ local long = {
   { "nonzero", function() return normal(1.5e7):gt(0) end, function(x) return x:nonzero() end },
   { "a mask", function() return normal(2e7) end, function(x) return x[x:gt(0)] end },
   { "linspace", function() return 2e7 end, function(n) return cr.linspace(0, 1, n) end },
+  { "a table of elements", function() return cr.ones(1):expand(3e6) end, function(x) return x:totable() end },
   { "cat", function() return normal(2e7) end, function(x) return cr.cat { x, x, x, x, x, x, x, x } end },
 }
 
