@@ -33,15 +33,23 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int offered; /* by the machine or the environment */
 
 #ifndef CR__NO_THREADS
-/* CPUs that a container may use up at a time; INT_MAX if nothing is said. */
-static int quota(void) {
-  char most[32] = "";
-  long long period = 0;
-  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (!f) return INT_MAX;
-  int n = fscanf(f, "%31s %lld", most, &period);
+/* Reads up to two numbers; those that are not there stay as they are. */
+static void read_numbers(const char *path, long long *a, long long *b) {
+  FILE *f = fopen(path, "re");
+  if (!f) return;
+  if (fscanf(f, "%lld %lld", a, b) < 1) *a = 0;
   fclose(f);
-  long long time = n == 2 ? atoll(most) : 0;
+}
+
+/* CPUs that a container may use up at a time, by either version of control groups; INT_MAX if nothing
+ * is said. */
+static int quota(void) {
+  long long time = 0, period = 0, none;
+  read_numbers("/sys/fs/cgroup/cpu.max", &time, &period);
+  if (time == 0) {
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &time, &none);
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, &none);
+  }
   if (time <= 0 || period <= 0) return INT_MAX;
   return (int)((time + period - 1) / period);
 }
