@@ -246,7 +246,7 @@ static void run_unit(const job *j, int64_t index) {
   state total, part;
   if (j->chunks == 0) clear(j, &total, u.w);
   else fold_chunk(j, &u, 0, &total);
-  for (int64_t c = 1; c < j->chunks; c++) {
+  for (int64_t c = 1; c < j->chunks && !cr__cpu_stopped(); c++) {
     fold_chunk(j, &u, c, &part);
     join_chunk(j, &u, c, &total, &part);
   }

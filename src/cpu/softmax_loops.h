@@ -64,7 +64,8 @@ static __attribute__((noinline)) double NAME(others)(const T *x, const T top, in
       T e = EXP(x[i + j] - top);
       lane[j] += x[i + j] == top ? 0 : e;
     }
-  for (int j = 0; j < LANES; j++) rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
+  for (int j = 0; j < LANES; j++)
+    rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
   EACH(LANES) lane[j] += EXP(rest[j]);
   return NAME(total)(lane);
 }
@@ -135,8 +136,8 @@ INLINE void NAME(row)(T *e, const T *x, const T *top, int64_t w) {
 }
 
 /* The sums of exp(x - top) of w columns over those elements that are not the top. */
-static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top, int64_t rows,
-                                                        int64_t step, int64_t w) {
+static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top,
+                                                        int64_t rows, int64_t step, int64_t w) {
   T e[CR__TILE];
   memset(rest, 0, (size_t)w * sizeof(T));
   for (int64_t r = 0; r < rows; r++) {
@@ -226,7 +227,7 @@ static void NAME(tile)(const cr__lines *l) {
     return;
   }
   for (int64_t j = 0; j < 2 * l->w; j++) state[j] = j < l->w ? -INFINITY : 0;
-  for (int64_t r = 0; r < l->n; r += TALL_ROWS) {
+  for (int64_t r = 0; r < l->n && !cr__cpu_stopped(); r += TALL_ROWS) {
     int64_t rows = l->n - r < TALL_ROWS ? l->n - r : TALL_ROWS;
     NAME(logs_columns)(state, x + r * l->step, rows, l->step, l->w, 0);
   }
@@ -234,7 +235,7 @@ static void NAME(tile)(const cr__lines *l) {
     double rest = isfinite(state[j]) ? state[l->w + j] : NAN;
     top[j] = (T)state[j], part[j] = (T)(l->log ? log_of_one_and(rest) : 1 / (1 + rest));
   }
-  for (int64_t r = 0; r < l->n; r++) {
+  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
     const T *from = x + r * l->step;
     T *row = out + r * l->step, *to = l->stream ? e : row;
     if (l->log) {
@@ -282,7 +283,8 @@ static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) 
   }
   if (l->log) sum = -g[r] * expm1(chance) - exp(chance) * sum;
   else sum *= chance;
-  if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
+  if (l->stream)
+    CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
   ((T *)l->out)[r] = (T)sum;
 }
 
@@ -298,12 +300,12 @@ static void NAME(line_back)(const cr__lines *l) {
   _Alignas(64) T e[CR__TILE];
   double total = 0;
   int64_t great = -1; /* the block with an element above one half */
-  for (int64_t i = 0, m; i < l->n; i += m) {
+  for (int64_t i = 0, m; i < l->n && !cr__cpu_stopped(); i += m) {
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
     total += l->log ? NAME(dot)(g + i, NULL, m) : NAME(dot)(g + i, y + i, m);
   }
   const T sum = (T)total;
-  for (int64_t i = 0, m; i < l->n; i += m) {
+  for (int64_t i = 0, m; i < l->n && (i % CR__FOLD_BLOCK || !cr__cpu_stopped()); i += m) {
     T *out = (T *)l->out + i, *to = l->stream ? e : out;
     WORD above = 0;
     m = l->n - i < CR__TILE ? l->n - i : CR__TILE;
@@ -357,7 +359,7 @@ static void NAME(tile_back)(const cr__lines *l) {
   const T *g = l->a, *y = l->b;
   T *out = l->out, sum[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
-  for (int64_t r0 = 0; r0 < l->n; r0 += FEW_ROWS) {
+  for (int64_t r0 = 0; r0 < l->n && !cr__cpu_stopped(); r0 += FEW_ROWS) {
     int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
     memset(sum, 0, sizeof sum);
     for (int64_t r = r0; r < end; r++) {
@@ -368,7 +370,7 @@ static void NAME(tile_back)(const cr__lines *l) {
   }
   for (int64_t j = 0; j < l->w; j++) sum[j] = (T)total[j];
   WORD above = 0;
-  for (int64_t r = 0; r < l->n; r++) {
+  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
     const T *gr = g + r * l->step, *yr = y + r * l->step;
     T *to = out + r * l->step;
     above |= NAME(any_above)(yr, (T)(l->log ? LOG_HALF : 0.5), l->w);
