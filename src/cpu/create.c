@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "cpu/cpu.h"
+#include "spacing.h"
 
 static int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
 
@@ -52,11 +53,24 @@ int cr__cpu_arange(cr__launch *k) {
   return 0;
 }
 
-/* v[0] one dim, not bool. i: whether the numbers are exponents. f: first, last, base. Counts from the
- * nearer end, so that both ends are exact. */
+/* Exact, for which v[0] has integers. */
+static void space_ints(const cr__view *v, int64_t first, int64_t last) {
+  int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
+  for (int64_t i = 0; i < n; i++) {
+    cr_value number = cr_int(cr__space_int(first, last, n, i));
+    cr__store_scalar(v->data + i * size, (cr_dtype)v->dtype, &number);
+  }
+}
+
+/* v[0] one dim, not bool. i: whether the numbers are exponents; whether they are integers, then first
+ * and last as such. f: first, last, base. Counts from the nearer end, so that both ends are exact. */
 int cr__cpu_linspace(cr__launch *k) {
   const cr__view *v = &k->v[0];
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
+  if (k->i[1]) {
+    space_ints(v, k->i[2], k->i[3]);
+    return 0;
+  }
   double first = k->f[0], last = k->f[1], step = n > 1 ? (last - first) / (double)(n - 1) : 0;
   for (int64_t i = 0; i < n; i++) {
     double x = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);

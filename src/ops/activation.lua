@@ -13,7 +13,7 @@ op "relu(self: tensor)" {
 
 op "threshold(self: tensor, threshold: scalar, value: scalar)" {
   doc = "x where x > threshold, else value.",
-  pointwise = "x <= a ? b : x", inplace = true,
+  pointwise = "x <= a ? b : x", numbers = { value = "stored" }, inplace = true,
   grad = { self = function(g, v) return ops.threshold_d(g, v.self, v.threshold) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 0.5, -1 }, { s.t({ 0 }, -2, 2), 0, 0 } } end,
 }
@@ -27,7 +27,7 @@ op "threshold_d(grad: tensor, self: tensor, threshold: scalar)" {
 
 op "hardtanh(self: tensor, min_val: scalar = -1, max_val: scalar = 1)" {
   doc = "x brought into [min_val, max_val]; the derivative on the edges is 0.",
-  pointwise = "clamp(x, a, b)", inplace = true,
+  pointwise = "clamp(x, a, b)", numbers = "bound", check = "hardtanh", inplace = true,
   grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), -0.55, 0.35 } } end,
 }

@@ -136,6 +136,7 @@ op "baddbmm(self: tensor, batch1: tensor, batch2: tensor, beta: scalar = 1, alph
 }
 
 op "outer(self: tensor, vec2: tensor)" {
+  aliases = "ger",
   doc = "The products of all pairs of two vectors' elements: n and m elements give n x m.",
   run = "outer", composite = true,
   samples = function(s)

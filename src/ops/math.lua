@@ -71,6 +71,7 @@ op "tan(self: tensor)" {
 }
 
 op "asin(self: tensor)" {
+  aliases = "arcsin",
   doc = "The angle in [-pi/2, pi/2] whose sine is x.",
   pointwise = "asin(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * ops.rsub(v.self * v.self, 1):rsqrt() end },
@@ -78,6 +79,7 @@ op "asin(self: tensor)" {
 }
 
 op "acos(self: tensor)" {
+  aliases = "arccos",
   doc = "The angle in [0, pi] whose cosine is x.",
   pointwise = "acos(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * ops.rsub(v.self * v.self, 1):rsqrt()) end },
@@ -85,6 +87,7 @@ op "acos(self: tensor)" {
 }
 
 op "atan(self: tensor)" {
+  aliases = "arctan",
   doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
   pointwise = "atan(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self * v.self + 1) end },
@@ -119,12 +122,14 @@ op "tanh_d(grad: tensor, out: tensor)" {
 }
 
 op "asinh(self: tensor)" {
+  aliases = "arcsinh",
   doc = "The inverse of sinh.",
   pointwise = "asinh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.self * v.self + 1):rsqrt() end },
 }
 
 op "acosh(self: tensor)" {
+  aliases = "arccosh",
   doc = "The inverse of cosh for x >= 1.",
   pointwise = "acosh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.self * v.self - 1):rsqrt() end },
@@ -132,6 +137,7 @@ op "acosh(self: tensor)" {
 }
 
 op "atanh(self: tensor)" {
+  aliases = "arctanh",
   doc = "The inverse of tanh for -1 < x < 1.",
   pointwise = "atanh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / ops.rsub(v.self * v.self, 1) end },
@@ -139,6 +145,7 @@ op "atanh(self: tensor)" {
 }
 
 op "atan2(self: tensor, other: tensor)" {
+  aliases = "arctan2",
   doc = "The angle of the point (other, self), in [-pi, pi]. The derivatives at the origin are 0.",
   pointwise = "atan2(x, y)", promote = "float", inplace = true,
   grad = {
@@ -175,6 +182,7 @@ op "hypot(self: tensor, other: tensor)" {
 }
 
 op "sigmoid(self: tensor)" {
+  aliases = "expit",
   doc = "1 / (1 + exp(-x)).",
   pointwise = "sigmoid(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return ops.sigmoid_d(g, v.out) end },
@@ -277,6 +285,7 @@ op "ceil(self: tensor)" {
 }
 
 op "trunc(self: tensor)" {
+  aliases = "fix",
   doc = "Rounded towards zero.",
   pointwise = "trunc(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
 }
@@ -315,14 +324,14 @@ op "rad2deg(self: tensor)" {
 
 op "nan_to_num(self: tensor, nan: float = 0, posinf: float?, neginf: float?)" {
   doc = [[NaN replaced by nan, inf by posinf, -inf by neginf; without those, by the largest and the smallest
-    number of the dtype.]],
+    number of the dtype. Integers and bools stay as they are.]],
   run = "nan_to_num", composite = true, inplace = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 1.5, 2.5, -2.5 } } end,
 }
 
 op "replace_nonfinite(self: tensor, nan: float, posinf: float, neginf: float)" {
   doc = "NaN, inf and -inf replaced by three numbers.",
-  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", hidden = true,
+  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", numbers = "stored", hidden = true,
   grad = { self = function(g, v) return ops.where(v.self:isfinite(), g, 0) end },
   samples = function(s) return { { s.t({ 3 }, -2, 2), 0, 1, -1 } } end,
 }

@@ -338,16 +338,16 @@ op "any(self: tensor, dim: dims?, keepdim: bool = false)" {
 }
 
 op "equal(self: tensor, other: tensor)" {
-  doc = "Whether both have the same shape and equal elements, as a 0-dim bool. NaN equals nothing.",
-  run = "equal", nondiff = true,
+  doc = "Whether both have the same shape and equal elements: true or false. NaN equals nothing.",
+  run = "equal", nondiff = true, truth = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
   end,
 }
 
 op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false)" {
-  doc = "Whether |self - other| <= atol + rtol * |other| for all elements, as a 0-dim bool.",
-  run = "allclose", nondiff = true,
+  doc = "Whether |self - other| <= atol + rtol * |other| for all elements: true or false.",
+  run = "allclose", nondiff = true, truth = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 

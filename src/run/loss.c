@@ -12,8 +12,9 @@ int cr__loss_reduction_of(const char *op, cr_value name, cr__loss_reduction *red
     *reduction = (cr__loss_reduction)i;
     if (!strcmp(name.u.s, names[i])) return 0;
   }
-  return cr__fail(CR_E_ARGUMENT, "%s: reduction is \"%s\"; it may be \"mean\", \"sum\" or \"none\"",
-                  op, name.u.s);
+  cr__text text;
+  return cr__fail(CR_E_ARGUMENT, "%s: reduction is %s; it may be \"mean\", \"sum\" or \"none\"", op,
+                  cr__quote(name.u.s, &text));
 }
 
 cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction) {

@@ -87,12 +87,15 @@ int cr__run_pad(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   const cr_tensor *self = args[0].u.t;
   const cr_value *pad = &args[1];
   mode how = REPLICATE;
+  cr__text text;
   while (how < CONSTANT && strcmp(args[2].u.s, names[how]) != 0) how++;
   if (strcmp(args[2].u.s, names[how]) != 0)
     return cr__fail(CR_E_ARGUMENT,
                     "%s: mode must be \"constant\", \"reflect\", \"replicate\" or "
-                    "\"circular\", got \"%s\"",
-                    op->lua, args[2].u.s);
+                    "\"circular\", got %s",
+                    op->lua, cr__quote(args[2].u.s, &text));
+  if (how == CONSTANT && cr__check_store(op->lua, (cr_dtype)self->dtype, &args[3]))
+    return (int)cr_error_code();
   if (pad->n % 2 || pad->n / 2 > self->ndim)
     return cr__fail(CR_E_ARGUMENT,
                     "%s: pad must list two numbers for each of at most %d dims, got %d "

@@ -80,6 +80,7 @@ int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_va
   if (v && v->ndim > 0)
     return cr__fail(CR_E_DTYPE, "%s: %s is %s and self is %s; convert one of them", op, name,
                     cr_dtype_name((cr_dtype)v->dtype), cr_dtype_name((cr_dtype)t->dtype));
+  if (v && cr__check_element(op, (cr_dtype)t->dtype, v)) return (int)cr_error_code();
   cr_tensor *one = cr__new(op, (cr_dtype)t->dtype, t->storage->device, 0, NULL);
   int code = one ? 0 : (int)cr_error_code();
   if (!code) code = v ? cr__copy(op, one, v) : cr__fill(op, one, *value);

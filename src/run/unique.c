@@ -2,6 +2,8 @@
  *
  * Holds true: positions are 1-based. Steps are operations, so they run on any device; a failed one gives
  * NULL, which the next ones pass on. */
+#include <math.h>
+
 #include "run/reduce.h"
 
 /* ---- Different elements ---- */
@@ -107,12 +109,6 @@ static int check_search(const cr_op *op, const cr_tensor *line, const cr_tensor 
                     "have one dim, or the same sizes in all but the last",
                     op->lua, cr__shape_text(line->ndim, cr__sizes(line), &a),
                     cr__shape_text(t->ndim, cr__sizes(t), &b));
-  if (line->dtype != t->dtype)
-    return cr__fail(CR_E_DTYPE,
-                    "%s: the sequence is %s but the values are %s; convert one with "
-                    ":to(dtype)",
-                    op->lua, cr_dtype_name((cr_dtype)line->dtype),
-                    cr_dtype_name((cr_dtype)t->dtype));
   if (line->storage->device == t->storage->device) return 0;
   return cr__fail(CR_E_DEVICE, "%s: the sequence and the values are on different devices", op->lua);
 }
@@ -140,6 +136,33 @@ static int search(const cr_op *op, cr_tensor *line, cr_tensor *t, bool right, cr
   return cr__give_if(code, r, out);
 }
 
+/* The number of line's dtype that stands for v in a search: integers are compared with it by value, and
+ * what lies beyond the dtype comes behind all its numbers, or before them. */
+static cr_value stand_in(cr_dtype dtype, cr_value v, bool *right) {
+  bool ints = !cr__is_float(dtype), above = v.kind == CR_FLOAT ? !(v.u.f < 0) : v.u.i > 0;
+  if (v.kind == CR_FLOAT && ints) {
+    double whole = *right ? floor(v.u.f) : ceil(v.u.f);
+    if (whole >= -0x1p63 && whole < 0x1p63) return cr_int((int64_t)whole);
+    *right = above; /* NaN is sorted behind the rest */
+    return cr_int(above ? INT64_MAX : INT64_MIN);
+  }
+  if (ints || cr__fits(dtype, &v)) return v;
+  *right = !above; /* between the greatest finite number and infinity */
+  return cr_float(above ? (double)INFINITY : -(double)INFINITY);
+}
+
+static int search_number(const cr_op *op, cr_tensor *line, cr_value v, bool right,
+                         cr_tensor **out) {
+  cr_dtype dtype = cr__is_float((cr_dtype)line->dtype) ? (cr_dtype)line->dtype : CR_INT64;
+  cr_value number =
+      cr__do(CR__OP_scalar_tensor, (cr_value[]){stand_in(dtype, v, &right), cr_dtype_value(dtype),
+                                                cr_device_value(cr_device_of(line))});
+  if (number.kind != CR_TENSOR) return (int)cr_error_code();
+  int code = search(op, line, number.u.t, right, out);
+  cr__drop(number);
+  return code;
+}
+
 /* searchsorted(sorted_sequence, values, right), and bucketize(values, boundaries, right) */
 int cr__run_searchsorted(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
@@ -148,12 +171,11 @@ int cr__run_searchsorted(const cr_op *op, const cr_value *args, cr_tensor **out,
   if (buckets && line->u.t->ndim != 1)
     return cr__fail(CR_E_SHAPE, "%s: boundaries must have one dim, got %d", op->lua,
                     line->u.t->ndim);
-  if (values->kind == CR_TENSOR) return search(op, line->u.t, values->u.t, args[2].u.i, out);
-  cr_value number =
-      cr__do(CR__OP_scalar_tensor, (cr_value[]){*values, cr_dtype_value((cr_dtype)line->u.t->dtype),
-                                                cr_device_value(cr_device_of(line->u.t))});
-  if (number.kind != CR_TENSOR) return (int)cr_error_code();
-  int code = search(op, line->u.t, number.u.t, args[2].u.i, out);
-  cr__drop(number);
-  return code;
+  if (values->kind != CR_TENSOR) return search_number(op, line->u.t, *values, args[2].u.i, out);
+  cr_dtype a = (cr_dtype)line->u.t->dtype, b = (cr_dtype)values->u.t->dtype;
+  if (a != b)
+    return cr__fail(CR_E_DTYPE,
+                    "%s: the sequence is %s but the values are %s; convert one with :to(dtype)",
+                    op->lua, cr_dtype_name(a), cr_dtype_name(b));
+  return search(op, line->u.t, values->u.t, args[2].u.i, out);
 }
