@@ -3,7 +3,7 @@
 # is safe across targets.
 #
 #   make demo | test           the two commands: each installs what is missing, builds, and runs
-#   make all                   build/lib, build/bin
+#   make all                   build/lib, build/bin; THREADS=0: without threads, in build/single
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
 #   make test-levels           the numerical specs at each lower level of the instruction set
 #   make fuzz SEED= CALLS=     random calls of every operation through Lua; fuzz-asan: sanitized
@@ -130,17 +130,21 @@ endif
 WARN  = -Wall -Wextra -Werror $(if $(findstring clang,$(1)),-Wno-pass-failed)
 # No contraction: every instruction set gives the same digits. No stubs (PLT) on the way to Lua or, with
 # -Bsymbolic-functions, from one public function to another: a small call makes dozens of such steps.
-BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp \
+BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp-simd \
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv
 # gcc for x86 copies and clears what has a bound, such as the sizes of a tensor, by an instruction that takes
 # 30 cycles to start (rep movs, rep stos); the C library needs a third of it.
 BLOCKS = $(if $(findstring x86_64,$(ARCH)),$(if $(findstring clang,$(1)),,-mmemcpy-strategy=libcall:-1:noalign \
   -mmemset-strategy=libcall:-1:noalign))
+# THREADS=0: a library that never starts a thread, in a folder of its own.
+THREADS ?= 1
+SINGLE := $(filter 0,$(THREADS))
+BASE += $(SINGLE:0=-DCR__NO_THREADS)
 FAST  := -O3
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
-DIR_release := build
+DIR_release := build$(SINGLE:0=/single)
 CC_release  = $(CC)
 OPT_release = $(CFLAGS)
 FAST_release = $(FAST)
@@ -157,9 +161,7 @@ CC_ubsan     = $(CC)
 OPT_ubsan   := $(SAN) -fsanitize=undefined -fno-sanitize-recover=all
 DIR_tsan    := build/tsan
 CC_tsan      = $(CC)
-# Without OpenMP, whose barriers the sanitizer does not see: what it is to watch is states that share.
-OPT_tsan    := $(SAN) -fsanitize=thread -fno-openmp -fopenmp-simd -Wno-unknown-pragmas \
-  -Wno-unused -Wno-unused-parameter
+OPT_tsan    := $(SAN) -fsanitize=thread
 
 VARIANTS := release clang asan ubsan tsan
 
@@ -207,14 +209,14 @@ $(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
 	$$(call say,ar,$$@)ar rcs $$@ $$^
 $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -Wl,-z,defs \
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -Wl,-z,defs \
 	  -Wl,-Bsymbolic-functions -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
 $(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
 	@ln -sf $$(<F) $$@
 # oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
 $(DIR_$(1))/lib/libcresset_dnnl.so: $$(SHIM_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -o $$@ $$^ -ldnnl
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -o $$@ $$^ -ldnnl -lgomp
 # Linked to no liblua: the host program has one.
 $(DIR_$(1))/lib/cresset/core.so: $$(BIND_$(1)) $(DIR_$(1))/lib/libcresset.so
 	@mkdir -p $$(@D)
@@ -286,12 +288,12 @@ cuda:
 	  "or give NVCC=/path/to/nvcc. Everything else works without: make all, make test-cuda." >&2
 	@exit 1
 else
-cuda: build/lib/libcresset_cuda.so
+cuda: $(DIR_release)/lib/libcresset_cuda.so
 endif
 build/obj/nvcc/%.o: cuda/%.cu | $(GEN_STAMP)
 	@mkdir -p $(@D)
 	$(call say,nvcc,$@)$(NVCC) $(NVFLAGS) $(INCLUDE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
-build/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=build/obj/%.o) cuda/plugin.map
+$(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/obj/%.o) cuda/plugin.map
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
 	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
@@ -307,7 +309,7 @@ build/doc/.stamp: $(CATALOGUE) build/config.mk
 $(MANUAL): build/doc/.stamp ;
 
 .PHONY: all force
-all: build-release build/lib/libcresset.a $(MANUAL)
+all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)
 force:
 
 # ---- Running -------------------------------------------------------------------------------------
@@ -320,14 +322,11 @@ BUSTED = $(shell command -v busted) --ignore-lua
 .PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
-	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
-	@echo "export PATH='$(CURDIR)/build/bin':\"\$$PATH\""
+	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
+	@echo "export PATH='$(CURDIR)/$(DIR_release)/bin':\"\$$PATH\""
 
 demo: all
-	build/bin/cresset examples/losses.lua
-
-# Threads that wait for work by spinning make the specs ten times slower on a machine that is busy.
-test test-levels asan ubsan tsan test-cuda asan-cuda ubsan-cuda: export OMP_WAIT_POLICY = passive
+	$(DIR_release)/bin/cresset examples/losses.lua
 
 # With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
 EMULATING := $(filter emulate,$(CRESSET_CUDA))
@@ -348,8 +347,7 @@ test-levels: all
 	  $(call with,release) CRESSET_ISA=$$level $(LUA) $(BUSTED) $(NUMERICAL) || exit 1; done
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
-# With the engine's own products: gcc 12's leak check crashes at the end if oneDNN was opened while
-# OpenMP's threads were there.
+# With the engine's own products: oneDNN is not instrumented.
 asan: build-asan
 	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 build/asan/bin/cresset $(BUSTED) $(SPEC)
 ubsan: build-ubsan
@@ -368,7 +366,7 @@ tsan: build-tsan
 SEED  ?= 1
 CALLS ?= 300000
 fuzz: all
-	$(call with,release) build/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(call with,release) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 fuzz-asan: build-asan
 	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 \
 	  build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
@@ -387,7 +385,7 @@ bench: all
 # Where valgrind is not and cannot be, this says so and passes.
 instructions: all
 	@($(call provide,$(PROBE_instructions))) || true
-	@$(call with,release) CC='$(CC)' OMP_NUM_THREADS=1 \
+	@$(call with,release) CC='$(CC)' CRESSET_NUM_THREADS=1 \
 	  $(LUA) bench/instructions.lua $(if $(RECORD),--record)
 
 # Times against sizes and threads: bench/scaling.md and .svg.
@@ -413,18 +411,18 @@ pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIB
 # What `require "cresset"` needs.
 install-modules: all
 	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
-	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
-	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
-	if [ -f build/lib/libcresset_cuda.so ]; then \
-	  install -m 755 build/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi
+	install -m 755 $(DIR_release)/lib/$(SO) $(DIR_release)/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
+	install -m 755 $(DIR_release)/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
+	if [ -f $(DIR_release)/lib/libcresset_cuda.so ]; then \
+	  install -m 755 $(DIR_release)/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi
 	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
 
 # The binding lies where Lua looks for modules; hosts link to it under the name beside libcresset.
 install: install-modules
 	install -d $(foreach d,$(BINDIR) $(PREFIX)/include $(LIBDIR)/pkgconfig $(DOCDIR),'$(D)$(d)')
-	install -m 755 build/bin/cresset '$(D)$(BINDIR)'
+	install -m 755 $(DIR_release)/bin/cresset '$(D)$(BINDIR)'
 	install -m 644 src/cresset.h build/gen/cresset_ops.h '$(D)$(PREFIX)/include'
-	install -m 644 build/lib/libcresset.a '$(D)$(LIBDIR)'
+	install -m 644 $(DIR_release)/lib/libcresset.a '$(D)$(LIBDIR)'
 	ln -sf $(SO) '$(D)$(LIBDIR)/libcresset.so'
 	ln -srf '$(D)$(LUACDIR)/cresset/core.so' '$(D)$(LIBDIR)/libcresset-lua.so.$(SOVERSION)'
 	ln -sf libcresset-lua.so.$(SOVERSION) '$(D)$(LIBDIR)/libcresset-lua.so'

@@ -8,6 +8,7 @@
 #include <string.h>
 
 CR__TLS int cr__below;
+CR__TLS const cr__speaker *cr__outer;
 
 #define MAX_PARAMS 16
 
@@ -171,6 +172,15 @@ static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int no
   for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
 }
 
+static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_value *args,
+                                                   cr_tensor **out, int *nout) {
+  const cr__speaker *outer = cr__outer, mine = {op, args, false};
+  if (!outer) cr__outer = &mine;
+  int code = cr__impls[op->id].run(op, args, out, nout);
+  cr__outer = outer;
+  return code;
+}
+
 static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   fixed_args fixed;
   *nout = op->nout;
@@ -179,7 +189,7 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   if (op->flags & CR_OP_INPLACE_ONLY)
     return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
   const cr__impl *impl = &cr__impls[op->id];
-  if (impl->composite) return impl->run(op, args, out, nout);
+  if (impl->composite) return run_composite(op, args, out, nout);
   bool node = wants_node(op, args);
   code = run_below(op, args, out, nout);
   if (CR__UNLIKELY(code)) return code;
@@ -196,7 +206,10 @@ int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
   uint64_t drawn = cr__rng.offset;
   int code = apply(op, args, out, &n);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+  if (CR__UNLIKELY(code)) {
+    cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+    cr__speak(op, args, false);
+  }
   if (nout) *nout = code ? 0 : n;
   return code;
 }
@@ -205,7 +218,9 @@ cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
   out[0] = NULL;
-  return apply(&cr__ops[id], args, out, &n) ? NULL : out[0];
+  if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
+  cr__speak(&cr__ops[id], args, false);
+  return NULL;
 }
 
 /* ---- In place ---------------------------------------------------------------------------------- */
@@ -220,6 +235,19 @@ static int check_self(const cr_op *op, const cr_value *args, bool *records) {
                            *records);
 }
 
+/* Whether the twin's result may be written over self. */
+static int check_fit(const cr_op *op, const cr_tensor *result, const cr_tensor *self) {
+  cr__text a, b;
+  if (result->ndim != self->ndim ||
+      memcmp(cr__sizes(result), cr__sizes(self), self->ndim * sizeof(int64_t)) != 0)
+    return cr__fail(CR_E_SHAPE, "%s_: the result has shape %s, which does not fit self of shape %s",
+                    op->lua, cr__shape_text(result->ndim, cr__sizes(result), &a),
+                    cr__shape_text(self->ndim, cr__sizes(self), &b));
+  if (cr__can_cast((cr_dtype)result->dtype, (cr_dtype)self->dtype)) return 0;
+  return cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->lua,
+                  cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)self->dtype));
+}
+
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr_tensor *out[CR_MAX_OUTPUTS];
@@ -227,17 +255,8 @@ static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) 
   out[0] = NULL;
   int code = cr__impls[op->id].run(op, args, out, &nout);
   if (code) return code;
-  cr__text a, b;
-  if (out[0]->ndim != self->ndim ||
-      memcmp(cr__sizes(out[0]), cr__sizes(self), self->ndim * sizeof(int64_t)) != 0)
-    code = cr__fail(CR_E_SHAPE, "%s_: the result has shape %s, which does not fit self of shape %s",
-                    op->name, cr__shape_text(out[0]->ndim, cr__sizes(out[0]), &a),
-                    cr__shape_text(self->ndim, cr__sizes(self), &b));
-  else if (!cr__can_cast((cr_dtype)out[0]->dtype, (cr_dtype)self->dtype))
-    code =
-        cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->name,
-                 cr_dtype_name((cr_dtype)out[0]->dtype), cr_dtype_name((cr_dtype)self->dtype));
-  else code = cr__copy(op->name, self, out[0]);
+  code = check_fit(op, out[0], self);
+  if (!code) code = cr__copy(op->name, self, out[0]);
   for (int i = 0; i < nout; i++) cr_release(out[i]);
   return code;
 }
@@ -265,10 +284,15 @@ static int composite_inplace(const cr_op *op, const cr_value *given) {
   memcpy(args, given, op->nparam * sizeof *args);
   int refused = cr__inplace_check(op->lua, "_", self, cr__recording() && cr__requires(self));
   if (refused) return refused;
+  const cr__speaker *outer = cr__outer, mine = {op, given, true};
+  if (!outer) cr__outer = &mine;
   cr_tensor *copy = cr__op1(CR__OP_clone, &args[0]);
   args[0] = cr_of(copy);
   cr_tensor *result = cr__op1(op->id, args);
-  int code = cr_call_inplace(&cr__ops[CR__OP_copy_], (cr_value[]){cr_of(self), cr_of(result)});
+  int code = result ? check_fit(op, result, self) : (int)cr_error_code();
+  if (!code)
+    code = cr_call_inplace(&cr__ops[CR__OP_copy_], (cr_value[]){cr_of(self), cr_of(result)});
+  cr__outer = outer;
   cr_release(copy);
   cr_release(result);
   return code;
@@ -349,7 +373,10 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
   uint64_t drawn = cr__rng.offset;
   int code = call_inplace(op, args);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn;
+  if (CR__UNLIKELY(code)) {
+    cr__rng.offset = drawn;
+    cr__speak(op, args, true);
+  }
   return code;
 }
 
@@ -378,7 +405,7 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0 && result->numel != 0)
+  if (!code && out->numel == 0)
     code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
@@ -395,7 +422,10 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   uint64_t drawn = cr__rng.offset;
   int code = call_out(op, args, out);
-  if (code) cr__rng.offset = drawn;
+  if (CR__UNLIKELY(code)) {
+    cr__rng.offset = drawn;
+    cr__speak(op, args, false);
+  }
   return code;
 }
 
@@ -406,6 +436,9 @@ const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__nops ? &cr__ops[i] : NUL
 const cr_op *cr_op_find(const char *name) {
   for (int i = 0; i < cr__nops; i++)
     if (strcmp(cr__ops[i].name, name) == 0) return &cr__ops[i];
+  for (int i = 0; i < cr__nops; i++)
+    for (const char *const *alias = cr__ops[i].aliases; alias && *alias; alias++)
+      if (strcmp(*alias, name) == 0) return &cr__ops[i];
   return NULL;
 }
 

@@ -27,6 +27,18 @@ int cr__interrupted(void);
 #ifndef __cplusplus
 extern _Atomic int cr__interrupt_flags; /* nonzero: cr__interrupted() has something to look at */
 #endif
+/* The same for threads that work for another one: what the caller has to meet (0: no deadline); whether
+ * that stops it, without an error: 0, or why; and the error for that. */
+double cr__deadline(void);
+int cr__why_stop(double deadline);
+int cr__fail_stopped(int why);
+#ifndef __cplusplus
+static inline int cr__due(double deadline) {
+  if (CR__LIKELY(__atomic_load_n((const int *)&cr__interrupt_flags, __ATOMIC_RELAXED) == 0))
+    return 0;
+  return cr__why_stop(deadline);
+}
+#endif
 
 /* ---- alloc.c ---- */
 
@@ -102,11 +114,13 @@ static inline cr_category cr__category(cr_dtype d) {
 
 /* ---- shape.c ---- */
 
-/* Renders "2x3" ("0-dim" for none) into a buffer that it returns. */
+/* Renders "2x3" ("0-dim" for none; "0 x 3", which is no hexadecimal number) into a buffer that it returns. */
 typedef struct cr__text {
   char s[160];
 } cr__text;
 const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer);
+/* A string of the caller's as messages have it: in quotes, one line, at most 80 bytes of it. */
+const char *cr__quote(const char *s, cr__text *buffer);
 /* Product of the sizes; fails on a negative size, on too many dims and on overflow. */
 int cr__count(const char *op, int ndim, const int64_t *shape, int64_t *numel);
 void cr__fill_strides(int ndim, const int64_t *shape, int64_t *stride); /* contiguous */

@@ -74,6 +74,7 @@ CR_API const char *cr_dtype_name(cr_dtype dtype);
 CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
+CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 
@@ -243,7 +244,8 @@ enum {
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */
-  CR_OP_WARNS = 256         /* may warn: a binding that listens does so around it */
+  CR_OP_WARNS = 256,        /* may warn: a binding that listens does so around it */
+  CR_OP_TRUTH = 512         /* its 0-dim bool answers a question: a boolean in Lua */
 };
 
 struct cr_op {
@@ -257,11 +259,12 @@ struct cr_op {
   uint8_t nparam;
   uint8_t nout;               /* 0: as many as the call makes (split, unbind) */
   const char *const *outputs; /* the names of the results where nout > 1 */
+  const char *const *aliases; /* other names in Lua, up to a NULL; NULL if there are none */
 };
 
 CR_API int cr_op_count(void);
 CR_API const cr_op *cr_op_at(int i);              /* 0 <= i < cr_op_count() */
-CR_API const cr_op *cr_op_find(const char *name); /* NULL if there is none */
+CR_API const cr_op *cr_op_find(const char *name); /* also by an alias; NULL if there is none */
 /* Calls op with op->nparam arguments. Returns the results in out[0 .. *nout), which has room for
  * CR_MAX_OUTPUTS; nout may be NULL where op->nout is not 0. */
 CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
@@ -440,8 +443,26 @@ CR_API int64_t cr_memory_fail_left(void);
 
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
 CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */
+/* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
+ * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
+ * processors. Results do not depend on it. Threads are started when large work comes up, and where the
+ * system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
+/* A host that has threads of its own may lend them; then the library starts none. `run` shall call
+ * member(job, i) once for each i from 0 to n - 1, on any threads (the calling one may be among them) and
+ * several at a time, and return when all of these have returned; n is at most `threads`. It borrows job
+ * for that time, must not fail, may be entered by several threads at once, and must not call operations
+ * itself. What it leaves undone the calling thread does after it. */
+typedef struct cr_parallel {
+  void (*run)(void *user, int n, void (*member)(void *job, int i), void *job);
+  int threads; /* that run can put to work at a time, the calling one among them */
+  void *user;  /* borrowed until another pool is set */
+} cr_parallel;
+/* Lends a pool (copied) for the whole process, instead of the one before; NULL takes it back. Returns
+ * when no operation uses the one before any more, so that its threads may then be ended. A child of
+ * fork begins without a lent pool. */
+CR_API int cr_set_parallel(const cr_parallel *pool);
 /* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
  * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
  * it is given float32 as well. Looks for it if nothing has yet. */

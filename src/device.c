@@ -177,9 +177,9 @@ int cr_device_parse(const char *name, cr_device *device) {
       return CR_E_OK;
     }
   }
-  return cr__fail(CR_E_DEVICE,
-                  "device: \"%.32s\" is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
-                  name ? name : "");
+  cr__text text;
+  return cr__fail(CR_E_DEVICE, "device: %s is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
+                  cr__quote(name ? name : "", &text));
 }
 
 const char *cr_device_name(cr_device device, char buffer[16]) {

@@ -58,6 +58,11 @@ cr_dtype cr__promote_types(cr_dtype a, cr_dtype b) {
   return na > nb ? a : b;
 }
 
+cr_dtype cr_promote_types(cr_dtype a, cr_dtype b) {
+  bool known = a >= 0 && a < CR_DTYPE_COUNT && b >= 0 && b < CR_DTYPE_COUNT;
+  return known ? cr__promote_types(a, b) : CR_DTYPE_NONE;
+}
+
 void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype) {
   int8_t *d = &p->pool[pool];
   *d = (int8_t)(*d < 0 ? dtype : cr__promote_types((cr_dtype)*d, dtype));

@@ -91,6 +91,19 @@ int cr__fail_absent(const char *op, const char *param) {
   return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' is missing", op, param);
 }
 
+const char *cr__quote(const char *s, cr__text *buffer) {
+  enum { MOST = 80 };
+  size_t n = strnlen(s, MOST + 1);
+  bool cut = n > MOST;
+  if (cut) /* not inside a character of UTF-8 */
+    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
+  char *to = buffer->s;
+  *to++ = '"';
+  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
+  strcpy(to, cut ? "...\"" : "\"");
+  return buffer->s;
+}
+
 cr_error cr_error_code(void) { return code; }
 
 const char *cr_error_message(void) {
@@ -149,11 +162,22 @@ void cr_set_deadline(double seconds_from_now) {
   deadline = at;
 }
 
-int cr__interrupted(void) {
+double cr__deadline(void) { return deadline; }
+
+enum { BY_HOST = 1, TOO_LATE };
+
+int cr__why_stop(double at) {
   int flags = atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed);
-  if (CR__LIKELY(flags == 0)) return CR_E_OK;
-  if (flags & 1) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
-  if (deadline != 0 && now() >= deadline)
-    return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
-  return CR_E_OK;
+  if (flags & 1) return BY_HOST;
+  return flags && at != 0 && now() >= at ? TOO_LATE : 0;
+}
+
+int cr__fail_stopped(int why) {
+  if (why == BY_HOST) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
+  return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
+}
+
+int cr__interrupted(void) {
+  int why = cr__due(deadline);
+  return CR__LIKELY(!why) ? CR_E_OK : cr__fail_stopped(why);
 }

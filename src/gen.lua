@@ -283,6 +283,7 @@ local function op_flags(e)
   flag(e.creates, "CREATES")
   flag(e.inplace_only, "INPLACE_ONLY")
   flag(e.warns, "WARNS")
+  flag(e.truth, "TRUTH")
   return #flags > 0 and table.concat(flags, " | ") or "0"
 end
 
@@ -301,12 +302,18 @@ local function write_descriptors(c)
       for i, name in ipairs(e.outputs) do names[i] = quote(name) end
       c[#c + 1] = ("static const char *const outputs_%s[] = {%s};"):format(e.name, table.concat(names, ", "))
     end
+    if #e.aliases > 0 then
+      local names = {}
+      for i, alias in ipairs(e.aliases) do names[i] = quote(alias) end
+      c[#c + 1] = ("static const char *const aliases_%s[] = {%s, NULL};"):format(e.name, table.concat(names, ", "))
+    end
   end
   c[#c + 1] = "\nconst int cr__nops = CR__OP_COUNT;\nconst cr_op cr__ops[] = {"
   for _, e in ipairs(entries) do
-    c[#c + 1] = ("    {%s, %s,\n     %s,\n     %s,\n     %s, CR__OP_%s, %s, %d, %d, %s},"):format(quote(e.name),
+    c[#c + 1] = ("    {%s, %s,\n     %s,\n     %s,\n     %s, CR__OP_%s, %s, %d, %d, %s, %s},"):format(quote(e.name),
       quote(e.lua), quote(e.signature), quote(e.doc), #e.params > 0 and "params_" .. e.name or "NULL", e.name,
-      op_flags(e), #e.params, e.nout, e.nout > 1 and "outputs_" .. e.name or "NULL")
+      op_flags(e), #e.params, e.nout, e.nout > 1 and "outputs_" .. e.name or "NULL",
+      #e.aliases > 0 and "aliases_" .. e.name or "NULL")
   end
   c[#c + 1] = "};\n"
 end

@@ -49,7 +49,10 @@ static int pack(cr__saved *s, cr_tensor *t) {
   cr_tensor *bare = cr__alias_same(t);
   if (!bare) return CR_E_MEMORY;
   innermost = r->outer; /* what the hook itself computes is not packed again by it */
+  const cr__speaker *outer = cr__outer; /* what the hook calls is no part of a composite */
+  cr__outer = NULL;
   void *handle = r->h.pack(r->h.user, bare);
+  cr__outer = outer;
   innermost = r;
   cr_release(bare);
   if (!handle) return (int)cr_error_code();
@@ -133,7 +136,10 @@ static int refuse_modified(const cr_node *n, const cr__saved *s) {
 static cr_tensor *load_packed(const cr__saved *s) {
   hooks_ref *outer = innermost;
   innermost = NULL;
+  const cr__speaker *speaker = cr__outer;
+  cr__outer = NULL;
   cr_tensor *t = s->hooks->h.unpack(s->hooks->h.user, s->handle);
+  cr__outer = speaker;
   innermost = outer;
   cr_tensor *alias = t ? cr__alias_same(t) : NULL;
   cr_release(t);

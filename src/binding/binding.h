@@ -65,6 +65,9 @@ void cr__lua_push_list(lua_State *L, cr__lua_list *list);
 
 /* ---- Errors (raise.c) ---- */
 
+/* Pushes the position that an error blames, "file:line: ": of the first Lua function up the stack that is
+ * not the module's own; "" if there is none. */
+void cr__lua_where(lua_State *L);
 /* Raises an error of one line, with the caller's position. */
 int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Raises the thread's pending core error, and clears it. Errors about arguments get op's signature
@@ -76,9 +79,16 @@ int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
  * of cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
 void cr__lua_listen(void);
 void cr__lua_deliver(lua_State *L);
+/* Warns the script, as the engine does. */
+void cr__lua_warn(lua_State *L, const char *sentence);
 /* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
  * cr__lua_raise, sets the core's error to CR_E_CALLBACK with its text, and returns that code. */
 int cr__lua_keep_error(lua_State *L);
+/* Pushes the string at index as messages have it: between marks, on one line, at most 80 bytes. */
+const char *cr__lua_quote(lua_State *L, int index, char mark);
+/* Pushes what the Lua half of the module has to say about the unknown name at index, of a kind that
+ * suggest.lua knows: "; did you mean ...?", or "". */
+const char *cr__lua_advice(lua_State *L, const char *kind, int index);
 /* Describes the value at index for messages: "a number", "a string", "a tensor (2x3 float32)"; the
  * text stays on the stack (pushed). */
 const char *cr__lua_describe(lua_State *L, int index);
@@ -143,7 +153,10 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
 /* Pushes any value: numbers as they are, ints as a table, tensors as userdata (a reference of
  * their own), lists of tensors as a table, dtypes and devices by name. */
 void cr__lua_push_value(lua_State *L, const cr_value *v);
+/* A table of n sizes that compares by value and knows its text, "2x3". */
+void cr__lua_push_sizes(lua_State *L, int n, const int64_t *sizes);
 void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
+int cr__lua_concat(lua_State *L); /* __concat: the texts of both operands */
 /* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read
  * only once the results' userdata exist, since a finalizer that runs meanwhile may close the
  * tensor. */
@@ -181,6 +194,7 @@ const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 
 void cr__lua_methods(lua_State *L); /* pushes the table of tensor methods */
 void cr__lua_add_methods(lua_State *L, const luaL_Reg *methods); /* to that table */
+void cr__lua_open_args(lua_State *L);     /* args.c: the metatable of shapes */
 void cr__lua_open_tensor(lua_State *L);   /* tensor.c: the metatable and plain methods */
 void cr__lua_open_field(lua_State *L);    /* field.c: x.grad and the like */
 void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparison */
@@ -212,6 +226,11 @@ typedef struct cr__lua_node {
   cr_node *n;
 } cr__lua_node;
 cr__lua_node *cr__lua_new_node(lua_State *L);
+/* Whether the value at index is a tensor, or a table or userdata that metamethods make a list (plain.c). */
+bool cr__lua_is_strange(lua_State *L, int index);
+/* Replaces the value on top by tables that are read raw, with the numbers of 0-dim tensors in them; gives
+ * the dtype that the elements ask for together, CR_DTYPE_NONE if there are none. */
+cr_dtype cr__lua_make_plain(lua_State *L, const char *op);
 /* Pushes a new tensor made of the number, boolean, or nested table at index (table.c), of dtype or,
  * with CR_DTYPE_NONE, of the one that the contents ask for. */
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype);

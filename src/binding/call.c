@@ -106,12 +106,12 @@ void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const c
   cr__lua_after(L);
 }
 
-static void call_out(lua_State *L, const cr_op *op, const cr_value *args, int index) {
-  const char *as = op->lua;
+static void call_out(lua_State *L, const cr_op *op, const char *as, const cr_value *args,
+                     int index) {
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    cr_tensor *out = cr__lua_tensor_arg(L, index, op->lua, "out");
+    cr_tensor *out = cr__lua_tensor_arg(L, index, as, "out");
     lua_State *outer = cr__lua_enter(L);
     int code = cr_call_out(op, v, out);
     cr__lua_leave(outer);
@@ -143,6 +143,18 @@ static void find_known(lua_State *L) {
 
 /* ---- The closure ---- */
 
+/* Replaces the answer on top, a tensor of one element, by a Lua boolean. */
+static int push_truth(lua_State *L) {
+  cr_value v;
+  cr__lua_tensor *u = lua_touserdata(L, -1);
+  if (!u->t) return cr__lua_error(L, "this tensor was closed");
+  if (cr_item(u->t, &v)) return cr__lua_raise(L, NULL);
+  cr_release(u->t);
+  u->t = NULL;
+  lua_pushboolean(L, v.u.i != 0);
+  return 1;
+}
+
 static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   if (o->inplace) {
     if (p->args[0].kind != CR_TENSOR)
@@ -153,11 +165,12 @@ static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
     return 1;
   }
   if (p->out) {
-    call_out(L, p->op, p->args, p->out);
+    call_out(L, p->op, o->name, p->args, p->out);
     lua_pushvalue(L, p->out);
     return 1;
   }
-  int n = cr__lua_call_as(L, p->op, p->op->lua, lua_upvalueindex(2), p->args);
+  int n = cr__lua_call_as(L, p->op, o->name, lua_upvalueindex(2), p->args);
+  if (p->op->flags & CR_OP_TRUTH) return push_truth(L);
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
     if (cr_set_requires_grad(u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
@@ -300,28 +313,35 @@ static void make_closures(lua_State *L, int made, int target, int twins, int the
   }
 }
 
-static void gather(lua_State *L, int flag, bool inplace_too) {
+/* Adds op and its twin under one of its names. */
+static void add_name(lua_State *L, int made, const cr_op *op, const char *name) {
+  char twin[64];
+  size_t n = strlen(name);
+  bool ends = n && name[n - 1] == '_';
+  if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, name, false);
+  if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) return;
+  snprintf(twin, sizeof twin, ends ? "%s" : "%s_", name);
+  cr__lua_add_overload(L, made, op, twin, true);
+}
+
+static void gather(lua_State *L, int flag) {
   lua_newtable(L);
   int made = lua_gettop(L);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
     if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
-    if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
-    if (!inplace_too || !(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
-    char twin[64];
-    size_t n = strlen(op->lua);
-    bool ends = n && op->lua[n - 1] == '_';
-    snprintf(twin, sizeof twin, ends ? "%s" : "%s_", op->lua);
-    cr__lua_add_overload(L, made, op, twin, true);
+    add_name(L, made, op, op->lua);
+    for (const char *const *alias = op->aliases; alias && *alias; alias++)
+      add_name(L, made, op, *alias);
   }
 }
 
 void cr__lua_open_ops(lua_State *L) {
   int module = lua_gettop(L), functions = module + 1, methods = module + 2;
   find_known(L);
-  gather(L, CR_OP_FUNCTION, true);
+  gather(L, CR_OP_FUNCTION);
   make_closures(L, functions, module, 0, 0);
-  gather(L, CR_OP_METHOD, true);
+  gather(L, CR_OP_METHOD);
   cr__lua_methods(L);
   make_closures(L, methods, methods + 1, functions, module);
   lua_settop(L, module);

@@ -43,8 +43,8 @@ static void read_form(lua_State *L, int index, target *to) {
   } else {
     cr__lua_error(L,
                   "to: argument %d must be " CR__LUA_A_DTYPE ", " CR__LUA_A_DEVICE
-                  ", a tensor to be like, or {dtype =, device =, copy =}, got %s",
-                  index - 1, cr__lua_describe(L, index));
+                  ", a tensor to be like, or {dtype =, device =, copy =}, got %s%s",
+                  index - 1, cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
   }
 }
 

@@ -128,8 +128,9 @@ static const struct field {
 };
 enum { NFIELDS = sizeof fields / sizeof *fields };
 
-static int no_field(lua_State *L, const char *name) {
-  return cr__lua_error(L, "a tensor has no field or method '%s'", name);
+static int no_field(lua_State *L) {
+  const char *advice = cr__lua_advice(L, "field", 2);
+  return cr__lua_error(L, "a tensor has no field or method %s%s", cr__lua_quote(L, 2, '\''), advice);
 }
 
 /* __index; upvalues: the methods, the numbers of the fields by name, the metatable. */
@@ -144,9 +145,8 @@ static int tensor_index(lua_State *L) {
     return f->get(L, tensor_at_1(L));
   }
   lua_settop(L, 2);
-  const char *name = lua_tostring(L, 2);
-  if (strcmp(name, "...") == 0) return cr__lua_index_read(L, METATABLE);
-  return no_field(L, name);
+  if (strcmp(lua_tostring(L, 2), "...") == 0) return cr__lua_index_read(L, METATABLE);
+  return no_field(L);
 }
 
 /* ---- Writing ---- */
@@ -177,7 +177,7 @@ static int tensor_newindex(lua_State *L) {
   for (int i = 0; i < NFIELDS; i++)
     if (strcmp(name, fields[i].name) == 0)
       return cr__lua_error(L, "the field '%s' of a tensor cannot be assigned", name);
-  return no_field(L, name);
+  return no_field(L);
 }
 
 void cr__lua_open_field(lua_State *L) {

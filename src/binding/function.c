@@ -247,8 +247,9 @@ static int function_index(lua_State *L) {
     lua_pushstring(L, f->name);
     return 1;
   }
-  return cr__lua_error(L, "%s: a Function has no field '%s'; call it, or its 'apply'", f->name,
-                       key);
+  lua_pushstring(L, key);
+  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name,
+                       cr__lua_quote(L, -1, '\''));
 }
 
 static int function_tostring(lua_State *L) {

@@ -256,6 +256,7 @@ int cr__lua_index_read(lua_State *L, int metatable) {
   int64_t i;
   const cr__lua_tensor *u = open_self(L);
   if (cr__lua_to_int(L, 2, &i)) {
+    if (cr_ndim(u->t) > 0 && i == cr_shape(u->t)[0] + 1) return 0; /* where ipairs ends */
     args[0] = cr__lua_of(u, 1);
     args[1] = cr_int(1);
     args[2] = cr_int(i);

@@ -53,6 +53,13 @@ static int set_default_dtype(lua_State *L) {
   return cr_set_default_dtype(dtype) ? cr__lua_raise(L, NULL) : 0;
 }
 
+static int promote_types(lua_State *L) {
+  cr_dtype a = cr__lua_dtype_arg(L, 1, "promote_types", "a");
+  cr_dtype b = cr__lua_dtype_arg(L, 2, "promote_types", "b");
+  lua_pushstring(L, cr_dtype_name(cr_promote_types(a, b)));
+  return 1;
+}
+
 static int get_num_threads(lua_State *L) {
   lua_pushinteger(L, cr_num_threads());
   return 1;
@@ -96,13 +103,13 @@ static void set_flag(lua_State *L, const cr_op *op, unsigned flag, const char *n
   lua_setfield(L, -2, name);
 }
 
-/* operations(): a list of { name =, lua =, signature =, doc =, inplace =, ... }, for help, for
+/* operations(): a list of { name =, lua =, aliases =, signature =, doc =, inplace =, ... }, for help, for
  * specs and for completion. */
 static int operations(lua_State *L) {
   lua_createtable(L, cr_op_count(), 0);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 14);
     lua_pushstring(L, op->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, op->lua);
@@ -111,6 +118,13 @@ static int operations(lua_State *L) {
     lua_setfield(L, -2, "signature");
     lua_pushstring(L, op->doc);
     lua_setfield(L, -2, "doc");
+    lua_newtable(L);
+    for (int k = 0; op->aliases && op->aliases[k]; k++) {
+      lua_pushstring(L, op->aliases[k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "aliases");
+    set_flag(L, op, CR_OP_TRUTH, "truth");
     set_flag(L, op, CR_OP_INPLACE, "inplace");
     set_flag(L, op, CR_OP_INPLACE_ONLY, "inplace_only");
     set_flag(L, op, CR_OP_METHOD, "method");
@@ -152,6 +166,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"set_rng_state", set_rng_state},
                                        {"get_default_dtype", get_default_dtype},
                                        {"set_default_dtype", set_default_dtype},
+                                       {"promote_types", promote_types},
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
                                        {"gemm_name", gemm_name},
@@ -165,6 +180,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   check_catalogue(L);
   lua_newtable(L);
+  cr__lua_open_args(L);
   cr__lua_open_tensor(L);
   cr__lua_open_ops(L); /* first, so that what is written by hand below replaces it */
   luaL_setfuncs(L, functions, 0);

@@ -87,6 +87,12 @@ static void choose_float_format(printer *p, int64_t n) {
   if (f->size < least) f->size = least;
 }
 
+static bool is_cut(const printer *p) {
+  for (int d = 0; d < p->ndim; d++)
+    if (p->cut[d]) return true;
+  return false;
+}
+
 static void choose_format(printer *p, int64_t n) {
   p->f.scale = 1;
   p->f.size = 2;
@@ -100,6 +106,7 @@ static void choose_format(printer *p, int64_t n) {
   } else {
     choose_float_format(p, n);
   }
+  if (is_cut(p) && p->f.size < 3) p->f.size = 3; /* the width of "..." */
 }
 
 static void add_text(printer *p, const char *text, int size) {
@@ -164,7 +171,7 @@ static void add_row(printer *p, int64_t row, int64_t at, int64_t from, int64_t t
   for (int64_t k = from; k < to; k++) {
     int64_t column = entry(p, c, k);
     if (k > from) luaL_addchar(&p->b, ' ');
-    if (row < 0 || column < 0) add_text(p, "...", p->f.size < 3 ? 3 : p->f.size);
+    if (row < 0 || column < 0) add_text(p, "...", p->f.size);
     else add_element(p, at + row * p->step[c - 1] + column * p->step[c]);
   }
   luaL_addchar(&p->b, '\n');

@@ -1,8 +1,9 @@
 /* table.c: tables in (cr.tensor) and tables out (x:totable, x:item).
  *
  * Holds true: Lua integers stay exact on both ways. Without a dtype, integers give int64, booleans
- * bool, and any float in a table makes it the default dtype. Tables are read raw; every shape is
- * checked before memory is asked for, and while memory is being filled nothing allocates. */
+ * bool, and any float in a table makes it the default dtype. Plain tables are read raw. What holds
+ * tensors, or looks like a table through its metamethods, is made a plain table first (plain.c). Every
+ * shape is checked before memory is asked for, and while memory is being filled nothing allocates. */
 #include <math.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ typedef struct survey {
   int64_t shape[CR_MAX_DIMS];
   int64_t path[CR_MAX_DIMS + 1];
   bool ints, floats, bools;
+  bool strange; /* stopped at what is neither a plain table nor a number */
 } survey;
 
 /* Writes where the survey stands, "[2][1]". */
@@ -50,13 +52,12 @@ static void survey_element(survey *s, int depth) {
     else s->floats = true;
     break;
   default: {
-    const char *hint = cr__lua_test(L, -1) ? "; cr.stack joins tensors" : "";
     const char *got = cr__lua_describe(L, -1);
     if (depth == 0)
       cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s",
                     s->op, got);
-    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s%s", s->op,
-                  place(s, depth), got, hint);
+    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s", s->op,
+                  place(s, depth), got);
   }
   }
 }
@@ -74,6 +75,10 @@ static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
 /* The value on top of the stack, at `depth` tables down. */
 static void survey_value(survey *s, int depth) {
   lua_State *L = s->L;
+  if (cr__lua_is_strange(L, -1)) {
+    s->strange = true;
+    return;
+  }
   if (lua_type(L, -1) != LUA_TTABLE) {
     survey_element(s, depth);
     return;
@@ -92,7 +97,7 @@ static void survey_value(survey *s, int depth) {
                   "have "
                   "%lld",
                   s->op, place(s, depth), (long long)n, (long long)s->shape[depth]);
-  for (lua_Integer i = 1; i <= n; i++) {
+  for (lua_Integer i = 1; i <= n && !s->strange; i++) {
     lua_rawgeti(L, -1, i);
     s->path[depth] = i;
     survey_value(s, depth + 1);
@@ -205,15 +210,27 @@ static void convert_top(lua_State *L, cr_dtype dtype, cr_device device) {
   lua_settop(L, top);
 }
 
+/* Surveys the value at top, and nothing above it. */
+static void survey_whole(survey *s, lua_State *L, const char *op, int top) {
+  *s = (survey){.L = L, .op = op, .ndim = -1};
+  for (int d = 0; d < CR_MAX_DIMS; d++) s->shape[d] = -1;
+  survey_value(s, 0);
+  lua_settop(L, top);
+}
+
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype) {
-  survey s = {.L = L, .op = op, .ndim = -1};
-  for (int d = 0; d < CR_MAX_DIMS; d++) s.shape[d] = -1;
+  survey s;
   int top = lua_gettop(L);
+  cr_dtype natural = CR_DTYPE_NONE;
   luaL_checkstack(L, 2 * CR_MAX_DIMS + 12, "no stack for a table");
   lua_pushvalue(L, index);
-  survey_value(&s, 0);
-  lua_settop(L, top + 1);
-  if (dtype == CR_DTYPE_NONE) dtype = natural_dtype(&s);
+  survey_whole(&s, L, op, top + 1);
+  if (s.strange) {
+    natural = cr__lua_make_plain(L, op);
+    survey_whole(&s, L, op, top + 1);
+  }
+  if (natural == CR_DTYPE_NONE) natural = natural_dtype(&s);
+  if (dtype == CR_DTYPE_NONE) dtype = natural;
   filler f = {.L = L,
               .op = op,
               .dtype = fill_dtype(dtype),

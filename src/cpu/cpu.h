@@ -7,16 +7,24 @@
 #include "../backend.h"
 
 /* How many threads pay for `work` elementary steps (about a nanosecond each): 1 for small work and
- * inside a parallel region. Callers say `#pragma omp parallel for num_threads(cr__cpu_threads(n))`. */
+ * inside of other shared work. */
 int cr__cpu_threads(int64_t work);
-/* Calls task(job, begin, end) so that every one of n pieces is done once: a range of them for each
- * thread that pays for `work` steps. Where only one pays, OpenMP, whose entry takes longer than small
- * work, does not hear of it. */
-void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
-                   void *job);
+/* Calls task(job, begin, end) so that every one of n pieces is done once, by as many threads as pay for
+ * `work` steps. A call takes a fraction of a millisecond if the pieces are small enough for that, and
+ * between calls the host may stop the work. 0, or the error is set: it did, and some pieces are not done. */
+int cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
+                  void *job);
+/* The same with a number of threads that cr__cpu_threads gave, for callers that have room for each. */
+int cr__cpu_share_among(int threads, int64_t n, int64_t work,
+                        void (*task)(void *job, int64_t begin, int64_t end), void *job);
+/* Inside of a task: which of the threads this is, from 0. */
+int cr__cpu_member(void);
+/* Whether the host has stopped the work. For long pieces, which then return at once; the error is not
+ * set: cr__cpu_share does that, and outside of a task cr__interrupted(). */
+bool cr__cpu_stopped(void);
 
 /* Calls line(job, i, room) for each of n lines, with room of nbytes that is the thread's alone. 0, or the
- * error is set in the name of op: there was no room. */
+ * error is set: in the name of op if there was no room. */
 int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
                   void (*line)(const void *job, int64_t i, char *room), const void *job);
 

@@ -127,6 +127,5 @@ int cr__cpu_extreme(cr__launch *k) {
   int64_t inner = p->kept[p->nkept - 1];
   j.tiles = (inner + CR__TILE - 1) / CR__TILE;
   int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
-  cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
-  return 0;
+  return cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
 }

@@ -17,6 +17,7 @@ typedef struct job {
   const char *a, *x, *d;
   char *c;
   int64_t row, step, xs, cs, ds;
+  int64_t width; /* columns that are added up together */
 } job;
 
 typedef union number {
@@ -94,8 +95,21 @@ static void whole_row(const job *j, int64_t i) {
   put_total(j, i, total);
 }
 
+/* A row in pieces. */
+typedef struct long_row {
+  const job *j;
+  int64_t i, piece;
+  cr__gemv_total *sums; /* of the pieces */
+} long_row;
+
+static void dot_pieces(void *row, int64_t begin, int64_t end) {
+  const long_row *r = row;
+  for (int64_t p = begin; p < end; p++)
+    dot(r->j, r->i, p * r->piece, least(r->piece, r->j->k - p * r->piece), &r->sums[p]);
+}
+
 /* Few long rows: threads share each. */
-static void long_rows(const job *j) {
+static int long_rows(const job *j) {
   enum { MOST = 1024, LEAST = 16384 };
   bool floats = cr__category((cr_dtype)j->sum) == CR_FLOATING;
   int64_t piece = (j->k + MOST - 1) / MOST;
@@ -103,28 +117,23 @@ static void long_rows(const job *j) {
   int64_t pieces = (j->k + piece - 1) / piece;
   for (int64_t i = 0; i < j->m; i++) {
     cr__gemv_total sums[MOST] = {0}, total = {0};
-#pragma omp parallel for num_threads(cr__cpu_threads(j->k / 8))
-    for (int64_t p = 0; p < pieces; p++)
-      dot(j, i, p * piece, least(piece, j->k - p * piece), &sums[p]);
+    int code = cr__cpu_share(pieces, j->k / 8, dot_pieces, &(long_row){j, i, piece, sums});
+    if (code) return code;
     for (int64_t p = 0; p < pieces && floats; p++) total.f += sums[p].f;
     for (int64_t p = 0; p < pieces && !floats; p++) total.i += sums[p].i;
     put_total(j, i, total);
   }
+  return 0;
 }
 
-static void by_rows(const job *j) {
+static void whole_rows(void *job_, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) whole_row(job_, i);
+}
+
+static int by_rows(job *j) {
   enum { FEW = 8, LONG = 65536 };
-  if (j->m < FEW && j->k >= LONG) {
-    long_rows(j);
-    return;
-  }
-  int threads = cr__cpu_threads(j->m * j->k / 8);
-  if (threads == 1) {
-    for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
-    return;
-  }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
+  if (j->m < FEW && j->k >= LONG) return long_rows(j);
+  return cr__cpu_share(j->m, j->m * j->k / 8, whole_rows, j);
 }
 
 /* ---- Rows side by side: whole columns are read and added up ------------------------------------ */
@@ -157,16 +166,15 @@ static void put_columns(const job *j, int64_t first, int64_t n) {
   }
 }
 
-static void by_columns(const job *j) {
-  int64_t width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
-  int64_t count = (j->m + width - 1) / width;
-  int threads = cr__cpu_threads(j->m * j->k / 8);
-  if (threads == 1) { /* asking OpenMP for one thread takes longer than a small product */
-    for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
-    return;
-  }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
+static void put_panels(void *job_, int64_t begin, int64_t end) {
+  const job *j = job_;
+  for (int64_t p = begin; p < end; p++)
+    put_columns(j, p * j->width, least(j->width, j->m - p * j->width));
+}
+
+static int by_columns(job *j) {
+  j->width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
+  return cr__cpu_share((j->m + j->width - 1) / j->width, j->m * j->k / 8, put_panels, j);
 }
 
 static const cr__gemv_loops *loops_for(int dtype) {
@@ -200,8 +208,7 @@ int cr__gemm_vector(const cr__gemm *g) {
     cr__read_run(x, j.sum, j.x, j.dtype, j.xs, j.k);
     j.x = x, j.xs = 1, j.x_dtype = j.sum;
   }
-  if (j.row == 1 && j.step != 1 && j.m > 1) by_columns(&j);
-  else by_rows(&j);
+  int code = j.row == 1 && j.step != 1 && j.m > 1 ? by_columns(&j) : by_rows(&j);
   if (x) cr__host_free(x, nbytes);
-  return 0;
+  return code;
 }

@@ -141,15 +141,15 @@ static void pick_blocks(void *job, int64_t begin, int64_t end) {
   if (p->stream) p->stream(NULL, NULL, 0);
 }
 
-static bool run_pick(pick *p) {
+static int run_pick(pick *p) {
   const cr__iter *it = &p->it;
   p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && it->stride[FROM][0] == 1;
   cut(p);
   p->stream = choose_stream(p);
   int64_t across = (p->columns + p->width - 1) / p->width;
   int64_t down = (p->rows + p->height - 1) / p->height;
-  cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks, p);
-  return p->bad;
+  return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks,
+                       p);
 }
 
 /* out[...] = from[... + the offset of index[...]].
@@ -171,7 +171,8 @@ int cr__cpu_pick(cr__launch *k) {
     return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
-  if (!run_pick(&p)) return 0;
+  int code = run_pick(&p);
+  if (code || !p.bad) return code;
   return cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]);
 }
 

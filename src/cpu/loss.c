@@ -34,13 +34,23 @@ static int64_t chosen(const cr__launch *k, const int64_t *targets, int64_t at) {
   return (at / d * classes + target - 1) * d + at % d;
 }
 
+enum { CLEARED = 1 << 14 }; /* elements at a time */
+
+typedef struct clearing {
+  char *data;
+  int64_t n, size;
+} clearing;
+
+static void clear_pieces(void *job, int64_t begin, int64_t end) {
+  const clearing *c = job;
+  int64_t from = begin * CLEARED, to = end * CLEARED < c->n ? end * CLEARED : c->n;
+  memset(c->data + from * c->size, 0, (size_t)((to - from) * c->size));
+}
+
 /* Sets n elements to zero, which has no bit set in any dtype. */
-static void clear(const cr__view *v, int64_t n) {
-  enum { PIECE = 1 << 18 };
-  int64_t nbytes = n * (int64_t)cr__size_of((cr_dtype)v->dtype);
-#pragma omp parallel for num_threads(cr__cpu_threads(n / 4))
-  for (int64_t at = 0; at < nbytes; at += PIECE)
-    memset(v->data + at, 0, (size_t)(nbytes - at < PIECE ? nbytes - at : PIECE));
+static int clear(const cr__view *v, int64_t n) {
+  clearing c = {v->data, n, (int64_t)cr__size_of((cr_dtype)v->dtype)};
+  return cr__cpu_share((n + CLEARED - 1) / CLEARED, n / 4, clear_pieces, &c);
 }
 
 static double weight_at(const cr__view *weight, const int64_t *targets, int64_t at) {
@@ -73,7 +83,8 @@ int cr__cpu_nll_backward(cr__launch *k) {
   const int64_t *targets = (const int64_t *)k->v[2].data;
   const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
   double share = k->i[4] == CR__LOSS_MEAN ? load(&k->v[3], 0) : 1;
-  clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
+  int code = clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
+  if (code) return code;
   for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
     int64_t to = chosen(k, targets, at);
     if (to == -2) return CR_E_INDEX;

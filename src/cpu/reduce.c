@@ -223,7 +223,7 @@ static void finish(const job *j, const unit *u, void *s) {
   int dtype = j->k->v[0].dtype;
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log(x[u->w + c]) : x[c];
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log1p(x[u->w + c]) : x[c];
   }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:
@@ -257,18 +257,31 @@ static void run_units(void *context, int64_t begin, int64_t end) {
   for (int64_t u = begin; u < end; u++) run_unit(context, u);
 }
 
+typedef struct chunk_job {
+  const job *j;
+  unit u;
+  char *parts; /* a state of `each` bytes for each chunk */
+  size_t each;
+} chunk_job;
+
+static void fold_chunks(void *context, int64_t begin, int64_t end) {
+  const chunk_job *c = context;
+  for (int64_t i = begin; i < end; i++) fold_chunk(c->j, &c->u, i, c->parts + (size_t)i * c->each);
+}
+
 /* Few results of many elements each: the chunks are shared out instead of the units. */
 static int run_chunks(const job *j, int64_t index) {
   unit u = find_unit(j, index);
   size_t each = (size_t)u.w * 2 * sizeof(double), nbytes = each * (size_t)j->chunks;
   char *parts = cr__host_alloc(nbytes);
   if (!parts) return CR_E_MEMORY;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->plan.reduced_count *u.w / 4))
-  for (int64_t c = 0; c < j->chunks; c++) fold_chunk(j, &u, c, parts + (size_t)c * each);
-  for (int64_t c = 1; c < j->chunks; c++) join_chunk(j, &u, c, parts, parts + (size_t)c * each);
-  finish(j, &u, parts);
+  int code = cr__cpu_share(j->chunks, j->plan.reduced_count * u.w / 4, fold_chunks,
+                           &(chunk_job){j, u, parts, each});
+  for (int64_t c = 1; c < j->chunks && !code; c++)
+    join_chunk(j, &u, c, parts, parts + (size_t)c * each);
+  if (!code) finish(j, &u, parts);
   cr__host_free(parts, nbytes);
-  return 0;
+  return code;
 }
 
 static void choose_fold(job *j) {
@@ -335,6 +348,5 @@ int cr__cpu_reduce(cr__launch *k) {
     for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
     return code;
   }
-  cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
-  return 0;
+  return cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
 }

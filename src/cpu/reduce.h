@@ -41,8 +41,8 @@ static inline int cr__compute_of(int dtype) {
 
 /* The state of w columns is 2 * w numbers of 8 bytes: float64 for the float types, int64 for int64.
  * Moments keep the means in the first w and the sums of squared distances in the rest, logarithms of
- * sums the largest elements and the sums of exponentials measured from them; all others use the
- * first w. `seen` counts the elements of each column that the state holds already. */
+ * sums the largest elements and the sums of the exponentials of the others measured from them; all
+ * others use the first w. `seen` counts the elements of each column that the state holds already. */
 typedef struct cr__folder {
   void (*row)(void *state, const void *x, int64_t n, int64_t seen); /* one column, n elements */
   /* w <= CR__TILE columns side by side, rows lying `step` elements apart */

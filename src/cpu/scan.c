@@ -163,19 +163,38 @@ static carry sum_chunk(const job *j, int64_t line, int64_t begin, int64_t end) {
   return sum;
 }
 
+/* Long lines in chunks, counted over all lines. */
+typedef struct chunked {
+  const job *j;
+  int64_t chunks; /* of a line */
+  carry *acc;     /* the sum of each chunk, and then of what stands before it */
+} chunked;
+
+static void sum_chunks(void *job, int64_t first, int64_t last) {
+  const chunked *w = job;
+  for (int64_t c = first; c < last; c++) {
+    int64_t begin = c % w->chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    w->acc[c] = sum_chunk(w->j, c / w->chunks, begin, end < w->j->n ? end : w->j->n);
+  }
+}
+
+static void scan_some(void *job, int64_t first, int64_t last) {
+  const chunked *w = job;
+  for (int64_t c = first; c < last; c++) {
+    int64_t begin = c % w->chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    scan_line(w->j, c / w->chunks, begin, end < w->j->n ? end : w->j->n, &w->acc[c]);
+  }
+}
+
 /* Sums along few long lines: first those of the chunks, then the scans of all chunks at once. */
 static int scan_chunks(const job *j) {
   int64_t chunks = (j->n + LINE_CHUNK - 1) / LINE_CHUNK, all = j->outer * chunks;
   size_t nbytes = (size_t)all * sizeof(carry);
   carry *acc = cr__host_alloc(nbytes);
   if (!acc) return CR_E_MEMORY;
-  int threads = cr__cpu_threads(j->outer * j->n);
-#pragma omp parallel for num_threads(threads)
-  for (int64_t c = 0; c < all; c++) {
-    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
-    acc[c] = sum_chunk(j, c / chunks, begin, end < j->n ? end : j->n);
-  }
-  for (int64_t line = 0; line < j->outer; line++) {
+  chunked w = {j, chunks, acc};
+  int code = cr__cpu_share(all, j->outer * j->n, sum_chunks, &w);
+  for (int64_t line = 0; line < j->outer && !code; line++) {
     carry before = start(j);
     for (int64_t c = line * chunks; c < (line + 1) * chunks; c++) {
       carry part = acc[c];
@@ -184,13 +203,9 @@ static int scan_chunks(const job *j) {
       else before.f += part.f;
     }
   }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t c = 0; c < all; c++) {
-    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
-    scan_line(j, c / chunks, begin, end < j->n ? end : j->n, &acc[c]);
-  }
+  if (!code) code = cr__cpu_share(all, j->outer * j->n, scan_some, &w);
   cr__host_free(acc, nbytes);
-  return 0;
+  return code;
 }
 
 static int compute_of(const cr__launch *k) {
@@ -220,8 +235,7 @@ int cr__cpu_scan(cr__launch *k) {
   j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
-  cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
-  return 0;
+  return cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
 }
 
 /* ---- Extremes ---- */
@@ -261,6 +275,5 @@ static void extreme_units(void *context, int64_t begin, int64_t end) {
 int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k, cr__compute_of(k->v[2].dtype));
   if (j.n == 0) return 0;
-  cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
-  return 0;
+  return cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
 }

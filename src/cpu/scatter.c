@@ -207,15 +207,14 @@ static void place_parts(void *job, int64_t begin, int64_t end) {
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
  * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
-static bool place_all(place *p) {
+static int place_all(place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
   bool single = p->size >= 0;
   p->by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
   bool by_row = !p->by_column && single && last > 0 && it->stride[TO][last] != 0;
   p->parts = p->by_column ? (p->columns + LINE - 1) / LINE : by_row ? it->shape[last] : 1;
-  cr__cpu_share(p->parts, it->numel, place_parts, p);
-  return !p->bad;
+  return cr__cpu_share(p->parts, it->numel, place_parts, p);
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
@@ -242,7 +241,8 @@ int cr__cpu_place(cr__launch *k) {
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
   p.far = p.size < 0 || p.size * p.stride * p.element > 32768;
-  if (p.it.numel > 0 && place_all(&p)) return 0;
+  int code = p.it.numel > 0 ? place_all(&p) : 0;
+  if (code || (p.it.numel > 0 && !p.bad)) return code;
   return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
 }
 

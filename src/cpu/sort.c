@@ -181,21 +181,22 @@ SEARCH(f32, float)
 SEARCH(f64, double)
 SEARCH(i64, int64_t)
 
-/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
- * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
- * i[3] values for each line. */
-int cr__cpu_search(cr__launch *k) {
+static void search_some(void *launch, int64_t begin, int64_t end) {
+  const cr__launch *k = launch;
   int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
   const char *lines = k->v[1].data, *values = k->v[2].data;
   int dtype = k->v[1].dtype;
   bool right = k->i[2];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-#pragma omp parallel for num_threads(cr__cpu_threads(k->i[0] * 16))
-  for (int64_t i = 0; i < k->i[0]; i++) {
+  for (int64_t i = begin; i < end; i++) {
     const char *line = lines + i / each * n * size;
     to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
                  : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
                                        : search_i64(line, n, values, i, right));
   }
-  return 0;
 }
+
+/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
+ * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
+ * i[3] values for each line. */
+int cr__cpu_search(cr__launch *k) { return cr__cpu_share(k->i[0], k->i[0] * 16, search_some, k); }

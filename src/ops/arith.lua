@@ -28,6 +28,7 @@ op "add_scaled(self: operand, other: operand, alpha: scalar)" {
 }
 
 op "sub(self: operand, other: operand)" {
+  aliases = "subtract",
   doc = "The difference. Bools cannot be subtracted from each other.",
   pointwise = "x - y", dtypes = "float int bool", check = "sub", inplace = true,
   grad = {
@@ -58,6 +59,7 @@ op "rsub(self: operand, other: operand)" {
 }
 
 op "mul(self: operand, other: operand)" {
+  aliases = "multiply",
   doc = "The product, element by element. On bools, and.",
   pointwise = "x * y", dtypes = "float int bool", inplace = true,
   grad = {
@@ -68,6 +70,7 @@ op "mul(self: operand, other: operand)" {
 }
 
 op "div(self: operand, other: operand)" {
+  aliases = "divide true_divide",
   doc = "The quotient; of integers, in the default float dtype.",
   pointwise = "x / y", promote = "float", inplace = true,
   grad = {
@@ -134,6 +137,7 @@ op "fmod(self: operand, other: operand)" {
 }
 
 op "neg(self: tensor)" {
+  aliases = "negative",
   doc = "The negative.",
   pointwise = "-x", dtypes = "float int bool", check = "neg", inplace = true,
   grad = { self = function(g) return -g end },
@@ -146,6 +150,7 @@ op "positive(self: tensor)" {
 }
 
 op "abs(self: tensor)" {
+  aliases = "absolute",
   doc = "The absolute value; its derivative at 0 is 0.",
   pointwise = "abs(x)", inplace = true,
   grad = { self = function(g, v) return g * v.self:sign() end },
@@ -153,6 +158,7 @@ op "abs(self: tensor)" {
 }
 
 op "sign(self: tensor)" {
+  aliases = "sgn",
   doc = "-1, 0 or 1; 0 for NaN.",
   pointwise = "sign(x)", dtypes = "float int bool", inplace = true,
   grad = { self = zero },

@@ -68,6 +68,7 @@ op "fmin_d(grad: tensor, self: operand, other: operand)" {
 }
 
 op "clamp(self: tensor, min: scalar?, max: scalar?)" {
+  aliases = "clip",
   doc = [[Every element brought into [min, max], either of which may be nil; NaN stays. Where min > max, the
     result is max. A bound beyond an integer dtype is as far as the dtype goes. The derivative is 1 inside and on
     the edges, 0 outside.]],

@@ -15,19 +15,19 @@ local comparison = function(s)
   }
 end
 
-local function compare(name, text, doc)
+local function compare(name, text, doc, aliases)
   op(name .. "(self: operand, other: operand)") {
-    doc = doc, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true, nondiff = true,
+    doc = doc, aliases = aliases, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true, nondiff = true,
     samples = comparison,
   }
 end
 
 compare("eq", "x == y", "True where the elements are equal; NaN equals nothing.")
-compare("ne", "x != y", "True where the elements differ.")
-compare("lt", "x < y", "True where self is less than other.")
-compare("le", "x <= y", "True where self is less than other or equal.")
-compare("gt", "x > y", "True where self is greater than other.")
-compare("ge", "x >= y", "True where self is greater than other or equal.")
+compare("ne", "x != y", "True where the elements differ.", "not_equal")
+compare("lt", "x < y", "True where self is less than other.", "less")
+compare("le", "x <= y", "True where self is less than other or equal.", "less_equal")
+compare("gt", "x > y", "True where self is greater than other.", "greater")
+compare("ge", "x >= y", "True where self is greater than other or equal.", "greater_equal")
 compare("logical_and", "(x != 0) & (y != 0)", "True where both are true.")
 compare("logical_or", "(x != 0) | (y != 0)", "True where one of both is true, or both are.")
 compare("logical_xor", "(x != 0) != (y != 0)", "True where just one of both is true.")
@@ -86,6 +86,7 @@ bits("bitwise_right_shift", "shr(x, y)",
   "The bits moved down by other, keeping the sign; 0 or -1 if other is negative or moves all out.", "int")
 
 op "bitwise_not(self: tensor)" {
+  aliases = "bitwise_invert",
   doc = "Every bit turned over; on bools, not.",
   pointwise = "bit_not(x)", dtypes = "int bool", inplace = true, nondiff = true,
   samples = function(s) return { { s.i({ 2, 3 }, 0, 9) }, { s.b({ 3 }) }, { s.i({ 0 }, 0, 9) } } end,

@@ -143,6 +143,7 @@ op "take(self: tensor, index: tensor)" {
 }
 
 op "take_along_dim(self: tensor, index: tensor, dim: dim?)" {
+  aliases = "take_along_axis",
   doc = "gather with both tensors broadcast in the other dims; without dim of the flattened tensors.",
   composite = true,
   run = "take_along_dim",

@@ -20,6 +20,7 @@ op "contiguous(self: tensor)" {
 }
 
 op "to(self: tensor, dtype: dtype?, device: device?, copy: bool = false)" {
+  aliases = "astype",
   doc = "self in another dtype, on another device; self itself where nothing changes, unless `copy` is true.",
   run = "to",
   grad = { self = function(g, v) return g:to(v.self.dtype, v.self.device) end },
@@ -87,6 +88,7 @@ for _, name in ipairs { "cat", "concat" } do
   op(name .. "(tensors: tensors, dim: dim = 1)") {
     doc = [[The tensors one after the other along dim, in their promoted dtype. They agree in every other size, but
       an empty 1-dim tensor joins anything.]],
+    aliases = name == "cat" and "concatenate" or nil,
     method = false,
     composite = true,
     run = "cat",
@@ -123,6 +125,7 @@ op "hstack(tensors: tensors)" {
 }
 
 op "vstack(tensors: tensors)" {
+  aliases = "row_stack",
   doc = "cat along dim 1, of tensors with at least 2 dims: a vector counts as a row.",
   method = false,
   composite = true,
@@ -131,6 +134,7 @@ op "vstack(tensors: tensors)" {
 }
 
 op "tile(self: tensor, repeats: shape)" {
+  aliases = "repeat",
   doc = [[self repeated repeats[i] times along dim i (PyTorch's repeat, a word that Lua keeps for itself). Missing
     counts, or missing dims of self, come in front as 1.]],
   composite = true,

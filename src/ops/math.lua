@@ -71,6 +71,7 @@ op "tan(self: tensor)" {
 }
 
 op "asin(self: tensor)" {
+  aliases = "arcsin",
   doc = "The angle in [-pi/2, pi/2] whose sine is x.",
   pointwise = "asin(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * ops.rsub(v.self * v.self, 1):rsqrt() end },
@@ -78,6 +79,7 @@ op "asin(self: tensor)" {
 }
 
 op "acos(self: tensor)" {
+  aliases = "arccos",
   doc = "The angle in [0, pi] whose cosine is x.",
   pointwise = "acos(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * ops.rsub(v.self * v.self, 1):rsqrt()) end },
@@ -85,6 +87,7 @@ op "acos(self: tensor)" {
 }
 
 op "atan(self: tensor)" {
+  aliases = "arctan",
   doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
   pointwise = "atan(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self * v.self + 1) end },
@@ -119,12 +122,14 @@ op "tanh_d(grad: tensor, out: tensor)" {
 }
 
 op "asinh(self: tensor)" {
+  aliases = "arcsinh",
   doc = "The inverse of sinh.",
   pointwise = "asinh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.self * v.self + 1):rsqrt() end },
 }
 
 op "acosh(self: tensor)" {
+  aliases = "arccosh",
   doc = "The inverse of cosh for x >= 1.",
   pointwise = "acosh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.self * v.self - 1):rsqrt() end },
@@ -132,6 +137,7 @@ op "acosh(self: tensor)" {
 }
 
 op "atanh(self: tensor)" {
+  aliases = "arctanh",
   doc = "The inverse of tanh for -1 < x < 1.",
   pointwise = "atanh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / ops.rsub(v.self * v.self, 1) end },
@@ -139,6 +145,7 @@ op "atanh(self: tensor)" {
 }
 
 op "atan2(self: tensor, other: tensor)" {
+  aliases = "arctan2",
   doc = "The angle of the point (other, self), in [-pi, pi]. The derivatives at the origin are 0.",
   pointwise = "atan2(x, y)", promote = "float", inplace = true,
   grad = {
@@ -175,6 +182,7 @@ op "hypot(self: tensor, other: tensor)" {
 }
 
 op "sigmoid(self: tensor)" {
+  aliases = "expit",
   doc = "1 / (1 + exp(-x)).",
   pointwise = "sigmoid(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return ops.sigmoid_d(g, v.out) end },
@@ -233,13 +241,17 @@ op "logaddexp2(self: tensor, other: tensor)" {
 
 op "ldexp(self: operand, other: tensor)" {
   doc = "self times 2 to the power of other, in floats.",
-  body = function(v) return v.self * v.other:exp2() end,
+  pointwise = "x * exp2(trunc(y / 2)) * exp2(y - trunc(y / 2))", promote = "float",
+  grad = {
+    self = function(g, v) return ops.ldexp(g, v.other) end,
+    other = function(g, v) return g * v.out * 0.69314718055994530942 end,
+  },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 
 op "float_power(self: tensor, exponent: operand)" {
   doc = "self to the power of exponent, computed in float64.",
-  body = function(v) return v.self:to_double():pow(v.exponent) end,
+  run = "float_power", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }, -2, 2) }, { s.t({ 3 }, 0.5, 2), 2 } } end,
 }
 
@@ -273,6 +285,7 @@ op "ceil(self: tensor)" {
 }
 
 op "trunc(self: tensor)" {
+  aliases = "fix",
   doc = "Rounded towards zero.",
   pointwise = "trunc(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
 }

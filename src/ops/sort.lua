@@ -50,6 +50,7 @@ op "kthvalue(self: tensor, k: int, dim: dim = -1, keepdim: bool = false) -> valu
 -- ---- What is in order ------------------------------------------------------------------------------
 
 op "unique(self: tensor, sorted: bool = true, return_inverse: bool = false, return_counts: bool = false) -> ..." {
+  aliases = "unique_values",
   doc = [[The different elements, in order; then, if asked for, where each element of self is among them, and how often
     each occurs. Every NaN is one of its own.]],
   run = "unique", nondiff = true,

@@ -23,6 +23,7 @@ op "erfinv(self: tensor)" {
 }
 
 op "lgamma(self: tensor)" {
+  aliases = "gammaln",
   doc = "The logarithm of the absolute value of the gamma function.",
   pointwise = "lgamma(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:digamma() end },
@@ -30,6 +31,7 @@ op "lgamma(self: tensor)" {
 }
 
 op "digamma(self: tensor)" {
+  aliases = "psi",
   doc = "The derivative of lgamma; -inf at 0 (inf at -0), NaN at negative integers.",
   pointwise = "digamma(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:polygamma(1) end },
