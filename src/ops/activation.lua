@@ -26,7 +26,7 @@ op "threshold_d(grad: tensor, self: tensor, threshold: scalar)" {
 }
 
 op "hardtanh(self: tensor, min_val: scalar = -1, max_val: scalar = 1)" {
-  doc = "x brought into [min_val, max_val]; the derivative on the edges is 0.",
+  doc = "x brought into [min_val, max_val], of which min_val is not the larger; the derivative on the edges is 0.",
   pointwise = "clamp(x, a, b)", numbers = "bound", check = "hardtanh", inplace = true,
   grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), -0.55, 0.35 } } end,
