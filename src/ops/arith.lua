@@ -1,8 +1,9 @@
 -- arith.lua: arithmetic: sums, products, quotients and powers.
 --
 -- Holds true: operands broadcast and promote by the rules of the Array API; integers wrap; true
--- division of integers gives the default float dtype. Numbers are cast to the dtype of the result
--- before they are used. `x:f_(...)` writes the result to x.
+-- division of integers gives the default float dtype. Beside floats, numbers are rounded to the dtype of
+-- the computation; beside integers they count by their value, whether the dtype could hold them or not,
+-- and it is the result that wraps. `x:f_(...)` writes the result to x.
 
 local function zero(g) return ops.zeros_like(g) end
 
@@ -106,7 +107,8 @@ op "div_trunc(self: operand, other: operand)" {
 }
 
 op "floor_divide(self: operand, other: operand)" {
-  doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
+  doc = [[The quotient, rounded down; what // does. Integers cannot be divided by zero. A number whose quotients
+    or rests the integer dtype may not hold is an error.]],
   pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)",
   check = "divisor", inplace = true,
   grad = { self = zero, other = zero },

@@ -175,7 +175,7 @@ op "acosh(self: tensor)" {
 
 op "acosh_d(grad: tensor, self: tensor)" {
   doc = "grad / sqrt(x^2 - 1): the derivative of acosh.",
-  pointwise = "x / (sqrt(y - 1) * sqrt(y + 1))", dtypes = "float", hidden = true,
+  pointwise = "x / (sqrt(abs(y) - 1) * sqrt(abs(y) + 1))", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.acosh_d(g, v.self) end,
     -- By x / (x^2 - 1) = 1 / ((x - 1) (1 + 1 / x)), which does not overflow.
