@@ -86,7 +86,8 @@ local function compare(problems, case, what, got, text)
     local value = found and found[i] or 0.0 -- no gradient: the operation is constant
     local apart = want and units_apart(value, want, case[3]) or 0
     if apart > units[i] then
-      problems[#problems + 1] = ("%s, %s: %.17g, not %.17g (%.3g units)"):format(name_of(case, i), what, value, want, apart)
+      problems[#problems + 1] = ("%s, %s: %.17g, not %.17g (%.3g units)"):format(name_of(case, i), what, value, want,
+        apart)
     end
   end
 end
@@ -107,7 +108,8 @@ local function check(problems, case)
     local second = first[i] and gradients(first[i], tensors) or {}
     for j = i, #tensors do
       at = at + 1
-      compare(problems, case, ("second derivative by %s and %s"):format(name, ("xyz"):sub(j, j)), second[j], case[7][at])
+      local both = ("second derivative by %s and %s"):format(name, ("xyz"):sub(j, j))
+      compare(problems, case, both, second[j], case[7][at])
     end
   end
 end

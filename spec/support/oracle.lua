@@ -140,7 +140,8 @@ local function check_results(case, results)
   for i, text in ipairs(wanted) do
     local dtype, shape, list, tag = M.parse_tensor(text)
     if results[i] then list = with_limits(case, list, results[i]) end
-    local problem = values.differs(results[i], dtype, shape, tag ~= "E" and list or nil, dtype == "float64" and looser[case[1]] or nil)
+    local rtol = dtype == "float64" and looser[case[1]] or nil
+    local problem = values.differs(results[i], dtype, shape, tag ~= "E" and list or nil, rtol)
     if problem then return ("result %d: %s"):format(i, problem) end
   end
   if #results ~= #wanted then return ("gives %d results, not %d"):format(#results, #wanted) end
