@@ -120,7 +120,7 @@ int64_t cr__job_work(cr__job *j, int place) {
   inside = j, place_here = place;
   for (int i = 0; i < j->nrange; i++) {
     int64_t c;
-    while (!is_stopped(j) && (c = take(&j->ranges[(place + i) % j->nrange])) >= 0) {
+    while ((c = take(&j->ranges[(place + i) % j->nrange])) >= 0 && !is_stopped(j)) {
       int64_t begin = c * j->chunk, end = begin + j->chunk;
       j->task(j->data, begin, end < j->n ? end : j->n);
       done++;
