@@ -140,7 +140,7 @@ for call = 1, calls do
   local op = chosen.op
   local name = op.inplace and not op.inplace_only and random(4) == 1 and op.lua .. "_" or op.lua
   local x = arguments[1]
-  local f = cr[name]
+  local f = rawget(cr, name)
   if not f and op.method and cr.is_tensor(x) then f = x[name] end
   if f then
     local what = describe(name, arguments, n)
