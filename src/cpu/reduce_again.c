@@ -39,7 +39,8 @@ typedef struct line {
 typedef struct pass {
   double least, most; /* |x| */
   bool nan;
-  double scale, middle, again, power; /* what is added up: functions of (x * scale - middle) * again */
+  double scale, middle, again,
+      power; /* what is added up: functions of (x * scale - middle) * again */
   double sum, rest;
 } pass;
 
