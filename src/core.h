@@ -254,7 +254,8 @@ typedef struct cr__speaker {
 extern CR__TLS const cr__speaker *cr__outer;
 /* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
  * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
-void cr__speak(const cr_op *op, const cr_value *args, bool inplace) __attribute__((cold)); /* > 0: inside a run function */
+void cr__speak(const cr_op *op, const cr_value *args, bool inplace)
+    __attribute__((cold)); /* > 0: inside a run function */
 
 /* ---- Random numbers (rng.c) ---- */
 

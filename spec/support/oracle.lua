@@ -88,7 +88,7 @@ end
 
 -- Calls an operation by its Lua name: a function of the module, or a method of the first argument.
 function M.call(name, args)
-  local f = cr[name]
+  local f = rawget(cr, name) or cr.methods()[name] == nil and cr[name]
   if name:sub(-1) == "_" or type(f) ~= "function" then
     local self = args[1]
     return self[name](self, table.unpack(args, 2, args.n))
@@ -100,6 +100,7 @@ end
 function M.results(name, args)
   local list = table.pack(M.call(name, args))
   if list.n == 1 and type(list[1]) == "table" then return list[1] end
+  if type(list[1]) == "boolean" then list[1] = cr.tensor(list[1]) end
   return list
 end
 

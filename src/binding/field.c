@@ -130,7 +130,8 @@ enum { NFIELDS = sizeof fields / sizeof *fields };
 
 static int no_field(lua_State *L) {
   const char *advice = cr__lua_advice(L, "field", 2);
-  return cr__lua_error(L, "a tensor has no field or method %s%s", cr__lua_quote(L, 2, '\''), advice);
+  return cr__lua_error(L, "a tensor has no field or method %s%s", cr__lua_quote(L, 2, '\''),
+                       advice);
 }
 
 /* __index; upvalues: the methods, the numbers of the fields by name, the metatable. */

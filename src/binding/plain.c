@@ -52,16 +52,21 @@ static void copy_tensor(copier *c, int depth) {
   if (!u->t) cr__lua_error(L, "%s: element %s is a tensor that was closed", c->op, place(c, depth));
   if (cr_ndim(u->t) > 0) {
     const char *got = cr__lua_describe(L, -1);
-    cr__lua_error(L, "%s: element %s is %s, where a 0-dim one would be a number; cr.stack joins tensors",
+    cr__lua_error(L,
+                  "%s: element %s is %s, where a 0-dim one would be a number; cr.stack joins "
+                  "tensors",
                   c->op, place(c, depth), got);
   }
   if (cr_requires_grad(u->t) && !c->warned) {
     c->warned = true;
-    lua_pushfstring(L, "%s: an element requires grad, but only its number is taken; cr.stack keeps the graph",
+    lua_pushfstring(L,
+                    "%s: an element requires grad, but only its number is taken; cr.stack keeps "
+                    "the graph",
                     c->op);
     cr__lua_warn(L, lua_tostring(L, -1));
     lua_pop(L, 1);
-    if (!u->t) cr__lua_error(L, "%s: element %s is a tensor that was closed", c->op, place(c, depth));
+    if (!u->t)
+      cr__lua_error(L, "%s: element %s is a tensor that was closed", c->op, place(c, depth));
   }
   add_dtype(c, cr_dtype_of(u->t));
   if (cr_item(u->t, &v)) cr__lua_raise(L, NULL);
@@ -90,8 +95,8 @@ static void copy(copier *c, int depth);
 static void copy_list(copier *c, int depth) {
   lua_State *L = c->L;
   if (depth == CR_MAX_DIMS)
-    cr__lua_error(L, "%s: the table is nested deeper than %d levels (does it contain itself?)", c->op,
-                  CR_MAX_DIMS);
+    cr__lua_error(L, "%s: the table is nested deeper than %d levels (does it contain itself?)",
+                  c->op, CR_MAX_DIMS);
   luaL_checkstack(L, 8, "no stack for a table");
   bool plain = !cr__lua_is_strange(L, -1);
   lua_Integer n = length(c, depth);

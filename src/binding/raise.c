@@ -10,7 +10,7 @@
 
 static const char kept_key; /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
-static const char home_key;    /* registry: where the module's own Lua files lie, "@/.../cresset/" */
+static const char home_key; /* registry: where the module's own Lua files lie, "@/.../cresset/" */
 static const char adviser_key; /* registry: advise(kind, name), see cr__lua_advice */
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */
@@ -143,6 +143,7 @@ static void clear_kept(lua_State *L) {
 /* Writes the core's sentence with `as` in the place of op's name, or of its twin's, before the colon. */
 static void write_as(char *text, size_t size, const char *sentence, const cr_op *op,
                      const char *as) {
+  if (op && !as && op->flags & CR_OP_VIEW) as = "index"; /* x[k] */
   size_t n = op && as ? strlen(op->lua) : 0;
   if (!n || strncmp(sentence, op->lua, n) != 0) n = 0;
   else if (sentence[n] == '_') n++;

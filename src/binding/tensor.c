@@ -279,9 +279,9 @@ static int is_tensor(lua_State *L) {
 }
 
 void cr__lua_open_tensor(lua_State *L) {
-  static const luaL_Reg meta[] = {{"__gc", tensor_gc},         {"__close", tensor_close},
-                                  {"__len", tensor_len},       {"__call", tensor_call},
-                                  {"__pairs", tensor_pairs},   {"__eq", tensor_eq},
+  static const luaL_Reg meta[] = {{"__gc", tensor_gc},          {"__close", tensor_close},
+                                  {"__len", tensor_len},        {"__call", tensor_call},
+                                  {"__pairs", tensor_pairs},    {"__eq", tensor_eq},
                                   {"__concat", cr__lua_concat}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"close", tensor_close},
                                      {"size", tensor_size},
