@@ -258,9 +258,9 @@ static void call_wrapper(void) {
 /* ---- The run ---- */
 
 static void make_call(void) {
-  const cr_op *op = cr_op_at((int)draw(cr_op_count()));
-  if (getenv("FUZZ_PUBLIC"))
-    while (op->flags & CR_OP_HIDDEN) op = cr_op_at((int)draw(cr_op_count()));
+  const cr_op *op;
+  do op = cr_op_at((int)draw(cr_op_count()));
+  while (!(op->flags & (CR_OP_METHOD | CR_OP_FUNCTION)));
   bool grad = cr_set_grad_enabled(!once_in(6));
   bool inference = cr_set_inference(once_in(40));
   begin_arguments();
