@@ -28,9 +28,17 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_SHAPE] = KIND(CR_INTS),
     [CR_P_INTS] = KIND(CR_INTS),
     [CR_P_STRING] = KIND(CR_STRING),
-    [CR_P_DTYPE] = KIND(CR_DTYPE_VALUE),
-    [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
+    [CR_P_DTYPE] = 0, /* takes_name looks closer */
+    [CR_P_DEVICE] = 0,
 };
+
+/* True for a dtype that there is, and for a device that there may be. */
+static bool takes_name(uint8_t type, const cr_value *v) {
+  if (type == CR_P_DTYPE)
+    return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
+  if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
+  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+}
 
 typedef struct fixed_args {
   cr_value args[MAX_PARAMS];
@@ -64,7 +72,7 @@ static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *a
       if (p->otherwise.kind == CR_NONE) continue;
       v = p->otherwise;
     }
-    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
+    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) && !takes_name(p->type, &v) &&
         !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
@@ -84,6 +92,7 @@ static inline int check_args(const cr_op *op, const cr_value **args, fixed_args 
     int kind = (*args)[i].kind;
     if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
     if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    if (takes_name(p->type, &(*args)[i])) continue;
     int code = fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
@@ -217,8 +226,10 @@ int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
+  uint64_t drawn = cr__rng.offset;
   out[0] = NULL;
   if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
+  cr__rng.offset = drawn;
   cr__speak(&cr__ops[id], args, false);
   return NULL;
 }
