@@ -248,6 +248,13 @@ static int check_fit(const cr_op *op, const cr_tensor *result, const cr_tensor *
                   cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)self->dtype));
 }
 
+/* What a write that is stopped half way leaves is neither the old nor the new value: a derivative that has
+ * saved self must not take it for either. */
+static int count_stopped(int code, cr_tensor *self) {
+  if (code == CR_E_INTERRUPT) cr__bump(self);
+  return code;
+}
+
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr_tensor *out[CR_MAX_OUTPUTS];
@@ -267,9 +274,9 @@ static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr__below++;
   if (!impl->run) {
     code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
-    if (!code) code = cr__pointwise_into(op, args, self);
+    if (!code) code = count_stopped(cr__pointwise_into(op, args, self), self);
   } else if (impl->rewrites) {
-    code = impl->run(op, args, NULL, &nout);
+    code = count_stopped(impl->run(op, args, NULL, &nout), self);
   } else {
     code = run_and_copy(op, args, self);
   }
@@ -405,15 +412,14 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0)
-    code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (!code && out->numel == 0) code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
     code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
                     cr__shape_text(out->ndim, cr__sizes(out), &a),
                     cr__shape_text(result->ndim, cr__sizes(result), &b));
-  if (!code) code = cr__copy(op->name, out, result);
+  if (!code) code = count_stopped(cr__copy(op->name, out, result), out);
   if (!code) cr__bump(out);
   cr_release(result);
   return code;

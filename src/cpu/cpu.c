@@ -16,8 +16,13 @@ static void cpu_free(int ordinal, void *p, size_t nbytes) {
 }
 
 static int cpu_copy(int ordinal, void *to, const void *from, size_t nbytes) {
+  enum { PIECE = 16 << 20 };
   (void)ordinal;
-  memcpy(to, from, nbytes);
+  for (size_t at = 0; at < nbytes; at += PIECE) {
+    int code = at ? cr__interrupted() : 0;
+    if (code) return code;
+    memcpy((char *)to + at, (const char *)from + at, nbytes - at < PIECE ? nbytes - at : PIECE);
+  }
   return 0;
 }
 

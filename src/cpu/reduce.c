@@ -27,6 +27,7 @@ typedef struct job {
   int compute;
   int takes; /* the dtype of the elements that are folded */
   int map;
+  cr__again again;
   int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
   int64_t units, chunk, chunks;
@@ -217,11 +218,22 @@ static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, cons
   j->fold->merge(s, part, u->w, seen, left < j->chunk ? left : j->chunk);
 }
 
+/* Replaces those of a unit's results that have left the range on their way. */
+static void again(const job *j, const unit *u, double *x, const double *state) {
+  int64_t n = j->plan.reduced_count, across = j->plan.kept_in[j->plan.nkept - 1];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  for (int64_t c = 0; c < u->w && n > 0; c++)
+    if (cr__again_needed(j->again, j->compute, state[c], n))
+      x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, state[c]);
+}
+
 static void finish(const job *j, const unit *u, void *s) {
   double *x = s;
   const double *f = j->k->f;
   int dtype = j->k->v[0].dtype;
+  double before[CR__TILE];
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
+  if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
     for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log1p(x[u->w + c]) : x[c];
   }
@@ -237,6 +249,7 @@ static void finish(const job *j, const unit *u, void *s) {
     break;
   default: break;
   }
+  if (j->again) again(j, u, x, before);
   int64_t step = u->w > 1 ? j->plan.kept_out[j->plan.nkept - 1] : 1;
   cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
 }
@@ -246,7 +259,7 @@ static void run_unit(const job *j, int64_t index) {
   state total, part;
   if (j->chunks == 0) clear(j, &total, u.w);
   else fold_chunk(j, &u, 0, &total);
-  for (int64_t c = 1; c < j->chunks; c++) {
+  for (int64_t c = 1; c < j->chunks && !cr__cpu_stopped(); c++) {
     fold_chunk(j, &u, c, &part);
     join_chunk(j, &u, c, &total, &part);
   }
@@ -329,6 +342,7 @@ int cr__cpu_reduce(cr__launch *k) {
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;
   choose_fold(&j);
+  j.again = cr__again_of(k, j.compute);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
   choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;

@@ -93,7 +93,7 @@ typedef struct place {
   join_run join;         /* NULL: elements are overwritten */
   bool far;              /* `to` reaches beyond the nearest cache */
   int64_t rows, columns; /* of a slab: the two innermost dims */
-  bool by_column;        /* parts are lines of columns, not ranges of the outermost dim */
+  bool by_column;        /* parts are ranges of columns, not of the outermost dim */
   int64_t parts;
   atomic_bool bad; /* a position is out of range */
   cr__iter it;
@@ -144,7 +144,7 @@ static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
 static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  for (int64_t r = 0; r < rows; r += BLOCK) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r += BLOCK) {
     int64_t m = rows - r < BLOCK ? rows - r : BLOCK;
     if (loops->locate[cr__index_kind(p->index->dtype)](offset, s.index, s.index_step / width,
                                                        p->size, p->stride * p->element, m))
@@ -169,7 +169,7 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
   int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
   int64_t share = (ahead * piece / n + CR__LINE - 1) / CR__LINE * CR__LINE;
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
-  for (int64_t r = 0; r < rows; r++) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r++) {
     const char *next = s.to + s.to_step, *end = r + 1 < rows ? next + ahead : next;
     for (int64_t c = 0; c < n; c += piece) {
       int64_t m = n - c < piece ? n - c : piece;
@@ -222,22 +222,27 @@ static bool place_columns(const place *p, int64_t left, int64_t right) {
 /* Parts [begin, end) of the work. */
 static void place_parts(void *job, int64_t begin, int64_t end) {
   place *p = job;
-  int64_t rows = p->it.numel / p->columns, right = end * LINE, of_part = rows / p->parts;
-  bool good = p->by_column ? place_columns(p, begin * LINE, right < p->columns ? right : p->columns)
+  int64_t rows = p->it.numel / p->columns, of_part = rows / p->parts;
+  int64_t lines = (p->columns + LINE - 1) / LINE, right = lines * end / p->parts * LINE;
+  bool good = p->by_column ? place_columns(p, lines * begin / p->parts * LINE,
+                                           right < p->columns ? right : p->columns)
                            : place_part(p, of_part * begin, of_part * end, 0, p->columns);
   if (!good) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
 }
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
- * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
+ * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut.
+ * Columns are cut into as few parts as there are threads, since each part reads all positions. */
 static int place_all(place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
   bool single = p->size >= 0;
   p->by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
   bool by_row = !p->by_column && single && last > 0 && it->stride[TO][last] != 0;
-  p->parts = p->by_column ? (p->columns + LINE - 1) / LINE : by_row ? it->shape[last] : 1;
-  return cr__cpu_share(p->parts, it->numel, place_parts, p);
+  int threads = cr__cpu_threads(it->numel);
+  int64_t lines = (p->columns + LINE - 1) / LINE;
+  p->parts = p->by_column ? (lines < threads ? lines : threads) : by_row ? it->shape[last] : 1;
+  return cr__cpu_share_among(threads, p->parts, it->numel, place_parts, p);
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
@@ -284,8 +289,13 @@ int cr__cpu_add_strided(cr__launch *k) {
   cr__walk a, b;
   cr__walk_seek(&a, &it, 1, 0);
   cr__walk_seek(&b, &it, 2, 0);
+  int64_t looked = 0;
   for (int64_t done = 0; done < it.numel;) {
     int64_t n = cr__walk_left(&a);
+    if (n > CR__STRETCH) n = CR__STRETCH;
+    int code = done - looked >= CR__STRETCH ? cr__interrupted() : 0;
+    if (code) return code;
+    if (done - looked >= CR__STRETCH) looked = done;
     adders[to->dtype](to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size,
                       b.stride[0], n);
     cr__walk_advance(&a, n);

@@ -3,7 +3,7 @@
 -- Holds true: positions count from 1, negative ones from the end, in int64 or int32 tensors; 0 and
 -- what lies outside is an error, found before anything is written. Where a position is written twice
 -- the last write stands (its derivative is then given to every writer); sums are taken in the order of
--- the positions.
+-- the positions. A number that self's dtype cannot hold is refused.
 
 -- ---- Along one dim ----------------------------------------------------------------------------------
 

@@ -56,7 +56,8 @@ op "copy_(self: tensor, src: tensor)" {
 }
 
 op "fill_(self: tensor, value: operand)" {
-  doc = "Writes a number, or the element of a 0-dim tensor, into every element of self.",
+  doc = [[Writes a number, or the element of a 0-dim tensor, into every element of self, whose dtype must be able
+    to hold it.]],
   inplace = "only",
   rewrites = true,
   run = "fill_",

@@ -59,6 +59,9 @@ static int fill_uniform(const cr_op *op, cr_tensor *t, double from, double to) {
     return cr__fail(CR_E_ARGUMENT, "%s: needs finite bounds with from <= to, got %g and %g",
                     op->lua, from, to);
   }
+  cr_value bounds[] = {cr_float(from), cr_float(to)};
+  for (int i = 0; i < 2; i++)
+    if (cr__check_store(op->lua, (cr_dtype)t->dtype, &bounds[i])) return (int)cr_error_code();
   cr__launch k;
   begin(&k, op, t, blocks_for(t->numel, t->dtype == CR_FLOAT64));
   double top = below(to, (cr_dtype)t->dtype);
