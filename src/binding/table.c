@@ -81,11 +81,12 @@ static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
 /* The value on top of the stack, at `depth` tables down. */
 static void survey_value(survey *s, int depth) {
   lua_State *L = s->L;
-  if (cr__lua_is_strange(L, -1)) {
+  int type = lua_type(L, -1);
+  if ((type == LUA_TTABLE || type == LUA_TUSERDATA) && cr__lua_is_strange(L, -1)) {
     s->strange = true;
     return;
   }
-  if (lua_type(L, -1) != LUA_TTABLE) {
+  if (type != LUA_TTABLE) {
     survey_element(s, depth);
     return;
   }
