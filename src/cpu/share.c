@@ -27,7 +27,6 @@ static CR__TLS int place_here;  /* ... and its number among those that do */
 
 /* ---- How many threads ------------------------------------------------------------------------- */
 
-static atomic_int thread_limit; /* 0: not asked for */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int offered; /* by the machine or the environment */
 
@@ -69,15 +68,7 @@ static void count_cpus(void) {
 static void count_cpus(void) { offered = 1; }
 #endif
 
-int cr_set_num_threads(int n) {
-  if (n < 1) return cr__fail(CR_E_ARGUMENT, "set_num_threads: got %d; at least 1 is needed", n);
-  atomic_store(&thread_limit, n);
-  return 0;
-}
-
-int cr_num_threads(void) {
-  int n = atomic_load_explicit(&thread_limit, memory_order_relaxed);
-  if (n > 0) return n;
+int cr__cpu_threads_offered(void) {
   pthread_once(&once, count_cpus);
   return offered;
 }
