@@ -28,9 +28,17 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_SHAPE] = KIND(CR_INTS),
     [CR_P_INTS] = KIND(CR_INTS),
     [CR_P_STRING] = KIND(CR_STRING),
-    [CR_P_DTYPE] = KIND(CR_DTYPE_VALUE),
-    [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
+    [CR_P_DTYPE] = 0, /* takes_name looks closer */
+    [CR_P_DEVICE] = 0,
 };
+
+/* True for a dtype that there is, and for a device that there may be. */
+static bool takes_name(uint8_t type, const cr_value *v) {
+  if (type == CR_P_DTYPE)
+    return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
+  if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
+  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+}
 
 typedef struct fixed_args {
   cr_value args[MAX_PARAMS];
@@ -64,7 +72,7 @@ static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *a
       if (p->otherwise.kind == CR_NONE) continue;
       v = p->otherwise;
     }
-    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
+    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) && !takes_name(p->type, &v) &&
         !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
@@ -84,6 +92,7 @@ static inline int check_args(const cr_op *op, const cr_value **args, fixed_args 
     int kind = (*args)[i].kind;
     if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
     if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    if (takes_name(p->type, &(*args)[i])) continue;
     int code = fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
@@ -229,8 +238,10 @@ int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor 
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
+  uint64_t drawn = cr__rng.offset;
   out[0] = NULL;
   if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
+  cr__rng.offset = drawn;
   cr__speak(&cr__ops[id], args, false);
   return NULL;
 }
@@ -260,6 +271,13 @@ static int check_fit(const cr_op *op, const cr_tensor *result, const cr_tensor *
                   cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)self->dtype));
 }
 
+/* What a write that is stopped half way leaves is neither the old nor the new value: a derivative that has
+ * saved self must not take it for either. */
+static int count_stopped(int code, cr_tensor *self) {
+  if (code == CR_E_INTERRUPT) cr__bump(self);
+  return code;
+}
+
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr_tensor *out[CR_MAX_OUTPUTS];
@@ -279,9 +297,9 @@ static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr__below++;
   if (!impl->run) {
     code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
-    if (!code) code = cr__pointwise_into(op, args, self);
+    if (!code) code = count_stopped(cr__pointwise_into(op, args, self), self);
   } else if (impl->rewrites) {
-    code = impl->run(op, args, NULL, &nout);
+    code = count_stopped(impl->run(op, args, NULL, &nout), self);
   } else {
     code = run_and_copy(op, args, self);
   }
@@ -432,7 +450,7 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
     code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
                     cr__shape_text(out->ndim, cr__sizes(out), &a),
                     cr__shape_text(result->ndim, cr__sizes(result), &b));
-  if (!code) code = cr__copy(op->name, out, result);
+  if (!code) code = count_stopped(cr__copy(op->name, out, result), out);
   if (!code) cr__bump(out);
   cr_release(result);
   return code;

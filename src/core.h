@@ -240,6 +240,8 @@ cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
 /* Makes the numbers among args fit, each by its role: changes args and *compute, or fails. `result` is
  * the dtype of what is stored. numbers.c. */
 int cr__fit_numbers(const cr_op *op, cr_value *args, cr_dtype *compute, cr_dtype result);
+/* True for a 0-dim tensor of an integer dtype whose element the integer dtype may not hold. */
+bool cr__is_wide_number(const cr_value *v, cr_dtype dtype);
 /* If op compares integers with a float: fills own with operands that give the exact answers. */
 bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *own);
 /* Runs `run` below autograd: what it calls records nothing. */

@@ -487,8 +487,14 @@ CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */
 CR_API int64_t cr_memory_fail_left(void);
 
+/* Operations on the CPU look at both when they begin and then every few milliseconds, backward at each node
+ * too. A call that is stopped has no result and has drawn no random numbers; but one in place (or with
+ * out) of more than some milliseconds has written some elements and not others, which counts as a write.
+ * A backward pass that is stopped has added to the gradients of the leaves that it has reached. */
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
 CR_API void cr_set_deadline(double seconds_from_now); /* of the present state; 0 lifts it */
+/* For long loops of the host's own: 0, or one of the two is due, with the error set. */
+CR_API int cr_interrupted(void);
 /* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
  * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
  * processors. Belongs to the present state. Results do not depend on it. Threads are started when large work comes up, and where the

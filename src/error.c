@@ -178,6 +178,8 @@ int cr__fail_stopped(int why) {
   return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
 }
 
+int cr_interrupted(void) { return cr__interrupted(); }
+
 int cr__interrupted(void) {
   int why = cr__due(cr__my_state()->deadline);
   return CR__LIKELY(!why) ? CR_E_OK : cr__fail_stopped(why);

@@ -60,7 +60,10 @@ end
 
 local function write_reference()
   local md = { "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
-    .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "" }
+    .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "",
+    "A number is never wrapped into a dtype that cannot hold it. Compared or calculated with, it counts by its "
+    .. "value, and only results of integers wrap; as a bound (clamp) it is the nearest number that fits; where it "
+    .. "would be written it is an error. `to` and `copy_` convert between dtypes as C does.", "" }
   for _, family in ipairs(families) do
     md[#md + 1] = "## " .. family.name
     md[#md + 1] = ""

@@ -71,16 +71,39 @@ static int saturate(const char *op, cr_dtype dtype, cr_value *v) {
   return 0;
 }
 
+static int role_of(const cr__impl *impl, int i) { return impl->roles >> 4 * i & 15; }
+
 static bool above(const cr_value *v) { return v->kind == CR_FLOAT ? v->u.f > 0 : v->u.i > 0; }
+
+bool cr__is_wide_number(const cr_value *v, cr_dtype dtype) {
+  if (v->kind != CR_TENSOR || v->u.t->ndim > 0) return false;
+  cr_dtype d = (cr_dtype)v->u.t->dtype;
+  return cr__category(d) == CR_INTEGRAL && cr__promote_types(dtype, d) != dtype;
+}
+
+/* 0-dim tensors do not promote, but among integers they are numbers all the same. To read one may mean to
+ * wait for a device: where its value counts, room for its whole dtype will do. */
+static int fit_elements(const cr_op *op, cr_value *args, cr_dtype *compute) {
+  const cr__impl *impl = &cr__impls[op->id];
+  cr_dtype wide = *compute;
+  for (int i = 0; i < impl->noperand; i++) {
+    if ((impl->mask >> i & 1) || !cr__is_wide_number(&args[i], *compute)) continue;
+    cr_tensor *t = args[i].u.t;
+    if (role_of(impl, i) == CR__BY_VALUE) wide = cr__promote_types(wide, (cr_dtype)t->dtype);
+    else if (cr_item(t, &args[i])) return (int)cr_error_code();
+  }
+  *compute = wide;
+  return 0;
+}
 
 int cr__fit_numbers(const cr_op *op, cr_value *args, cr_dtype *compute, cr_dtype result) {
   const cr__impl *impl = &cr__impls[op->id];
   bool ints = cr__category(*compute) == CR_INTEGRAL, wide = false;
-  int code = 0;
+  int code = ints ? fit_elements(op, args, compute) : 0;
   for (int i = 0; i < op->nparam && !code; i++) {
     cr_value *v = &args[i];
     if (!is_number(v) || (impl->mask >> i & 1)) continue;
-    int role = impl->roles >> 4 * i & 15;
+    int role = role_of(impl, i);
     if (role == CR__BY_VALUE) {
       if (ints) code = make_integer(op->lua, v);
       wide = wide || !cr__fits(*compute, v);

@@ -297,14 +297,8 @@ static int fit_numbers(call *c) {
   if (cr__category(c->compute) == CR_FLOATING && takes_any(impl)) return 0;
   if (c->args != c->own) memcpy(c->own, c->args, c->op->nparam * sizeof *c->own);
   c->args = c->own;
-  bool compares = impl->rule == CR__PROMOTE_BOOL;
-  cr_dtype result = compares ? c->compute : c->result;
-  int code = cr__fit_numbers(c->op, c->own, &c->compute, result);
-  if (!compares || cr__category(c->compute) != CR_INTEGRAL) return code;
-  for (int i = 0; i < impl->noperand; i++) /* 0-dim tensors too compare by value */
-    if (c->args[i].kind == CR_TENSOR)
-      c->compute = cr__promote_types(c->compute, (cr_dtype)c->args[i].u.t->dtype);
-  return code;
+  cr_dtype result = impl->rule == CR__PROMOTE_BOOL ? c->compute : c->result;
+  return cr__fit_numbers(c->op, c->own, &c->compute, result);
 }
 
 /* Everything about the call but the flat case: shape, device, dtypes. */

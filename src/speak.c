@@ -105,15 +105,24 @@ static void add_rest(words *w, const char *s, const cr_op *op, const int *from,
   }
 }
 
+/* Whether the call had no chance: one of its arguments is what an earlier, failed call gave. */
+static bool is_older(const cr_op *op, const cr_value *args) {
+  for (int i = 0; i < op->nparam; i++)
+    if (args[i].kind == CR_NONE && !op->params[i].optional) return true;
+  return false;
+}
+
 void cr__speak(const cr_op *op, const cr_value *args, bool inplace) {
   char text[1024];
   size_t n;
   cr_error code = cr_error_code();
   const char *sentence = cr_error_message();
   if (code == CR_E_OK || code == CR_E_CALLBACK || code == CR_E_INTERRUPT) return;
+  if (is_older(op, args)) return;
   const cr__speaker mine = {op, args, inplace}, *outer = cr__outer ? cr__outer : &mine;
+  if (outer->op->flags & CR_OP_HIDDEN) return; /* the binding's own, which it names itself */
   const char *name = find_name(sentence, &n);
-  if (!name || !(outer == &mine ? names_any(name, n) : names(name, n, op))) return;
+  if (!name || !names_any(name, n)) return;
   words w = {text, text + sizeof text};
   add(&w, sentence, (size_t)(name - sentence));
   add(&w, outer->op->lua, strlen(outer->op->lua));

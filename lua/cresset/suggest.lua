@@ -9,15 +9,22 @@ local M = {}
 
 -- ---- Names of other libraries ------------------------------------------------------------------------
 
-local of_dtypes = {
-  double = "float64", float = "float32", half = "float16", long = "int64", int = "int32", short = "int16",
-  char = "int8", byte = "uint8", boolean = "bool", single = "float32", float_ = "float32", int_ = "int64",
-  bool_ = "bool", bfloat = "bfloat16", bf16 = "bfloat16", fp16 = "float16", fp32 = "float32", fp64 = "float64",
-  f16 = "float16", f32 = "float32", f64 = "float64", i8 = "int8", i16 = "int16", i32 = "int32", i64 = "int64",
-  u8 = "uint8", integer = "int64", number = "float64", floattensor = "float32", doubletensor = "float64",
-  halftensor = "float16", longtensor = "int64", inttensor = "int32", shorttensor = "int16",
-  chartensor = "int8", bytetensor = "uint8", booltensor = "bool",
-}
+-- The bits of a float or an integer, by what C, NumPy, PyTorch and Torch7 call it, less "tensor".
+local float_bits = { half = 16, float = 32, single = 32, double = 64, number = 64 }
+local int_bits = { char = 8, short = 16, int = 32, long = 64, integer = 64 }
+
+-- The name of the dtype that another library's name stands for, or nil.
+local function dtype_of(name)
+  local plain = name:gsub("tensor$", ""):gsub("_$", "")
+  local letter, bits = plain:match "^(%l+)(%d+)$"
+  if float_bits[plain] then return "float" .. float_bits[plain] end
+  if int_bits[plain] then return "int" .. int_bits[plain] end
+  if plain == "byte" or plain == "uchar" then return "uint8" end
+  if plain == "boolean" or plain == "bool" then return cr.bool end
+  if letter == "f" or letter == "fp" then return "float" .. bits end
+  if letter == "bf" or plain == "bfloat" then return "bfloat16" end
+  if letter == "i" or letter == "u" then return (letter == "u" and "uint" or "int") .. bits end
+end
 
 -- What to write here: for a method x.NAME, for a function cr.NAME, or for both.
 local redirects = {
@@ -52,11 +59,12 @@ local redirects = {
   attention = "scaled_dot_product_attention", print = "print(x)", len = "#x",
   -- Torch7
   nElement = "x:numel()", nDimension = "x:dim()", isTensor = "cr.is_tensor(x)", isContiguous = "x:is_contiguous()",
-  isSameSizeAs = "x:is_same_size(y)", sub_ = "x:sub_(y), or x[{ { first, last } }] for a range",
+  isSameSizeAs = "x:is_same_size(y)",
   cmul = "x * y, x:mul(y)", cdiv = "x / y, x:div(y)", cadd = "x:add(y, { alpha = })", csub = "x - y, x:sub(y)",
   cpow = "x ^ y, x:pow(y)", cmod = "x % y", cfmod = "x:fmod(y)", cinv = "x:reciprocal()", cmax = "x:maximum(y)",
   cmin = "x:minimum(y)", addcMul = "addcmul", csign = "sign", typeAs = "x:type_as(y)", resizeAs = "x:view_as(y)",
-  expandAs = "x:expand_as(y)", viewAs = "x:view_as(y)", repeatTensor = "x:tile(...)", maskedFill = "x:masked_fill_(m, v)",
+  expandAs = "x:expand_as(y)", viewAs = "x:view_as(y)", repeatTensor = "x:tile(...)",
+  maskedFill = "x:masked_fill_(m, v)",
   maskedSelect = "x:masked_select(m)", maskedCopy = "x:masked_scatter_(m, y)", indexFill = "x:index_fill_(d, i, v)",
   indexAdd = "x:index_add_(d, i, y)", indexCopy = "x:index_copy_(d, i, y)", swish = "silu",
   manualSeed = "cr.manual_seed(seed)", setdefaulttensortype = "cr.set_default_dtype(dtype)",
@@ -97,7 +105,7 @@ end
 local function nearest(name, set)
   local function plain(s) return s:lower():gsub("_", "") end
   local wanted, best, least = plain(name), nil, nil
-  local most = #wanted <= 3 and 1 or #wanted <= 7 and 2 or 3
+  local most = #wanted < 2 and 0 or #wanted < 6 and 1 or #wanted < 9 and 2 or 3
   for candidate in pairs(set) do
     local d = distance(wanted, plain(candidate), most)
     -- Of equally near ones: the one with the same ending underscore, then the first by alphabet.
@@ -120,11 +128,12 @@ end
 -- ---- Kinds -------------------------------------------------------------------------------------------
 
 local function functions()
-  return add_names(add_names({}, cr), getmetatable(cr).lazy)
+  return add_names(add_names(require("cresset.help").aliases "func", cr), getmetatable(cr).lazy)
 end
 
 local function of_tensors()
-  return add_names(add_names({}, cr.methods()), require("cresset.help").fields)
+  local help = require "cresset.help"
+  return add_names(add_names(help.aliases "method", cr.methods()), help.fields)
 end
 
 local kinds = {}
@@ -133,10 +142,11 @@ local kinds = {}
 function kinds.field(name)
   local own = of_tensors()
   if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
+  if functions()[name] then return ("; there is cr.%s"):format(name) end
   local near = nearest(name, own)
   if near then return ("; did you mean '%s'?"):format(near) end
-  if rawget(cr, name) ~= nil or getmetatable(cr).lazy[name] then return ("; there is cr.%s"):format(name) end
-  return ""
+  near = nearest(name, functions())
+  return near and ("; did you mean 'cr.%s'?"):format(near) or ""
 end
 
 -- A function of the module.
@@ -159,11 +169,10 @@ end
 function kinds.dtype(name)
   local plain = name:lower():gsub("^torch%.", ""):gsub("^np%.", ""):gsub("^numpy%.", "")
   local set = {}
-  for _, dtype in ipairs { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
-    "bool" } do
-    set[dtype] = true
+  for key, value in next, cr do -- each dtype is a constant of the module: cr.bool == "bool"
+    if key == value then set[key] = true end
   end
-  local known = set[plain] and plain or of_dtypes[plain] or nearest(plain, set)
+  local known = set[plain] and plain or set[dtype_of(plain) or ""] and dtype_of(plain) or nearest(plain, set)
   return known and ('; did you mean "%s"?'):format(known) or ""
 end
 
@@ -173,19 +182,22 @@ function M.advise(kind, name)
   return kinds[kind](name)
 end
 
---- A string of the caller's as messages have it: in quotes, on one line, at most 80 bytes.
-function M.quote(text)
+--- A string of the caller's as messages have it: between marks, on one line, at most 80 bytes.
+function M.quote(text, mark)
   local most = 80
   if #text > most then
     local cut = utf8.len(text) and utf8.offset(text, 0, most + 1) - 1 or most
     text = text:sub(1, cut) .. "..."
   end
-  return "'" .. text:gsub("%c", "?") .. "'"
+  mark = mark or "'"
+  return mark .. text:gsub("%c", "?") .. mark
 end
 
 --- Raises the error of a name that the module does not have.
 function M.no_function(name)
   cr.raise(("cresset has no function or field %s%s"):format(M.quote(name), M.advise("function", name)))
 end
+
+M.redirects = redirects
 
 return M

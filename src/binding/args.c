@@ -202,14 +202,20 @@ static int sizes_eq(lua_State *L) {
   return 1;
 }
 
-/* "2x3", and "0-dim" of no sizes, as messages have it. */
+/* "2x3", "0 x 3", and "0-dim" of no sizes, as messages have it. */
 static int sizes_tostring(lua_State *L) {
   luaL_Buffer b;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  bool spaced = false; /* "0x3" reads as a hexadecimal number */
+  for (lua_Integer i = 1; i < n; i++) {
+    lua_rawgeti(L, 1, i);
+    spaced = spaced || (lua_isinteger(L, -1) && lua_tointeger(L, -1) == 0);
+    lua_pop(L, 1);
+  }
   luaL_buffinit(L, &b);
   for (lua_Integer i = 1; i <= n; i++) {
-    if (i > 1) luaL_addchar(&b, 'x');
+    if (i > 1) luaL_addstring(&b, spaced ? " x " : "x");
     lua_rawgeti(L, 1, i);
     luaL_tolstring(L, -1, NULL);
     lua_remove(L, -2);

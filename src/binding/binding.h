@@ -244,6 +244,9 @@ typedef enum cr__lua_known {
       CR__LUA_KNOWN_COUNT
 } cr__lua_known;
 const cr_op *cr__lua_op(cr__lua_known which);
+/* Pushes the method or the function that the string at index names by an alias; false: there is none. It
+ * is made anew, so that what nobody uses takes no place. */
+bool cr__lua_find_alias(lua_State *L, int index, bool method);
 /* Any other by name; an error if it does not exist. Slow: it searches the catalogue. */
 const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 

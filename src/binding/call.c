@@ -319,27 +319,53 @@ static void make_closures(lua_State *L, int made, int target, int twins, int the
   }
 }
 
-/* Adds op and its twin under one of its names. */
-static void add_name(lua_State *L, int made, const cr_op *op, const char *name) {
-  char twin[64];
-  size_t n = strlen(name);
-  bool ends = n && name[n - 1] == '_';
-  if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, name, false);
-  if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) return;
-  snprintf(twin, sizeof twin, ends ? "%s" : "%s_", name);
-  cr__lua_add_overload(L, made, op, twin, true);
-}
-
 static void gather(lua_State *L, int flag) {
   lua_newtable(L);
   int made = lua_gettop(L);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
     if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
-    add_name(L, made, op, op->lua);
-    for (const char *const *alias = op->aliases; alias && *alias; alias++)
-      add_name(L, made, op, *alias);
+    if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
+    if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
+    char twin[64];
+    size_t n = strlen(op->lua);
+    bool ends = n && op->lua[n - 1] == '_';
+    snprintf(twin, sizeof twin, ends ? "%s" : "%s_", op->lua);
+    cr__lua_add_overload(L, made, op, twin, true);
   }
+}
+
+/* Whether name is one of op's aliases, or with *twin that of one's twin. */
+static bool is_alias(const cr_op *op, const char *name, bool *twin) {
+  for (const char *const *alias = op->aliases; alias && *alias; alias++) {
+    size_t n = strlen(*alias);
+    if (strncmp(name, *alias, n) != 0) continue;
+    *twin = strcmp(name + n, "_") == 0;
+    if (name[n] == '\0' || (*twin && op->flags & CR_OP_INPLACE)) return true;
+  }
+  return false;
+}
+
+bool cr__lua_find_alias(lua_State *L, int index, bool method) {
+  const char *name = lua_tostring(L, index);
+  bool twin;
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, "no stack for a function");
+  lua_newtable(L);
+  for (int i = 0; i < cr_op_count(); i++) {
+    const cr_op *op = cr_op_at(i);
+    if (op->flags & (method ? CR_OP_METHOD : CR_OP_FUNCTION) && is_alias(op, name, &twin))
+      cr__lua_add_overload(L, top + 1, op, name, twin);
+  }
+  if (lua_getfield(L, top + 1, name) == LUA_TNIL) {
+    lua_settop(L, top);
+    return false;
+  }
+  cr__lua_metatable(L);
+  lua_pushcclosure(L, call_op, 2);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  return true;
 }
 
 void cr__lua_open_ops(lua_State *L) {

@@ -150,7 +150,11 @@ static int tensor_index(lua_State *L) {
   }
   lua_settop(L, 2);
   if (strcmp(lua_tostring(L, 2), "...") == 0) return cr__lua_index_read(L, METATABLE);
-  return no_field(L);
+  if (!cr__lua_find_alias(L, 2, true)) return no_field(L);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, lua_upvalueindex(1)); /* found at once from now on */
+  return 1;
 }
 
 /* ---- Writing ---- */

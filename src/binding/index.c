@@ -285,9 +285,7 @@ int cr__lua_index_read(lua_State *L, int metatable) {
 static void push_value(walk *w) {
   lua_State *L = w->L;
   if (lua_type(L, 3) == LUA_TTABLE) {
-    cr_dtype dtype = cr_dtype_of(viewed(w));
-    bool floats = cr_dtype_category(dtype) == CR_FLOATING;
-    cr__lua_tensor_from(L, 3, "index", floats ? dtype : CR_DTYPE_NONE);
+    cr__lua_tensor_from(L, 3, "index", cr_dtype_of(viewed(w)));
     return;
   }
   cr_value number;

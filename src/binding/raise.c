@@ -143,6 +143,7 @@ static void clear_kept(lua_State *L) {
 /* Writes the core's sentence with `as` in the place of op's name, or of its twin's, before the colon. */
 static void write_as(char *text, size_t size, const char *sentence, const cr_op *op,
                      const char *as) {
+  if (op && !as && op->flags & CR_OP_VIEW) as = "index"; /* x[k] */
   size_t n = op && as ? strlen(op->lua) : 0;
   if (!n || strncmp(sentence, op->lua, n) != 0) n = 0;
   else if (sentence[n] == '_') n++;
@@ -246,19 +247,25 @@ static int raise_message(lua_State *L) {
   return lua_error(L);
 }
 
-/* lua_half(advise), called once by init.lua: where its file lies are the module's own files. */
+/* find_alias(name): the function that name is an alias of, or nil. */
+static int find_alias(lua_State *L) { return cr__lua_find_alias(L, 1, false) ? 1 : 0; }
+
+/* lua_half(advise), called once by init.lua: where its file lies are the module's own files. Gives
+ * find_alias. */
 static int lua_half(lua_State *L) {
   lua_Debug ar;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &adviser_key);
-  if (!lua_getstack(L, 1, &ar)) return 0;
-  lua_getinfo(L, "S", &ar);
-  const char *end = strrchr(ar.source, '/');
-  if (ar.source[0] != '@' || !end) return 0;
-  lua_pushlstring(L, ar.source, (size_t)(end - ar.source) + 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-  return 0;
+  if (lua_getstack(L, 1, &ar) && lua_getinfo(L, "S", &ar)) {
+    const char *end = strrchr(ar.source, '/');
+    if (ar.source[0] == '@' && end) {
+      lua_pushlstring(L, ar.source, (size_t)(end - ar.source) + 1);
+      lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+    }
+  }
+  lua_pushcfunction(L, find_alias);
+  return 1;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */

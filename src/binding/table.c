@@ -10,6 +10,11 @@
 #include "binding.h"
 #include "parse.h"
 
+/* Called for each element: raises if the host has stopped the call. */
+static inline void look(lua_State *L, uint32_t *seen) {
+  if (!(++*seen & 0xffff) && cr_interrupted()) cr__lua_raise(L, NULL);
+}
+
 /* ---- The shape and kind of a nested table ---- */
 
 typedef struct survey {
@@ -19,7 +24,8 @@ typedef struct survey {
   int64_t shape[CR_MAX_DIMS];
   int64_t path[CR_MAX_DIMS + 1];
   bool ints, floats, bools;
-  bool strange; /* stopped at what is neither a plain table nor a number */
+  uint32_t seen; /* elements */
+  bool strange;  /* stopped at what is neither a plain table nor a number */
 } survey;
 
 /* Writes where the survey stands, "[2][1]". */
@@ -75,11 +81,12 @@ static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
 /* The value on top of the stack, at `depth` tables down. */
 static void survey_value(survey *s, int depth) {
   lua_State *L = s->L;
-  if (cr__lua_is_strange(L, -1)) {
+  int type = lua_type(L, -1);
+  if ((type == LUA_TTABLE || type == LUA_TUSERDATA) && cr__lua_is_strange(L, -1)) {
     s->strange = true;
     return;
   }
-  if (lua_type(L, -1) != LUA_TTABLE) {
+  if (type != LUA_TTABLE) {
     survey_element(s, depth);
     return;
   }
@@ -100,6 +107,7 @@ static void survey_value(survey *s, int depth) {
   for (lua_Integer i = 1; i <= n && !s->strange; i++) {
     lua_rawgeti(L, -1, i);
     s->path[depth] = i;
+    look(L, &s->seen);
     survey_value(s, depth + 1);
     lua_pop(L, 1);
   }
@@ -113,6 +121,7 @@ typedef struct filler {
   const char *op;
   cr_dtype dtype; /* of the memory: int64, float64, float32 or bool */
   cr_dtype wanted;
+  uint32_t seen;
   int ndim;
   const int64_t *shape;
   union {
@@ -180,6 +189,7 @@ static void fill_value(filler *f, int depth) {
     cr__lua_error(L, "%s: the table changed while it was read", f->op);
   for (lua_Integer i = 1; i <= f->shape[depth]; i++) {
     lua_rawgeti(L, -1, i);
+    look(L, &f->seen);
     fill_value(f, depth + 1);
     lua_pop(L, 1);
   }
@@ -317,6 +327,7 @@ typedef struct reader {
   int ndim;
   const int64_t *shape;
   const char *at;
+  uint32_t seen;
 } reader;
 
 static void push_element(reader *r) {
@@ -340,6 +351,7 @@ static void push_level(reader *r, int depth) {
   int64_t n = r->shape[depth];
   lua_createtable(r->L, n > INT32_MAX ? 0 : (int)n, 0);
   for (int64_t i = 1; i <= n; i++) {
+    look(r->L, &r->seen);
     push_level(r, depth + 1);
     lua_rawseti(r->L, -2, i);
   }
@@ -349,7 +361,7 @@ static int totable(lua_State *L) {
   cr__lua_tensor_arg(L, 1, "totable", "self");
   luaL_checkstack(L, CR_MAX_DIMS + 8, "no stack for a table");
   cr_tensor *t = cr__lua_readable(L, 1)->t;
-  reader r = {L, cr_dtype_of(t), cr_ndim(t), cr_shape(t), cr_data(t)};
+  reader r = {L, cr_dtype_of(t), cr_ndim(t), cr_shape(t), cr_data(t), 0};
   push_level(&r, 0);
   return 1;
 }

@@ -99,7 +99,7 @@ static void transpose_band(const copy *c, int across, char *to, const char *from
   _Alignas(64) char tile[CR__TILE_BYTES];
   int64_t columns = c->it.shape[0], size = c->from_size;
   int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
-  for (int64_t k = 0; k < columns; k += CR__TILE_COLUMNS) {
+  for (int64_t k = 0; k < columns && !cr__cpu_stopped(); k += CR__TILE_COLUMNS) {
     int64_t m = columns - k < CR__TILE_COLUMNS ? columns - k : CR__TILE_COLUMNS;
     cr__transpose(tile, CR__TILE_COLUMNS, from + k * from_step * size, from_step, (size_t)size,
                   rows, m);

@@ -19,9 +19,19 @@ int cr__cpu_share_among(int threads, int64_t n, int64_t work,
                         void (*task)(void *job, int64_t begin, int64_t end), void *job);
 /* Inside of a task: which of the threads this is, from 0. */
 int cr__cpu_member(void);
-/* Whether the host has stopped the work. For long pieces, which then return at once; the error is not
- * set: cr__cpu_share does that, and outside of a task cr__interrupted(). */
+/* Inside of a task: whether the host has stopped the work. For pieces that may take longer than some
+ * milliseconds, which then return at once; cr__cpu_share sets the error. */
 bool cr__cpu_stopped(void);
+/* Loops over many elements go in stretches, with such a look before each: for (begin of each) for (i in
+ * it). After them, whoever uses what they leave must ask once more. */
+enum { CR__STRETCH = 1 << 16 };
+#define CR__STRETCHES(begin, n) \
+  for (int64_t begin = 0; begin < (n) && !cr__cpu_stopped(); begin += CR__STRETCH)
+#define CR__EACH_OF(i, begin, n) \
+  for (int64_t i = begin, end_ = (n)-begin < CR__STRETCH ? (n) : begin + CR__STRETCH; i < end_; i++)
+/* The same for loops outside of a task: whether to look at step i is due, and the host has stopped the
+ * call, with the error set. */
+static inline int cr__cpu_look(int64_t i) { return CR__LIKELY(i & 65535) ? 0 : cr__interrupted(); }
 
 /* Calls line(job, i, room) for each of n lines, with room of nbytes that is the thread's alone. 0, or the
  * error is set: in the name of op if there was no room. */

@@ -76,10 +76,14 @@ typedef struct job {
   cr__gemm g;
   cr__dnnl_product whole; /* of a slice, with the rows or columns of the last still to be set */
   int64_t size;           /* bytes of an element */
-  int64_t length, slices; /* of a slice, along rows or columns; how many to a product */
+  int64_t length, slices; /* of a slice, along the longer side; how many to a product */
+  int64_t breadth, parts; /* the same along the other side, of products that would take long */
   bool by_rows, exchanged;
   bool brings_to_c; /* what is added is copied to c first */
 } job;
+
+/* Multiplications that are some milliseconds' work. */
+enum { LONGEST = 1 << 28 };
 
 /* Slices along the longer side: as many as pay, each of some width. */
 static void cut(job *j, int64_t work) {
@@ -92,16 +96,24 @@ static void cut(job *j, int64_t work) {
   if (count < 1) count = 1;
   j->length = ((side + count - 1) / count + 15) / 16 * 16;
   j->slices = (side + j->length - 1) / j->length;
+  int64_t other = j->by_rows ? g->n : g->m;
+  j->breadth = LONGEST / (j->length * g->k) / 64 * 64;
+  if (j->breadth < WIDTH) j->breadth = WIDTH;
+  if (j->breadth > other) j->breadth = other;
+  j->parts = (other + j->breadth - 1) / j->breadth;
+  j->slices *= j->parts;
 }
 
 static cr__dnnl_product slice(const job *j, int64_t index, int64_t *row, int64_t *column) {
   cr__dnnl_product p = j->whole;
-  int64_t first = index * j->length, side = j->by_rows ? p.m : p.n;
+  int64_t first = index / j->parts * j->length, side = j->by_rows ? p.m : p.n;
+  int64_t from = index % j->parts * j->breadth, other = j->by_rows ? p.n : p.m;
   int64_t length = side - first < j->length ? side - first : j->length;
-  *row = j->by_rows ? first : 0;
-  *column = j->by_rows ? 0 : first;
-  if (j->by_rows) p.m = length;
-  else p.n = length;
+  int64_t breadth = other - from < j->breadth ? other - from : j->breadth;
+  *row = j->by_rows ? first : from;
+  *column = j->by_rows ? from : first;
+  p.m = j->by_rows ? length : breadth;
+  p.n = j->by_rows ? breadth : length;
   return p;
 }
 
@@ -158,14 +170,16 @@ static bool plan(job *j, int64_t work) {
   j->whole.added = !g->d ? CR__DNNL_NOTHING : is_row ? CR__DNNL_ROW : CR__DNNL_TO_C;
   j->brings_to_c = g->d && !is_row && !is_c;
   cut(j, work);
-  return true;
+  return j->length * j->breadth <=
+         LONGEST / g->k * 4; /* else the host could not stop it for long */
 }
 
-/* Scratch bytes for a thread, which works on the first and the last slice; -1: no fast way. */
+/* Scratch bytes for a thread; slices differ in size only at the ends of both sides. -1: no fast way. */
 static int64_t scratch_of(const job *j) {
   int64_t row, column, most = 0;
-  for (int64_t i = 0; i<j->slices; i += j->slices> 1 ? j->slices - 1 : 1) {
-    cr__dnnl_product p = slice(j, i, &row, &column);
+  int64_t corners[] = {0, j->parts - 1, j->slices - j->parts, j->slices - 1};
+  for (int i = 0; i < 4; i++) {
+    cr__dnnl_product p = slice(j, corners[i], &row, &column);
     int64_t bytes = prepare(&p);
     if (bytes < 0) return -1;
     if (bytes > most) most = bytes;

@@ -117,7 +117,7 @@ static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, 
                      buffers *b) {
   const cr__elementwise *e = p->e;
   tile t = {.rows = rows};
-  for (int64_t c = 0; c < p->it.shape[0]; c += COLUMNS) {
+  for (int64_t c = 0; c < p->it.shape[0] && !cr__cpu_stopped(); c += COLUMNS) {
     t.columns = p->it.shape[0] - c < COLUMNS ? p->it.shape[0] - c : COLUMNS;
     t.out = position(&p->it, 0, e->out.data, (int64_t)p->out_size, plane, across, row, c);
     for (int i = 0; i < e->nin; i++)

@@ -270,10 +270,11 @@ static void run_part(part *w) {
   for (w->p0 = 0; w->p0 < j->g.k; w->p0 += j->kb) {
     w->k = least(j->kb, j->g.k - w->p0);
     if (j->pack_a) pack_a(w);
+    if (cr__cpu_stopped()) return;
     for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
       if (j->pack_b) pack_b(w);
-      for (int64_t pa = w->a.first; pa < w->a.end; pa++) run_tiles(w, pa);
+      for (int64_t pa = w->a.first; pa < w->a.end && !cr__cpu_stopped(); pa++) run_tiles(w, pa);
     }
   }
   if (!j->staged) return;

@@ -89,9 +89,13 @@ static void dot(const job *j, int64_t i, int64_t from, int64_t n, cr__gemv_total
   }
 }
 
+/* What is added up between two looks at the clock: whole blocks of the loops. */
+enum { STRETCH = 1 << 20 };
+
 static void whole_row(const job *j, int64_t i) {
   cr__gemv_total total = {0};
-  dot(j, i, 0, j->k, &total);
+  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += STRETCH)
+    dot(j, i, at, least(STRETCH, j->k - at), &total);
   put_total(j, i, total);
 }
 
@@ -140,14 +144,16 @@ static int by_rows(job *j) {
 
 /* Adds to n sums that are 0. */
 static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
-  enum { AT_ONCE = 8 };
+  enum { AT_ONCE = 8, ROWS = 1 << 12 };
   const char *a = j->a + first * j->size;
   if (j->dtype == j->sum) {
-    j->l->rows(j->k, n, a, j->step, j->x, j->xs, sums);
+    for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += ROWS)
+      j->l->rows(least(ROWS, j->k - at), n, a + at * j->step * j->size, j->step,
+                 j->x + at * j->xs * j->size, j->xs, sums);
     return;
   }
   _Alignas(64) char wide[AT_ONCE * CR__GEMV_WIDTH * 4];
-  for (int64_t at = 0; at < j->k; at += AT_ONCE) {
+  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += AT_ONCE) {
     int64_t count = least(AT_ONCE, j->k - at);
     for (int64_t i = 0; i < count; i++)
       cr__convert(wide + i * n * 4, j->sum, a + (at + i) * j->step * j->size, j->dtype, n);

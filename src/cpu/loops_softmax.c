@@ -30,9 +30,12 @@ enum {
 
 /* A sum of exponentials measured from the largest element holds 1 for that. Below this bound there is
  * one such element, and the others together are so little that adding the 1 loses their digits. */
-#define ONE_TOP 1.5
-#define LOG_ONE_TOP 0.40546510810816438198
-#define LOG_HALF -0.69314718055994530942
+#define ONE_TOP 1.25
+#define LOG_ONE_TOP 0.22314355131420975577
+
+/* From here on a probability leaves the others so little that 1 less it has lost digits. */
+#define GREAT 0.75
+#define LOG_GREAT -0.28768207245178092744
 
 /* log(1 + x), out of line so that all levels of the instruction set take the same. */
 static __attribute__((noinline)) double log_of_one_and(double x) { return log1p(x); }

@@ -65,6 +65,8 @@ int cr__cpu_nll(cr__launch *k) {
   const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
   double sum = 0, total = 0;
   for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
+    int code = cr__cpu_look(at);
+    if (code) return code;
     int64_t from = chosen(k, targets, at);
     if (from == -2) return CR_E_INDEX;
     double w = from < 0 ? 0 : weight_at(weight, targets, at);
@@ -85,14 +87,15 @@ int cr__cpu_nll_backward(cr__launch *k) {
   double share = k->i[4] == CR__LOSS_MEAN ? load(&k->v[3], 0) : 1;
   int code = clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
   if (code) return code;
-  for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
+  for (int64_t at = 0; at < k->i[0] * k->i[2] && !code; at++) {
     int64_t to = chosen(k, targets, at);
     if (to == -2) return CR_E_INDEX;
+    if (!(at & 65535)) code = cr__interrupted();
     if (to < 0) continue;
     double g = load(&k->v[1], k->i[4] == CR__LOSS_NONE ? at : 0);
     store(&k->v[0], to, -weight_at(weight, targets, at) * g / share);
   }
-  return 0;
+  return code;
 }
 
 /* v[0]: float probabilities of any layout; an error unless all lie between 0 and 1. */
@@ -103,6 +106,7 @@ int cr__cpu_check_probabilities(cr__launch *k) {
   enum { RUN = 512 };
   double x[RUN];
   for (int d = 0; d < last; d++) rows *= v->shape[d];
+  int64_t looks = 0;
   for (int64_t row = 0; row < rows; row++) {
     int64_t rest = row, offset = 0;
     for (int d = last - 1; d >= 0; d--) {
@@ -111,6 +115,8 @@ int cr__cpu_check_probabilities(cr__launch *k) {
     }
     for (int64_t i = 0, m; i < n; i += m) {
       m = n - i < RUN ? n - i : RUN;
+      int code = cr__cpu_look(looks++ << 7);
+      if (code) return code;
       const char *from = v->data + (offset + i * step) * (int64_t)cr__size_of((cr_dtype)v->dtype);
       cr__read_run(x, CR_FLOAT64, from, v->dtype, step, m);
       for (int64_t j = 0; j < m; j++) {

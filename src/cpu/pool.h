@@ -23,6 +23,7 @@ typedef struct cr__job {
   void *data;
   int64_t n, chunk, chunks; /* items; of a chunk; chunks in all */
   int nrange;
+  bool whole;      /* it is short enough not to be stopped half way */
   double deadline; /* the caller's, for cr__due */
   atomic_int stop; /* why no more chunks are taken; 0: they are */
   /* The pool's: */

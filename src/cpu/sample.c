@@ -3,11 +3,11 @@
  * Holds true: they come from the same counter as all other draws (random.c); positions count from 1. */
 #include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/random.h"
+#include "cpu/sort.h"
 #include "philox.h"
 
 /* One 64-bit draw, element i of the call. */
@@ -23,7 +23,7 @@ static uint64_t word_64(const cr__draw *d, int64_t i) {
  * first digits tell almost all of them apart; full keys decide the rest. */
 typedef uint64_t item;
 
-enum { MOST_DIGITS = 2048, PART = 4096 };
+enum { MOST_DIGITS = 2048, PART = 4096, MOST_PARTS = 256 };
 
 typedef struct sorting {
   const cr__draw *d;
@@ -34,6 +34,7 @@ typedef struct sorting {
   item *items, *other;
   int64_t (*counts)[MOST_DIGITS]; /* of each part */
   int pass;
+  int64_t start[MOST_PARTS + 1]; /* where what is sorted is cut */
 } sorting;
 
 static int64_t range_start(const sorting *s, int64_t t) {
@@ -143,18 +144,19 @@ static void finish_range(const sorting *s, int64_t begin, int64_t end) {
   }
 }
 
-/* Part t of what is sorted begins where the bits from `shift` on, by which all is sorted, change. */
-static int64_t part_start(const sorting *s, int64_t t, int shift) {
-  int64_t i = s->n * t / s->parts;
-  while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
-  return i;
+/* Parts of what is sorted by the bits from `shift` on begin where these change. */
+static void find_starts(sorting *s, int shift) {
+  for (int t = 0; t <= s->parts; t++) {
+    int64_t i = s->n * t / s->parts;
+    while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
+    s->start[t] = i;
+  }
 }
 
 static void finish_parts(void *sorting_, int64_t first, int64_t last) {
   const sorting *s = sorting_;
-  int shift = shift_of(s, 0);
   for (int64_t t = first; t < last && !cr__cpu_stopped(); t++)
-    finish_range(s, part_start(s, t, shift), part_start(s, t + 1, shift));
+    finish_range(s, s->start[t], s->start[t + 1]);
 }
 
 static int sort_items(sorting *s) {
@@ -164,7 +166,9 @@ static int sort_items(sorting *s) {
     return 0;
   }
   for (int pass = 0; pass < s->passes && !code; pass++) code = sort_digit(s, pass);
-  return code ? code : for_parts(s, finish_parts);
+  if (code) return code;
+  find_starts(s, shift_of(s, 0));
+  return for_parts(s, finish_parts);
 }
 
 typedef struct storing {
@@ -198,7 +202,7 @@ int cr__cpu_randperm(cr__launch *k) {
   s.passes = n > 1 << 20 ? 3 : 2;
   s.work = n * 4;
   s.threads = cr__cpu_threads(s.work);
-  s.parts = s.threads == 1 ? 1 : s.threads <= 16 ? 4 * s.threads : s.threads;
+  s.parts = s.threads == 1 ? 1 : s.threads <= MOST_PARTS / 4 ? 4 * s.threads : MOST_PARTS;
   size_t ncounts = (size_t)s.parts * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: takes n up to %lld, got %lld", k->op, (long long)UINT32_MAX,
@@ -221,17 +225,19 @@ int cr__cpu_randperm(cr__launch *k) {
 static bool read_weights(const cr__view *v, int64_t row, int64_t m, double *w, int64_t *positive) {
   const char *from = v->data;
   if (v->ndim == 2) from += row * v->stride[0] * (int64_t)cr__size_of((cr_dtype)v->dtype);
-  cr__read_run(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
+  cr__read_looking(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
   bool good = true;
   int64_t found = 0;
-  for (int64_t i = 0; i < m; i++) {
-    good &= w[i] >= 0 && w[i] < INFINITY;
-    found += w[i] > 0;
+  double sum = 0;
+  CR__STRETCHES(b, m) {
+    CR__EACH_OF(i, b, m) {
+      good &= w[i] >= 0 && w[i] < INFINITY;
+      found += w[i] > 0;
+    }
+    if (v->dtype != CR_FLOAT64) continue; /* no sum of others is infinite */
+    CR__EACH_OF(i, b, m) sum += w[i];
   }
   *positive = found;
-  if (v->dtype != CR_FLOAT64) return good; /* no sum of others is infinite */
-  double sum = 0;
-  for (int64_t i = 0; i < m; i++) sum += w[i];
   return good && sum < INFINITY;
 }
 
@@ -241,8 +247,9 @@ static void draw_with(const cr__draw *d, int64_t first, int64_t n, int64_t m, do
   int64_t last = m - 1;
   double sum = 0;
   while (last > 0 && !(w[last] > 0)) last--;
-  for (int64_t i = 0; i < m; i++) w[i] = sum += w[i];
+  CR__STRETCHES(b, m) { CR__EACH_OF(i, b, m) w[i] = sum += w[i]; }
   for (int64_t j = 0; j < n; j++) {
+    if (j % 4096 == 0 && cr__cpu_stopped()) return;
     double target = cr__rng_unit_f64(word_64(d, first + j)) * sum;
     int64_t low = 0, high = last; /* the first position whose running sum passes target */
     while (low < high) {
@@ -254,49 +261,49 @@ static void draw_with(const cr__draw *d, int64_t first, int64_t n, int64_t m, do
   }
 }
 
-typedef struct arrival {
-  double time;
-  int64_t position;
-} arrival;
-
-static bool arrives_before(arrival a, arrival b) {
-  return a.time < b.time || (a.time == b.time && a.position < b.position);
-}
-
-static int compare_arrivals(const void *a, const void *b) {
-  return arrives_before(*(const arrival *)a, *(const arrival *)b) ? -1 : 1;
-}
-
-/* Position i arrives after an exponential time with rate w[i]; which must be positive. */
-static void draw_arrivals(const cr__draw *d, int64_t first, int64_t m, const double *w,
-                          arrival *arrivals) {
+/* Position i arrives after an exponential time with rate w[i], which the time takes the place of; never
+ * if that is 0. */
+static void draw_arrivals(const cr__draw *d, int64_t first, int64_t m, double *w) {
   cr__draw unit = *d;
   double waits[CR__DRAW_CHUNK];
   unit.a = 1;
   for (int64_t i = 0; i < m; i++) {
     int64_t in_chunk = (first + i) % CR__DRAW_CHUNK;
-    if (i == 0 || in_chunk == 0)
+    if (i == 0 || in_chunk == 0) {
+      if (cr__cpu_stopped()) return;
       cr__draw_loops_here()->exponential_f64(&unit, first + i - in_chunk, waits);
-    arrivals[i] = (arrival){w[i] > 0 ? waits[in_chunk] / w[i] : INFINITY, i};
+    }
+    w[i] = w[i] > 0 ? waits[in_chunk] / w[i] : INFINITY;
   }
 }
 
-/* The first n of m arrivals, in their order, to the front. A few are kept sorted while the others are
- * looked at once. */
-static void sort_first(arrival *a, int64_t m, int64_t n) {
-  enum { FEW = 64 };
-  if (n > FEW) {
-    qsort(a, (size_t)m, sizeof *a, compare_arrivals);
-    return;
-  }
-  for (int64_t i = 1; i < m; i++) {
-    arrival x = a[i];
+/* Whose times are equal arrive in their order. */
+static bool arrives_before(const double *time, int64_t a, int64_t b) {
+  return time[a] < time[b] || (time[a] == time[b] && a < b);
+}
+
+/* The positions of the first n of m arrivals, in their order. A few are kept in order while the others
+ * are looked at once. */
+enum { FEW_ARRIVALS = 64 };
+static void find_few(const double *time, int64_t m, int64_t n, int64_t *to, int64_t step) {
+  int64_t first[FEW_ARRIVALS];
+  for (int64_t i = 0; i < m; i++) {
     int64_t kept = i < n ? i : n, j = kept;
-    if (i >= n && !arrives_before(x, a[n - 1])) continue;
+    if (i % CR__STRETCH == 0 && cr__cpu_stopped()) return;
+    if (i >= n && !arrives_before(time, i, first[n - 1])) continue;
     if (i >= n) j = n - 1;
-    for (; j > 0 && arrives_before(x, a[j - 1]); j--) a[j] = a[j - 1];
-    a[j] = x;
+    for (; j > 0 && arrives_before(time, i, first[j - 1]); j--) first[j] = first[j - 1];
+    first[j] = i;
   }
+  for (int64_t j = 0; j < n; j++) to[j * step] = first[j] + 1;
+}
+
+/* The same for any n; room as cr__order_f64 needs it. */
+static void find_many(const double *time, int64_t m, int64_t n, void *room, int64_t *to,
+                      int64_t step) {
+  const uint32_t *at = cr__order_f64(time, room, m, n, false);
+  if (cr__cpu_stopped()) return;
+  CR__STRETCHES(b, n) { CR__EACH_OF(j, b, n) to[j * step] = (int64_t)at[j] + 1; }
 }
 
 typedef struct weighted_draw {
@@ -320,10 +327,9 @@ static int64_t draw_row(const weighted_draw *c, int64_t row, double *w) {
     draw_with(&d, row * n, n, m, w, to, step);
     return 0;
   }
-  arrival *arrivals = (arrival *)(void *)(w + m);
-  draw_arrivals(&d, row * m, m, w, arrivals);
-  sort_first(arrivals, m, n);
-  for (int64_t j = 0; j < n; j++) to[j * step] = arrivals[j].position + 1;
+  draw_arrivals(&d, row * m, m, w);
+  if (n <= FEW_ARRIVALS) find_few(w, m, n, to, step);
+  else find_many(w, m, n, w + m, to, step);
   return 0;
 }
 
@@ -332,7 +338,7 @@ static void draw_rows(void *job, int64_t begin, int64_t end) {
   double *w = (double *)(void *)(c->room + (size_t)cr__cpu_member() * c->nbytes);
   for (int64_t row = begin; row < end; row++) {
     int64_t bad = atomic_load(&c->bad);
-    if (row > bad || !draw_row(c, row, w)) continue;
+    if (row > bad || !draw_row(c, row, w) || cr__cpu_stopped()) continue;
     while (row < bad && !atomic_compare_exchange_weak(&c->bad, &bad, row)) continue;
   }
 }
@@ -359,7 +365,14 @@ int cr__cpu_multinomial(cr__launch *k) {
   int64_t work = c.rows * (c.m * 2 + c.n * 16);
   int threads = c.rows > 1 ? cr__cpu_threads(work) : 1;
   if (threads > c.rows) threads = (int)c.rows;
-  c.nbytes = (size_t)c.m * (sizeof(double) + sizeof(arrival));
+  c.nbytes = (size_t)c.m * sizeof(double);
+  if (!c.repeat && c.n > FEW_ARRIVALS) {
+    c.nbytes += (size_t)c.m * 2 * (sizeof(uint64_t) + sizeof(uint32_t));
+    if (c.m > UINT32_MAX)
+      return cr__fail(CR_E_ARGUMENT,
+                      "%s: draws from up to %lld weights without replacement, not %lld", k->op,
+                      (long long)UINT32_MAX, (long long)c.m);
+  }
   c.room = cr__host_alloc((size_t)threads * c.nbytes);
   if (!c.room) return cr_error_code();
   c.bad = c.rows;

@@ -9,7 +9,8 @@
 
 #include "cpu/convert.h"
 
-enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8 };
+/* ROWS of a tile are scanned between two looks at the clock. */
+enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8, ROWS = 1 << 12 };
 
 #ifdef __x86_64__
 extern const cr__scan_loops cr__scan_loops_v2, cr__scan_loops_v3, cr__scan_loops_v4;
@@ -70,7 +71,7 @@ static carry start(const job *j) {
 /* Logarithms of sums, and recurrences. */
 static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
   double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
-  for (int64_t s = 0; s < j->n; s++) {
+  for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t r = j->reverse ? j->n - 1 - s : s, at = base + r * j->inner;
     cr__convert(s ? x : acc, CR_FLOAT64, element(j, 1, at), j->k->v[1].dtype, w);
     if (s && j->kind == CR__SCAN_RECURRENCE) {
@@ -98,10 +99,13 @@ static void scan_tile(const job *j, int64_t unit) {
   int type = cr__compute_dtype(j->compute);
   for (int64_t c = 0; c < w; c++) acc[c] = start(j);
   if (j->k->v[0].dtype == type && j->k->v[1].dtype == type) {
-    j->loops->rows[j->compute][j->kind](element(j, 0, last), element(j, 1, last), j->n, go, w, acc);
+    for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s += ROWS)
+      j->loops->rows[j->compute][j->kind](element(j, 0, last + s * go),
+                                          element(j, 1, last + s * go),
+                                          j->n - s < ROWS ? j->n - s : ROWS, go, w, acc);
     return;
   }
-  for (int64_t s = 0; s < j->n; s++) {
+  for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t at = last + s * go;
     cr__convert(x, type, element(j, 1, at), j->k->v[1].dtype, w);
     j->loops->rows[j->compute][j->kind](x, x, 1, 0, w, acc);
@@ -129,7 +133,7 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
   _Alignas(64) char x[LINE_BLOCK * 8];
   int type = cr__compute_dtype(j->compute);
   int64_t base = line * j->n, go = j->reverse ? -1 : 1;
-  for (int64_t s = begin, m; s < end; s += m) {
+  for (int64_t s = begin, m; s < end && !cr__cpu_stopped(); s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
     const void *from = element(j, 1, at);
@@ -250,7 +254,7 @@ static void extreme_unit(const job *j, int64_t unit) {
   int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
   int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
   cr__convert(best, type, element(j, 2, base), dtype, w);
-  for (int64_t s = 0, m; s < j->n; s += m) {
+  for (int64_t s = 0, m; s < j->n && !cr__cpu_stopped(); s += m) {
     m = !line ? 1 : j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
     int64_t at = base + s * j->inner, run = line ? m : w;
     int64_t *places = (int64_t *)element(j, 1, at);

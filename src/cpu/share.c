@@ -17,8 +17,8 @@
 enum {
   STEPS_PER_THREAD = 65536, /* waking a thread costs some microseconds */
   CHUNK_LEAST = 1 << 14,
-  CHUNK_MOST = 1 << 18,
-  CHUNK_ALONE = 1 << 20,
+  CHUNK_MOST = 1 << 17,
+  WHOLE = 1 << 19, /* work up to here is not stopped half way */
   CHUNKS_PER_THREAD = 8
 };
 
@@ -31,15 +31,23 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int offered; /* by the machine or the environment */
 
 #ifndef CR__NO_THREADS
-/* CPUs that a container may use up at a time; INT_MAX if nothing is said. */
-static int quota(void) {
-  char most[32] = "";
-  long long period = 0;
-  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-  if (!f) return INT_MAX;
-  int n = fscanf(f, "%31s %lld", most, &period);
+/* Reads up to two numbers; those that are not there stay as they are. */
+static void read_numbers(const char *path, long long *a, long long *b) {
+  FILE *f = fopen(path, "re");
+  if (!f) return;
+  if (fscanf(f, "%lld %lld", a, b) < 1) *a = 0;
   fclose(f);
-  long long time = n == 2 ? atoll(most) : 0;
+}
+
+/* CPUs that a container may use up at a time, by either version of control groups; INT_MAX if nothing
+ * is said. */
+static int quota(void) {
+  long long time = 0, period = 0, none;
+  read_numbers("/sys/fs/cgroup/cpu.max", &time, &period);
+  if (time == 0) {
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &time, &none);
+    read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, &none);
+  }
   if (time <= 0 || period <= 0) return INT_MAX;
   return (int)((time + period - 1) / period);
 }
@@ -80,13 +88,14 @@ int cr__cpu_member(void) { return place_here; }
 
 static bool is_stopped(cr__job *j) {
   if (atomic_load_explicit(&j->stop, memory_order_relaxed)) return true;
+  if (j->whole) return false;
   int why = cr__due(j->deadline);
   if (CR__LIKELY(!why)) return false;
   atomic_store_explicit(&j->stop, why, memory_order_relaxed);
   return true;
 }
 
-bool cr__cpu_stopped(void) { return inside ? is_stopped(inside) : cr__due(cr__deadline()) != 0; }
+bool cr__cpu_stopped(void) { return inside && is_stopped(inside); }
 
 /* The next chunk of a range, or -1. */
 static int64_t take(cr__range *r) {
@@ -102,7 +111,7 @@ int64_t cr__job_work(cr__job *j, int place) {
   inside = j, place_here = place;
   for (int i = 0; i < j->nrange; i++) {
     int64_t c;
-    while (!is_stopped(j) && (c = take(&j->ranges[(place + i) % j->nrange])) >= 0) {
+    while ((c = take(&j->ranges[(place + i) % j->nrange])) >= 0 && !is_stopped(j)) {
       int64_t begin = c * j->chunk, end = begin + j->chunk;
       j->task(j->data, begin, end < j->n ? end : j->n);
       done++;
@@ -188,7 +197,7 @@ static void run_lent(cr__job *j, int threads) {
 /* ---- Sharing out ------------------------------------------------------------------------------- */
 
 static void cut(cr__job *j, int threads, int64_t n, int64_t work) {
-  int64_t steps = CHUNK_ALONE, each = work / n > 0 ? work / n : 1;
+  int64_t steps = CHUNK_MOST, each = work / n > 0 ? work / n : 1;
   if (threads > 1) steps = work / (CHUNKS_PER_THREAD * threads);
   if (threads > 1 && steps > CHUNK_MOST) steps = CHUNK_MOST;
   if (steps < CHUNK_LEAST) steps = CHUNK_LEAST;
@@ -211,6 +220,7 @@ static __attribute__((noinline)) int run_large(int threads, int64_t n, int64_t w
   cut(&j, threads, n, work);
   j.task = task, j.data = data;
   j.deadline = inside ? inside->deadline : cr__deadline();
+  j.whole = inside ? inside->whole : work < WHOLE;
   j.places = j.joined = 0;
   atomic_init(&j.stop, 0);
   atomic_init(&j.active, 0);

@@ -14,6 +14,16 @@ INLINE double NAME(total)(T *lane) {
   return (wide[0] + wide[2]) + (wide[1] + wide[3]);
 }
 
+/* The largest of the lanes. */
+INLINE T NAME(highest)(T *lane) {
+  CR__HALVE(lane, 32, CR__LARGER)
+  CR__HALVE(lane, 16, CR__LARGER)
+  CR__HALVE(lane, 8, CR__LARGER)
+  CR__HALVE(lane, 4, CR__LARGER)
+  CR__HALVE(lane, 2, CR__LARGER)
+  return CR__LARGER(lane[0], lane[1]);
+}
+
 /* The largest element; NaN if there is one. */
 INLINE T NAME(most)(const T *x, int64_t n) {
   T lane[LANES];
@@ -64,7 +74,8 @@ static __attribute__((noinline)) double NAME(others)(const T *x, const T top, in
       T e = EXP(x[i + j] - top);
       lane[j] += x[i + j] == top ? 0 : e;
     }
-  for (int j = 0; j < LANES; j++) rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
+  for (int j = 0; j < LANES; j++)
+    rest[j] = j < n - i && x[i + j] != top ? x[i + j] - top : -INFINITY;
   EACH(LANES) lane[j] += EXP(rest[j]);
   return NAME(total)(lane);
 }
@@ -135,8 +146,8 @@ INLINE void NAME(row)(T *e, const T *x, const T *top, int64_t w) {
 }
 
 /* The sums of exp(x - top) of w columns over those elements that are not the top. */
-static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top, int64_t rows,
-                                                        int64_t step, int64_t w) {
+static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top,
+                                                        int64_t rows, int64_t step, int64_t w) {
   T e[CR__TILE];
   memset(rest, 0, (size_t)w * sizeof(T));
   for (int64_t r = 0; r < rows; r++) {
@@ -226,7 +237,7 @@ static void NAME(tile)(const cr__lines *l) {
     return;
   }
   for (int64_t j = 0; j < 2 * l->w; j++) state[j] = j < l->w ? -INFINITY : 0;
-  for (int64_t r = 0; r < l->n; r += TALL_ROWS) {
+  for (int64_t r = 0; r < l->n && !cr__cpu_stopped(); r += TALL_ROWS) {
     int64_t rows = l->n - r < TALL_ROWS ? l->n - r : TALL_ROWS;
     NAME(logs_columns)(state, x + r * l->step, rows, l->step, l->w, 0);
   }
@@ -234,7 +245,7 @@ static void NAME(tile)(const cr__lines *l) {
     double rest = isfinite(state[j]) ? state[l->w + j] : NAN;
     top[j] = (T)state[j], part[j] = (T)(l->log ? log_of_one_and(rest) : 1 / (1 + rest));
   }
-  for (int64_t r = 0; r < l->n; r++) {
+  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
     const T *from = x + r * l->step;
     T *row = out + r * l->step, *to = l->stream ? e : row;
     if (l->log) {
@@ -249,13 +260,30 @@ static void NAME(tile)(const cr__lines *l) {
 
 /* ---- Derivatives ---- */
 
-/* The sum over a block of g * y, or of g if y is NULL. */
-INLINE double NAME(dot)(const T *g, const T *y, int64_t n) {
+/* The sum over a block. */
+INLINE double NAME(sum)(const T *g, int64_t n) {
   T lane[LANES] = {0};
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES)
-    for (int j = 0; j < LANES; j++) lane[j] += y ? g[i + j] * y[i + j] : g[i + j];
-  for (int64_t j = 0; j < n - i; j++) lane[j] += y ? g[i + j] * y[i + j] : g[i + j];
+    for (int j = 0; j < LANES; j++) lane[j] += g[i + j];
+  for (int64_t j = 0; j < n - i; j++) lane[j] += g[i + j];
+  return NAME(total)(lane);
+}
+
+/* The sum over a block of g * y, and the largest y, if it is positive. */
+INLINE double NAME(dot_peak)(const T *g, const T *y, int64_t n, T *most) {
+  T lane[LANES] = {0}, peak[LANES] = {0};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      lane[j] += g[i + j] * y[i + j];
+      peak[j] = y[i + j] > peak[j] ? y[i + j] : peak[j];
+    }
+  for (int64_t j = 0; j < n - i; j++) {
+    lane[j] += g[i + j] * y[i + j];
+    peak[j] = y[i + j] > peak[j] ? y[i + j] : peak[j];
+  }
+  *most = NAME(highest)(peak);
   return NAME(total)(lane);
 }
 
@@ -269,7 +297,7 @@ INLINE double NAME(dot_from)(const T from, const T *g, const T *y, int64_t n) {
   return NAME(total)(lane);
 }
 
-/* The gradient of a line's element r whose probability is more than 1/2. It is the difference of two
+/* The gradient of a line's element r whose probability is great. It is the difference of two
  * numbers that are nearly equal, and so is computed from what the others are. */
 static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) {
   const T *g = l->a, *y = l->b;
@@ -277,69 +305,78 @@ static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) 
   for (int64_t i = 0, m; i < l->n; i += m) {
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
     if (!l->log) sum += NAME(dot_from)(g[r], g + i, y + i, m);
-    else if (r < i || r >= i + m) sum += NAME(dot)(g + i, NULL, m);
-    else sum += NAME(dot)(g + i, NULL, r - i) + NAME(dot)(g + r + 1, NULL, i + m - r - 1);
+    else if (r < i || r >= i + m) sum += NAME(sum)(g + i, m);
+    else sum += NAME(sum)(g + i, r - i) + NAME(sum)(g + r + 1, i + m - r - 1);
   }
   if (l->log) sum = -g[r] * expm1(chance) - exp(chance) * sum;
   else sum *= chance;
-  if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
+  if (l->stream)
+    CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
   ((T *)l->out)[r] = (T)sum;
 }
 
-/* Whether one of n probabilities, or of their logarithms, is more than the bound. */
-INLINE WORD NAME(any_above)(const T *y, const T bound, int64_t n) {
-  WORD above = 0;
-  for (int64_t j = 0; j < n; j++) above |= y[j] > bound;
-  return above;
+/* A block's gradients from those of the logarithms y; returns the largest probability. */
+INLINE T NAME(back_log)(T *to, const T *g, const T *y, const T sum, int64_t n) {
+  T peak[LANES] = {0}, rest[LANES];
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int j = 0; j < LANES; j++) {
+      T e = EXP(y[i + j]);
+      to[i + j] = g[i + j] - e * sum;
+      peak[j] = e > peak[j] ? e : peak[j];
+    }
+  int64_t left = n - i, padded = (left + PADDED - 1) / PADDED * PADDED;
+  for (int64_t j = 0; j < padded; j++) rest[j] = j < left ? y[i + j] : -INFINITY;
+  EACH(padded) {
+    rest[j] = EXP(rest[j]);
+    peak[j] = rest[j] > peak[j] ? rest[j] : peak[j];
+  }
+  for (int64_t j = 0; j < left; j++) to[i + j] = g[i + j] - rest[j] * sum;
+  return NAME(highest)(peak);
 }
 
 static void NAME(line_back)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, half = (T)(l->log ? LOG_HALF : 0.5);
+  const T *g = l->a, *y = l->b;
   _Alignas(64) T e[CR__TILE];
   double total = 0;
-  int64_t great = -1; /* the block with an element above one half */
-  for (int64_t i = 0, m; i < l->n; i += m) {
+  int64_t great = -1; /* where the block with such an element begins */
+  for (int64_t i = 0, m; i < l->n && !cr__cpu_stopped(); i += m) {
+    T peak = 0;
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
-    total += l->log ? NAME(dot)(g + i, NULL, m) : NAME(dot)(g + i, y + i, m);
+    if (l->log) total += NAME(sum)(g + i, m);
+    else total += NAME(dot_peak)(g + i, y + i, m, &peak);
+    if (peak > (T)GREAT) great = i;
   }
   const T sum = (T)total;
-  for (int64_t i = 0, m; i < l->n; i += m) {
+  for (int64_t i = 0, m; i < l->n && (i % CR__FOLD_BLOCK || !cr__cpu_stopped()); i += m) {
     T *out = (T *)l->out + i, *to = l->stream ? e : out;
-    WORD above = 0;
     m = l->n - i < CR__TILE ? l->n - i : CR__TILE;
     if (l->n <= CR__FOLD_BLOCK) { /* the next line comes soon */
       FETCH(g + l->n + i, m);
       FETCH(y + l->n + i, m);
     }
     if (l->log) {
-      NAME(row)(e, y + i, NULL, m);
-      for (int64_t j = 0; j < m; j++) {
-        above |= y[i + j] > half;
-        to[j] = g[i + j] - e[j] * sum;
-      }
+      if (NAME(back_log)(to, g + i, y + i, sum, m) > (T)GREAT) great = i;
     } else {
-      for (int64_t j = 0; j < m; j++) {
-        above |= y[i + j] > half;
-        to[j] = y[i + j] * (g[i + j] - sum);
-      }
+      for (int64_t j = 0; j < m; j++) to[j] = y[i + j] * (g[i + j] - sum);
     }
-    if (above) great = i;
     if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(out, e, (size_t)m * sizeof(T));
   }
-  for (int64_t r = great; great >= 0 && r < l->n && r < great + CR__TILE; r++)
-    if (y[r] > half) NAME(mend)(l, r);
+  const T bound = (T)(l->log ? LOG_GREAT : GREAT);
+  for (int64_t r = great; great >= 0 && r < l->n && r < great + CR__FOLD_BLOCK; r++)
+    if (y[r] > bound) NAME(mend)(l, r);
 }
 
 /* The same as mend for the columns of a tile. */
 static __attribute__((noinline)) void NAME(mend_tile)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, half = (T)(l->log ? LOG_HALF : 0.5);
+  const T *g = l->a, *y = l->b, bound = (T)(l->log ? LOG_GREAT : GREAT);
   T from[CR__TILE] = {0}, chance[CR__TILE] = {0}, *out = l->out;
   double sum[CR__TILE] = {0};
   int64_t place[CR__TILE];
   for (int64_t j = 0; j < l->w; j++) place[j] = -1;
   for (int64_t r = 0; r < l->n; r++)
     for (int64_t j = 0, i = r * l->step; j < l->w; j++, i++) {
-      bool great = y[i] > half;
+      bool great = y[i] > bound;
       from[j] = great ? g[i] : from[j], chance[j] = great ? y[i] : chance[j];
       place[j] = great ? i : place[j];
     }
@@ -357,7 +394,7 @@ static void NAME(tile_back)(const cr__lines *l) {
   const T *g = l->a, *y = l->b;
   T *out = l->out, sum[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
-  for (int64_t r0 = 0; r0 < l->n; r0 += FEW_ROWS) {
+  for (int64_t r0 = 0; r0 < l->n && !cr__cpu_stopped(); r0 += FEW_ROWS) {
     int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
     memset(sum, 0, sizeof sum);
     for (int64_t r = r0; r < end; r++) {
@@ -368,15 +405,13 @@ static void NAME(tile_back)(const cr__lines *l) {
   }
   for (int64_t j = 0; j < l->w; j++) sum[j] = (T)total[j];
   WORD above = 0;
-  for (int64_t r = 0; r < l->n; r++) {
+  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
     const T *gr = g + r * l->step, *yr = y + r * l->step;
     T *to = out + r * l->step;
-    above |= NAME(any_above)(yr, (T)(l->log ? LOG_HALF : 0.5), l->w);
-    if (l->log) {
-      NAME(row)(e, yr, NULL, l->w);
-      for (int64_t j = 0; j < l->w; j++) to[j] = gr[j] - e[j] * sum[j];
-    } else {
-      for (int64_t j = 0; j < l->w; j++) to[j] = yr[j] * (gr[j] - sum[j]);
+    if (l->log) NAME(row)(e, yr, NULL, l->w);
+    for (int64_t j = 0; j < l->w; j++) {
+      above |= (l->log ? e[j] : yr[j]) > (T)GREAT;
+      to[j] = l->log ? gr[j] - e[j] * sum[j] : yr[j] * (gr[j] - sum[j]);
     }
   }
   if (above) NAME(mend_tile)(l);

@@ -1,7 +1,8 @@
 -- choose.lua: choices between elements.
 --
 -- Holds true: an element of the result is one of the elements given, and the gradient goes to the one
--- that was chosen.
+-- that was chosen. A number that the dtype cannot hold: as a bound of clamp it is the nearest one that
+-- fits; where it would be in the result (where, masked_fill, the larger side of maximum) it is an error.
 
 op "maximum(self: operand, other: operand)" {
   doc = "The larger of two elements; NaN if either is. Ties share the gradient evenly.",
@@ -69,7 +70,8 @@ op "fmin_d(grad: tensor, self: operand, other: operand)" {
 op "clamp(self: tensor, min: scalar?, max: scalar?)" {
   aliases = "clip",
   doc = [[Every element brought into [min, max], either of which may be nil; NaN stays. Where min > max, the
-    result is max. The derivative is 1 inside and on the edges, 0 outside.]],
+    result is max. A bound beyond an integer dtype is as far as the dtype goes. The derivative is 1 inside and on
+    the edges, 0 outside.]],
   run = "clamp", composite = true, inplace = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -2, 2), -1.05, 0.55 }, { s.t({ 3 }, -2, 2), s.none, 0.55 }, { s.t({ 0 }, -2, 2), 0 } }
@@ -141,7 +143,8 @@ op "where(condition: tensor, self: operand, other: operand)" {
 }
 
 op "masked_fill(self: tensor, mask: tensor, value: operand)" {
-  doc = "self with value (cast to its dtype) wherever the mask, a bool tensor, holds.",
+  doc = [[self with value, a number or a 0-dim tensor that fits its dtype, wherever the mask, a bool tensor,
+    holds.]],
   pointwise = "y ? z : x", promote = "self", mask = "mask", numbers = "stored", dtypes = "float int bool",
   check = "masked_fill", inplace = true,
   grad = {

@@ -17,8 +17,8 @@ end
 
 local function compare(name, text, doc, aliases)
   op(name .. "(self: operand, other: operand)") {
-    doc = doc, aliases = aliases, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true, nondiff = true,
-    samples = comparison,
+    doc = doc, aliases = aliases, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true,
+    nondiff = true, samples = comparison,
   }
 end
 
@@ -67,7 +67,9 @@ op "is_close(self: tensor, other: tensor, rtol: float, atol: float, equal_nan: b
 op "is_near(self: tensor, other: tensor, within: operand)" {
   doc = "True where integers are at most `within` apart, which is read without a sign.",
   lua = "isclose", pointwise = "is_near(x, y, z)", promote = "bool", dtypes = "int", hidden = true, nondiff = true,
-  samples = function(s) return { { s.i({ 3 }, 0, 9), s.i({ 3 }, 0, 9), 2 }, { s.i({ 3 }, 0, 9), s.i({ 1 }, 0, 9), s.i({ 3 }, 0, 9) } } end,
+  samples = function(s)
+    return { { s.i({ 3 }, 0, 9), s.i({ 3 }, 0, 9), 2 }, { s.i({ 3 }, 0, 9), s.i({ 1 }, 0, 9), s.i({ 3 }, 0, 9) } }
+  end,
 }
 
 local function bits(name, text, doc, dtypes)

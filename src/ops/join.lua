@@ -56,7 +56,8 @@ op "copy_(self: tensor, src: tensor)" {
 }
 
 op "fill_(self: tensor, value: operand)" {
-  doc = "Writes a number, or the element of a 0-dim tensor, into every element of self.",
+  doc = [[Writes a number, or the element of a 0-dim tensor, into every element of self, whose dtype must be able
+    to hold it.]],
   inplace = "only",
   rewrites = true,
   run = "fill_",
@@ -150,6 +151,18 @@ op "repeat_interleave(self: tensor, repeats: int, dim: dim?)" {
   samples = function(s) return { { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), 3, -1 }, { s.t({ 2, 3 }), 0, 1 } } end,
 }
 
+op "repeat_interleave_each(self: tensor, repeats: tensor, dim: dim?, output_size: int?)" {
+  doc = [[The i-th position along dim repeated repeats[i] times, next to itself; without dim of all elements in one
+    dimension. A single number serves all positions. output_size is the sum of repeats, where it is known.]],
+  lua = "repeat_interleave",
+  composite = true,
+  run = "repeat_interleave_each",
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.i({ 3 }, 0, 3), 2 }, { s.t({ 2, 2 }), s.i({ 4 }, 0, 2) },
+      { s.t({ 2, 3 }), s.i({}, 2, 2), 1 } }
+  end,
+}
+
 op "flip(self: tensor, dims: dims)" {
   doc = "A copy with the order along the dims reversed.",
   run = "flip",
@@ -178,10 +191,14 @@ for _, name in ipairs { "tril", "triu" } do
   }
 end
 
-op "diff(self: tensor, n: int = 1, dim: dim = -1)" {
-  doc = "The differences of neighbours along dim, n times over; of bools, whether they differ.",
+op "diff(self: tensor, n: int = 1, dim: dim = -1, prepend: tensor?, append: tensor?)" {
+  doc = [[The differences of neighbours along dim, n times over; of bools, whether they differ. What is to be prepended
+    or appended is joined to self along dim first.]],
   run = "diff", composite = true,
-  samples = function(s) return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 } } end,
+  samples = function(s)
+    return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 },
+      { s.t({ 2, 2 }), 1, -1, s.t({ 2, 1 }), s.t({ 2, 2 }) }, { s.t({ 2, 2 }), 2, 1, nil, s.t({ 1, 2 }) } }
+  end,
 }
 
 op "pad(self: tensor, pad: ints, mode: string = \"constant\", value: scalar = 0)" {

@@ -124,15 +124,17 @@ op "bce_elements(input: tensor, target: tensor)" {
   samples = function(s) return { { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1) } } end,
 }
 
--- With p = x (1 - x): d/dx (x - y) / p = (1 - slope * (1 - 2x)) / p, and p constant where it is clamped.
+-- (x - y) / (x (1 - x)) is (1 - y) / (1 - x) - y / x, and with a constant below it a line.
 op "bce_slope(input: tensor, target: tensor)" {
   doc = "The derivative of bce_elements by input: (input - target) / (input * (1 - input)), never divided by 0.",
   hidden = true, dtypes = "float",
   pointwise = "(x - y) / maximum(x * (1 - x), 1e-12)",
   grad = {
     input = function(g, v)
-      local p = v.input * (1 - v.input)
-      return g * (1 - v.out * (1 - v.input * 2) * p:gt(1e-12)) / p:clamp_min(1e-12)
+      local inside = (v.input * (1 - v.input)):gt(1e-12)
+      local x = ops.where(inside, v.input, 0.5)
+      local bend = v.target / x:square() + ops.rsub(v.target, 1) / ops.rsub(x, 1):square()
+      return g * ops.where(inside, bend, 1e12)
     end,
     target = function(g, v) return -g / (v.input * (1 - v.input)):clamp_min(1e-12) end,
   },

@@ -146,7 +146,7 @@ end
 
 op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
   doc = [[The gradient of softmax for self, the one of its result, whose lines sum to 1: result * (self - sum(self *
-    result)). An element of more than 1/2 gets what the others leave.]],
+    result)). An element of more than 3/4 gets what the others leave.]],
   run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
   grad = {
     self = function(g, v) return g:softmax_backward(v.result, v.dim) end,

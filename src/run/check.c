@@ -25,9 +25,7 @@ static int refuse_bools(const cr_op *op, const cr_value *args) {
             (args[i].kind == CR_TENSOR && args[i].u.t->dtype == CR_BOOL);
   if (!found) return 0;
   return cr__fail(CR_E_DTYPE,
-                  "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y, or "
-                  "convert them with :to(dtype)",
-                  op->lua);
+                  "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y", op->lua);
 }
 
 int cr__check_sub(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -66,16 +64,20 @@ static int any_element(int compare, cr_value self, cr_value other, bool *yes) {
 static int check_reach(const cr_op *op, const cr_value *args, cr_dtype dtype) {
   bool fmod = op->id == CR__OP_fmod, rest = fmod || op->id == CR__OP_remainder;
   bool low[2] = {false, false}, high[2] = {false, false}, bare = dtype == CR_UINT8;
+  cr_value numbers[2];
   for (int i = 0; i < 2; i++) {
-    if (args[i].kind != CR_INT || cr__fits(dtype, &args[i])) continue;
-    low[i] = args[i].u.i < 0;
-    high[i] = args[i].u.i > 0;
+    numbers[i] = args[i];
+    if (cr__is_wide_number(&args[i], dtype) && cr_item(args[i].u.t, &numbers[i]))
+      return (int)cr_error_code();
+    if (numbers[i].kind != CR_INT || cr__fits(dtype, &numbers[i])) continue;
+    low[i] = numbers[i].u.i < 0;
+    high[i] = numbers[i].u.i > 0;
   }
   bool refused;
   if (!rest) refused = low[0] || high[0] || (bare && low[1]);
   else if (fmod) refused = bare && low[0];
   else refused = low[1] || (high[1] && !bare);
-  return refused ? cr__check_store(op->lua, dtype, &args[low[0] || high[0] ? 0 : 1]) : 0;
+  return refused ? cr__check_store(op->lua, dtype, &numbers[low[0] || high[0] ? 0 : 1]) : 0;
 }
 
 /* Floats divide by zero as IEEE has it; integers cannot. */

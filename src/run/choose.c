@@ -51,8 +51,8 @@ int cr__run_gelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   bool none = strcmp(approximate, "none") == 0;
   cr__text text;
   if (!none && strcmp(approximate, "tanh") != 0)
-    return cr__fail(CR_E_ARGUMENT, "%s: approximate must be \"none\" or \"tanh\", got %s",
-                    op->lua, cr__quote(approximate, &text));
+    return cr__fail(CR_E_ARGUMENT, "%s: approximate must be \"none\" or \"tanh\", got %s", op->lua,
+                    cr__quote(approximate, &text));
   return give(cr__op1(none ? CR__OP_gelu_erf : CR__OP_gelu_tanh, args), out);
 }
 
