@@ -91,7 +91,7 @@ static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe 
                 .compute = dtype,
                 .result = dtype,
                 .number = (double)n};
-  return cr__need_float(op->name, dtype, "convert it, or name a float dtype");
+  return cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
 }
 
 static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
@@ -158,7 +158,7 @@ int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   cr_dtype dtype = cr__dtype_or(args[4], (cr_dtype)self->dtype);
   uint32_t mask;
   int code = cr__fold_mask(op->name, args[2], self->ndim, &mask);
-  if (!code) code = cr__need_float(op->name, dtype, "convert it, or name a float dtype");
+  if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
   if (!code && (p < 0 || isinf(p))) code = need_elements(op->name, self, mask);
   if (code) return code;
   recipe r = norm_recipe(p, dtype);
