@@ -6,7 +6,8 @@
 #   make all                   build/lib, build/bin; THREADS=0: without threads, in build/single
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
 #   make test-levels           the numerical specs at each lower level of the instruction set
-#   make fuzz SEED= CALLS=     random calls of every operation through Lua; fuzz-asan: sanitized
+#   make fuzz SEED= CALLS=     random calls of every operation through Lua and C; fuzz-asan: sanitized;
+#                              fuzz-cuda: on the emulated device
 #   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
@@ -319,7 +320,7 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan fuzz-cuda test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -362,14 +363,30 @@ ubsan-cuda: build-ubsan-cuda
 tsan: build-tsan
 	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
 
-# Random calls through Lua; the file build/fuzz.log names the last one, for the case that it ended the process.
+# Random calls through Lua and through C; build/fuzz.log and build/fuzz_c.log name the last one, for the case
+# that it ended the process.
 SEED  ?= 1
 CALLS ?= 300000
-fuzz: all
+build/fuzz/wrappers.inc: spec/c/wrappers.lua $(GEN_STAMP)
+	@mkdir -p $(@D)
+	@$(LUA) spec/c/wrappers.lua build/gen/cresset_ops.h $@
+define fuzz_rules # $(1): the variant
+$$(DIR_$(1))/fuzz/fuzz: spec/c/fuzz.c spec/c/fuzz_arguments.h build/fuzz/wrappers.inc | build-$(1)
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) -std=c11 -D_GNU_SOURCE $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Isrc -Ibuild/gen -Ibuild/fuzz \
+	  $$< -o $$@ -L$$(DIR_$(1))/lib -lcresset -lm -Wl,-rpath,$$(CURDIR)/$$(DIR_$(1))/lib
+endef
+$(foreach v,release asan,$(eval $(call fuzz_rules,$(v))))
+ASAN_RUN = CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1
+fuzz: all build/fuzz/fuzz
 	$(call with,release) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
-fuzz-asan: build-asan
-	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 \
-	  build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+fuzz-asan: build-asan build/asan/fuzz/fuzz
+	$(call with,asan) $(ASAN_RUN) build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(ASAN_RUN) build/asan/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+fuzz-cuda: build-release-cuda build/fuzz/fuzz
+	$(call with,release) $(ON_CUDA) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(ON_CUDA) build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log cuda
 
 # For a machine with a CUDA device; OUT names the folder of the table, KIT one that cuda-kit filled.
 cuda-check:

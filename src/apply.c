@@ -28,9 +28,17 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_SHAPE] = KIND(CR_INTS),
     [CR_P_INTS] = KIND(CR_INTS),
     [CR_P_STRING] = KIND(CR_STRING),
-    [CR_P_DTYPE] = KIND(CR_DTYPE_VALUE),
-    [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
+    [CR_P_DTYPE] = 0, /* takes_name looks closer */
+    [CR_P_DEVICE] = 0,
 };
+
+/* True for a dtype that there is, and for a device that there may be. */
+static bool takes_name(uint8_t type, const cr_value *v) {
+  if (type == CR_P_DTYPE)
+    return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
+  if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
+  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+}
 
 typedef struct fixed_args {
   cr_value args[MAX_PARAMS];
@@ -64,7 +72,7 @@ static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *a
       if (p->otherwise.kind == CR_NONE) continue;
       v = p->otherwise;
     }
-    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
+    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) && !takes_name(p->type, &v) &&
         !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
@@ -84,6 +92,7 @@ static inline int check_args(const cr_op *op, const cr_value **args, fixed_args 
     int kind = (*args)[i].kind;
     if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
     if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    if (takes_name(p->type, &(*args)[i])) continue;
     int code = fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
@@ -165,7 +174,7 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
 }
 
 static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
-  if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
+  if (cr__below || cr__modes.inference || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
   cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
                        : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
                                                       : CR__VIEW_PLAIN;
@@ -199,26 +208,40 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   return node ? record_results(op, args, out, *nout) : 0;
 }
 
-int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int n;
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = apply(op, args, out, &n);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+    generator->offset = drawn; /* a call that failed has drawn nothing */
     cr__speak(op, args, false);
   }
   if (nout) *nout = code ? 0 : n;
   return code;
 }
 
+int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  return call(op, args, out, nout);
+}
+
+int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_place outer = cr__enter(place);
+  int code = call(op, args, out, nout);
+  cr__enter(outer);
+  return code;
+}
+
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
+  uint64_t drawn = cr__rng.offset;
   out[0] = NULL;
   if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
+  cr__rng.offset = drawn;
   cr__speak(&cr__ops[id], args, false);
   return NULL;
 }
@@ -378,12 +401,20 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 }
 
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_inplace(op, args);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn;
+    generator->offset = drawn;
     cr__speak(op, args, true);
   }
+  return code;
+}
+
+int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
+  cr_place outer = cr__enter(place);
+  int code = cr_call_inplace(op, args);
+  cr__enter(outer);
   return code;
 }
 
@@ -426,10 +457,11 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 }
 
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_out(op, args, out);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn;
+    generator->offset = drawn;
     cr__speak(op, args, false);
   }
   return code;
