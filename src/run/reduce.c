@@ -148,7 +148,7 @@ static recipe norm_recipe(double p, cr_dtype result) {
   if (isinf(p)) {
     return (recipe){p > 0 ? CR__FOLD_MAX : CR__FOLD_MIN, CR__MAP_ABS, 0, result, result, 0, 0};
   }
-  return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 1 / p};
+  return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 0};
 }
 
 int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
