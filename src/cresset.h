@@ -634,7 +634,8 @@ CR_API void cr_lua_leave(cr_lua_visit before);
  * asked, from that one; one that the host sets later is taken in when the script next calls an operation.
  * New coroutines have the hook; older ones have it from their next operation on. The error can be caught,
  * but comes again with the next instruction, so that a loop around pcall ends, too. What takes long inside
- * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, and memory of Lua's
+ * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, nor the handler of an xpcall, which Lua runs
+ * without hooks, and memory of Lua's
  * own is not counted: give lua_newstate an allocator that does. A script that may call debug.sethook can
  * remove the hook until its next operation; one that may load C code can do anything. */
 CR_API int cr_lua_limit(struct lua_State *L, const cr_limits *limits);
