@@ -178,12 +178,31 @@ static void custom_functions(void) {
   cr_release(x);
 }
 
+/* What a composite's parts find wrong is told in its own words. */
+static void composite_errors(void) {
+  int64_t shape[] = {2, 3};
+  cr_tensor *a = cr_new(CR_FLOAT32, CR_CPU, 2, shape);
+  cr_error_clear();
+  check(!cr_swapaxes(a, 1, 9), "a part that fails fails the composite");
+  check(!strncmp(cr_error_message(), "swapaxes: axis1 9 ", 18),
+        "which speaks of its own parameter");
+  char message[256];
+  snprintf(message, sizeof message, "%s", cr_error_message());
+  check(!cr_softmin(cr_swapaxes(a, 9, 1), 1, CR_DTYPE_NONE), "a chain of composites fails");
+  check(strstr(cr_error_message(), "swapaxes: axis0") != NULL, "and keeps the first error");
+  cr_error_clear();
+  cr_release(a);
+}
+
 /* ---- Operations by descriptor ---- */
 
 static void descriptors(void) {
   const cr_op *op = cr_op_find("add");
   check(op && op->nparam >= 2 && !strncmp(op->signature, "add(", 4), "operations can be looked up");
   check(!cr_op_find("no such operation"), "what does not exist is not found");
+  check(cr_op_find("absolute") == cr_op_find("abs"), "an alias finds its operation");
+  check(cr_promote_types(CR_UINT8, CR_INT8) == CR_INT16, "dtypes are promoted");
+  check(cr_promote_types(CR_UINT8, CR_DTYPE_NONE) == CR_DTYPE_NONE, "if they are dtypes");
   cr_tensor *a = vector(1, (double[]){1}), *out[CR_MAX_OUTPUTS];
   cr_value args[16] = {cr_of(a), cr_int(41)};
   int n = 0;
@@ -311,7 +330,8 @@ static void one_graph_in_threads(void) {
 }
 
 int main(void) {
-  sticky_errors(); /* once before counting: tables of the thread are made */
+  sticky_errors();
+  composite_errors(); /* once before counting: tables of the thread are made */
   custom_functions();
   int64_t before = live();
   sticky_errors();
