@@ -45,6 +45,8 @@ describe("the C API", function()
 
   it("keeps what belongs to a Lua state in it #compiles", function() keeps("place", lua_libraries()) end)
 
+  it("keeps a script to the limits of its host #compiles", function() keeps("limits", lua_libraries()) end)
+
   it("is a header that C and C++ read without anything before it #compiles", function()
     for _, compiler in ipairs { "cc -x c -std=c11", "c++ -x c++ -std=c++17" } do
       local command = "env -u LD_PRELOAD " .. compiler .. " -Wall -Wextra -Werror -fsyntax-only -Isrc -Ibuild/gen -"

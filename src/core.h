@@ -21,6 +21,8 @@ typedef struct cr__storage {
   uint32_t block; /* size of the block that holds it, the first header and small data */
   char *data;
   size_t nbytes;
+  cr__account *account; /* whom to settle `charged` with; or NULL */
+  int64_t charged;
   const char *writer;          /* the operation that last wrote in place, for messages; or NULL */
   void (*deleter)(void *user); /* foreign memory */
   void *user;
@@ -304,8 +306,9 @@ typedef struct cr__node_type {
 
 struct cr_node {
   atomic_int refs;
-  uint32_t size; /* of the block, for cr__free */
-  uint64_t seq;  /* an edge leads to a smaller one, or to CR__SEQ_LEAF */
+  uint32_t size;        /* of the block, for cr__free */
+  cr__account *account; /* whom to settle it with; or NULL */
+  uint64_t seq;         /* an edge leads to a smaller one, or to CR__SEQ_LEAF */
   const cr__node_type *type;
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;

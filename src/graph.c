@@ -23,6 +23,10 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   cr_node *n = cr__alloc(size);
   if (!n) return NULL;
   memset(n, 0, head + (size_t)nedge * sizeof(cr__edge) + (size_t)nsaved * sizeof(cr__saved));
+  if (CR__UNLIKELY(cr__charge_small(&n->account, (int64_t)size))) {
+    cr__free(n, size);
+    return NULL;
+  }
   char *p = (char *)n + head;
   n->edges = (cr__edge *)p;
   n->saved = (cr__saved *)(n->edges + nedge);
@@ -73,6 +77,7 @@ static void destroy(cr_node *n) {
   cr__hooks_free(n->hooks);
   free(n->trace);
   if (CR__UNLIKELY(n->stream != NULL)) cr__node_drop_stream(n);
+  if (CR__UNLIKELY(n->account != NULL)) cr__account_settle(n->account, n->size);
   cr__free(n, n->size);
 }
 

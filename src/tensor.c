@@ -38,6 +38,7 @@ static inline cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, in
   cr_tensor *t = (cr_tensor *)(s + 1);
   atomic_init(&s->refs, 1);
   atomic_init(&s->version, 0);
+  s->account = NULL;
   s->device = device;
   s->block = (uint32_t)(head + extra);
   s->writer = NULL;
@@ -78,7 +79,10 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
   if (CR__UNLIKELY(!t)) return NULL;
   cr__storage *s = t->storage;
   s->nbytes = nbytes;
-  s->data = inside ? tail : b->alloc(device & 255, nbytes);
+  s->charged = (int64_t)(s->block + (inside ? 0 : nbytes));
+  if (inside) s->data = CR__UNLIKELY(cr__charge_small(&s->account, s->charged)) ? NULL : tail;
+  else if (cr__over_state_limit("the data of a tensor", nbytes)) s->data = NULL;
+  else if ((s->data = b->alloc(device & 255, nbytes))) cr__charge(&s->account, s->charged);
   if (CR__UNLIKELY(!s->data)) {
     cr__free(s, s->block);
     return NULL;
@@ -250,6 +254,10 @@ static int grow(cr_tensor *t, size_t nbytes) {
     s->nbytes = nbytes;
     fresh->data = inside ? NULL : old;
     fresh->nbytes = inside ? 0 : old_bytes;
+    cr__account *account = s->account;
+    int64_t charged = s->charged;
+    s->account = fresh->account, s->charged = fresh->charged;
+    fresh->account = account, fresh->charged = charged;
   }
   cr__storage_release(fresh);
   return error;

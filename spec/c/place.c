@@ -108,9 +108,10 @@ static void left_in_scopes(void) {
 static void late_finalizer(void) {
   lua_State *L = luaL_newstate();
   luaL_openlibs(L);
-  holds(L, "early = setmetatable({}, { __gc = function() local x = cr.ones(300)\n"
-           "pcall(function() local _ <close> = cr.no_grad() return x * 2 end) x:sum():item() end })\n"
-           "return true");
+  holds(L,
+        "early = setmetatable({}, { __gc = function() local x = cr.ones(300)\n"
+        "pcall(function() local _ <close> = cr.no_grad() return x * 2 end) x:sum():item() end })\n"
+        "return true");
   luaL_requiref(L, "cresset.core", luaopen_cresset_core, 0);
   lua_setglobal(L, "cr");
   lua_close(L);
