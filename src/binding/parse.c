@@ -103,8 +103,7 @@ static bool take_each(lua_State *L, cr__lua_parse *p, int i, int index) {
 static void take_table(lua_State *L, cr__lua_parse *p, int i, int index) {
   const cr__lua_tensor *self = i ? cr__lua_test(L, p->args[0].n) : NULL;
   cr_dtype dtype = self && self->t ? cr_dtype_of(self->t) : CR_DTYPE_NONE;
-  bool floats = dtype != CR_DTYPE_NONE && cr_dtype_category(dtype) == CR_FLOATING;
-  cr__lua_tensor_from(L, index, p->op->lua, floats ? dtype : CR_DTYPE_NONE);
+  cr__lua_tensor_from(L, index, p->op->lua, dtype);
   p->args[i] = cr__lua_at(lua_gettop(L));
 }
 
