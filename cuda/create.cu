@@ -55,8 +55,7 @@ extern "C" int cr__cuda_linspace(cr__launch *k) {
   if (k->i[1])
     return CR__LAUNCH(k->op, space_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
                       v->dtype, v->stride[0], n, k->i[2], k->i[3]);
-  spacing s = {k->f[0], k->f[1], 0, k->f[2], k->i[0] != 0};
-  if (n > 1) s.step = (s.last - s.first) / (double)(n - 1);
+  spacing s = {k->f[0], k->f[1], cr__space_step(k->f[0], k->f[1], n), k->f[2], k->i[0] != 0};
   return CR__LAUNCH(k->op, space, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data, v->dtype,
                     v->stride[0], n, s);
 }

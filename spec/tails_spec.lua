@@ -86,7 +86,8 @@ local function compare(problems, case, what, got, text)
     local value = found and found[i] or 0.0 -- no gradient: the operation is constant
     local apart = want and units_apart(value, want, case[3]) or 0
     if apart > units[i] then
-      problems[#problems + 1] = ("%s, %s: %.17g, not %.17g (%.3g units)"):format(name_of(case, i), what, value, want, apart)
+      problems[#problems + 1] = ("%s, %s: %.17g, not %.17g (%.3g units)"):format(name_of(case, i), what, value, want,
+        apart)
     end
   end
 end
@@ -107,7 +108,8 @@ local function check(problems, case)
     local second = first[i] and gradients(first[i], tensors) or {}
     for j = i, #tensors do
       at = at + 1
-      compare(problems, case, ("second derivative by %s and %s"):format(name, ("xyz"):sub(j, j)), second[j], case[7][at])
+      local both = ("second derivative by %s and %s"):format(name, ("xyz"):sub(j, j))
+      compare(problems, case, both, second[j], case[7][at])
     end
   end
 end
@@ -167,5 +169,13 @@ describe("elementwise operations", function()
       if writes[case[1]] and case[2][1] == "x" then check_in_place(problems, case) end
     end
     none(problems)
+  end)
+
+  it("gives numbers at equal distances over the whole range of a dtype", function()
+    local most = { float64 = 1.7976931348623157e308, float32 = 3.4028234663852886e38 }
+    for dtype, size in pairs(most) do
+      local x = cr.linspace(-size, size, 5, { dtype = dtype, device = values.device }):totable()
+      assert.are.same({ -size, -size / 2, 0.0, size / 2, size }, x)
+    end
   end)
 end)

@@ -174,7 +174,7 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
 }
 
 static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
-  if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
+  if (cr__below || cr__modes.inference || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
   cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
                        : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
                                                       : CR__VIEW_PLAIN;
@@ -208,18 +208,30 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   return node ? record_results(op, args, out, *nout) : 0;
 }
 
-int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int n;
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = apply(op, args, out, &n);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+    generator->offset = drawn; /* a call that failed has drawn nothing */
     cr__speak(op, args, false);
   }
   if (nout) *nout = code ? 0 : n;
+  return code;
+}
+
+int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  return call(op, args, out, nout);
+}
+
+int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_place outer = cr__enter(place);
+  int code = call(op, args, out, nout);
+  cr__enter(outer);
   return code;
 }
 
@@ -389,12 +401,20 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 }
 
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_inplace(op, args);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn;
+    generator->offset = drawn;
     cr__speak(op, args, true);
   }
+  return code;
+}
+
+int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
+  cr_place outer = cr__enter(place);
+  int code = cr_call_inplace(op, args);
+  cr__enter(outer);
   return code;
 }
 
@@ -437,10 +457,11 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 }
 
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_out(op, args, out);
   if (CR__UNLIKELY(code)) {
-    cr__rng.offset = drawn;
+    generator->offset = drawn;
     cr__speak(op, args, false);
   }
   return code;

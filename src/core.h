@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "op_ids.h" /* generated: cr__op_id */
+#include "state.h"
 
 /* ---- Storage and tensor (storage.c, tensor.c) ---- */
 
@@ -259,11 +260,8 @@ void cr__speak(const cr_op *op, const cr_value *args, bool inplace)
 
 /* ---- Random numbers (rng.c) ---- */
 
-/* Hands out the next blocks of four words of the thread's generator and moves its offset on. */
-extern CR__TLS struct cr__rng {
-  uint64_t seed, offset;
-  bool seeded;
-} cr__rng; /* the dispatcher puts the offset back when a call fails */
+/* Hands out the next blocks of four words of the present generator and moves its offset on, which the
+ * dispatcher puts back when a call fails. */
 void cr__rng_take(uint64_t blocks, uint64_t *seed, uint64_t *offset);
 
 /* ---- Graph (graph.c, record.c, engine.c, function.c, inplace.c) ---- */
@@ -377,7 +375,6 @@ void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);
 /* Called once for a dying tensor with CR__RETAIN_GRAD, hooks or an accumulator: removes the weak
  * pointers that the graph has to it, and its hooks. */
 void cr__tensor_forget(cr_tensor *t);
-extern CR__TLS bool cr__inference_mode;
 
 /* Hooks (hooks.c). A list belongs to a leaf or a node; run calls the live ones of a kind (and slot,
  * if it is not -1), each of which may replace gradients. */
@@ -398,11 +395,6 @@ int cr__accumulate(cr_tensor *t, cr_tensor *g);
 const char *cr__function_name(const cr_node *n); /* of a node that is no operation's */
 cr_tensor *cr__sum_to(cr_tensor *g, int ndim, const int64_t *shape); /* returns; unbroadcast */
 extern const cr__node_type cr__accumulate_type, cr__op_type;
-extern CR__TLS struct cr__modes {
-  bool no_grad, anomaly, check_nan;
-  cr_trace trace;
-  void *trace_user;
-} cr__modes;
 /* Gradient mode on, and not below a run function. */
 static inline bool cr__recording(void) { return !cr__modes.no_grad && !cr__below; }
 

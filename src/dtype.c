@@ -3,19 +3,16 @@
  * Holds true: promotion is PyTorch's, so commutative and (within a pool) associative. */
 #include <float.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base.h"
+#include "state.h"
 
 static const char *const names[] = {
 #define X(NAME, name, bytes, category) #name,
     CR_DTYPES(X)
 #undef X
 };
-
-static _Atomic int default_dtype = CR_FLOAT32;
 
 static bool valid(cr_dtype d) { return d >= 0 && d < CR_DTYPE_COUNT; }
 
@@ -29,9 +26,7 @@ cr_dtype cr_dtype_parse(const char *name) {
   return CR_DTYPE_NONE;
 }
 
-cr_dtype cr_default_dtype(void) {
-  return (cr_dtype)atomic_load_explicit(&default_dtype, memory_order_relaxed);
-}
+cr_dtype cr_default_dtype(void) { return (cr_dtype)cr__my_state()->default_dtype; }
 
 int cr_set_default_dtype(cr_dtype d) {
   if (!valid(d) || cr__category(d) != CR_FLOATING)
@@ -39,7 +34,7 @@ int cr_set_default_dtype(cr_dtype d) {
                     "set_default_dtype: %s is not a floating dtype (float64, float32, "
                     "float16 or bfloat16)",
                     cr_dtype_name(d));
-  atomic_store_explicit(&default_dtype, d, memory_order_relaxed);
+  cr__my_state()->default_dtype = (int32_t)d;
   return CR_E_OK;
 }
 

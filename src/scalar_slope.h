@@ -54,6 +54,15 @@ CR__SCALAR T F(mish_d)(T g, T of) {
   return x < 0 ? below : above;
 }
 
+CR__SCALAR T F(mish_dd)(T g, T of) {
+  T x = F(near)(of), h = EXP(M(fabs)(x) * (T)-0.5), e = h * h;
+  T q = 1 / (e * (e + 2) + 2), p = 1 / (1 + 2 * e * (1 + e)), to = e * p;
+  T low = 2 * (1 + e) / q + x * (2 + e * (2 - e * (3 + 2 * e)));
+  T high = 2 * (1 + e) / p - x * (2 + e * (3 - 2 * e * (1 + e)));
+  T below = (g * 4 * h * q) * (low * q) * (h * q), above = (g * 4 * to) * (high * p) * to;
+  return x < 0 ? below : above;
+}
+
 CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fabs)(x))); }
 
 /* Whether softplus is a line at y = beta x: no threshold from 20 on is needed. */

@@ -1,6 +1,6 @@
-/* spacing.h: integers at equal distances, for the CPU and for CUDA.
+/* spacing.h: numbers at equal distances, for the CPU and for CUDA.
  *
- * Holds true: element i is exact, whatever the ends are: no step is rounded, nothing overflows. */
+ * Holds true: nothing overflows, whatever the ends are. Integers are exact: no step is rounded. */
 #ifndef CR__SPACING_H
 #define CR__SPACING_H
 
@@ -12,6 +12,13 @@
 #else
 #define CR__SPACING_FN static inline
 #endif
+
+/* The step of n floats from first to last, whose difference may be more than the largest number. */
+CR__SPACING_FN double cr__space_step(double first, double last, int64_t n) {
+  if (n < 2) return 0;
+  double parts = (double)(n - 1), way = last - first;
+  return way - way == 0 ? way / parts : last / parts - first / parts;
+}
 
 /* first + i (last - first) / (n - 1), rounded towards zero; 0 <= i < n. */
 CR__SPACING_FN int64_t cr__space_int(int64_t first, int64_t last, int64_t n, int64_t i) {

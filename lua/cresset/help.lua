@@ -196,6 +196,18 @@ local function is_called(op, name)
   return false
 end
 
+--- The aliases of all operations, as a set: of methods, or of functions; in-place twins are among them.
+function M.aliases(kind)
+  local set = {}
+  for _, op in ipairs(cr.operations()) do
+    for _, alias in ipairs(op[kind] and op.aliases or {}) do
+      set[alias] = true
+      if op.inplace then set[alias .. "_"] = true end
+    end
+  end
+  return set
+end
+
 --- Returns a text about an operation, a method, a field or a function of the module.
 function M.help(name)
   if name == nil then return overview() end

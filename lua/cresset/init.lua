@@ -5,12 +5,6 @@
 
 local cr = require "cresset.core"
 
--- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
-if rawget(cr, "lua_half") then
-  cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
-  cr.lua_half = nil
-end
-
 cr.pi, cr.inf, cr.nan = math.pi, math.huge, -(0 / 0)
 
 -- Functions by the file (and the field there) that defines them.
@@ -23,17 +17,27 @@ local lazy = {
   help = { "cresset.help", "help" },
 }
 
-return setmetatable(cr, {
-  lazy = lazy, -- for completion
-  __index = function(_, name)
-    local where = lazy[name]
-    if not where then
-      -- Programs that look at modules ask for names like _NAME.
-      if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
-      return require("cresset.suggest").no_function(name)
-    end
-    local value = require(where[1])[where[2]]
-    rawset(cr, name, value)
-    return value
-  end,
-})
+local find_alias
+
+local function index(_, name)
+  local where = lazy[name]
+  local value
+  if where then
+    value = require(where[1])[where[2]]
+  elseif type(name) == "string" and name:sub(1, 1) ~= "_" then -- who looks at modules asks for _NAME
+    value = find_alias(name) or require("cresset.suggest").no_function(name)
+  else
+    return nil
+  end
+  rawset(cr, name, value)
+  return value
+end
+
+-- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
+if rawget(cr, "lua_half") then
+  find_alias = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
+  cr.lua_half = nil
+  setmetatable(cr, { lazy = lazy, __index = index }) -- lazy: for completion
+end
+
+return cr

@@ -96,9 +96,12 @@ end
 local function collect(value, separator, prefix)
   local names = {}
   if cr.is_tensor(value) then
-    add_names(names, separator == ":" and cr.methods() or require "cresset.help".fields, prefix)
+    local told = require "cresset.help"
+    add_names(names, separator == ":" and cr.methods() or told.fields, prefix)
+    if separator == ":" then add_names(names, told.aliases "method", prefix) end
     return names
   end
+  if value == cr then add_names(names, require("cresset.help").aliases "func", prefix) end
   for _ = 1, 10 do
     add_names(names, value, prefix)
     local meta = debug.getmetatable(value)

@@ -128,11 +128,12 @@ end
 -- ---- Kinds -------------------------------------------------------------------------------------------
 
 local function functions()
-  return add_names(add_names({}, cr), getmetatable(cr).lazy)
+  return add_names(add_names(require("cresset.help").aliases "func", cr), getmetatable(cr).lazy)
 end
 
 local function of_tensors()
-  return add_names(add_names({}, cr.methods()), require("cresset.help").fields)
+  local help = require "cresset.help"
+  return add_names(add_names(help.aliases "method", cr.methods()), help.fields)
 end
 
 local kinds = {}

@@ -50,17 +50,34 @@ static int each_thread(void (*f)(const char *task)) {
   return n;
 }
 
-static int of_sanitizer; /* which has a thread of its own */
-static int others(void) { return each_thread(NULL) - of_sanitizer; }
+static bool is_ours(const char *task) {
+  char path[64], line[64] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%s/comm", task);
+  FILE *f = fopen(path, "r");
+  bool ours = f && fgets(line, sizeof line, f) && strcmp(line, "cresset\n") == 0;
+  if (f) fclose(f);
+  return ours;
+}
+
+static int counted;
+static void count(const char *task) { counted += is_ours(task); }
+
+/* How many threads there are besides the calling one. */
+static int others(void) {
+#ifdef __SANITIZE_THREAD__ /* which has a thread of its own */
+  counted = 0;
+  each_thread(count);
+  return counted;
+#else
+  (void)count;
+  return each_thread(NULL);
+#endif
+}
 
 static void check_mask(const char *task) {
   char path[64], line[256] = "";
   unsigned long long blocked = 0;
-  snprintf(path, sizeof path, "/proc/self/task/%s/comm", task);
-  FILE *name = fopen(path, "r");
-  bool ours = name && fgets(line, sizeof line, name) && strcmp(line, "cresset\n") == 0;
-  if (name) fclose(name);
-  if (!ours) return;
+  if (!is_ours(task)) return;
   snprintf(path, sizeof path, "/proc/self/task/%s/status", task);
   FILE *f = fopen(path, "r");
   while (f && fgets(line, sizeof line, f)) sscanf(line, "SigBlk: %llx", &blocked);
@@ -343,9 +360,6 @@ static bool child_of_lender(void) {
 
 int main(int argc, char **argv) {
   *(void **)&make_thread = dlsym(RTLD_NEXT, "pthread_create");
-#ifdef __SANITIZE_THREAD__
-  of_sanitizer = each_thread(NULL);
-#endif
   bool may_fork = argc < 2 || strcmp(argv[1], "nofork") != 0;
   start_late();
   if (cr_num_threads() == 1 && cr_set_num_threads(2) == 0 && work() == expected && others() == 0)

@@ -12,7 +12,7 @@ second ones by (x, x), (x, y), (x, z), (y, y), ... All numbers are strings, sepa
 "?" is not compared.
 
 How close a result must come: 8 units in the last place. Where a unit of the arguments moves the exact result by more
-than 8 (the condition number, sum |x_i df/dx_i| / |f|), so much more is allowed: "v~n" says that n units are.
+than 4 (the condition number, sum |x_i df/dx_i| / |f|), so much more is allowed: "v~n" says that n units are.
 Nothing here looks at Cresset's results.
 """
 import math
@@ -428,7 +428,7 @@ def repeated(words):
 
 def entry(value, condition, d):
     allowed = 8 + int(mp.ceil(min(condition, mpf(10) ** 18)))
-    return text(value, d) + (f"~{allowed}" if condition > 8 else "")
+    return text(value, d) + (f"~{allowed}" if condition > 4 else "")
 
 
 def evaluate(formula, point, d):

@@ -32,7 +32,8 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
 
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out) {
   if (lua_type(L, index) != LUA_TSTRING) return false;
-  if (cr_device_parse(lua_tostring(L, index), out) == 0) return true;
+  const char *name = lua_tostring(L, index);
+  if (CR__LUA_GET(L, cr_device_parse(name, out)) == 0) return true;
   cr_error_clear();
   return false;
 }

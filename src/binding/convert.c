@@ -86,7 +86,7 @@ static int tensor_cpu(lua_State *L) {
 
 static int tensor_cuda(lua_State *L) {
   cr_device device;
-  if (cr_device_parse("cuda", &device)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_device_parse("cuda", &device))) return cr__lua_raise(L, NULL);
   target to = {cr_none(), cr_device_value(device), cr_bool(false)};
   cr__lua_tensor_arg(L, 1, "cuda", "self");
   return convert(L, &to);

@@ -51,7 +51,7 @@ static void fill_row(const cr__lua_parse *p, int k, cr_value *row) {
 static void write_each(lua_State *L, const cr_op *op, const char *as, int n, const cr_value *rows) {
   int at = 0;
   for (bool retried = false;; retried = true) { /* goes on at the row that failed */
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_foreach_inplace(op, n, rows, &at);
     cr__lua_leave(outer);
     if (!code) break;
@@ -63,7 +63,7 @@ static cr__lua_list *make_each(lua_State *L, const cr_op *op, const char *as, in
                                const cr_value *rows) {
   cr__lua_list *list = cr__lua_new_list(L, n);
   for (bool retried = false;; retried = true) {
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_foreach(op, n, rows, list->t);
     cr__lua_leave(outer);
     if (!code) break;
@@ -118,7 +118,7 @@ static int call_lists(lua_State *L) {
   cr__lua_parse p;
   p.each = false;
   cr__lua_choose(L, o, lua_gettop(L), &p);
-  cr__lua_call_inplace(L, p.op, o->name, p.args);
+  cr__lua_call_inplace(L, o->home, p.op, o->name, p.args);
   return 0;
 }
 

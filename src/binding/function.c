@@ -205,7 +205,7 @@ static int apply(lua_State *L) {
   cr__lua_ref *ref = cr__lua_ref_new(L, &x->c);
   fr.ref = ref;
   int nout = 0;
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_function_apply(&how, ref, inputs->t, nargs, out->t, &nout);
   cr__lua_leave(outer);
   x->frame = NULL;

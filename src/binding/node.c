@@ -89,7 +89,7 @@ static int push_saved(lua_State *L, cr_node *n, int i) {
   cr_value *v = lua_newuserdatauv(L, sizeof *v, 0); /* owns what the core returns */
   *v = cr_none();
   luaL_setmetatable(L, SAVED);
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_node_saved(n, i, NULL, v);
   cr__lua_leave(outer);
   if (code) return cr__lua_raise(L, NULL);

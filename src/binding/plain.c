@@ -69,7 +69,7 @@ static void copy_tensor(copier *c, int depth) {
       cr__lua_error(L, "%s: element %s is a tensor that was closed", c->op, place(c, depth));
   }
   add_dtype(c, cr_dtype_of(u->t));
-  if (cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, u->t, &v)) cr__lua_raise(L, NULL);
   cr__lua_push_value(L, &v);
   lua_remove(L, -2);
 }

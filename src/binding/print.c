@@ -285,7 +285,7 @@ static void add_summary(lua_State *L, printer *p, int self) {
     snprintf(text, sizeof text, ", %s", cr_device_name(cr_device_of(t), name));
     luaL_addstring(&p->b, text);
   }
-  cr_node *n = cr_grad_fn(t);
+  cr_node *n = CR__LUA_GET(L, cr_grad_fn(t));
   if (n) snprintf(text, sizeof text, ", grad_fn=%s]", cr_node_name(n));
   else snprintf(text, sizeof text, "%s]", cr_requires_grad(t) ? ", requires_grad" : "");
   cr_node_release(n);

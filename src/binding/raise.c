@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "state.h"
 
 static const char kept_key; /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
@@ -183,24 +183,12 @@ int cr__lua_keep_error(lua_State *L) {
 
 /* ---- Warnings ---- */
 
-/* Kept per thread between listen and deliver: the core may not call Lua while it works. */
-static CR__LUA_TLS int listeners;
-static CR__LUA_TLS cr_warning_handler host_handler; /* put back after the last of them */
-static CR__LUA_TLS void *host_user;
-static CR__LUA_TLS bool any; /* something is pending */
-static _Thread_local char pending[1024];
-
-static void keep_warning(void *user, const char *sentence) {
-  (void)user;
-  size_t n = strlen(pending);
-  any = true;
-  snprintf(pending + n, sizeof pending - n, n ? "\n%s" : "%s", sentence);
-}
-
-void cr__lua_listen(void) {
-  if (listeners++ > 0) return;
-  host_handler = cr_get_warning_handler(&host_user);
-  cr_set_warning_handler(keep_warning, NULL);
+/* The core may not call Lua while it works. */
+void cr__lua_keep_warning(void *home, const char *sentence) {
+  cr__lua_home *h = home;
+  size_t n = strlen(h->rest->warnings);
+  h->rest->warned = true;
+  snprintf(h->rest->warnings + n, sizeof h->rest->warnings - n, n ? "\n%s" : "%s", sentence);
 }
 
 /* Gives one warning, the string on top, to the script. A handler that fails becomes a warning. */
@@ -220,12 +208,12 @@ static void warn_script(lua_State *L) {
 }
 
 void cr__lua_deliver(lua_State *L) {
-  if (--listeners == 0) cr_set_warning_handler(host_handler, host_user);
-  if (!any) return;
-  char text[sizeof pending];
-  memcpy(text, pending, sizeof text);
-  pending[0] = '\0';
-  any = false;
+  cr__lua_home *h = cr__lua_home_of(L);
+  if (!h->rest || !h->rest->warned) return;
+  char text[sizeof h->rest->warnings];
+  memcpy(text, h->rest->warnings, sizeof text);
+  h->rest->warnings[0] = '\0';
+  h->rest->warned = false;
   luaL_checkstack(L, 6, "no stack for a warning");
   for (char *at = text; at;) {
     char *end = strchr(at, '\n');
@@ -259,19 +247,25 @@ static int raise_message(lua_State *L) {
   return lua_error(L);
 }
 
-/* lua_half(advise), called once by init.lua: where its file lies are the module's own files. */
+/* find_alias(name): the function that name is an alias of, or nil. */
+static int find_alias(lua_State *L) { return cr__lua_find_alias(L, 1, false) ? 1 : 0; }
+
+/* lua_half(advise), called once by init.lua: where its file lies are the module's own files. Gives
+ * find_alias. */
 static int lua_half(lua_State *L) {
   lua_Debug ar;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &adviser_key);
-  if (!lua_getstack(L, 1, &ar)) return 0;
-  lua_getinfo(L, "S", &ar);
-  const char *end = strrchr(ar.source, '/');
-  if (ar.source[0] != '@' || !end) return 0;
-  lua_pushlstring(L, ar.source, (size_t)(end - ar.source) + 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-  return 0;
+  if (lua_getstack(L, 1, &ar) && lua_getinfo(L, "S", &ar)) {
+    const char *end = strrchr(ar.source, '/');
+    if (ar.source[0] == '@' && end) {
+      lua_pushlstring(L, ar.source, (size_t)(end - ar.source) + 1);
+      lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+    }
+  }
+  lua_pushcfunction(L, find_alias);
+  return 1;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */

@@ -81,11 +81,12 @@ static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
 /* The value on top of the stack, at `depth` tables down. */
 static void survey_value(survey *s, int depth) {
   lua_State *L = s->L;
-  if (cr__lua_is_strange(L, -1)) {
+  int type = lua_type(L, -1);
+  if ((type == LUA_TTABLE || type == LUA_TUSERDATA) && cr__lua_is_strange(L, -1)) {
     s->strange = true;
     return;
   }
-  if (lua_type(L, -1) != LUA_TTABLE) {
+  if (type != LUA_TTABLE) {
     survey_element(s, depth);
     return;
   }
@@ -195,9 +196,9 @@ static void fill_value(filler *f, int depth) {
 }
 
 static cr_dtype natural_dtype(const survey *s) {
-  if (s->floats) return cr_default_dtype();
+  if (s->floats) return CR__LUA_GET(s->L, cr_default_dtype());
   if (s->ints) return CR_INT64;
-  return s->bools ? CR_BOOL : cr_default_dtype();
+  return s->bools ? CR_BOOL : CR__LUA_GET(s->L, cr_default_dtype());
 }
 
 /* In which dtype to fill, so that the conversion that may follow rounds only once. */
@@ -247,8 +248,11 @@ void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype
               .ndim = s.ndim,
               .shape = s.shape};
   cr__lua_tensor *u = cr__lua_new(L);
-  for (bool retried = false; !(u->t = cr_new(f.dtype, CR_CPU, s.ndim, s.shape)); retried = true)
+  for (bool retried = false;; retried = true) {
+    CR__LUA_DO(L, u->t = cr_new(f.dtype, CR_CPU, s.ndim, s.shape));
+    if (u->t) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise(L, NULL);
+  }
   f.at.i = cr_data(u->t);
   lua_pushvalue(L, top + 1);
   fill_value(&f, 0);
@@ -292,7 +296,7 @@ static int tensor(lua_State *L) {
     if (dtype == CR_DTYPE_NONE) dtype = cr_dtype_of(cr_lua_check(L, -1));
   }
   convert_top(L, dtype, device);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+  if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   return 1;
 }
@@ -365,7 +369,7 @@ static int totable(lua_State *L) {
 static int item(lua_State *L) {
   cr_value v;
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "item", "self");
-  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, t, &v)) return cr__lua_raise(L, NULL);
   cr__lua_push_value(L, &v);
   return 1;
 }
@@ -380,14 +384,15 @@ static int deepcopy(lua_State *L) {
   bool requires_grad = cr_requires_grad(t), has_grad = requires_grad && cr_grad_of(t);
   lua_settop(L, 1);
   copy_of(L, 1);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+  if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   if (!has_grad) return 1;
   int copy = lua_gettop(L);
   lua_getfield(L, 1, "grad");
   if (cr__lua_test(L, -1)) {
     copy_of(L, lua_gettop(L));
-    if (cr_set_grad(cr_lua_check(L, copy), cr_lua_check(L, -1))) return cr__lua_raise(L, NULL);
+    cr_tensor *to = cr_lua_check(L, copy), *from = cr_lua_check(L, -1);
+    if (CR__LUA_GET(L, cr_set_grad(to, from))) return cr__lua_raise(L, NULL);
   }
   lua_settop(L, copy);
   return 1;

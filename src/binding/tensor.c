@@ -189,7 +189,8 @@ static int tensor_pointer(lua_State *L) {
 
 static int tensor_set_data(lua_State *L) {
   cr_tensor *t = self(L, "set_data");
-  if (cr_set_data(t, cr__lua_tensor_arg(L, 2, "set_data", "source"))) return cr__lua_raise(L, NULL);
+  cr_tensor *source = cr__lua_tensor_arg(L, 2, "set_data", "source");
+  if (CR__LUA_GET(L, cr_set_data(t, source))) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }
@@ -206,7 +207,7 @@ static int tensor_resize(lua_State *L) {
     for (; n < sizes; n++) shape[n] = cr__lua_int_arg(L, n + 2, "resize_", "shape");
   }
   cr_tensor *t = self(L, "resize_");
-  if (cr_resize(t, n, shape)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_resize(t, n, shape))) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }

@@ -15,14 +15,21 @@ static void cpu_free(int ordinal, void *p, size_t nbytes) {
   cr__host_free(p, nbytes);
 }
 
-static int cpu_copy(int ordinal, void *to, const void *from, size_t nbytes) {
-  enum { PIECE = 16 << 20 };
-  (void)ordinal;
-  for (size_t at = 0; at < nbytes; at += PIECE) {
-    int code = at ? cr__interrupted() : 0;
-    if (code) return code;
-    memcpy((char *)to + at, (const char *)from + at, nbytes - at < PIECE ? nbytes - at : PIECE);
+enum { PIECE = 16 << 20 }; /* bytes that are copied between two looks at the clock */
+
+static __attribute__((noinline)) int copy_pieces(char *to, const char *from, size_t nbytes) {
+  int code = 0;
+  for (size_t at = 0; at < nbytes && !code; at += PIECE) {
+    memcpy(to + at, from + at, nbytes - at < PIECE ? nbytes - at : PIECE);
+    code = cr__interrupted();
   }
+  return code;
+}
+
+static int cpu_copy(int ordinal, void *to, const void *from, size_t nbytes) {
+  (void)ordinal;
+  if (CR__UNLIKELY(nbytes > PIECE)) return copy_pieces(to, from, nbytes);
+  memcpy(to, from, nbytes);
   return 0;
 }
 

@@ -72,7 +72,7 @@ static void space_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->v[0];
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
-  double first = k->f[0], last = k->f[1], step = n > 1 ? (last - first) / (double)(n - 1) : 0;
+  double first = k->f[0], last = k->f[1], step = cr__space_step(first, last, n);
   for (int64_t i = begin; i < end; i++) {
     double x = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
     store_double(v->data + i * size, v->dtype, k->i[0] ? pow(k->f[2], x) : x);

@@ -83,7 +83,7 @@ typedef struct job {
 } job;
 
 /* Multiplications that are some milliseconds' work. */
-enum { LONGEST = 1 << 30 };
+enum { LONGEST = 1 << 28 };
 
 /* Slices along the longer side: as many as pay, each of some width. */
 static void cut(job *j, int64_t work) {
@@ -171,7 +171,7 @@ static bool plan(job *j, int64_t work) {
   j->brings_to_c = g->d && !is_row && !is_c;
   cut(j, work);
   return j->length * j->breadth <=
-         LONGEST / g->k * 2; /* else the host could not stop it for long */
+         LONGEST / g->k * 4; /* else the host could not stop it for long */
 }
 
 /* Scratch bytes for a thread; slices differ in size only at the ends of both sides. -1: no fast way. */

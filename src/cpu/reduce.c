@@ -282,18 +282,25 @@ static void fold_chunks(void *context, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) fold_chunk(c->j, &c->u, i, c->parts + (size_t)i * c->each);
 }
 
+static void join_chunks(void *context, int64_t begin, int64_t end) {
+  const chunk_job *c = context;
+  (void)begin, (void)end;
+  for (int64_t i = 1; i < c->j->chunks && (i % CR__STRETCH || !cr__cpu_stopped()); i++)
+    join_chunk(c->j, &c->u, i, c->parts, c->parts + (size_t)i * c->each);
+  finish(c->j, &c->u, c->parts);
+}
+
 /* Few results of many elements each: the chunks are shared out instead of the units. */
 static int run_chunks(const job *j, int64_t index) {
-  unit u = find_unit(j, index);
-  size_t each = (size_t)u.w * 2 * sizeof(double), nbytes = each * (size_t)j->chunks;
-  char *parts = cr__host_alloc(nbytes);
-  if (!parts) return CR_E_MEMORY;
-  int code = cr__cpu_share(j->chunks, j->plan.reduced_count * u.w / 4, fold_chunks,
-                           &(chunk_job){j, u, parts, each});
-  for (int64_t c = 1; c < j->chunks && !code; c++)
-    join_chunk(j, &u, c, parts, parts + (size_t)c * each);
-  if (!code) finish(j, &u, parts);
-  cr__host_free(parts, nbytes);
+  chunk_job c = {.j = j, .u = find_unit(j, index)};
+  c.each = (size_t)c.u.w * 2 * sizeof(double);
+  size_t nbytes = c.each * (size_t)j->chunks;
+  int64_t work = j->plan.reduced_count * c.u.w / 4;
+  c.parts = cr__host_alloc(nbytes);
+  if (!c.parts) return CR_E_MEMORY;
+  int code = cr__cpu_share(j->chunks, work, fold_chunks, &c);
+  if (!code) code = cr__cpu_share_among(1, 1, work, join_chunks, &c);
+  cr__host_free(c.parts, nbytes);
   return code;
 }
 

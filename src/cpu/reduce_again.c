@@ -39,7 +39,8 @@ typedef struct line {
 typedef struct pass {
   double least, most; /* |x| */
   bool nan;
-  double scale, middle, again, power; /* what is added up: functions of (x * scale - middle) * again */
+  double scale, middle, again,
+      power; /* what is added up: functions of (x * scale - middle) * again */
   double sum, rest;
 } pass;
 
@@ -49,7 +50,7 @@ static void walk(const line *l, pass *to, void (*take)(pass *to, const double *x
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
   int64_t size = (int64_t)cr__size_of((cr_dtype)l->dtype);
-  for (int64_t r = 0, n; r < p->reduced_count; r += n) {
+  for (int64_t r = 0, n; r < p->reduced_count && !cr__cpu_stopped(); r += n) {
     int64_t at = r % inner, offset = at * step;
     offset += cr__offset_at(last, p->reduced, p->reduced_in, r / inner);
     n = inner - at < BLOCK ? inner - at : BLOCK;

@@ -23,7 +23,7 @@ static uint64_t word_64(const cr__draw *d, int64_t i) {
  * first digits tell almost all of them apart; full keys decide the rest. */
 typedef uint64_t item;
 
-enum { MOST_DIGITS = 2048, PART = 4096 };
+enum { MOST_DIGITS = 2048, PART = 4096, MOST_PARTS = 256 };
 
 typedef struct sorting {
   const cr__draw *d;
@@ -34,6 +34,7 @@ typedef struct sorting {
   item *items, *other;
   int64_t (*counts)[MOST_DIGITS]; /* of each part */
   int pass;
+  int64_t start[MOST_PARTS + 1]; /* where what is sorted is cut */
 } sorting;
 
 static int64_t range_start(const sorting *s, int64_t t) {
@@ -143,18 +144,19 @@ static void finish_range(const sorting *s, int64_t begin, int64_t end) {
   }
 }
 
-/* Part t of what is sorted begins where the bits from `shift` on, by which all is sorted, change. */
-static int64_t part_start(const sorting *s, int64_t t, int shift) {
-  int64_t i = s->n * t / s->parts;
-  while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
-  return i;
+/* Parts of what is sorted by the bits from `shift` on begin where these change. */
+static void find_starts(sorting *s, int shift) {
+  for (int t = 0; t <= s->parts; t++) {
+    int64_t i = s->n * t / s->parts;
+    while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
+    s->start[t] = i;
+  }
 }
 
 static void finish_parts(void *sorting_, int64_t first, int64_t last) {
   const sorting *s = sorting_;
-  int shift = shift_of(s, 0);
   for (int64_t t = first; t < last && !cr__cpu_stopped(); t++)
-    finish_range(s, part_start(s, t, shift), part_start(s, t + 1, shift));
+    finish_range(s, s->start[t], s->start[t + 1]);
 }
 
 static int sort_items(sorting *s) {
@@ -164,7 +166,9 @@ static int sort_items(sorting *s) {
     return 0;
   }
   for (int pass = 0; pass < s->passes && !code; pass++) code = sort_digit(s, pass);
-  return code ? code : for_parts(s, finish_parts);
+  if (code) return code;
+  find_starts(s, shift_of(s, 0));
+  return for_parts(s, finish_parts);
 }
 
 typedef struct storing {
@@ -198,7 +202,7 @@ int cr__cpu_randperm(cr__launch *k) {
   s.passes = n > 1 << 20 ? 3 : 2;
   s.work = n * 4;
   s.threads = cr__cpu_threads(s.work);
-  s.parts = s.threads == 1 ? 1 : s.threads <= 16 ? 4 * s.threads : s.threads;
+  s.parts = s.threads == 1 ? 1 : s.threads <= MOST_PARTS / 4 ? 4 * s.threads : MOST_PARTS;
   size_t ncounts = (size_t)s.parts * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: takes n up to %lld, got %lld", k->op, (long long)UINT32_MAX,

@@ -171,7 +171,7 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
   for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r++) {
     const char *next = s.to + s.to_step, *end = r + 1 < rows ? next + ahead : next;
-    for (int64_t c = 0; c < n; c += piece) {
+    for (int64_t c = 0; c < n && !cr__cpu_stopped(); c += piece) {
       int64_t m = n - c < piece ? n - c : piece;
       char *to = s.to + c * st * p->element;
       const char *from = s.from + c * sf * p->element;

@@ -17,9 +17,8 @@
 enum {
   STEPS_PER_THREAD = 65536, /* waking a thread costs some microseconds */
   CHUNK_LEAST = 1 << 14,
-  CHUNK_MOST = 1 << 18,
-  CHUNK_ALONE = 1 << 20,
-  WHOLE = 1 << 22, /* work up to here is not stopped half way */
+  CHUNK_MOST = 1 << 17,
+  WHOLE = 1 << 19, /* work up to here is not stopped half way */
   CHUNKS_PER_THREAD = 8
 };
 
@@ -28,7 +27,6 @@ static CR__TLS int place_here;  /* ... and its number among those that do */
 
 /* ---- How many threads ------------------------------------------------------------------------- */
 
-static atomic_int thread_limit; /* 0: not asked for */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int offered; /* by the machine or the environment */
 
@@ -70,15 +68,7 @@ static void count_cpus(void) {
 static void count_cpus(void) { offered = 1; }
 #endif
 
-int cr_set_num_threads(int n) {
-  if (n < 1) return cr__fail(CR_E_ARGUMENT, "set_num_threads: got %d; at least 1 is needed", n);
-  atomic_store(&thread_limit, n);
-  return 0;
-}
-
-int cr_num_threads(void) {
-  int n = atomic_load_explicit(&thread_limit, memory_order_relaxed);
-  if (n > 0) return n;
+int cr__cpu_threads_offered(void) {
   pthread_once(&once, count_cpus);
   return offered;
 }
@@ -121,7 +111,7 @@ int64_t cr__job_work(cr__job *j, int place) {
   inside = j, place_here = place;
   for (int i = 0; i < j->nrange; i++) {
     int64_t c;
-    while (!is_stopped(j) && (c = take(&j->ranges[(place + i) % j->nrange])) >= 0) {
+    while ((c = take(&j->ranges[(place + i) % j->nrange])) >= 0 && !is_stopped(j)) {
       int64_t begin = c * j->chunk, end = begin + j->chunk;
       j->task(j->data, begin, end < j->n ? end : j->n);
       done++;
@@ -207,7 +197,7 @@ static void run_lent(cr__job *j, int threads) {
 /* ---- Sharing out ------------------------------------------------------------------------------- */
 
 static void cut(cr__job *j, int threads, int64_t n, int64_t work) {
-  int64_t steps = CHUNK_ALONE, each = work / n > 0 ? work / n : 1;
+  int64_t steps = CHUNK_MOST, each = work / n > 0 ? work / n : 1;
   if (threads > 1) steps = work / (CHUNKS_PER_THREAD * threads);
   if (threads > 1 && steps > CHUNK_MOST) steps = CHUNK_MOST;
   if (steps < CHUNK_LEAST) steps = CHUNK_LEAST;

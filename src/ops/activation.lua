@@ -189,12 +189,27 @@ op "mish_d(grad: tensor, self: tensor)" {
   pointwise = "mish_d(x, y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.mish_d(g, v.self) end,
-    -- With p = softplus(x), s = sigmoid(x): s / cosh(p)^2 (2 + x (1 - s - 2 s tanh(p))).
+    self = function(g, v) return ops.mish_dd(g * v.grad, v.self) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "mish_dd(grad: tensor, self: tensor)" {
+  doc = "The second derivative of mish.",
+  pointwise = "mish_dd(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.mish_dd(g, v.self) end,
+    -- With s = sigmoid(x), r = 1 - s and q = 1 / (1 + r^2), mish is x t for t = (1 - r^2) q. The derivatives of t are
+    -- t1 = s (2 r q)^2, t2 = t1 c, t3 = t1 (c^2 + c') for c = r - 2 s t. The third of mish is 3 t2 + x t3.
     self = function(g, v)
       local x = near(v.self)
-      local p, s = ops.softplus(x), x:sigmoid()
-      local bend = (x * ((-x):sigmoid() - s * p:tanh() * 2) + 2) * s
-      return ops.tanh_d(g * v.grad * bend, p)
+      local s, r = x:sigmoid(), (-x):sigmoid()
+      local square = r * r
+      local q = (square + 1):reciprocal()
+      local t, root = ops.rsub(square, 1) * q, r * q
+      local c = r - s * t * 2
+      local bend = -(s * r * (t * 2 + 1)) - (s * root):square() * 8
+      return g * v.grad * (c * 3 + x * (c * c + bend)) * s * root * 4 * root
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,

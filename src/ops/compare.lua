@@ -17,8 +17,8 @@ end
 
 local function compare(name, text, doc, aliases)
   op(name .. "(self: operand, other: operand)") {
-    doc = doc, aliases = aliases, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true, nondiff = true,
-    samples = comparison,
+    doc = doc, aliases = aliases, pointwise = text, promote = "bool", dtypes = "float int bool", inplace = true,
+    nondiff = true, samples = comparison,
   }
 end
 

@@ -88,8 +88,8 @@ op "scatter_reduced(self: tensor, dim: dim, index: tensor, src: operand, reduce:
   run = "scatter_reduced",
   samples = function(s)
     return { { s.t({ 3, 2 }, 0.5, 2), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }, 0.5, 2), "multiply" },
-      { s.t({ 3, 2 }), -1, s.i({ 2, 2 }, -2, -1), s.t({ 3, 2 }), "add" }, { s.t({ 3 }), 1, s.i({ 5 }, 1, 3), 2.5, "multiply" },
-      { s.t({ 3 }), 1, s.i({ 2 }, 1, 3), s.t({}), "multiply" } }
+      { s.t({ 3, 2 }), -1, s.i({ 2, 2 }, -2, -1), s.t({ 3, 2 }), "add" },
+      { s.t({ 3 }), 1, s.i({ 5 }, 1, 3), 2.5, "multiply" }, { s.t({ 3 }), 1, s.i({ 2 }, 1, 3), s.t({}), "multiply" } }
   end,
 }
 

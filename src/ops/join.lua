@@ -158,7 +158,8 @@ op "repeat_interleave_each(self: tensor, repeats: tensor, dim: dim?, output_size
   composite = true,
   run = "repeat_interleave_each",
   samples = function(s)
-    return { { s.t({ 2, 3 }), s.i({ 3 }, 0, 3), 2 }, { s.t({ 2, 2 }), s.i({ 4 }, 0, 2) }, { s.t({ 2, 3 }), s.i({}, 2, 2), 1 } }
+    return { { s.t({ 2, 3 }), s.i({ 3 }, 0, 3), 2 }, { s.t({ 2, 2 }), s.i({ 4 }, 0, 2) },
+      { s.t({ 2, 3 }), s.i({}, 2, 2), 1 } }
   end,
 }
 

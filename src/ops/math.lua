@@ -115,7 +115,9 @@ op "atan_d(grad: tensor, self: tensor)" {
   pointwise = "atan_d(x, y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.atan_d(g, v.self) end,
-    self = function(g, v) return ops.atan_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)) * -2 end,
+    self = function(g, v)
+      return ops.atan_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)) * -2
+    end,
   },
   samples = { tensors = { -2, 2 } },
 }
@@ -160,7 +162,9 @@ op "asinh_d(grad: tensor, self: tensor)" {
   pointwise = "x / hypot(1, y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.asinh_d(g, v.self) end,
-    self = function(g, v) return -(ops.asinh_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self))) end,
+    self = function(g, v)
+      return -(ops.asinh_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)))
+    end,
   },
   samples = { tensors = { -2, 2 } },
 }
@@ -175,7 +179,7 @@ op "acosh(self: tensor)" {
 
 op "acosh_d(grad: tensor, self: tensor)" {
   doc = "grad / sqrt(x^2 - 1): the derivative of acosh.",
-  pointwise = "x / (sqrt(y - 1) * sqrt(y + 1))", dtypes = "float", hidden = true,
+  pointwise = "x / (sqrt(abs(y) - 1) * sqrt(abs(y) + 1))", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.acosh_d(g, v.self) end,
     -- By x / (x^2 - 1) = 1 / ((x - 1) (1 + 1 / x)), which does not overflow.

@@ -242,8 +242,9 @@ op "var_backward(self: tensor, input: tensor, dim: dims?, correction: scalar = 1
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), { 1 }, 1 } } end,
 }
 
-op "std_backward(self: tensor, input: tensor, std: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
-  doc = "The gradient of std for self, the one of its result: (input - mean) / std / (n - correction); 0 where std is 0.",
+op [[std_backward(self: tensor, input: tensor, std: tensor, dim: dims?, correction: scalar = 1,
+  keepdim: bool = false)]] {
+  doc = "The gradient of std for self, the one of its result: (input - mean) / std / (n - correction), 0 where std is 0.",
   run = "std_backward", composite = true, hidden = true,
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), s.t({ 3 }, 1, 2), { 1 }, 1 } } end,
 }

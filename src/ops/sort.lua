@@ -66,7 +66,9 @@ op([[unique(self: tensor, sorted: bool = true, return_inverse: bool = false, ret
 op "unique_consecutive(self: tensor, return_inverse: bool = false, return_counts: bool = false, dim: dim?) -> ..." {
   doc = "The same as unique, but equal elements are one only where they follow each other; in the order of self.",
   run = "unique", nondiff = true,
-  samples = function(s) return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 2), true, true }, { s.i({ 5, 2 }, 1, 2), true, true, 1 } } end,
+  samples = function(s)
+    return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 2), true, true }, { s.i({ 5, 2 }, 1, 2), true, true, 1 } }
+  end,
 }
 
 op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: string?, sorter: tensor?,
@@ -86,5 +88,7 @@ op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false,
 op "bucketize(self: operand, boundaries: tensor, right: bool = false, out_int32: bool = false)" {
   doc = "searchsorted(boundaries, self): the bucket that each element falls into, from 1; in int32 with out_int32.",
   run = "searchsorted", nondiff = true,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 4 }):msort() }, { s.t({ 3 }), s.t({ 4 }):msort(), true, true } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 4 }):msort() }, { s.t({ 3 }), s.t({ 4 }):msort(), true, true } }
+  end,
 }

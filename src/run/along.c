@@ -131,8 +131,8 @@ int cr__run_cosine_similarity(const cr_op *op, const cr_value *args, cr_tensor *
   for (int i = 0; i < 2; i++) {
     norm[i] = unit[i] = cr_none();
     if (!code) {
-      norm[i] = cr__do(CR__OP_norm, (cr_value[]){cr_of(seen[i]), cr_int(2), cr_ints(&dim, 1), yes,
-                                                 cr_none()});
+      norm[i] = cr__do(CR__OP_norm,
+                       (cr_value[]){cr_of(seen[i]), cr_int(2), cr_ints(&dim, 1), yes, cr_none()});
       unit[i] = direction(cr_of(seen[i]), norm[i]);
     }
   }

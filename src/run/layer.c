@@ -145,7 +145,8 @@ int cr__run_group_norm(const cr_op *op, const cr_value *args, cr_tensor **out, i
 
 /* What a mask hides: the rows that may see nothing apart, for a softmax of nothing is no number. */
 typedef struct view_of_keys {
-  cr_value mask;  /* a bool one of what is hidden, or what is added to the scores; none: all is seen */
+  cr_value
+      mask; /* a bool one of what is hidden, or what is added to the scores; none: all is seen */
   cr_value blind; /* a bool for each row */
   bool truth;
 } view_of_keys;
