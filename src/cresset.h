@@ -239,7 +239,6 @@ enum {
   CR_OP_METHOD = 2,   /* is a method of tensors in Lua */
   CR_OP_FUNCTION = 4, /* is a function of the module in Lua */
   CR_OP_VIEW = 8,     /* its results share the memory of its first argument */
-  CR_OP_HIDDEN = 16,  /* serves derivatives; not shown to scripts */
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */

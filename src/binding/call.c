@@ -305,7 +305,7 @@ static void gather(lua_State *L, int flag, bool inplace_too) {
   int made = lua_gettop(L);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
+    if (!(op->flags & flag)) continue;
     if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
     if (!inplace_too || !(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
     char twin[64];

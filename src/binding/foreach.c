@@ -125,7 +125,7 @@ static int call_lists(lua_State *L) {
 /* ---- Names -------------------------------------------------------------------------------------------- */
 
 static bool is_mapped(const cr_op *op) { /* the first argument is one tensor, and no other a list */
-  if ((op->flags & CR_OP_HIDDEN) || op->nparam == 0) return false;
+  if (!(op->flags & (CR_OP_METHOD | CR_OP_FUNCTION)) || op->nparam == 0) return false;
   if (op->params[0].type != CR_P_TENSOR && op->params[0].type != CR_P_OPERAND) return false;
   for (int i = 1; i < op->nparam; i++)
     if (op->params[i].type == CR_P_TENSORS) return false;
