@@ -32,7 +32,7 @@ enum {
   CR__NO_VERSION = 8, /* made by cr_get_data: writes are not counted */
   CR__CONTIGUOUS = 16,
   CR__EMBEDDED = 32, /* this header lies in its first storage's block */
-  CR__VIEW = 64      /* `base` is set */
+  CR__WATCHED = 64   /* its hooks begin with watches */
 };
 
 /* How a differentiable view came to be, which decides whether in-place writes may pass it. */
@@ -51,6 +51,7 @@ typedef struct cr__hook {
   int kind, slot; /* slot: output number for tensor hooks of a node */
   bool removed;
   cr_hook f;
+  cr_watch watch; /* of a watch, which stands before all others; f is NULL */
   void *user;
   void (*free_user)(void *);
   cr_tensor *retain; /* weak: a retain_grad entry instead of a function */
@@ -282,6 +283,7 @@ struct cr_node {
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
   bool freed;                /* saved values are gone */
+  bool watched;              /* its hooks begin with watches */
   atomic_flag lock;          /* of `others` */
   struct pass *_Atomic pass; /* the backward pass that it belongs to, of those under way; or NULL */
   struct cr__task *task;     /* its task there */
@@ -357,6 +359,7 @@ uint64_t cr__hook_add(cr__hook **list, cr_hook_kind kind, int slot, cr_hook f, v
 int cr__hooks_run(cr__hook **list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
                   cr_tensor *const *outs, int nouts);
 void cr__hooks_free(cr__hook **list);
+void cr__tell_watches(const cr__hook *list, int refs);
 int cr__hooks_store(cr_node *n, cr_tensor *const *grads); /* in the tensors that retain theirs */
 int cr__hook_retain(cr_node *n, cr_tensor *t); /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);

@@ -63,7 +63,9 @@ cr_tensor *cr__zeros_of(const cr_node *n, int output) {
 }
 
 cr_node *cr_node_retain(cr_node *n) {
-  if (n) atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+  if (!n) return NULL;
+  int refs = atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+  if (CR__UNLIKELY(n->watched)) cr__tell_watches(n->hooks, refs + 1);
   return n;
 }
 
@@ -80,8 +82,9 @@ static void destroy(cr_node *n) {
 /* Gives a reference back; true if it was the last. Who sees a count of one holds the only reference,
  * and nobody can make another, but of an accumulator, which its leaf may revive. */
 static inline bool give_back(cr_node *n) {
-  if (n->type == &cr__op_type && atomic_load_explicit(&n->refs, memory_order_acquire) == 1)
-    return true;
+  int refs = atomic_load_explicit(&n->refs, memory_order_acquire);
+  if (n->type == &cr__op_type && refs == 1) return true;
+  if (CR__UNLIKELY(n->watched) && refs > 1) cr__tell_watches(n->hooks, refs - 1);
   return atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) == 1;
 }
 

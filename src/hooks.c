@@ -76,6 +76,17 @@ static void append(cr__hook **list, cr__hook *h) {
   }
 }
 
+/* Before all others; there are no runs that this could disturb. */
+static void prepend(cr__hook **list, cr__hook *h) {
+  cr__hook *first = *list;
+  append(list, h);
+  if (!first) return;
+  h->previous->next = NULL; /* it is the last again, and the first's `previous` */
+  h->next = first;
+  *list = h;
+  first->previous = h;
+}
+
 /* Its own `next` stays. */
 static void unlink_hook(cr__hook *h) {
   cr__hook **list = h->list;
@@ -255,6 +266,42 @@ int cr__hooks_run(cr__hook **list, cr_hook_kind kind, int slot, cr_tensor **grad
   end_run(&mine);
   return code;
 }
+
+/* ---- Watches ----------------------------------------------------------------------------------------- */
+
+void cr__tell_watches(const cr__hook *list, int refs) {
+  for (const cr__hook *h = list; h && h->watch; h = h->next) h->watch(h->user, refs);
+}
+
+static int watch(cr__hook **list, cr_watch f, void *user, void (*free_user)(void *)) {
+  cr__hook *h = hook_new(CR_HOOK_TENSOR, -1);
+  if (!h) return CR_E_MEMORY;
+  h->watch = f;
+  h->user = user;
+  h->free_user = free_user;
+  lock_lists();
+  prepend(list, h);
+  unlock_lists();
+  return 0;
+}
+
+int cr_tensor_watch(cr_tensor *t, cr_watch f, void *user, void (*free_user)(void *)) {
+  if (!t) return cr__fail_absent("watch", "tensor");
+  int code = watch(&t->hooks, f, user, free_user);
+  if (!code) t->flags |= CR__WATCHED;
+  return code;
+}
+
+int cr_node_watch(cr_node *n, cr_watch f, void *user, void (*free_user)(void *)) {
+  if (!n) return cr__fail_absent("watch", "node");
+  int code = watch(&n->hooks, f, user, free_user);
+  if (!code) n->watched = true;
+  return code;
+}
+
+int cr_tensor_refs(const cr_tensor *t) { return t ? atomic_load(&t->refs) : 0; }
+int cr_node_refs(const cr_node *n) { return n ? atomic_load(&n->refs) : 0; }
+bool cr_is_result_of(const cr_tensor *t, const cr_node *n) { return t && n && t->grad_fn == n; }
 
 /* ---- retain_grad ---------------------------------------------------------------------------------- */
 

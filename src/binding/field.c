@@ -66,38 +66,22 @@ static int get_version(lua_State *L, cr_tensor *t) {
 /* The metatable of tensors, an upvalue of tensor_index. */
 #define METATABLE lua_upvalueindex(3)
 
-/* Pushes what `get` lends of the tensor at 1, read again once there is a place for it. */
-static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
-  cr__lua_tensor *u = cr__lua_new_by(L, METATABLE);
-  cr_tensor *t = get(tensor_at_1(L));
-  if (t) u->t = cr_retain(t);
-  else lua_pushnil(L);
-  return 1;
-}
-
 static int get_grad(lua_State *L, cr_tensor *t) {
   cr__lua_listen();
   cr_tensor *grad = cr_grad_of(t);
   cr__lua_deliver(L);
-  if (!grad) lua_pushnil(L);
-  return grad ? push_borrowed(L, cr_grad_of) : 1;
+  cr_lua_push(L, grad);
+  return 1;
 }
 
 static int get_base(lua_State *L, cr_tensor *t) {
-  (void)t;
-  return push_borrowed(L, cr_base);
+  cr_lua_push(L, cr_base(t));
+  return 1;
 }
 
 static int get_grad_fn(lua_State *L, cr_tensor *t) {
   (void)t;
-  cr__lua_node *u = cr__lua_new_node(L);
-  t = tensor_at_1(L);
-  cr_error_clear();
-  lua_State *outer = cr__lua_enter(L);
-  u->n = cr_grad_fn(t);
-  cr__lua_leave(outer);
-  if (!u->n && cr_error_code()) return cr__lua_raise(L, NULL);
-  if (!u->n) lua_pushnil(L);
+  cr__lua_push_grad_fn(L, 1);
   return 1;
 }
 
@@ -153,11 +137,13 @@ static int tensor_index(lua_State *L) {
 
 static int set_grad(lua_State *L) {
   cr_tensor *grad = lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
+  if (grad) cr__lua_know(L, 3);
   return cr_set_grad(tensor_at_1(L), grad) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int set_requires_grad(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 3, "requires_grad", "the assigned value");
+  if (on) cr__lua_know(L, 1);
   return cr_set_requires_grad(tensor_at_1(L), on) ? cr__lua_raise(L, NULL) : 0;
 }
 

@@ -20,7 +20,7 @@ typedef struct frame {
 } frame;
 
 static cr__lua_context *context_of(const cr__lua_ref *ref) {
-  return (cr__lua_context *)((char *)ref->owner - offsetof(cr__lua_context, c));
+  return (cr__lua_context *)((char *)ref->user - offsetof(cr__lua_context, c));
 }
 
 /* ---- Forward ---- */
@@ -202,7 +202,7 @@ static int apply(lua_State *L) {
                            f->once};
   x->frame = &fr;
   lua_pushvalue(L, fr.context);
-  cr__lua_ref *ref = cr__lua_ref_new(L, &x->c);
+  cr__lua_ref *ref = cr__lua_ref_new(L, NULL, &x->c);
   fr.ref = ref;
   int nout = 0;
   lua_State *outer = cr__lua_enter(L);
