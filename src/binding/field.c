@@ -66,17 +66,28 @@ static int get_version(lua_State *L, cr_tensor *t) {
 /* The metatable of tensors, an upvalue of tensor_index. */
 #define METATABLE lua_upvalueindex(3)
 
+/* Pushes what `get` lends of the tensor at 1; making a userdata may run finalizers, so it asks again. */
+static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
+  cr_tensor *t = get(tensor_at_1(L));
+  if (t && cr__lua_push_known(L, t)) return 1;
+  cr__lua_tensor *u = t ? cr__lua_new_by(L, METATABLE) : NULL;
+  if (u) u->t = cr_retain(get(tensor_at_1(L)));
+  if (u && u->t) cr__lua_know(L, lua_gettop(L));
+  else lua_pushnil(L);
+  return 1;
+}
+
 static int get_grad(lua_State *L, cr_tensor *t) {
   cr__lua_listen();
   cr_tensor *grad = cr_grad_of(t);
   cr__lua_deliver(L);
-  cr_lua_push(L, grad);
-  return 1;
+  if (!grad) lua_pushnil(L);
+  return grad ? push_borrowed(L, cr_grad_of) : 1;
 }
 
 static int get_base(lua_State *L, cr_tensor *t) {
-  cr_lua_push(L, cr_base(t));
-  return 1;
+  (void)t;
+  return push_borrowed(L, cr_base);
 }
 
 static int get_grad_fn(lua_State *L, cr_tensor *t) {
@@ -138,13 +149,18 @@ static int tensor_index(lua_State *L) {
 static int set_grad(lua_State *L) {
   cr_tensor *grad = lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
   if (grad) cr__lua_know(L, 3);
-  return cr_set_grad(tensor_at_1(L), grad) ? cr__lua_raise(L, NULL) : 0;
+  cr_tensor *self = tensor_at_1(L);
+  lua_State *outer = cr__lua_enter(L);
+  int code = cr_set_grad(self, grad);
+  cr__lua_leave(outer);
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int set_requires_grad(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 3, "requires_grad", "the assigned value");
+  if (cr_set_requires_grad(tensor_at_1(L), on)) return cr__lua_raise(L, NULL);
   if (on) cr__lua_know(L, 1);
-  return cr_set_requires_grad(tensor_at_1(L), on) ? cr__lua_raise(L, NULL) : 0;
+  return 0;
 }
 
 static int set_data(lua_State *L) {

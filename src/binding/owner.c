@@ -54,9 +54,8 @@ void cr__lua_know(lua_State *L, int index) {
 
 void cr__lua_push_tensor(lua_State *L, cr_tensor *t) {
   if (cr__lua_push_known(L, t)) return;
-  cr_retain(t); /* making the userdata may run finalizers */
   cr__lua_tensor *u = cr__lua_new(L);
-  u->t = t;
+  u->t = cr_retain(t);
   cr__lua_know(L, lua_gettop(L));
 }
 
@@ -108,19 +107,30 @@ static void update(lua_State *L, owner *o) {
   else lua_pop(L, 1); /* being finalized: cr__lua_face_ends will do it */
 }
 
+static void update_later(anchor *a) {
+  pthread_mutex_lock(&a->lock);
+  bool news = !a->stale && a->main;
+  if (news) a->stale = true;
+  pthread_mutex_unlock(&a->lock);
+  if (news) cr__lua_count_dead(1);
+}
+
 /* On whichever thread the core is at work. */
 static void update_now(owner *o) {
   lua_State *L = cr__lua_current;
   if (o->dead || o->strong == !is_exclusive(o)) return;
-  if (L && lua_checkstack(L, 4) && cr__lua_same_state(L, o->anchor)) {
-    update(L, o);
-    return;
+  if (L && lua_checkstack(L, 4) && cr__lua_same_state(L, o->anchor)) update(L, o);
+  else update_later(o->anchor);
+}
+
+void cr__lua_face_leaves(lua_State *L, cr__lua_tensor *u) {
+  luaL_checkstack(L, 4, "no stack for a tensor");
+  for (owner *o = u->owners; o != &last_owner; o = o->next_of_tensor) {
+    if (o->strong || o->dead) continue;
+    push_from(L, &weak_key, o->slot);
+    make_strong(L, o);
+    update_later(o->anchor);
   }
-  pthread_mutex_lock(&o->anchor->lock);
-  bool news = !o->anchor->stale && o->anchor->main;
-  if (news) o->anchor->stale = true;
-  pthread_mutex_unlock(&o->anchor->lock);
-  if (news) cr__lua_count_dead(1);
 }
 
 static void object_told(void *user, int refs) {
@@ -353,7 +363,7 @@ static owner *make_owner(lua_State *L, void *object, bool of_node) {
   lua_pushboolean(L, false);
   lua_rawsetp(L, -2, object); /* makes the place */
   lua_rawgetp(L, LUA_REGISTRYINDEX, &strong_key);
-  lua_pushvalue(L, -3);
+  lua_pushboolean(L, false);
   int slot = luaL_ref(L, -2);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
   lua_pushvalue(L, -4);
@@ -382,6 +392,8 @@ static owner *make_owner(lua_State *L, void *object, bool of_node) {
   if (o->next) o->next->previous = o;
   o->anchor->owners = o;
   pthread_mutex_unlock(&o->anchor->lock);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, slot);
   lua_pop(L, 1);
   lua_pushlightuserdata(L, o);
   lua_rawsetp(L, -2, object);

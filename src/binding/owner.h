@@ -50,6 +50,8 @@ void cr__lua_push_holder(lua_State *L, const owner *o);
 /* The tensor's userdata at index is about to give up its reference. */
 void cr__lua_face_ends(lua_State *L, cr__lua_tensor *u, int index);
 void cr__lua_node_face_ends(lua_State *L, cr__lua_node *u, int index);
+/* A host is given the tensor, and may take a reference where nobody sees in which state it does so. */
+void cr__lua_face_leaves(lua_State *L, cr__lua_tensor *u);
 /* For cr__lua_sweep: what is dead, and what could not be done in time. */
 void cr__lua_sweep_owners(lua_State *L, anchor *a);
 /* At the end of the state, with the anchor locked. */

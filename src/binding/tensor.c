@@ -50,6 +50,7 @@ cr_tensor *cr_lua_check(lua_State *L, int index) {
   cr__lua_tensor *u = cr__lua_test(L, index);
   if (!u) cr__lua_error(L, "expected a tensor, got %s", cr__lua_describe(L, index));
   if (!u->t) cr__lua_error(L, "this tensor was closed");
+  if (u->owners) cr__lua_face_leaves(L, u);
   return u->t;
 }
 
