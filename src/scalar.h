@@ -15,7 +15,7 @@
 #endif
 
 #define EXP(x) M(exp)(x)
-#define SIGMOID(x) (1 / (1 + EXP(-(x))))
+#define SIGMOID(x) F(logistic)(x)
 #define TANH(x) M(tanh)(x)
 /* lgamma itself would write to a global variable. */
 #ifndef CR__LGAMMA_F64
@@ -25,8 +25,9 @@
 #define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
 #endif
 #define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
-#define GELU(x) (F(normal_cdf)(x) * (x))
-#define GELU_D(x) (F(normal_cdf)(x) + F(normal_pdf)(x) * (x))
+/* Of -infinity, as of -100, these are 0. */
+#define GELU(x) (F(normal_cdf)(x) * F(maximum)(x, -100))
+#define GELU_D(x) (F(normal_cdf)(x) + F(normal_pdf)(x) * F(clamp)(x, -100, 100))
 
 /* T: the type; EPSILON: of its mantissa; F: the name of its function; M: the name of libm's. */
 #define T double
@@ -35,6 +36,7 @@
 #define M(name) name
 #define LGAMMA CR__LGAMMA_F64
 #include "scalar_float.h"
+#include "scalar_slope.h"
 #include "scalar_special.h"
 #undef T
 #undef EPSILON
@@ -72,11 +74,14 @@
 #undef LGAMMA
 #define LGAMMA CR__LGAMMA_F32
 #include "scalar_float.h"
+#include "scalar_slope.h"
 #include "scalar_special.h"
 #undef T
 #undef EPSILON
 #undef F
 #undef M
+
+#include "scalar_polygamma.h"
 
 #undef EXP
 #undef SIGMOID

@@ -105,6 +105,11 @@ CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
 
 /* ---- Exponentials ---- */
 
+/* By e^-|x|, which does not overflow. */
+CR__SCALAR T F(logistic)(T x) {
+  T e = EXP(-M(fabs)(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
 CR__SCALAR T F(sigmoid)(T x) { return SIGMOID(x); }
 
 /* log(exp(x) + exp(y)) */
@@ -131,55 +136,4 @@ CR__SCALAR T F(logit)(T x, T eps) {
   T inside = F(clamp)(x, eps, 1 - eps);
   T p = eps < 0 ? x : inside;
   return M(log)(p / (1 - p));
-}
-
-/* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
- * derivative of p (p - 1) .. (p - n + 1), times x^(p - n) log(x)^(m - j). A term without a factor is
- * 0 even where the rest is infinite; so is 0^q log(0) for q >= 0, as derivatives of pow define it. */
-CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
-  enum { MOST = 8 };
-  int n = (int)orders_x, m = orders_p < MOST ? (int)orders_p : MOST - 1;
-  T factor[MOST] = {1};
-  for (int i = 0; i < n; i++)
-    for (int j = m; j >= 0; j--)
-      factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
-  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1;
-  for (int j = m; j >= 0; j--) {
-    int zero = factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0);
-    if (!zero) sum += choose * factor[j] * power * logs;
-    choose = choose * (T)j / (T)(m - j + 1);
-    logs *= log_x;
-  }
-  return sum;
-}
-
-/* ---- Activations ---- */
-
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fabs)(x))); }
-
-CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T soft = M(log1p)(EXP(x * beta)) / beta;
-  return x * beta > threshold ? x : soft;
-}
-
-/* x for x > 0, else coefficient (exp(x * scale) - 1) */
-CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
-  T soft = M(expm1)(x * scale) * coefficient;
-  return x <= 0 ? soft : x;
-}
-
-/* The distribution function and the density of the normal distribution. */
-CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
-CR__SCALAR T F(normal_pdf)(T x) { return EXP((T)-0.5 * x * x) * (T)0.39894228040143267794; }
-CR__SCALAR T F(gelu)(T x) { return GELU(x); }
-CR__SCALAR T F(gelu_d)(T x) { return GELU_D(x); }
-
-/* The argument of tanh in gelu's approximation. */
-CR__SCALAR T F(gelu_inner)(T x) {
-  return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
-}
-CR__SCALAR T F(gelu_tanh_d)(T x) {
-  T t = TANH(F(gelu_inner)(x));
-  T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
-  return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
 }

@@ -457,10 +457,8 @@ owner *cr__lua_own(lua_State *L, int index) {
     return o;
   }
   cr_error_clear();
-  lua_State *outer = cr__lua_enter(L);
-  cr_node *n = cr_grad_fn(u->t);
-  cr_node_release(n); /* the tensor keeps it */
-  cr__lua_leave(outer);
+  cr_node *n = CR__LUA_GET(L, cr_grad_fn(u->t));
+  CR__LUA_DO(L, cr_node_release(n)); /* the tensor keeps it */
   if (!n && cr_error_code()) cr__lua_raise(L, NULL);
   return own_object(L, index, n ? (void *)n : (void *)u->t, n != NULL);
 }
@@ -470,9 +468,7 @@ void cr__lua_push_grad_fn(lua_State *L, int index) {
   cr__lua_know(L, index);
   cr__lua_node *u = cr__lua_new_node(L);
   cr_error_clear();
-  lua_State *outer = cr__lua_enter(L);
-  u->n = cr_grad_fn(from->t);
-  cr__lua_leave(outer);
+  CR__LUA_DO(L, u->n = cr_grad_fn(from->t));
   if (!u->n && cr_error_code()) cr__lua_raise(L, NULL);
   if (!u->n) {
     lua_pop(L, 1);
@@ -490,9 +486,7 @@ void cr__lua_know_node(lua_State *L) {
   const cr__lua_node *old = lua_touserdata(L, -1);
   if (old && old->n == u->n) {
     cr__lua_node *spare = u;
-    lua_State *outer = cr__lua_enter(L);
-    cr_node_release(spare->n);
-    cr__lua_leave(outer);
+    CR__LUA_DO(L, cr_node_release(spare->n));
     spare->n = NULL;
     lua_remove(L, -2);
     return;

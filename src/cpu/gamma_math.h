@@ -27,6 +27,7 @@ static inline __attribute__((always_inline, unused)) float cr__f32_lgamma(float 
   double off = x - rint(x); /* how far from an integer: sin is exact there */
   double left = 1.14472988584940017414 - log(fabs(sin(3.14159265358979323846 * off))) - right;
   double result = x < 0 ? left : right;
+  result = (of == 1) | (of == 2) ? 0 : result; /* which the sum need not be */
   return fabs(x) == (double)INFINITY || (x <= 0 && off == 0) ? INFINITY : (float)result;
 }
 
