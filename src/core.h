@@ -247,7 +247,7 @@ bool cr__is_wide_number(const cr_value *v, cr_dtype dtype);
 /* If op compares integers with a float: fills own with operands that give the exact answers. */
 bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *own);
 /* Runs `run` below autograd: what it calls records nothing. */
-extern CR__TLS int cr__below;
+extern CR__TLS int cr__below; /* > 0: inside a run function */
 /* The composite whose parts run on this thread, the outermost one; NULL: none. */
 typedef struct cr__speaker {
   const cr_op *op;
@@ -257,8 +257,9 @@ typedef struct cr__speaker {
 extern CR__TLS const cr__speaker *cr__outer;
 /* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
  * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
-void cr__speak(const cr_op *op, const cr_value *args, bool inplace)
-    __attribute__((cold)); /* > 0: inside a run function */
+void cr__speak(const cr_op *op, const cr_value *args, bool inplace) __attribute__((cold));
+/* What the caller can do about a dtype: to name another one only where what was called lets it. */
+const char *cr__dtype_advice(const cr_op *op) __attribute__((cold));
 
 /* ---- Random numbers (rng.c) ---- */
 

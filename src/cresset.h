@@ -618,6 +618,15 @@ CR_API int luaopen_cresset_core(struct lua_State *L);
 CR_API void cr_lua_push(struct lua_State *L, cr_tensor *t);
 /* Returns the tensor at the index, borrowed from its userdata; raises a Lua error for all else. */
 CR_API cr_tensor *cr_lua_check(struct lua_State *L, int index);
+/* Modes, settings and the random generator of a script are its Lua state's, and the coroutine's. A C
+ * function that the script calls computes in the thread's own place, but between these two in that of L.
+ * Nothing may raise or yield in between. */
+typedef struct cr_lua_visit { /* what was before */
+  struct lua_State *L;
+  cr_place place;
+} cr_lua_visit;
+CR_API cr_lua_visit cr_lua_enter(struct lua_State *L);
+CR_API void cr_lua_leave(cr_lua_visit before);
 
 #include "cresset_ops.h" /* generated: one prototype per operation of the catalogue */
 

@@ -136,3 +136,10 @@ void cr__speak(const cr_op *op, const cr_value *args, bool inplace) {
   }
   cr_error_set(code, "%s", text);
 }
+
+const char *cr__dtype_advice(const cr_op *op) {
+  const cr_op *called = cr__outer ? cr__outer->op : op;
+  for (int i = 0; i < called->nparam; i++)
+    if (called->params[i].type == CR_P_DTYPE) return "convert it, or name a float dtype";
+  return "convert it";
+}

@@ -178,6 +178,22 @@ static void custom_functions(void) {
   cr_release(x);
 }
 
+/* What a composite's parts find wrong is told in its own words. */
+static void composite_errors(void) {
+  int64_t shape[] = {2, 3};
+  cr_tensor *a = cr_new(CR_FLOAT32, CR_CPU, 2, shape);
+  cr_error_clear();
+  check(!cr_swapaxes(a, 1, 9), "a part that fails fails the composite");
+  check(!strncmp(cr_error_message(), "swapaxes: axis1 9 ", 18),
+        "which speaks of its own parameter");
+  char message[256];
+  snprintf(message, sizeof message, "%s", cr_error_message());
+  check(!cr_softmin(cr_swapaxes(a, 9, 1), 1, CR_DTYPE_NONE), "a chain of composites fails");
+  check(strstr(cr_error_message(), "swapaxes: axis0") != NULL, "and keeps the first error");
+  cr_error_clear();
+  cr_release(a);
+}
+
 /* ---- Operations by descriptor ---- */
 
 static void descriptors(void) {
@@ -188,6 +204,9 @@ static void descriptors(void) {
   for (int i = 0; i < cr_op_count(); i++)
     if (cr_op_find(cr_op_at(i)->name) != cr_op_at(i)) check(0, cr_op_at(i)->name);
   check(!cr_op_at(-1) && !cr_op_at(cr_op_count()), "the list of operations has ends");
+  check(cr_op_find("absolute") == cr_op_find("abs"), "an alias finds its operation");
+  check(cr_promote_types(CR_UINT8, CR_INT8) == CR_INT16, "dtypes are promoted");
+  check(cr_promote_types(CR_UINT8, CR_DTYPE_NONE) == CR_DTYPE_NONE, "if they are dtypes");
   cr_tensor *a = vector(1, (double[]){1}), *out[CR_MAX_OUTPUTS];
   cr_value args[16] = {cr_of(a), cr_int(41)};
   int n = 0;
@@ -341,7 +360,8 @@ static void one_graph_in_threads(void) {
 }
 
 int main(void) {
-  sticky_errors(); /* once before counting: tables of the thread are made */
+  sticky_errors();
+  composite_errors(); /* once before counting: tables of the thread are made */
   custom_functions();
   int64_t before = live();
   sticky_errors();

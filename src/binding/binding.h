@@ -22,10 +22,7 @@
  * Lua state (its settings, the modes of the coroutine), and callbacks run on L. Nothing may raise in
  * between. */
 typedef struct cr__lua_home cr__lua_home;
-typedef struct cr__lua_entry { /* what was before */
-  lua_State *L;
-  cr_place place;
-} cr__lua_entry;
+typedef cr_lua_visit cr__lua_entry;
 /* What lets a call find them without a search; the rest is in state.h. NULL places: the state is closed. */
 struct cr__lua_home {
   cr_place place; /* the state, and the modes of the main thread */

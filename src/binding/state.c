@@ -209,19 +209,8 @@ void cr__lua_leave(cr__lua_entry outer) {
 
 /* ---- For C functions of the host ---- */
 
-static CR__LUA_TLS struct visit {
-  cr__lua_entry entry;
-  int depth;
-} visit;
-
-void cr_lua_enter(lua_State *L) {
-  cr__lua_entry entry = cr__lua_enter(L);
-  if (visit.depth++ == 0) visit.entry = entry;
-}
-
-void cr_lua_leave(void) {
-  if (visit.depth > 0 && --visit.depth == 0) cr__lua_leave(visit.entry);
-}
+cr_lua_visit cr_lua_enter(lua_State *L) { return cr__lua_enter(L); }
+void cr_lua_leave(cr_lua_visit before) { cr__lua_leave(before); }
 
 /* ---- Life ---- */
 

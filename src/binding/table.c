@@ -12,7 +12,10 @@
 
 /* Called for each element: raises if the host has stopped the call. */
 static inline void look(lua_State *L, uint32_t *seen) {
-  if (!(++*seen & 0xffff) && cr_interrupted()) cr__lua_raise(L, NULL);
+  int code = 0;
+  if (++*seen & 0xffff) return;
+  CR__LUA_DO(L, code = cr_interrupted());
+  if (code) cr__lua_raise(L, NULL);
 }
 
 /* ---- The shape and kind of a nested table ---- */

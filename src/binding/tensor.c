@@ -165,7 +165,7 @@ static int tensor_is_nonzero(lua_State *L) {
   if (cr_numel(t) != 1)
     return cr__lua_error(L, "is_nonzero: self must have one element, got %s; x:any() asks of many",
                          cr__lua_describe(L, 1));
-  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, t, &v)) return cr__lua_raise(L, NULL);
   lua_pushboolean(L, v.kind == CR_FLOAT ? v.u.f != 0 : v.u.i != 0);
   return 1;
 }

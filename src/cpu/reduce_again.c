@@ -105,7 +105,7 @@ static double norm(const line *l, double p) {
   if (size == 0 || isinf(size)) return size;
   to.scale = scale_of(size);
   walk(l, &to, p == 2 ? add_squares : add_powers);
-  return (p == 2 ? sqrt(to.sum) : pow(to.sum, 1 / p)) / to.scale;
+  return (p == 2 ? sqrt(to.sum) : cr__root_of(to.sum, p)) / to.scale;
 }
 
 static double mean(const line *l, double state, double n) {
