@@ -40,7 +40,7 @@ static bool names(const char *s, size_t n, const cr_op *op) {
 }
 
 static bool names_any(const char *s, size_t n) {
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < CR__OP_COUNT; i++)
     if (names(s, n, &cr__ops[i])) return true;
   return false;
 }
