@@ -123,9 +123,10 @@ describe("a tensor hook", function()
     x:register_hook(function() end):remove()
     local before = objects()
     for _ = 1, 100 do x:register_hook(function() end):remove() end
-    local y = x * 1
-    for _ = 1, 100 do y:register_hook(function() end):remove() end
-    y = nil
+    do
+      local y = x * 1
+      for _ = 1, 100 do y:register_hook(function() end):remove() end
+    end
     assert.equal(before, objects())
   end)
 
