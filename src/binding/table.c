@@ -300,6 +300,7 @@ static int tensor(lua_State *L) {
     if (dtype == CR_DTYPE_NONE) dtype = cr_dtype_of(cr_lua_check(L, -1));
   }
   convert_top(L, dtype, device);
+  if (requires_grad) cr__lua_know(L, lua_gettop(L));
   if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   return 1;
