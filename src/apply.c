@@ -470,12 +470,12 @@ int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 
 /* ---- The table ---------------------------------------------------------------------------------- */
 
-int cr_op_count(void) { return cr__nops; }
-const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__nops ? &cr__ops[i] : NULL; }
+int cr_op_count(void) { return cr__npublic; }
+const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__npublic ? &cr__ops[i] : NULL; }
 const cr_op *cr_op_find(const char *name) {
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < cr__npublic; i++)
     if (strcmp(cr__ops[i].name, name) == 0) return &cr__ops[i];
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < cr__npublic; i++)
     for (const char *const *alias = cr__ops[i].aliases; alias && *alias; alias++)
       if (strcmp(*alias, name) == 0) return &cr__ops[i];
   return NULL;

@@ -35,7 +35,7 @@ enum {
   CR__NO_VERSION = 8, /* made by cr_get_data: writes are not counted */
   CR__CONTIGUOUS = 16,
   CR__EMBEDDED = 32, /* this header lies in its first storage's block */
-  CR__VIEW = 64      /* `base` is set */
+  CR__WATCHED = 64   /* its hooks begin with watches */
 };
 
 /* How a differentiable view came to be, which decides whether in-place writes may pass it. */
@@ -47,12 +47,14 @@ typedef enum cr__view_kind {
 } cr__view_kind;
 
 typedef struct cr__hook {
-  struct cr__hook *next;       /* in its tensor's or node's list, oldest first */
-  struct cr__hook *next_alive; /* in the table that finds a hook by its id */
+  struct cr__hook *next, *previous; /* in its tensor's or node's list, oldest first */
+  struct cr__hook *next_alive;      /* in the table that finds a hook by its id */
+  struct cr__hook **list;           /* NULL once out of it */
   uint64_t id;
   int kind, slot; /* slot: output number for tensor hooks of a node */
-  int busy;       /* runs of f under way */
-  cr_hook f;      /* NULL: removed */
+  bool removed;
+  cr_hook f;
+  cr_watch watch; /* of a watch, which stands before all others; f is NULL */
   void *user;
   void (*free_user)(void *);
   cr_tensor *retain; /* weak: a retain_grad entry instead of a function */
@@ -208,7 +210,7 @@ typedef struct cr__impl {
 
 extern const cr_op cr__ops[];
 extern const cr__impl cr__impls[];
-extern const int cr__nops;
+extern const int cr__npublic; /* the others, which trust their arguments, come behind these */
 
 /* The one-result form that generated code and run functions use: returns the result or NULL. */
 cr_tensor *cr__op1(int id, const cr_value *args);
@@ -313,6 +315,7 @@ struct cr_node {
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
   bool freed;                /* saved values are gone */
+  bool watched;              /* its hooks begin with watches */
   atomic_flag lock;          /* of `others` */
   struct pass *_Atomic pass; /* the backward pass that it belongs to, of those under way; or NULL */
   struct cr__task *task;     /* its task there */
@@ -384,12 +387,15 @@ void cr__tensor_forget(cr_tensor *t);
  * if it is not -1), each of which may replace gradients. */
 uint64_t cr__hook_add(cr__hook **list, cr_hook_kind kind, int slot, cr_hook f, void *user,
                       void (*free_user)(void *));
-int cr__hooks_run(cr__hook *list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
+int cr__hooks_run(cr__hook **list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
                   cr_tensor *const *outs, int nouts);
-void cr__hooks_free(cr__hook *list);
+void cr__hooks_free(cr__hook **list);
+void cr__tell_watches(const cr__hook *list, int refs);
+int cr__hooks_store(cr_node *n, cr_tensor *const *grads); /* in the tensors that retain theirs */
 int cr__hook_retain(cr_node *n, cr_tensor *t); /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
 void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
+bool cr__unshared(const cr_tensor *t); /* who asks has the only reference to t and to its memory */
 int cr__add_grad(cr_tensor **slot, cr_tensor *g); /* *slot += g; steals g */
 /* Makes *g, which node `from` gave at position `index`, fit the output that e leads to: summed to its
  * shape, cast to its dtype. */

@@ -242,7 +242,6 @@ enum {
   CR_OP_METHOD = 2,   /* is a method of tensors in Lua */
   CR_OP_FUNCTION = 4, /* is a function of the module in Lua */
   CR_OP_VIEW = 8,     /* its results share the memory of its first argument */
-  CR_OP_HIDDEN = 16,  /* serves derivatives; not shown to scripts */
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */
@@ -366,6 +365,17 @@ CR_API uint64_t cr_node_hook(cr_node *n, cr_hook_kind kind, cr_hook f, void *use
                              void (*free_user)(void *));
 CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
+/* A watch is told whenever a reference to its object is taken, or about to be given up, of how many
+ * there then are, on the thread that does so. It must call nothing that takes or gives up a reference.
+ * It stays until the object dies, which frees the user. For a binding whose collector has to know whether
+ * its own references are the only ones. */
+typedef void (*cr_watch)(void *user, int refs);
+CR_API int cr_tensor_watch(cr_tensor *t, cr_watch f, void *user, void (*free_user)(void *));
+CR_API int cr_node_watch(cr_node *n, cr_watch f, void *user, void (*free_user)(void *));
+CR_API int cr_tensor_refs(const cr_tensor *t); /* how many there are now */
+CR_API int cr_node_refs(const cr_node *n);
+CR_API bool cr_is_result_of(const cr_tensor *t,
+                            const cr_node *n); /* n is t's grad_fn, as it stands */
 /* Runs f once at the end of the backward pass that is running on this thread. */
 CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
 /* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into

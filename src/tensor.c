@@ -280,7 +280,9 @@ int cr_resize(cr_tensor *t, int ndim, const int64_t *shape) {
 /* ---- References ---- */
 
 cr_tensor *cr_retain(cr_tensor *t) {
-  if (t) atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+  if (!t) return NULL;
+  int refs = atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+  if (CR__UNLIKELY(t->flags & CR__WATCHED)) cr__tell_watches(t->hooks, refs + 1);
   return t;
 }
 
@@ -331,7 +333,10 @@ static void destroy(cr_tensor *t) {
 
 void cr_release(cr_tensor *t) {
   if (!t) return;
-  if (atomic_load_explicit(&t->refs, memory_order_acquire) == 1 ||
-      atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
-    destroy(t);
+  int refs = atomic_load_explicit(&t->refs, memory_order_acquire);
+  if (refs > 1) {
+    if (CR__UNLIKELY(t->flags & CR__WATCHED)) cr__tell_watches(t->hooks, refs - 1);
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1) return;
+  }
+  destroy(t);
 }

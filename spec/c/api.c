@@ -200,6 +200,10 @@ static void descriptors(void) {
   const cr_op *op = cr_op_find("add");
   check(op && op->nparam >= 2 && !strncmp(op->signature, "add(", 4), "operations can be looked up");
   check(!cr_op_find("no such operation"), "what does not exist is not found");
+  check(!cr_op_find("restride") && !cr_op_find("nll_first"), "nor what only derivatives use");
+  for (int i = 0; i < cr_op_count(); i++)
+    if (cr_op_find(cr_op_at(i)->name) != cr_op_at(i)) check(0, cr_op_at(i)->name);
+  check(!cr_op_at(-1) && !cr_op_at(cr_op_count()), "the list of operations has ends");
   check(cr_op_find("absolute") == cr_op_find("abs"), "an alias finds its operation");
   check(cr_promote_types(CR_UINT8, CR_INT8) == CR_INT16, "dtypes are promoted");
   check(cr_promote_types(CR_UINT8, CR_DTYPE_NONE) == CR_DTYPE_NONE, "if they are dtypes");
@@ -210,6 +214,32 @@ static void descriptors(void) {
   cr_release(out[0]);
   check(!cr_call_inplace(op, args) && first(a) == 42, "also in place");
   cr_release(a);
+}
+
+/* Refuses every call of basic_index with these entries. */
+static void refuses_entries(cr_tensor *t, int n, const int64_t *entries) {
+  const cr_op *op = cr_op_find("basic_index");
+  cr_value args[] = {cr_of(t), cr_ints(entries, n)};
+  cr_tensor *out = NULL;
+  check(cr_call(op, args, &out, NULL) && !out, "entries that do not fit are refused");
+  cr_error_clear();
+}
+
+static void entries(void) {
+  cr_tensor *t = vector(3, (double[]){1, 2, 3});
+  refuses_entries(t, 3, (int64_t[]){1, 2, 0});
+  refuses_entries(t, 4, (int64_t[]){3, 1000, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){3, -1, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){0, 2, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){0, -1, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){1, 4, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){2, 1, 3, 0});
+  refuses_entries(t, 4, (int64_t[]){17, 1, 3, 1});
+  refuses_entries(t, 4, (int64_t[]){-5, 1, 3, 1});
+  refuses_entries(t, 4, (int64_t[]){2, 1, 3, INT64_MIN});
+  refuses_entries(t, 4, (int64_t[]){1, INT64_MIN, 0, 0});
+  refuses_entries(t, 8, (int64_t[]){1, 1, 0, 0, 1, 1, 0, 0});
+  cr_release(t);
 }
 
 /* ---- Memory and threads ---- */
@@ -339,6 +369,7 @@ int main(void) {
   derivatives();
   custom_functions();
   descriptors();
+  entries();
   lists();
   failures();
   interrupts();
