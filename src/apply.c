@@ -238,10 +238,11 @@ int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor 
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   out[0] = NULL;
   if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
-  cr__rng.offset = drawn;
+  generator->offset = drawn;
   cr__speak(&cr__ops[id], args, false);
   return NULL;
 }
