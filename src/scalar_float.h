@@ -11,35 +11,11 @@ PASS1(sqrt)
 PASS1(floor)
 PASS1(ceil)
 PASS1(trunc)
-PASS1(exp2)
-PASS1(expm1)
-PASS1(log)
-PASS1(log2)
-PASS1(log10)
-PASS1(log1p)
-PASS1(sin)
-PASS1(cos)
-PASS1(tan)
-PASS1(asin)
-PASS1(acos)
-PASS1(atan)
-PASS1(sinh)
-PASS1(cosh)
-PASS1(asinh)
-PASS1(acosh)
-PASS1(atanh)
-PASS1(erf)
-PASS1(erfc)
-PASS2(atan2)
-PASS2(hypot)
-PASS2(pow)
 PASS2(fmod)
 PASS2(copysign)
 #undef PASS1
 #undef PASS2
 
-CR__SCALAR T F(exp)(T x) { return EXP(x); }
-CR__SCALAR T F(tanh)(T x) { return TANH(x); }
 CR__SCALAR T F(abs)(T x) { return M(fabs)(x); }
 CR__SCALAR T F(sign)(T x) { return (T)(x > 0) - (T)(x < 0); }
 CR__SCALAR T F(round)(T x) { return M(rint)(x); } /* half to even */
@@ -69,8 +45,13 @@ CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
  * quotient may reach the next whole number. */
 CR__SCALAR T F(quotient_fits)(T x, T y) { return M(fabs)(x / y) < 1 / EPSILON ? 1 : (T)NAN; }
 CR__SCALAR T F(fmod_near)(T x, T y) {
-  T r = M(fma)(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
+#if defined CR__EMULATED_FMA /* too slow, and not exact for subnormal numbers: nothing is known */
+  (void)x, (void)y;
+  return (T)NAN;
+#else
+  T r = FMA(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
   return same == r ? same : r + M(copysign)(y, x);
+#endif
 }
 
 /* The remainder with the sign of y, given that with the sign of the dividend. */
@@ -89,7 +70,7 @@ CR__SCALAR T F(floor_div)(T x, T y) { return F(floor_div_of)(x, y, M(fmod)(x, y)
 
 /* Rounds to a number of decimals. */
 CR__SCALAR T F(round_to)(T x, T decimals) {
-  T scale = M(pow)((T)10, M(fabs)(decimals));
+  T scale = F(pow)((T)10, M(fabs)(decimals));
   return decimals < 0 ? M(rint)(x / scale) * scale : M(rint)(x * scale) / scale;
 }
 
@@ -105,24 +86,22 @@ CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
 
 /* ---- Exponentials ---- */
 
-CR__SCALAR T F(sigmoid)(T x) { return SIGMOID(x); }
-
 /* log(exp(x) + exp(y)) */
 CR__SCALAR T F(logaddexp)(T x, T y) {
-  T sum = F(maximum)(x, y) + M(log1p)(EXP(-M(fabs)(x - y)));
+  T sum = F(maximum)(x, y) + F(log1p)(F(exp)(-M(fabs)(x - y)));
   return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 
 /* log2(2^x + 2^y) */
 CR__SCALAR T F(logaddexp2)(T x, T y) {
   T sum = F(maximum)(x, y) +
-          M(log1p)(M(exp2)(-M(fabs)(x - y))) * (T)1.44269504088896340736; /* 1 / log(2) */
+          F(log1p)(F(exp2)(-M(fabs)(x - y))) * (T)1.44269504088896340736; /* 1 / log(2) */
   return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 
 /* x log(y), 0 where x is 0 unless y is NaN */
 CR__SCALAR T F(xlogy)(T x, T y) {
-  T product = x * M(log)(y);
+  T product = x * F(log)(y);
   return ((x == 0) & (y == y)) ? 0 : product;
 }
 
@@ -130,7 +109,7 @@ CR__SCALAR T F(xlogy)(T x, T y) {
 CR__SCALAR T F(logit)(T x, T eps) {
   T inside = F(clamp)(x, eps, 1 - eps);
   T p = eps < 0 ? x : inside;
-  return M(log)(p / (1 - p));
+  return F(log)(p / (1 - p));
 }
 
 /* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
@@ -143,7 +122,7 @@ CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
   for (int i = 0; i < n; i++)
     for (int j = m; j >= 0; j--)
       factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
-  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1;
+  T power = F(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = F(log)(x), logs = 1;
   for (int j = m; j >= 0; j--) {
     int zero = factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0);
     if (!zero) sum += choose * factor[j] * power * logs;
@@ -155,31 +134,33 @@ CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
 
 /* ---- Activations ---- */
 
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fabs)(x))); }
+CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p)(F(exp)(-M(fabs)(x))); }
 
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T soft = M(log1p)(EXP(x * beta)) / beta;
+  T soft = F(log1p)(F(exp)(x * beta)) / beta;
   return x * beta > threshold ? x : soft;
 }
 
 /* x for x > 0, else coefficient (exp(x * scale) - 1) */
 CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
-  T soft = M(expm1)(x * scale) * coefficient;
+  T soft = F(expm1)(x * scale) * coefficient;
   return x <= 0 ? soft : x;
 }
 
 /* The distribution function and the density of the normal distribution. */
-CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
-CR__SCALAR T F(normal_pdf)(T x) { return EXP((T)-0.5 * x * x) * (T)0.39894228040143267794; }
-CR__SCALAR T F(gelu)(T x) { return GELU(x); }
-CR__SCALAR T F(gelu_d)(T x) { return GELU_D(x); }
+CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * F(erfc)(x * -(T)0.70710678118654752440); }
+CR__SCALAR T F(normal_pdf)(T x) { return F(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+#ifdef CR__GELU
+CR__SCALAR T F(gelu)(T x) { return F(normal_cdf)(x) * x; }
+CR__SCALAR T F(gelu_d)(T x) { return F(normal_cdf)(x) + F(normal_pdf)(x) * x; }
+#endif
 
 /* The argument of tanh in gelu's approximation. */
 CR__SCALAR T F(gelu_inner)(T x) {
   return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
 }
 CR__SCALAR T F(gelu_tanh_d)(T x) {
-  T t = TANH(F(gelu_inner)(x));
+  T t = F(tanh)(F(gelu_inner)(x));
   T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
   return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
 }

@@ -2,7 +2,7 @@
  *
  * Holds true: what scalar_float.h says, except in polygamma, which is slow and has branches. Where the
  * formulas are from:
- *   lgamma     libm, or what a backend has (cpu/gamma_math.h)
+ *   lgamma     M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): scalar_gamma.h
  *   erfinv     M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988): PPND16, which gives
  *              the quantile of the normal distribution at (1 + x) / 2: sqrt(2) times erf's inverse
  *   digamma    M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): the recurrence
@@ -10,10 +10,8 @@
  *   polygamma  6.4.10 there: n! times the zeta function of Hurwitz, which the Euler-Maclaurin formula
  *              sums: 23.2.3 there, from n + 11 on instead of 1 */
 
-CR__SCALAR T F(lgamma)(T x) { return LGAMMA(x); }
-
 CR__SCALAR T F(sinc)(T x) {
-  T angle = (T)3.14159265358979323846 * x, value = M(sin)(angle) / angle;
+  T angle = (T)3.14159265358979323846 * x, value = F(sin_pi)(x) / angle;
   return x == 0 ? 1 : value;
 }
 
@@ -66,7 +64,7 @@ CR__SCALAR T F(erfinv)(T x) {
                          (T)2.04426310338993978564e-15};
   T size = M(fabs)(x), half = (T)0.5 * x;
   T near_zero = half * F(ratio)((T)0.180625 - half * half, middle, below_middle);
-  T r = M(sqrt)(-M(log)((T)0.5 - (T)0.5 * size)); /* exact: 1 - |x| is, from 1/2 on */
+  T r = M(sqrt)(-F(log)((T)0.5 - (T)0.5 * size)); /* exact: 1 - |x| is, from 1/2 on */
   T outside = r <= 5 ? F(ratio)(r - (T)1.6, tail, below_tail) : F(ratio)(r - 5, far, below_far);
   T y = (size <= (T)0.85 ? near_zero : M(copysign)(outside, x)) * (T)0.70710678118654752440;
   return size == 1 ? x * (T)INFINITY : y;
@@ -86,9 +84,9 @@ CR__SCALAR T F(digamma)(T x) {
                 z * ((T)(1. / 252) -
                      z * ((T)(1. / 240) -
                           z * ((T)(1. / 132) - z * ((T)(691. / 32760) - z * (T)(1. / 12)))))));
-  T right = sum + M(log)(y) - (T)0.5 / y - series;
+  T right = sum + F(log)(y) - (T)0.5 / y - series;
   T off = x - M(rint)(x), pi = (T)3.14159265358979323846;
-  T left = off == 0 ? (T)NAN : right - pi / M(tan)(pi * off);
+  T left = off == 0 ? (T)NAN : right - pi / F(tan_near)(pi * off);
   return x == 0 ? M(copysign)((T)INFINITY, -x) : x < 0 ? left : right;
 }
 
@@ -101,8 +99,8 @@ CR__SCALAR T F(zeta)(T s, T x) {
                          (T)1.3382536530684679e-11, (T)-3.3896802963225829e-13,
                          (T)8.5860620562778446e-15, (T)-2.1748686985580619e-16};
   T least = s < 100 ? s + 10 : 110, sum = 0;
-  for (; x < least; x++) sum += M(pow)(x, -s);
-  T power = M(pow)(x, -s);
+  for (; x < least; x++) sum += F(pow)(x, -s);
+  T power = F(pow)(x, -s);
   sum += power * x / (s - 1) + (T)0.5 * power;
   T rising = s * power / x;
   for (int j = 0; j < 10; j++) {
@@ -121,7 +119,7 @@ CR__SCALAR T F(polygamma)(T x, T n) {
     sum = x == (T)INFINITY || x != x ? 1 / x : F(zeta)(s, x);
   } else { /* the sum over all integers k, where x stands for its distance from one, less the rest */
     T off = x - M(rint)(x), sign = odd != 0 ? 1 : -1;
-    sum = M(pow)(off, -s) + F(zeta)(s, 1 + off) + sign * (F(zeta)(s, 1 - off) - F(zeta)(s, 1 - x));
+    sum = F(pow)(off, -s) + F(zeta)(s, 1 + off) + sign * (F(zeta)(s, 1 - off) - F(zeta)(s, 1 - x));
   }
   return (odd != 0 ? factorial : -factorial) * sum;
 }

@@ -5,10 +5,9 @@
  * and scalar forms may differ: the tail goes through the vector form, too. */
 #include <string.h>
 
-#include "cpu/float_math.h"
 #include "cpu/loops.h"
 #include "cpu/softmax.h"
-#include "cpu/vector_math.h"
+#include "scalar_math.h"
 
 enum {
   LANES = 64,
@@ -34,8 +33,8 @@ INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 /* Joins (top, sum), which stands for top + log(sum), with another one. */
 INLINE void join_logs(double *top, double *sum, double other_top, double other_sum) {
   double most = CR__LARGER(*top, other_top), base = base_of(most);
-  double mine = *sum ? *sum * exp(*top - base) : 0;
-  *sum = mine + (other_sum ? other_sum * exp(other_top - base) : 0);
+  double mine = *sum ? *sum * f64_exp(*top - base) : 0;
+  *sum = mine + (other_sum ? other_sum * f64_exp(other_top - base) : 0);
   *top = most;
 }
 
@@ -47,12 +46,12 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
 }
 
 #define T float
-#define EXP cr__f32_exp_below
+#define EXP f32_exp_below
 #define NAME(x) x##_f32
 #include "cpu/softmax_loops.h"
 
 #define T double
-#define EXP exp
+#define EXP f64_exp
 #define NAME(x) x##_f64
 #include "cpu/softmax_loops.h"
 

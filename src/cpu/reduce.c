@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/convert.h"
+#include "cpu/loops.h"
 #include "cpu/softmax.h"
 
 enum {
@@ -223,7 +224,9 @@ static void finish(const job *j, const unit *u, void *s) {
   int dtype = j->k->v[0].dtype;
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log(x[u->w + c]) : x[c];
+    double *sums = x + u->w;
+    cr__apply_f64(CR__PW_log, sums, u->w);
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + sums[c] : x[c];
   }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:
@@ -233,7 +236,7 @@ static void finish(const job *j, const unit *u, void *s) {
     for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
     break;
   case CR__FINISH_POWER:
-    for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]);
+    cr__powers_f64(x, x, NULL, f[1], u->w);
     break;
   default: break;
   }

@@ -60,7 +60,7 @@ INLINE void NAME(finish)(const cr__lines *l, T *out, const T *x, T *e, const T t
                          int64_t n) {
   T *to = l->stream ? e : out;
   if (l->log) {
-    const T rest = (T)log(sum);
+    const T rest = (T)f64_log(sum);
     for (int64_t i = 0; i < n; i++) to[i] = x[i] - top - rest;
   } else {
     const T share = (T)(1 / sum);
@@ -125,7 +125,7 @@ static void NAME(tile_low)(const cr__lines *l) {
     }
     for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
   }
-  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? log(total[j]) : 1 / total[j]);
+  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? f64_log(total[j]) : 1 / total[j]);
   for (int64_t r = 0; r < l->n; r++) {
     const T *from = x + r * l->step;
     T *to = out + r * l->step;
@@ -179,7 +179,7 @@ static void NAME(tile)(const cr__lines *l) {
   }
   for (int64_t j = 0; j < l->w; j++) {
     double sum = isfinite(state[j]) ? state[l->w + j] : NAN;
-    top[j] = (T)state[j], part[j] = (T)(l->log ? log(sum) : 1 / sum);
+    top[j] = (T)state[j], part[j] = (T)(l->log ? f64_log(sum) : 1 / sum);
   }
   for (int64_t r = 0; r < l->n; r++) {
     const T *from = x + r * l->step;

@@ -53,19 +53,19 @@ op "log1p(self: tensor)" {
 
 op "sin(self: tensor)" {
   doc = "The sine of an angle in radians.",
-  pointwise = "sin(x)", promote = "float", inplace = true,
+  pointwise = "sin(x)", quick = "sin_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:cos() end },
 }
 
 op "cos(self: tensor)" {
   doc = "The cosine of an angle in radians.",
-  pointwise = "cos(x)", promote = "float", inplace = true,
+  pointwise = "cos(x)", quick = "cos_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * v.self:sin()) end },
 }
 
 op "tan(self: tensor)" {
   doc = "The tangent of an angle in radians.",
-  pointwise = "tan(x)", promote = "float", inplace = true,
+  pointwise = "tan(x)", quick = "tan_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.out * v.out + 1) end },
   samples = { domain = { -1, 1 } },
 }
