@@ -8,7 +8,7 @@
 #include "cuda.h"
 
 #define CR__SCALAR static __device__ __forceinline__
-#define CR__ANGLE static __device__ __noinline__
+#define CR__ANGLE static __device__ __attribute__((noinline))
 #include "../src/scalar_math.h"
 
 #endif
