@@ -105,7 +105,7 @@ CR__SCALAR T F(atanh)(T x) {
 
 /* Without overflow and without loss to subnormal squares. */
 CR__SCALAR T F(hypot)(T x, T y) {
-  const T big = PICK(0x1p60f, 0x1p500), far = PICK(0x1p90f, 0x1p600);
+  const T big = PICK(0x1p60f, 0x1p400), far = PICK(0x1p90f, 0x1p600);
   T a = M(fabs)(x), b = M(fabs)(y), high = a > b ? a : b, low = a > b ? b : a;
   T scale = high > big ? 1 / far : high < 1 / big ? far : 1;
   T back = high > big ? far : high < 1 / big ? 1 / far : 1;

@@ -78,7 +78,7 @@ CR__SCALAR T F(sin_pi)(T x) {
   T t = steep ? (T)0.5 - fold : fold, r = 2 * t * HALF_PI;
   T low = FMA(2 * t, HALF_PI, -r) + 2 * t * HALF_PI_LOW, z = r * r;
   T s = F(sin_part)(r, low, z), c = F(cos_part)(r, low, z);
-  T value = steep ? c : s;
+  T value = steep ? c : a < PICK(0x1p-60f, 0x1p-500) ? a * (T)3.14159265358979323846 : s;
   return M(copysign)(value, off < 0 ? -x : x) + (x - x);
 }
 
