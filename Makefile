@@ -137,6 +137,8 @@ BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD 
 BLOCKS = $(if $(findstring x86_64,$(ARCH)),$(if $(findstring clang,$(1)),,-mmemcpy-strategy=libcall:-1:noalign \
   -mmemset-strategy=libcall:-1:noalign))
 FAST  := -O3
+# gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
+UNSPLIT = $(if $(findstring clang,$(1)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
@@ -180,7 +182,7 @@ COMPILE_$(1) = $$(CC_$(1)) $$(BASE) $$(call BLOCKS,$$(CC_$(1))) $$(call WARN,$$(
 # A change of compiler or flags rebuilds; the file is written only if the line differs.
 $(DIR_$(1))/flags: force | $(NEEDS_$(1))
 	@mkdir -p $$(@D)
-	@line='$$(COMPILE_$(1)) $$(FAST_$(1))'; \
+	@line='$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1)))'; \
 	[ "$$$$(cat $$@ 2>/dev/null)" = "$$$$line" ] || echo "$$$$line" > $$@
 
 OBJ_$(1)  := $$(patsubst src/%.c,$(DIR_$(1))/obj/%.o,$$(filter-out $$(LOOP_SRC),$$(LIB_SRC))) \
@@ -254,7 +256,7 @@ endef
 define loops
 $(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
-	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call ISA_FLAGS,$(2)) \
+	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1))) $$(call ISA_FLAGS,$(2)) \
 	  -DCR__ISA=$(2) $$(INCLUDE) -MMD -MP -c $$< -o $$@
 endef
 

@@ -9,8 +9,8 @@
 /* erfc(a) for a >= 0 */
 CR__SCALAR T F(erfc_tail)(T size) {
   const T most = PICK(10.1f, 27.3); /* from there on, it rounds to 0 */
-  T a = size > most ? most : size, sum = a + TAIL_C, share = 1 / sum;
-  T lost = sum > 2 * TAIL_C ? (a - sum) + TAIL_C : (TAIL_C - sum) + a;
+  T a = most < size ? most : size, sum = a + TAIL_C, share = 1 / sum, part = sum - a;
+  T lost = (a - (sum - part)) + (TAIL_C - part);
   T rest = (FMA(-sum, share, 1) - lost * share) * share; /* what the quotient lacks */
   T p = F(tail_rest)(FMA(a, share, (T)-0.625) + a * rest);
   T ratio = FMA(p, share, p * rest), square = a * a;
@@ -21,21 +21,20 @@ CR__SCALAR T F(erfc_tail)(T size) {
 }
 
 CR__SCALAR T F(erf)(T x) {
-  const T most = PICK(4, 6), tiny = PICK(0x1p-60f, 0x1p-500);
-  T a = M(fabs)(x), near = a < 1 ? a : 1, far = a > most ? most : a;
-  /* The factor is applied where the result is a normal number. */
+  const T most = PICK(4, 6), shift = SHIFT + BIAS;
+  T a = M(fabs)(x), near = a < 1 ? a : 1, far = most < a ? most : a; /* NaN goes into far */
   T inside = FMA(near, F(erf_rest)(near * near), near);
-  inside = a < tiny ? a * (T)1.12837916709551257390 : inside;
-  T power = F(erf_log2)(far - (T)PICK(2.5, 3.5)), sum = power + (SHIFT + BIAS), r = power - (sum - (SHIFT + BIAS));
+  /* So that no product is too small for an fma of products and sums. */
+  if (MANTISSA == 52) inside = a < (T)0x1p-500 ? a * (T)1.12837916709551257390 : inside;
+  T power = F(erf_log2)(far - 1), sum = power + shift, r = power - (sum - shift);
   T tail = FMA(F(exp2_rest)(r), r, 1) * OF_BITS(BITS(sum) << MANTISSA);
-  T y = a < 1 ? inside : a < most ? 1 - tail : 1;
-  return x != x ? x : M(copysign)(y, x);
+  return M(copysign)(a < 1 ? inside : 1 - tail, x);
 }
 
 CR__SCALAR T F(erfc)(T x) {
-  const T part = (T)0.46875;
-  T a = M(fabs)(x), inside = a < part ? x : part, near = inside * F(erf_rest)(inside * inside);
-  T tail = F(erfc_tail)(a), y = x < 0 ? 2 - tail : tail;
-  y = a < part ? 1 - (inside + near) : y;
-  return x != x ? x : y;
+  const T part = (T)0.75;
+  T a = M(fabs)(x), near = part < a ? part : a, bend = near * F(erf_rest)(near * near);
+  T tail = F(erfc_tail)(a);
+  T inside = (1 - M(copysign)(near, x)) - M(copysign)(bend, bend < 0 ? -x : x);
+  return a < part ? inside : x < 0 ? 2 - tail : tail;
 }

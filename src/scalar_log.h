@@ -37,22 +37,36 @@ CR__SCALAR T F(log_limits)(T y, T x) {
   return x > 0 ? high : low;
 }
 
+/* y, or NaN if what stands for `unknown` is not 0. */
+CR__SCALAR T F(unless)(T y, int unknown) { return OF_BITS(BITS(y) | (unknown ? ~(U)0 : 0)); }
+
+/* A unit and its quotient by log(2), in two parts each. */
+#define OF_LOG LOG2_HIGH, LOG2_LOW, 1, 0
+#define OF_LOG2 1, 0, LOG2_INVERSE, PICK(0x1.4ae0cp-26f, 0x1.777d0ffda0d24p-56)
+#define OF_LOG10                                                                          \
+  PICK(0x1.344p-2f, 0x1.34413509f8p-2), PICK(0x1.3509f8p-18f, -0x1.80433b83b532ap-44),    \
+      PICK(0x1.bcb7b2p-2f, 0x1.bcb7b1526e50ep-2), PICK(-0x1.5b235ep-27f, 0x1.95355baaafad3p-57)
+#define LEAST PICK(0x1p-126f, 0x1p-1022) /* normal number */
+
 CR__SCALAR T F(log_of)(T x, T unit, T unit_low, T factor, T factor_low) {
-  const T least = PICK(0x1p-126f, 0x1p-1022), raise = PICK(0x1p24f, 0x1p54);
-  F(parts) p = F(log_parts)(x < least ? x * raise : x);
-  T k = x < least ? p.k - (T)PICK(24, 54) : p.k;
+  const T raise = PICK(0x1p24f, 0x1p54);
+  F(parts) p = F(log_parts)(x < LEAST ? x * raise : x);
+  T k = x < LEAST ? p.k - (T)PICK(24, 54) : p.k;
   return F(log_limits)(F(log_sum)(k, p.m - 1, unit, unit_low, factor, factor_low), x);
 }
+CR__SCALAR T F(log)(T x) { return F(log_of)(x, OF_LOG); }
+CR__SCALAR T F(log2)(T x) { return F(log_of)(x, OF_LOG2); }
+CR__SCALAR T F(log10)(T x) { return F(log_of)(x, OF_LOG10); }
 
-CR__SCALAR T F(log)(T x) { return F(log_of)(x, LOG2_HIGH, LOG2_LOW, 1, 0); }
-CR__SCALAR T F(log2)(T x) {
-  return F(log_of)(x, 1, 0, LOG2_INVERSE, PICK(0x1.4ae0cp-26f, 0x1.777d0ffda0d24p-56));
+/* The same for normal x > 0, else NaN. */
+CR__SCALAR T F(log_near_of)(T x, T unit, T unit_low, T factor, T factor_low) {
+  F(parts) p = F(log_parts)(x);
+  T y = F(log_sum)(p.k, p.m - 1, unit, unit_low, factor, factor_low);
+  return F(unless)(y, !(x >= LEAST) | !(x < (T)INFINITY));
 }
-CR__SCALAR T F(log10)(T x) {
-  return F(log_of)(x, PICK(0x1.344p-2f, 0x1.34413509f8p-2), PICK(0x1.3509f8p-18f, -0x1.80433b83b532ap-44),
-                   PICK(0x1.bcb7b2p-2f, 0x1.bcb7b1526e50ep-2),
-                   PICK(-0x1.5b235ep-27f, 0x1.95355baaafad3p-57));
-}
+CR__SCALAR T F(log_near)(T x) { return F(log_near_of)(x, OF_LOG); }
+CR__SCALAR T F(log2_near)(T x) { return F(log_near_of)(x, OF_LOG2); }
+CR__SCALAR T F(log10_near)(T x) { return F(log_near_of)(x, OF_LOG10); }
 
 /* log(1 + x + more), for a more that is small beside x: what 1 + x loses goes into f. */
 CR__SCALAR T F(log1p_sum)(T x, T more) {
@@ -63,6 +77,13 @@ CR__SCALAR T F(log1p_sum)(T x, T more) {
   T f = p.m - 1;
   f = x < large ? FMA(lost + more, scale, f) : f;
   return F(log_sum)(p.k, f, LOG2_HIGH, LOG2_LOW, 1, 0);
+}
+
+/* For x > -1 that is not large, else NaN. */
+CR__SCALAR T F(log1p_near)(T x) {
+  const T large = PICK(0x1p60f, 0x1p120);
+  T y = F(unless)(F(log1p_sum)(x, 0), !(x > -1) | !(x < large));
+  return M(fabs)(x) < EPSILON / 4 ? x : y;
 }
 
 /* Where x^2 is lost beside x, the result is x. */
@@ -103,14 +124,18 @@ CR__SCALAR T F(atanh)(T x) {
   return a < EPSILON ? x : M(copysign)(y, x);
 }
 
-/* Without overflow and without loss to subnormal squares. */
+/* Without overflow and without loss to subnormal squares: by the power of 2 that brings the larger one close
+ * to 1. */
 CR__SCALAR T F(hypot)(T x, T y) {
-  const T big = PICK(0x1p60f, 0x1p400), far = PICK(0x1p90f, 0x1p600);
-  T a = M(fabs)(x), b = M(fabs)(y), high = a > b ? a : b, low = a > b ? b : a;
-  T scale = high > big ? 1 / far : high < 1 / big ? far : 1;
-  T back = high > big ? far : high < 1 / big ? 1 / far : 1;
+  const T most = PICK(0x1p125f, 0x1p1021), least = PICK(0x1p-125f, 0x1p-1021);
+  T a = M(fabs)(x), b = M(fabs)(y), high = a > b ? a : b, low = a < b ? a : b;
+  T size = high < most ? high : most;
+  size = size > least ? size : least;
+  U power = BITS(size) & BITS((T)INFINITY);
+  T back = OF_BITS(power), scale = OF_BITS(((U)(2 * BIAS) << MANTISSA) - power);
   T g = high * scale, h = low * scale, sum = M(sqrt)(FMA(g, g, h * h)) * back;
-  return ((a == (T)INFINITY) | (b == (T)INFINITY)) ? (T)INFINITY : sum;
+  sum = sum + (a - a) + (b - b); /* NaN stays */
+  return high < (T)INFINITY ? sum : a == (T)INFINITY ? a : b == (T)INFINITY ? b : sum;
 }
 
 /* What x^y is, given |x|^y for all that is neither 0 nor infinite. */

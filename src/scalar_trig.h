@@ -10,27 +10,26 @@
 #define HALF_PI_REST PICK(-0x1.ee59dap-50f, -0x1.f1976b7ed8fbcp-110)
 #define NEAR PICK(0x1p17f, 0x1p30)
 
-/* x = n pi / 2 + r + low; quarter has n in its lowest two bits. */
+/* |x| = n pi / 2 + r + low; quarter has n in its lowest two bits. */
 typedef struct F(angle) {
   T r, low;
   U quarter;
 } F(angle);
 
-CR__SCALAR F(angle) F(angle_near)(T x) {
-  T sum = FMA(x, (T)0.63661977236758134308, SHIFT), k = sum - SHIFT;
-  T first = FMA(k, -HALF_PI, x), second = k * HALF_PI_LOW, r = first - second; /* the first is exact */
+CR__SCALAR F(angle) F(angle_near)(T a) {
+  T sum = FMA(a, (T)0.63661977236758134308, SHIFT), k = sum - SHIFT;
+  T first = FMA(k, -HALF_PI, a), second = k * HALF_PI_LOW, r = first - second; /* the first is exact */
   T lost = ((first - r) - second) - FMA(k, HALF_PI_LOW, -second), low = FMA(k, -HALF_PI_REST, lost);
-  F(angle) a = {M(fabs)(x) <= NEAR ? r : (T)NAN, low, BITS(sum)};
-  return a;
+  F(angle) angle = {r, low, BITS(sum)};
+  return angle;
 }
 
-CR__SCALAR F(angle) F(angle_of)(T x) {
-  F(angle) near = F(angle_near)(x);
-  if (!(M(fabs)(x) > NEAR) || !(M(fabs)(x) < (T)INFINITY)) return near;
-  f64_far_angle far = f64_angle_far((double)x);
+CR__SCALAR F(angle) F(angle_of)(T a) {
+  if (!(a > NEAR) || !(a < (T)INFINITY)) return F(angle_near)(a);
+  f64_far_angle far = f64_angle_far((double)a);
   T r = (T)far.r;
-  F(angle) a = {r, (T)(far.r - (double)r + far.low), far.quarter};
-  return a;
+  F(angle) angle = {r, (T)(far.r - (double)r + far.low), far.quarter};
+  return angle;
 }
 
 CR__SCALAR T F(sin_part)(T r, T low, T z) { return FMA(r * z, F(sin_short)(z), low) + r; }
@@ -38,37 +37,37 @@ CR__SCALAR T F(cos_part)(T r, T low, T z) {
   return FMA(z, FMA(z, F(cos_short)(z), (T)-0.5), -r * low) + 1;
 }
 
-/* The sine of an angle plus `more` quarters. */
-CR__SCALAR T F(sin_angle)(F(angle) a, U more) {
+/* The sine of an angle plus `more` quarters; of the sign's bit, given as well, the opposite if it is set. */
+CR__SCALAR T F(sin_angle)(F(angle) a, U more, U sign) {
   T z = a.r * a.r, s = F(sin_part)(a.r, a.low, z), c = F(cos_part)(a.r, a.low, z);
   U quarter = a.quarter + more;
   T value = quarter & 1 ? c : s;
-  return OF_BITS(BITS(value) ^ (quarter & 2) << (8 * sizeof(T) - 2));
+  return OF_BITS(BITS(value) ^ (quarter & 2) << (8 * sizeof(T) - 2) ^ sign);
 }
-CR__SCALAR T F(tan_angle)(F(angle) a) {
+CR__SCALAR T F(tan_angle)(F(angle) a, U sign) {
   T z = a.r * a.r, s = F(sin_part)(a.r, a.low, z), c = F(cos_part)(a.r, a.low, z);
   int odd = a.quarter & 1;
-  return (odd ? -c : s) / (odd ? s : c);
+  T above = odd ? c : s, below = odd ? s : c;
+  return OF_BITS(BITS(above / below) ^ (a.quarter & 1) << (8 * sizeof(T) - 1) ^ sign);
 }
+CR__SCALAR U F(sign_of)(T x) { return BITS(x) & BITS((T)-0.0); }
 
+/* Infinite angles come out as NaN in all of these. */
 CR__SCALAR T F(sin_near)(T x) {
-  T y = F(sin_angle)(F(angle_near)(x), 0);
-  return x == 0 ? x : y;
+  T a = M(fabs)(x);
+  return F(unless)(F(sin_angle)(F(angle_near)(a), 0, F(sign_of)(x)), !(a <= NEAR));
 }
-CR__SCALAR T F(cos_near)(T x) { return F(sin_angle)(F(angle_near)(x), 1); }
+CR__SCALAR T F(cos_near)(T x) {
+  T a = M(fabs)(x);
+  return F(unless)(F(sin_angle)(F(angle_near)(a), 1, 0), !(a <= NEAR));
+}
 CR__SCALAR T F(tan_near)(T x) {
-  T y = F(tan_angle)(F(angle_near)(x));
-  return x == 0 ? x : y;
+  T a = M(fabs)(x);
+  return F(unless)(F(tan_angle)(F(angle_near)(a), F(sign_of)(x)), !(a <= NEAR));
 }
-CR__SCALAR T F(sin)(T x) {
-  T y = F(sin_angle)(F(angle_of)(x), 0);
-  return x == 0 ? x : y;
-}
-CR__SCALAR T F(cos)(T x) { return F(sin_angle)(F(angle_of)(x), 1); }
-CR__SCALAR T F(tan)(T x) {
-  T y = F(tan_angle)(F(angle_of)(x));
-  return x == 0 ? x : y;
-}
+CR__SCALAR T F(sin)(T x) { return F(sin_angle)(F(angle_of)(M(fabs)(x)), 0, F(sign_of)(x)); }
+CR__SCALAR T F(cos)(T x) { return F(sin_angle)(F(angle_of)(M(fabs)(x)), 1, 0); }
+CR__SCALAR T F(tan)(T x) { return F(tan_angle)(F(angle_of)(M(fabs)(x)), F(sign_of)(x)); }
 
 /* sin(pi x), with the reduction exact. */
 CR__SCALAR T F(sin_pi)(T x) {
@@ -105,21 +104,27 @@ CR__SCALAR T F(acos)(T x) {
   return far ? far_value : near;
 }
 
-/* The angle of the point (x, y), folded to an eighth of the circle. There it is atan of the quotient q, or, above
- * q = tan(pi / 8), pi / 4 less that of (1 - q) / (1 + q): n pi / 4 + or - atan t, |t| < tan(pi / 8). */
+/* The angle of the point (x, y): atan of the smaller coordinate's quotient by the larger one, t <= 1, added to or
+ * subtracted from a multiple n of pi / 2. */
 CR__SCALAR T F(atan2)(T y, T x) {
-  T ax = M(fabs)(x), ay = M(fabs)(y);
-  int steep = ay > ax, equal = (ax == ay) & (ax > 0), left = M(copysign)((T)1, x) < 0;
-  T high = steep ? ay : ax, low = steep ? ax : ay;
-  T scale = high > PICK(0x1p120f, 0x1p1000) ? (T)0.0625 : 1;
-  high = high * scale, low = low * scale;
-  int middle = (low > high * (T)0.41421356237309504880) | equal;
-  T above = middle ? low - high : low, below = middle ? low + high : high;
-  T t = equal ? 0 : above / (below == 0 ? 1 : below), z = t * t;
-  T q = FMA(t * z, F(atan_rest)(z), t), n = middle ? 1 : 0;
-  n = steep ? 2 - n : n, q = steep ? -q : q;
-  n = left ? 4 - n : n, q = left ? -q : q;
-  T angle = FMA(n, (T)0.5 * HALF_PI, FMA(n, (T)0.5 * HALF_PI_LOW, q));
-  return ((x != x) | (y != y)) ? x + y : M(copysign)(angle, y);
+  const U sign = BITS((T)-0.0);
+  T ax = M(fabs)(x), ay = M(fabs)(y), high = ax > ay ? ax : ay, low = ax < ay ? ax : ay;
+  T t = low / high, z;
+  t = low == high ? (high > 0 ? 1 : 0) : t;
+  z = t * t;
+  T q = FMA(t * z, F(atan_rest)(z), t);
+  U steep = ay > ax ? sign : 0, left = BITS(x) & sign;
+  T n = ay > ax ? 1 : 0, m = OF_BITS(BITS(n) ^ left); /* n or -n */
+  m = m + OF_BITS(BITS((T)2) & (left ? ~(U)0 : 0));
+  q = OF_BITS(BITS(q) ^ steep ^ left);
+  T angle = FMA(m, HALF_PI, FMA(m, HALF_PI_LOW, q));
+  return ((x != x) | (y != y)) ? (T)NAN : M(copysign)(angle, y);
 }
-CR__SCALAR T F(atan)(T x) { return F(atan2)(x, 1); }
+CR__SCALAR T F(atan)(T x) {
+  const U sign = BITS((T)-0.0);
+  T a = M(fabs)(x), high = a > 1 ? a : 1, low = a < 1 ? a : 1, t = low / high, z = t * t;
+  T q = FMA(t * z, F(atan_rest)(z), t), n = a > 1 ? 1 : 0;
+  q = OF_BITS(BITS(q) ^ (a > 1 ? sign : 0));
+  T angle = FMA(n, HALF_PI, FMA(n, HALF_PI_LOW, q));
+  return M(copysign)(x != x ? x : angle, x);
+}

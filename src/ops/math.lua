@@ -25,28 +25,28 @@ op "expm1(self: tensor)" {
 
 op "log(self: tensor)" {
   doc = "The natural logarithm.",
-  pointwise = "log(x)", promote = "float", inplace = true,
+  pointwise = "log(x)", quick = "log_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log2(self: tensor)" {
   doc = "The logarithm to the base of 2.",
-  pointwise = "log2(x)", promote = "float", inplace = true,
+  pointwise = "log2(x)", quick = "log2_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self * 0.69314718055994530942) end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log10(self: tensor)" {
   doc = "The logarithm to the base of 10.",
-  pointwise = "log10(x)", promote = "float", inplace = true,
+  pointwise = "log10(x)", quick = "log10_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self * 2.3025850929940456840) end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log1p(self: tensor)" {
   doc = "log(1 + x), exact near 0.",
-  pointwise = "log1p(x)", promote = "float", inplace = true,
+  pointwise = "log1p(x)", quick = "log1p_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self + 1) end },
   samples = { domain = { -0.5, 2 } },
 }
