@@ -3,10 +3,11 @@
 # is safe across targets.
 #
 #   make demo | test           the two commands: each installs what is missing, builds, and runs
-#   make all                   build/lib, build/bin
+#   make all                   build/lib, build/bin; THREADS=0: without threads, in build/single
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
 #   make test-levels           the numerical specs at each lower level of the instruction set
-#   make fuzz SEED= CALLS=     random calls of every operation through Lua; fuzz-asan: sanitized
+#   make fuzz SEED= CALLS=     random calls of every operation through Lua and C; fuzz-asan: sanitized;
+#                              fuzz-cuda: on the emulated device
 #   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
 #   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
 #   make lint                  luacheck, clang-format, and a build with clang
@@ -130,19 +131,23 @@ endif
 WARN  = -Wall -Wextra -Werror $(if $(findstring clang,$(1)),-Wno-pass-failed)
 # No contraction: every instruction set gives the same digits. No stubs (PLT) on the way to Lua or, with
 # -Bsymbolic-functions, from one public function to another: a small call makes dozens of such steps.
-BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp \
+BASE  := -std=gnu11 -D_GNU_SOURCE -fPIC -fno-plt -fvisibility=hidden -DCR_BUILD -fopenmp-simd \
   -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv
 # gcc for x86 copies and clears what has a bound, such as the sizes of a tensor, by an instruction that takes
 # 30 cycles to start (rep movs, rep stos); the C library needs a third of it.
 BLOCKS = $(if $(findstring x86_64,$(ARCH)),$(if $(findstring clang,$(1)),,-mmemcpy-strategy=libcall:-1:noalign \
   -mmemset-strategy=libcall:-1:noalign))
+# THREADS=0: a library that never starts a thread, in a folder of its own.
+THREADS ?= 1
+SINGLE := $(filter 0,$(THREADS))
+BASE += $(SINGLE:0=-DCR__NO_THREADS)
 FAST  := -O3
 # gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
 UNSPLIT = $(if $(findstring clang,$(1)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
-DIR_release := build
+DIR_release := build$(SINGLE:0=/single)
 CC_release  = $(CC)
 OPT_release = $(CFLAGS)
 FAST_release = $(FAST)
@@ -159,9 +164,7 @@ CC_ubsan     = $(CC)
 OPT_ubsan   := $(SAN) -fsanitize=undefined -fno-sanitize-recover=all
 DIR_tsan    := build/tsan
 CC_tsan      = $(CC)
-# Without OpenMP, whose barriers the sanitizer does not see: what it is to watch is states that share.
-OPT_tsan    := $(SAN) -fsanitize=thread -fno-openmp -fopenmp-simd -Wno-unknown-pragmas \
-  -Wno-unused -Wno-unused-parameter
+OPT_tsan    := $(SAN) -fsanitize=thread
 
 VARIANTS := release clang asan ubsan tsan
 
@@ -209,14 +212,14 @@ $(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
 	$$(call say,ar,$$@)ar rcs $$@ $$^
 $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -Wl,-z,defs \
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -Wl,-z,defs \
 	  -Wl,-Bsymbolic-functions -Wl,-soname,libcresset.so.$(SOVERSION) -o $$@ $$^ $$(LIBS)
 $(DIR_$(1))/lib/libcresset.so: $(DIR_$(1))/lib/libcresset.so.$(SOVERSION)
 	@ln -sf $$(<F) $$@
 # oneDNN is 30 MB to load, so it waits behind a library of its own until the first large product.
 $(DIR_$(1))/lib/libcresset_dnnl.so: $$(SHIM_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -fopenmp -Wl,-z,nodelete -o $$@ $$^ -ldnnl
+	$$(call say,link,$$@)$$(CC_$(1)) $$(OPT_$(1)) -shared -Wl,-z,nodelete -o $$@ $$^ -ldnnl -lgomp
 # Linked to no liblua: the host program has one.
 $(DIR_$(1))/lib/cresset/core.so: $$(BIND_$(1)) $(DIR_$(1))/lib/libcresset.so
 	@mkdir -p $$(@D)
@@ -288,12 +291,12 @@ cuda:
 	  "or give NVCC=/path/to/nvcc. Everything else works without: make all, make test-cuda." >&2
 	@exit 1
 else
-cuda: build/lib/libcresset_cuda.so
+cuda: $(DIR_release)/lib/libcresset_cuda.so
 endif
 build/obj/nvcc/%.o: cuda/%.cu | $(GEN_STAMP)
 	@mkdir -p $(@D)
 	$(call say,nvcc,$@)$(NVCC) $(NVFLAGS) $(INCLUDE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
-build/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=build/obj/%.o) cuda/plugin.map
+$(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/obj/%.o) cuda/plugin.map
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
 	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
@@ -309,7 +312,7 @@ build/doc/.stamp: $(CATALOGUE) build/config.mk
 $(MANUAL): build/doc/.stamp ;
 
 .PHONY: all force
-all: build-release build/lib/libcresset.a $(MANUAL)
+all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)
 force:
 
 # ---- Running -------------------------------------------------------------------------------------
@@ -319,17 +322,14 @@ with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
 
-.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan fuzz-cuda test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
-	@echo "export LUA_CPATH='$(CURDIR)/build/lib/?.so;;'"
-	@echo "export PATH='$(CURDIR)/build/bin':\"\$$PATH\""
+	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
+	@echo "export PATH='$(CURDIR)/$(DIR_release)/bin':\"\$$PATH\""
 
 demo: all
-	build/bin/cresset examples/losses.lua
-
-# Threads that wait for work by spinning make the specs ten times slower on a machine that is busy.
-test test-levels asan ubsan tsan test-cuda asan-cuda ubsan-cuda: export OMP_WAIT_POLICY = passive
+	$(DIR_release)/bin/cresset examples/losses.lua
 
 # With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
 EMULATING := $(filter emulate,$(CRESSET_CUDA))
@@ -350,8 +350,7 @@ test-levels: all
 	  $(call with,release) CRESSET_ISA=$$level $(LUA) $(BUSTED) $(NUMERICAL) || exit 1; done
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
-# With the engine's own products: gcc 12's leak check crashes at the end if oneDNN was opened while
-# OpenMP's threads were there.
+# With the engine's own products: oneDNN is not instrumented.
 asan: build-asan
 	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 build/asan/bin/cresset $(BUSTED) $(SPEC)
 ubsan: build-ubsan
@@ -366,14 +365,30 @@ ubsan-cuda: build-ubsan-cuda
 tsan: build-tsan
 	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
 
-# Random calls through Lua; the file build/fuzz.log names the last one, for the case that it ended the process.
+# Random calls through Lua and through C; build/fuzz.log and build/fuzz_c.log name the last one, for the case
+# that it ended the process.
 SEED  ?= 1
 CALLS ?= 300000
-fuzz: all
-	$(call with,release) build/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
-fuzz-asan: build-asan
-	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 \
-	  build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+build/fuzz/wrappers.inc: spec/c/wrappers.lua $(GEN_STAMP)
+	@mkdir -p $(@D)
+	@$(LUA) spec/c/wrappers.lua build/gen/cresset_ops.h $@
+define fuzz_rules # $(1): the variant
+$$(DIR_$(1))/fuzz/fuzz: spec/c/fuzz.c spec/c/fuzz_arguments.h build/fuzz/wrappers.inc | build-$(1)
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) -std=c11 -D_GNU_SOURCE $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Isrc -Ibuild/gen -Ibuild/fuzz \
+	  $$< -o $$@ -L$$(DIR_$(1))/lib -lcresset -lm -Wl,-rpath,$$(CURDIR)/$$(DIR_$(1))/lib
+endef
+$(foreach v,release asan,$(eval $(call fuzz_rules,$(v))))
+ASAN_RUN = CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1
+fuzz: all build/fuzz/fuzz
+	$(call with,release) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+fuzz-asan: build-asan build/asan/fuzz/fuzz
+	$(call with,asan) $(ASAN_RUN) build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(ASAN_RUN) build/asan/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+fuzz-cuda: build-release-cuda build/fuzz/fuzz
+	$(call with,release) $(ON_CUDA) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(ON_CUDA) build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log cuda
 
 # For a machine with a CUDA device; OUT names the folder of the table, KIT one that cuda-kit filled.
 cuda-check:
@@ -389,7 +404,7 @@ bench: all
 # Where valgrind is not and cannot be, this says so and passes.
 instructions: all
 	@($(call provide,$(PROBE_instructions))) || true
-	@$(call with,release) CC='$(CC)' OMP_NUM_THREADS=1 \
+	@$(call with,release) CC='$(CC)' CRESSET_NUM_THREADS=1 \
 	  $(LUA) bench/instructions.lua $(if $(RECORD),--record)
 
 # Times against sizes and threads: bench/scaling.md and .svg.
@@ -415,18 +430,18 @@ pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIB
 # What `require "cresset"` needs.
 install-modules: all
 	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
-	install -m 755 build/lib/$(SO) build/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
-	install -m 755 build/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
-	if [ -f build/lib/libcresset_cuda.so ]; then \
-	  install -m 755 build/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi
+	install -m 755 $(DIR_release)/lib/$(SO) $(DIR_release)/lib/libcresset_dnnl.so '$(D)$(LIBDIR)'
+	install -m 755 $(DIR_release)/lib/cresset/core.so '$(D)$(LUACDIR)/cresset'
+	if [ -f $(DIR_release)/lib/libcresset_cuda.so ]; then \
+	  install -m 755 $(DIR_release)/lib/libcresset_cuda.so '$(D)$(LIBDIR)'; fi
 	for f in $(LUA_SRC:lua/%=%); do install -D -m 644 lua/$$f '$(D)$(LUADIR)'/$$f || exit 1; done
 
 # The binding lies where Lua looks for modules; hosts link to it under the name beside libcresset.
 install: install-modules
 	install -d $(foreach d,$(BINDIR) $(PREFIX)/include $(LIBDIR)/pkgconfig $(DOCDIR),'$(D)$(d)')
-	install -m 755 build/bin/cresset '$(D)$(BINDIR)'
+	install -m 755 $(DIR_release)/bin/cresset '$(D)$(BINDIR)'
 	install -m 644 src/cresset.h build/gen/cresset_ops.h '$(D)$(PREFIX)/include'
-	install -m 644 build/lib/libcresset.a '$(D)$(LIBDIR)'
+	install -m 644 $(DIR_release)/lib/libcresset.a '$(D)$(LIBDIR)'
 	ln -sf $(SO) '$(D)$(LIBDIR)/libcresset.so'
 	ln -srf '$(D)$(LUACDIR)/cresset/core.so' '$(D)$(LIBDIR)/libcresset-lua.so.$(SOVERSION)'
 	ln -sf libcresset-lua.so.$(SOVERSION) '$(D)$(LIBDIR)/libcresset-lua.so'

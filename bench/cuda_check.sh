@@ -87,7 +87,7 @@ else
   busted=${BUSTED:-$(command -v busted)}
   eval "$(make -s env)"
 fi
-export CRESSET_BUILD=$build OMP_WAIT_POLICY=passive lua busted
+export CRESSET_BUILD=$build lua busted
 
 # cuBLASLt may have come with PyTorch, and then it lies where no loader looks.
 if [ -z "$emulated" ] && ! ldconfig -p | grep -q 'libcublasLt\.so\.1[1-3]'; then

@@ -3,6 +3,7 @@
  * Holds true: element i is computed from i alone, by the same rounded steps as on the CPU (compiled
  * without contraction). */
 #include "convert.cuh"
+#include "../src/spacing.h"
 #include "grid.h"
 #include "scalar.cuh"
 
@@ -42,13 +43,20 @@ static __global__ void space(void *to, int dtype, int64_t step, int64_t n, spaci
   }
 }
 
+static __global__ void space_ints(void *to, int dtype, int64_t step, int64_t n, int64_t first,
+                                  int64_t last) {
+  CR__EACH(i, n) cr__store_from<CR_INT64>(to, dtype, i * step, cr__space_int(first, last, n, i));
+}
+
 /* v, i and f as for cr__cpu_linspace. */
 extern "C" int cr__cuda_linspace(cr__launch *k) {
   const cr__view *v = &k->v[0];
   int64_t n = v->shape[0];
   if (n == 0) return 0;
-  spacing s = {k->f[0], k->f[1], 0, k->f[2], k->i[0] != 0};
-  if (n > 1) s.step = (s.last - s.first) / (double)(n - 1);
+  if (k->i[1])
+    return CR__LAUNCH(k->op, space_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
+                      v->dtype, v->stride[0], n, k->i[2], k->i[3]);
+  spacing s = {k->f[0], k->f[1], cr__space_step(k->f[0], k->f[1], n), k->f[2], k->i[0] != 0};
   return CR__LAUNCH(k->op, space, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data, v->dtype,
                     v->stride[0], n, s);
 }

@@ -2,11 +2,7 @@
  *
  * Holds true: float sums, products and moments are gathered in double, integers wrap in int64. Once
  * an extreme is NaN it stays NaN. */
-#include "fold.cuh"
-
-extern "C" {
-#include "../src/reduction.h"
-}
+#include "reduce_again.cuh"
 
 /* The type that elements N are gathered in. */
 template <class N> struct wide {
@@ -182,20 +178,21 @@ template <class N> struct moments {
   }
 };
 
-/* The logarithm of a sum of exponentials, which are measured from the largest element. */
+/* The logarithm of a sum of exponentials, which are measured from the largest element: that one stands
+ * for 1, and the rest is added up by itself, lest the 1 rounds it away. */
 struct logs_state {
-  double top, sum;
+  double top, rest;
 };
 template <class N> struct logs {
   typedef N number;
   typedef logs_state state;
   static __device__ __forceinline__ state start(const cr__fold_call &) { return {-INFINITY, 0}; }
-  /* An infinite top decides the result by itself. */
-  static __device__ __forceinline__ double base(double top) { return isfinite(top) ? top : 0; }
+  /* An infinite top, or a NaN, decides the result by itself. */
   static __device__ __forceinline__ void join(state &s, const state &other) {
-    double top = other.top > s.top || other.top != other.top ? other.top : s.top, from = base(top);
-    double mine = s.sum != 0 ? s.sum * exp(s.top - from) : 0;
-    s.sum = mine + (other.sum != 0 ? other.sum * exp(other.top - from) : 0);
+    bool higher = other.top > s.top || other.top != other.top;
+    double top = higher ? other.top : s.top, low = higher ? s.top : other.top;
+    double rest = higher ? other.rest : s.rest, add = higher ? s.rest : other.rest;
+    s.rest = isfinite(top) ? rest + (1 + add) * exp(low - top) : 0;
     s.top = top;
   }
   template <int U>
@@ -207,16 +204,19 @@ template <class N> struct logs {
       bool larger = (double)x[i] > few.top || x[i] != x[i];
       if ((mask >> i & 1) && larger) few.top = (double)x[i];
     }
-    N from = (N)base(few.top);
+    bool found = !isfinite(few.top);
 #pragma unroll
     for (int i = 0; i < U; i++) {
-      if (mask >> i & 1) few.sum += (double)power_of_e(x[i] - from);
+      bool is_top = !found && (mask >> i & 1) && (double)x[i] == few.top;
+      if (isfinite(few.top) && (mask >> i & 1) && !is_top)
+        few.rest += (double)power_of_e(x[i] - (N)few.top);
+      found = found || is_top;
     }
     join(s, few);
   }
   static __device__ __forceinline__ void finish(const cr__fold_call &c, const state &s,
                                                 int64_t at) {
-    finish_number(c, isfinite(s.top) ? s.top + log(s.sum) : s.top, at);
+    finish_number(c, isfinite(s.top) ? s.top + log1p(s.rest) : s.top, at);
   }
 };
 
@@ -247,6 +247,21 @@ static int run_float(const cr__launch *k, cr__fold_call *c) {
   }
 }
 
+static int run_any(const cr__launch *k, cr__fold_call *c) {
+  int compute = (int)k->i[4];
+  if (cr__category((cr_dtype)compute) != CR_FLOATING) {
+    if (c->in_dtype == CR_INT64) return run_fold<cr__known<CR_INT64, CR_INT64>>(k, c);
+    if (c->in_dtype == CR_UINT8 || c->in_dtype == CR_BOOL) {
+      return run_fold<cr__known<CR_UINT8, CR_INT64>>(k, c);
+    }
+    return run_fold<cr__any<CR_INT64>>(k, c);
+  }
+  if (compute != CR_FLOAT64) return run_float(k, c);
+  if (c->in_dtype == CR_FLOAT64) return run_fold<cr__known<CR_FLOAT64, CR_FLOAT64>>(k, c);
+  if (c->in_dtype == CR_FLOAT32) return run_fold<cr__known<CR_FLOAT32, CR_FLOAT64>>(k, c);
+  return run_fold<cr__any<CR_FLOAT64>>(k, c);
+}
+
 /* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
  * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a
  * cr__finish; i[4]: the dtype to compute in; f[0]: the exponent of CR__MAP_POWER; f[1]: the number
@@ -261,16 +276,7 @@ extern "C" int cr__cuda_reduce(cr__launch *k) {
   c.ending = (int)k->i[3];
   c.power = k->f[0];
   c.number = k->f[1];
-  int compute = (int)k->i[4];
-  if (cr__category((cr_dtype)compute) != CR_FLOATING) {
-    if (c.in_dtype == CR_INT64) return run_fold<cr__known<CR_INT64, CR_INT64>>(k, &c);
-    if (c.in_dtype == CR_UINT8 || c.in_dtype == CR_BOOL) {
-      return run_fold<cr__known<CR_UINT8, CR_INT64>>(k, &c);
-    }
-    return run_fold<cr__any<CR_INT64>>(k, &c);
-  }
-  if (compute != CR_FLOAT64) return run_float(k, &c);
-  if (c.in_dtype == CR_FLOAT64) return run_fold<cr__known<CR_FLOAT64, CR_FLOAT64>>(k, &c);
-  if (c.in_dtype == CR_FLOAT32) return run_fold<cr__known<CR_FLOAT32, CR_FLOAT64>>(k, &c);
-  return run_fold<cr__any<CR_FLOAT64>>(k, &c);
+  c.fold = (int)k->i[1];
+  int code = run_any(k, &c);
+  return code ? code : cr__fold_again(k, &c);
 }

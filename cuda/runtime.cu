@@ -50,7 +50,6 @@ int cr__refuse_capture(const char *what) {
 /* ---- Devices ---- */
 
 __thread int cr__active;
-static thread_local int selected;
 static int multiprocessors[CR__MAX_DEVICES];
 static cr__fault *faults[CR__MAX_DEVICES];
 static std::mutex faults_lock;
@@ -109,7 +108,7 @@ int cr__activate(int ordinal) {
   return cr__cuda_check("device", cudaSetDevice(ordinal));
 }
 
-int cr__selected(void) { return selected; }
+int cr__selected(void) { return cr__chosen()->selected; }
 
 static int device_count(int *count) {
   *count = cr__device_count();
@@ -118,7 +117,9 @@ static int device_count(int *count) {
 
 static int device_select(int ordinal) {
   if (cr__activate(ordinal)) return CR_E_DEVICE;
-  selected = ordinal;
+  cr__choices *c = cr__choose();
+  if (!c) return CR_E_MEMORY;
+  c->selected = ordinal;
   return 0;
 }
 

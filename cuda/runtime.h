@@ -1,6 +1,6 @@
 /* cuda/runtime.h: what the files of the runtime share: devices, memory, streams, graphs.
  *
- * Holds true: a device is made active before anything is done on it; the thread's own choice of a
+ * Holds true: a device is made active before anything is done on it; the choice of a current
  * device (cr__selected) is not touched by that. */
 #ifndef CR__CUDA_RUNTIME_H
 #define CR__CUDA_RUNTIME_H
@@ -15,6 +15,13 @@ struct cr_stream {
   bool high_priority;
   cudaStream_t handle; /* NULL: the device's default stream */
   cr_stream *next;     /* of those that nobody holds */
+};
+
+/* Which device and streams are current. */
+struct cr__choices {
+  cr_stream *of[CR__MAX_DEVICES]; /* owned; NULL: the default one */
+  int selected;
+  void drop(void); /* gives the streams up */
 };
 
 extern const cr__host *cr__engine;
@@ -48,6 +55,8 @@ uint64_t cr__block_serial(int ordinal, const void *p); /* of the block around p;
 cr__arena *cr__block_arena(int ordinal, const void *p); /* NULL: the device's */
 
 /* ---- stream.cu ---- */
+const cr__choices *cr__chosen(void);
+cr__choices *cr__choose(void); /* to be changed; NULL with the error set */
 cudaStream_t cr__stream_of(int ordinal);
 cr_stream *cr__stream_current(int ordinal);
 int cr__stream_select(cr_stream *s);

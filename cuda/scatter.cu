@@ -1,4 +1,4 @@
-/* cuda/scatter.cu: writing and adding by positions, and adding to overlapping views.
+/* cuda/scatter.cu: writing, adding and multiplying by positions, and adding to overlapping views.
  *
  * Holds true: elements that go to one place get there in row-major order, so that sums have one value,
  * the CPU's, and the last write stands. Either a thread walks all elements that may meet, or a stable
@@ -24,6 +24,29 @@ static __device__ __forceinline__ uint32_t sum(uint32_t a, uint32_t b) { return 
 static __device__ __forceinline__ uint16_t sum(uint16_t a, uint16_t b) { return (uint16_t)(a + b); }
 static __device__ __forceinline__ uint8_t sum(uint8_t a, uint8_t b) { return (uint8_t)(a + b); }
 static __device__ __forceinline__ truth sum(truth a, truth b) { return {(uint8_t)(a.x | b.x)}; }
+
+static __device__ __forceinline__ double product(double a, double b) { return a * b; }
+static __device__ __forceinline__ float product(float a, float b) { return a * b; }
+static __device__ __forceinline__ __half product(__half a, __half b) {
+  return __float2half_rn(__half2float(a) * __half2float(b));
+}
+static __device__ __forceinline__ __nv_bfloat16 product(__nv_bfloat16 a, __nv_bfloat16 b) {
+  return __float2bfloat16_rn(__bfloat162float(a) * __bfloat162float(b));
+}
+static __device__ __forceinline__ uint64_t product(uint64_t a, uint64_t b) { return a * b; }
+static __device__ __forceinline__ uint32_t product(uint32_t a, uint32_t b) { return a * b; }
+static __device__ __forceinline__ uint16_t product(uint16_t a, uint16_t b) {
+  return (uint16_t)((uint32_t)a * b);
+}
+static __device__ __forceinline__ uint8_t product(uint8_t a, uint8_t b) { return (uint8_t)(a * b); }
+static __device__ __forceinline__ truth product(truth a, truth b) { return {(uint8_t)(a.x & b.x)}; }
+
+enum { SET, ADD, MULTIPLY }; /* what becomes of elements that are there already */
+
+template <int HOW, typename T> static __device__ __forceinline__ T join(T a, T b) {
+  if constexpr (HOW == ADD) return sum(a, b);
+  else return product(a, b);
+}
 
 /* ---- The work ------------------------------------------------------------------------------------ */
 
@@ -53,12 +76,12 @@ static __device__ __forceinline__ int64_t target(const writing &w, int64_t step,
 }
 
 /* A thread per line walks its steps. */
-template <typename T, bool ADD> static __global__ void walk_lines(writing w, T *to, const T *from) {
+template <typename T, int HOW> static __global__ void walk_lines(writing w, T *to, const T *from) {
   CR__EACH(line, w.nlines) {
     for (int64_t step = 0; step < w.nsteps; step++) {
       int64_t source, at = target(w, step, line, &source);
       if (at == CR__NOWHERE) continue;
-      if constexpr (ADD) to[at] = sum(to[at], from[source]);
+      if constexpr (HOW != SET) to[at] = join<HOW>(to[at], from[source]);
       else to[at] = from[source];
     }
   }
@@ -79,21 +102,21 @@ static __global__ void make_keys(writing w, uint64_t *key, uint32_t *number, uin
   }
 }
 
-/* A thread per sorted step and line: the first of a group adds it up, or the last one is written. */
-template <typename T, bool ADD>
+/* A thread per sorted step and line: the first of a group joins it, or the last one is written. */
+template <typename T, int HOW>
 static __global__ void apply_groups(writing w, const uint64_t *key, const uint32_t *number,
                                     uint64_t nowhere, T *to, const T *from) {
   CR__EACH(i, w.nsteps * w.nlines) {
     int64_t r = i / w.nlines, line = i - r * w.nlines, source;
     uint64_t k = key[r];
-    if (k == nowhere || (ADD && r > 0 && key[r - 1] == k)) continue;
-    if (!ADD && r + 1 < w.nsteps && key[r + 1] == k) continue;
+    if (k == nowhere || (HOW != SET && r > 0 && key[r - 1] == k)) continue;
+    if (HOW == SET && r + 1 < w.nsteps && key[r + 1] == k) continue;
     int64_t at = target(w, number[r], line, &source);
-    if constexpr (ADD) {
-      T x = sum(to[at], from[source]);
+    if constexpr (HOW != SET) {
+      T x = join<HOW>(to[at], from[source]);
       for (r++; r < w.nsteps && key[r] == k; r++) {
         target(w, number[r], line, &source);
-        x = sum(x, from[source]);
+        x = join<HOW>(x, from[source]);
       }
       to[at] = x;
     } else {
@@ -125,7 +148,7 @@ static int bits_of(uint64_t x) {
   return n;
 }
 
-template <typename T, bool ADD> static int sort_and_apply(const call *c) {
+template <typename T, int HOW> static int sort_and_apply(const call *c) {
   const char *op = c->k->op;
   const writing *w = &c->w;
   cr__sorting s;
@@ -133,7 +156,7 @@ template <typename T, bool ADD> static int sort_and_apply(const call *c) {
   int code = CR__LAUNCH(op, make_keys, cr__blocks_for(w->nsteps), CR__THREADS, 0, *w, s.key,
                         s.number, c->nowhere);
   if (!code) code = cr__sort_run(&s, op, bits_of(c->nowhere));
-  auto apply = apply_groups<T, ADD>;
+  auto apply = apply_groups<T, HOW>;
   if (!code)
     code = CR__LAUNCH(op, apply, cr__blocks_for(w->nsteps * w->nlines), CR__THREADS, 0, *w, s.key,
                       s.number, c->nowhere, (T *)c->to, (const T *)c->from);
@@ -141,35 +164,35 @@ template <typename T, bool ADD> static int sort_and_apply(const call *c) {
   return code;
 }
 
-template <typename T, bool ADD> static int run(const call *c) {
+template <typename T, int HOW> static int run(const call *c) {
   const writing *w = &c->w;
-  auto walk = walk_lines<T, ADD>;
-  if (c->sort) return sort_and_apply<T, ADD>(c);
+  auto walk = walk_lines<T, HOW>;
+  if (c->sort) return sort_and_apply<T, HOW>(c);
   return CR__LAUNCH(c->k->op, walk, cr__blocks_for(w->nlines), CR__THREADS, 0, *w, (T *)c->to,
                     (const T *)c->from);
 }
 
-static int run_add(const call *c, int dtype) {
+template <int HOW> static int run_join(const call *c, int dtype) {
   switch (dtype) {
-  case CR_FLOAT64: return run<double, true>(c);
-  case CR_FLOAT32: return run<float, true>(c);
-  case CR_FLOAT16: return run<__half, true>(c);
-  case CR_BFLOAT16: return run<__nv_bfloat16, true>(c);
-  case CR_INT64: return run<uint64_t, true>(c);
-  case CR_INT32: return run<uint32_t, true>(c);
-  case CR_INT16: return run<uint16_t, true>(c);
-  case CR_BOOL: return run<truth, true>(c);
-  default: return run<uint8_t, true>(c);
+  case CR_FLOAT64: return run<double, HOW>(c);
+  case CR_FLOAT32: return run<float, HOW>(c);
+  case CR_FLOAT16: return run<__half, HOW>(c);
+  case CR_BFLOAT16: return run<__nv_bfloat16, HOW>(c);
+  case CR_INT64: return run<uint64_t, HOW>(c);
+  case CR_INT32: return run<uint32_t, HOW>(c);
+  case CR_INT16: return run<uint16_t, HOW>(c);
+  case CR_BOOL: return run<truth, HOW>(c);
+  default: return run<uint8_t, HOW>(c);
   }
 }
 
 static int run_set(const call *c, int64_t size) {
   switch (size) {
-  case 1: return run<uint8_t, false>(c);
-  case 2: return run<uint16_t, false>(c);
-  case 4: return run<uint32_t, false>(c);
-  case 8: return run<uint64_t, false>(c);
-  default: return run<uint4, false>(c);
+  case 1: return run<uint8_t, SET>(c);
+  case 2: return run<uint16_t, SET>(c);
+  case 4: return run<uint32_t, SET>(c);
+  case 8: return run<uint64_t, SET>(c);
+  default: return run<uint4, SET>(c);
   }
 }
 
@@ -228,7 +251,8 @@ extern "C" int cr__cuda_place(cr__launch *k) {
     c.sort = false;
   }
   set_places(&c.w, &steps, &along);
-  return k->i[3] ? run_add(&c, to->dtype) : run_set(&c, size);
+  if (k->i[3] == MULTIPLY) return run_join<MULTIPLY>(&c, to->dtype);
+  return k->i[3] ? run_join<ADD>(&c, to->dtype) : run_set(&c, size);
 }
 
 /* ---- add_strided ----------------------------------------------------------------------------------- */
@@ -246,5 +270,5 @@ extern "C" int cr__cuda_add_strided(cr__launch *k) {
   cr__span(&steps, TO, &c.w.low, &greatest);
   c.nowhere = (uint64_t)(greatest - c.w.low) + 1;
   set_places(&c.w, &steps, &along);
-  return run_add(&c, to->dtype);
+  return run_join<ADD>(&c, to->dtype);
 }

@@ -50,25 +50,28 @@ template <class N> struct summary {
   inverse<N> by;
 };
 
-/* The largest element and the sum of exp(a - largest). What is not there counts as -infinity. A NaN
- * is no largest element, but makes the sum NaN; a line of -infinity alone has the sum 0, and its
- * results are NaN from the subtraction. */
+/* From here on a probability leaves the others so little that 1 less it has lost digits. */
+#define GREAT 0.75
+#define LOG_GREAT -0.28768207245178092744
+
+/* The largest element and the sum of exp(a - largest) of all but one of that size, which stands for the
+ * 1 that would round away what is small. What is not there counts as -infinity. A NaN is no largest
+ * element, but makes the rest NaN; a line of -infinity alone has the rest 0, and its results are NaN
+ * from the subtraction. */
 template <class N> struct forward {
   enum { inputs = 1 };
   typedef N number;
   struct state {
-    double top, total;
+    double top, rest;
   };
   static __device__ __forceinline__ N absent() { return -(N)INFINITY; }
   static __device__ __forceinline__ state start() { return {-INFINITY, 0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
-    if (s.top == other.top) {
-      s.total += other.total;
-      return;
-    }
-    double top = other.top > s.top ? other.top : s.top;
-    s.total = s.total * exp(s.top - top) + other.total * exp(other.top - top);
-    s.top = top;
+    bool nothing = other.top == -INFINITY || s.top == -INFINITY;
+    double high = other.top > s.top ? other.top : s.top, low = other.top > s.top ? s.top : other.top;
+    double rest = other.top > s.top ? other.rest : s.rest, add = other.top > s.top ? s.rest : other.rest;
+    s.rest = rest + (nothing ? add : (1 + add) * exp(low - high));
+    s.top = high;
   }
   template <int U>
   static __device__ __forceinline__ void take(state &s, const N *a, const N *, bool) {
@@ -76,19 +79,43 @@ template <class N> struct forward {
 #pragma unroll
     for (int i = 0; i < U; i++) top = larger(top, a[i]);
     N from = top == -(N)INFINITY ? 0 : top;
-    double sum = before == top ? s.total : s.total * power(before - from);
+    bool found = before == top;
+    double rest = found || before == -(N)INFINITY ? s.rest : (1 + s.rest) * power(before - from);
 #pragma unroll
-    for (int i = 0; i < U; i++) sum += power(a[i] - from);
+    for (int i = 0; i < U; i++) {
+      bool is_top = !found && a[i] == top;
+      N e = power(a[i] - from);
+      found = found || is_top;
+      rest += is_top ? 0 : (double)e;
+    }
     s.top = top;
-    s.total = sum;
+    s.rest = top == (N)INFINITY ? (double)NAN : rest;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool log_) {
-    return {(N)s.top, log_ ? (N)log(s.total) : 0, inverse_of(N(), s.total)};
+    return {(N)s.top, log_ ? (N)log1p(s.rest) : 0, inverse_of(N(), 1 + s.rest)};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N, bool log_) {
     if (log_) return a - s.x - s.y;
     N y = power(a - s.x);
     return multiply_add(y, s.by.high, y * s.by.low);
+  }
+  /* The logarithm of the sum of exp(a - top). Of an infinite top PyTorch's way makes NaN: inf - inf. */
+  template <int U>
+  static __device__ __forceinline__ N rest_of(const N *a, N top, int group) {
+    double others = 0;
+    int tops = 0;
+#pragma unroll
+    for (int i = 0; i < U; i++) {
+      bool is_top = a[i] == top && isfinite(top);
+      N e = power(a[i] - top);
+      tops += is_top;
+      others += is_top ? 0 : (double)e;
+    }
+    for (int by = group / 2; by > 0; by /= 2) {
+      others += __shfl_xor_sync(0xffffffffu, others, by, group);
+      tops += __shfl_xor_sync(0xffffffffu, tops, by, group);
+    }
+    return (N)log1p(others + (tops - 1));
   }
   /* A line that `group` lanes hold, U elements each: as its largest element is known before any sum
    * begins, each exponential is computed once, and takes its element's place. */
@@ -99,6 +126,12 @@ template <class N> struct forward {
     for (int i = 1; i < U; i++) top = larger(top, a[i]);
     for (int by = group / 2; by > 0; by /= 2)
       top = larger(top, __shfl_xor_sync(0xffffffffu, top, by, group));
+    if (log_) {
+      N rest = rest_of<U>(a, top, group);
+#pragma unroll
+      for (int i = 0; i < U; i++) a[i] = a[i] - top - rest;
+      return;
+    }
     double total = 0;
     N power_of[U];
 #pragma unroll
@@ -108,49 +141,69 @@ template <class N> struct forward {
     }
     for (int by = group / 2; by > 0; by /= 2)
       total += __shfl_xor_sync(0xffffffffu, total, by, group);
-    if (log_) {
-      N rest = (N)log(total);
-#pragma unroll
-      for (int i = 0; i < U; i++) a[i] = a[i] - top - rest;
-      return;
-    }
     inverse<N> r = inverse_of(N(), total);
 #pragma unroll
     for (int i = 0; i < U; i++) a[i] = multiply_add(power_of[i], r.high, power_of[i] * r.low);
   }
 };
 
-/* a: the gradient by the result, b: the result. */
+static __device__ __forceinline__ float power_less_1(float x) { return expm1f(x); }
+static __device__ __forceinline__ double power_less_1(double x) { return expm1(x); }
+
+/* a: the gradient by the result, b: the result. The gradient of an element whose probability is great
+ * is the difference of two numbers that are nearly equal: it is computed from what the others are. */
 template <class N> struct backward {
   enum { inputs = 2 };
   typedef N number;
+  /* Sums of gradients, times probabilities where those are no logarithms; `others` and `chance`, the
+   * sum of the probabilities, without what is great. */
   struct state {
-    double total;
+    double total, others, chance;
   };
   static __device__ __forceinline__ N absent() { return 0; }
-  static __device__ __forceinline__ state start() { return {0}; }
+  static __device__ __forceinline__ state start() { return {0, 0, 0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
-    s.total += other.total;
+    s.total += other.total, s.others += other.others, s.chance += other.chance;
+  }
+  static __device__ __forceinline__ bool great(N b, bool log_) {
+    return b > (N)(log_ ? LOG_GREAT : GREAT);
   }
   template <int U>
   static __device__ __forceinline__ void take(state &s, const N *a, const N *b, bool log_) {
-    double sum = 0;
+    double sum = 0, others = 0, chance = 0;
 #pragma unroll
-    for (int i = 0; i < U; i++) sum += log_ ? a[i] : a[i] * b[i];
-    s.total += sum;
+    for (int i = 0; i < U; i++) {
+      N part = log_ ? a[i] : a[i] * b[i];
+      sum += part;
+      others += great(b[i], log_) ? 0 : part;
+      chance += great(b[i], log_) ? 0 : b[i];
+    }
+    s.total += sum, s.others += others, s.chance += chance;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool) {
-    return {(N)s.total, 0, {0, 0}};
+    return {(N)s.total, (N)s.others, {(N)s.chance, 0}};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N b, bool log_) {
-    return log_ ? a - power(b) * s.x : b * (a - s.x);
+    if (log_) {
+      N e = power(b);
+      return great(b, log_) ? -a * power_less_1(b) - e * s.y : a - e * s.x;
+    }
+    return great(b, log_) ? b * (a * s.by.high - s.y) : b * (a - s.x);
   }
   template <int U>
   static __device__ __forceinline__ void finish(N *a, const N *b, int group, bool log_) {
     state s = start();
     take<U>(s, a, b, log_);
-    for (int by = group / 2; by > 0; by /= 2)
+    int any = 0; /* in the whole warp, which so stays together */
+#pragma unroll
+    for (int i = 0; i < U; i++) any |= great(b[i], log_);
+    for (int by = 16; by > 0; by /= 2) any |= __shfl_xor_sync(0xffffffffu, any, by);
+    for (int by = group / 2; by > 0; by /= 2) {
       s.total += __shfl_xor_sync(0xffffffffu, s.total, by, group);
+      if (!any) continue;
+      s.others += __shfl_xor_sync(0xffffffffu, s.others, by, group);
+      s.chance += __shfl_xor_sync(0xffffffffu, s.chance, by, group);
+    }
     summary<N> all = sum_up(s, log_);
 #pragma unroll
     for (int i = 0; i < U; i++) a[i] = value(all, a[i], b[i], log_);

@@ -1,7 +1,8 @@
 /* cuda/stream.cu: streams and events, and copies between devices.
  *
- * Holds true: every thread has a current stream on each device, at first the device's default one. A
- * stream lives as long as a reference to it; a thread's choice is one. CUDA's own stream outlives it:
+ * Holds true: each device has a current stream, at first its default one, which the present scopes choose
+ * (cr__host) or, outside of scopes, the thread. A stream lives as long as a reference to it; a choice is
+ * one. CUDA's own stream outlives it:
  * there may be work left on it, and the allocator's cache holds memory in its order, so it waits for
  * the next who asks for a stream and is never destroyed. */
 #include "runtime.h"
@@ -16,21 +17,71 @@ struct cr_event {
   bool timing, recorded;
 };
 
-/* The streams that this thread has chosen; it gives them up when it ends. */
-static thread_local struct choices {
-  cr_stream *of[CR__MAX_DEVICES];
-  ~choices() {
-    for (cr_stream *&s : of) {
-      cr__stream_release(s);
-      s = NULL;
-    }
+/* What a thread has chosen outside of scopes; it gives its streams up when it ends. */
+static thread_local struct own_choices : cr__choices {
+  ~own_choices() { drop(); }
+} own;
+
+const cr__choices *cr__chosen(void) {
+  static const cr__choices first = {};
+  void *note = NULL;
+  if (!cr__engine->streams(&note)) return &own;
+  return note ? (const cr__choices *)note : &first;
+}
+
+/* Returns a copy of the present choices. */
+static cr__choices *note_choices(void) {
+  cr__choices *c = (cr__choices *)calloc(1, sizeof *c);
+  if (!c) {
+    cr__fail(CR_E_MEMORY, "out of memory: a choice of streams needs %zu bytes", sizeof *c);
+    return NULL;
   }
-} chosen;
+  *c = *cr__chosen();
+  for (cr_stream *s : c->of)
+    if (s) cr__stream_retain(s);
+  return c;
+}
+
+cr__choices *cr__choose(void) {
+  void *note = NULL;
+  if (!cr__engine->streams_set_here(&note)) return &own;
+  if (note) return (cr__choices *)note;
+  cr__choices *c = note_choices();
+  if (c) cr__engine->set_streams(c);
+  return c;
+}
+
+static void replace(cr__choices *c, cr_stream *s) {
+  cr_stream *old = c->of[s->ordinal];
+  c->of[s->ordinal] = cr__stream_retain(s);
+  cr__stream_release(old);
+  c->selected = s->ordinal;
+}
+
+static void *streams_with(cr_stream *s) {
+  cr__choices *c = note_choices();
+  if (c) replace(c, s);
+  return c;
+}
+
+static void streams_free(void *note) {
+  cr__choices *c = (cr__choices *)note;
+  c->drop();
+  free(c);
+}
+
+void cr__choices::drop(void) {
+  for (cr_stream *&s : of) {
+    cr__stream_release(s);
+    s = NULL;
+  }
+}
 
 /* ---- Streams ---- */
 
 cudaStream_t cr__stream_of(int ordinal) {
-  return chosen.of[ordinal] ? chosen.of[ordinal]->handle : NULL;
+  const cr__choices *c = cr__chosen();
+  return c->of[ordinal] ? c->of[ordinal]->handle : NULL;
 }
 
 cudaStream_t cr__stream(void) { return cr__stream_of(cr__active); }
@@ -78,15 +129,15 @@ cr_stream *cr__stream_new(int ordinal, bool high_priority) {
 
 cr_stream *cr__stream_current(int ordinal) {
   if (cr__activate(ordinal)) return NULL;
-  if (!chosen.of[ordinal]) chosen.of[ordinal] = wrap(ordinal);
-  return chosen.of[ordinal] ? cr__stream_retain(chosen.of[ordinal]) : NULL;
+  cr_stream *s = cr__chosen()->of[ordinal];
+  return s ? cr__stream_retain(s) : wrap(ordinal); /* the default one */
 }
 
 int cr__stream_select(cr_stream *s) {
-  if (cr__cuda_ops.select(s->ordinal)) return CR_E_DEVICE;
-  cr_stream *old = chosen.of[s->ordinal];
-  chosen.of[s->ordinal] = cr__stream_retain(s);
-  cr__stream_release(old);
+  if (cr__activate(s->ordinal)) return CR_E_DEVICE;
+  cr__choices *c = cr__choose();
+  if (!c) return CR_E_MEMORY;
+  replace(c, s);
   return 0;
 }
 
@@ -245,6 +296,8 @@ void cr__stream_ops(cr__device_ops *o) {
   o->stream_new = cr__stream_new;
   o->stream_current = cr__stream_current;
   o->stream_select = cr__stream_select;
+  o->streams_with = streams_with;
+  o->streams_free = streams_free;
   o->stream_ordinal = stream_ordinal;
   o->stream_id = stream_id;
   o->stream_retain = cr__stream_retain;

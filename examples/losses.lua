@@ -119,4 +119,4 @@ after.grad:zero_()
 right_square((y - after):norm()):backward(delta)
 print "with the right backward half"
 print(after.grad)
-print("equal to the built-in square to the last bit: " .. tostring(after.grad:equal(first):item()))
+print("equal to the built-in square to the last bit: " .. tostring(after.grad:equal(first)))

@@ -20,14 +20,15 @@ describe("the C API", function()
       .. "-lpthread -Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, name, folder, name, libraries, shell.build,
       shell.build))
     assert.equal(0, status, text)
-    -- The thread sanitizer knows neither OpenMP's barriers nor a fork with threads.
-    local alone = sanitizer:find "thread" and { "OMP_NUM_THREADS=1 ", " nofork" } or { "", "" }
-    text, status = shell.run(("%s%s/%s%s"):format(alone[1], folder, name, alone[2]))
+    -- The thread sanitizer does not know a fork with threads.
+    text, status = shell.run(("%s/%s%s"):format(folder, name, sanitizer:find "thread" and " nofork" or ""))
     assert.equal("", text)
     assert.equal(0, status)
   end
 
   it("keeps what its header promises #compiles", function() keeps("api", "") end)
+
+  it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)
 
   it("gives each thread streams of its own on a CUDA device #compiles", function() keeps("streams", "") end)
 
@@ -57,6 +58,12 @@ describe("the C API", function()
   it("holds no symbol of Lua", function()
     local text = shell.run(("nm -D %s/lib/libcresset.so"):format(shell.build))
     assert.is_nil(text:find " lua_" or text:find " luaL_")
+  end)
+
+  it("needs no runtime of OpenMP", function()
+    local text = shell.run(("readelf -d %s/lib/libcresset.so"):format(shell.build))
+    assert.truthy(text:find "NODELETE")
+    assert.is_nil(text:find "gomp" or text:find "libomp")
   end)
 
   it("leaves no liblua among the binding's libraries", function()

@@ -161,13 +161,13 @@ local groups = {
   },
   { "wrong indices",
     { "x[0]",
-      "select: position 0 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
+      "index: position 0 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
         .. "the end)" },
-    { "x[3]",
-      "select: position 3 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
+    { "x[4]",
+      "index: position 4 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
         .. "the end)" },
     { "x[-3]",
-      "select: position -3 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
+      "index: position -3 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
         .. "the end)" },
     { "x[1.5]",
       'index: entry 1 must be an integer, a range {first, last, step}, a tensor, "..." or cr.newaxis, got '
@@ -178,11 +178,11 @@ local groups = {
       "index: position 4 is out of range for dim 2 of size 3 (positions count from 1; negative ones from the end)" },
     { "x[{ 1, 2, 3 }]", "index: 3 positions are too many for a tensor (2x3 float32)" },
     { "x[{ { 0, 1 } }]",
-      "slice: range 0 to 1 does not lie in dim 1 of size 2 (positions count from 1; negative ones from the end)" },
+      "index: range 0 to 1 does not lie in dim 1 of size 2 (positions count from 1; negative ones from the end)" },
     { "x[{ { 1, 3 } }]",
-      "slice: range 1 to 3 does not lie in dim 1 of size 2 (positions count from 1; negative ones from the end)" },
-    { "x[{ { 1, 2, 0 } }]", "slice: step 0 is not positive; flip reverses a tensor" },
-    { "x[{ { 2, 1, -1 } }]", "slice: step -1 is not positive; flip reverses a tensor" },
+      "index: range 1 to 3 does not lie in dim 1 of size 2 (positions count from 1; negative ones from the end)" },
+    { "x[{ { 1, 2, 0 } }]", "index: step 0 is not positive; flip reverses a tensor" },
+    { "x[{ { 2, 1, -1 } }]", "index: step -1 is not positive; flip reverses a tensor" },
     { "x[{ '...', '...' }]", [[index: "..." may come once, got it 2 times]] },
     { "x[cr.tensor { 0 }]",
       "index: position 0 is out of range for dim 1 of size 2 (positions count from 1; negative ones from the end)" },

@@ -12,6 +12,7 @@ local seed, calls = tonumber(arg[1]) or 1, tonumber(arg[2]) or 20000
 local log = arg[3] and assert(io.open(arg[3], "w"))
 
 math.randomseed(seed)
+local device = os.getenv "CRESSET_SPEC_DEVICE" or "cpu"
 cr.memory.limit(256 << 20) -- sizes are drawn from all integers
 cr.set_warning_handler(function() end)
 local random = math.random
@@ -28,7 +29,7 @@ local words = { "mean", "sum", "none", "floor", "trunc", "reflect", "circular", 
 local function tensor()
   local shape, dtype = pick(shapes), pick(dtypes)
   if random(3) == 1 then dtype = "float32" end
-  local x = cr.randint(-3, 5, shape):to(dtype)
+  local x = cr.randint(-3, 5, shape, { device = random(3) > 1 and device or "cpu" }):to(dtype)
   if dtype:find "float" and random(8) == 1 then x = x / 0 end
   local way = random(8)
   if way == 1 and x:dim() >= 2 then x = x:transpose(1, -1) end
@@ -62,7 +63,7 @@ local make = {
   ints = function() return integers(6) end,
   string = function() return pick(words) end,
   dtype = function() return pick(dtypes) end,
-  device = function() return "cpu" end,
+  device = function() return random(2) == 1 and device or "cpu" end,
 }
 local kinds = {}
 for kind in pairs(make) do kinds[#kinds + 1] = kind end
@@ -140,7 +141,7 @@ for call = 1, calls do
   local op = chosen.op
   local name = op.inplace and not op.inplace_only and random(4) == 1 and op.lua .. "_" or op.lua
   local x = arguments[1]
-  local f = cr[name]
+  local f = rawget(cr, name)
   if not f and op.method and cr.is_tensor(x) then f = x[name] end
   if f then
     local what = describe(name, arguments, n)

@@ -21,7 +21,7 @@ local function from_start(i, size) return i + i:lt(0):long() * (size + 1) end
 local function assert_equal(got, want)
   assert.same(want.shape, got.shape)
   assert.equal(want.dtype, got.dtype)
-  assert.is_true(got:equal(want):item())
+  assert.is_true(got:equal(want))
 end
 
 -- f gives equal bits on 1, 2 and 5 threads; gives what f gives.

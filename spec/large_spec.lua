@@ -21,8 +21,8 @@ local function same_for_threads(f)
     results[#results + 1] = f()
   end
   cr.set_num_threads(before)
-  assert.is_true(results[1]:equal(results[2]):item())
-  assert.is_true(results[1]:equal(results[3]):item())
+  assert.is_true(results[1]:equal(results[2]))
+  assert.is_true(results[1]:equal(results[3]))
   return results[1]
 end
 
@@ -84,11 +84,11 @@ describe("a large elementwise operation", function()
         local turned = x:permute(table.unpack(order))
         local y = (seeded(turned.shape) * 100):to(dtype)
         local want = turned:contiguous() + y
-        assert.is_true((y + turned):equal(want):item())
-        assert.is_true((turned + y):equal(want):item())
-        assert.is_true(turned:gt(y):equal(turned:contiguous():gt(y)):item())
-        assert.is_true((turned + y:to "int64"):equal(turned:contiguous() + y:to "int64"):item())
-        assert.is_true(turned:to("float64"):equal(turned:contiguous():to "float64"):item())
+        assert.is_true((y + turned):equal(want))
+        assert.is_true((turned + y):equal(want))
+        assert.is_true(turned:gt(y):equal(turned:contiguous():gt(y)))
+        assert.is_true((turned + y:to "int64"):equal(turned:contiguous() + y:to "int64"))
+        assert.is_true(turned:to("float64"):equal(turned:contiguous():to "float64"))
       end
     end
     same_for_threads(function() return (seeded(300, 700):t() + seeded(700, 300)):exp() end)
@@ -203,7 +203,7 @@ describe("a large reduction", function()
 
   it("of a sum that runs is the running sum of parts", function()
     local c = cr.ones({ N }, { dtype = "int64" }):cumsum(1)
-    assert.is_true(c:equal(cr.arange(1, N + 1)):item())
+    assert.is_true(c:equal(cr.arange(1, N + 1)))
   end)
 end)
 
@@ -218,14 +218,14 @@ describe("a large product of matrices", function()
     local a, b = whole(150, 270), whole(270, 130)
     local want = a:mm(b)
     for _, dtype in ipairs { "float64", "float32", "int32", "int64" } do
-      assert.is_true(a:to(dtype):mm(b:to(dtype)):to("int64"):equal(want):item(), dtype)
+      assert.is_true(a:to(dtype):mm(b:to(dtype)):to("int64"):equal(want), dtype)
       local transposed = b:t():contiguous():t()
-      assert.is_true(a:to(dtype):mm(transposed:to(dtype)):to("int64"):equal(want):item(), dtype)
+      assert.is_true(a:to(dtype):mm(transposed:to(dtype)):to("int64"):equal(want), dtype)
       local left = a:t():contiguous():t()
-      assert.is_true(left:to(dtype):mm(b:to(dtype)):to("int64"):equal(want):item(), dtype)
+      assert.is_true(left:to(dtype):mm(b:to(dtype)):to("int64"):equal(want), dtype)
     end
     local rows = { { 1, -1, 2 } }
-    assert.is_true(a[rows]:to("float32"):mm(b:to "float32"):to("int64"):equal(want[rows]):item())
+    assert.is_true(a[rows]:to("float32"):mm(b:to "float32"):to("int64"):equal(want[rows]))
   end)
 
   for _, dtype in ipairs { "int8", "uint8", "int16", "int32", "int64" } do
@@ -233,12 +233,12 @@ describe("a large product of matrices", function()
       local m, v = cr.randint(0, 100, { 300, 700 }):to(dtype), cr.randint(0, 100, { 700 }):to(dtype)
       local long = cr.randint(0, 100, { 100003 }):to(dtype)
       local want = (m:to "int64" * v:to "int64"):sum(2):to(dtype)
-      assert.is_true(m:mv(v):equal(want):item())
-      assert.is_true(v:matmul(m:t()):equal(want):item())
-      assert.is_true(m:t():contiguous():t():mv(v):equal(want):item())
-      assert.is_true(v:matmul(m:t():contiguous()):equal(want):item())
-      assert.is_true(cr.addmv(want, m, v):equal(want + want):item())
-      assert.is_true(long:dot(long):equal((long:to "int64" * long:to "int64"):sum():to(dtype)):item())
+      assert.is_true(m:mv(v):equal(want))
+      assert.is_true(v:matmul(m:t()):equal(want))
+      assert.is_true(m:t():contiguous():t():mv(v):equal(want))
+      assert.is_true(v:matmul(m:t():contiguous()):equal(want))
+      assert.is_true(cr.addmv(want, m, v):equal(want + want))
+      assert.is_true(long:dot(long):equal((long:to "int64" * long:to "int64"):sum():to(dtype)))
     end)
   end
 
@@ -250,11 +250,11 @@ describe("a large product of matrices", function()
       for _, dtype in ipairs { "float64", "float32", "float16", "int32" } do
         local left, right, added = a:to(dtype), b:to(dtype), c:to(dtype)
         if dtype ~= "float16" or want:abs():amax():item() <= 2048 then
-          assert.is_true(added:addmm(left, right):to("int64"):equal(want):item(), dtype)
+          assert.is_true(added:addmm(left, right):to("int64"):equal(want), dtype)
           left = left:t():contiguous():t()
-          assert.is_true(added:addmm(left, right):to("int64"):equal(want):item(), dtype)
+          assert.is_true(added:addmm(left, right):to("int64"):equal(want), dtype)
           right = right:t():contiguous():t()
-          assert.is_true(added:clone():addmm_(left, right):to("int64"):equal(want):item(), dtype)
+          assert.is_true(added:clone():addmm_(left, right):to("int64"):equal(want), dtype)
         end
       end
     end
@@ -263,7 +263,7 @@ describe("a large product of matrices", function()
   it("agrees with sums of products by hand", function()
     local a, b = whole(40, 50), whole(50, 30)
     local by_hand = (a:unsqueeze(3) * b:unsqueeze(1)):sum(2)
-    assert.is_true(a:mm(b):equal(by_hand):item())
+    assert.is_true(a:mm(b):equal(by_hand))
   end)
 
   it("does not depend on threads", function()
@@ -293,12 +293,12 @@ describe("large reads and writes by position", function()
     cr.manual_seed(3)
     local order = cr.randperm(N)
     local x = cr.arange(1, N + 1)
-    assert.is_true(x[order]:equal(order):item())
+    assert.is_true(x[order]:equal(order))
     local back = cr.zeros({ N }, { dtype = "int64" })
     back[order] = x
-    assert.is_true(back[order]:equal(x):item())
-    assert.is_true(x:index_select(1, order):equal(order):item())
-    assert.is_true(x:gather(1, order):equal(order):item())
+    assert.is_true(back[order]:equal(x))
+    assert.is_true(x:index_select(1, order):equal(order))
+    assert.is_true(x:gather(1, order):equal(order))
   end)
 
   it("sum up what falls in one place", function()
@@ -314,9 +314,9 @@ describe("large reads and writes by position", function()
   it("find what is not zero, in order", function()
     local mask = (cr.arange(1, N + 1) % 3):eq(0)
     local found = mask:nonzero():reshape(-1)
-    assert.is_true(found:equal(cr.arange(3, N + 1, 3)):item())
+    assert.is_true(found:equal(cr.arange(3, N + 1, 3)))
     assert.equal(N // 3, mask:sum():item())
-    assert.is_true(cr.arange(1, N + 1)[mask]:equal(found):item())
+    assert.is_true(cr.arange(1, N + 1)[mask]:equal(found))
   end)
 end)
 
@@ -324,11 +324,11 @@ describe("joining and copying large tensors", function()
   it("keeps every element", function()
     local x = seeded(300, 2333)
     local halves = cr.cat({ x[{ { 1, 150 } }], x[{ { 151, 300 } }] })
-    assert.is_true(halves:equal(x):item())
+    assert.is_true(halves:equal(x))
     local sides = cr.cat({ x[{ {}, { 1, 1000 } }], x[{ {}, { 1001, 2333 } }] }, 2)
-    assert.is_true(sides:equal(x):item())
-    assert.is_true(x:t():contiguous():t():equal(x):item())
-    assert.is_true(x:flip({ 1, 2 }):flip({ 1, 2 }):equal(x):item())
+    assert.is_true(sides:equal(x))
+    assert.is_true(x:t():contiguous():t():equal(x))
+    assert.is_true(x:flip({ 1, 2 }):flip({ 1, 2 }):equal(x))
   end)
 end)
 
@@ -338,7 +338,7 @@ describe("a row that repeats", function()
       local row = cr.arange(1, n + 1):to "float32"
       for _, rows in ipairs { 3, 12, 33, 100, 431 } do
         local sum = cr.zeros(rows, n) + row
-        assert.is_true(sum:equal(row:expand(rows, n):contiguous()):item(), rows .. " x " .. n)
+        assert.is_true(sum:equal(row:expand(rows, n):contiguous()), rows .. " x " .. n)
       end
     end
   end)

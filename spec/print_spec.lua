@@ -63,13 +63,26 @@ describe("other shapes", function()
 
   it("empty tensors show their size", function()
     looks(cr.zeros(0), "[float32 tensor of size 0]")
-    looks(cr.zeros(0, 3), "[float32 tensor of size 0x3]")
+    looks(cr.zeros(0, 3), "[float32 tensor of size 0 x 3]")
   end)
 
   it("large tensors show their edges", function()
     looks(cr.arange(1, 2001), "    1", "    2", "    3", "  ...", " 1998", " 1999", " 2000",
       "[int64 tensor of size 2000]")
     looks(cr.zeros(2000), " 0", " 0", " 0", "...", " 0", " 0", " 0", "[float32 tensor of size 2000]")
+  end)
+
+  it("the rows of a wide matrix are of one length, dots and all", function()
+    for _, x in ipairs { cr.zeros(40, 60), cr.ones({ 2000, 2 }, { dtype = "int8" }), cr.zeros(30, 30, 30):gt(0) } do
+      local length
+      for row in tostring(x):gmatch "[^\n]+" do
+        if row:find "%.%.%. " or row:find "^ *[%dtf]" then
+          length = length or #row
+          assert.equal(length, #row, row)
+        end
+      end
+      assert(length)
+    end
   end)
 
   it("views print what they show", function()

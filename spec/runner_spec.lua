@@ -55,6 +55,16 @@ describe("the runner", function()
     has(text, "script.lua:1:")
   end)
 
+  it("prints warnings, unless -W asks for silence", function()
+    local path = script "local cr = require 'cresset' cr.mse_loss(cr.ones(4, 1), cr.ones(4)) warn 'mine'"
+    has((cresset(path)), "broadcast", "mine")
+    assert.equal("", (cresset("-W " .. path)))
+    has((cresset("-W " .. script "warn '@on' warn 'mine'")), "mine")
+    has((cresset("-e 'cr.mse_loss(cr.ones(4, 1), cr.ones(4))'")), "broadcast")
+    has((cresset("-i", "cr.warn 'from the prompt'\n")), "from the prompt")
+    assert.falsy((cresset("-i -W", "cr.warn 'from the prompt'\n")):find("Lua warning", 1, true))
+  end)
+
   it("runs code given with -e, in which cr is the module", function()
     local text, status = cresset "-e 'x = cr.tensor{1,2,3}' -e 'print(x:sum():item())'"
     assert.equal(0, status)
@@ -174,4 +184,51 @@ describe("the prompt", function()
       end)
     end
   end
+end)
+
+describe("a local of the prompt", function()
+  -- What the lines print, one value a line, without the prompts.
+  local function prompt(...)
+    local text = cresset("-i", table.concat({ ... }, "\n") .. "\n")
+    return (text:gsub(">+ ", ""):gsub("\n+$", ""))
+  end
+
+  it("outlives its line", function()
+    assert.equal("5\n6\n6", prompt("local x = 5", "x", "x = x + 1", "x", "print(x)"))
+    assert.equal("1\t2\tnil", prompt("local a, b, c = 1, 2", "a, b, c"))
+    assert.equal("10", prompt("local function f(n) return n * 2 end", "f(5)"))
+    assert.equal("nil", prompt("local x = 5", "_G.x"))
+  end)
+
+  it("is one variable for all who see it, until a new one takes its name", function()
+    assert.equal("2\n2\tnew\n2", prompt("local x = 1", "function get() return x end", "x = 2", "get()",
+      "local x = 'new'", "get(), x", "get()"))
+    assert.equal("1\t2", prompt("local x = 1", "local y = x + 1", "x, y"))
+  end)
+
+  it("may be declared over several lines, behind strings and comments, and before a return", function()
+    assert.equal("1\t2", prompt("local t = {", "  1,", "  2 }", "t[1], t[2]"))
+    assert.equal("local q\t[[\tnil", prompt("local s, r = 'local q', [==[[[]==] -- local u", "s, r, u"))
+    assert.equal("7\n7", prompt("local v = 7 return v", "v"))
+  end)
+
+  it("inside a block is the block's", function()
+    assert.equal("nil\nnil\nnil\n3", prompt("do local a = 1 end", "a", "for i = 1, 2 do local b = i end", "b",
+      "local f = function() local c = 3 return c end", "c", "f()"))
+  end)
+
+  it("that is constant stays so", function()
+    assert.equal("3\nprompt:1: attempt to assign to const variable 'x'\n3",
+      prompt("local x <const> = 3", "x", "x = 4", "x"))
+    assert.equal("1", prompt("local x <const> = cr.ones(1)", "x:numel()"))
+  end)
+
+  it("that is <close> is closed at the end of its line, and is gone", function()
+    local declared = "local c <close> = setmetatable({}, { __close = function() print 'closed' end })"
+    assert.equal("closed\nnil", prompt(declared, "c"))
+  end)
+
+  it("is left out where its chunk fails", function()
+    assert.equal("prompt:1: no\nnil", prompt("local x = error 'no'", "x"))
+  end)
 end)

@@ -34,8 +34,18 @@ describe("a tensor from a table", function()
     end
   end)
 
-  it("holds numbers, not tensors, for which there is stack", function()
-    fails(function() return cr.tensor { cr.tensor(1.5), 2 } end, "tensor", "stack")
+  it("may hold 0-dim tensors, which are numbers of their dtype", function()
+    local x = cr.tensor { cr.tensor(1.5, { dtype = "float64" }), cr.tensor(2), 3 }
+    is_values(x, { 1.5, 2, 3 })
+    assert.equal("float64", x.dtype)
+    assert.equal("int32", cr.tensor({ { cr.tensor(1, { dtype = "int32" }) } }).dtype)
+    assert.equal("bool", cr.tensor({ cr.tensor(true), false }).dtype)
+    assert.equal(9007199254740993, cr.tensor({ cr.tensor(9007199254740993) })[1]:item())
+  end)
+
+  it("refuses tensors of more dims, for which there is stack", function()
+    fails(function() return cr.tensor { cr.ones(2), cr.ones(2) } end, "tensor", "[1]", "stack")
+    fails(function() return cr.tensor { { 1, cr.ones(1) } } end, "tensor", "[1][2]", "stack")
   end)
 
   it("must be rectangular and hold numbers only", function()

@@ -8,6 +8,7 @@
 #include <string.h>
 
 CR__TLS int cr__below;
+CR__TLS const cr__speaker *cr__outer;
 
 #define MAX_PARAMS 16
 
@@ -27,9 +28,17 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_SHAPE] = KIND(CR_INTS),
     [CR_P_INTS] = KIND(CR_INTS),
     [CR_P_STRING] = KIND(CR_STRING),
-    [CR_P_DTYPE] = KIND(CR_DTYPE_VALUE),
-    [CR_P_DEVICE] = KIND(CR_DEVICE_VALUE),
+    [CR_P_DTYPE] = 0, /* takes_name looks closer */
+    [CR_P_DEVICE] = 0,
 };
+
+/* True for a dtype that there is, and for a device that there may be. */
+static bool takes_name(uint8_t type, const cr_value *v) {
+  if (type == CR_P_DTYPE)
+    return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
+  if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
+  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+}
 
 typedef struct fixed_args {
   cr_value args[MAX_PARAMS];
@@ -63,7 +72,7 @@ static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *a
       if (p->otherwise.kind == CR_NONE) continue;
       v = p->otherwise;
     }
-    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) &&
+    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) && !takes_name(p->type, &v) &&
         !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
@@ -83,6 +92,7 @@ static inline int check_args(const cr_op *op, const cr_value **args, fixed_args 
     int kind = (*args)[i].kind;
     if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
     if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    if (takes_name(p->type, &(*args)[i])) continue;
     int code = fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
@@ -164,11 +174,20 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
 }
 
 static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
-  if (cr__below || cr__inference_mode || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
+  if (cr__below || cr__modes.inference || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
   cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
                        : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
                                                       : CR__VIEW_PLAIN;
   for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
+}
+
+static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_value *args,
+                                                   cr_tensor **out, int *nout) {
+  const cr__speaker *outer = cr__outer, mine = {op, args, false};
+  if (!outer) cr__outer = &mine;
+  int code = cr__impls[op->id].run(op, args, out, nout);
+  cr__outer = outer;
+  return code;
 }
 
 static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -179,7 +198,7 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   if (op->flags & CR_OP_INPLACE_ONLY)
     return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
   const cr__impl *impl = &cr__impls[op->id];
-  if (impl->composite) return impl->run(op, args, out, nout);
+  if (impl->composite) return run_composite(op, args, out, nout);
   bool node = wants_node(op, args);
   code = run_below(op, args, out, nout);
   if (CR__UNLIKELY(code)) return code;
@@ -189,23 +208,42 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   return node ? record_results(op, args, out, *nout) : 0;
 }
 
-int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   int n;
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
   if (op->nout != 1)
     for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = apply(op, args, out, &n);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn; /* a call that failed has drawn nothing */
+  if (CR__UNLIKELY(code)) {
+    generator->offset = drawn; /* a call that failed has drawn nothing */
+    cr__speak(op, args, false);
+  }
   if (nout) *nout = code ? 0 : n;
+  return code;
+}
+
+int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  return call(op, args, out, nout);
+}
+
+int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_place outer = cr__enter(place);
+  int code = call(op, args, out, nout);
+  cr__enter(outer);
   return code;
 }
 
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
+  uint64_t drawn = cr__rng.offset;
   out[0] = NULL;
-  return apply(&cr__ops[id], args, out, &n) ? NULL : out[0];
+  if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
+  cr__rng.offset = drawn;
+  cr__speak(&cr__ops[id], args, false);
+  return NULL;
 }
 
 /* ---- In place ---------------------------------------------------------------------------------- */
@@ -220,6 +258,26 @@ static int check_self(const cr_op *op, const cr_value *args, bool *records) {
                            *records);
 }
 
+/* Whether the twin's result may be written over self. */
+static int check_fit(const cr_op *op, const cr_tensor *result, const cr_tensor *self) {
+  cr__text a, b;
+  if (result->ndim != self->ndim ||
+      memcmp(cr__sizes(result), cr__sizes(self), self->ndim * sizeof(int64_t)) != 0)
+    return cr__fail(CR_E_SHAPE, "%s_: the result has shape %s, which does not fit self of shape %s",
+                    op->lua, cr__shape_text(result->ndim, cr__sizes(result), &a),
+                    cr__shape_text(self->ndim, cr__sizes(self), &b));
+  if (cr__can_cast((cr_dtype)result->dtype, (cr_dtype)self->dtype)) return 0;
+  return cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->lua,
+                  cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)self->dtype));
+}
+
+/* What a write that is stopped half way leaves is neither the old nor the new value: a derivative that has
+ * saved self must not take it for either. */
+static int count_stopped(int code, cr_tensor *self) {
+  if (code == CR_E_INTERRUPT) cr__bump(self);
+  return code;
+}
+
 /* Computes out of place, then writes the result over self. */
 static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr_tensor *out[CR_MAX_OUTPUTS];
@@ -227,17 +285,8 @@ static int run_and_copy(const cr_op *op, const cr_value *args, cr_tensor *self) 
   out[0] = NULL;
   int code = cr__impls[op->id].run(op, args, out, &nout);
   if (code) return code;
-  cr__text a, b;
-  if (out[0]->ndim != self->ndim ||
-      memcmp(cr__sizes(out[0]), cr__sizes(self), self->ndim * sizeof(int64_t)) != 0)
-    code = cr__fail(CR_E_SHAPE, "%s_: the result has shape %s, which does not fit self of shape %s",
-                    op->name, cr__shape_text(out[0]->ndim, cr__sizes(out[0]), &a),
-                    cr__shape_text(self->ndim, cr__sizes(self), &b));
-  else if (!cr__can_cast((cr_dtype)out[0]->dtype, (cr_dtype)self->dtype))
-    code =
-        cr__fail(CR_E_DTYPE, "%s_: the result is %s, which self of dtype %s cannot hold", op->name,
-                 cr_dtype_name((cr_dtype)out[0]->dtype), cr_dtype_name((cr_dtype)self->dtype));
-  else code = cr__copy(op->name, self, out[0]);
+  code = check_fit(op, out[0], self);
+  if (!code) code = cr__copy(op->name, self, out[0]);
   for (int i = 0; i < nout; i++) cr_release(out[i]);
   return code;
 }
@@ -248,9 +297,9 @@ static int write_self(const cr_op *op, const cr_value *args, cr_tensor *self) {
   cr__below++;
   if (!impl->run) {
     code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
-    if (!code) code = cr__pointwise_into(op, args, self);
+    if (!code) code = count_stopped(cr__pointwise_into(op, args, self), self);
   } else if (impl->rewrites) {
-    code = impl->run(op, args, NULL, &nout);
+    code = count_stopped(impl->run(op, args, NULL, &nout), self);
   } else {
     code = run_and_copy(op, args, self);
   }
@@ -265,10 +314,15 @@ static int composite_inplace(const cr_op *op, const cr_value *given) {
   memcpy(args, given, op->nparam * sizeof *args);
   int refused = cr__inplace_check(op->lua, "_", self, cr__recording() && cr__requires(self));
   if (refused) return refused;
+  const cr__speaker *outer = cr__outer, mine = {op, given, true};
+  if (!outer) cr__outer = &mine;
   cr_tensor *copy = cr__op1(CR__OP_clone, &args[0]);
   args[0] = cr_of(copy);
   cr_tensor *result = cr__op1(op->id, args);
-  int code = cr_call_inplace(&cr__ops[CR__OP_copy_], (cr_value[]){cr_of(self), cr_of(result)});
+  int code = result ? check_fit(op, result, self) : (int)cr_error_code();
+  if (!code)
+    code = cr_call_inplace(&cr__ops[CR__OP_copy_], (cr_value[]){cr_of(self), cr_of(result)});
+  cr__outer = outer;
   cr_release(copy);
   cr_release(result);
   return code;
@@ -347,9 +401,20 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 }
 
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_inplace(op, args);
-  if (CR__UNLIKELY(code)) cr__rng.offset = drawn;
+  if (CR__UNLIKELY(code)) {
+    generator->offset = drawn;
+    cr__speak(op, args, true);
+  }
+  return code;
+}
+
+int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
+  cr_place outer = cr__enter(place);
+  int code = cr_call_inplace(op, args);
+  cr__enter(outer);
   return code;
 }
 
@@ -378,24 +443,27 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0 && result->numel != 0)
-    code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (!code && out->numel == 0) code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
     code = cr__fail(CR_E_SHAPE, "%s: out has shape %s, the result %s", op->name,
                     cr__shape_text(out->ndim, cr__sizes(out), &a),
                     cr__shape_text(result->ndim, cr__sizes(result), &b));
-  if (!code) code = cr__copy(op->name, out, result);
+  if (!code) code = count_stopped(cr__copy(op->name, out, result), out);
   if (!code) cr__bump(out);
   cr_release(result);
   return code;
 }
 
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   int code = call_out(op, args, out);
-  if (code) cr__rng.offset = drawn;
+  if (CR__UNLIKELY(code)) {
+    generator->offset = drawn;
+    cr__speak(op, args, false);
+  }
   return code;
 }
 
@@ -406,6 +474,9 @@ const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__nops ? &cr__ops[i] : NUL
 const cr_op *cr_op_find(const char *name) {
   for (int i = 0; i < cr__nops; i++)
     if (strcmp(cr__ops[i].name, name) == 0) return &cr__ops[i];
+  for (int i = 0; i < cr__nops; i++)
+    for (const char *const *alias = cr__ops[i].aliases; alias && *alias; alias++)
+      if (strcmp(*alias, name) == 0) return &cr__ops[i];
   return NULL;
 }
 

@@ -89,7 +89,7 @@ typedef struct cr__few {
  * otherwise. Waiting ones raise what a kernel has found wrong since the last wait. */
 typedef struct cr__device_ops {
   int (*count)(int *count);
-  int (*selected)(void); /* the calling thread's device, 0 at first */
+  int (*selected)(void); /* the current device, 0 at first */
   int (*select)(int ordinal);
   /* Before a kernel on these views: makes the device the active one; a capture notes the memory. */
   int (*enter)(int ordinal, const cr__view *views, int n);
@@ -109,7 +109,10 @@ typedef struct cr__device_ops {
   int (*copy_peer)(int to_ordinal, void *to, int from_ordinal, const void *from, size_t nbytes);
   cr_stream *(*stream_new)(int ordinal, bool high_priority);
   cr_stream *(*stream_current)(int ordinal); /* returns a reference */
-  int (*stream_select)(cr_stream *s);        /* for the calling thread, with its device */
+  int (*stream_select)(cr_stream *s);        /* with its device */
+  /* For scopes: a note as the present choices are, with this stream; the end of a note. */
+  void *(*streams_with)(cr_stream *s);
+  void (*streams_free)(void *note);
   int (*stream_ordinal)(const cr_stream *s);
   uint64_t (*stream_id)(const cr_stream *s);
   cr_stream *(*stream_retain)(cr_stream *s);
@@ -158,6 +161,13 @@ typedef struct cr__host {
   cr_error (*error_code)(void);
   bool (*injected)(void);           /* true: this allocation is to fail */
   void (*allocated)(int64_t bytes); /* counts towards the next garbage collection */
+  /* Which device and streams are current is noted by the backend, in notes that scopes keep for it.
+   * The present one; NULL: all is as at first. False: the thread's own, which the backend keeps. */
+  bool (*streams)(void **note);
+  /* The note of the innermost scope, NULL if it has none, which set_streams gives it (steals). False: the
+   * thread's own is to be changed. */
+  bool (*streams_set_here)(void **note);
+  void (*set_streams)(void *note);
 } cr__host;
 /* The type of cr__backend_open, the one symbol of a plug-in: gives the backend; NULL with the error set, or, if the plug-in was
  * made for another engine, without. */
@@ -168,6 +178,7 @@ const cr__device_ops *cr__device_ops_of(cr_device device); /* of CUDA; NULL with
 const cr__backend *cr__cuda_loaded(void); /* NULL without an error if nobody has used it yet */
 
 extern const cr__backend cr__cpu_backend;               /* cpu/cpu.c */
+int cr__cpu_threads_offered(void);                      /* that nobody has to ask for; cpu/share.c */
 const cr__backend *cr__other_backend(cr_device device); /* for devices that are not the CPU */
 /* NULL with the error set. */
 static inline const cr__backend *cr__backend_of(cr_device device) {

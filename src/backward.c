@@ -79,9 +79,11 @@ static int start(cr_tensor *const *roots, int nroots, const cr_backward_options 
     memset(p.capture, 0, n * sizeof *p.capture);
   }
   running = &p;
-  bool before = cr_set_grad_enabled(o->create_graph);
+  cr_scope scope;
+  const cr_mode mode = cr__grad_mode(o->create_graph);
+  cr__scope_begin(&scope, &mode, NULL);
   int code = cr__pass_run(&p, roots, nroots);
-  cr_set_grad_enabled(before);
+  cr__scope_end(&scope);
   running = p.outer;
   cr__free(p.capture, n * sizeof *p.capture);
   cr__free(p.capture_slot, n * sizeof *p.capture_slot);
@@ -92,15 +94,17 @@ static int start(cr_tensor *const *roots, int nroots, const cr_backward_options 
 
 int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options) {
   static const cr_backward_options plain = {.ninputs = -1};
-  static atomic_flag warned = ATOMIC_FLAG_INIT;
   const cr_backward_options *o = options ? options : &plain;
   if (nroots == 0) return cr__fail(CR_E_ARGUMENT, "backward: needs at least one output");
   if (o->inputs && o->ninputs == 0)
     return cr__fail(CR_E_ARGUMENT, "backward: the list of inputs is empty");
-  if (o->create_graph && !atomic_flag_test_and_set(&warned))
+  bool *warned = &cr__my_state()->warned;
+  if (o->create_graph && !*warned) {
+    *warned = true;
     cr__warn(
         "backward with create_graph makes each leaf and its grad own each other; use cr.grad, or "
         "set grad to nil afterwards, or the memory is never freed");
+  }
   return start(roots, nroots, o, NULL);
 }
 

@@ -27,6 +27,18 @@ int cr__interrupted(void);
 #ifndef __cplusplus
 extern _Atomic int cr__interrupt_flags; /* nonzero: cr__interrupted() has something to look at */
 #endif
+/* The same for threads that work for another one: what the caller has to meet (0: no deadline); whether
+ * that stops it, without an error: 0, or why; and the error for that. */
+double cr__deadline(void);
+int cr__why_stop(double deadline);
+int cr__fail_stopped(int why);
+#ifndef __cplusplus
+static inline int cr__due(double deadline) {
+  if (CR__LIKELY(__atomic_load_n((const int *)&cr__interrupt_flags, __ATOMIC_RELAXED) == 0))
+    return 0;
+  return cr__why_stop(deadline);
+}
+#endif
 
 /* ---- alloc.c ---- */
 
@@ -53,6 +65,23 @@ void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype);
 cr_dtype cr__promote_result(const cr__promotion *p);
 cr_dtype cr__scalar_dtype(const cr_value *number); /* int64, bool, or the default dtype */
 bool cr__can_cast(cr_dtype from, cr_dtype to);     /* by category: in-place results must */
+/* The least and the greatest value of an integer dtype. */
+extern const int64_t cr__int_low[], cr__int_high[];
+/* True if an element of dtype can be the number: a fraction is cut off beside integers, whose range
+ * counts, and NaN and infinities are none of them; a finite number stays finite in a floating dtype.
+ * bool takes every number for its truth. */
+bool cr__fits_slow(cr_dtype dtype, const cr_value *number);
+static inline bool cr__fits(cr_dtype dtype, const cr_value *number) {
+  if (dtype == CR_FLOAT64) return true;
+  if (dtype == CR_FLOAT32 && number->kind == CR_FLOAT && number->u.f > -0x1p127 &&
+      number->u.f < 0x1p127)
+    return true;
+  return cr__fits_slow(dtype, number);
+}
+/* The nearest number that dtype holds. */
+cr_value cr__saturated(cr_dtype dtype, const cr_value *number);
+/* What every write of a number asks first: refuses one that does not fit. */
+int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number);
 /* Writes the number to *out as an element of dtype (integers wrap, float16/bfloat16 round). */
 void cr__store_scalar(void *out, cr_dtype dtype, const cr_value *number);
 cr_value cr__load_scalar(const void *in, cr_dtype dtype);
@@ -85,11 +114,13 @@ static inline cr_category cr__category(cr_dtype d) {
 
 /* ---- shape.c ---- */
 
-/* Renders "2x3" ("0-dim" for none) into a buffer that it returns. */
+/* Renders "2x3" ("0-dim" for none; "0 x 3", which is no hexadecimal number) into a buffer that it returns. */
 typedef struct cr__text {
   char s[160];
 } cr__text;
 const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer);
+/* A string of the caller's as messages have it: in quotes, one line, at most 80 bytes of it. */
+const char *cr__quote(const char *s, cr__text *buffer);
 /* Product of the sizes; fails on a negative size, on too many dims and on overflow. */
 int cr__count(const char *op, int ndim, const int64_t *shape, int64_t *numel);
 void cr__fill_strides(int ndim, const int64_t *shape, int64_t *stride); /* contiguous */

@@ -26,8 +26,8 @@ M.types = {
 
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
-for name in ([[doc lua method func hidden inplace pointwise quick promote mask dtypes check run body kernels composite
-  view multi_view rewrites creates warns grad nondiff samples]]):gmatch("%S+") do
+for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body kernels
+  composite view multi_view rewrites creates warns truth aliases grad nondiff samples]]):gmatch("%S+") do
   fields[name] = true
 end
 
@@ -112,6 +112,8 @@ local function new_entry(signature, raw, family)
   e.variable = outputs[1] == "..."
   e.nout = e.variable and 0 or #outputs
   e.lua = raw.lua or name
+  e.aliases = {}
+  for alias in (raw.aliases or ""):gmatch("%S+") do e.aliases[#e.aliases + 1] = alias end
   e.inplace_only = raw.inplace == "only"
   e.composite = raw.composite or raw.body ~= nil
   -- In Lua the last list of sizes or dims may be spelled out: x:view(2, 3).
@@ -140,6 +142,21 @@ local function list_files(directory)
   return names
 end
 
+-- Entries that share a name in Lua share the aliases that one of them declares; no alias is another name.
+local function share_aliases(entries)
+  local owner, names, lists = {}, {}, {}
+  for _, e in ipairs(entries) do names[e.lua] = true end
+  for _, e in ipairs(entries) do
+    for _, alias in ipairs(e.aliases) do
+      if owner[alias] then fail(e, "the alias %s is one of %s too", alias, owner[alias]) end
+      if names[alias] then fail(e, "the alias %s is the name of an operation", alias) end
+      owner[alias] = e.name
+    end
+    if #e.aliases > 0 then lists[e.lua] = e.aliases end
+  end
+  for _, e in ipairs(entries) do e.aliases = lists[e.lua] or e.aliases end
+end
+
 -- Returns the list of entries in `directory`, sorted by file and place; `ops`, seen by formulas as a
 -- global, is a table that the generator fills.
 function M.load(directory)
@@ -158,6 +175,7 @@ function M.load(directory)
     end
     assert(loadfile(directory .. "/" .. file, "t", env))()
   end
+  share_aliases(entries)
   return { entries = entries, by_name = by_name, ops = ops }
 end
 

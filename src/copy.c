@@ -91,11 +91,21 @@ int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src) {
 
 int cr__fill(const char *op, cr_tensor *dst, cr_value number) {
   cr__launch k;
-  if (dst->numel == 0) return 0;
+  int code = cr__check_store(op, (cr_dtype)dst->dtype, &number);
+  if (code || dst->numel == 0) return code;
   cr__launch_begin(&k, op, dst->storage->device, 1);
   cr__launch_add(&k, dst);
   k.i[0] = number.kind;
   k.i[1] = number.kind == CR_FLOAT ? 0 : number.u.i;
   k.f[0] = number.kind == CR_FLOAT ? number.u.f : 0;
   return cr__launch_run(&k, CR__K_fill);
+}
+
+int cr__check_element(const char *op, cr_dtype dtype, cr_tensor *t) {
+  cr_value number;
+  cr_dtype from = (cr_dtype)t->dtype;
+  /* What always fits need not be read, which on a device would mean to wait for it. */
+  if (dtype == from || dtype == CR_BOOL || dtype == CR_FLOAT64 || from == CR_BOOL) return 0;
+  int code = cr_item(t, &number);
+  return code ? code : cr__check_store(op, dtype, &number);
 }

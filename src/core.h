@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "op_ids.h" /* generated: cr__op_id */
+#include "state.h"
 
 /* ---- Storage and tensor (storage.c, tensor.c) ---- */
 
@@ -127,7 +128,9 @@ int cr__launch_run(cr__launch *k, cr__kernel_id id);
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device);
 /* dst = src with conversion; shapes must be equal (src may be a broadcast view). */
 int cr__copy(const char *op, cr_tensor *dst, cr_tensor *src);
-int cr__fill(const char *op, cr_tensor *dst, cr_value number);
+int cr__fill(const char *op, cr_tensor *dst, cr_value number); /* one that fits dst's dtype */
+/* cr__check_store of the only element of t. */
+int cr__check_element(const char *op, cr_dtype dtype, cr_tensor *t);
 /* Returns a contiguous copy outside every graph. */
 cr_tensor *cr__snapshot(const char *op, cr_tensor *t);
 /* True if writing `out` element by element could change elements of t that are read later. */
@@ -143,6 +146,15 @@ typedef enum cr__promote_rule {
 } cr__promote_rule;
 
 enum { CR__INTS_OK = 2, CR__BOOL_OK = 4, CR__FLOAT_OK = 8 }; /* dtypes an op takes */
+
+/* What becomes of a number that the dtype of an elementwise computation cannot hold. */
+typedef enum cr__role {
+  CR__BY_VALUE, /* the computation is done in a wider dtype */
+  CR__BOUND,    /* the nearest number that fits takes its place */
+  CR__STORED,   /* the call is refused */
+  CR__LARGEST,  /* it is one side of a maximum: refused if it would win, else as CR__BOUND */
+  CR__SMALLEST  /* of a minimum */
+} cr__role;
 
 /* What a node keeps for its formula. */
 typedef enum cr__save_kind {
@@ -184,6 +196,7 @@ typedef struct cr__impl {
   uint8_t noperand; /* pointwise: how many operands; the other parameters are its numbers */
   uint8_t mask;     /* pointwise: bit per operand that takes no part in promotion */
   uint8_t ndiff;
+  uint32_t roles;      /* pointwise: a cr__role in four bits per parameter */
   const uint8_t *diff; /* the parameters that have a derivative; a node's edges follow this order */
   bool multi_view;     /* a view with several results */
   bool composite;      /* run calls operations, which record themselves */
@@ -224,16 +237,31 @@ bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
 /* The dtype that a pointwise operation's operands promote to, before its own rule. */
 cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
+/* Makes the numbers among args fit, each by its role: changes args and *compute, or fails. `result` is
+ * the dtype of what is stored. numbers.c. */
+int cr__fit_numbers(const cr_op *op, cr_value *args, cr_dtype *compute, cr_dtype result);
+/* True for a 0-dim tensor of an integer dtype whose element the integer dtype may not hold. */
+bool cr__is_wide_number(const cr_value *v, cr_dtype dtype);
+/* If op compares integers with a float: fills own with operands that give the exact answers. */
+bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *own);
 /* Runs `run` below autograd: what it calls records nothing. */
-extern CR__TLS int cr__below; /* > 0: inside a run function */
+extern CR__TLS int cr__below;
+/* The composite whose parts run on this thread, the outermost one; NULL: none. */
+typedef struct cr__speaker {
+  const cr_op *op;
+  const cr_value *args;
+  bool inplace; /* it is called as its twin */
+} cr__speaker;
+extern CR__TLS const cr__speaker *cr__outer;
+/* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
+ * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
+void cr__speak(const cr_op *op, const cr_value *args, bool inplace)
+    __attribute__((cold)); /* > 0: inside a run function */
 
 /* ---- Random numbers (rng.c) ---- */
 
-/* Hands out the next blocks of four words of the thread's generator and moves its offset on. */
-extern CR__TLS struct cr__rng {
-  uint64_t seed, offset;
-  bool seeded;
-} cr__rng; /* the dispatcher puts the offset back when a call fails */
+/* Hands out the next blocks of four words of the present generator and moves its offset on, which the
+ * dispatcher puts back when a call fails. */
 void cr__rng_take(uint64_t blocks, uint64_t *seed, uint64_t *offset);
 
 /* ---- Graph (graph.c, record.c, engine.c, function.c, inplace.c) ---- */
@@ -347,7 +375,6 @@ void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);
 /* Called once for a dying tensor with CR__RETAIN_GRAD, hooks or an accumulator: removes the weak
  * pointers that the graph has to it, and its hooks. */
 void cr__tensor_forget(cr_tensor *t);
-extern CR__TLS bool cr__inference_mode;
 
 /* Hooks (hooks.c). A list belongs to a leaf or a node; run calls the live ones of a kind (and slot,
  * if it is not -1), each of which may replace gradients. */
@@ -368,11 +395,6 @@ int cr__accumulate(cr_tensor *t, cr_tensor *g);
 const char *cr__function_name(const cr_node *n); /* of a node that is no operation's */
 cr_tensor *cr__sum_to(cr_tensor *g, int ndim, const int64_t *shape); /* returns; unbroadcast */
 extern const cr__node_type cr__accumulate_type, cr__op_type;
-extern CR__TLS struct cr__modes {
-  bool no_grad, anomaly, check_nan;
-  cr_trace trace;
-  void *trace_user;
-} cr__modes;
 /* Gradient mode on, and not below a run function. */
 static inline bool cr__recording(void) { return !cr__modes.no_grad && !cr__below; }
 

@@ -16,8 +16,9 @@
  * dimension 1 is the outermost, -1 the last one, 0 is an error. Ranges include both their ends.
  *
  * Threads: reference counts are atomic. A tensor may be read by any number of threads at once;
- * whoever writes must see to it that nobody else reads. The error, the gradient mode and the random
- * generator belong to the calling thread.
+ * whoever writes must see to it that nobody else reads. The error belongs to the calling thread. All else
+ * that calls depend on (modes, the random generator, the default dtype, ...) belongs to the place in which
+ * the thread computes: its own, or one that it has entered, as the binding does for each Lua state.
  */
 #ifndef CRESSET_H
 #define CRESSET_H
@@ -74,6 +75,7 @@ CR_API const char *cr_dtype_name(cr_dtype dtype);
 CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
+CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 
@@ -81,7 +83,7 @@ CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 typedef int32_t cr_device;
 #define CR_CPU 0
 #define CR_CUDA 256
-/* "cpu", "cuda" (the calling thread's, see CUDA below), "cuda:1". */
+/* "cpu", "cuda" (the current one, see CUDA below), "cuda:1". */
 CR_API int cr_device_parse(const char *name, cr_device *device);
 CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
 
@@ -116,7 +118,8 @@ CR_API int cr_error_set(cr_error code, const char *format, ...)
 
 /* A handler is told of warnings (a sentence, borrowed); without one they go nowhere. */
 typedef void (*cr_warning_handler)(void *user, const char *sentence);
-CR_API void cr_set_warning_handler(cr_warning_handler handler, void *user); /* per thread */
+CR_API void cr_set_warning_handler(cr_warning_handler handler,
+                                   void *user);                /* of the present state */
 CR_API cr_warning_handler cr_get_warning_handler(void **user); /* to put it back later */
 
 /* ---- Values ------------------------------------------------------------------------------ */
@@ -243,7 +246,8 @@ enum {
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */
-  CR_OP_WARNS = 256         /* may warn: a binding that listens does so around it */
+  CR_OP_WARNS = 256,        /* may warn: a binding that listens does so around it */
+  CR_OP_TRUTH = 512         /* its 0-dim bool answers a question: a boolean in Lua */
 };
 
 struct cr_op {
@@ -257,11 +261,12 @@ struct cr_op {
   uint8_t nparam;
   uint8_t nout;               /* 0: as many as the call makes (split, unbind) */
   const char *const *outputs; /* the names of the results where nout > 1 */
+  const char *const *aliases; /* other names in Lua, up to a NULL; NULL if there are none */
 };
 
 CR_API int cr_op_count(void);
 CR_API const cr_op *cr_op_at(int i);              /* 0 <= i < cr_op_count() */
-CR_API const cr_op *cr_op_find(const char *name); /* NULL if there is none */
+CR_API const cr_op *cr_op_find(const char *name); /* also by an alias; NULL if there is none */
 /* Calls op with op->nparam arguments. Returns the results in out[0 .. *nout), which has room for
  * CR_MAX_OUTPUTS; nout may be NULL where op->nout is not 0. */
 CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
@@ -310,7 +315,8 @@ CR_API int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_op
 CR_API int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *options,
                    cr_tensor **out);
 
-/* Modes of the calling thread; setters return the value before. */
+/* The present modes. What a setter sets ends with the innermost scope that is open (below); it returns the
+ * value before. */
 CR_API bool cr_grad_enabled(void);
 CR_API bool cr_set_grad_enabled(bool on);
 CR_API bool cr_inference_enabled(void);
@@ -362,7 +368,7 @@ CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
 /* Runs f once at the end of the backward pass that is running on this thread. */
 CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
-/* Hooks on what nodes save, innermost pair only: pack turns a tensor (borrowed) into a handle, unpack
+/* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into a handle, unpack
  * returns a tensor for it. Both NULL: saving is forbidden, with `why` as the error. */
 typedef struct cr_saved_hooks {
   void *(*pack)(void *user, cr_tensor *t);
@@ -374,6 +380,49 @@ typedef struct cr_saved_hooks {
 } cr_saved_hooks;
 CR_API int cr_saved_hooks_push(const cr_saved_hooks *hooks); /* copied */
 CR_API void cr_saved_hooks_pop(void);
+
+/* ---- Places ------------------------------------------------------------------------------ */
+
+/* What calls depend on beside their arguments has two parts. A state is the default dtype, the number of
+ * threads, the random generator, the warning handler and the deadline. Modes are the gradient, inference
+ * and anomaly modes, hooks on saved tensors, and the current CUDA device and streams. A thread has both of
+ * its own, which nobody else sees. It may enter others instead: one thread at a time, whichever it is. */
+typedef struct cr_state cr_state;
+typedef struct cr_modes cr_modes;
+typedef struct cr_place {
+  cr_state *state; /* NULL: the thread's own */
+  cr_modes *modes; /* NULL: the thread's own */
+} cr_place;
+CR_API cr_state *cr_state_new(void); /* returns one in which all is as at first */
+CR_API void cr_state_free(cr_state *s);
+CR_API cr_modes *cr_modes_new(void);
+CR_API void cr_modes_free(cr_modes *m);         /* closes the scopes in it */
+CR_API cr_place cr_enter(cr_place p);           /* returns the place before, to be entered again */
+CR_API bool cr_modes_in_use(const cr_modes *m); /* a scope is open in them, or they set something */
+/* cr_call and cr_call_inplace between entering p and the place before: for bindings, in one step. */
+CR_API int cr_call_in(cr_place p, const cr_op *op, const cr_value *args, cr_tensor **out,
+                      int *nout);
+CR_API int cr_call_inplace_in(cr_place p, const cr_op *op, const cr_value *args);
+/* What m does not set is from now on as `under` (borrowed, NULL: as at first) has it at this moment. */
+CR_API void cr_modes_over(cr_modes *m, cr_modes *under);
+
+/* A scope sets some modes until it ends. Scopes of the same modes may end in any order: a mode is what the
+ * innermost one says that sets it. */
+enum { CR_SETS_GRAD = 1, CR_SETS_INFERENCE = 2, CR_SETS_ANOMALY = 4 };
+typedef struct cr_mode {
+  unsigned sets; /* which of these count */
+  bool grad, inference, anomaly, check_nan;
+  cr_trace trace; /* of the anomaly mode */
+  void *trace_user;
+} cr_mode;
+typedef struct cr_scope cr_scope;
+/* Returns a scope that sets the mode and, unless NULL, hooks on saved tensors (copied); not open yet. */
+CR_API cr_scope *cr_scope_new(const cr_mode *mode, const cr_saved_hooks *hooks);
+CR_API void cr_scope_open(cr_scope *s, cr_modes *m); /* in m, NULL: in the present modes */
+CR_API void cr_scope_free(cr_scope *s);              /* which also ends it; steals s */
+/* What the innermost open scope of m sets or, where none is open, m itself (NULL: the present modes). */
+CR_API cr_mode cr_mode_get(const cr_modes *m);
+CR_API void cr_mode_set(cr_modes *m, const cr_mode *mode);
 
 /* ---- Custom Functions -------------------------------------------------------------------- */
 
@@ -408,7 +457,7 @@ CR_API void *cr_context_user(const cr_context *ctx);
 
 /* ---- Random numbers ---------------------------------------------------------------------- */
 
-/* Draws are counter-based (Philox 4x32-10): a seed and an offset, per thread. */
+/* Draws are counter-based (Philox 4x32-10): a seed and an offset, which belong to the present state. */
 CR_API void cr_manual_seed(uint64_t seed);
 CR_API void cr_rng_get(uint64_t *seed, uint64_t *offset);
 CR_API void cr_rng_set(uint64_t seed, uint64_t offset);
@@ -438,10 +487,34 @@ CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */
 CR_API int64_t cr_memory_fail_left(void);
 
+/* Operations on the CPU look at both when they begin and then every few milliseconds, backward at each node
+ * too. A call that is stopped has no result and has drawn no random numbers; but one in place (or with
+ * out) of more than some milliseconds has written some elements and not others, which counts as a write.
+ * A backward pass that is stopped has added to the gradients of the leaves that it has reached. */
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
-CR_API void cr_set_deadline(double seconds_from_now); /* this thread; 0 lifts it */
+CR_API void cr_set_deadline(double seconds_from_now); /* of the present state; 0 lifts it */
+/* For long loops of the host's own: 0, or one of the two is due, with the error set. */
+CR_API int cr_interrupted(void);
+/* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
+ * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
+ * processors. Belongs to the present state. Results do not depend on it. Threads are started when large work comes up, and where the
+ * system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
+/* A host that has threads of its own may lend them; then the library starts none. `run` shall call
+ * member(job, i) once for each i from 0 to n - 1, on any threads (the calling one may be among them) and
+ * several at a time, and return when all of these have returned; n is at most `threads`. It borrows job
+ * for that time, must not fail, may be entered by several threads at once, and must not call operations
+ * itself. What it leaves undone the calling thread does after it. */
+typedef struct cr_parallel {
+  void (*run)(void *user, int n, void (*member)(void *job, int i), void *job);
+  int threads; /* that run can put to work at a time, the calling one among them */
+  void *user;  /* borrowed until another pool is set */
+} cr_parallel;
+/* Lends a pool (copied) for the whole process, instead of the one before; NULL takes it back. Returns
+ * when no operation uses the one before any more, so that its threads may then be ended. A child of
+ * fork begins without a lent pool. */
+CR_API int cr_set_parallel(const cr_parallel *pool);
 /* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
  * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
  * it is given float32 as well. Looks for it if nothing has yet. */
@@ -455,13 +528,12 @@ CR_API const char *cr_isa_name(void);
 
 /* The first use of "cuda" loads the plug-in libcresset_cuda.so from beside this library (or what the
  * environment variable CRESSET_CUDA names: a path, or "emulate" for the emulated device). Devices
- * have ordinals from 0; -1 means the calling thread's. Work is queued on the thread's current stream
- * of its device; what gives elements or numbers to the host waits for it, and raises what kernels
+ * have ordinals from 0; -1 means the current one. Work is queued on the current stream of its device; what gives elements or numbers to the host waits for it, and raises what kernels
  * have found wrong (an index out of range) since the last wait. */
 CR_API bool cr_cuda_available(void);    /* never an error */
 CR_API int cr_cuda_count(int *count);   /* 0 with an error that says why there is none */
-CR_API int cr_cuda_current(void);       /* the calling thread's device; -1 with the error set */
-CR_API int cr_cuda_select(int ordinal); /* for the calling thread: what "cuda" means */
+CR_API int cr_cuda_current(void);       /* the current device; -1 with the error set */
+CR_API int cr_cuda_select(int ordinal); /* in the present modes: what "cuda" means */
 CR_API int cr_cuda_synchronize(int ordinal);
 
 typedef struct cr_cuda_properties {
@@ -488,7 +560,10 @@ typedef struct cr_event cr_event;
 typedef struct cr_graph cr_graph;
 CR_API cr_stream *cr_stream_new(int ordinal, bool high_priority); /* returns a reference */
 CR_API cr_stream *cr_stream_current(int ordinal);                 /* returns a reference */
-CR_API int cr_stream_select(cr_stream *s); /* for the calling thread, and its device with it */
+CR_API int cr_stream_select(cr_stream *s); /* in the present modes, and its device with it */
+/* Makes the scope set the current stream of the stream's device, and that device to be the current one; else
+ * all stays as it is at present. */
+CR_API int cr_scope_stream(cr_scope *s, cr_stream *stream);
 CR_API cr_device cr_stream_device(const cr_stream *s);
 CR_API uint64_t cr_stream_id(const cr_stream *s); /* equal for references to one stream */
 CR_API cr_stream *cr_stream_retain(cr_stream *s);

@@ -17,6 +17,7 @@
 #include "alloc.h"
 #include "backend.h"
 #include "catalogue_id.h" /* generated: CR__CATALOGUE */
+#include "state.h"
 
 #define ORDINALS 256
 #define PLUGIN "libcresset_cuda.so"
@@ -50,6 +51,9 @@ static const cr__host host = {
     .error_code = cr_error_code,
     .injected = host_injected,
     .allocated = host_allocated,
+    .streams = cr__streams_present,
+    .streams_set_here = cr__streams_set_here,
+    .set_streams = cr__streams_set,
 };
 
 /* The folder of the library (or program) that this code is part of, with the last slash. */
@@ -177,9 +181,9 @@ int cr_device_parse(const char *name, cr_device *device) {
       return CR_E_OK;
     }
   }
-  return cr__fail(CR_E_DEVICE,
-                  "device: \"%.32s\" is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
-                  name ? name : "");
+  cr__text text;
+  return cr__fail(CR_E_DEVICE, "device: %s is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
+                  cr__quote(name ? name : "", &text));
 }
 
 const char *cr_device_name(cr_device device, char buffer[16]) {
@@ -188,4 +192,10 @@ const char *cr_device_name(cr_device device, char buffer[16]) {
     snprintf(buffer, 16, "cuda:%d", device & (ORDINALS - 1));
   else snprintf(buffer, 16, "device %d", device % 100000);
   return buffer;
+}
+
+/* ---- Streams that scopes have chosen ---- */
+
+void cr__streams_free(void *streams) {
+  if (streams) cr__cuda_loaded()->device->streams_free(streams);
 }

@@ -1,18 +1,18 @@
 /* dtype.c: names and sizes of dtypes, type promotion, numbers as elements.
  *
  * Holds true: promotion is PyTorch's, so commutative and (within a pool) associative. */
-#include <stdatomic.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base.h"
+#include "state.h"
 
 static const char *const names[] = {
 #define X(NAME, name, bytes, category) #name,
     CR_DTYPES(X)
 #undef X
 };
-
-static _Atomic int default_dtype = CR_FLOAT32;
 
 static bool valid(cr_dtype d) { return d >= 0 && d < CR_DTYPE_COUNT; }
 
@@ -26,9 +26,7 @@ cr_dtype cr_dtype_parse(const char *name) {
   return CR_DTYPE_NONE;
 }
 
-cr_dtype cr_default_dtype(void) {
-  return (cr_dtype)atomic_load_explicit(&default_dtype, memory_order_relaxed);
-}
+cr_dtype cr_default_dtype(void) { return (cr_dtype)cr__my_state()->default_dtype; }
 
 int cr_set_default_dtype(cr_dtype d) {
   if (!valid(d) || cr__category(d) != CR_FLOATING)
@@ -36,7 +34,7 @@ int cr_set_default_dtype(cr_dtype d) {
                     "set_default_dtype: %s is not a floating dtype (float64, float32, "
                     "float16 or bfloat16)",
                     cr_dtype_name(d));
-  atomic_store_explicit(&default_dtype, d, memory_order_relaxed);
+  cr__my_state()->default_dtype = (int32_t)d;
   return CR_E_OK;
 }
 
@@ -53,6 +51,11 @@ cr_dtype cr__promote_types(cr_dtype a, cr_dtype b) {
     return other == CR_INT8 ? CR_INT16 : other;
   }
   return na > nb ? a : b;
+}
+
+cr_dtype cr_promote_types(cr_dtype a, cr_dtype b) {
+  bool known = a >= 0 && a < CR_DTYPE_COUNT && b >= 0 && b < CR_DTYPE_COUNT;
+  return known ? cr__promote_types(a, b) : CR_DTYPE_NONE;
 }
 
 void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype) {
@@ -120,6 +123,61 @@ uint16_t cr__float_to_bfloat(float x) {
   uint32_t u = bits_of(x);
   if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 0x40); /* NaN stays NaN */
   return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+const int64_t cr__int_low[CR_DTYPE_COUNT] =
+    {[CR_INT64] = INT64_MIN, [CR_INT32] = INT32_MIN, [CR_INT16] = INT16_MIN, [CR_INT8] = INT8_MIN};
+const int64_t cr__int_high[CR_DTYPE_COUNT] =
+    {[CR_INT64] = INT64_MAX, [CR_INT32] = INT32_MAX, [CR_INT16] = INT16_MAX,
+     [CR_INT8] = INT8_MAX,   [CR_UINT8] = UINT8_MAX, [CR_BOOL] = 1};
+
+/* The greatest finite number of a floating dtype. */
+static double largest(cr_dtype dtype) {
+  switch (dtype) {
+  case CR_FLOAT64: return DBL_MAX;
+  case CR_FLOAT32: return (double)FLT_MAX;
+  case CR_FLOAT16: return 65504;
+  default: return 0x1.fep127; /* bfloat16 */
+  }
+}
+
+/* True if the finite x becomes infinite as an element of a floating dtype. */
+static bool overflows(cr_dtype dtype, double x) {
+  float y = (float)x;
+  if (dtype == CR_FLOAT64) return false;
+  if (dtype == CR_FLOAT16) return (cr__float_to_half(y) & 0x7fff) == 0x7c00;
+  if (dtype == CR_BFLOAT16) return (cr__float_to_bfloat(y) & 0x7fff) == 0x7f80;
+  return isinf(y);
+}
+
+bool cr__fits_slow(cr_dtype dtype, const cr_value *number) {
+  double x = number->kind == CR_FLOAT ? number->u.f : (double)number->u.i;
+  if (dtype == CR_BOOL || number->kind == CR_BOOLEAN_VALUE) return true;
+  if (cr__category(dtype) == CR_FLOATING) return !isfinite(x) || !overflows(dtype, x);
+  if (number->kind == CR_INT)
+    return number->u.i >= cr__int_low[dtype] && number->u.i <= cr__int_high[dtype];
+  x = trunc(x); /* a fraction is cut off; the bound above, one more than the highest, is exact */
+  return x >= (double)cr__int_low[dtype] && x < (double)cr__int_high[dtype] + 1;
+}
+
+cr_value cr__saturated(cr_dtype dtype, const cr_value *number) {
+  bool above = number->kind == CR_FLOAT ? number->u.f > 0 : number->u.i > 0;
+  if (cr__fits(dtype, number)) return *number;
+  if (cr__category(dtype) == CR_FLOATING) return cr_float(above ? largest(dtype) : -largest(dtype));
+  return cr_int(above ? cr__int_high[dtype] : cr__int_low[dtype]);
+}
+
+int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number) {
+  char text[32];
+  if (CR__LIKELY(cr__fits(dtype, number))) return 0;
+  if (number->kind == CR_FLOAT) snprintf(text, sizeof text, "%.14g", number->u.f);
+  else snprintf(text, sizeof text, "%lld", (long long)number->u.i);
+  if (cr__category(dtype) == CR_FLOATING)
+    return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, whose numbers end at %.5g", op, text,
+                    cr_dtype_name(dtype), largest(dtype));
+  return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, which holds %lld to %lld", op, text,
+                  cr_dtype_name(dtype), (long long)cr__int_low[dtype],
+                  (long long)cr__int_high[dtype]);
 }
 
 /* Truncates; what no int64 can hold becomes the lowest one, as x86 has it. */

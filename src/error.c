@@ -1,4 +1,4 @@
-/* error.c: the calling thread's error, its warning handler, and the host's wish to stop.
+/* error.c: the calling thread's error, warnings, and the host's wish to stop.
  *
  * Holds true: setting an error cannot fail. The sentence lies in a heap buffer that the thread keeps;
  * when even that cannot be had, the code's own meaning stands in for it. */
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base.h"
+#include "state.h"
 
 static const char *const meanings[] = {
 #define X(NAME, text) text,
@@ -91,6 +91,19 @@ int cr__fail_absent(const char *op, const char *param) {
   return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' is missing", op, param);
 }
 
+const char *cr__quote(const char *s, cr__text *buffer) {
+  enum { MOST = 80 };
+  size_t n = strnlen(s, MOST + 1);
+  bool cut = n > MOST;
+  if (cut) /* not inside a character of UTF-8 */
+    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
+  char *to = buffer->s;
+  *to++ = '"';
+  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
+  strcpy(to, cut ? "...\"" : "\"");
+  return buffer->s;
+}
+
 cr_error cr_error_code(void) { return code; }
 
 const char *cr_error_message(void) {
@@ -103,34 +116,31 @@ void cr_error_clear(void) { code = CR_E_OK; }
 
 /* ---- Warnings ---- */
 
-static CR__TLS cr_warning_handler handler;
-static CR__TLS void *handler_user;
-
 cr_warning_handler cr_get_warning_handler(void **user) {
-  *user = handler_user;
-  return handler;
+  *user = cr__my_state()->handler_user;
+  return cr__my_state()->handler;
 }
 
 void cr_set_warning_handler(cr_warning_handler f, void *user) {
-  handler = f;
-  handler_user = user;
+  cr__my_state()->handler = f;
+  cr__my_state()->handler_user = user;
 }
 
 void cr__warn(const char *format, ...) {
-  if (!handler) return;
+  const cr_state *s = cr__my_state();
+  if (!s->handler) return;
   char sentence[1024];
   va_list args;
   va_start(args, format);
   vsnprintf(sentence, sizeof sentence, format, args);
   va_end(args);
-  handler(handler_user, sentence);
+  s->handler(s->handler_user, sentence);
 }
 
 /* ---- Interrupt and deadline ---- */
 
-/* Bit 0: cr_interrupt(true). The rest counts, in steps of two, the threads with a deadline. */
+/* Bit 0: cr_interrupt(true). The rest counts, in steps of two, the states with a deadline. */
 _Atomic int cr__interrupt_flags;
-static CR__TLS double deadline; /* in seconds of the monotonic clock; 0: none */
 
 static double now(void) {
   struct timespec t;
@@ -143,17 +153,34 @@ void cr_interrupt(bool on) {
   else atomic_fetch_and(&cr__interrupt_flags, ~1);
 }
 
-void cr_set_deadline(double seconds_from_now) {
+void cr__deadline_set(cr_state *s, double seconds_from_now) {
   double at = seconds_from_now == 0 ? 0 : now() + seconds_from_now;
-  if ((at != 0) != (deadline != 0)) atomic_fetch_add(&cr__interrupt_flags, at != 0 ? 2 : -2);
-  deadline = at;
+  if ((at != 0) != (s->deadline != 0)) atomic_fetch_add(&cr__interrupt_flags, at != 0 ? 2 : -2);
+  s->deadline = at;
 }
 
-int cr__interrupted(void) {
+void cr_set_deadline(double seconds_from_now) {
+  cr__deadline_set(cr__my_state(), seconds_from_now);
+}
+
+double cr__deadline(void) { return cr__my_state()->deadline; }
+
+enum { BY_HOST = 1, TOO_LATE };
+
+int cr__why_stop(double at) {
   int flags = atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed);
-  if (CR__LIKELY(flags == 0)) return CR_E_OK;
-  if (flags & 1) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
-  if (deadline != 0 && now() >= deadline)
-    return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
-  return CR_E_OK;
+  if (flags & 1) return BY_HOST;
+  return flags && at != 0 && now() >= at ? TOO_LATE : 0;
+}
+
+int cr__fail_stopped(int why) {
+  if (why == BY_HOST) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
+  return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
+}
+
+int cr_interrupted(void) { return cr__interrupted(); }
+
+int cr__interrupted(void) {
+  int why = cr__due(cr__my_state()->deadline);
+  return CR__LIKELY(!why) ? CR_E_OK : cr__fail_stopped(why);
 }

@@ -22,13 +22,14 @@ static int name_row(const cr_op *op, const char *suffix, int row) {
 int cr_foreach(const cr_op *op, int n, const cr_value *rows, cr_tensor **out) {
   if (op->nout != 1 || (op->flags & CR_OP_INPLACE_ONLY) || op->nparam == 0)
     return cr__fail(CR_E_ARGUMENT, "foreach.%s: is not one result for each tensor", op->lua);
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   for (int i = 0; i < n; i++) {
     const cr_value *row = rows + (ptrdiff_t)i * op->nparam;
     out[i] = row->kind == CR_NONE ? NULL : cr__op1(op->id, row);
     if (out[i] || row->kind == CR_NONE) continue;
     for (int j = 0; j < i; j++) cr_release(out[j]);
-    cr__rng.offset = drawn;
+    generator->offset = drawn;
     return name_row(op, "", i);
   }
   return 0;

@@ -123,10 +123,11 @@ static int function_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
   int code = keep_undefined(c, n, g, given);
   if (c->f.once_differentiable && cr_grad_enabled())
     for (int i = 0; i < n->nout; i++) second = second || (g[i] && cr__requires(g[i]));
-  bool mode = cr_grad_enabled();
-  if (c->f.once_differentiable) cr_set_grad_enabled(false);
+  cr_scope scope;
+  const cr_mode mode = cr__grad_mode(cr_grad_enabled() && !c->f.once_differentiable);
+  cr__scope_begin(&scope, &mode, NULL);
   if (!code) code = c->f.backward(c, c->user, given, n->nout, gi, c->nin);
-  cr_set_grad_enabled(mode);
+  cr__scope_end(&scope);
   if (!code && second) code = forbid_second(c, gi);
   for (int i = 0; i < n->nout; i++) cr_release(given[i]);
   if (code && !cr_error_code()) cr__fail(CR_E_CALLBACK, "%s: backward failed", c->name);
@@ -272,9 +273,11 @@ int cr_function_apply(const cr_function *f, void *user, cr_tensor *const *inputs
     if (f->free_user) f->free_user(user);
     return CR_E_MEMORY;
   }
-  bool mode = cr_set_grad_enabled(false);
+  cr_scope scope;
+  const cr_mode mode = cr__grad_mode(false);
+  cr__scope_begin(&scope, &mode, NULL);
   int code = f->forward(c, user, inputs, n);
-  cr_set_grad_enabled(mode);
+  cr__scope_end(&scope);
   if (code) {
     if (!cr_error_code()) cr__fail(CR_E_CALLBACK, "%s: forward failed", c->name);
     context_free(c);

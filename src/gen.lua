@@ -283,6 +283,7 @@ local function op_flags(e)
   flag(e.creates, "CREATES")
   flag(e.inplace_only, "INPLACE_ONLY")
   flag(e.warns, "WARNS")
+  flag(e.truth, "TRUTH")
   return #flags > 0 and table.concat(flags, " | ") or "0"
 end
 
@@ -301,12 +302,18 @@ local function write_descriptors(c)
       for i, name in ipairs(e.outputs) do names[i] = quote(name) end
       c[#c + 1] = ("static const char *const outputs_%s[] = {%s};"):format(e.name, table.concat(names, ", "))
     end
+    if #e.aliases > 0 then
+      local names = {}
+      for i, alias in ipairs(e.aliases) do names[i] = quote(alias) end
+      c[#c + 1] = ("static const char *const aliases_%s[] = {%s, NULL};"):format(e.name, table.concat(names, ", "))
+    end
   end
   c[#c + 1] = "\nconst int cr__nops = CR__OP_COUNT;\nconst cr_op cr__ops[] = {"
   for _, e in ipairs(entries) do
-    c[#c + 1] = ("    {%s, %s,\n     %s,\n     %s,\n     %s, CR__OP_%s, %s, %d, %d, %s},"):format(quote(e.name),
+    c[#c + 1] = ("    {%s, %s,\n     %s,\n     %s,\n     %s, CR__OP_%s, %s, %d, %d, %s, %s},"):format(quote(e.name),
       quote(e.lua), quote(e.signature), quote(e.doc), #e.params > 0 and "params_" .. e.name or "NULL", e.name,
-      op_flags(e), #e.params, e.nout, e.nout > 1 and "outputs_" .. e.name or "NULL")
+      op_flags(e), #e.params, e.nout, e.nout > 1 and "outputs_" .. e.name or "NULL",
+      #e.aliases > 0 and "aliases_" .. e.name or "NULL")
   end
   c[#c + 1] = "};\n"
 end
@@ -318,7 +325,23 @@ local function node_name(name)
 end
 
 local rules = { float = "CR__PROMOTE_FLOAT", bool = "CR__PROMOTE_BOOL", self = "CR__PROMOTE_SELF" }
+local roles = { bound = "CR__BOUND", stored = "CR__STORED", largest = "CR__LARGEST", smallest = "CR__SMALLEST" }
 local accepts = { float = "CR__FLOAT_OK", int = "CR__INTS_OK", bool = "CR__BOOL_OK" }
+
+-- `numbers`: one role for every number, or a table of roles by parameter; those not named count by value.
+local function role_bits(e)
+  local bits = {}
+  for i, p in ipairs(e.params) do
+    local role = e.numbers
+    if type(role) == "table" then role = role[p.name] end
+    if role and not roles[role] then fail(e, "unknown role '%s' of a number", role) end
+    if role and p.name ~= e.mask then bits[#bits + 1] = ("%s << %d"):format(roles[role], 4 * (i - 1)) end
+  end
+  for name in pairs(type(e.numbers) == "table" and e.numbers or {}) do
+    if not e.by_name[name] then fail(e, "numbers names '%s', which is no parameter", name) end
+  end
+  return #bits > 0 and (", .roles = %s"):format(table.concat(bits, " | ")) or ""
+end
 
 local function pointwise_fields(e)
   local mask, noperand = 0, 0
@@ -332,8 +355,8 @@ local function pointwise_fields(e)
   local dtypes = {}
   for category in categories(e):gmatch("%a+") do dtypes[#dtypes + 1] = accepts[category] end
   if e.promote and not rules[e.promote] then fail(e, "unknown promote '%s'", e.promote) end
-  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s"):format(e.name,
-    rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask,
+  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s%s"):format(e.name,
+    rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask, role_bits(e),
     e.check and ", .check = cr__check_" .. e.check or "")
 end
 

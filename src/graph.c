@@ -36,8 +36,7 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   n->nedge = (uint16_t)nedge;
   n->nout = (uint16_t)nout;
   n->nsaved = (uint16_t)nsaved;
-  if (CR__UNLIKELY(cr__modes.anomaly) && cr__modes.trace)
-    n->trace = cr__modes.trace(cr__modes.trace_user);
+  if (CR__UNLIKELY(cr__modes.anomaly)) n->trace = cr__anomaly_trace();
   return n;
 }
 
@@ -264,7 +263,7 @@ int cr_set_requires_grad(cr_tensor *t, bool on) {
     return cr__fail(CR_E_DTYPE,
                     "requires_grad_: only floating point tensors can require grad, this one is %s",
                     cr_dtype_name((cr_dtype)t->dtype));
-  if (on && (t->flags & CR__INFERENCE) && !cr__inference_mode)
+  if (on && (t->flags & CR__INFERENCE) && !cr__modes.inference)
     return cr__fail(CR_E_AUTOGRAD, "requires_grad_: a tensor made in inference mode cannot require "
                                    "grad outside it; clone it first");
   if (t->grad_fn) return 0;

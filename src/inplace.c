@@ -41,7 +41,7 @@ static bool overlaps_itself(const cr_tensor *t) {
 
 /* Whether t's place in the graph allows it to be changed in place. */
 static int check_place(const char *op, const char *suffix, const cr_tensor *t, bool records) {
-  if ((t->flags & CR__INFERENCE) && !cr__inference_mode)
+  if ((t->flags & CR__INFERENCE) && !cr__modes.inference)
     return cr__fail(CR_E_AUTOGRAD,
                     "%s%s: a tensor made in inference mode cannot be written in place "
                     "outside it; clone it first",
@@ -243,9 +243,11 @@ int cr__inplace_header(const cr_op *op, const cr_value *args) {
   bool stale = cr__is_stale(self), records = !cr_is_leaf(self);
   int code = check_place(op->lua, "_", self, cr__recording() && cr__requires(self));
   if (code) return code;
-  bool mode = cr_set_grad_enabled(records);
+  cr_scope scope;
+  const cr_mode mode = cr__grad_mode(records);
+  cr__scope_begin(&scope, &mode, NULL);
   cr_tensor *view = cr__op1(op->id, args);
-  cr_set_grad_enabled(mode);
+  cr__scope_end(&scope);
   code = view ? cr__set_geometry(self, view->ndim, cr__sizes(view), cr__steps(view), view->offset)
               : (int)cr_error_code();
   if (!code) {

@@ -50,6 +50,8 @@ end
 
 local function remarks(e)
   local list = { forms(e) }
+  if #e.aliases > 0 then list[#list + 1] = "also called " .. table.concat(e.aliases, ", ") end
+  if e.truth then list[#list + 1] = "true or false in Lua" end
   if e.pointwise then list[#list + 1] = "elementwise over " .. (e.dtypes or "float int"):gsub(" ", ", ") end
   if e.view then list[#list + 1] = "shares memory with its first argument" end
   if e.nondiff then list[#list + 1] = "not differentiable" end
@@ -58,7 +60,10 @@ end
 
 local function write_reference()
   local md = { "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
-    .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "" }
+    .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "",
+    "A number is never wrapped into a dtype that cannot hold it. Compared or calculated with, it counts by its "
+    .. "value, and only results of integers wrap; as a bound (clamp) it is the nearest number that fits; where it "
+    .. "would be written it is an error. `to` and `copy_` convert between dtypes as C does.", "" }
   for _, family in ipairs(families) do
     md[#md + 1] = "## " .. family.name
     md[#md + 1] = ""
@@ -80,7 +85,7 @@ local lua_types = {
 local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,
   ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
 
-local function annotate(lines, e, owner, first, suffix)
+local function annotate(lines, e, called, owner, first, suffix)
   lines[#lines + 1] = "---" .. flat(e.doc)
   local names = {}
   for i = first, #e.params do
@@ -92,10 +97,20 @@ local function annotate(lines, e, owner, first, suffix)
   local results = {}
   for _ = 1, e.variable and 1 or e.nout do results[#results + 1] = "cresset.Tensor" end
   if not e.lua:find(".", 1, true) then -- what updates lists gives nothing
-    lines[#lines + 1] = "---@return " .. table.concat(results, ", ") .. (e.variable and " ..." or "")
+    lines[#lines + 1] = e.truth and "---@return boolean"
+      or "---@return " .. table.concat(results, ", ") .. (e.variable and " ..." or "")
   end
-  lines[#lines + 1] = ("function %s%s%s(%s) end"):format(owner, e.lua, suffix, table.concat(names, ", "))
+  lines[#lines + 1] = ("function %s%s%s(%s) end"):format(owner, called, suffix, table.concat(names, ", "))
   lines[#lines + 1] = ""
+end
+
+local function annotate_forms(lines, e, called)
+  local only, method = e.inplace_only, e.method ~= false and not e.creates
+  if keywords[called] then return end
+  if called:find(".", 1, true) then annotate(lines, e, called, "cr.", 1, "") end
+  if e.func ~= false and not only then annotate(lines, e, called, "cr.", 1, "") end
+  if method then annotate(lines, e, called, "Tensor:", 2, "") end
+  if e.inplace and not only then annotate(lines, e, called, "Tensor:", 2, "_") end
 end
 
 local function write_annotations()
@@ -105,13 +120,8 @@ local function write_annotations()
     "local Tensor = {}", "", "---@class cresset", "local cr = {}", "cr.foreach = {}", "" }
   for _, family in ipairs(families) do
     for _, e in ipairs(family) do
-      if not keywords[e.lua] then
-        local only = e.inplace_only
-        if e.lua:find(".", 1, true) then annotate(lines, e, "cr.", 1, "") end
-        if e.func ~= false and not only then annotate(lines, e, "cr.", 1, "") end
-        if e.method ~= false and not e.creates then annotate(lines, e, "Tensor:", 2, "") end
-        if e.inplace and not only then annotate(lines, e, "Tensor:", 2, "_") end
-      end
+      annotate_forms(lines, e, e.lua)
+      for _, alias in ipairs(e.aliases) do annotate_forms(lines, e, alias) end
     end
   end
   lines[#lines + 1] = "return cr"

@@ -18,6 +18,7 @@ typedef struct call {
   int ndim;
   int64_t numel;
   int64_t shape[CR_MAX_DIMS];
+  cr_value own[CR__MAX_OPERANDS + 4]; /* args, where a number had to be replaced */
 } call;
 
 static const int64_t one_step = 1;
@@ -227,22 +228,38 @@ static int run_strided(const call *c, cr_tensor *out) {
 
 /* ---- Pure calls ---- */
 
-/* True if promotion cannot change dtype d by joining it with this number. */
-static bool joins(cr_dtype d, const cr_value *number) {
+/* True if a floating dtype takes numbers as they are: where they neither bound nor are stored or
+ * compared. */
+static inline bool takes_any(const cr__impl *impl) {
+  return impl->roles == 0 && impl->rule != CR__PROMOTE_BOOL;
+}
+
+/* True if the number neither changes dtype d by joining it nor is one that d cannot hold. */
+static inline bool joins(const cr__impl *impl, cr_dtype d, const cr_value *number) {
   cr_category category = cr__category(d);
-  return category == CR_FLOATING || number->kind == CR_BOOLEAN_VALUE ||
-         (category == CR_INTEGRAL && number->kind == CR_INT);
+  if (category == CR_FLOATING) return takes_any(impl) || cr__fits(d, number);
+  if (number->kind == CR_BOOLEAN_VALUE) return true;
+  return category == CR_INTEGRAL && number->kind == CR_INT && cr__fits(d, number);
+}
+
+/* The same of the numbers that are no operands. */
+static inline bool all_join(const cr_op *op, const cr__impl *impl, cr_dtype d,
+                            const cr_value *args) {
+  if (cr__category(d) == CR_FLOATING && takes_any(impl)) return true;
+  for (int i = impl->noperand; i < op->nparam; i++)
+    if (!joins(impl, d, &args[i])) return false;
+  return true;
 }
 
 /* The model of the common case: the first operand, if all tensors are contiguous and have its
- * dtype, shape and device, and no number changes the dtype. Else NULL. */
-static inline cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) {
+ * dtype, shape and device, and no number changes the dtype or is too large for it. Else NULL. */
+static inline cr_tensor *flat_model(const cr_op *op, const cr__impl *impl, const cr_value *args) {
   cr_tensor *t = args[0].u.t;
   if (args[0].kind != CR_TENSOR || impl->mask || !(t->flags & CR__CONTIGUOUS)) return NULL;
   for (int i = 1; i < impl->noperand; i++) {
     const cr_value *v = &args[i];
     if (v->kind != CR_TENSOR) {
-      if (!joins((cr_dtype)t->dtype, v)) return NULL;
+      if (!joins(impl, (cr_dtype)t->dtype, v)) return NULL;
       continue;
     }
     const cr_tensor *u = v->u.t;
@@ -251,6 +268,7 @@ static inline cr_tensor *flat_model(const cr__impl *impl, const cr_value *args) 
     for (int d = 0; d < t->ndim; d++)
       if (u->dims[d] != t->dims[d]) return NULL;
   }
+  if (op->nparam > impl->noperand && !all_join(op, impl, (cr_dtype)t->dtype, args)) return NULL;
   return t;
 }
 
@@ -273,6 +291,16 @@ static int set_device(call *c) {
   return 0;
 }
 
+/* Puts what a number beyond the dtype stands for in its place, and widens the computation. */
+static int fit_numbers(call *c) {
+  const cr__impl *impl = c->impl;
+  if (cr__category(c->compute) == CR_FLOATING && takes_any(impl)) return 0;
+  if (c->args != c->own) memcpy(c->own, c->args, c->op->nparam * sizeof *c->own);
+  c->args = c->own;
+  cr_dtype result = impl->rule == CR__PROMOTE_BOOL ? c->compute : c->result;
+  return cr__fit_numbers(c->op, c->own, &c->compute, result);
+}
+
 /* Everything about the call but the flat case: shape, device, dtypes. */
 static int plan(call *c) {
   bool any = false;
@@ -289,8 +317,9 @@ static int plan(call *c) {
                     c->op->lua);
   int code = check_masks(c);
   if (!code) code = set_device(c);
+  if (cr__compare_exactly(c->impl, c->args, c->own)) c->args = c->own;
   if (!code) code = set_dtypes(c, promoted(c->impl, c->args));
-  return code;
+  return code ? code : fit_numbers(c);
 }
 
 static bool has_shape(const cr_tensor *t, int ndim, const int64_t *shape) {
@@ -315,7 +344,7 @@ int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, in
   c.op = op;
   c.impl = &cr__impls[op->id];
   c.args = args;
-  cr_tensor *t = flat_model(c.impl, args);
+  cr_tensor *t = flat_model(op, c.impl, args);
   int code = t ? set_dtypes(&c, (cr_dtype)t->dtype) : plan(&c);
   if (CR__UNLIKELY(code)) return code;
   if (t) {
@@ -357,7 +386,7 @@ static int check_out(const call *c, const cr_tensor *out) {
 /* Plans a call into `out`; *flat as for the pure form. */
 static int plan_into(call *c, const cr_tensor *out, bool *flat) {
   cr__text name, have, want;
-  const cr_tensor *t = flat_model(c->impl, c->args);
+  const cr_tensor *t = flat_model(c->op, c->impl, c->args);
   *flat = t && out->flags & CR__CONTIGUOUS && has_shape(out, t->ndim, cr__sizes(t));
   if (*flat) c->device = t->storage->device;
   int code = *flat ? set_dtypes(c, (cr_dtype)t->dtype) : plan(c);
@@ -392,6 +421,7 @@ int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
   bool flat;
   int code = plan_into(&c, out, &flat);
   if (code) return code;
+  args = c.args;
   memcpy(safe, args, op->nparam * sizeof *args);
   for (int i = 0; i < c.impl->noperand && !code; i++) {
     if (args[i].kind != CR_TENSOR || !cr__collides(args[i].u.t, out)) continue;

@@ -1,41 +1,10 @@
-/* record.c: the modes of a thread, and what a call leaves behind for its derivative.
+/* record.c: what a call leaves behind for its derivative.
  *
  * Holds true: a node is whole before its call's results can be seen, or there is none; what it saves
  * is what the derivatives of the arguments that require grad read, and nothing else. */
 #include "core.h"
 
 #include <string.h>
-
-CR__TLS struct cr__modes cr__modes;
-CR__TLS bool cr__inference_mode;
-
-/* ---- Modes ------------------------------------------------------------------------------------ */
-
-bool cr_grad_enabled(void) { return !cr__modes.no_grad; }
-bool cr_set_grad_enabled(bool on) {
-  bool before = !cr__modes.no_grad;
-  cr__modes.no_grad = !on;
-  return before;
-}
-bool cr_inference_enabled(void) { return cr__inference_mode; }
-bool cr_set_inference(bool on) {
-  bool before = cr__inference_mode;
-  cr__inference_mode = on;
-  if (on) cr__modes.no_grad = true;
-  return before;
-}
-bool cr_set_anomaly(bool on, bool check_nan, cr_trace trace, void *user) {
-  bool before = cr__modes.anomaly;
-  cr__modes.anomaly = on;
-  cr__modes.check_nan = on && check_nan;
-  cr__modes.trace = trace;
-  cr__modes.trace_user = user;
-  return before;
-}
-bool cr_anomaly_enabled(bool *check_nan) {
-  if (check_nan) *check_nan = cr__modes.check_nan;
-  return cr__modes.anomaly;
-}
 
 /* ---- Recording a call ---------------------------------------------------------------------------------------- */
 

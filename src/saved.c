@@ -9,51 +9,70 @@
 
 /* ---- Hooks on saving ----------------------------------------------------------------------------- */
 
-typedef struct cr__hooks_ref { /* a pair, shared by the stack and by what was packed with it */
+typedef struct cr__hooks_ref { /* a pair, shared by its scope and by what was packed with it */
   atomic_int refs;
   cr_saved_hooks h;
-  struct cr__hooks_ref *outer;
 } hooks_ref;
 
-static CR__TLS hooks_ref *innermost;
+hooks_ref *cr__hooks_new(const cr_saved_hooks *hooks) {
+  hooks_ref *r = cr__alloc(sizeof *r);
+  if (!r) return NULL;
+  atomic_init(&r->refs, 1);
+  r->h = *hooks;
+  if (r->h.retain_user) r->h.retain_user(r->h.user, 1);
+  return r;
+}
 
-static void hooks_ref_release(hooks_ref *r) {
+void cr__hooks_release(hooks_ref *r) {
   if (!r || atomic_fetch_sub(&r->refs, 1) != 1) return;
   if (r->h.retain_user) r->h.retain_user(r->h.user, -1);
   cr__free(r, sizeof *r);
 }
 
-int cr_saved_hooks_push(const cr_saved_hooks *hooks) {
-  hooks_ref *r = cr__alloc(sizeof *r);
-  if (!r) return CR_E_MEMORY;
-  atomic_init(&r->refs, 1);
-  r->h = *hooks;
-  r->outer = innermost;
-  if (r->h.retain_user) r->h.retain_user(r->h.user, 1);
-  innermost = r;
-  return 0;
+static hooks_ref *hooks_retain(hooks_ref *r) {
+  if (r) atomic_fetch_add(&r->refs, 1);
+  return r;
 }
 
-void cr_saved_hooks_pop(void) {
-  hooks_ref *r = innermost;
-  if (!r) return;
-  innermost = r->outer;
-  hooks_ref_release(r);
+int cr_saved_hooks_push(const cr_saved_hooks *hooks) {
+  hooks_ref *r = cr__hooks_new(hooks);
+  return r ? cr__scope_push_hooks(r) : CR_E_MEMORY;
+}
+
+void cr_saved_hooks_pop(void) { cr__scope_pop_hooks(); }
+
+/* What runs between the two saves through the hooks given (NULL: none), whatever the scopes say. */
+static void begin_hooks(cr_scope *s, hooks_ref *hooks) {
+  cr__scope_begin(s, &(cr_mode){.sets = CR__SETS_HOOKS}, hooks_retain(hooks));
+}
+
+static void end_hooks(cr_scope *s) {
+  cr__scope_end(s);
+  cr__hooks_release(s->hooks);
 }
 
 static int pack(cr__saved *s, cr_tensor *t) {
-  hooks_ref *r = innermost;
+  const cr_scope *scope = cr__scope_find(CR__SETS_HOOKS);
+  hooks_ref *r = scope->hooks;
   if (!r->h.pack)
     return cr__fail(CR_E_AUTOGRAD, "%s", r->h.why ? r->h.why : "saving tensors is disabled here");
   uint32_t before = cr__version(t);
   cr_tensor *bare = cr__alias_same(t);
   if (!bare) return CR_E_MEMORY;
-  innermost = r->outer; /* what the hook itself computes is not packed again by it */
+  const cr_scope *outer = cr__scope_find_outside(scope, CR__SETS_HOOKS);
+  cr_scope below; /* what the hook itself computes is not packed again by it */
+  hooks_retain(r);
+  begin_hooks(&below, outer ? outer->hooks : NULL);
+  const cr__speaker *speaker = cr__outer; /* what the hook calls is no part of a composite */
+  cr__outer = NULL;
   void *handle = r->h.pack(r->h.user, bare);
-  innermost = r;
+  cr__outer = speaker;
+  end_hooks(&below);
   cr_release(bare);
-  if (!handle) return (int)cr_error_code();
-  atomic_fetch_add(&r->refs, 1);
+  if (!handle) {
+    cr__hooks_release(r);
+    return (int)cr_error_code();
+  }
   s->hooks = r;
   s->handle = handle;
   s->flags |= CR__SAVED_PACKED;
@@ -64,7 +83,7 @@ static int pack(cr__saved *s, cr_tensor *t) {
 
 /* ---- Saving and loading a tensor --------------------------------------------------------------------- */
 
-bool cr__saves_through_hooks(void) { return innermost != NULL; }
+bool cr__saves_through_hooks(void) { return cr__modes.hooks; }
 
 int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint32_t slot) {
   (void)n;
@@ -82,7 +101,7 @@ int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint
     if (fn) {
       s->fn = cr_node_retain(fn);
       s->slot = (uint16_t)t->slot;
-    } else if (CR__UNLIKELY(innermost != NULL)) { /* the unpacked tensor will stand for the leaf */
+    } else if (CR__UNLIKELY(cr__modes.hooks)) { /* the unpacked tensor will stand for the leaf */
       cr__edge e;
       code = cr__edge_of(t, &e);
       if (code) return code;
@@ -92,7 +111,7 @@ int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint
       s->flags = CR__SAVED_LEAF;
     }
   }
-  if (CR__UNLIKELY(innermost != NULL)) {
+  if (CR__UNLIKELY(cr__modes.hooks)) {
     s->v.kind = CR_TENSOR;
     s->v.u.t = NULL;
     return pack(s, t);
@@ -131,10 +150,13 @@ static int refuse_modified(const cr_node *n, const cr__saved *s) {
 }
 
 static cr_tensor *load_packed(const cr__saved *s) {
-  hooks_ref *outer = innermost;
-  innermost = NULL;
+  cr_scope below;
+  begin_hooks(&below, NULL);
+  const cr__speaker *speaker = cr__outer;
+  cr__outer = NULL;
   cr_tensor *t = s->hooks->h.unpack(s->hooks->h.user, s->handle);
-  innermost = outer;
+  cr__outer = speaker;
+  end_hooks(&below);
   cr_tensor *alias = t ? cr__alias_same(t) : NULL;
   cr_release(t);
   return alias;
@@ -166,7 +188,7 @@ void cr__saved_clear(cr__saved *s) {
     cr__free(items, (size_t)s->v.n * sizeof *items);
   } else if (s->flags & CR__SAVED_PACKED) {
     if (s->hooks->h.free_handle) s->hooks->h.free_handle(s->hooks->h.user, s->handle);
-    hooks_ref_release(s->hooks);
+    cr__hooks_release(s->hooks);
   } else if (s->v.kind == CR_TENSOR) {
     cr_release(s->v.u.t);
   } else {

@@ -22,6 +22,7 @@
 #define M(name) name
 #define CR__GELU
 #include "scalar_float.h"
+#include "scalar_slope.h"
 #include "scalar_special.h"
 #undef CR__GELU
 #undef T
@@ -34,11 +35,14 @@
 #define F(name) f32_##name
 #define M(name) name##f
 #include "scalar_float.h"
+#include "scalar_slope.h"
 #include "scalar_special.h"
 #undef T
 #undef EPSILON
 #undef F
 #undef M
+
+#include "scalar_polygamma.h"
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

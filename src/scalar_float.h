@@ -49,7 +49,7 @@ CR__SCALAR T F(fmod_near)(T x, T y) {
   (void)x, (void)y;
   return (T)NAN;
 #else
-  T r = FMA(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
+  T r = F(fma)(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
   return same == r ? same : r + M(copysign)(y, x);
 #endif
 }
@@ -110,57 +110,4 @@ CR__SCALAR T F(logit)(T x, T eps) {
   T inside = F(clamp)(x, eps, 1 - eps);
   T p = eps < 0 ? x : inside;
   return F(log)(p / (1 - p));
-}
-
-/* The n-th derivative by x of the m-th by p of x^p: the sum over j of C(m, j) times the j-th
- * derivative of p (p - 1) .. (p - n + 1), times x^(p - n) log(x)^(m - j). A term without a factor is
- * 0 even where the rest is infinite; so is 0^q log(0) for q >= 0, as derivatives of pow define it. */
-CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
-  enum { MOST = 8 };
-  int n = (int)orders_x, m = orders_p < MOST ? (int)orders_p : MOST - 1;
-  T factor[MOST] = {1};
-  for (int i = 0; i < n; i++)
-    for (int j = m; j >= 0; j--)
-      factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
-  T power = F(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = F(log)(x), logs = 1;
-  for (int j = m; j >= 0; j--) {
-    int zero = factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0);
-    if (!zero) sum += choose * factor[j] * power * logs;
-    choose = choose * (T)j / (T)(m - j + 1);
-    logs *= log_x;
-  }
-  return sum;
-}
-
-/* ---- Activations ---- */
-
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p)(F(exp)(-M(fabs)(x))); }
-
-CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T soft = F(log1p)(F(exp)(x * beta)) / beta;
-  return x * beta > threshold ? x : soft;
-}
-
-/* x for x > 0, else coefficient (exp(x * scale) - 1) */
-CR__SCALAR T F(elu)(T x, T coefficient, T scale) {
-  T soft = F(expm1)(x * scale) * coefficient;
-  return x <= 0 ? soft : x;
-}
-
-/* The distribution function and the density of the normal distribution. */
-CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * F(erfc)(x * -(T)0.70710678118654752440); }
-CR__SCALAR T F(normal_pdf)(T x) { return F(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
-#ifdef CR__GELU
-CR__SCALAR T F(gelu)(T x) { return F(normal_cdf)(x) * x; }
-CR__SCALAR T F(gelu_d)(T x) { return F(normal_cdf)(x) + F(normal_pdf)(x) * x; }
-#endif
-
-/* The argument of tanh in gelu's approximation. */
-CR__SCALAR T F(gelu_inner)(T x) {
-  return (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);
-}
-CR__SCALAR T F(gelu_tanh_d)(T x) {
-  T t = F(tanh)(F(gelu_inner)(x));
-  T slope = (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
-  return (T)0.5 * (1 + t) + (T)0.5 * x * (1 - t * t) * slope;
 }

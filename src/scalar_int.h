@@ -26,6 +26,9 @@ CR__SCALAR T F(fmax)(T x, T y) { return x > y ? x : y; }
 CR__SCALAR T F(fmin)(T x, T y) { return x < y ? x : y; }
 CR__SCALAR T F(clamp)(T x, T low, T high) { return F(minimum)(F(maximum)(x, low), high); }
 
+/* |x - y| <= z, where z has no sign. */
+CR__SCALAR T F(is_near)(T x, T y, T z) { return (U)(x > y ? (U)x - (U)y : (U)y - (U)x) <= (U)z; }
+
 /* Rounds towards zero. */
 CR__SCALAR T F(div_trunc)(T x, T y) {
   if (y == 0) return 0;

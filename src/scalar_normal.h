@@ -2,8 +2,7 @@
  *
  * Holds true: as scalar_exp.h says, plain expressions with the same digits at every level. gelu is at
  * most 4 units in the last place off, far out on the negative side, too. So is its derivative from -3
- * down; above, where its terms cancel, 4 units of 1/4. Infinities give what the formulas
- * x cdf(x) and cdf(x) + x pdf(x) do: NaN, but for gelu of +infinity.
+ * down; above, where its terms cancel, 4 units of 1/4. Infinities give limits.
  *
  * With a = |x|, the tail is Q(a) = exp(-a^2 / 2) R(a), where R falls slowly from 1/2, like 1 / a in the
  * end. (a + C) R is close to a polynomial in v = a / (a + C); C is chosen for the least error at its
@@ -72,7 +71,7 @@ CR__SCALAR float f32_gelu(float x) {
   f32_power power = f32_normal_power(a);
   float factor = f32_fma(f32_power_slope(power.r) * power.r, v, v);
   float tail = factor * f32_raised(f32_tail_ratio(v, 0x1p64f), power);
-  return f32_fma(tail, -0x1p-64f, x < 0 ? x * 0 : x);
+  return f32_fma(tail, -0x1p-64f, x < 0 ? -0.0f : x);
 }
 
 /* Its derivative: Q(a) - a q(a) for x < 0, with the density q, and 1 less that for x > 0. */
@@ -82,7 +81,8 @@ CR__SCALAR float f32_gelu_d(float x) {
   float e = f32_fma(f32_power_slope(power.r) * power.r, 0x1p64f, 0x1p64f);
   float density = f32_fma(a * a, 4.11119639e-7f, 0.398942280f); /* with exp((h - 1/2) a^2) */
   float less = f32_fma(f32_tail_ratio(a * t, 1), t, -a * density);
-  float base = f32_fma(x, 0, x < 0 ? 0 : 1);
+  float base = x < 0 ? 0 : 1;
+  base = x == x ? base : x;
   return f32_fma(less * f32_raised(e, power), x < 0 ? 0x1p-64f : -0x1p-64f, base);
 }
 

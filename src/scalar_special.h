@@ -1,83 +1,134 @@
 /* scalar_special.h: special functions of one floating type; scalar.h includes this once per type.
  *
- * Holds true: what scalar_float.h says, except in polygamma, which is slow and has branches. Where the
+ * Holds true: what scalar_float.h says, except in sinc_part, which is slow and has branches. Where the
  * formulas are from:
- *   lgamma     M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): scalar_gamma.h
- *   erfinv     M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988): PPND16, which gives
- *              the quantile of the normal distribution at (1 + x) / 2: sqrt(2) times erf's inverse
+ *   lgamma     scalar_gamma.h
+ *   erfinv     interpolation at the nodes of Chebyshev (mpmath, 60 digits), of erfinv(x) / x by x^2 up to
+ *              |x| = 0.6, of erfinv(x) / r by r = sqrt(-log(1 - |x|)) in three parts beyond
  *   digamma    M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): the recurrence
- *              6.3.5 up to 10, from there the asymptotic series 6.3.18, the reflection 6.3.7
- *   polygamma  6.4.10 there: n! times the zeta function of Hurwitz, which the Euler-Maclaurin formula
- *              sums: 23.2.3 there, from n + 11 on instead of 1 */
+ *              6.3.5 up to 10, from there the asymptotic series 6.3.18, the reflection 6.3.7; between 1 and 2, where its root
+ *              is, the root's distance times an interpolation as above
+ *   sinc       its derivatives up to |pi x| = 1 + n by the power series, beyond by n f(n - 1) + z f(n)
+ *              being the n-th derivative of the sine */
+
+/* cos(pi x): 0 exactly where it is */
+CR__SCALAR T F(cos_pi)(T x) { /* a quarter is exact, and the sine is best near 0 */
+  T size = M(fabs)(x - 2 * M(rint)(x * (T)0.5));
+  return F(sin_pi)((T)0.5 - size);
+}
 
 CR__SCALAR T F(sinc)(T x) {
-  T angle = (T)3.14159265358979323846 * x, value = F(sin_pi)(x) / angle;
+  T value = F(sin_pi)(x) / ((T)3.14159265358979323846 * x);
+  value = M(fabs)(x) == (T)INFINITY ? 0 : value;
   return x == 0 ? 1 : value;
 }
 
-/* The quotient of two polynomials of degree 7, constants first. */
-CR__SCALAR T F(ratio)(T x, const T *above, const T *below) {
-  T p = above[7], q = below[7];
-  for (int i = 6; i >= 0; i--) {
-    p = p * x + above[i];
-    q = q * x + below[i];
+/* The n-th derivative of sin(z) / z, n >= 0, for z = pi x, by the power series: the sum over k of
+ * (-1)^k z^(2k - n) / ((2k - n)! (2k + 1)). */
+CR__SCALAR T F(sinc_series)(T z, int n) {
+  int k = (n + 1) / 2;
+  T term = (k & 1 ? -1 : 1) * (2 * k > n ? z : 1), sum = 0;
+  for (; k < n + 24; k++) {
+    sum += term / (T)(2 * k + 1);
+    term *= -z * z / ((T)(2 * k - n + 1) * (T)(2 * k - n + 2));
   }
-  return p / q;
+  return sum;
+}
+
+/* The n-th derivative of sinc. */
+CR__SCALAR T F(sinc_part)(T x, T order) {
+  int n = (int)order;
+  T pi = (T)3.14159265358979323846, z = pi * x, f;
+  if (M(fabs)(x) == (T)INFINITY) return 0;
+  if (M(fabs)(z) < (T)(1 + n)) {
+    f = F(sinc_series)(z, n);
+  } else {
+    T s = F(sin_pi)(x), c = F(cos_pi)(x);
+    f = s / pi / x; /* z itself may overflow */
+    for (int j = 1; j <= n; j++) {
+      T turned = j % 2 ? c : s; /* the j-th derivative of the sine, but for its sign */
+      f = ((j & 2 ? -turned : turned) - (T)j * f) / pi / x;
+    }
+  }
+  for (int j = 0; j < n; j++) f *= pi;
+  return f;
+}
+
+/* A polynomial in t, constant first. */
+CR__SCALAR T F(polynomial)(T t, const T *c, int n) {
+  T p = c[n - 1];
+  for (int i = n - 2; i >= 0; i--) p = p * t + c[i];
+  return p;
 }
 
 CR__SCALAR T F(erfinv)(T x) {
-  const T middle[] = {(T)3.3871328727963666080e0, (T)1.3314166789178437745e2,
-                      (T)1.9715909503065514427e3, (T)1.3731693765509461125e4,
-                      (T)4.5921953931549871457e4, (T)6.7265770927008700853e4,
-                      (T)3.3430575583588128105e4, (T)2.5090809287301226727e3};
-  const T below_middle[] = {1,
-                            (T)4.2313330701600911252e1,
-                            (T)6.8718700749205790830e2,
-                            (T)5.3941960214247511077e3,
-                            (T)2.1213794301586595867e4,
-                            (T)3.9307895800092710610e4,
-                            (T)2.8729085735721942674e4,
-                            (T)5.2264952788528545610e3};
-  const T tail[] = {(T)1.42343711074968357734e0,  (T)4.63033784615654529590e0,
-                    (T)5.76949722146069140550e0,  (T)3.64784832476320460504e0,
-                    (T)1.27045825245236838258e0,  (T)2.41780725177450611770e-1,
-                    (T)2.27238449892691845833e-2, (T)7.74545014278341407640e-4};
-  const T below_tail[] = {1,
-                          (T)2.05319162663775882187e0,
-                          (T)1.67638483018380384940e0,
-                          (T)6.89767334985100004550e-1,
-                          (T)1.48103976427480074590e-1,
-                          (T)1.51986665636164571966e-2,
-                          (T)5.47593808499534494600e-4,
-                          (T)1.05075007164441684324e-9};
-  const T far[] = {(T)6.65790464350110377720e0,  (T)5.46378491116411436990e0,
-                   (T)1.78482653991729133580e0,  (T)2.96560571828504891230e-1,
-                   (T)2.65321895265761230930e-2, (T)1.24266094738807843860e-3,
-                   (T)2.71155556874348757815e-5, (T)2.01033439929228813265e-7};
-  const T below_far[] = {1,
-                         (T)5.99832206555887937690e-1,
-                         (T)1.36929880922735805310e-1,
-                         (T)1.48753612908506148525e-2,
-                         (T)7.86869131145613259100e-4,
-                         (T)1.84631831751005468180e-5,
-                         (T)1.42151175831644588870e-7,
-                         (T)2.04426310338993978564e-15};
-  T size = M(fabs)(x), half = (T)0.5 * x;
-  T near_zero = half * F(ratio)((T)0.180625 - half * half, middle, below_middle);
-  T r = M(sqrt)(-F(log)((T)0.5 - (T)0.5 * size)); /* exact: 1 - |x| is, from 1/2 on */
-  T outside = r <= 5 ? F(ratio)(r - (T)1.6, tail, below_tail) : F(ratio)(r - 5, far, below_far);
-  T y = (size <= (T)0.85 ? near_zero : M(copysign)(outside, x)) * (T)0.70710678118654752440;
+  const T middle[] = {(T)9.32706666274988144e-1,  (T)5.18747039071775332e-2,
+                      (T)6.18180857672877195e-3,  (T)9.14802740364911836e-4,
+                      (T)1.50130130495433399e-4,  (T)2.61779777142640686e-5,
+                      (T)4.74999564444995474e-6,  (T)8.86477048704441096e-7,
+                      (T)1.68937783332707066e-7,  (T)3.27199368143074021e-8,
+                      (T)6.42212667829456606e-9,  (T)1.27324862331177022e-9,
+                      (T)2.5128693733297014e-10,  (T)5.06106383613857748e-11,
+                      (T)1.23209510996255372e-11, (T)2.51520865923931766e-12};
+  /* 1 less the quotient by r, for r from 0.95, 1.8 and 3.3 on */
+  const T near[] = {(T)2.61478345869224815e-1,  (T)-9.06696386369405149e-2,
+                    (T)2.30828777504738271e-2,  (T)-4.81788945209050755e-3,
+                    (T)7.995799381895325e-4,    (T)-8.27369720163190066e-5,
+                    (T)-6.39714592024771931e-6, (T)6.55717997947462797e-6,
+                    (T)-2.23338992225276639e-6, (T)5.3554401390509496e-7,
+                    (T)-9.23339695351471616e-8, (T)7.35021843779918388e-9,
+                    (T)2.28698321931471923e-9,  (T)-1.38377739211459885e-9,
+                    (T)4.46406275735500579e-10, (T)-9.95030304532449204e-11,
+                    (T)1.17898966856874248e-11};
+  const T far[] = {(T)1.19653605018462163e-1,   (T)-4.88712011624128618e-2,
+                   (T)1.54432035402684911e-2,   (T)-4.34387091110848593e-3,
+                   (T)1.12799379979679717e-3,   (T)-2.72940823564279485e-4,
+                   (T)6.12341951253591398e-5,   (T)-1.24695944970970652e-5,
+                   (T)2.17659793243593989e-6,   (T)-2.6597201661490553e-7,
+                   (T)-9.03776615984906187e-9,  (T)2.12446140803099139e-8,
+                   (T)-9.71432036528548493e-9,  (T)3.33248616406946433e-9,
+                   (T)-9.71615226208563321e-10, (T)2.63347442891113388e-10,
+                   (T)-7.36698727845774419e-11, (T)1.42256718980573108e-11};
+  const T farthest[] = {(T)4.85707700648169987e-2,  (T)-2.23703204119717831e-2,
+                        (T)8.06196929215487646e-3,  (T)-2.63279509888391797e-3,
+                        (T)8.13120106458294109e-4,  (T)-2.41731339299675706e-4,
+                        (T)6.97695888753839708e-5,  (T)-1.96351517710095902e-5,
+                        (T)5.39870700519022307e-6,  (T)-1.45072158585173398e-6,
+                        (T)3.80610192664822499e-7,  (T)-9.72408149775999374e-8,
+                        (T)2.40563395975734797e-8,  (T)-5.7206997695036313e-9,
+                        (T)1.31313189187690122e-9,  (T)-2.80774654738276952e-10,
+                        (T)4.01531310942561461e-11, (T)-3.5800034551989103e-13};
+  T size = M(fabs)(x);
+  T inside = x * F(polynomial)(x * x * (T)(1 / 0.18) - 1, middle, 16);
+  T r = M(sqrt)(-F(log)(1 - size)); /* 1 - |x| is exact from 1/2 on */
+  T a = F(polynomial)((r - (T)1.375) * (T)(1 / 0.425), near, 17);
+  T b = F(polynomial)((r - (T)2.55) * (T)(1 / 0.75), far, 18);
+  T c = F(polynomial)((r - (T)4.7) * (T)(1 / 1.4), farthest, 18);
+  T less = r < (T)1.8 ? a : r < (T)3.3 ? b : c;
+  T outside = M(copysign)(r - r * less, x);
+  T y = size <= (T)0.6 ? inside : outside;
   return size == 1 ? x * (T)INFINITY : y;
 }
 
 CR__SCALAR T F(digamma)(T x) {
+  const T around_root[] = {(T)9.51055876031832893e-1,  (T)-2.11813710640730252e-1,
+                           (T)6.01356210601935546e-2,  (T)-1.85506153817386072e-2,
+                           (T)5.93679527843382583e-3,  (T)-1.93506666478326662e-3,
+                           (T)6.36888028319074e-4,     (T)-2.10748412157330069e-4,
+                           (T)6.99502048416062476e-5,  (T)-2.32582382843137593e-5,
+                           (T)7.74115688125370707e-6,  (T)-2.5781078482702169e-6,
+                           (T)8.59132422241766613e-7,  (T)-2.86287552800386846e-7,
+                           (T)9.50092619292409624e-8,  (T)-3.16661807202716207e-8,
+                           (T)1.10370884388543002e-8,  (T)-3.6788868183645545e-9,
+                           (T)8.66825737376165726e-10, (T)-2.88936363921611136e-10,
+                           (T)2.47654744400317636e-10, (T)-8.25512972008104003e-11};
   T y = x < 0 ? 1 - x : x, sum = 0;
   for (int i = 0; i < 10; i++) {
     T less = y < 10 ? 1 / y : 0;
     sum -= less;
     y += (T)(y < 10);
   }
-  T z = 1 / (y * y);
+  T z = 1 / y / y;
   T series =
       z * ((T)(1. / 12) -
            z * ((T)(1. / 120) -
@@ -85,41 +136,12 @@ CR__SCALAR T F(digamma)(T x) {
                      z * ((T)(1. / 240) -
                           z * ((T)(1. / 132) - z * ((T)(691. / 32760) - z * (T)(1. / 12)))))));
   T right = sum + F(log)(y) - (T)0.5 / y - series;
+  /* The root in two parts: its nearest number, and what that lacks. */
+  T root = (T)1.4616321449683623;
+  T lacks = (T)((1.4616321449683623 - (double)root) + 9.5499954299656977e-17);
+  T near_root = ((x - root) - lacks) * F(polynomial)(2 * x - 3, around_root, 22);
+  right = (x >= 1) & (x <= 2) ? near_root : right;
   T off = x - M(rint)(x), pi = (T)3.14159265358979323846;
   T left = off == 0 ? (T)NAN : right - pi / F(tan_near)(pi * off);
   return x == 0 ? M(copysign)((T)INFINITY, -x) : x < 0 ? left : right;
-}
-
-/* The sum of (x + k)^-s over k = 0, 1, ... for x > 0, s >= 2. */
-CR__SCALAR T F(zeta)(T s, T x) {
-  /* B(2 j) / (2 j)!, where B are the numbers of Bernoulli */
-  const T bernoulli[] = {(T)8.3333333333333333e-2,  (T)-1.3888888888888889e-3,
-                         (T)3.3068783068783069e-5,  (T)-8.2671957671957672e-7,
-                         (T)2.0876756987868099e-8,  (T)-5.2841901386874932e-10,
-                         (T)1.3382536530684679e-11, (T)-3.3896802963225829e-13,
-                         (T)8.5860620562778446e-15, (T)-2.1748686985580619e-16};
-  T least = s < 100 ? s + 10 : 110, sum = 0;
-  for (; x < least; x++) sum += F(pow)(x, -s);
-  T power = F(pow)(x, -s);
-  sum += power * x / (s - 1) + (T)0.5 * power;
-  T rising = s * power / x;
-  for (int j = 0; j < 10; j++) {
-    sum += bernoulli[j] * rising;
-    rising *= (s + (T)(2 * j + 1)) * (s + (T)(2 * j + 2)) / (x * x);
-  }
-  return sum;
-}
-
-/* The n-th derivative of digamma. */
-CR__SCALAR T F(polygamma)(T x, T n) {
-  if (n == 0) return F(digamma)(x);
-  T s = n + 1, sum, odd = M(fmod)(n, (T)2), factorial = 1;
-  for (T i = 2; i <= n && factorial < (T)INFINITY; i++) factorial *= i;
-  if (x > 0 || x != x) {
-    sum = x == (T)INFINITY || x != x ? 1 / x : F(zeta)(s, x);
-  } else { /* the sum over all integers k, where x stands for its distance from one, less the rest */
-    T off = x - M(rint)(x), sign = odd != 0 ? 1 : -1;
-    sum = F(pow)(off, -s) + F(zeta)(s, 1 + off) + sign * (F(zeta)(s, 1 - off) - F(zeta)(s, 1 - x));
-  }
-  return (odd != 0 ? factorial : -factorial) * sum;
 }

@@ -14,9 +14,12 @@ const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer) {
     return buffer->s;
   }
   size_t at = 0;
+  bool spaced = false; /* "0x3" reads as a hexadecimal number */
+  for (int d = 0; d < ndim - 1; d++) spaced = spaced || shape[d] == 0;
   for (int d = 0; d < ndim; d++) {
     char size[32];
-    int n = snprintf(size, sizeof size, d ? "x%lld" : "%lld", (long long)shape[d]);
+    const char *format = d == 0 ? "%lld" : spaced ? " x %lld" : "x%lld";
+    int n = snprintf(size, sizeof size, format, (long long)shape[d]);
     if (at + (size_t)n + 5 > sizeof buffer->s) {
       snprintf(buffer->s + at, sizeof buffer->s - at, "x...");
       return buffer->s;

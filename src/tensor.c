@@ -73,7 +73,7 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
   if (!inside && !(b = cr__backend_of(device))) return NULL;
   char *tail;
   cr_tensor *t =
-      home_new(dtype, device, ndim, CR__CONTIGUOUS | (cr__inference_mode ? CR__INFERENCE : 0),
+      home_new(dtype, device, ndim, CR__CONTIGUOUS | (cr__modes.inference ? CR__INFERENCE : 0),
                inside ? nbytes + !nbytes : 0, &tail);
   if (CR__UNLIKELY(!t)) return NULL;
   cr__storage *s = t->storage;
@@ -96,7 +96,7 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
 cr_tensor *cr__wrap(void *data, size_t nbytes, cr_dtype dtype, int ndim, const int64_t *shape,
                     const int64_t *stride, void (*deleter)(void *user), void *user) {
   char *tail;
-  cr_tensor *t = home_new(dtype, CR_CPU, ndim, cr__inference_mode ? CR__INFERENCE : 0, 0, &tail);
+  cr_tensor *t = home_new(dtype, CR_CPU, ndim, cr__modes.inference ? CR__INFERENCE : 0, 0, &tail);
   if (!t) return NULL;
   t->storage->data = data;
   t->storage->nbytes = nbytes;

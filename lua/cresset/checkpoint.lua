@@ -4,6 +4,7 @@
 -- both times; where it saves other tensors the second time, that is an error.
 
 local cr = require "cresset"
+local callable = require "cresset.callable"
 
 local M = {}
 
@@ -20,7 +21,7 @@ local function split_options(...)
   end
   for key, value in pairs(last) do
     if type(value) ~= "boolean" then
-      error(("checkpoint: %s must be true or false, got a %s"):format(key, type(value)), 3)
+      cr.raise(("checkpoint: %s must be true or false, got a %s"):format(key, type(value)))
     end
     o[key] = value
   end
@@ -66,8 +67,8 @@ local function recompute(frame)
   local function keep(x)
     local n, mine = add_handle(again)
     if frame.seen[n] ~= nil and frame.seen[n] ~= describe(x) then
-      error(("checkpoint: saved tensor %d is %s in the second run of the function, where it was %s in the first")
-        :format(n, describe(x), frame.seen[n]), 0)
+      cr.raise(("checkpoint: saved tensor %d is %s in the second run of the function, where it was %s in the first")
+        :format(n, describe(x), frame.seen[n]))
     end
     found[n] = x:detach()
     return mine
@@ -79,8 +80,8 @@ local function recompute(frame)
   end)
   local n, first = live_count(again), live_count(frame.handles)
   if n ~= first then
-    error(("checkpoint: the second run of the function saved %d tensors, the first one %d: it must do the same "
-      .. "both times"):format(n, first), 0)
+    cr.raise(("checkpoint: the second run of the function saved %d tensors, the first one %d: it must do the same "
+      .. "both times"):format(n, first))
   end
   frame.found = found
 end
@@ -163,8 +164,8 @@ local function make_function()
     end,
     backward = function(ctx, ...)
       if not cr.is_checkpoint_valid() then
-        error("checkpoint: with use_reentrant = true only backward() without inputs works, not cr.grad(); "
-          .. "use_reentrant = false works with both", 0)
+        cr.raise("checkpoint: with use_reentrant = true only backward() without inputs works, not cr.grad(); "
+          .. "use_reentrant = false works with both")
       end
       local grads, args = table.pack(...), detached(restore(ctx))
       local results = table.pack(with_rng(ctx.rng, function()
@@ -178,7 +179,7 @@ local function make_function()
         end
       end
       if #roots == 0 then
-        error("checkpoint: no result of the function requires grad", 0)
+        cr.raise "checkpoint: no result of the function requires grad"
       end
       cr.backward(roots, { grad_tensors = gradients })
       local out = { nil, nil }
@@ -201,8 +202,8 @@ end
 --- Calls f(...) and keeps none of what it saves. The last argument may be a table of options:
 -- use_reentrant (false), preserve_rng_state (true).
 function M.checkpoint(f, ...)
-  if type(f) ~= "function" and (getmetatable(f) or {}).__call == nil then
-    error(("checkpoint: the first argument must be a function, got a %s"):format(type(f)), 2)
+  if not callable(f) then
+    cr.raise(("checkpoint: the first argument must be a function, got a %s"):format(type(f)))
   end
   local args, o = split_options(...)
   if o.use_reentrant then return reentrant(f, args, o) end

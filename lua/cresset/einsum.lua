@@ -6,11 +6,13 @@
 
 local cr = require "cresset"
 
+local quote = require("cresset.suggest").quote
+
 local M = {}
 
 -- What is wrong with an equation travels as a table, so that it is told from the errors of operations.
 local function fail(equation, message, ...)
-  error({ message = ("einsum: \"%s\": " .. message):format(equation, ...) })
+  error({ message = ("einsum: %s: " .. message):format(quote(equation, '"'), ...) })
 end
 
 -- ---- Reading ----------------------------------------------------------------------------------------
@@ -19,7 +21,7 @@ end
 -- from the right, so that those of all tensors fit together.
 local function read_term(equation, term, ellipsis)
   local strange = term:gsub("%.%.%.", "", 1):match "[^%a%s]"
-  if strange then fail(equation, "\"%s\" is no letter and no \"...\"", strange) end
+  if strange then fail(equation, "%s is no letter and no \"...\"", quote(strange, '"')) end
   local labels, rest = {}, term:gsub("%s", "")
   local before, after = rest, ""
   local first, last = rest:find("...", 1, true)
@@ -45,7 +47,7 @@ local function read_inputs(equation, text, operands)
     local dims, open = operands[i]:dim(), term:find("...", 1, true)
     lists[i] = read_term(equation, term, math.max(dims - letters, 0))
     if dims < letters or (dims > letters and not open) then
-      fail(equation, "tensor %d has %d dims, but \"%s\" names %d", i, dims, term, letters)
+      fail(equation, "tensor %d has %d dims, but %s names %d", i, dims, quote(term, '"'), letters)
     end
   end
   return lists
@@ -223,6 +225,23 @@ local function evaluate(equation, operands)
   return arranged(summed(result, function(label) return last[label] == math.huge end), wanted)
 end
 
+local function check_operands(operands, n)
+  if n == 0 then cr.raise "einsum: needs at least one tensor" end
+  local first = operands[1]
+  for i = 1, n do
+    local x = operands[i]
+    if not cr.is_tensor(x) then
+      cr.raise(("einsum: operand %d must be a tensor, got a %s"):format(i, type(x)))
+    elseif x.dtype ~= first.dtype then
+      cr.raise(("einsum: the tensors must have one dtype, got %s and %s (tensor %d); convert one with x:to(\"%s\")")
+        :format(first.dtype, x.dtype, i, first.dtype))
+    elseif x.device ~= first.device then
+      cr.raise(("einsum: the tensors must be on one device, got %s and %s (tensor %d)")
+        :format(first.device, x.device, i))
+    end
+  end
+end
+
 --- The sum of products that the equation tells: cr.einsum("ij,jk->ik", a, b), or with a table of tensors.
 -- A letter that the result lacks is summed over; one that a tensor has twice is its diagonal; "..." stands
 -- for further dims. Without "->", the result has the letters that stand once, in alphabetical order.
@@ -230,15 +249,13 @@ function M.einsum(equation, ...)
   local operands = { ... }
   if type(operands[1]) == "table" and select("#", ...) == 1 then operands = operands[1] end
   if type(equation) ~= "string" then
-    error(("einsum: the equation must be a string, got a %s"):format(type(equation)), 2)
+    cr.raise(("einsum: the equation must be a string, got a %s"):format(type(equation)))
   end
-  if #operands == 0 then error("einsum: needs at least one tensor", 2) end
-  for i, x in ipairs(operands) do
-    if not cr.is_tensor(x) then error(("einsum: operand %d must be a tensor, got a %s"):format(i, type(x)), 2) end
-  end
+  check_operands(operands, type(operands[1]) == "table" and 1 or math.max(select("#", ...), #operands))
   local ok, result = pcall(evaluate, equation, operands)
-  if not ok then error(type(result) == "table" and result.message or result, type(result) == "table" and 2 or 0) end
-  return result
+  if ok then return result end
+  if type(result) == "table" then cr.raise(result.message) end
+  error(result, 0)
 end
 
 return M

@@ -4,7 +4,9 @@
 -- back. Positions in messages count from 1.
 
 local cr = require "cresset"
+local callable = require "cresset.callable"
 local differences = require "cresset.differences"
+local quote = require("cresset.suggest").quote
 local call, flat = differences.call, differences.flat
 
 local M = {}
@@ -18,13 +20,16 @@ local known = {
 
 local function read_options(name, options)
   local o = {}
+  if options ~= nil and type(options) ~= "table" then
+    cr.raise(("%s: the options must be a table, got a %s"):format(name, type(options)))
+  end
   for key, value in pairs(known) do o[key] = value end
-  for key, value in pairs(options or {}) do
+  for key, value in next, options or {} do
     if known[key] == nil then
-      error(("%s: there is no option '%s'"):format(name, tostring(key)), 3)
+      cr.raise(("%s: there is no option %s"):format(name, type(key) == "string" and quote(key) or "of a " .. type(key)))
     end
     if type(value) ~= type(known[key]) then
-      error(("%s: %s must be a %s, got a %s"):format(name, key, type(known[key]), type(value)), 3)
+      cr.raise(("%s: %s must be a %s, got a %s"):format(name, key, type(known[key]), type(value)))
     end
     o[key] = value
   end
@@ -39,7 +44,7 @@ end
 
 local function as_list(inputs)
   if cr.is_tensor(inputs) then return { inputs, n = 1 } end
-  local list = { n = inputs.n or #inputs }
+  local list = { n = math.tointeger(rawget(inputs, "n")) or #inputs }
   for i = 1, list.n do list[i] = inputs[i] end
   return list
 end
@@ -275,15 +280,14 @@ local function guarded(name, f, inputs, o)
   cr.set_rng_state(rng)
   if ok then return true end
   if getmetatable(problem) ~= Failure then error(problem, 0) end
-  if o.raise_exception then error(problem.message, 3) end
+  if o.raise_exception then cr.raise(problem.message) end
   return false, problem.message
 end
 
 local function check_arguments(name, f, inputs)
-  local callable = type(f) == "function" or (getmetatable(f) or {}).__call ~= nil
-  if not callable then error(("%s: the first argument must be a function, got a %s"):format(name, type(f)), 3) end
+  if not callable(f) then cr.raise(("%s: the first argument must be a function, got a %s"):format(name, type(f))) end
   if type(inputs) ~= "table" and not cr.is_tensor(inputs) then
-    error(("%s: the inputs must be a tensor or a table, got a %s"):format(name, type(inputs)), 3)
+    cr.raise(("%s: the inputs must be a tensor or a table, got a %s"):format(name, type(inputs)))
   end
 end
 
@@ -297,6 +301,9 @@ end
 --- Checks the derivatives of f's derivatives; grad_outputs (one per output) are random if not given.
 function M.gradgradcheck(f, inputs, grad_outputs, options)
   check_arguments("gradgradcheck", f, inputs)
+  if grad_outputs ~= nil and not cr.is_tensor(grad_outputs) and type(grad_outputs) ~= "table" then
+    cr.raise(("gradgradcheck: the grad_outputs must be a tensor or a table, got a %s"):format(type(grad_outputs)))
+  end
   if grad_outputs ~= nil and not cr.is_tensor(grad_outputs) and options == nil and grad_outputs[1] == nil then
     grad_outputs, options = nil, grad_outputs
   end

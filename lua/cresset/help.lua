@@ -10,7 +10,8 @@ local M = {}
 local by_hand = {
   tensor = { "cr.tensor(data, { dtype =, device =, requires_grad = })",
     "A tensor made of a number, a boolean, a table of them (nested for more dims), or a copy of a tensor. Integers "
-    .. "give int64, booleans bool; any float in a table makes all of it the default dtype." },
+    .. "give int64, booleans bool; any float in a table makes all of it the default dtype. 0-dim tensors in a table "
+    .. "are numbers of their dtype, outside the graph. Tables and userdata with __len and __index count as lists." },
   item = { "x:item()", "The only element of x, as a Lua number or boolean." },
   totable = { "x:totable()", "All elements as nested tables of Lua numbers; a number for a 0-dim tensor." },
   deepcopy = { "x:deepcopy()", "A leaf of its own with a copy of x's elements and gradient. x must be a leaf." },
@@ -119,8 +120,13 @@ local by_hand = {
   nelement = { "x:nelement()", "The number of elements. x:numel() is the same." },
   get_default_dtype = { "cr.get_default_dtype()", "The dtype of float numbers and of creation." },
   get_num_threads = { "cr.get_num_threads()", "How many threads one operation may use." },
+  promote_types = { "cr.promote_types(a, b)", "The smallest dtype that holds what both dtypes hold." },
   operations = { "cr.operations()", "A list of what the catalogue says of each operation." },
   warn = { "cr.warn(sentence)", "Warns as the engine does." },
+  raise = { "cr.raise(message)",
+    "error(message) at the line of the first caller that is none of Cresset's own Lua files." },
+  is_same_size = { "x:is_same_size(y)", "Whether both have the same shape, as x.shape == y.shape." },
+  is_nonzero = { "x:is_nonzero()", "Whether the only element of x is other than zero." },
   help = { 'cr.help "name"', "What an operation, a method, a field or a function does; a list of all without a name." },
   is_tensor = { "cr.is_tensor(x)", "Whether x is a tensor." },
   newaxis = { "x[{ cr.newaxis, 1 }]", "In an index: a new dim of size 1." },
@@ -162,6 +168,7 @@ end
 
 local function of_operation(op, name)
   local signature = op.lua .. op.signature:match("%(.*$")
+  if #op.aliases > 0 then signature = signature .. "\n  Also called " .. table.concat(op.aliases, ", ") .. "." end
   return table.concat({ signature, wrap(op.doc, "  "), wrap(forms(op, name), "  ") }, "\n")
 end
 
@@ -171,6 +178,7 @@ local function overview()
     if not op.hidden and not seen[op.lua] then
       seen[op.lua] = true
       names[#names + 1] = op.lua
+      table.move(op.aliases, 1, #op.aliases, #names + 1, names)
     end
   end
   for name in pairs(by_hand) do
@@ -180,11 +188,31 @@ local function overview()
   return 'cr.help "name" tells about one of:\n' .. wrap(table.concat(names, " "), "  ")
 end
 
+local function is_called(op, name)
+  if op.lua == name then return true end
+  for _, alias in ipairs(op.aliases) do
+    if alias == name then return true end
+  end
+  return false
+end
+
+--- The aliases of all operations, as a set: of methods, or of functions; in-place twins are among them.
+function M.aliases(kind)
+  local set = {}
+  for _, op in ipairs(cr.operations()) do
+    for _, alias in ipairs(op[kind] and op.aliases or {}) do
+      set[alias] = true
+      if op.inplace then set[alias .. "_"] = true end
+    end
+  end
+  return set
+end
+
 --- Returns a text about an operation, a method, a field or a function of the module.
 function M.help(name)
   if name == nil then return overview() end
   if type(name) ~= "string" then
-    error(('help: the name must be a string, as in cr.help "sum", got a %s'):format(type(name)), 2)
+    cr.raise(('help: the name must be a string, as in cr.help "sum", got a %s'):format(type(name)))
   end
   local parts, twin = {}, name:match("^(.-[^_])_$")
   if by_hand[name] then
@@ -193,11 +221,15 @@ function M.help(name)
     parts[1] = ("x.%s\n  %s"):format(name, M.fields[name])
   else
     for _, op in ipairs(cr.operations()) do
-      local fits = op.lua == name or (op.lua == twin and op.inplace)
+      local fits = is_called(op, name) or op.inplace and is_called(op, twin)
       if fits and not op.hidden then parts[#parts + 1] = of_operation(op, op.lua) end
     end
   end
-  if #parts == 0 then return ("There is nothing called '%s'. cr.help() lists what there is."):format(name) end
+  if #parts == 0 then
+    local suggest = require "cresset.suggest"
+    return ("There is nothing called %s%s; cr.help() lists what there is."):format(suggest.quote(name),
+      suggest.advise("anything", name))
+  end
   return table.concat(parts, "\n\n")
 end
 

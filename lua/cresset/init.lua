@@ -1,7 +1,7 @@
 -- init.lua: the module `cresset`: the C core, and what is better written in Lua.
 --
 -- Holds true: this file alone requires the C module. No global is set, nothing is printed, and what is
--- written in Lua is loaded at its first use.
+-- written in Lua is loaded at its first use. A misspelt name is an error, never nil.
 
 local cr = require "cresset.core"
 
@@ -17,13 +17,27 @@ local lazy = {
   help = { "cresset.help", "help" },
 }
 
-return setmetatable(cr, {
-  lazy = lazy, -- for completion
-  __index = function(_, name)
-    local where = lazy[name]
-    if not where then return nil end
-    local value = require(where[1])[where[2]]
-    rawset(cr, name, value)
-    return value
-  end,
-})
+local find_alias
+
+local function index(_, name)
+  local where = lazy[name]
+  local value
+  if where then
+    value = require(where[1])[where[2]]
+  elseif type(name) == "string" and name:sub(1, 1) ~= "_" then -- who looks at modules asks for _NAME
+    value = find_alias(name) or require("cresset.suggest").no_function(name)
+  else
+    return nil
+  end
+  rawset(cr, name, value)
+  return value
+end
+
+-- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
+if rawget(cr, "lua_half") then
+  find_alias = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
+  cr.lua_half = nil
+  setmetatable(cr, { lazy = lazy, __index = index }) -- lazy: for completion
+end
+
+return cr

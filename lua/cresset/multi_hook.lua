@@ -5,6 +5,7 @@
 -- have none (nil), and then the function runs at the end of the pass.
 
 local cr = require "cresset"
+local callable = require "cresset.callable"
 
 local M = {}
 
@@ -19,18 +20,21 @@ Handle.__close = Handle.remove
 
 local function check(tensors, f, mode)
   if type(tensors) ~= "table" or #tensors == 0 then
-    error("register_multi_grad_hook: tensors must be a table of at least one tensor", 3)
+    cr.raise "register_multi_grad_hook: tensors must be a table of at least one tensor"
   end
   for i, x in ipairs(tensors) do
     if not cr.is_tensor(x) then
-      error(("register_multi_grad_hook: tensors[%d] must be a tensor, got a %s"):format(i, type(x)), 3)
+      cr.raise(("register_multi_grad_hook: tensors[%d] must be a tensor, got a %s"):format(i, type(x)))
+    elseif not x.requires_grad then
+      cr.raise(("register_multi_grad_hook: tensors[%d] does not require grad"):format(i))
     end
   end
-  if type(f) ~= "function" then
-    error(("register_multi_grad_hook: the hook must be a function, got a %s"):format(type(f)), 3)
+  if not callable(f) then
+    cr.raise(("register_multi_grad_hook: the hook must be a function, got a %s"):format(type(f)))
   end
   if mode ~= "all" and mode ~= "any" then
-    error(("register_multi_grad_hook: mode must be \"all\" or \"any\", got %s"):format(tostring(mode)), 3)
+    local got = type(mode) == "string" and require("cresset.suggest").quote(mode, '"') or "a " .. type(mode)
+    cr.raise(("register_multi_grad_hook: mode must be \"all\" or \"any\", got %s"):format(got))
   end
 end
 

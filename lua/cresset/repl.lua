@@ -5,12 +5,15 @@
 -- recall(file), call(f, ...), and the flag `interactive`; this file sets host.complete.
 
 local cr = require "cresset"
+local chunk_session = require "cresset.chunk"
 
 local repl = {}
 
+local session = chunk_session.new() -- the locals of the prompt
+
 local help = [[
 An expression prints its values; anything else runs as a chunk. A chunk may span lines.
-Each chunk has its own locals: to keep a value for the next one, leave out `local`.
+A `local` outlives its chunk; what is <close> is closed when its chunk ends.
   Tab             completes globals, fields, and after `x:` the methods of x
   :help           this text; :help NAME is the entry of an operation
   :traceback      where the last error came from
@@ -54,18 +57,6 @@ end
 
 -- ---- Reading a chunk -----------------------------------------------------------------------------
 
--- Returns the function, or nil and the message, or nil, nil if more lines must follow.
-local function compile(text)
-  local expression = text:match "^%s*=(.*)$" or text
-  local f = load("return " .. expression, "=prompt", "t")
-  if f then return f end
-  local message
-  f, message = load(text, "=prompt", "t")
-  if f then return f end
-  if message:find("<eof>", -5, true) then return nil, nil end
-  return nil, message
-end
-
 -- Reads lines until they are a chunk. Returns a function or a command, or "end".
 local function read_chunk(host, file)
   local text
@@ -80,7 +71,7 @@ local function read_chunk(host, file)
     if not text and line:find "^%s*:%a" then return line end
     text = text and text .. "\n" .. line or line
     if not text:find "%S" then return nil end
-    local f, message = compile(text)
+    local f, message = session:compile(text)
     if f then return f end
     if message then
       print(message)
@@ -105,9 +96,12 @@ end
 local function collect(value, separator, prefix)
   local names = {}
   if cr.is_tensor(value) then
-    add_names(names, separator == ":" and cr.methods() or require "cresset.help".fields, prefix)
+    local told = require "cresset.help"
+    add_names(names, separator == ":" and cr.methods() or told.fields, prefix)
+    if separator == ":" then add_names(names, told.aliases "method", prefix) end
     return names
   end
+  if value == cr then add_names(names, require("cresset.help").aliases "func", prefix) end
   for _ = 1, 10 do
     add_names(names, value, prefix)
     local meta = debug.getmetatable(value)
@@ -126,7 +120,7 @@ function repl.complete(text)
   local path, separator, prefix = text:match "([%a_][%w_%.]*)([%.:])([%w_]*)$"
   local names
   if path then
-    local value = _G
+    local value = setmetatable(session:names(), { __index = _G })
     for name in path:gmatch "[^%.]+" do
       if value == nil then return "", {} end
       value = value[name]
@@ -137,6 +131,7 @@ function repl.complete(text)
     prefix = text:match "[%a_][%w_]*$" or ""
     if prefix == "" then return text:find "^%s*$" and "  " or "", {} end
     names = collect(_G, ".", prefix)
+    add_names(names, session:names(), prefix)
     for _, word in ipairs(keywords) do add_names(names, { [word] = true }, prefix) end
   end
 

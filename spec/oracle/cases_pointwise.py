@@ -237,7 +237,8 @@ def compare():
     for op in ("eq", "ne", "lt", "le", "gt", "ge"):
         binary(f, op)
         f.case(op, V([9007199254740993], d="int64"), V([9007199254740992], d="int64"))
-        f.case(op, f.t(4, lo=0, hi=3, d="uint8"), -1)
+        by_value = lambda x, v, op=op: getattr(torch, op)(x.to(torch.int64), v)  # PyTorch wraps the number
+        f.case(op, f.t(4, lo=0, hi=3, d="uint8"), -1, torch_f=by_value)
     for op in ("isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit"):
         unary(f, op)
     for op in ("logical_and", "logical_or", "logical_xor"):

@@ -33,6 +33,7 @@ return {
   normal_ = with(shifted, function() return like("float64"):normal_(3.0, 2.0) end),
   randint_to = with(ten(0), function() return cr.randint(10, { N }) end),
   randint = with(ten(-5), function() return cr.randint(-5, 5, { N }) end),
+  randint_like_to = with(ten(0), function() return cr.randint_like(like(), 10) end),
   randint_like = with(ten(-5), function() return cr.randint_like(like(), -5, 5) end),
   random_ = with(ten(-5), function() return like("int16"):random_(-5, 5) end),
   uniform_ = {

@@ -88,7 +88,7 @@ end
 
 -- Calls an operation by its Lua name: a function of the module, or a method of the first argument.
 function M.call(name, args)
-  local f = cr[name]
+  local f = rawget(cr, name) or cr.methods()[name] == nil and cr[name]
   if name:sub(-1) == "_" or type(f) ~= "function" then
     local self = args[1]
     return self[name](self, table.unpack(args, 2, args.n))
@@ -100,6 +100,7 @@ end
 function M.results(name, args)
   local list = table.pack(M.call(name, args))
   if list.n == 1 and type(list[1]) == "table" then return list[1] end
+  if type(list[1]) == "boolean" then list[1] = cr.tensor(list[1]) end
   return list
 end
 
@@ -116,10 +117,31 @@ local function weighted(results)
   return loss
 end
 
-local function check_results(results, wanted)
+-- Of infinite arguments PyTorch makes NaN of inf * 0 here, where there is a limit; tails_spec.lua knows it.
+local limits = { gelu = true, hardswish = true, mish = true, silu = true, sinc = true, softsign = true }
+local endless = { inf = true, ["-inf"] = true }
+
+-- PyTorch's softplus is a line from 20 on, which differs from it by 1e-9.
+local looser = { softplus = 1e-10 }
+
+-- The recorded list, with what is in `got` where an argument without end gave NaN.
+local function with_limits(case, list, got)
+  if not limits[(case[1]:gsub("_$", ""))] then return list end
+  local given = words(case[2][1])
+  local found = given[1] == "V" and values.flat(got)
+  for i, v in ipairs(list) do
+    if v ~= v and found and endless[given[i + 3]] then list[i] = found[i] end
+  end
+  return list
+end
+
+local function check_results(case, results)
+  local wanted = case[3]
   for i, text in ipairs(wanted) do
     local dtype, shape, list, tag = M.parse_tensor(text)
-    local problem = values.differs(results[i], dtype, shape, tag ~= "E" and list or nil)
+    if results[i] then list = with_limits(case, list, results[i]) end
+    local rtol = dtype == "float64" and looser[case[1]] or nil
+    local problem = values.differs(results[i], dtype, shape, tag ~= "E" and list or nil, rtol)
     if problem then return ("result %d: %s"):format(i, problem) end
   end
   if #results ~= #wanted then return ("gives %d results, not %d"):format(#results, #wanted) end
@@ -129,7 +151,8 @@ end
 -- only so far.
 local single = { hardsigmoid = 1e-7, hardsigmoid_ = 1e-7, binary_cross_entropy = 1e-7, digamma = 1e-8 }
 
-local function check_gradients(name, results, leaves, wanted)
+local function check_gradients(case, results, leaves)
+  local name, wanted = case[1], case[4]
   local loss = weighted(results)
   local found = loss and table.pack(cr.grad(loss, leaves, { allow_unused = true })) or {}
   for i, leaf in ipairs(leaves) do
@@ -140,6 +163,7 @@ local function check_gradients(name, results, leaves, wanted)
         if v ~= 0 then return ("no gradient for tensor %d, expected %s"):format(i, wanted[i]) end
       end
     elseif wanted[i] ~= "N" then
+      list = i == 1 and with_limits(case, list, found[i]) or list
       local problem = values.differs(found[i], "float64", shape, list, single[name] or 1e-9, 1e-10)
       if problem then return ("gradient of tensor %d: %s"):format(i, problem) end
     end
@@ -148,7 +172,7 @@ end
 
 -- Runs one case; returns nil, or a sentence that says what differs from PyTorch.
 function M.check(case)
-  local name, wanted, gradients = case[1], case[3], case[4]
+  local name, gradients = case[1], case[4]
   local args, leaves = M.arguments(case)
   if gradients then
     for _, leaf in ipairs(leaves) do leaf:requires_grad_() end
@@ -156,7 +180,7 @@ function M.check(case)
   end
   local ok, problem = pcall(function()
     local results = M.results(name, args)
-    return check_results(results, wanted) or (gradients and check_gradients(name, results, leaves, gradients)) or nil
+    return check_results(case, results) or (gradients and check_gradients(case, results, leaves)) or nil
   end)
   return problem and tostring(problem) or (not ok and "failed") or nil
 end

@@ -155,6 +155,10 @@ function M.call(e, args)
   else
     results = table.pack(args[1][e.lua](args[1], table.unpack(args, 2, args.n)))
   end
+  if e.truth then
+    assert(results.n == 1 and type(results[1]) == "boolean", e.name .. " gives no Lua boolean")
+    results[1] = cr.tensor(results[1], { device = values.device })
+  end
   return results
 end
 

@@ -32,7 +32,8 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
 
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out) {
   if (lua_type(L, index) != LUA_TSTRING) return false;
-  if (cr_device_parse(lua_tostring(L, index), out) == 0) return true;
+  const char *name = lua_tostring(L, index);
+  if (CR__LUA_GET(L, cr_device_parse(name, out)) == 0) return true;
   cr_error_clear();
   return false;
 }
@@ -71,7 +72,9 @@ const char *cr__lua_string_arg(lua_State *L, int index, const char *op, const ch
 
 cr_dtype cr__lua_dtype_arg(lua_State *L, int index, const char *op, const char *param) {
   cr_dtype dtype = cr__lua_to_dtype(L, index);
-  if (dtype == CR_DTYPE_NONE) refuse(L, index, op, param, CR__LUA_A_DTYPE);
+  if (dtype == CR_DTYPE_NONE)
+    cr__lua_error(L, "%s: %s must be " CR__LUA_A_DTYPE ", got %s%s", op, param,
+                  cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
   return dtype;
 }
 
@@ -94,7 +97,7 @@ bool cr__lua_other_key(lua_State *L, int index, lua_Integer n) {
     lua_pop(L, 1);
     return false;
   }
-  if (lua_type(L, -1) == LUA_TSTRING) lua_pushfstring(L, "the key \"%s\"", lua_tostring(L, -1));
+  if (lua_type(L, -1) == LUA_TSTRING) lua_pushfstring(L, "the key %s", cr__lua_quote(L, -1, '"'));
   else lua_pushfstring(L, "%s as a key", cr__lua_describe(L, -1));
   return true;
 }
@@ -121,7 +124,8 @@ int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param,
 /* ---- Options tables ---- */
 
 static int unknown_option(lua_State *L, const char *op, const char *const *names) {
-  const char *got = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : cr__lua_describe(L, -1);
+  const char *got =
+      lua_type(L, -1) == LUA_TSTRING ? cr__lua_quote(L, -1, '\'') : cr__lua_describe(L, -1);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   for (int i = 0; names[i]; i++) {
@@ -129,8 +133,7 @@ static int unknown_option(lua_State *L, const char *op, const char *const *names
     luaL_addstring(&b, names[i]);
   }
   luaL_pushresult(&b);
-  return cr__lua_error(L, "%s: there is no option '%s'; there are: %s", op, got,
-                       lua_tostring(L, -1));
+  return cr__lua_error(L, "%s: there is no option %s; there are: %s", op, got, lua_tostring(L, -1));
 }
 
 static bool one_of(const char *name, const char *const *names) {
@@ -166,12 +169,71 @@ int cr__lua_options(lua_State *L, int index, const char *op, const char *const *
 
 /* ---- Values back to Lua ---- */
 
+static const char sizes_key; /* registry: the metatable of shapes and strides */
+
+void cr__lua_push_sizes(lua_State *L, int n, const int64_t *sizes) {
+  int64_t copy[CR_MAX_DIMS]; /* a finalizer may change the tensor that they belong to */
+  for (int d = 0; d < n; d++) copy[d] = sizes[d];
+  lua_createtable(L, n, 0);
+  for (int d = 0; d < n; d++) {
+    lua_pushinteger(L, copy[d]);
+    lua_rawseti(L, -2, d + 1);
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sizes_key);
+  lua_setmetatable(L, -2);
+}
+
 void cr__lua_push_shape(lua_State *L, const cr_tensor *t) {
-  int64_t shape[CR_MAX_DIMS];
-  int n = cr_ndim(t);
-  for (int d = 0; d < n; d++) shape[d] = cr_shape(t)[d];
-  cr_value v = cr_ints(shape, n);
-  cr__lua_push_value(L, &v);
+  cr__lua_push_sizes(L, cr_ndim(t), cr_shape(t));
+}
+
+/* Equal lists, of which one may be a plain table. */
+static int sizes_eq(lua_State *L) {
+  bool equal = lua_istable(L, 1) && lua_istable(L, 2);
+  lua_Unsigned n = equal ? lua_rawlen(L, 1) : 0;
+  equal = equal && n == lua_rawlen(L, 2);
+  for (lua_Unsigned i = 1; equal && i <= n; i++) {
+    lua_rawgeti(L, 1, (lua_Integer)i);
+    lua_rawgeti(L, 2, (lua_Integer)i);
+    equal = lua_rawequal(L, -1, -2);
+    lua_settop(L, 2);
+  }
+  lua_pushboolean(L, equal);
+  return 1;
+}
+
+/* "2x3", "0 x 3", and "0-dim" of no sizes, as messages have it. */
+static int sizes_tostring(lua_State *L) {
+  luaL_Buffer b;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  bool spaced = false; /* "0x3" reads as a hexadecimal number */
+  for (lua_Integer i = 1; i < n; i++) {
+    lua_rawgeti(L, 1, i);
+    spaced = spaced || (lua_isinteger(L, -1) && lua_tointeger(L, -1) == 0);
+    lua_pop(L, 1);
+  }
+  luaL_buffinit(L, &b);
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (i > 1) luaL_addstring(&b, spaced ? " x " : "x");
+    lua_rawgeti(L, 1, i);
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+    luaL_addvalue(&b);
+  }
+  if (n == 0) luaL_addstring(&b, "0-dim");
+  luaL_pushresult(&b);
+  return 1;
+}
+
+void cr__lua_open_args(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__eq", sizes_eq},
+                                  {"__tostring", sizes_tostring},
+                                  {"__concat", cr__lua_concat},
+                                  {NULL, NULL}};
+  lua_createtable(L, 0, 4);
+  luaL_setfuncs(L, meta, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sizes_key);
 }
 
 void cr__lua_push_value(lua_State *L, const cr_value *v) {

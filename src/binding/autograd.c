@@ -45,8 +45,7 @@ static void run_backward(lua_State *L, const cr__lua_list *roots, const cr_backw
   cr_tensor *self = roots ? NULL : cr_retain(cr__lua_tensor_arg(L, 1, "backward", "self"));
   bool before = partial;
   partial = o->ninputs >= 0;
-  cr__lua_listen();
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_backward(roots ? roots->t : &self, roots ? roots->n : 1, o);
   cr__lua_leave(outer);
   cr_release(self);
@@ -107,8 +106,7 @@ static void run_grad(lua_State *L, const cr__lua_list *roots, const cr_backward_
   cr__lua_sweep(L);
   bool before = partial;
   partial = true;
-  cr__lua_listen();
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_grad(roots->t, roots->n, o, out->t);
   cr__lua_leave(outer);
   partial = before;
@@ -153,7 +151,7 @@ static void run_batched(lua_State *L, const cr__lua_list *roots, const cr_backwa
       cr_release(one->t[i]);
       one->t[i] = NULL;
       if (!o->gradients[i]) continue;
-      one->t[i] = cr_select(o->gradients[i], 1, k + 1);
+      CR__LUA_DO(L, one->t[i] = cr_select(o->gradients[i], 1, k + 1));
       if (!one->t[i]) cr__lua_raise(L, NULL);
     }
     cr_backward_options each = *o;
@@ -166,7 +164,7 @@ static void run_batched(lua_State *L, const cr__lua_list *roots, const cr_backwa
   out->n = o->ninputs;
   for (int i = 0; i < o->ninputs; i++) {
     if (!rows->t[i * n]) continue; /* unused, in every pass */
-    out->t[i] = cr_stack(rows->t + i * n, (int)n, 1);
+    CR__LUA_DO(L, out->t[i] = cr_stack(rows->t + i * n, (int)n, 1));
     if (!out->t[i]) cr__lua_raise(L, NULL);
   }
   lua_settop(L, top);
@@ -221,14 +219,14 @@ static int is_checkpoint_valid(lua_State *L) {
 static int requires_grad_(lua_State *L) {
   bool on = lua_isnoneornil(L, 2) || cr__lua_bool_arg(L, 2, "requires_grad_", "on");
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "requires_grad_", "self");
-  if (cr_set_requires_grad(t, on)) return cr__lua_raise(L, NULL);
+  if (cr__lua_require_grad(L, t, on)) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }
 
 static int retain_grad(lua_State *L) {
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "retain_grad", "self");
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_retain_grad(t);
   cr__lua_leave(outer);
   return code ? cr__lua_raise(L, NULL) : 0;
@@ -236,7 +234,9 @@ static int retain_grad(lua_State *L) {
 
 static int detach_(lua_State *L) {
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "detach_", "self");
-  if (cr_detach_inplace(t)) return cr__lua_raise(L, NULL);
+  int code;
+  CR__LUA_DO(L, code = cr_detach_inplace(t));
+  if (code) return cr__lua_raise(L, NULL);
   cr__lua_sweep(L);
   lua_settop(L, 1);
   return 1;

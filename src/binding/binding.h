@@ -9,11 +9,79 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 
 #include "cresset.h"
 
 /* As CR__TLS of the core: one instruction to reach, for a few bytes. */
 #define CR__LUA_TLS _Thread_local __attribute__((tls_model("initial-exec")))
+
+/* ---- What belongs to the Lua state (state.c) ---- */
+
+/* Around every core call that depends on more than its arguments: the thread computes in the place of the
+ * Lua state (its settings, the modes of the coroutine), and callbacks run on L. Nothing may raise in
+ * between. */
+typedef struct cr__lua_home cr__lua_home;
+typedef struct cr__lua_entry { /* what was before */
+  lua_State *L;
+  cr_place place;
+} cr__lua_entry;
+/* What lets a call find them without a search; the rest is in state.h. NULL places: the state is closed. */
+struct cr__lua_home {
+  cr_place place; /* the state, and the modes of the main thread */
+  int attention;  /* coroutines with modes of their own, and guards that wait */
+  struct cr__lua_rest *rest;
+};
+/* What a thread found last, and the count of homes that had been opened or closed by then: the memory of a
+ * closed state may belong to a new one, and that of a coroutine to another one's. */
+extern CR__LUA_TLS struct cr__lua_remembered {
+  const lua_State *main;
+  const void *registry;
+  cr__lua_home *home;
+  unsigned changed;
+} cr__lua_remembered;
+extern atomic_uint cr__lua_homes_changed;
+cr__lua_home *cr__lua_look_up_home(lua_State *L);
+static inline cr__lua_home *cr__lua_home_of(lua_State *L) { /* never NULL */
+  const struct cr__lua_remembered *r = &cr__lua_remembered;
+  bool fits = (r->main == L || r->registry == lua_topointer(L, LUA_REGISTRYINDEX)) &&
+              r->changed == atomic_load_explicit(&cr__lua_homes_changed, memory_order_relaxed);
+  return __builtin_expect(fits, 1) ? r->home : cr__lua_look_up_home(L);
+}
+cr_modes *cr__lua_modes_of(cr__lua_home *h, lua_State *L);
+static inline cr_place cr__lua_place(cr__lua_home *h, lua_State *L) {
+  cr_place place = h->place;
+  if (__builtin_expect(h->attention, 0)) place.modes = cr__lua_modes_of(h, L);
+  return place;
+}
+cr__lua_entry cr__lua_enter(lua_State *L);
+void cr__lua_leave(cr__lua_entry outer);
+/* One such call without a result, or what assigns it; and one as a value. */
+#define CR__LUA_DO(L, call)                  \
+  do {                                       \
+    cr__lua_entry outer_ = cr__lua_enter(L); \
+    call;                                    \
+    cr__lua_leave(outer_);                   \
+  } while (0)
+#define CR__LUA_GET(L, call)                 \
+  __extension__({                            \
+    cr__lua_entry outer_ = cr__lua_enter(L); \
+    __auto_type result_ = (call);            \
+    cr__lua_leave(outer_);                   \
+    result_;                                 \
+  })
+void cr__lua_open_state(lua_State *L);
+static inline int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
+  int code;
+  CR__LUA_DO(L, code = cr_set_requires_grad(t, on));
+  return code;
+}
+/* The only element as a number; the code of an error. Nothing of the place matters to the CPU. */
+int cr__lua_item_elsewhere(lua_State *L, cr_tensor *t, cr_value *out);
+static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {
+  if (__builtin_expect(cr_device_of(t) == CR_CPU, 1)) return cr_item(t, out);
+  return cr__lua_item_elsewhere(L, t, out);
+}
 
 /* ---- Tensors as userdata (tensor.c) ---- */
 
@@ -65,6 +133,9 @@ void cr__lua_push_list(lua_State *L, cr__lua_list *list);
 
 /* ---- Errors (raise.c) ---- */
 
+/* Pushes the position that an error blames, "file:line: ": of the first Lua function up the stack that is
+ * not the module's own; "" if there is none. */
+void cr__lua_where(lua_State *L);
 /* Raises an error of one line, with the caller's position. */
 int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Raises the thread's pending core error, and clears it. Errors about arguments get op's signature
@@ -72,28 +143,27 @@ int cr__lua_error(lua_State *L, const char *format, ...) __attribute__((format(p
 int cr__lua_raise(lua_State *L, const cr_op *op);
 /* The same with the signature under another name, or, with as NULL, without it. */
 int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as);
-/* Around core calls that may warn (backward, grad): warnings are kept and then given to the handler
- * of cr.set_warning_handler, or else to Lua's warn. deliver comes before raise. They nest. */
-void cr__lua_listen(void);
+/* After core calls that may warn (backward, grad): what they have said is given to the handler of
+ * cr.set_warning_handler, or else to Lua's warn. Comes before raise. */
 void cr__lua_deliver(lua_State *L);
+/* Warns the script, as the engine does. */
+void cr__lua_warn(lua_State *L, const char *sentence);
 /* Pops the Lua error object on top (from a failed pcall inside a callback), keeps it for
  * cr__lua_raise, sets the core's error to CR_E_CALLBACK with its text, and returns that code. */
 int cr__lua_keep_error(lua_State *L);
+/* Pushes the string at index as messages have it: between marks, on one line, at most 80 bytes. */
+const char *cr__lua_quote(lua_State *L, int index, char mark);
+/* Pushes what the Lua half of the module has to say about the unknown name at index, of a kind that
+ * suggest.lua knows: "; did you mean ...?", or "". */
+const char *cr__lua_advice(lua_State *L, const char *kind, int index);
 /* Describes the value at index for messages: "a number", "a string", "a tensor (2x3 float32)"; the
  * text stays on the stack (pushed). */
 const char *cr__lua_describe(lua_State *L, int index);
 
 /* ---- Calls back into Lua (callback.c; see callback.h) ---- */
 
-/* The state on which the core's callbacks run: set around every core call that can make one (hooks
- * on saved tensors and anomaly mode make any operation such). Nothing may raise in between. */
+/* The coroutine on which the core's callbacks run. */
 extern CR__LUA_TLS lua_State *cr__lua_current;
-static inline lua_State *cr__lua_enter(lua_State *L) {
-  lua_State *outer = cr__lua_current;
-  cr__lua_current = L;
-  return outer;
-}
-static inline void cr__lua_leave(lua_State *outer) { cr__lua_current = outer; }
 /* Forgets the Lua values that the core has dropped meanwhile; never raises. */
 void cr__lua_sweep(lua_State *L);
 
@@ -143,7 +213,10 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
 /* Pushes any value: numbers as they are, ints as a table, tensors as userdata (a reference of
  * their own), lists of tensors as a table, dtypes and devices by name. */
 void cr__lua_push_value(lua_State *L, const cr_value *v);
+/* A table of n sizes that compares by value and knows its text, "2x3". */
+void cr__lua_push_sizes(lua_State *L, int n, const int64_t *sizes);
 void cr__lua_push_shape(lua_State *L, const cr_tensor *t);
+int cr__lua_concat(lua_State *L); /* __concat: the texts of both operands */
 /* A tensor argument of cr__lua_call: the userdata at a positive stack index. Its pointer is read
  * only once the results' userdata exist, since a finalizer that runs meanwhile may close the
  * tensor. */
@@ -154,12 +227,13 @@ static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
 }
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
- * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by. The last form is
+ * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by, home is L's. The last form is
  * the in-place twin, which pushes nothing. */
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
-int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
-                    const cr_value *args);
-void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args);
+int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                    int metatable, const cr_value *args);
+void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                          const cr_value *args);
 /* The operations that the binding itself calls, found by name when the module opens. */
 /* clang-format off */
 #define CR__LUA_KNOWN(X)                                                                           \
@@ -173,6 +247,9 @@ typedef enum cr__lua_known {
       CR__LUA_KNOWN_COUNT
 } cr__lua_known;
 const cr_op *cr__lua_op(cr__lua_known which);
+/* Pushes the method or the function that the string at index names by an alias; false: there is none. It
+ * is made anew, so that what nobody uses takes no place. */
+bool cr__lua_find_alias(lua_State *L, int index, bool method);
 /* Any other by name; an error if it does not exist. Slow: it searches the catalogue. */
 const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 
@@ -181,6 +258,7 @@ const cr_op *cr__lua_find_op(lua_State *L, const char *name);
 
 void cr__lua_methods(lua_State *L); /* pushes the table of tensor methods */
 void cr__lua_add_methods(lua_State *L, const luaL_Reg *methods); /* to that table */
+void cr__lua_open_args(lua_State *L);     /* args.c: the metatable of shapes */
 void cr__lua_open_tensor(lua_State *L);   /* tensor.c: the metatable and plain methods */
 void cr__lua_open_field(lua_State *L);    /* field.c: x.grad and the like */
 void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparison */
@@ -212,6 +290,11 @@ typedef struct cr__lua_node {
   cr_node *n;
 } cr__lua_node;
 cr__lua_node *cr__lua_new_node(lua_State *L);
+/* Whether the value at index is a tensor, or a table or userdata that metamethods make a list (plain.c). */
+bool cr__lua_is_strange(lua_State *L, int index);
+/* Replaces the value on top by tables that are read raw, with the numbers of 0-dim tensors in them; gives
+ * the dtype that the elements ask for together, CR_DTYPE_NONE if there are none. */
+cr_dtype cr__lua_make_plain(lua_State *L, const char *op);
 /* Pushes a new tensor made of the number, boolean, or nested table at index (table.c), of dtype or,
  * with CR_DTYPE_NONE, of the one that the contents ask for. */
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype);

@@ -29,7 +29,7 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   cr__lua_list *list = cr__lua_new_list(L, CR_MAX_OUTPUTS);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call(op, v, list->t, &list->n);
     cr__lua_leave(outer);
     if (!code) break;
@@ -42,16 +42,18 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
 }
 
 /* What most calls are: one result, no warnings. */
-static int call_one(lua_State *L, const cr_op *op, const char *as, int metatable,
-                    const cr_value *args) {
+static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                    int metatable, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[1];
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
-    int code = cr_call(op, v, out, NULL);
-    cr__lua_leave(outer);
+    lua_State *outer = cr__lua_current;
+    cr_place place = cr__lua_place(home, L);
+    cr__lua_current = L;
+    int code = cr_call_in(place, op, v, out, NULL);
+    cr__lua_current = outer;
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
@@ -60,9 +62,10 @@ static int call_one(lua_State *L, const cr_op *op, const char *as, int metatable
   return 1;
 }
 
-int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable,
-                    const cr_value *args) {
-  if (op->nout == 1 && !(op->flags & CR_OP_WARNS)) return call_one(L, op, as, metatable, args);
+int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                    int metatable, const cr_value *args) {
+  if (op->nout == 1 && !(op->flags & CR_OP_WARNS))
+    return call_one(L, home, op, as, metatable, args);
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];
@@ -76,8 +79,7 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
     bool warns = op->flags & CR_OP_WARNS;
-    if (warns) cr__lua_listen();
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call(op, v, out, NULL);
     cr__lua_leave(outer);
     for (int i = 0; i < op->nout && !code; i++) results[i]->t = out[i];
@@ -90,29 +92,32 @@ int cr__lua_call_as(lua_State *L, const cr_op *op, const char *as, int metatable
 }
 
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
-  return cr__lua_call_as(L, op, op->lua, 0, args);
+  return cr__lua_call_as(L, cr__lua_home_of(L), op, op->lua, 0, args);
 }
 
-void cr__lua_call_inplace(lua_State *L, const cr_op *op, const char *as, const cr_value *args) {
+void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                          const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_enter(L);
-    int code = cr_call_inplace(op, v);
-    cr__lua_leave(outer);
+    lua_State *outer = cr__lua_current;
+    cr_place place = cr__lua_place(home, L);
+    cr__lua_current = L;
+    int code = cr_call_inplace_in(place, op, v);
+    cr__lua_current = outer;
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   cr__lua_after(L);
 }
 
-static void call_out(lua_State *L, const cr_op *op, const cr_value *args, int index) {
-  const char *as = op->lua;
+static void call_out(lua_State *L, const cr_op *op, const char *as, const cr_value *args,
+                     int index) {
   cr_value v[CR__LUA_MAX_PARAMS];
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    cr_tensor *out = cr__lua_tensor_arg(L, index, op->lua, "out");
-    lua_State *outer = cr__lua_enter(L);
+    cr_tensor *out = cr__lua_tensor_arg(L, index, as, "out");
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_call_out(op, v, out);
     cr__lua_leave(outer);
     if (!code) break;
@@ -143,24 +148,37 @@ static void find_known(lua_State *L) {
 
 /* ---- The closure ---- */
 
+/* Replaces the answer on top, a tensor of one element, by a Lua boolean. */
+static int push_truth(lua_State *L) {
+  cr_value v;
+  cr__lua_tensor *u = lua_touserdata(L, -1);
+  if (!u->t) return cr__lua_error(L, "this tensor was closed");
+  if (cr_item(u->t, &v)) return cr__lua_raise(L, NULL);
+  cr_release(u->t);
+  u->t = NULL;
+  lua_pushboolean(L, v.u.i != 0);
+  return 1;
+}
+
 static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   if (o->inplace) {
     if (p->args[0].kind != CR_TENSOR)
       return cr__lua_error(L, "%s: %s must be a tensor, got a number", o->name,
                            p->op->params[0].name);
-    cr__lua_call_inplace(L, p->op, o->name, p->args);
+    cr__lua_call_inplace(L, o->home, p->op, o->name, p->args);
     lua_pushvalue(L, p->args[0].n);
     return 1;
   }
   if (p->out) {
-    call_out(L, p->op, p->args, p->out);
+    call_out(L, p->op, o->name, p->args, p->out);
     lua_pushvalue(L, p->out);
     return 1;
   }
-  int n = cr__lua_call_as(L, p->op, p->op->lua, lua_upvalueindex(2), p->args);
+  int n = cr__lua_call_as(L, o->home, p->op, o->name, lua_upvalueindex(2), p->args);
+  if (p->op->flags & CR_OP_TRUTH) return push_truth(L);
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
-    if (cr_set_requires_grad(u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
+    if (cr__lua_require_grad(L, u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
   }
   return n;
 }
@@ -218,9 +236,10 @@ static int call_op(lua_State *L) {
 /* ---- Registration ---- */
 
 /* Fills the block at `to`, which has the room, and returns it. */
-static cr__lua_overloads *fill(void *to, const char *name, bool inplace, int n,
+static cr__lua_overloads *fill(void *to, cr__lua_home *home, const char *name, bool inplace, int n,
                                const cr_op *const *ops) {
   cr__lua_overloads *o = to;
+  o->home = home;
   o->inplace = inplace;
   o->n = n;
   memcpy(o->ops, ops, (size_t)n * sizeof *ops);
@@ -242,7 +261,7 @@ void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *n
   if (n == sizeof ops / sizeof *ops) luaL_error(L, "too many operations are called '%s'", name);
   if (old) memcpy(ops, old->ops, (size_t)n * sizeof *ops);
   ops[n++] = op;
-  fill(lua_newuserdatauv(L, size_of(name, n), 0), name, inplace, n, ops);
+  fill(lua_newuserdatauv(L, size_of(name, n), 0), cr__lua_home_of(L), name, inplace, n, ops);
   lua_setfield(L, made, name);
   lua_pop(L, 1);
 }
@@ -290,7 +309,7 @@ static void make_closures(lua_State *L, int made, int target, int twins, int the
       lua_pushvalue(L, key);
       lua_rawget(L, there);
     } else {
-      lua_pushlightuserdata(L, fill(block, o->name, o->inplace, o->n, o->ops));
+      lua_pushlightuserdata(L, fill(block, o->home, o->name, o->inplace, o->n, o->ops));
       block += size_of(o->name, o->n);
       cr__lua_metatable(L);
       lua_pushcclosure(L, call_op, 2);
@@ -300,14 +319,14 @@ static void make_closures(lua_State *L, int made, int target, int twins, int the
   }
 }
 
-static void gather(lua_State *L, int flag, bool inplace_too) {
+static void gather(lua_State *L, int flag) {
   lua_newtable(L);
   int made = lua_gettop(L);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
     if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
     if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
-    if (!inplace_too || !(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
+    if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
     char twin[64];
     size_t n = strlen(op->lua);
     bool ends = n && op->lua[n - 1] == '_';
@@ -316,12 +335,45 @@ static void gather(lua_State *L, int flag, bool inplace_too) {
   }
 }
 
+/* Whether name is one of op's aliases, or with *twin that of one's twin. */
+static bool is_alias(const cr_op *op, const char *name, bool *twin) {
+  for (const char *const *alias = op->aliases; alias && *alias; alias++) {
+    size_t n = strlen(*alias);
+    if (strncmp(name, *alias, n) != 0) continue;
+    *twin = strcmp(name + n, "_") == 0;
+    if (name[n] == '\0' || (*twin && op->flags & CR_OP_INPLACE)) return true;
+  }
+  return false;
+}
+
+bool cr__lua_find_alias(lua_State *L, int index, bool method) {
+  const char *name = lua_tostring(L, index);
+  bool twin;
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, "no stack for a function");
+  lua_newtable(L);
+  for (int i = 0; i < cr_op_count(); i++) {
+    const cr_op *op = cr_op_at(i);
+    if (op->flags & (method ? CR_OP_METHOD : CR_OP_FUNCTION) && is_alias(op, name, &twin))
+      cr__lua_add_overload(L, top + 1, op, name, twin);
+  }
+  if (lua_getfield(L, top + 1, name) == LUA_TNIL) {
+    lua_settop(L, top);
+    return false;
+  }
+  cr__lua_metatable(L);
+  lua_pushcclosure(L, call_op, 2);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  return true;
+}
+
 void cr__lua_open_ops(lua_State *L) {
   int module = lua_gettop(L), functions = module + 1, methods = module + 2;
   find_known(L);
-  gather(L, CR_OP_FUNCTION, true);
+  gather(L, CR_OP_FUNCTION);
   make_closures(L, functions, module, 0, 0);
-  gather(L, CR_OP_METHOD, true);
+  gather(L, CR_OP_METHOD);
   cr__lua_methods(L);
   make_closures(L, methods, methods + 1, functions, module);
   lua_settop(L, module);

@@ -217,15 +217,25 @@ int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunct
     lua_settop(L, base);
     return cr_error_set(CR_E_MEMORY, "out of memory: no Lua stack for a callback");
   }
+  cr_scope *scope = NULL; /* what a host calls has set its mode in another place */
+  if (!cr__lua_current) {
+    const cr_mode mode = {.sets = CR_SETS_GRAD, .grad = cr_grad_enabled()};
+    if (!(scope = cr_scope_new(&mode, NULL))) {
+      lua_settop(L, base);
+      return (int)cr_error_code();
+    }
+  }
   lua_pushcfunction(L, on_error);
   lua_pushcfunction(L, body);
   lua_pushlightuserdata(L, frame);
   lua_rotate(L, base + 1, 3); /* below the arguments */
   cr__lua_note note = {half, name, innermost};
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
+  cr_scope_open(scope, NULL);
   innermost = &note;
   int status = lua_pcall(L, nargs + 1, nresults, base + 1);
   innermost = note.outer;
+  cr_scope_free(scope);
   cr__lua_leave(outer);
   int code = status == LUA_OK ? 0 : cr__lua_keep_error(L);
   if (code && !note.outer) forget_traced(L);

@@ -36,11 +36,6 @@ int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunct
                     void *frame, int nargs, int nresults);
 bool cr__lua_callable(lua_State *L, int index);
 
-/* mode.c: calls the function at index, behind which are its arguments, under the guard (a userdata
- * with __close) on top. What `enter` does comes between, so that the guard is closed whatever
- * happens. No yield can leave it. */
-int cr__lua_call_under(lua_State *L, int index, void (*enter)(void *how), void *how);
-
 /* hooks.c: adds the function at 2 to the tensor or node at 1 (checked) and pushes its handle. */
 int cr__lua_add_hook(lua_State *L, const char *op, cr_hook_kind kind);
 

@@ -42,7 +42,7 @@ static cr__lua_list *list_of_arguments(lua_State *L, const char *method, bool ho
 static int context_save(lua_State *L) {
   cr__lua_context *x = check_context(L, "save_for_backward");
   cr__lua_list *list = list_of_arguments(L, "save_for_backward", true);
-  return cr_context_save(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
+  return CR__LUA_GET(L, cr_context_save(x->c, list->t, list->n)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int context_saved(lua_State *L) {
@@ -50,7 +50,7 @@ static int context_saved(lua_State *L) {
   int n = 0;
   cr_context_saved(x->c, NULL, &n);
   cr__lua_list *list = cr__lua_new_list(L, n);
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_context_saved(x->c, list->t, &n);
   cr__lua_leave(outer);
   if (code) return cr__lua_raise(L, NULL);
@@ -65,7 +65,7 @@ static int mark(lua_State *L, const char *method, int slot,
   cr__lua_context *x = check_context(L, method);
   cr__lua_list *list = list_of_arguments(L, method, false);
   lua_setiuservalue(L, 1, slot);
-  return f(x->c, list->t, list->n) ? cr__lua_raise(L, NULL) : 0;
+  return CR__LUA_GET(L, f(x->c, list->t, list->n)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int context_mark_dirty(lua_State *L) {
@@ -145,7 +145,8 @@ static int place_field(lua_State *L, const cr__lua_context *x) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) != LUA_TNIL) {
       cr__lua_tensor *placed = cr__lua_new(L);
-      placed->t = cr_context_result(x->c, u->t, (int)lua_tointeger(L, -2));
+      int result = (int)lua_tointeger(L, -2);
+      CR__LUA_DO(L, placed->t = cr_context_result(x->c, u->t, result));
       return placed->t ? 1 : cr__lua_raise(L, NULL);
     }
   }

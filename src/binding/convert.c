@@ -43,8 +43,8 @@ static void read_form(lua_State *L, int index, target *to) {
   } else {
     cr__lua_error(L,
                   "to: argument %d must be " CR__LUA_A_DTYPE ", " CR__LUA_A_DEVICE
-                  ", a tensor to be like, or {dtype =, device =, copy =}, got %s",
-                  index - 1, cr__lua_describe(L, index));
+                  ", a tensor to be like, or {dtype =, device =, copy =}, got %s%s",
+                  index - 1, cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
   }
 }
 
@@ -86,7 +86,7 @@ static int tensor_cpu(lua_State *L) {
 
 static int tensor_cuda(lua_State *L) {
   cr_device device;
-  if (cr_device_parse("cuda", &device)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_device_parse("cuda", &device))) return cr__lua_raise(L, NULL);
   target to = {cr_none(), cr_device_value(device), cr_bool(false)};
   cr__lua_tensor_arg(L, 1, "cuda", "self");
   return convert(L, &to);

@@ -3,6 +3,7 @@
  * Holds true: nothing here looks for a device before a script asks for one. A device is a name
  * ("cuda:1") or its number as CUDA counts, from 0: a number is no position. */
 #include "cuda.h"
+#include "state.h"
 
 /* ---- Devices ---- */
 
@@ -27,14 +28,14 @@ void cr__lua_push_device(lua_State *L, cr_device device) {
 }
 
 static int is_available(lua_State *L) {
-  lua_pushboolean(L, cr_cuda_available());
+  lua_pushboolean(L, CR__LUA_GET(L, cr_cuda_available()));
   return 1;
 }
 
 /* device_count(): how many there are; where that is 0, also a sentence that says why. */
 static int device_count(lua_State *L) {
   int count;
-  int code = cr_cuda_count(&count);
+  int code = CR__LUA_GET(L, cr_cuda_count(&count));
   lua_pushinteger(L, code ? 0 : count);
   if (!code) return 1;
   lua_pushstring(L, cr_error_message());
@@ -45,11 +46,17 @@ static int device_count(lua_State *L) {
 static int set_device(lua_State *L) {
   if (lua_isnoneornil(L, 1))
     return cr__lua_error(L, "cuda.set_device: device is missing: \"cuda:1\" or a number from 0");
-  return cr_cuda_select(cr__lua_ordinal_arg(L, 1, "cuda.set_device")) ? cr__lua_raise(L, NULL) : 0;
+  int ordinal = cr__lua_ordinal_arg(L, 1, "cuda.set_device");
+  cr__lua_modes *own = cr__lua_own_modes(L);
+  cr__lua_entry outer = cr__lua_enter_own(own);
+  int code = cr_cuda_select(ordinal);
+  cr__lua_leave(outer);
+  cr__lua_list_modes(own);
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int current_device(lua_State *L) {
-  int ordinal = cr_cuda_current();
+  int ordinal = CR__LUA_GET(L, cr_cuda_current());
   if (ordinal < 0) return cr__lua_raise(L, NULL);
   cr__lua_push_device(L, CR_CUDA + ordinal);
   return 1;
@@ -57,16 +64,16 @@ static int current_device(lua_State *L) {
 
 static int get_device_name(lua_State *L) {
   cr_cuda_properties p;
-  if (cr_cuda_properties_of(cr__lua_ordinal_arg(L, 1, "cuda.get_device_name"), &p))
-    return cr__lua_raise(L, NULL);
+  int ordinal = cr__lua_ordinal_arg(L, 1, "cuda.get_device_name");
+  if (CR__LUA_GET(L, cr_cuda_properties_of(ordinal, &p))) return cr__lua_raise(L, NULL);
   lua_pushstring(L, p.name);
   return 1;
 }
 
 static int get_device_properties(lua_State *L) {
   cr_cuda_properties p;
-  if (cr_cuda_properties_of(cr__lua_ordinal_arg(L, 1, "cuda.get_device_properties"), &p))
-    return cr__lua_raise(L, NULL);
+  int ordinal = cr__lua_ordinal_arg(L, 1, "cuda.get_device_properties");
+  if (CR__LUA_GET(L, cr_cuda_properties_of(ordinal, &p))) return cr__lua_raise(L, NULL);
   const struct {
     const char *name;
     int64_t value;
@@ -88,8 +95,8 @@ static int get_device_properties(lua_State *L) {
 }
 
 static int synchronize(lua_State *L) {
-  return cr_cuda_synchronize(cr__lua_ordinal_arg(L, 1, "cuda.synchronize")) ? cr__lua_raise(L, NULL)
-                                                                            : 0;
+  int ordinal = cr__lua_ordinal_arg(L, 1, "cuda.synchronize");
+  return CR__LUA_GET(L, cr_cuda_synchronize(ordinal)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 /* set_tf32(on): whether float32 products may trade precision for speed. */
@@ -116,7 +123,7 @@ static int gemm_name(lua_State *L) {
 
 static cr_device device_at(lua_State *L, int index, const char *op) {
   int ordinal = cr__lua_ordinal_arg(L, index, op);
-  if (ordinal < 0 && (ordinal = cr_cuda_current()) < 0) cr__lua_raise(L, NULL);
+  if (ordinal < 0 && (ordinal = CR__LUA_GET(L, cr_cuda_current())) < 0) cr__lua_raise(L, NULL);
   return CR_CUDA + ordinal;
 }
 
@@ -139,7 +146,8 @@ static int reset_peak(lua_State *L) {
 static int tensor_pin(lua_State *L) {
   cr__lua_tensor_arg(L, 1, "pin_memory", "self");
   cr__lua_tensor *made = cr__lua_new(L);
-  made->t = cr_pin(cr__lua_tensor_arg(L, 1, "pin_memory", "self"));
+  cr_tensor *t = cr__lua_tensor_arg(L, 1, "pin_memory", "self");
+  CR__LUA_DO(L, made->t = cr_pin(t));
   if (!made->t) return cr__lua_raise(L, NULL);
   cr__lua_after(L);
   return 1;
@@ -154,7 +162,7 @@ static int tensor_is_pinned(lua_State *L) {
 static int tensor_copy_queued(lua_State *L) {
   cr_tensor *self = cr__lua_tensor_arg(L, 1, "copy_queued_", "self");
   cr_tensor *src = cr__lua_tensor_arg(L, 2, "copy_queued_", "src");
-  if (cr_copy_queued(self, src)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_copy_queued(self, src))) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }

@@ -76,9 +76,13 @@ static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
 }
 
 static int get_grad(lua_State *L, cr_tensor *t) {
-  cr__lua_listen();
-  cr_tensor *grad = cr_grad_of(t);
-  cr__lua_deliver(L);
+  cr_tensor *grad;
+  if (cr_is_leaf(t)) {
+    grad = cr_grad_of(t);
+  } else { /* may warn */
+    CR__LUA_DO(L, grad = cr_grad_of(t));
+    cr__lua_deliver(L);
+  }
   if (!grad) lua_pushnil(L);
   return grad ? push_borrowed(L, cr_grad_of) : 1;
 }
@@ -93,9 +97,7 @@ static int get_grad_fn(lua_State *L, cr_tensor *t) {
   cr__lua_node *u = cr__lua_new_node(L);
   t = tensor_at_1(L);
   cr_error_clear();
-  lua_State *outer = cr__lua_enter(L);
-  u->n = cr_grad_fn(t);
-  cr__lua_leave(outer);
+  CR__LUA_DO(L, u->n = cr_grad_fn(t));
   if (!u->n && cr_error_code()) return cr__lua_raise(L, NULL);
   if (!u->n) lua_pushnil(L);
   return 1;
@@ -104,8 +106,9 @@ static int get_grad_fn(lua_State *L, cr_tensor *t) {
 static int get_data(lua_State *L, cr_tensor *t) {
   (void)t;
   cr__lua_tensor *u = cr__lua_new_by(L, METATABLE);
-  if (!(u->t = cr_get_data(tensor_at_1(L)))) return cr__lua_raise(L, NULL);
-  return 1;
+  t = tensor_at_1(L);
+  CR__LUA_DO(L, u->t = cr_get_data(t));
+  return u->t ? 1 : cr__lua_raise(L, NULL);
 }
 
 static const struct field {
@@ -128,8 +131,10 @@ static const struct field {
 };
 enum { NFIELDS = sizeof fields / sizeof *fields };
 
-static int no_field(lua_State *L, const char *name) {
-  return cr__lua_error(L, "a tensor has no field or method '%s'", name);
+static int no_field(lua_State *L) {
+  const char *advice = cr__lua_advice(L, "field", 2);
+  return cr__lua_error(L, "a tensor has no field or method %s%s", cr__lua_quote(L, 2, '\''),
+                       advice);
 }
 
 /* __index; upvalues: the methods, the numbers of the fields by name, the metatable. */
@@ -144,26 +149,35 @@ static int tensor_index(lua_State *L) {
     return f->get(L, tensor_at_1(L));
   }
   lua_settop(L, 2);
-  const char *name = lua_tostring(L, 2);
-  if (strcmp(name, "...") == 0) return cr__lua_index_read(L, METATABLE);
-  return no_field(L, name);
+  if (strcmp(lua_tostring(L, 2), "...") == 0) return cr__lua_index_read(L, METATABLE);
+  if (!cr__lua_find_alias(L, 2, true)) return no_field(L);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, lua_upvalueindex(1)); /* found at once from now on */
+  return 1;
 }
 
 /* ---- Writing ---- */
 
 static int set_grad(lua_State *L) {
   cr_tensor *grad = lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
-  return cr_set_grad(tensor_at_1(L), grad) ? cr__lua_raise(L, NULL) : 0;
+  cr_tensor *self = tensor_at_1(L);
+  int code;
+  CR__LUA_DO(L, code = cr_set_grad(self, grad));
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int set_requires_grad(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 3, "requires_grad", "the assigned value");
-  return cr_set_requires_grad(tensor_at_1(L), on) ? cr__lua_raise(L, NULL) : 0;
+  return cr__lua_require_grad(L, tensor_at_1(L), on) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int set_data(lua_State *L) {
   cr_tensor *source = cr__lua_tensor_arg(L, 3, "data", "the assigned value");
-  return cr_set_data(tensor_at_1(L), source) ? cr__lua_raise(L, NULL) : 0;
+  cr_tensor *self = tensor_at_1(L);
+  int code;
+  CR__LUA_DO(L, code = cr_set_data(self, source));
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int tensor_newindex(lua_State *L) {
@@ -177,7 +191,7 @@ static int tensor_newindex(lua_State *L) {
   for (int i = 0; i < NFIELDS; i++)
     if (strcmp(name, fields[i].name) == 0)
       return cr__lua_error(L, "the field '%s' of a tensor cannot be assigned", name);
-  return no_field(L, name);
+  return no_field(L);
 }
 
 void cr__lua_open_field(lua_State *L) {

@@ -51,7 +51,7 @@ static void fill_row(const cr__lua_parse *p, int k, cr_value *row) {
 static void write_each(lua_State *L, const cr_op *op, const char *as, int n, const cr_value *rows) {
   int at = 0;
   for (bool retried = false;; retried = true) { /* goes on at the row that failed */
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_foreach_inplace(op, n, rows, &at);
     cr__lua_leave(outer);
     if (!code) break;
@@ -63,7 +63,7 @@ static cr__lua_list *make_each(lua_State *L, const cr_op *op, const char *as, in
                                const cr_value *rows) {
   cr__lua_list *list = cr__lua_new_list(L, n);
   for (bool retried = false;; retried = true) {
-    lua_State *outer = cr__lua_enter(L);
+    cr__lua_entry outer = cr__lua_enter(L);
     int code = cr_foreach(op, n, rows, list->t);
     cr__lua_leave(outer);
     if (!code) break;
@@ -118,25 +118,27 @@ static int call_lists(lua_State *L) {
   cr__lua_parse p;
   p.each = false;
   cr__lua_choose(L, o, lua_gettop(L), &p);
-  cr__lua_call_inplace(L, p.op, o->name, p.args);
+  cr__lua_call_inplace(L, o->home, p.op, o->name, p.args);
   return 0;
 }
 
 /* ---- Names -------------------------------------------------------------------------------------------- */
 
 static bool is_mapped(const cr_op *op) { /* the first argument is one tensor, and no other a list */
-  if ((op->flags & CR_OP_HIDDEN) || op->nparam == 0) return false;
+  if ((op->flags & (CR_OP_HIDDEN | CR_OP_TRUTH)) || op->nparam == 0) return false;
   if (op->params[0].type != CR_P_TENSOR && op->params[0].type != CR_P_OPERAND) return false;
   for (int i = 1; i < op->nparam; i++)
     if (op->params[i].type == CR_P_TENSORS) return false;
   return op->nout == 1;
 }
 
-/* Adds op to the table at `made` if one of its forms has the name; full: "foreach." before it. */
-static void match(lua_State *L, int made, const cr_op *op, const char *name, const char *full) {
-  size_t n = strlen(op->lua);
-  bool ends = n && op->lua[n - 1] == '_', only = op->flags & CR_OP_INPLACE_ONLY;
-  if (!is_mapped(op) || strncmp(name, op->lua, n) != 0) return;
+/* Adds op to the table at `made` if it fits the name, as `called`, in one of its forms; full: "foreach."
+ * before the name. */
+static void match(lua_State *L, int made, const cr_op *op, const char *called, const char *name,
+                  const char *full) {
+  size_t n = strlen(called);
+  bool ends = n && called[n - 1] == '_', only = op->flags & CR_OP_INPLACE_ONLY;
+  if (!is_mapped(op) || strncmp(name, called, n) != 0) return;
   if (name[n] == '\0' && !only) cr__lua_add_overload(L, made, op, full, false);
   bool twin = strcmp(name + n, ends ? "" : "_") == 0;
   if (twin && (only || op->flags & CR_OP_INPLACE)) cr__lua_add_overload(L, made, op, full, true);
@@ -153,7 +155,9 @@ static int find(lua_State *L) {
   lua_CFunction call = call_each;
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    match(L, 3, op, name, full);
+    match(L, 3, op, op->lua, name, full);
+    for (const char *const *alias = op->aliases; alias && *alias; alias++)
+      match(L, 3, op, *alias, name, full);
     if (strcmp(op->lua, full) != 0) continue;
     cr__lua_add_overload(L, 3, op, full, true);
     call = call_lists;

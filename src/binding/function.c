@@ -205,7 +205,7 @@ static int apply(lua_State *L) {
   cr__lua_ref *ref = cr__lua_ref_new(L, &x->c);
   fr.ref = ref;
   int nout = 0;
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_function_apply(&how, ref, inputs->t, nargs, out->t, &nout);
   cr__lua_leave(outer);
   x->frame = NULL;
@@ -247,8 +247,9 @@ static int function_index(lua_State *L) {
     lua_pushstring(L, f->name);
     return 1;
   }
-  return cr__lua_error(L, "%s: a Function has no field '%s'; call it, or its 'apply'", f->name,
-                       key);
+  lua_pushstring(L, key);
+  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name,
+                       cr__lua_quote(L, -1, '\''));
 }
 
 static int function_tostring(lua_State *L) {

@@ -156,12 +156,10 @@ int cr__lua_add_hook(lua_State *L, const char *op, cr_hook_kind kind) {
   cr__lua_ref *ref = cr__lua_ref_new(L, NULL);
   if (h->of_node) {
     cr__lua_node *u = lua_touserdata(L, 1);
-    h->id = cr_node_hook(u->n, kind, callbacks[kind], ref, cr__lua_ref_free);
+    CR__LUA_DO(L, h->id = cr_node_hook(u->n, kind, callbacks[kind], ref, cr__lua_ref_free));
   } else {
     cr__lua_tensor *u = lua_touserdata(L, 1);
-    lua_State *outer = cr__lua_enter(L);
-    h->id = cr_tensor_hook(u->t, kind, callbacks[kind], ref, cr__lua_ref_free);
-    cr__lua_leave(outer);
+    CR__LUA_DO(L, h->id = cr_tensor_hook(u->t, kind, callbacks[kind], ref, cr__lua_ref_free));
   }
   if (h->id) return 1;
   cr__lua_ref_free(ref);
@@ -197,7 +195,8 @@ static int queue_callback(lua_State *L) {
     return cr__lua_error(L, "queue_callback: expected a function, got %s", cr__lua_describe(L, 1));
   lua_pushvalue(L, 1);
   cr__lua_ref *ref = cr__lua_ref_new(L, NULL);
-  return cr_queue_callback(call_queued, ref, cr__lua_ref_free) ? cr__lua_raise(L, NULL) : 0;
+  int code = CR__LUA_GET(L, cr_queue_callback(call_queued, ref, cr__lua_ref_free));
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 void cr__lua_open_hooks(lua_State *L) {

@@ -57,7 +57,7 @@ static bool to_position(lua_State *L, int index, int64_t *i) {
   cr_value v;
   if (!u || !u->t || cr_ndim(u->t) > 0 || cr_dtype_category(cr_dtype_of(u->t)) != CR_INTEGRAL)
     return false;
-  if (cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, u->t, &v)) cr__lua_raise(L, NULL);
   *i = v.u.i;
   return true;
 }
@@ -211,7 +211,7 @@ static void take(walk *w, int type, int place) {
 
 static void call_view(walk *w, cr__lua_known op, cr_value a, cr_value b, cr_value c, cr_value d) {
   cr_value args[] = {cr__lua_of(w->self, 1), a, b, c, d}; /* no view has more parameters */
-  cr__lua_call_as(w->L, cr__lua_op(op), NULL, w->metatable, args);
+  cr__lua_call_as(w->L, cr__lua_home_of(w->L), cr__lua_op(op), NULL, w->metatable, args);
 }
 
 /* Pushes self as the entries view it; by an operation of one dim where that will do. */
@@ -256,17 +256,19 @@ int cr__lua_index_read(lua_State *L, int metatable) {
   int64_t i;
   const cr__lua_tensor *u = open_self(L);
   if (cr__lua_to_int(L, 2, &i)) {
+    if (cr_ndim(u->t) > 0 && i == cr_shape(u->t)[0] + 1) return 0; /* where ipairs ends */
     args[0] = cr__lua_of(u, 1);
     args[1] = cr_int(1);
     args[2] = cr_int(i);
-    return cr__lua_call_as(L, cr__lua_op(CR__LUA_select), NULL, metatable, args);
+    return cr__lua_call_as(L, cr__lua_home_of(L), cr__lua_op(CR__LUA_select), NULL, metatable,
+                           args);
   }
   walk w;
   walk_key(L, &w, u, metatable);
   if (w.by) {
     args[0] = cr__lua_at(w.view);
     args[1] = cr_list(w.by->t, w.by->n);
-    return cr__lua_call_as(L, cr__lua_op(CR__LUA_index), NULL, metatable, args);
+    return cr__lua_call_as(L, cr__lua_home_of(L), cr__lua_op(CR__LUA_index), NULL, metatable, args);
   }
   if (w.nviewing == 0) {
     int64_t shape[CR_MAX_DIMS];
@@ -283,9 +285,7 @@ int cr__lua_index_read(lua_State *L, int metatable) {
 static void push_value(walk *w) {
   lua_State *L = w->L;
   if (lua_type(L, 3) == LUA_TTABLE) {
-    cr_dtype dtype = cr_dtype_of(viewed(w));
-    bool floats = cr_dtype_category(dtype) == CR_FLOATING;
-    cr__lua_tensor_from(L, 3, "index", floats ? dtype : CR_DTYPE_NONE);
+    cr__lua_tensor_from(L, 3, "index", cr_dtype_of(viewed(w)));
     return;
   }
   cr_value number;
@@ -341,7 +341,7 @@ int cr__lua_index_write(lua_State *L) {
     args[2] = value;
     args[3] = cr_bool(false);
   }
-  cr__lua_call_inplace(L, cr__lua_op(op), NULL, args);
+  cr__lua_call_inplace(L, cr__lua_home_of(L), cr__lua_op(op), NULL, args);
   return 0;
 }
 

@@ -30,7 +30,7 @@ static cr_device device_at(lua_State *L, int index, const char *op) {
 
 int cr__lua_push_stats(lua_State *L, cr_device device) {
   cr_memory m;
-  if (cr_memory_stats(device, &m)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_memory_stats(device, &m))) return cr__lua_raise(L, NULL);
   const struct {
     const char *name;
     int64_t value;
@@ -49,8 +49,8 @@ static int stats(lua_State *L) { return cr__lua_push_stats(L, device_at(L, 1, "m
 
 static int limit(lua_State *L) {
   int64_t bytes = cr__lua_int_arg(L, 1, "memory.limit", "bytes");
-  if (cr_memory_limit(device_at(L, 2, "memory.limit"), bytes)) return cr__lua_raise(L, NULL);
-  return 0;
+  cr_device device = device_at(L, 2, "memory.limit");
+  return CR__LUA_GET(L, cr_memory_limit(device, bytes)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int empty_cache(lua_State *L) {

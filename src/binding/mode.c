@@ -1,84 +1,40 @@
-/* mode.c: modes of the thread: gradients on or off, inference, anomaly, and hooks on saved tensors.
+/* mode.c: modes: gradients on or off, inference, anomaly, and hooks on saved tensors.
  *
  * Holds true: a mode is entered in one of two forms. cr.no_grad(f, ...) calls f in it; cr.no_grad() is
- * a value for `local _ <close> =`. Both stand on one guard, which puts back what was before, also
- * after an error, which passes untouched. */
+ * a value for `local _ <close> =`. Both are scopes (scope.c), which end also with an error; that passes
+ * untouched. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "callback.h"
+#include "scope.h"
 
-#define GUARD "cresset.Mode"
-
-typedef struct guard {
-  bool open, grad, inference, anomaly, check_nan, hooks;
-} guard;
-
-static char *trace(void *user);
-
-static int guard_close(lua_State *L) {
-  guard *g = luaL_checkudata(L, 1, GUARD);
-  if (!g->open) return 0;
-  g->open = false;
-  if (g->hooks) cr_saved_hooks_pop();
-  cr_set_inference(g->inference);
-  cr_set_grad_enabled(g->grad);
-  cr_set_anomaly(g->anomaly, g->check_nan, trace, NULL);
-  return 0;
-}
-
-/* Pushes a guard that remembers the present modes. */
-static guard *new_guard(lua_State *L) {
-  guard *g = lua_newuserdatauv(L, sizeof *g, 0);
-  *g = (guard){true, cr_grad_enabled(), cr_inference_enabled(), false, false, false};
-  g->anomaly = cr_anomaly_enabled(&g->check_nan);
-  luaL_setmetatable(L, GUARD);
-  return g;
-}
-
-int cr__lua_call_under(lua_State *L, int index, void (*enter)(void *how), void *how) {
-  lua_insert(L, index);
-  lua_toclose(L, index);
-  enter(how);
-  lua_call(L, lua_gettop(L) - index - 1, LUA_MULTRET);
-  return lua_gettop(L) - index;
+static int make_scope(lua_State *L, cr__lua_guard *g, const cr_mode *mode) {
+  return (g->scope = cr_scope_new(mode, NULL)) ? 0 : cr__lua_raise(L, NULL);
 }
 
 /* The two forms of a mode without arguments of its own. */
-static int enter_mode(lua_State *L, const char *op, void (*enter)(void *how), void *how) {
-  if (lua_isnoneornil(L, 1)) {
-    new_guard(L);
-    enter(how);
-    return 1;
-  }
-  if (!cr__lua_callable(L, 1))
+static int enter_mode(lua_State *L, const char *op, const cr_mode *mode) {
+  bool calls = !lua_isnoneornil(L, 1);
+  if (calls && !cr__lua_callable(L, 1))
     return cr__lua_error(L,
                          "%s: expected a function to call, or nothing for "
                          "`local _ <close> = cr.%s()`, got %s",
                          op, op, cr__lua_describe(L, 1));
-  new_guard(L);
-  return cr__lua_call_under(L, 1, enter, how);
+  make_scope(L, cr__lua_new_scope(L, op), mode);
+  return calls ? cr__lua_call_in_scope(L, 1) : cr__lua_give_scope(L);
 }
 
 /* ---- Gradients and inference ---- */
 
-static void enter_grad(void *on) { cr_set_grad_enabled(*(bool *)on); }
-
-static void enter_inference(void *on) {
-  cr_set_inference(*(bool *)on);
-  if (!*(bool *)on) cr_set_grad_enabled(true);
-}
-
 static int no_grad(lua_State *L) {
-  bool on = false;
-  return enter_mode(L, "no_grad", enter_grad, &on);
+  return enter_mode(L, "no_grad", &(cr_mode){.sets = CR_SETS_GRAD, .grad = false});
 }
 
 static int enable_grad(lua_State *L) {
-  bool on = true;
-  return enter_mode(L, "enable_grad", enter_grad, &on);
+  return enter_mode(L, "enable_grad", &(cr_mode){.sets = CR_SETS_GRAD, .grad = true});
 }
 
 /* inference_mode(f, ...), inference_mode(), or inference_mode(on) as a guard. */
@@ -88,23 +44,29 @@ static int inference_mode(lua_State *L) {
     on = lua_toboolean(L, 1);
     lua_settop(L, 0);
   }
-  return enter_mode(L, "inference_mode", enter_inference, &on);
+  return enter_mode(L, "inference_mode",
+                    &(cr_mode){.sets = CR_SETS_GRAD | CR_SETS_INFERENCE,
+                               .grad = !on,
+                               .inference = on});
 }
 
+/* set_grad_enabled(on): until it is set again, or as a guard. */
 static int set_grad_enabled(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 1, "set_grad_enabled", "on");
-  new_guard(L);
-  cr_set_grad_enabled(on);
-  return 1;
+  return cr__lua_set_mode(L, "set_grad_enabled", &(cr_mode){.sets = CR_SETS_GRAD, .grad = on});
 }
 
 static int is_grad_enabled(lua_State *L) {
-  lua_pushboolean(L, cr_grad_enabled());
+  bool on;
+  CR__LUA_DO(L, on = cr_grad_enabled());
+  lua_pushboolean(L, on);
   return 1;
 }
 
 static int is_inference_mode_enabled(lua_State *L) {
-  lua_pushboolean(L, cr_inference_enabled());
+  bool on;
+  CR__LUA_DO(L, on = cr_inference_enabled());
+  lua_pushboolean(L, on);
   return 1;
 }
 
@@ -129,8 +91,8 @@ static char *trace(void *user) {
   return places ? strdup(text) : NULL;
 }
 
-static void enter_anomaly(void *check_nan) {
-  cr_set_anomaly(true, *(bool *)check_nan, trace, NULL);
+static cr_mode anomaly_mode(bool on, bool check_nan) {
+  return (cr_mode){.sets = CR_SETS_ANOMALY, .anomaly = on, .check_nan = check_nan, .trace = trace};
 }
 
 static bool check_nan_option(lua_State *L, int index) {
@@ -148,20 +110,22 @@ static int detect_anomaly(lua_State *L) {
   if (!lua_isnil(L, 2)) check_nan = check_nan_option(L, 2);
   else if (lua_istable(L, 1) && !cr__lua_callable(L, 1)) check_nan = check_nan_option(L, 1);
   lua_settop(L, lua_gettop(L) > 0 && !lua_isnil(L, 1) ? 1 : 0);
-  return enter_mode(L, "detect_anomaly", enter_anomaly, &check_nan);
+  const cr_mode mode = anomaly_mode(true, check_nan);
+  return enter_mode(L, "detect_anomaly", &mode);
 }
 
 /* set_detect_anomaly(on, check_nan = true), until it is set again. */
 static int set_detect_anomaly(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 1, "set_detect_anomaly", "on");
   bool check = lua_isnoneornil(L, 2) || cr__lua_bool_arg(L, 2, "set_detect_anomaly", "check_nan");
-  new_guard(L);
-  cr_set_anomaly(on, check, trace, NULL);
-  return 1;
+  const cr_mode mode = anomaly_mode(on, check);
+  return cr__lua_set_mode(L, "set_detect_anomaly", &mode);
 }
 
 static int is_anomaly_enabled(lua_State *L) {
-  lua_pushboolean(L, cr_anomaly_enabled(NULL));
+  bool on;
+  CR__LUA_DO(L, on = cr_anomaly_enabled(NULL));
+  lua_pushboolean(L, on);
   return 1;
 }
 
@@ -250,8 +214,8 @@ static void free_handle(void *user, void *handle) {
   cr__lua_ref_free(handle);
 }
 
-/* Pops the table { pack, unpack } and makes it the innermost pair, which the guard will pop. */
-static void push_hooks(lua_State *L, guard *g) {
+/* Pops the table { pack, unpack } and makes it the pair of the guard's scope. */
+static void make_hooks(lua_State *L, cr__lua_guard *g) {
   cr__lua_ref *functions = cr__lua_ref_new(L, NULL);
   pair *p = malloc(sizeof *p);
   if (!p) {
@@ -261,13 +225,10 @@ static void push_hooks(lua_State *L, guard *g) {
   atomic_init(&p->refs, 1);
   p->functions = functions;
   const cr_saved_hooks hooks = {pack, unpack, free_handle, retain_pair, p, NULL};
-  int code = cr_saved_hooks_push(&hooks);
+  g->scope = cr_scope_new(&(cr_mode){0}, &hooks);
   retain_pair(p, -1);
-  if (code) cr__lua_raise(L, NULL);
-  g->hooks = true;
+  if (!g->scope) cr__lua_raise(L, NULL);
 }
-
-static void enter_nothing(void *how) { (void)how; }
 
 /* saved_tensors_hooks(pack, unpack), or with a function and its arguments behind them. */
 static int saved_tensors_hooks(lua_State *L) {
@@ -278,14 +239,14 @@ static int saved_tensors_hooks(lua_State *L) {
       return cr__lua_error(L, "saved_tensors_hooks: %s must be a function, got %s", names[i - 1],
                            cr__lua_describe(L, i));
   cr__lua_sweep(L);
-  guard *g = new_guard(L);
+  cr__lua_guard *g = cr__lua_new_scope(L, "saved_tensors_hooks");
   lua_createtable(L, 2, 0);
   for (int i = 1; i <= 2; i++) {
     lua_pushvalue(L, i);
     lua_rawseti(L, -2, i);
   }
-  push_hooks(L, g);
-  return calls ? cr__lua_call_under(L, 3, enter_nothing, NULL) : 1;
+  make_hooks(L, g);
+  return calls ? cr__lua_call_in_scope(L, 3) : cr__lua_give_scope(L);
 }
 
 /* ---- The module's part ---- */
@@ -302,9 +263,6 @@ void cr__lua_open_mode(lua_State *L) {
                                        {"is_anomaly_enabled", is_anomaly_enabled},
                                        {"saved_tensors_hooks", saved_tensors_hooks},
                                        {NULL, NULL}};
-  luaL_newmetatable(L, GUARD);
-  lua_pushcfunction(L, guard_close);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  cr__lua_open_scope(L);
   luaL_setfuncs(L, functions, 0);
 }

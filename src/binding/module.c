@@ -13,14 +13,15 @@ static const char module_key; /* registry: the module table */
 /* ---- Random numbers ---- */
 
 static int manual_seed(lua_State *L) {
-  cr_manual_seed((uint64_t)cr__lua_int_arg(L, 1, "manual_seed", "seed"));
+  uint64_t seed = (uint64_t)cr__lua_int_arg(L, 1, "manual_seed", "seed");
+  CR__LUA_DO(L, cr_manual_seed(seed));
   return 0;
 }
 
 /* get_rng_state(): { seed =, offset = }, which set_rng_state takes back. */
 static int get_rng_state(lua_State *L) {
   uint64_t seed, offset;
-  cr_rng_get(&seed, &offset);
+  CR__LUA_DO(L, cr_rng_get(&seed, &offset));
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, (lua_Integer)seed);
   lua_setfield(L, -2, "seed");
@@ -37,24 +38,37 @@ static int set_rng_state(lua_State *L) {
   int first = cr__lua_options(L, 1, "set_rng_state", names);
   int64_t seed = cr__lua_int_arg(L, first, "set_rng_state", "seed");
   int64_t offset = cr__lua_int_arg(L, first + 1, "set_rng_state", "offset");
-  cr_rng_set((uint64_t)seed, (uint64_t)offset);
+  CR__LUA_DO(L, cr_rng_set((uint64_t)seed, (uint64_t)offset));
   return 0;
 }
 
 /* ---- Settings ---- */
 
 static int get_default_dtype(lua_State *L) {
-  lua_pushstring(L, cr_dtype_name(cr_default_dtype()));
+  cr_dtype dtype;
+  CR__LUA_DO(L, dtype = cr_default_dtype());
+  lua_pushstring(L, cr_dtype_name(dtype));
   return 1;
 }
 
 static int set_default_dtype(lua_State *L) {
   cr_dtype dtype = cr__lua_dtype_arg(L, 1, "set_default_dtype", "dtype");
-  return cr_set_default_dtype(dtype) ? cr__lua_raise(L, NULL) : 0;
+  int code;
+  CR__LUA_DO(L, code = cr_set_default_dtype(dtype));
+  return code ? cr__lua_raise(L, NULL) : 0;
+}
+
+static int promote_types(lua_State *L) {
+  cr_dtype a = cr__lua_dtype_arg(L, 1, "promote_types", "a");
+  cr_dtype b = cr__lua_dtype_arg(L, 2, "promote_types", "b");
+  lua_pushstring(L, cr_dtype_name(cr_promote_types(a, b)));
+  return 1;
 }
 
 static int get_num_threads(lua_State *L) {
-  lua_pushinteger(L, cr_num_threads());
+  int n;
+  CR__LUA_DO(L, n = cr_num_threads());
+  lua_pushinteger(L, n);
   return 1;
 }
 
@@ -72,7 +86,9 @@ static int set_num_threads(lua_State *L) {
   int64_t n = cr__lua_int_arg(L, 1, "set_num_threads", "n");
   if (n < 1 || n > 4096)
     return cr__lua_error(L, "set_num_threads: n must be from 1 to 4096, got %lld", (long long)n);
-  return cr_set_num_threads((int)n) ? cr__lua_raise(L, NULL) : 0;
+  int code;
+  CR__LUA_DO(L, code = cr_set_num_threads((int)n));
+  return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 /* clock(): seconds on a clock that only goes forward; differences of it are times. */
@@ -85,7 +101,8 @@ static int clock_seconds(lua_State *L) {
 
 /* set_deadline(seconds): every call fails from then on; 0 lifts it. */
 static int set_deadline(lua_State *L) {
-  cr_set_deadline(cr__lua_float_arg(L, 1, "set_deadline", "seconds"));
+  double seconds = cr__lua_float_arg(L, 1, "set_deadline", "seconds");
+  CR__LUA_DO(L, cr_set_deadline(seconds));
   return 0;
 }
 
@@ -96,13 +113,13 @@ static void set_flag(lua_State *L, const cr_op *op, unsigned flag, const char *n
   lua_setfield(L, -2, name);
 }
 
-/* operations(): a list of { name =, lua =, signature =, doc =, inplace =, ... }, for help, for
+/* operations(): a list of { name =, lua =, aliases =, signature =, doc =, inplace =, ... }, for help, for
  * specs and for completion. */
 static int operations(lua_State *L) {
   lua_createtable(L, cr_op_count(), 0);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 14);
     lua_pushstring(L, op->name);
     lua_setfield(L, -2, "name");
     lua_pushstring(L, op->lua);
@@ -111,6 +128,13 @@ static int operations(lua_State *L) {
     lua_setfield(L, -2, "signature");
     lua_pushstring(L, op->doc);
     lua_setfield(L, -2, "doc");
+    lua_newtable(L);
+    for (int k = 0; op->aliases && op->aliases[k]; k++) {
+      lua_pushstring(L, op->aliases[k]);
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "aliases");
+    set_flag(L, op, CR_OP_TRUTH, "truth");
     set_flag(L, op, CR_OP_INPLACE, "inplace");
     set_flag(L, op, CR_OP_INPLACE_ONLY, "inplace_only");
     set_flag(L, op, CR_OP_METHOD, "method");
@@ -152,6 +176,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"set_rng_state", set_rng_state},
                                        {"get_default_dtype", get_default_dtype},
                                        {"set_default_dtype", set_default_dtype},
+                                       {"promote_types", promote_types},
                                        {"get_num_threads", get_num_threads},
                                        {"set_num_threads", set_num_threads},
                                        {"gemm_name", gemm_name},
@@ -164,7 +189,9 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   luaL_checkversion(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   check_catalogue(L);
+  cr__lua_open_state(L);
   lua_newtable(L);
+  cr__lua_open_args(L);
   cr__lua_open_tensor(L);
   cr__lua_open_ops(L); /* first, so that what is written by hand below replaces it */
   luaL_setfuncs(L, functions, 0);
@@ -184,8 +211,10 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_function(L);
   cr__lua_open_foreach(L);
   cr__lua_open_cuda(L);
-  cr__lua_listen(); /* the choice of loops warns of a wish that it cannot honour */
+  cr__lua_entry outer =
+      cr__lua_enter(L); /* the choice of loops warns of a wish that it cannot honour */
   cr_isa_name();
+  cr__lua_leave(outer);
   cr__lua_deliver(L);
   add_constants(L);
   lua_pushvalue(L, -1);

@@ -89,7 +89,7 @@ static int push_saved(lua_State *L, cr_node *n, int i) {
   cr_value *v = lua_newuserdatauv(L, sizeof *v, 0); /* owns what the core returns */
   *v = cr_none();
   luaL_setmetatable(L, SAVED);
-  lua_State *outer = cr__lua_enter(L);
+  cr__lua_entry outer = cr__lua_enter(L);
   int code = cr_node_saved(n, i, NULL, v);
   cr__lua_leave(outer);
   if (code) return cr__lua_raise(L, NULL);
@@ -104,7 +104,8 @@ static int get_saved(lua_State *L, cr_node *n, const char *field) {
     if (!cr_node_saved(n, i, &name, NULL) && name && strcmp(name, field + strlen("saved_")) == 0)
       return push_saved(L, n, i);
   }
-  return cr__lua_error(L, "%s has no field '%s'", cr_node_name(n), field);
+  lua_pushstring(L, field);
+  return cr__lua_error(L, "%s has no field %s", cr_node_name(n), cr__lua_quote(L, -1, '\''));
 }
 
 /* Upvalue 1: the methods. */
@@ -117,7 +118,8 @@ static int node_index(lua_State *L) {
   if (strcmp(key, "variable") == 0) return get_variable(L, n);
   if (strcmp(key, "trace") == 0) return get_trace(L, n);
   if (strncmp(key, "saved_", 6) == 0) return get_saved(L, n, key);
-  return cr__lua_error(L, "a node has no field or method '%s'", key);
+  const char *name = *key ? cr__lua_quote(L, 2, '\'') : cr__lua_describe(L, 2);
+  return cr__lua_error(L, "a node has no field or method %s", name);
 }
 
 /* node:saved_names(): of what the node has saved, each a field saved_<name>. */

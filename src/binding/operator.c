@@ -25,22 +25,29 @@ static inline cr_value operand(lua_State *L, const cr_op *op, int index) {
   return u && u->t ? cr__lua_of(u, index) : other_operand(L, op, index);
 }
 
-/* Upvalues: the operation, the metatable of tensors. */
+typedef struct bound {
+  const cr_op *op;
+  cr__lua_home *home;
+} bound;
+
+/* Upvalues: the bound operation, the metatable of tensors. */
 static int binary(lua_State *L) {
-  const cr_op *op = lua_touserdata(L, lua_upvalueindex(1));
+  const bound *o = lua_touserdata(L, lua_upvalueindex(1));
+  const cr_op *op = o->op;
   cr_value args[CR__LUA_MAX_PARAMS];
   args[0] = operand(L, op, 1);
   args[1] = operand(L, op, 2);
   for (int i = 2; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call_as(L, op, op->lua, lua_upvalueindex(2), args);
+  return cr__lua_call_as(L, o->home, op, op->lua, lua_upvalueindex(2), args);
 }
 
 static int unary(lua_State *L) {
-  const cr_op *op = lua_touserdata(L, lua_upvalueindex(1));
+  const bound *o = lua_touserdata(L, lua_upvalueindex(1));
+  const cr_op *op = o->op;
   cr_value args[CR__LUA_MAX_PARAMS];
   args[0] = operand(L, op, 1);
   for (int i = 1; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call_as(L, op, op->lua, lua_upvalueindex(2), args);
+  return cr__lua_call_as(L, o->home, op, op->lua, lua_upvalueindex(2), args);
 }
 
 /* Pushes the operand's value as a Lua number, so that Lua itself compares integers with floats. */
@@ -55,7 +62,7 @@ static void push_number(lua_State *L, int index, const char *symbol, const char 
                   "%s: gives one Lua boolean, for tensors of one element, got %s; x:%s(y) compares "
                   "element by element",
                   symbol, cr__lua_describe(L, index), method);
-  if (u && cr_item(u->t, &v)) cr__lua_raise(L, NULL);
+  if (u && cr__lua_item(L, u->t, &v)) cr__lua_raise(L, NULL);
   if (v.kind == CR_BOOLEAN_VALUE) v.kind = CR_INT;
   cr__lua_push_value(L, &v);
 }
@@ -88,9 +95,13 @@ void cr__lua_open_operator(lua_State *L) {
                    {"__bnot", "bitwise_not", unary},
                    {"__shl", "bitwise_left_shift", binary},
                    {"__shr", "bitwise_right_shift", binary}};
+  enum { COUNT = sizeof operators / sizeof *operators };
+  bound *list = lua_newuserdatauv(L, COUNT * sizeof *list, 0); /* one block, as in call.c */
+  luaL_ref(L, LUA_REGISTRYINDEX);
   cr__lua_metatable(L);
-  for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
-    lua_pushlightuserdata(L, (void *)cr__lua_find_op(L, operators[i].op));
+  for (size_t i = 0; i < COUNT; i++) {
+    list[i] = (bound){cr__lua_find_op(L, operators[i].op), cr__lua_home_of(L)};
+    lua_pushlightuserdata(L, &list[i]);
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, operators[i].f, 2);
     lua_setfield(L, -2, operators[i].event);

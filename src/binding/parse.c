@@ -99,6 +99,15 @@ static bool take_each(lua_State *L, cr__lua_parse *p, int i, int index) {
   return true;
 }
 
+/* copy_ takes a table as an assignment to x[{}] does. */
+static void take_table(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const cr__lua_tensor *self = i ? cr__lua_test(L, p->args[0].n) : NULL;
+  cr_dtype dtype = self && self->t ? cr_dtype_of(self->t) : CR_DTYPE_NONE;
+  bool floats = dtype != CR_DTYPE_NONE && cr_dtype_category(dtype) == CR_FLOATING;
+  cr__lua_tensor_from(L, index, p->op->lua, floats ? dtype : CR_DTYPE_NONE);
+  p->args[i] = cr__lua_at(lua_gettop(L));
+}
+
 static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
   bool operand = p->op->params[i].type == CR_P_OPERAND;
   cr__lua_tensor *u = cr__lua_test(L, index);
@@ -108,6 +117,10 @@ static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   }
   if (operand && cr__lua_to_number(L, index, &p->args[i])) return true;
+  if (lua_type(L, index) == LUA_TTABLE && p->op == cr__lua_op(CR__LUA_copy_)) {
+    take_table(L, p, i, index);
+    return true;
+  }
   const char *wanted = operand ? "a tensor or a number" : "a tensor";
   if (lua_type(L, index) == LUA_TTABLE)
     wanted = operand ? "a tensor or a number (cr.tensor makes one of a table)"
@@ -158,7 +171,10 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   case CR_P_DTYPE:
     *out = cr_dtype_value(cr__lua_to_dtype(L, index));
-    return out->kind != CR_NONE || unfit(L, p, param->name, CR__LUA_A_DTYPE, index);
+    if (out->kind != CR_NONE) return true;
+    if (!p->explains) return false;
+    return problem(p, "%s must be " CR__LUA_A_DTYPE ", got %s%s", param->name,
+                   cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
   default: {
     cr_device device = CR_CPU;
     if (!cr__lua_to_device(L, index, &device))
@@ -273,7 +289,8 @@ static bool wrong_option(lua_State *L, cr__lua_parse *p, bool inplace, int table
       if (known && placed >> i & 1)
         return problem(p, "%s is given twice, by place and by name", key);
     }
-    if (!known) return problem(p, "there is no option '%s'; there are: %s", key, names);
+    if (!known)
+      return problem(p, "there is no option %s; there are: %s", cr__lua_quote(L, -1, '\''), names);
   }
   return problem(p, "the options are wrong");
 }

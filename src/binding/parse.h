@@ -31,6 +31,7 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
  * text. Upvalue 1 of the closure is its address; the other upvalue of a plain one is the metatable of
  * tensors. */
 typedef struct cr__lua_overloads {
+  cr__lua_home *home; /* of the closure's Lua state */
   bool inplace;
   int n;
   const char *name;

@@ -87,6 +87,12 @@ static void choose_float_format(printer *p, int64_t n) {
   if (f->size < least) f->size = least;
 }
 
+static bool is_cut(const printer *p) {
+  for (int d = 0; d < p->ndim; d++)
+    if (p->cut[d]) return true;
+  return false;
+}
+
 static void choose_format(printer *p, int64_t n) {
   p->f.scale = 1;
   p->f.size = 2;
@@ -100,6 +106,7 @@ static void choose_format(printer *p, int64_t n) {
   } else {
     choose_float_format(p, n);
   }
+  if (p->ndim > 1 && is_cut(p) && p->f.size < 3) p->f.size = 3; /* the width of "..." */
 }
 
 static void add_text(printer *p, const char *text, int size) {
@@ -164,7 +171,7 @@ static void add_row(printer *p, int64_t row, int64_t at, int64_t from, int64_t t
   for (int64_t k = from; k < to; k++) {
     int64_t column = entry(p, c, k);
     if (k > from) luaL_addchar(&p->b, ' ');
-    if (row < 0 || column < 0) add_text(p, "...", p->f.size < 3 ? 3 : p->f.size);
+    if (row < 0 || column < 0) add_text(p, "...", p->f.size);
     else add_element(p, at + row * p->step[c - 1] + column * p->step[c]);
   }
   luaL_addchar(&p->b, '\n');
@@ -226,6 +233,8 @@ static void add_slices(printer *p) {
 
 /* ---- The whole ---- */
 
+enum { SHAPE = 2 }; /* the stack index of the shape's text; the tensor is at 1 */
+
 static options *get_options(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &options_key);
   options *o = lua_touserdata(L, -1);
@@ -266,16 +275,17 @@ static void add_summary(lua_State *L, printer *p, int self) {
   snprintf(text, sizeof text, "[%s %stensor", cr_dtype_name(cr_dtype_of(t)),
            p->ndim == 0 ? "0-dim " : "");
   luaL_addstring(&p->b, text);
-  for (int d = 0; d < p->ndim; d++) {
-    snprintf(text, sizeof text, "%s%lld", d ? "x" : " of size ", (long long)p->shape[d]);
-    luaL_addstring(&p->b, text);
+  if (p->ndim > 0) {
+    luaL_addstring(&p->b, " of size ");
+    lua_pushvalue(L, SHAPE);
+    luaL_addvalue(&p->b);
   }
   if (cr_device_of(t) != CR_CPU) {
     char name[16];
     snprintf(text, sizeof text, ", %s", cr_device_name(cr_device_of(t), name));
     luaL_addstring(&p->b, text);
   }
-  cr_node *n = cr_grad_fn(t);
+  cr_node *n = CR__LUA_GET(L, cr_grad_fn(t));
   if (n) snprintf(text, sizeof text, ", grad_fn=%s]", cr_node_name(n));
   else snprintf(text, sizeof text, "%s]", cr_requires_grad(t) ? ", requires_grad" : "");
   cr_node_release(n);
@@ -311,11 +321,14 @@ static int tensor_tostring(lua_State *L) {
   luaL_checkstack(L, 20, "no stack for printing");
   p.ndim = cr_ndim(u->t);
   memcpy(p.shape, cr_shape(u->t), (size_t)p.ndim * sizeof *p.shape);
+  cr__lua_push_shape(L, u->t);
+  luaL_tolstring(L, -1, NULL);
+  lua_replace(L, SHAPE);
   int64_t numel = cr_numel(u->t);
   cr_value args[CR__LUA_MAX_PARAMS] = {cr__lua_at(1)};
   cr__lua_call(L, cr__lua_op(CR__LUA_detach), args);
   if (numel > p.o.threshold) cut_edges(L, &p);
-  cr_tensor *t = cr__lua_readable(L, 2)->t;
+  cr_tensor *t = cr__lua_readable(L, SHAPE + 1)->t;
   for (int d = 0; d < p.ndim; d++) p.step[d] = cr_stride(t)[d];
   p.data = cr_data(t);
   p.f.dtype = cr_dtype_of(t);

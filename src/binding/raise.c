@@ -6,24 +6,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "state.h"
 
 static const char kept_key; /* registry: the error object of a callback; its own address if none */
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
+static const char home_key; /* registry: where the module's own Lua files lie, "@/.../cresset/" */
+static const char adviser_key; /* registry: advise(kind, name), see cr__lua_advice */
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */
 static void push_brief(lua_State *L, const cr_tensor *t) {
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int d = 0; d < cr_ndim(t); d++) {
-    char size[24];
-    int n = snprintf(size, sizeof size, d ? "x%lld" : "%lld", (long long)cr_shape(t)[d]);
-    luaL_addlstring(&b, size, (size_t)n);
-  }
-  if (cr_ndim(t) == 0) luaL_addstring(&b, "0-dim");
-  luaL_addchar(&b, ' ');
-  luaL_addstring(&b, cr_dtype_name(cr_dtype_of(t)));
-  luaL_pushresult(&b);
+  cr__lua_push_shape(L, t);
+  luaL_tolstring(L, -1, NULL);
+  lua_pushfstring(L, "%s %s", lua_tostring(L, -1), cr_dtype_name(cr_dtype_of(t)));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* At most 80 bytes, not ending inside a character of UTF-8. */
+const char *cr__lua_quote(lua_State *L, int index, char mark) {
+  enum { MOST = 80 };
+  size_t n;
+  const char *s = lua_tolstring(L, index, &n);
+  bool cut = n > MOST;
+  if (cut)
+    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
+  char text[MOST + 8], *to = text;
+  *to++ = mark;
+  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
+  for (int i = 0; i < 3 && cut; i++) *to++ = '.';
+  *to++ = mark;
+  return lua_pushlstring(L, text, (size_t)(to - text));
 }
 
 static const char *describe_userdata(lua_State *L, int index) {
@@ -55,14 +67,53 @@ const char *cr__lua_describe(lua_State *L, int index) {
     if (lua_tonumber(L, index) != lua_tonumber(L, index))
       return lua_pushliteral(L, "the number nan");
     return lua_pushfstring(L, "the number %f", lua_tonumber(L, index));
-  case LUA_TSTRING: {
-    const char *s = lua_tostring(L, index);
-    if (strlen(s) > 40) return lua_pushliteral(L, "a long string");
-    return lua_pushfstring(L, "the string \"%s\"", s);
-  }
+  case LUA_TSTRING:
+    lua_pushfstring(L, "the string %s", cr__lua_quote(L, index, '"'));
+    lua_remove(L, -2);
+    return lua_tostring(L, -1);
   case LUA_TUSERDATA: return describe_userdata(L, index);
   default: return lua_pushfstring(L, "a %s", luaL_typename(L, index));
   }
+}
+
+/* Whether the function at that level is one of the module's own Lua files. */
+static bool is_own(lua_State *L, const lua_Debug *ar) {
+  size_t n;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    return false;
+  }
+  const char *home = lua_tolstring(L, -1, &n);
+  bool own = strncmp(ar->source, home, n) == 0; /* the registry keeps the string */
+  lua_pop(L, 1);
+  return own;
+}
+
+void cr__lua_where(lua_State *L) {
+  lua_Debug ar;
+  luaL_checkstack(L, 4, "no stack for an error");
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline <= 0 || is_own(L, &ar)) continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+const char *cr__lua_advice(lua_State *L, const char *kind, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 6, "no stack for advice");
+  if (lua_type(L, index) != LUA_TSTRING ||
+      lua_rawgetp(L, LUA_REGISTRYINDEX, &adviser_key) != LUA_TFUNCTION) {
+    lua_settop(L, lua_type(L, index) == LUA_TSTRING ? lua_gettop(L) - 1 : lua_gettop(L));
+    return lua_pushliteral(L, "");
+  }
+  lua_pushstring(L, kind);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return lua_pushliteral(L, "");
 }
 
 int cr__lua_error(lua_State *L, const char *format, ...) {
@@ -71,7 +122,7 @@ int cr__lua_error(lua_State *L, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  luaL_where(L, 1);
+  cr__lua_where(L);
   lua_pushstring(L, text);
   lua_concat(L, 2);
   return lua_error(L);
@@ -89,10 +140,21 @@ static void clear_kept(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
 }
 
+/* Writes the core's sentence with `as` in the place of op's name, or of its twin's, before the colon. */
+static void write_as(char *text, size_t size, const char *sentence, const cr_op *op,
+                     const char *as) {
+  if (op && !as && op->flags & CR_OP_VIEW) as = "index"; /* x[k] */
+  size_t n = op && as ? strlen(op->lua) : 0;
+  if (!n || strncmp(sentence, op->lua, n) != 0) n = 0;
+  else if (sentence[n] == '_') n++;
+  if (sentence[n] != ':') n = 0;
+  snprintf(text, size, "%s%s", n ? as : "", sentence + n);
+}
+
 int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as) {
   char text[1024];
   cr_error code = cr_error_code();
-  snprintf(text, sizeof text, "%s", cr_error_message());
+  write_as(text, sizeof text, cr_error_message(), op, as);
   cr_error_clear();
   if (code == CR_E_CALLBACK) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key);
@@ -121,24 +183,12 @@ int cr__lua_keep_error(lua_State *L) {
 
 /* ---- Warnings ---- */
 
-/* Kept per thread between listen and deliver: the core may not call Lua while it works. */
-static CR__LUA_TLS int listeners;
-static CR__LUA_TLS cr_warning_handler host_handler; /* put back after the last of them */
-static CR__LUA_TLS void *host_user;
-static CR__LUA_TLS bool any; /* something is pending */
-static _Thread_local char pending[1024];
-
-static void keep_warning(void *user, const char *sentence) {
-  (void)user;
-  size_t n = strlen(pending);
-  any = true;
-  snprintf(pending + n, sizeof pending - n, n ? "\n%s" : "%s", sentence);
-}
-
-void cr__lua_listen(void) {
-  if (listeners++ > 0) return;
-  host_handler = cr_get_warning_handler(&host_user);
-  cr_set_warning_handler(keep_warning, NULL);
+/* The core may not call Lua while it works. */
+void cr__lua_keep_warning(void *home, const char *sentence) {
+  cr__lua_home *h = home;
+  size_t n = strlen(h->rest->warnings);
+  h->rest->warned = true;
+  snprintf(h->rest->warnings + n, sizeof h->rest->warnings - n, n ? "\n%s" : "%s", sentence);
 }
 
 /* Gives one warning, the string on top, to the script. A handler that fails becomes a warning. */
@@ -158,12 +208,12 @@ static void warn_script(lua_State *L) {
 }
 
 void cr__lua_deliver(lua_State *L) {
-  if (--listeners == 0) cr_set_warning_handler(host_handler, host_user);
-  if (!any) return;
-  char text[sizeof pending];
-  memcpy(text, pending, sizeof text);
-  pending[0] = '\0';
-  any = false;
+  cr__lua_home *h = cr__lua_home_of(L);
+  if (!h->rest || !h->rest->warned) return;
+  char text[sizeof h->rest->warnings];
+  memcpy(text, h->rest->warnings, sizeof text);
+  h->rest->warnings[0] = '\0';
+  h->rest->warned = false;
   luaL_checkstack(L, 6, "no stack for a warning");
   for (char *at = text; at;) {
     char *end = strchr(at, '\n');
@@ -174,11 +224,48 @@ void cr__lua_deliver(lua_State *L) {
   }
 }
 
+void cr__lua_warn(lua_State *L, const char *sentence) {
+  luaL_checkstack(L, 6, "no stack for a warning");
+  lua_pushfstring(L, "cresset: %s", sentence);
+  warn_script(L);
+}
+
 /* cr.warn(sentence): the Lua half of the module warns the same way. */
 static int warn_from_lua(lua_State *L) {
-  lua_pushfstring(L, "cresset: %s", cr__lua_string_arg(L, 1, "warn", "sentence"));
-  warn_script(L);
+  cr__lua_warn(L, cr__lua_string_arg(L, 1, "warn", "sentence"));
   return 0;
+}
+
+/* cr.raise(message): error(message) at the line of the first caller outside the module's own files. */
+static int raise_message(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (lua_type(L, 1) != LUA_TSTRING) return lua_error(L);
+  cr__lua_where(L);
+  lua_insert(L, 1);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* find_alias(name): the function that name is an alias of, or nil. */
+static int find_alias(lua_State *L) { return cr__lua_find_alias(L, 1, false) ? 1 : 0; }
+
+/* lua_half(advise), called once by init.lua: where its file lies are the module's own files. Gives
+ * find_alias. */
+static int lua_half(lua_State *L) {
+  lua_Debug ar;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &adviser_key);
+  if (lua_getstack(L, 1, &ar) && lua_getinfo(L, "S", &ar)) {
+    const char *end = strrchr(ar.source, '/');
+    if (ar.source[0] == '@' && end) {
+      lua_pushlstring(L, ar.source, (size_t)(end - ar.source) + 1);
+      lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+    }
+  }
+  lua_pushcfunction(L, find_alias);
+  return 1;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */
@@ -193,6 +280,8 @@ static int set_warning_handler(lua_State *L) {
 
 void cr__lua_open_raise(lua_State *L) {
   static const luaL_Reg functions[] = {{"warn", warn_from_lua},
+                                       {"raise", raise_message},
+                                       {"lua_half", lua_half},
                                        {"set_warning_handler", set_warning_handler},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

@@ -2,11 +2,11 @@
  *
  * Holds true: each lives as long as its userdata. */
 #include "cuda.h"
+#include "scope.h"
 
 #define STREAM "cresset.Stream"
 #define EVENT "cresset.Event"
 #define GRAPH "cresset.Graph"
-#define GUARD "cresset.StreamGuard"
 
 /* ---- Objects: userdata around one pointer each, NULL until it is there ---- */
 
@@ -46,13 +46,13 @@ static int new_stream(lua_State *L) {
   bool high =
       !lua_isnil(L, first + 1) && cr__lua_bool_arg(L, first + 1, "cuda.Stream", "high_priority");
   void **u = new_object(L, STREAM, 0);
-  return (*u = cr_stream_new(ordinal, high)) ? 1 : cr__lua_raise(L, NULL);
+  return (*u = CR__LUA_GET(L, cr_stream_new(ordinal, high))) ? 1 : cr__lua_raise(L, NULL);
 }
 
 static int current_stream(lua_State *L) {
   int ordinal = cr__lua_ordinal_arg(L, 1, "cuda.current_stream");
   void **u = new_object(L, STREAM, 0);
-  return (*u = cr_stream_current(ordinal)) ? 1 : cr__lua_raise(L, NULL);
+  return (*u = CR__LUA_GET(L, cr_stream_current(ordinal))) ? 1 : cr__lua_raise(L, NULL);
 }
 
 static int stream_gc(lua_State *L) {
@@ -63,13 +63,14 @@ static int stream_gc(lua_State *L) {
 }
 
 static int stream_synchronize(lua_State *L) {
-  return cr_stream_synchronize(cr__lua_stream_arg(L, 1, "synchronize")) ? cr__lua_raise(L, NULL)
-                                                                        : 0;
+  cr_stream *s = cr__lua_stream_arg(L, 1, "synchronize");
+  return CR__LUA_GET(L, cr_stream_synchronize(s)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int stream_query(lua_State *L) {
   bool done;
-  if (cr_stream_query(cr__lua_stream_arg(L, 1, "query"), &done)) return cr__lua_raise(L, NULL);
+  cr_stream *s = cr__lua_stream_arg(L, 1, "query");
+  if (CR__LUA_GET(L, cr_stream_query(s, &done))) return cr__lua_raise(L, NULL);
   lua_pushboolean(L, done);
   return 1;
 }
@@ -92,32 +93,6 @@ static int stream_tostring(lua_State *L) {
   return 1;
 }
 
-/* What cr.cuda.stream puts back: the stream that the other device had, then the thread's own. */
-typedef struct guard {
-  cr_stream *there, *here;
-} guard;
-
-static int guard_close(lua_State *L) {
-  guard *g = luaL_checkudata(L, 1, GUARD);
-  cr_stream *there = g->there, *here = g->here;
-  *g = (guard){NULL, NULL};
-  int code = there ? cr_stream_select(there) : CR_E_OK;
-  if (!code && here) code = cr_stream_select(here);
-  cr_stream_release(there);
-  cr_stream_release(here);
-  return code ? cr__lua_raise(L, NULL) : 0;
-}
-
-static int guard_gc(lua_State *L) {
-  guard *g = luaL_checkudata(L, 1, GUARD);
-  cr_stream_release(g->there);
-  cr_stream_release(g->here);
-  *g = (guard){NULL, NULL};
-  return 0;
-}
-
-static void enter_stream(void *s) { (void)s; }
-
 /* stream(s, f, ...) calls f with its work on s; stream(s) is a value for `local _ <close> =`. */
 static int stream_scope(lua_State *L) {
   cr_stream *s = cr__lua_stream_arg(L, 1, "cuda.stream");
@@ -127,13 +102,10 @@ static int stream_scope(lua_State *L) {
                          "cuda.stream: expected a function to call, or nothing for `local _ "
                          "<close> = cr.cuda.stream(s)`, got %s",
                          cr__lua_describe(L, 2));
-  guard *g = lua_newuserdatauv(L, sizeof *g, 0);
-  *g = (guard){NULL, NULL};
-  luaL_setmetatable(L, GUARD);
-  g->there = cr_stream_current(cr_stream_device(s) - CR_CUDA);
-  if (g->there) g->here = cr_stream_current(-1);
-  if (!g->here || cr_stream_select(s)) return cr__lua_raise(L, NULL);
-  return calls ? cr__lua_call_under(L, 2, enter_stream, NULL) : 1;
+  cr__lua_guard *g = cr__lua_new_scope(L, "cuda.stream");
+  CR__LUA_DO(L, g->scope = cr_scope_new(&(cr_mode){0}, NULL));
+  if (!g->scope || CR__LUA_GET(L, cr_scope_stream(g->scope, s))) return cr__lua_raise(L, NULL);
+  return calls ? cr__lua_call_in_scope(L, 2) : cr__lua_give_scope(L);
 }
 
 /* ---- Events ---- */
@@ -157,26 +129,29 @@ static int event_gc(lua_State *L) {
 
 static int event_record(lua_State *L) {
   cr_event *e = event_arg(L, 1, "record");
-  return cr_event_record(e, stream_or_current(L, 2, "record")) ? cr__lua_raise(L, NULL) : 0;
+  cr_stream *s = stream_or_current(L, 2, "record");
+  return CR__LUA_GET(L, cr_event_record(e, s)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 /* e:wait(s): what is queued on s from now on comes after e; the host does not wait. */
 static int event_wait(lua_State *L) {
   cr_event *e = event_arg(L, 1, "wait");
   cr_stream *s = stream_or_current(L, 2, "wait");
-  cr_stream *own = s ? cr_stream_retain(s) : cr_stream_current(-1);
-  int code = own ? cr_stream_wait(own, e) : (int)cr_error_code();
+  cr_stream *own = s ? cr_stream_retain(s) : CR__LUA_GET(L, cr_stream_current(-1));
+  int code = own ? CR__LUA_GET(L, cr_stream_wait(own, e)) : (int)cr_error_code();
   cr_stream_release(own);
   return code ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int event_synchronize(lua_State *L) {
-  return cr_event_synchronize(event_arg(L, 1, "synchronize")) ? cr__lua_raise(L, NULL) : 0;
+  cr_event *e = event_arg(L, 1, "synchronize");
+  return CR__LUA_GET(L, cr_event_synchronize(e)) ? cr__lua_raise(L, NULL) : 0;
 }
 
 static int event_query(lua_State *L) {
   bool done;
-  if (cr_event_query(event_arg(L, 1, "query"), &done)) return cr__lua_raise(L, NULL);
+  cr_event *e = event_arg(L, 1, "query");
+  if (CR__LUA_GET(L, cr_event_query(e, &done))) return cr__lua_raise(L, NULL);
   lua_pushboolean(L, done);
   return 1;
 }
@@ -185,7 +160,7 @@ static int event_query(lua_State *L) {
 static int event_elapsed(lua_State *L) {
   double milliseconds;
   cr_event *from = event_arg(L, 1, "elapsed"), *to = event_arg(L, 2, "elapsed");
-  if (cr_event_elapsed(from, to, &milliseconds)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_event_elapsed(from, to, &milliseconds))) return cr__lua_raise(L, NULL);
   lua_pushnumber(L, milliseconds);
   return 1;
 }
@@ -202,14 +177,14 @@ static int new_graph(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, 1);
   luaL_checkstack(L, 2, "no stack for a graph");
-  if (cr_graph_begin()) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_graph_begin())) return cr__lua_raise(L, NULL);
   lua_pushvalue(L, 1);
   int status = lua_pcall(L, 0, LUA_MULTRET, 0);
   if (status != LUA_OK) {
-    cr_graph_abandon();
+    CR__LUA_DO(L, cr_graph_abandon());
     return lua_error(L);
   }
-  if (!(*u = cr_graph_end())) return cr__lua_raise(L, NULL);
+  if (!(*u = CR__LUA_GET(L, cr_graph_end()))) return cr__lua_raise(L, NULL);
   int n = lua_gettop(L) - 2;
   lua_createtable(L, n, 1);
   lua_insert(L, 3);
@@ -222,7 +197,7 @@ static int new_graph(lua_State *L) {
 
 static int graph_call(lua_State *L) {
   cr_graph *g = object_arg(L, 1, "graph", GRAPH, "a step of cr.cuda.graph(f)");
-  if (cr_graph_launch(g)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_graph_launch(g))) return cr__lua_raise(L, NULL);
   lua_getiuservalue(L, 1, 2);
   lua_getfield(L, -1, "n");
   int n = (int)lua_tointeger(L, -1);
@@ -272,11 +247,9 @@ static void open_types(lua_State *L) {
                                            {"elapsed", event_elapsed},
                                            {NULL, NULL}};
   static const luaL_Reg graph_meta[] = {{"__gc", graph_gc}, {"__call", graph_call}, {NULL, NULL}};
-  static const luaL_Reg guard_meta[] = {{"__gc", guard_gc}, {"__close", guard_close}, {NULL, NULL}};
   new_type(L, STREAM, stream_meta, stream_methods);
   new_type(L, EVENT, event_meta, event_methods);
   new_type(L, GRAPH, graph_meta, NULL);
-  new_type(L, GUARD, guard_meta, NULL);
 }
 
 void cr__lua_open_streams(lua_State *L) {

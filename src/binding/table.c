@@ -1,13 +1,19 @@
 /* table.c: tables in (cr.tensor) and tables out (x:totable, x:item).
  *
  * Holds true: Lua integers stay exact on both ways. Without a dtype, integers give int64, booleans
- * bool, and any float in a table makes it the default dtype. Tables are read raw; every shape is
- * checked before memory is asked for, and while memory is being filled nothing allocates. */
+ * bool, and any float in a table makes it the default dtype. Plain tables are read raw. What holds
+ * tensors, or looks like a table through its metamethods, is made a plain table first (plain.c). Every
+ * shape is checked before memory is asked for, and while memory is being filled nothing allocates. */
 #include <math.h>
 #include <string.h>
 
 #include "binding.h"
 #include "parse.h"
+
+/* Called for each element: raises if the host has stopped the call. */
+static inline void look(lua_State *L, uint32_t *seen) {
+  if (!(++*seen & 0xffff) && cr_interrupted()) cr__lua_raise(L, NULL);
+}
 
 /* ---- The shape and kind of a nested table ---- */
 
@@ -18,6 +24,8 @@ typedef struct survey {
   int64_t shape[CR_MAX_DIMS];
   int64_t path[CR_MAX_DIMS + 1];
   bool ints, floats, bools;
+  uint32_t seen; /* elements */
+  bool strange;  /* stopped at what is neither a plain table nor a number */
 } survey;
 
 /* Writes where the survey stands, "[2][1]". */
@@ -50,13 +58,12 @@ static void survey_element(survey *s, int depth) {
     else s->floats = true;
     break;
   default: {
-    const char *hint = cr__lua_test(L, -1) ? "; cr.stack joins tensors" : "";
     const char *got = cr__lua_describe(L, -1);
     if (depth == 0)
       cr__lua_error(L, "%s: data must be a number, a boolean, a table of them or a tensor, got %s",
                     s->op, got);
-    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s%s", s->op,
-                  place(s, depth), got, hint);
+    cr__lua_error(L, "%s: element %s must be a number or a boolean, got %s", s->op, place(s, depth),
+                  got);
   }
   }
 }
@@ -74,7 +81,12 @@ static void refuse_other_keys(survey *s, int depth, lua_Integer n) {
 /* The value on top of the stack, at `depth` tables down. */
 static void survey_value(survey *s, int depth) {
   lua_State *L = s->L;
-  if (lua_type(L, -1) != LUA_TTABLE) {
+  int type = lua_type(L, -1);
+  if ((type == LUA_TTABLE || type == LUA_TUSERDATA) && cr__lua_is_strange(L, -1)) {
+    s->strange = true;
+    return;
+  }
+  if (type != LUA_TTABLE) {
     survey_element(s, depth);
     return;
   }
@@ -92,9 +104,10 @@ static void survey_value(survey *s, int depth) {
                   "have "
                   "%lld",
                   s->op, place(s, depth), (long long)n, (long long)s->shape[depth]);
-  for (lua_Integer i = 1; i <= n; i++) {
+  for (lua_Integer i = 1; i <= n && !s->strange; i++) {
     lua_rawgeti(L, -1, i);
     s->path[depth] = i;
+    look(L, &s->seen);
     survey_value(s, depth + 1);
     lua_pop(L, 1);
   }
@@ -108,6 +121,7 @@ typedef struct filler {
   const char *op;
   cr_dtype dtype; /* of the memory: int64, float64, float32 or bool */
   cr_dtype wanted;
+  uint32_t seen;
   int ndim;
   const int64_t *shape;
   union {
@@ -175,15 +189,16 @@ static void fill_value(filler *f, int depth) {
     cr__lua_error(L, "%s: the table changed while it was read", f->op);
   for (lua_Integer i = 1; i <= f->shape[depth]; i++) {
     lua_rawgeti(L, -1, i);
+    look(L, &f->seen);
     fill_value(f, depth + 1);
     lua_pop(L, 1);
   }
 }
 
 static cr_dtype natural_dtype(const survey *s) {
-  if (s->floats) return cr_default_dtype();
+  if (s->floats) return CR__LUA_GET(s->L, cr_default_dtype());
   if (s->ints) return CR_INT64;
-  return s->bools ? CR_BOOL : cr_default_dtype();
+  return s->bools ? CR_BOOL : CR__LUA_GET(s->L, cr_default_dtype());
 }
 
 /* In which dtype to fill, so that the conversion that may follow rounds only once. */
@@ -205,15 +220,27 @@ static void convert_top(lua_State *L, cr_dtype dtype, cr_device device) {
   lua_settop(L, top);
 }
 
+/* Surveys the value at top, and nothing above it. */
+static void survey_whole(survey *s, lua_State *L, const char *op, int top) {
+  *s = (survey){.L = L, .op = op, .ndim = -1};
+  for (int d = 0; d < CR_MAX_DIMS; d++) s->shape[d] = -1;
+  survey_value(s, 0);
+  lua_settop(L, top);
+}
+
 void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype) {
-  survey s = {.L = L, .op = op, .ndim = -1};
-  for (int d = 0; d < CR_MAX_DIMS; d++) s.shape[d] = -1;
+  survey s;
   int top = lua_gettop(L);
+  cr_dtype natural = CR_DTYPE_NONE;
   luaL_checkstack(L, 2 * CR_MAX_DIMS + 12, "no stack for a table");
   lua_pushvalue(L, index);
-  survey_value(&s, 0);
-  lua_settop(L, top + 1);
-  if (dtype == CR_DTYPE_NONE) dtype = natural_dtype(&s);
+  survey_whole(&s, L, op, top + 1);
+  if (s.strange) {
+    natural = cr__lua_make_plain(L, op);
+    survey_whole(&s, L, op, top + 1);
+  }
+  if (natural == CR_DTYPE_NONE) natural = natural_dtype(&s);
+  if (dtype == CR_DTYPE_NONE) dtype = natural;
   filler f = {.L = L,
               .op = op,
               .dtype = fill_dtype(dtype),
@@ -221,8 +248,11 @@ void cr__lua_tensor_from(lua_State *L, int index, const char *op, cr_dtype dtype
               .ndim = s.ndim,
               .shape = s.shape};
   cr__lua_tensor *u = cr__lua_new(L);
-  for (bool retried = false; !(u->t = cr_new(f.dtype, CR_CPU, s.ndim, s.shape)); retried = true)
+  for (bool retried = false;; retried = true) {
+    CR__LUA_DO(L, u->t = cr_new(f.dtype, CR_CPU, s.ndim, s.shape));
+    if (u->t) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise(L, NULL);
+  }
   f.at.i = cr_data(u->t);
   lua_pushvalue(L, top + 1);
   fill_value(&f, 0);
@@ -266,7 +296,7 @@ static int tensor(lua_State *L) {
     if (dtype == CR_DTYPE_NONE) dtype = cr_dtype_of(cr_lua_check(L, -1));
   }
   convert_top(L, dtype, device);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+  if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   return 1;
 }
@@ -297,6 +327,7 @@ typedef struct reader {
   int ndim;
   const int64_t *shape;
   const char *at;
+  uint32_t seen;
 } reader;
 
 static void push_element(reader *r) {
@@ -320,6 +351,7 @@ static void push_level(reader *r, int depth) {
   int64_t n = r->shape[depth];
   lua_createtable(r->L, n > INT32_MAX ? 0 : (int)n, 0);
   for (int64_t i = 1; i <= n; i++) {
+    look(r->L, &r->seen);
     push_level(r, depth + 1);
     lua_rawseti(r->L, -2, i);
   }
@@ -329,7 +361,7 @@ static int totable(lua_State *L) {
   cr__lua_tensor_arg(L, 1, "totable", "self");
   luaL_checkstack(L, CR_MAX_DIMS + 8, "no stack for a table");
   cr_tensor *t = cr__lua_readable(L, 1)->t;
-  reader r = {L, cr_dtype_of(t), cr_ndim(t), cr_shape(t), cr_data(t)};
+  reader r = {L, cr_dtype_of(t), cr_ndim(t), cr_shape(t), cr_data(t), 0};
   push_level(&r, 0);
   return 1;
 }
@@ -337,7 +369,7 @@ static int totable(lua_State *L) {
 static int item(lua_State *L) {
   cr_value v;
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "item", "self");
-  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, t, &v)) return cr__lua_raise(L, NULL);
   cr__lua_push_value(L, &v);
   return 1;
 }
@@ -352,14 +384,15 @@ static int deepcopy(lua_State *L) {
   bool requires_grad = cr_requires_grad(t), has_grad = requires_grad && cr_grad_of(t);
   lua_settop(L, 1);
   copy_of(L, 1);
-  if (requires_grad && cr_set_requires_grad(cr_lua_check(L, -1), true))
+  if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   if (!has_grad) return 1;
   int copy = lua_gettop(L);
   lua_getfield(L, 1, "grad");
   if (cr__lua_test(L, -1)) {
     copy_of(L, lua_gettop(L));
-    if (cr_set_grad(cr_lua_check(L, copy), cr_lua_check(L, -1))) return cr__lua_raise(L, NULL);
+    cr_tensor *to = cr_lua_check(L, copy), *from = cr_lua_check(L, -1);
+    if (CR__LUA_GET(L, cr_set_grad(to, from))) return cr__lua_raise(L, NULL);
   }
   lua_settop(L, copy);
   return 1;

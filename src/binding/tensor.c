@@ -117,10 +117,7 @@ static int tensor_stride(lua_State *L) {
     lua_pushinteger(L, cr_stride(t)[d]);
     return 1;
   }
-  int64_t stride[CR_MAX_DIMS];
-  for (int i = 0; i < cr_ndim(t); i++) stride[i] = cr_stride(t)[i];
-  cr_value v = cr_ints(stride, cr_ndim(t));
-  cr__lua_push_value(L, &v);
+  cr__lua_push_sizes(L, cr_ndim(t), cr_stride(t));
   return 1;
 }
 
@@ -150,6 +147,25 @@ static int tensor_is_floating_point(lua_State *L) {
   return 1;
 }
 
+static int tensor_is_same_size(lua_State *L) {
+  cr_tensor *a = self(L, "is_same_size"), *b = cr__lua_tensor_arg(L, 2, "is_same_size", "other");
+  bool same = cr_ndim(a) == cr_ndim(b);
+  for (int d = 0; same && d < cr_ndim(a); d++) same = cr_shape(a)[d] == cr_shape(b)[d];
+  lua_pushboolean(L, same);
+  return 1;
+}
+
+static int tensor_is_nonzero(lua_State *L) {
+  cr_value v;
+  cr_tensor *t = self(L, "is_nonzero");
+  if (cr_numel(t) != 1)
+    return cr__lua_error(L, "is_nonzero: self must have one element, got %s; x:any() asks of many",
+                         cr__lua_describe(L, 1));
+  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  lua_pushboolean(L, v.kind == CR_FLOAT ? v.u.f != 0 : v.u.i != 0);
+  return 1;
+}
+
 static int tensor_storage_id(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)cr_storage_id(self(L, "storage_id")));
   return 1;
@@ -173,7 +189,8 @@ static int tensor_pointer(lua_State *L) {
 
 static int tensor_set_data(lua_State *L) {
   cr_tensor *t = self(L, "set_data");
-  if (cr_set_data(t, cr__lua_tensor_arg(L, 2, "set_data", "source"))) return cr__lua_raise(L, NULL);
+  cr_tensor *source = cr__lua_tensor_arg(L, 2, "set_data", "source");
+  if (CR__LUA_GET(L, cr_set_data(t, source))) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }
@@ -190,7 +207,7 @@ static int tensor_resize(lua_State *L) {
     for (; n < sizes; n++) shape[n] = cr__lua_int_arg(L, n + 2, "resize_", "shape");
   }
   cr_tensor *t = self(L, "resize_");
-  if (cr_resize(t, n, shape)) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_resize(t, n, shape))) return cr__lua_raise(L, NULL);
   lua_settop(L, 1);
   return 1;
 }
@@ -249,7 +266,7 @@ static int tensor_eq(lua_State *L) {
   return 1;
 }
 
-static int tensor_concat(lua_State *L) {
+int cr__lua_concat(lua_State *L) {
   luaL_tolstring(L, 1, NULL);
   luaL_tolstring(L, 2, NULL);
   lua_concat(L, 2);
@@ -263,10 +280,10 @@ static int is_tensor(lua_State *L) {
 }
 
 void cr__lua_open_tensor(lua_State *L) {
-  static const luaL_Reg meta[] = {{"__gc", tensor_gc},         {"__close", tensor_close},
-                                  {"__len", tensor_len},       {"__call", tensor_call},
-                                  {"__pairs", tensor_pairs},   {"__eq", tensor_eq},
-                                  {"__concat", tensor_concat}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", tensor_gc},          {"__close", tensor_close},
+                                  {"__len", tensor_len},        {"__call", tensor_call},
+                                  {"__pairs", tensor_pairs},    {"__eq", tensor_eq},
+                                  {"__concat", cr__lua_concat}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"close", tensor_close},
                                      {"size", tensor_size},
                                      {"stride", tensor_stride},
@@ -276,6 +293,8 @@ void cr__lua_open_tensor(lua_State *L) {
                                      {"element_size", tensor_element_size},
                                      {"is_contiguous", tensor_is_contiguous},
                                      {"is_floating_point", tensor_is_floating_point},
+                                     {"is_same_size", tensor_is_same_size},
+                                     {"is_nonzero", tensor_is_nonzero},
                                      {"storage_id", tensor_storage_id},
                                      {"storage_offset", tensor_storage_offset},
                                      {"shares_storage", tensor_shares_storage},
@@ -283,6 +302,12 @@ void cr__lua_open_tensor(lua_State *L) {
                                      {"set_data", tensor_set_data},
                                      {"resize_", tensor_resize},
                                      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"is_tensor", is_tensor},
+                                       {"is_floating_point", tensor_is_floating_point},
+                                       {"is_same_size", tensor_is_same_size},
+                                       {"is_nonzero", tensor_is_nonzero},
+                                       {"numel", tensor_numel},
+                                       {NULL, NULL}};
   /* Most operations look into these two, so they have room to spare: few names share a place. */
   lua_createtable(L, 0, 128);
   luaL_setfuncs(L, meta, 0);
@@ -292,6 +317,5 @@ void cr__lua_open_tensor(lua_State *L) {
   lua_createtable(L, 0, 1024);
   luaL_setfuncs(L, methods, 0);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &methods_key);
-  lua_pushcfunction(L, is_tensor);
-  lua_setfield(L, -2, "is_tensor");
+  luaL_setfuncs(L, functions, 0);
 }

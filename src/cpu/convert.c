@@ -98,6 +98,13 @@ void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, i
   }
 }
 
+void cr__read_looking(void *out, int to, const void *in, int from, int64_t stride, int64_t n) {
+  int64_t size = (int64_t)cr__size_of((cr_dtype)from), to_size = (int64_t)cr__size_of((cr_dtype)to);
+  CR__STRETCHES(b, n)
+  cr__read_run((char *)out + b * to_size, to, (const char *)in + b * stride * size, from, stride,
+               n - b < CR__STRETCH ? n - b : CR__STRETCH);
+}
+
 void cr__write_run(void *out, int to, int64_t stride, const void *in, int from, int64_t n) {
   size_t size = cr__size_of((cr_dtype)from), to_size = cr__size_of((cr_dtype)to);
   if (stride == 1) {

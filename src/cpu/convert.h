@@ -14,6 +14,8 @@ void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bo
 void cr__stream_end(void);
 /* The same as cr__convert with a stride on the one or the other side. */
 void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, int64_t n);
+/* For long runs in a task, which the host may stop (cpu.h). */
+void cr__read_looking(void *out, int to, const void *in, int from, int64_t stride, int64_t n);
 void cr__write_run(void *out, int to, int64_t stride, const void *in, int from, int64_t n);
 /* Repeats one element of `size` bytes n times; past the caches as above. */
 void cr__splat(void *out, const void *element, size_t size, int64_t n);

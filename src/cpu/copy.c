@@ -99,7 +99,7 @@ static void transpose_band(const copy *c, int across, char *to, const char *from
   _Alignas(64) char tile[CR__TILE_BYTES];
   int64_t columns = c->it.shape[0], size = c->from_size;
   int64_t to_step = c->it.stride[0][across], from_step = c->it.stride[1][0];
-  for (int64_t k = 0; k < columns; k += CR__TILE_COLUMNS) {
+  for (int64_t k = 0; k < columns && !cr__cpu_stopped(); k += CR__TILE_COLUMNS) {
     int64_t m = columns - k < CR__TILE_COLUMNS ? columns - k : CR__TILE_COLUMNS;
     cr__transpose(tile, CR__TILE_COLUMNS, from + k * from_step * size, from_step, (size_t)size,
                   rows, m);
@@ -136,12 +136,12 @@ static void transpose_bands(void *job, int64_t begin, int64_t end) {
   if (c->past) cr__stream_end();
 }
 
-static void transpose_by_tiles(copy *c) {
+static int transpose_by_tiles(copy *c) {
   const cr__iter *it = &c->it;
   int64_t height = CR__TILE_LINE / c->from_size;
   int64_t bands = (it->shape[c->across] + height - 1) / height;
-  cr__cpu_share(bands * (it->numel / (it->shape[0] * it->shape[c->across])), 2 * it->numel,
-                transpose_bands, c);
+  return cr__cpu_share(bands * (it->numel / (it->shape[0] * it->shape[c->across])), 2 * it->numel,
+                       transpose_bands, c);
 }
 
 /* ---- Short rows: a column of them at a time ---- */
@@ -198,10 +198,10 @@ static void copy_short_blocks(void *job, int64_t begin, int64_t end) {
   if (c->past) cr__stream_end();
 }
 
-static void copy_short_rows(copy *c) {
+static int copy_short_rows(copy *c) {
   const cr__iter *it = &c->it;
   int64_t rows = it->shape[1], blocks = (rows + SHORT_ROWS - 1) / SHORT_ROWS;
-  cr__cpu_share(it->numel / (it->shape[0] * rows) * blocks, it->numel, copy_short_blocks, c);
+  return cr__cpu_share(it->numel / (it->shape[0] * rows) * blocks, it->numel, copy_short_blocks, c);
 }
 
 /* v[0] = v[1], converted. Shapes are equal. */
@@ -215,10 +215,9 @@ int cr__cpu_copy(cr__launch *k) {
   if (n == 0) return 0;
   c.past = n * c.to_size >= CR__STREAM_FROM;
   c.across = transposed_dim(&c);
-  if (c.across) transpose_by_tiles(&c);
-  else if (has_short_rows(&c)) copy_short_rows(&c);
-  else cr__cpu_share((n + PIECE - 1) / PIECE, n / 2, copy_pieces, &c);
-  return 0;
+  if (c.across) return transpose_by_tiles(&c);
+  if (has_short_rows(&c)) return copy_short_rows(&c);
+  return cr__cpu_share((n + PIECE - 1) / PIECE, n / 2, copy_pieces, &c);
 }
 
 /* ---- Filling ---- */
@@ -264,8 +263,8 @@ int cr__cpu_fill(cr__launch *k) {
   cr__iter_begin(&f.it, f.to->ndim, f.to->shape, 1, strides);
   int64_t n = f.it.numel;
   if (n == 0) return 0;
-  if (n <= PIECE && cr__iter_linear(&f.it, 0)) /* what most small tensors begin with */
-    cr__splat(f.to->data, f.element, cr__size_of((cr_dtype)f.to->dtype), n);
-  else cr__cpu_share((n + PIECE - 1) / PIECE, n / 4, fill_pieces, &f);
+  if (n > PIECE || !cr__iter_linear(&f.it, 0))
+    return cr__cpu_share((n + PIECE - 1) / PIECE, n / 4, fill_pieces, &f);
+  cr__splat(f.to->data, f.element, cr__size_of((cr_dtype)f.to->dtype), n); /* as most small ones */
   return 0;
 }

@@ -7,16 +7,34 @@
 #include "../backend.h"
 
 /* How many threads pay for `work` elementary steps (about a nanosecond each): 1 for small work and
- * inside a parallel region. Callers say `#pragma omp parallel for num_threads(cr__cpu_threads(n))`. */
+ * inside of other shared work. */
 int cr__cpu_threads(int64_t work);
-/* Calls task(job, begin, end) so that every one of n pieces is done once: a range of them for each
- * thread that pays for `work` steps. Where only one pays, OpenMP, whose entry takes longer than small
- * work, does not hear of it. */
-void cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
-                   void *job);
+/* Calls task(job, begin, end) so that every one of n pieces is done once, by as many threads as pay for
+ * `work` steps. A call takes a fraction of a millisecond if the pieces are small enough for that, and
+ * between calls the host may stop the work. 0, or the error is set: it did, and some pieces are not done. */
+int cr__cpu_share(int64_t n, int64_t work, void (*task)(void *job, int64_t begin, int64_t end),
+                  void *job);
+/* The same with a number of threads that cr__cpu_threads gave, for callers that have room for each. */
+int cr__cpu_share_among(int threads, int64_t n, int64_t work,
+                        void (*task)(void *job, int64_t begin, int64_t end), void *job);
+/* Inside of a task: which of the threads this is, from 0. */
+int cr__cpu_member(void);
+/* Inside of a task: whether the host has stopped the work. For pieces that may take longer than some
+ * milliseconds, which then return at once; cr__cpu_share sets the error. */
+bool cr__cpu_stopped(void);
+/* Loops over many elements go in stretches, with such a look before each: for (begin of each) for (i in
+ * it). After them, whoever uses what they leave must ask once more. */
+enum { CR__STRETCH = 1 << 16 };
+#define CR__STRETCHES(begin, n) \
+  for (int64_t begin = 0; begin < (n) && !cr__cpu_stopped(); begin += CR__STRETCH)
+#define CR__EACH_OF(i, begin, n) \
+  for (int64_t i = begin, end_ = (n)-begin < CR__STRETCH ? (n) : begin + CR__STRETCH; i < end_; i++)
+/* The same for loops outside of a task: whether to look at step i is due, and the host has stopped the
+ * call, with the error set. */
+static inline int cr__cpu_look(int64_t i) { return CR__LIKELY(i & 65535) ? 0 : cr__interrupted(); }
 
 /* Calls line(job, i, room) for each of n lines, with room of nbytes that is the thread's alone. 0, or the
- * error is set in the name of op: there was no room. */
+ * error is set: in the name of op if there was no room. */
 int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
                   void (*line)(const void *job, int64_t i, char *room), const void *job);
 

@@ -9,8 +9,8 @@
  * were measured to be faster; where that is not so, CRESSET_GEMM=onednn in the environment gives it
  * float32 as well. CRESSET_GEMM=builtin leaves it out. cr_gemm_name() says what is in force. */
 #include <dlfcn.h>
-#include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,10 +76,14 @@ typedef struct job {
   cr__gemm g;
   cr__dnnl_product whole; /* of a slice, with the rows or columns of the last still to be set */
   int64_t size;           /* bytes of an element */
-  int64_t length, slices; /* of a slice, along rows or columns; how many to a product */
+  int64_t length, slices; /* of a slice, along the longer side; how many to a product */
+  int64_t breadth, parts; /* the same along the other side, of products that would take long */
   bool by_rows, exchanged;
   bool brings_to_c; /* what is added is copied to c first */
 } job;
+
+/* Multiplications that are some milliseconds' work. */
+enum { LONGEST = 1 << 28 };
 
 /* Slices along the longer side: as many as pay, each of some width. */
 static void cut(job *j, int64_t work) {
@@ -92,16 +96,24 @@ static void cut(job *j, int64_t work) {
   if (count < 1) count = 1;
   j->length = ((side + count - 1) / count + 15) / 16 * 16;
   j->slices = (side + j->length - 1) / j->length;
+  int64_t other = j->by_rows ? g->n : g->m;
+  j->breadth = LONGEST / (j->length * g->k) / 64 * 64;
+  if (j->breadth < WIDTH) j->breadth = WIDTH;
+  if (j->breadth > other) j->breadth = other;
+  j->parts = (other + j->breadth - 1) / j->breadth;
+  j->slices *= j->parts;
 }
 
 static cr__dnnl_product slice(const job *j, int64_t index, int64_t *row, int64_t *column) {
   cr__dnnl_product p = j->whole;
-  int64_t first = index * j->length, side = j->by_rows ? p.m : p.n;
+  int64_t first = index / j->parts * j->length, side = j->by_rows ? p.m : p.n;
+  int64_t from = index % j->parts * j->breadth, other = j->by_rows ? p.n : p.m;
   int64_t length = side - first < j->length ? side - first : j->length;
-  *row = j->by_rows ? first : 0;
-  *column = j->by_rows ? 0 : first;
-  if (j->by_rows) p.m = length;
-  else p.n = length;
+  int64_t breadth = other - from < j->breadth ? other - from : j->breadth;
+  *row = j->by_rows ? first : from;
+  *column = j->by_rows ? from : first;
+  p.m = j->by_rows ? length : breadth;
+  p.n = j->by_rows ? breadth : length;
   return p;
 }
 
@@ -158,14 +170,16 @@ static bool plan(job *j, int64_t work) {
   j->whole.added = !g->d ? CR__DNNL_NOTHING : is_row ? CR__DNNL_ROW : CR__DNNL_TO_C;
   j->brings_to_c = g->d && !is_row && !is_c;
   cut(j, work);
-  return true;
+  return j->length * j->breadth <=
+         LONGEST / g->k * 4; /* else the host could not stop it for long */
 }
 
-/* Scratch bytes for a thread, which works on the first and the last slice; -1: no fast way. */
+/* Scratch bytes for a thread; slices differ in size only at the ends of both sides. -1: no fast way. */
 static int64_t scratch_of(const job *j) {
   int64_t row, column, most = 0;
-  for (int64_t i = 0; i<j->slices; i += j->slices> 1 ? j->slices - 1 : 1) {
-    cr__dnnl_product p = slice(j, i, &row, &column);
+  int64_t corners[] = {0, j->parts - 1, j->slices - j->parts, j->slices - 1};
+  for (int i = 0; i < 4; i++) {
+    cr__dnnl_product p = slice(j, corners[i], &row, &column);
     int64_t bytes = prepare(&p);
     if (bytes < 0) return -1;
     if (bytes > most) most = bytes;
@@ -173,27 +187,40 @@ static int64_t scratch_of(const job *j) {
   return (most + 63) / 64 * 64 + 64;
 }
 
+typedef struct slices {
+  job j;
+  int64_t steps[4], each; /* bytes of a thread's scratch */
+  char *scratch;
+  atomic_bool failed;
+} slices;
+
+static void run_slices(void *job, int64_t begin, int64_t end) {
+  slices *s = job;
+  uintptr_t mine = (uintptr_t)s->scratch + (uintptr_t)s->each * (uintptr_t)cr__cpu_member();
+  for (int64_t t = begin; t < end; t++) {
+    int64_t i = t / s->j.slices, at[4];
+    for (int v = 0; v < 4; v++) at[v] = i * s->steps[v];
+    if (run_slice(&s->j, t % s->j.slices, at, (void *)((mine + 63) / 64 * 64)))
+      atomic_store_explicit(&s->failed, true, memory_order_relaxed);
+  }
+}
+
 int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int64_t work) {
   if (!is_worth_it(g, work)) return CR__GEMM_NOT_TAKEN;
-  job j = {.g = *g};
-  if (!plan(&j, work)) return CR__GEMM_NOT_TAKEN;
-  int64_t each = scratch_of(&j), all, steps[4] = {step[0], step[1], step[2], step[3]};
-  if (each < 0) return CR__GEMM_NOT_TAKEN;
-  if (j.exchanged) steps[1] = step[2], steps[2] = step[1];
+  slices s = {.j = {.g = *g}, .steps = {step[0], step[1], step[2], step[3]}};
+  if (!plan(&s.j, work)) return CR__GEMM_NOT_TAKEN;
+  int64_t all, count = n * s.j.slices;
+  s.each = scratch_of(&s.j);
+  if (s.each < 0) return CR__GEMM_NOT_TAKEN;
+  if (s.j.exchanged) s.steps[1] = step[2], s.steps[2] = step[1];
   if (__builtin_mul_overflow(work / 16, n, &all)) all = INT64_MAX;
-  int threads = cr__cpu_threads(all), failed = 0;
-  if (threads > n * j.slices) threads = (int)(n * j.slices);
-  size_t nbytes = (size_t)each * (size_t)threads;
-  char *scratch = cr__host_alloc(nbytes);
-  if (!scratch) return (int)cr_error_code();
-#pragma omp parallel for num_threads(threads) schedule(dynamic) \
-    reduction(|                                                 \
-              : failed) if (threads > 1)
-  for (int64_t t = 0; t < n * j.slices; t++) {
-    int64_t i = t / j.slices, at[4] = {i * steps[0], i * steps[1], i * steps[2], i * steps[3]};
-    uintptr_t mine = (uintptr_t)scratch + (uintptr_t)each * (uintptr_t)omp_get_thread_num();
-    failed |= run_slice(&j, t % j.slices, at, (void *)((mine + 63) / 64 * 64)) != 0;
-  }
-  cr__host_free(scratch, nbytes);
-  return failed ? cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product") : 0;
+  int threads = cr__cpu_threads(all);
+  if (threads > count) threads = (int)count;
+  size_t nbytes = (size_t)s.each * (size_t)threads;
+  s.scratch = cr__host_alloc(nbytes);
+  if (!s.scratch) return (int)cr_error_code();
+  int code = cr__cpu_share_among(threads, count, all, run_slices, &s);
+  cr__host_free(s.scratch, nbytes);
+  if (code || !s.failed) return code;
+  return cr__fail(CR_E_MEMORY, "out of memory: oneDNN stopped in a product");
 }

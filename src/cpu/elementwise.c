@@ -10,7 +10,7 @@
 #include "cpu.h"
 #include "elementwise.h"
 
-enum { CHUNK = CR__CHUNK, CHUNKS_PER_PIECE = 16 /* ranges of threads meet at such borders */ };
+enum { CHUNK = CR__CHUNK, CHUNKS_PER_PIECE = 16 /* threads share out pieces of so many */ };
 
 typedef cr__plan plan;
 typedef cr__way way;
@@ -176,19 +176,15 @@ static void run_range(const plan *p, int64_t begin, int64_t end) {
   if (p->stream) p->stream(NULL, NULL, 0); /* others may read now */
 }
 
-/* Each thread takes one range, so that it streams, walks and prefetches without a break. */
-static void run_threads(const plan *p) {
-  int64_t n = p->it.numel, piece = CHUNKS_PER_PIECE * p->chunk, pieces = (n + piece - 1) / piece;
-  int threads = cr__cpu_threads(n * (p->e->nin + 1));
-  if (threads == 1) {
-    run_range(p, 0, n);
-    return;
-  }
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-  for (int i = 0; i < threads; i++) {
-    int64_t begin = pieces * i / threads * piece, end = pieces * (i + 1) / threads * piece;
-    if (begin < end) run_range(p, begin, end < n ? end : n);
-  }
+static void run_pieces(void *plan_, int64_t first, int64_t last) {
+  const plan *p = plan_;
+  int64_t piece = CHUNKS_PER_PIECE * p->chunk, end = last * piece;
+  run_range(p, first * piece, end < p->it.numel ? end : p->it.numel);
+}
+
+static int run_threads(plan *p) {
+  int64_t n = p->it.numel, piece = CHUNKS_PER_PIECE * p->chunk;
+  return cr__cpu_share((n + piece - 1) / piece, n * (p->e->nin + 1), run_pieces, p);
 }
 
 static way way_of(const plan *p, int k, bool same_dtype) {
@@ -265,8 +261,8 @@ static cr__stream choose_stream(const plan *p) {
   return cr__best_stream();
 }
 
-static __attribute__((noinline)) void run_general(const cr__elementwise *e, cr__loop loop,
-                                                  int native) {
+static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__loop loop,
+                                                 int native) {
   _Alignas(64) char repeated[CR__MAX_OPERANDS][CHUNK * 8];
   static const int64_t still[CR_MAX_DIMS] = {0};
   plan whole, *p = &whole;
@@ -286,8 +282,7 @@ static __attribute__((noinline)) void run_general(const cr__elementwise *e, cr__
   choose_ways(p);
   p->stream = choose_stream(p);
   int across = cr__tiled_dim(p);
-  if (across) cr__run_tiles(p, across);
-  else run_threads(p);
+  return across ? cr__run_tiles(p, across) : run_threads(p);
 }
 
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap
@@ -301,6 +296,5 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
     return cr__fail(CR_E_INTERNAL, "%s: the cpu has no loop for %s", e->op,
                     cr_dtype_name((cr_dtype)e->compute));
   int native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
-  if (!cr__best_small()(e, n, loop, native)) run_general(e, loop, native);
-  return 0;
+  return cr__best_small()(e, n, loop, native) ? 0 : run_general(e, loop, native);
 }

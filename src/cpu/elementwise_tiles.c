@@ -117,7 +117,7 @@ static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, 
                      buffers *b) {
   const cr__elementwise *e = p->e;
   tile t = {.rows = rows};
-  for (int64_t c = 0; c < p->it.shape[0]; c += COLUMNS) {
+  for (int64_t c = 0; c < p->it.shape[0] && !cr__cpu_stopped(); c += COLUMNS) {
     t.columns = p->it.shape[0] - c < COLUMNS ? p->it.shape[0] - c : COLUMNS;
     t.out = position(&p->it, 0, e->out.data, (int64_t)p->out_size, plane, across, row, c);
     for (int i = 0; i < e->nin; i++)
@@ -127,21 +127,38 @@ static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, 
   }
 }
 
-void cr__run_tiles(const cr__plan *p, int across) {
+typedef struct bands {
+  const cr__plan *p;
+  int across;
+  int64_t height, of_plane; /* rows of a band, bands of a plane */
+  buffers *room;            /* of each thread: too large for the stacks of some hosts */
+} bands;
+
+static void run_bands(void *job, int64_t begin, int64_t end) {
+  const bands *t = job;
+  int64_t all = t->p->it.shape[t->across];
+  buffers *b = &t->room[cr__cpu_member()];
+  for (int64_t i = begin; i < end; i++) {
+    int64_t row = i % t->of_plane * t->height;
+    run_band(t->p, t->across, i / t->of_plane, row, all - row < t->height ? all - row : t->height,
+             b);
+  }
+  if (t->p->stream) cr__stream_end();
+}
+
+int cr__run_tiles(const cr__plan *p, int across) {
   int64_t widest = 1;
   for (int i = 0; i < p->e->nin; i++)
     if (is_turned(p, i, across) && size_of(&p->e->in[i]) > widest) widest = size_of(&p->e->in[i]);
   int64_t height = CR__TILE_LINE / widest, all = p->it.shape[across];
-  int64_t bands = (all + height - 1) / height;
-  int64_t planes = p->it.numel / (p->it.shape[0] * all);
-#pragma omp parallel num_threads(cr__cpu_threads(p->it.numel *(p->e->nin + 1)))
-  {
-    buffers b;
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < planes * bands; i++) {
-      int64_t row = i % bands * height;
-      run_band(p, across, i / bands, row, all - row < height ? all - row : height, &b);
-    }
-    if (p->stream) cr__stream_end();
-  }
+  bands t = {p, across, height, (all + height - 1) / height, NULL};
+  int64_t work = p->it.numel * (p->e->nin + 1);
+  int64_t count = p->it.numel / (p->it.shape[0] * all) * t.of_plane;
+  int threads = cr__cpu_threads(work);
+  size_t nbytes = (size_t)threads * sizeof(buffers);
+  t.room = cr__host_alloc(nbytes);
+  if (!t.room) return (int)cr_error_code();
+  int code = cr__cpu_share_among(threads, count, work, run_bands, &t);
+  cr__host_free(t.room, nbytes);
+  return code;
 }

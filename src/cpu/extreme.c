@@ -70,7 +70,7 @@ static void run_row(const job *j, int64_t row) {
     int64_t i;
   } best, before;
   int64_t position = 0;
-  for (int64_t r = 0, n; r < p->reduced[0]; r += n) {
+  for (int64_t r = 0, n; r < p->reduced[0] && !cr__cpu_stopped(); r += n) {
     n = p->reduced[0] - r < CR__FOLD_BLOCK ? p->reduced[0] - r : CR__FOLD_BLOCK;
     const void *x = from + r * step * size;
     if (step != 1 || j->in->dtype != wanted) {
@@ -98,7 +98,7 @@ static void run_tile(const job *j, int64_t index) {
   int64_t first = index % j->tiles * CR__TILE, outer = index / j->tiles;
   int64_t w = p->kept[last] - first < CR__TILE ? p->kept[last] - first : CR__TILE;
   int64_t offset = first * across + cr__offset_at(last, p->kept, p->kept_in, outer);
-  for (int64_t r = 0; r < p->reduced[0]; r++) {
+  for (int64_t r = 0; r < p->reduced[0] && !cr__cpu_stopped(); r++) {
     const char *from = j->in->data + (offset + r * p->reduced_in[0]) * size;
     cr__read_run(r ? buffer : best, wanted, from, j->in->dtype, across, w);
     if (r) j->loops->extreme[j->compute][j->smallest](best, indices, buffer, 1, w, w, r);
@@ -127,6 +127,5 @@ int cr__cpu_extreme(cr__launch *k) {
   int64_t inner = p->kept[p->nkept - 1];
   j.tiles = (inner + CR__TILE - 1) / CR__TILE;
   int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
-  cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
-  return 0;
+  return cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
 }

@@ -6,7 +6,6 @@
  * until they are used up: threads share nothing and wait for nobody. Where copying would cost more
  * than it brings, tiles read a and b where they lie. The workspace comes from the caller, so nothing
  * here can fail half way. */
-#include <omp.h>
 #include <string.h>
 
 #include "cpu/convert.h"
@@ -271,10 +270,11 @@ static void run_part(part *w) {
   for (w->p0 = 0; w->p0 < j->g.k; w->p0 += j->kb) {
     w->k = least(j->kb, j->g.k - w->p0);
     if (j->pack_a) pack_a(w);
+    if (cr__cpu_stopped()) return;
     for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
       if (j->pack_b) pack_b(w);
-      for (int64_t pa = w->a.first; pa < w->a.end; pa++) run_tiles(w, pa);
+      for (int64_t pa = w->a.first; pa < w->a.end && !cr__cpu_stopped(); pa++) run_tiles(w, pa);
     }
   }
   if (!j->staged) return;
@@ -321,19 +321,27 @@ size_t cr__gemm_workspace(const cr__gemm *g, int64_t n, int threads) {
   return bytes ? bytes + 64 : 0;
 }
 
-void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
-                      void *workspace) {
+typedef struct pieces {
   job j;
-  plan(&j, g, pieces_of(n, threads));
-  int64_t steps[4] = {step[0], step[j.exchanged ? 2 : 1], step[j.exchanged ? 1 : 2], step[3]};
-  int64_t count = n * j.cuts_a * j.cuts_b, share = n >= 4 * threads ? panels(n, 4 * threads) : 1;
-  size_t each = bytes_each(&j);
-  char *space = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
-  if (threads == 1) {
-    for (int64_t i = 0; i < count; i++) run_piece(&j, i, steps, space);
-    return;
-  }
-#pragma omp parallel for num_threads(threads) schedule(dynamic, share)
-  for (int64_t i = 0; i < count; i++)
-    run_piece(&j, i, steps, space + each * (size_t)omp_get_thread_num());
+  int64_t steps[4];
+  size_t each; /* bytes of a thread's workspace */
+  char *space;
+} pieces;
+
+static void run_pieces(void *job, int64_t begin, int64_t end) {
+  const pieces *p = job;
+  for (int64_t i = begin; i < end; i++)
+    run_piece(&p->j, i, p->steps, p->space + p->each * (size_t)cr__cpu_member());
+}
+
+int cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads, int64_t work,
+                     void *workspace) {
+  pieces p;
+  plan(&p.j, g, pieces_of(n, threads));
+  const job *j = &p.j;
+  p.steps[0] = step[0], p.steps[3] = step[3];
+  p.steps[1] = step[j->exchanged ? 2 : 1], p.steps[2] = step[j->exchanged ? 1 : 2];
+  p.each = bytes_each(j);
+  p.space = (char *)(((uintptr_t)workspace + 63) / 64 * 64);
+  return cr__cpu_share_among(threads, n * j->cuts_a * j->cuts_b, work, run_pieces, &p);
 }

@@ -81,9 +81,9 @@ enum { CR__GEMM_NOT_TAKEN = -1 };
 int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int64_t work);
 
 /* n products by tiles; step: bytes from one to the next of c, a, b, d; m, n and k are > 0. The
- * workspace has the bytes that cr__gemm_workspace says, perhaps 0. */
-void cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads,
-                      void *workspace);
+ * workspace has the bytes that cr__gemm_workspace says, perhaps 0; work: steps in all. */
+int cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads, int64_t work,
+                     void *workspace);
 size_t cr__gemm_workspace(const cr__gemm *g, int64_t n, int threads);
 /* The same for one row or column. */
 int cr__gemm_vector(const cr__gemm *g);

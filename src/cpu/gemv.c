@@ -17,6 +17,7 @@ typedef struct job {
   const char *a, *x, *d;
   char *c;
   int64_t row, step, xs, cs, ds;
+  int64_t width; /* columns that are added up together */
 } job;
 
 typedef union number {
@@ -88,14 +89,31 @@ static void dot(const job *j, int64_t i, int64_t from, int64_t n, cr__gemv_total
   }
 }
 
+/* What is added up between two looks at the clock: whole blocks of the loops. */
+enum { STRETCH = 1 << 20 };
+
 static void whole_row(const job *j, int64_t i) {
   cr__gemv_total total = {0};
-  dot(j, i, 0, j->k, &total);
+  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += STRETCH)
+    dot(j, i, at, least(STRETCH, j->k - at), &total);
   put_total(j, i, total);
 }
 
+/* A row in pieces. */
+typedef struct long_row {
+  const job *j;
+  int64_t i, piece;
+  cr__gemv_total *sums; /* of the pieces */
+} long_row;
+
+static void dot_pieces(void *row, int64_t begin, int64_t end) {
+  const long_row *r = row;
+  for (int64_t p = begin; p < end; p++)
+    dot(r->j, r->i, p * r->piece, least(r->piece, r->j->k - p * r->piece), &r->sums[p]);
+}
+
 /* Few long rows: threads share each. */
-static void long_rows(const job *j) {
+static int long_rows(const job *j) {
   enum { MOST = 1024, LEAST = 16384 };
   bool floats = cr__category((cr_dtype)j->sum) == CR_FLOATING;
   int64_t piece = (j->k + MOST - 1) / MOST;
@@ -103,42 +121,39 @@ static void long_rows(const job *j) {
   int64_t pieces = (j->k + piece - 1) / piece;
   for (int64_t i = 0; i < j->m; i++) {
     cr__gemv_total sums[MOST] = {0}, total = {0};
-#pragma omp parallel for num_threads(cr__cpu_threads(j->k / 8))
-    for (int64_t p = 0; p < pieces; p++)
-      dot(j, i, p * piece, least(piece, j->k - p * piece), &sums[p]);
+    int code = cr__cpu_share(pieces, j->k / 8, dot_pieces, &(long_row){j, i, piece, sums});
+    if (code) return code;
     for (int64_t p = 0; p < pieces && floats; p++) total.f += sums[p].f;
     for (int64_t p = 0; p < pieces && !floats; p++) total.i += sums[p].i;
     put_total(j, i, total);
   }
+  return 0;
 }
 
-static void by_rows(const job *j) {
+static void whole_rows(void *job_, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) whole_row(job_, i);
+}
+
+static int by_rows(job *j) {
   enum { FEW = 8, LONG = 65536 };
-  if (j->m < FEW && j->k >= LONG) {
-    long_rows(j);
-    return;
-  }
-  int threads = cr__cpu_threads(j->m * j->k / 8);
-  if (threads == 1) {
-    for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
-    return;
-  }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t i = 0; i < j->m; i++) whole_row(j, i);
+  if (j->m < FEW && j->k >= LONG) return long_rows(j);
+  return cr__cpu_share(j->m, j->m * j->k / 8, whole_rows, j);
 }
 
 /* ---- Rows side by side: whole columns are read and added up ------------------------------------ */
 
 /* Adds to n sums that are 0. */
 static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
-  enum { AT_ONCE = 8 };
+  enum { AT_ONCE = 8, ROWS = 1 << 12 };
   const char *a = j->a + first * j->size;
   if (j->dtype == j->sum) {
-    j->l->rows(j->k, n, a, j->step, j->x, j->xs, sums);
+    for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += ROWS)
+      j->l->rows(least(ROWS, j->k - at), n, a + at * j->step * j->size, j->step,
+                 j->x + at * j->xs * j->size, j->xs, sums);
     return;
   }
   _Alignas(64) char wide[AT_ONCE * CR__GEMV_WIDTH * 4];
-  for (int64_t at = 0; at < j->k; at += AT_ONCE) {
+  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += AT_ONCE) {
     int64_t count = least(AT_ONCE, j->k - at);
     for (int64_t i = 0; i < count; i++)
       cr__convert(wide + i * n * 4, j->sum, a + (at + i) * j->step * j->size, j->dtype, n);
@@ -157,16 +172,15 @@ static void put_columns(const job *j, int64_t first, int64_t n) {
   }
 }
 
-static void by_columns(const job *j) {
-  int64_t width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
-  int64_t count = (j->m + width - 1) / width;
-  int threads = cr__cpu_threads(j->m * j->k / 8);
-  if (threads == 1) { /* asking OpenMP for one thread takes longer than a small product */
-    for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
-    return;
-  }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t p = 0; p < count; p++) put_columns(j, p * width, least(width, j->m - p * width));
+static void put_panels(void *job_, int64_t begin, int64_t end) {
+  const job *j = job_;
+  for (int64_t p = begin; p < end; p++)
+    put_columns(j, p * j->width, least(j->width, j->m - p * j->width));
+}
+
+static int by_columns(job *j) {
+  j->width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
+  return cr__cpu_share((j->m + j->width - 1) / j->width, j->m * j->k / 8, put_panels, j);
 }
 
 static const cr__gemv_loops *loops_for(int dtype) {
@@ -200,8 +214,7 @@ int cr__gemm_vector(const cr__gemm *g) {
     cr__read_run(x, j.sum, j.x, j.dtype, j.xs, j.k);
     j.x = x, j.xs = 1, j.x_dtype = j.sum;
   }
-  if (j.row == 1 && j.step != 1 && j.m > 1) by_columns(&j);
-  else by_rows(&j);
+  int code = j.row == 1 && j.step != 1 && j.m > 1 ? by_columns(&j) : by_rows(&j);
   if (x) cr__host_free(x, nbytes);
-  return 0;
+  return code;
 }

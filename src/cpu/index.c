@@ -65,7 +65,7 @@ static bool pick_columns(const pick *p, slab s, int64_t n) {
   int64_t short_of = sf == 0 ? SHORT : PANEL, ahead = row_ahead(p);
   int64_t share = (ahead * short_of / n + CR__LINE - 1) / CR__LINE * CR__LINE;
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
-  for (int64_t r = 0; r < s.rows; r++) {
+  for (int64_t r = 0; r < s.rows && !cr__cpu_stopped(); r++) {
     const char *next = s.from + s.from_step, *end = r + 1 < s.rows ? next + ahead : next;
     for (int64_t c = 0; c < n; c += short_of) {
       int64_t m = n - c < short_of ? n - c : short_of;
@@ -91,7 +91,7 @@ static bool pick_rows(const pick *p, slab s, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   int kind = cr__index_kind(p->index->dtype);
-  for (int64_t r = 0; r < s.rows; r += BLOCK) {
+  for (int64_t r = 0; r < s.rows && !cr__cpu_stopped(); r += BLOCK) {
     int64_t m = s.rows - r < BLOCK ? s.rows - r : BLOCK;
     if (loops->locate[kind](offset, s.index, s.index_step / width, p->size, p->stride * p->element,
                             m))
@@ -141,15 +141,15 @@ static void pick_blocks(void *job, int64_t begin, int64_t end) {
   if (p->stream) p->stream(NULL, NULL, 0);
 }
 
-static bool run_pick(pick *p) {
+static int run_pick(pick *p) {
   const cr__iter *it = &p->it;
   p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && it->stride[FROM][0] == 1;
   cut(p);
   p->stream = choose_stream(p);
   int64_t across = (p->columns + p->width - 1) / p->width;
   int64_t down = (p->rows + p->height - 1) / p->height;
-  cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks, p);
-  return p->bad;
+  return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks,
+                       p);
 }
 
 /* out[...] = from[... + the offset of index[...]].
@@ -171,7 +171,8 @@ int cr__cpu_pick(cr__launch *k) {
     return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
-  if (!run_pick(&p)) return 0;
+  int code = run_pick(&p);
+  if (code || !p.bad) return code;
   return cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]);
 }
 
@@ -211,9 +212,11 @@ int cr__cpu_count_true(cr__launch *k) {
   cr__iter_begin(&it, v->ndim, v->shape, 1, strides);
   cr__walk w;
   cr__walk_seek(&w, &it, 0, 0);
-  for (int64_t done = 0; done < it.numel;) {
+  for (int64_t done = 0, step = 0; done < it.numel; step++) {
     int64_t left = cr__walk_left(&w), n = left < ROW ? left : ROW;
     int32_t found = 0;
+    int code = cr__cpu_look(step << 8);
+    if (code) return code;
     find_truth(truth, v->data + w.offset * width, v->dtype, w.stride[0], n);
     for (int64_t j = 0; j < n; j++) found += truth[j];
     count += found;
@@ -262,8 +265,11 @@ int cr__cpu_nonzero(cr__launch *k) {
   int64_t *end = l.out + k->v[0].shape[0] * (k->i[0] ? 1 : v->ndim);
   const char *row = v->data;
   uint8_t truth[ROW];
+  int64_t step = 0;
   while (l.out < end) { /* a row of the last dim each time; the count says when to stop */
-    for (int64_t j = 0; j < v->shape[last]; j += ROW) {
+    for (int64_t j = 0; j < v->shape[last]; j += ROW, step++) {
+      int code = cr__cpu_look(step << 8);
+      if (code) return code;
       int64_t n = v->shape[last] - j < ROW ? v->shape[last] - j : ROW;
       find_truth(truth, row + j * v->stride[last] * width, v->dtype, v->stride[last], n);
       list_row(&l, truth, j, n);

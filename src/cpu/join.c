@@ -159,7 +159,6 @@ int cr__cpu_join(cr__launch *k) {
   j.height = height_of(j.width);
   j.stream = cr__stream_for(k->v[0].data, j.nbytes, CR__LINE);
   if (j.height)
-    cr__cpu_share((k->i[0] + j.height - 1) / j.height, j.nbytes / j.size, place_blocks, &j);
-  else cr__cpu_share((j.nbytes + PIECE - 1) / PIECE, j.nbytes / j.size, lay_pieces, &j);
-  return 0;
+    return cr__cpu_share((k->i[0] + j.height - 1) / j.height, j.nbytes / j.size, place_blocks, &j);
+  return cr__cpu_share((j.nbytes + PIECE - 1) / PIECE, j.nbytes / j.size, lay_pieces, &j);
 }

@@ -129,7 +129,7 @@ static void logs_row(double *restrict acc, const double *restrict x, int64_t w) 
 
 /* Where all lie so close together that no exponential leaves the range of normal numbers, they are
  * measured from the largest one; else, and for infinities and NaN, it goes one by one. */
-static double logs(double *x, int64_t n, double acc) {
+static double logs_near(double *x, int64_t n, double acc) {
   const double range = 600;
   double most = x[0], least = x[0];
   bool finite = true;
@@ -149,6 +149,25 @@ static double logs(double *x, int64_t n, double acc) {
   sum_f64(x, x, n, &sum);
   for (int64_t i = 0; i < n; i++) x[i] = most + f64_log(x[i]);
   return x[n - 1];
+}
+
+/* Logarithms near 0 are what the largest one has taken from them: those are computed from the ones before
+ * them. */
+static double logs(double *x, int64_t n, double acc) {
+  enum { PART = 256 };
+  const double few = 0.25;
+  double from[PART];
+  for (int64_t i = 0, m; i < n; i += m) {
+    m = n - i < PART ? n - i : PART;
+    memcpy(from, x + i, (size_t)m * sizeof *x);
+    double before = acc;
+    logs_near(x + i, m, acc);
+    for (int64_t j = 0; j < m; j++) {
+      if (fabs(x[i + j]) < few) x[i + j] = log_add(j ? x[i + j - 1] : before, from[j]);
+    }
+    acc = x[i + m - 1];
+  }
+  return acc;
 }
 
 /* ---- Extremes ---- */

@@ -27,14 +27,27 @@ enum {
   for (int64_t j0 = 0; j0 < (w); j0 += PADDED) \
     for (int64_t j = j0; j < j0 + PADDED; j++)
 
+/* A sum of exponentials measured from the largest element holds 1 for that. Below this bound there is
+ * one such element, and the others together are so little that adding the 1 loses their digits. */
+#define ONE_TOP 1.25
+#define LOG_ONE_TOP 0.22314355131420975577
+
+/* From here on a probability leaves the others so little that 1 less it has lost digits. */
+#define GREAT 0.75
+#define LOG_GREAT -0.28768207245178092744
+
+/* log(1 + x) */
+static __attribute__((noinline)) double log_of_one_and(double x) { return f64_log1p(x); }
+
 /* What exponentials are measured from: an infinite element decides the result by itself. */
 INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 
-/* Joins (top, sum), which stands for top + log(sum), with another one. */
-INLINE void join_logs(double *top, double *sum, double other_top, double other_sum) {
-  double most = CR__LARGER(*top, other_top), base = base_of(most);
-  double mine = *sum ? *sum * f64_exp(*top - base) : 0;
-  *sum = mine + (other_sum ? other_sum * f64_exp(other_top - base) : 0);
+/* Joins (top, rest), which stands for top + log(1 + rest), with another one. */
+INLINE void join_logs(double *top, double *rest, double other_top, double other_rest) {
+  double most = CR__LARGER(*top, other_top);
+  if (!isfinite(most)) *rest = 0;
+  else if (*top == most) *rest += (1 + other_rest) * f64_exp(other_top - most);
+  else *rest = other_rest + (1 + *rest) * f64_exp(*top - most);
   *top = most;
 }
 
@@ -46,11 +59,13 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
 }
 
 #define T float
+#define WORD int32_t
 #define EXP f32_exp_below
 #define NAME(x) x##_f32
 #include "cpu/softmax_loops.h"
 
 #define T double
+#define WORD int64_t
 #define EXP f64_exp
 #define NAME(x) x##_f64
 #include "cpu/softmax_loops.h"

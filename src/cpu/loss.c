@@ -34,13 +34,23 @@ static int64_t chosen(const cr__launch *k, const int64_t *targets, int64_t at) {
   return (at / d * classes + target - 1) * d + at % d;
 }
 
+enum { CLEARED = 1 << 14 }; /* elements at a time */
+
+typedef struct clearing {
+  char *data;
+  int64_t n, size;
+} clearing;
+
+static void clear_pieces(void *job, int64_t begin, int64_t end) {
+  const clearing *c = job;
+  int64_t from = begin * CLEARED, to = end * CLEARED < c->n ? end * CLEARED : c->n;
+  memset(c->data + from * c->size, 0, (size_t)((to - from) * c->size));
+}
+
 /* Sets n elements to zero, which has no bit set in any dtype. */
-static void clear(const cr__view *v, int64_t n) {
-  enum { PIECE = 1 << 18 };
-  int64_t nbytes = n * (int64_t)cr__size_of((cr_dtype)v->dtype);
-#pragma omp parallel for num_threads(cr__cpu_threads(n / 4))
-  for (int64_t at = 0; at < nbytes; at += PIECE)
-    memset(v->data + at, 0, (size_t)(nbytes - at < PIECE ? nbytes - at : PIECE));
+static int clear(const cr__view *v, int64_t n) {
+  clearing c = {v->data, n, (int64_t)cr__size_of((cr_dtype)v->dtype)};
+  return cr__cpu_share((n + CLEARED - 1) / CLEARED, n / 4, clear_pieces, &c);
 }
 
 static double weight_at(const cr__view *weight, const int64_t *targets, int64_t at) {
@@ -55,6 +65,8 @@ int cr__cpu_nll(cr__launch *k) {
   const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
   double sum = 0, total = 0;
   for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
+    int code = cr__cpu_look(at);
+    if (code) return code;
     int64_t from = chosen(k, targets, at);
     if (from == -2) return CR_E_INDEX;
     double w = from < 0 ? 0 : weight_at(weight, targets, at);
@@ -73,15 +85,17 @@ int cr__cpu_nll_backward(cr__launch *k) {
   const int64_t *targets = (const int64_t *)k->v[2].data;
   const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
   double share = k->i[4] == CR__LOSS_MEAN ? load(&k->v[3], 0) : 1;
-  clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
-  for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
+  int code = clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
+  if (code) return code;
+  for (int64_t at = 0; at < k->i[0] * k->i[2] && !code; at++) {
     int64_t to = chosen(k, targets, at);
     if (to == -2) return CR_E_INDEX;
+    if (!(at & 65535)) code = cr__interrupted();
     if (to < 0) continue;
     double g = load(&k->v[1], k->i[4] == CR__LOSS_NONE ? at : 0);
     store(&k->v[0], to, -weight_at(weight, targets, at) * g / share);
   }
-  return 0;
+  return code;
 }
 
 /* v[0]: float probabilities of any layout; an error unless all lie between 0 and 1. */
@@ -92,6 +106,7 @@ int cr__cpu_check_probabilities(cr__launch *k) {
   enum { RUN = 512 };
   double x[RUN];
   for (int d = 0; d < last; d++) rows *= v->shape[d];
+  int64_t looks = 0;
   for (int64_t row = 0; row < rows; row++) {
     int64_t rest = row, offset = 0;
     for (int d = last - 1; d >= 0; d--) {
@@ -100,6 +115,8 @@ int cr__cpu_check_probabilities(cr__launch *k) {
     }
     for (int64_t i = 0, m; i < n; i += m) {
       m = n - i < RUN ? n - i : RUN;
+      int code = cr__cpu_look(looks++ << 7);
+      if (code) return code;
       const char *from = v->data + (offset + i * step) * (int64_t)cr__size_of((cr_dtype)v->dtype);
       cr__read_run(x, CR_FLOAT64, from, v->dtype, step, m);
       for (int64_t j = 0; j < m; j++) {

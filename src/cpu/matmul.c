@@ -2,7 +2,7 @@
  *
  * Holds true: which of the ways below multiplies depends on sizes, strides and dtypes, never on
  * threads. float16 and bfloat16 are summed in float32, integers wrap. */
-#include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/gemm.h"
@@ -74,6 +74,7 @@ static way choose(const cr__gemm *g) {
 typedef struct batch {
   cr__gemm g;
   int64_t n, cs, as, bs, ds; /* how many, and the steps between them in bytes */
+  atomic_bool failed;
 } batch;
 
 static cr__gemm item(const batch *b, int64_t i) {
@@ -95,41 +96,47 @@ static int run_tiles(const batch *b) {
   size_t nbytes = cr__gemm_workspace(&b->g, b->n, threads);
   char *workspace = nbytes ? cr__host_alloc(nbytes) : NULL;
   if (nbytes && !workspace) return (int)cr_error_code();
-  cr__gemm_blocked(&b->g, b->n, step, threads, workspace);
+  code = cr__gemm_blocked(&b->g, b->n, step, threads, all, workspace);
   if (nbytes) cr__host_free(workspace, nbytes);
-  return 0;
+  return code;
 }
 
-static void run_plain(const batch *b) {
-  if (b->n == 1) {
-    plain(&b->g);
-    return;
-  }
-#pragma omp parallel for num_threads(cr__cpu_threads((volume(&b->g) + 16) * b->n))
-  for (int64_t i = 0; i < b->n; i++) {
-    cr__gemm g = item(b, i);
+static void some_plain(void *batch_, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) {
+    cr__gemm g = item(batch_, i);
     plain(&g);
   }
 }
 
-static int run_vectors(const batch *b) {
+static int run_plain(batch *b) {
+  if (b->n > 1) return cr__cpu_share(b->n, (volume(&b->g) + 16) * b->n, some_plain, b);
+  plain(&b->g);
+  return 0;
+}
+
+static void some_vectors(void *batch_, int64_t begin, int64_t end) {
+  batch *b = batch_;
+  for (int64_t i = begin; i < end; i++) {
+    cr__gemm g = item(b, i);
+    if (cr__gemm_vector(&g)) atomic_store_explicit(&b->failed, true, memory_order_relaxed);
+  }
+}
+
+static int run_vectors(batch *b) {
   int64_t each = volume(&b->g) / 8, all;
   if (__builtin_mul_overflow(each, b->n, &all)) all = INT64_MAX;
-  int threads = cr__cpu_threads(each) == 1 ? cr__cpu_threads(all) : 1;
-  bool failed = false;
+  int threads = cr__cpu_threads(each) == 1 ? cr__cpu_threads(all) : 1, code = 0;
   if (threads == 1) {
-    for (int64_t i = 0; i < b->n && !failed; i++) {
+    for (int64_t i = 0; i < b->n && !code; i++) {
       cr__gemm g = item(b, i);
-      failed = cr__gemm_vector(&g) != 0;
+      code = cr__gemm_vector(&g);
+      if (!code && i % 1024 == 1023) code = cr__interrupted();
     }
-    return failed ? (int)cr_error_code() : 0;
+    return code;
   }
-#pragma omp parallel for num_threads(threads) reduction(|| : failed)
-  for (int64_t i = 0; i < b->n; i++) {
-    cr__gemm g = item(b, i);
-    failed = cr__gemm_vector(&g) != 0 || failed;
-  }
-  return failed ? cr__fail(CR_E_MEMORY, "out of memory: a product of a batch needs more") : 0;
+  code = cr__cpu_share_among(threads, b->n, all, some_vectors, b);
+  if (code || !b->failed) return code;
+  return cr__fail(CR_E_MEMORY, "out of memory: a product of a batch needs more");
 }
 
 /* v[0] = v[1] v[2], + v[3] if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
@@ -162,7 +169,7 @@ int cr__cpu_gemm(cr__launch *k) {
       .ds = d ? d->stride[0] * size : 0,
   };
   switch (choose(&w.g)) {
-  case WAY_PLAIN: run_plain(&w); return 0;
+  case WAY_PLAIN: return run_plain(&w);
   case WAY_VECTOR: return run_vectors(&w);
   default: return run_tiles(&w);
   }

@@ -15,16 +15,20 @@
     const T *x = from;                                                             \
     K *key = room, differ = 0, first = cr__key_##t(x[0]);                          \
     int64_t nan = 0, at = 0;                                                       \
-    for (int64_t i = 0; i < n; i++) {                                              \
-      key[i] = cr__key_##t(x[i]);                                                  \
-      differ |= key[i] ^ first;                                                    \
-      nan += x[i] != x[i];                                                         \
+    CR__STRETCHES(b, n) {                                                          \
+      CR__EACH_OF(i, b, n) {                                                       \
+        key[i] = cr__key_##t(x[i]);                                                \
+        differ |= key[i] ^ first;                                                  \
+        nan += x[i] != x[i];                                                       \
+      }                                                                            \
     }                                                                              \
+    if (cr__cpu_stopped()) return 0;                                               \
     if (nan) {                                                                     \
       while (x[at] == x[at]) at++;                                                 \
       return at;                                                                   \
     }                                                                              \
     K middle = cr__select_##t(key, n, (n - 1) / 2, differ);                        \
+    if (cr__cpu_stopped()) return 0;                                               \
     while (cr__key_##t(x[at]) != middle) at++;                                     \
     return at;                                                                     \
   }
@@ -50,7 +54,7 @@ static void run_row(const void *job_, int64_t row, char *room) {
   const void *x = from;
   if (in->dtype != cr__compute_dtype(j->compute) || step != 1) {
     char *copy = room + (size_t)j->n * cr__compute_size(j->compute);
-    cr__read_run(copy, cr__compute_dtype(j->compute), from, in->dtype, step, j->n);
+    cr__read_looking(copy, cr__compute_dtype(j->compute), from, in->dtype, step, j->n);
     x = copy;
   }
   int64_t at = j->compute == CR__COMPUTE_F32   ? median_f32(x, room, j->n)

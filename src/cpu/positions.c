@@ -77,7 +77,8 @@ int cr__cpu_check_positions(const char *op, const cr__view *v, int64_t size, int
   for (int d = 0; d < v->ndim; d++)
     shape[d] = v->stride[d] == 0 && v->shape[d] > 0 ? 1 : v->shape[d];
   cr__iter_begin(&c.it, v->ndim, shape, 1, strides);
-  cr__cpu_share((c.it.numel + PIECE - 1) / PIECE, c.it.numel / 2, check_pieces, &c);
+  int code = cr__cpu_share((c.it.numel + PIECE - 1) / PIECE, c.it.numel / 2, check_pieces, &c);
+  if (code) return code;
   if (c.bad == INT64_MAX) return 0;
   cr__walk w;
   cr__walk_seek(&w, &c.it, 0, c.bad);
@@ -138,6 +139,5 @@ int cr__cpu_offset(cr__launch *k) {
   if (k->i[0] >= 0 && cr__cpu_check_positions(k->op, v, k->i[0], k->i[2]))
     return (int)cr_error_code();
   cr__iter_begin(&o.it, v->ndim, v->shape, 2, strides);
-  cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, offset_pieces, &o);
-  return 0;
+  return cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, offset_pieces, &o);
 }

@@ -4,6 +4,7 @@
  * alone; chunks of CR__DRAW_CHUNK elements are drawn into a buffer and stored from there, whatever
  * the output's strides, and however many threads there are. */
 #include <math.h>
+#include <stdatomic.h>
 
 #include "cpu/convert.h"
 #include "cpu/random.h"
@@ -102,8 +103,7 @@ static int fill(const cr__launch *k, const cr__draw *d, cr__draw_loop loop, int 
   filling f = {k->v[0], d, loop, dtype};
   collapse(&f.v);
   int64_t n = count(&f.v);
-  cr__cpu_share((n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, n * 4, fill_chunks, &f);
-  return 0;
+  return cr__cpu_share((n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, n * 4, fill_chunks, &f);
 }
 
 /* ---- Kernels ------------------------------------------------------------------------------- */
@@ -186,12 +186,27 @@ static bool bernoulli_chunk(const cr__draw *d, const cr__view *v, const cr__view
   return true;
 }
 
+typedef struct tossing {
+  const cr__draw *d;
+  const cr__view *v, *p;
+  int64_t n;
+  double one;
+  atomic_bool bad; /* some probability is none */
+} tossing;
+
+static void toss_chunks(void *job, int64_t begin, int64_t end) {
+  tossing *t = job;
+  for (int64_t c = begin; c < end; c++)
+    if (!bernoulli_chunk(t->d, t->v, t->p, c, t->n, t->one))
+      atomic_store_explicit(&t->bad, true, memory_order_relaxed);
+}
+
 /* v[0] any dtype; v[1], if there, floating probabilities in v[0]'s shape. i: seed, offset. f: the
  * probability where there is no v[1], the value that stands for one (1 for other than floats). */
 int cr__cpu_bernoulli(cr__launch *k) {
   cr__draw d = cr__draw_of(k);
   cr__view v = k->v[0], p = k->v[k->nview - 1];
-  bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING, bad = false;
+  bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING;
   double one = floating ? k->f[1] : 1;
   if (k->nview == 1) {
     d.a = one;
@@ -201,10 +216,10 @@ int cr__cpu_bernoulli(cr__launch *k) {
   }
   collapse(&v);
   collapse(&p);
-  int64_t n = count(&v), nchunk = (n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK;
-#pragma omp parallel for num_threads(cr__cpu_threads(n * 4)) reduction(|| : bad)
-  for (int64_t c = 0; c < nchunk; c++) bad = !bernoulli_chunk(&d, &v, &p, c, n, one) || bad;
-  if (!bad) return 0;
+  int64_t n = count(&v);
+  tossing t = {.d = &d, .v = &v, .p = &p, .n = n, .one = one};
+  int code = cr__cpu_share((n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, n * 4, toss_chunks, &t);
+  if (code || !t.bad) return code;
   return cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; got %g", k->op,
                   first_bad(&p, n));
 }

@@ -28,6 +28,7 @@ typedef struct job {
   int compute;
   int takes; /* the dtype of the elements that are folded */
   int map;
+  cr__again again;
   int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
   int64_t units, chunk, chunks;
@@ -218,15 +219,26 @@ static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, cons
   j->fold->merge(s, part, u->w, seen, left < j->chunk ? left : j->chunk);
 }
 
+/* Replaces those of a unit's results that have left the range on their way. */
+static void again(const job *j, const unit *u, double *x, const double *state) {
+  int64_t n = j->plan.reduced_count, across = j->plan.kept_in[j->plan.nkept - 1];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  for (int64_t c = 0; c < u->w && n > 0; c++)
+    if (cr__again_needed(j->again, j->compute, state[c], n))
+      x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, state[c]);
+}
+
 static void finish(const job *j, const unit *u, void *s) {
   double *x = s;
   const double *f = j->k->f;
   int dtype = j->k->v[0].dtype;
+  double before[CR__TILE];
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
+  if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    double *sums = x + u->w;
-    cr__apply_f64(CR__PW_log, sums, u->w);
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + sums[c] : x[c];
+    double *rests = x + u->w;
+    cr__apply_f64(CR__PW_log1p, rests, u->w);
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + rests[c] : x[c];
   }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:
@@ -236,10 +248,11 @@ static void finish(const job *j, const unit *u, void *s) {
     for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
     break;
   case CR__FINISH_POWER:
-    cr__powers_f64(x, x, NULL, f[1], u->w);
+    for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]);
     break;
   default: break;
   }
+  if (j->again) again(j, u, x, before);
   int64_t step = u->w > 1 ? j->plan.kept_out[j->plan.nkept - 1] : 1;
   cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
 }
@@ -249,7 +262,7 @@ static void run_unit(const job *j, int64_t index) {
   state total, part;
   if (j->chunks == 0) clear(j, &total, u.w);
   else fold_chunk(j, &u, 0, &total);
-  for (int64_t c = 1; c < j->chunks; c++) {
+  for (int64_t c = 1; c < j->chunks && !cr__cpu_stopped(); c++) {
     fold_chunk(j, &u, c, &part);
     join_chunk(j, &u, c, &total, &part);
   }
@@ -260,18 +273,38 @@ static void run_units(void *context, int64_t begin, int64_t end) {
   for (int64_t u = begin; u < end; u++) run_unit(context, u);
 }
 
+typedef struct chunk_job {
+  const job *j;
+  unit u;
+  char *parts; /* a state of `each` bytes for each chunk */
+  size_t each;
+} chunk_job;
+
+static void fold_chunks(void *context, int64_t begin, int64_t end) {
+  const chunk_job *c = context;
+  for (int64_t i = begin; i < end; i++) fold_chunk(c->j, &c->u, i, c->parts + (size_t)i * c->each);
+}
+
+static void join_chunks(void *context, int64_t begin, int64_t end) {
+  const chunk_job *c = context;
+  (void)begin, (void)end;
+  for (int64_t i = 1; i < c->j->chunks && (i % CR__STRETCH || !cr__cpu_stopped()); i++)
+    join_chunk(c->j, &c->u, i, c->parts, c->parts + (size_t)i * c->each);
+  finish(c->j, &c->u, c->parts);
+}
+
 /* Few results of many elements each: the chunks are shared out instead of the units. */
 static int run_chunks(const job *j, int64_t index) {
-  unit u = find_unit(j, index);
-  size_t each = (size_t)u.w * 2 * sizeof(double), nbytes = each * (size_t)j->chunks;
-  char *parts = cr__host_alloc(nbytes);
-  if (!parts) return CR_E_MEMORY;
-#pragma omp parallel for num_threads(cr__cpu_threads(j->plan.reduced_count *u.w / 4))
-  for (int64_t c = 0; c < j->chunks; c++) fold_chunk(j, &u, c, parts + (size_t)c * each);
-  for (int64_t c = 1; c < j->chunks; c++) join_chunk(j, &u, c, parts, parts + (size_t)c * each);
-  finish(j, &u, parts);
-  cr__host_free(parts, nbytes);
-  return 0;
+  chunk_job c = {.j = j, .u = find_unit(j, index)};
+  c.each = (size_t)c.u.w * 2 * sizeof(double);
+  size_t nbytes = c.each * (size_t)j->chunks;
+  int64_t work = j->plan.reduced_count * c.u.w / 4;
+  c.parts = cr__host_alloc(nbytes);
+  if (!c.parts) return CR_E_MEMORY;
+  int code = cr__cpu_share(j->chunks, work, fold_chunks, &c);
+  if (!code) code = cr__cpu_share_among(1, 1, work, join_chunks, &c);
+  cr__host_free(c.parts, nbytes);
+  return code;
 }
 
 static void choose_fold(job *j) {
@@ -319,6 +352,7 @@ int cr__cpu_reduce(cr__launch *k) {
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;
   choose_fold(&j);
+  j.again = cr__again_of(k, j.compute);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
   choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
@@ -338,6 +372,5 @@ int cr__cpu_reduce(cr__launch *k) {
     for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
     return code;
   }
-  cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
-  return 0;
+  return cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
 }

@@ -41,8 +41,8 @@ static inline int cr__compute_of(int dtype) {
 
 /* The state of w columns is 2 * w numbers of 8 bytes: float64 for the float types, int64 for int64.
  * Moments keep the means in the first w and the sums of squared distances in the rest, logarithms of
- * sums the largest elements and the sums of exponentials measured from them; all others use the
- * first w. `seen` counts the elements of each column that the state holds already. */
+ * sums the largest elements and the sums of the exponentials of the others measured from them; all
+ * others use the first w. `seen` counts the elements of each column that the state holds already. */
 typedef struct cr__folder {
   void (*row)(void *state, const void *x, int64_t n, int64_t seen); /* one column, n elements */
   /* w <= CR__TILE columns side by side, rows lying `step` elements apart */
@@ -90,5 +90,22 @@ static inline int64_t cr__offset_at(int n, const int64_t *shape, const int64_t *
   }
   return offset;
 }
+
+/* ---- reduce_again.c: results that the plain way brings out of range on its way. ---- */
+
+typedef enum cr__again {
+  CR__AGAIN_NEVER,
+  CR__AGAIN_NORM,
+  CR__AGAIN_MEAN,
+  CR__AGAIN_SPREAD
+} cr__again;
+
+/* What a launch computes, if it may need this. */
+cr__again cr__again_of(const cr__launch *k, int compute);
+/* Whether the state of n elements tells that it does. */
+bool cr__again_needed(cr__again what, int compute, double state, int64_t n);
+/* The finished result of the elements that begin at `in`, whose state is known. */
+double cr__again_fold(cr__again what, const cr__launch *k, const cr__plan *plan, const char *in,
+                      double state);
 
 #endif

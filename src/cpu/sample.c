@@ -2,11 +2,12 @@
  *
  * Holds true: they come from the same counter as all other draws (random.c); positions count from 1. */
 #include <math.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "cpu/convert.h"
 #include "cpu/random.h"
+#include "cpu/sort.h"
 #include "philox.h"
 
 /* One 64-bit draw, element i of the call. */
@@ -22,39 +23,43 @@ static uint64_t word_64(const cr__draw *d, int64_t i) {
  * first digits tell almost all of them apart; full keys decide the rest. */
 typedef uint64_t item;
 
-enum { MOST_DIGITS = 2048, PART = 4096 };
+enum { MOST_DIGITS = 2048, PART = 4096, MOST_PARTS = 256 };
 
 typedef struct sorting {
   const cr__draw *d;
   int64_t n;
-  int bits, passes, threads; /* of a digit; as many digits; each thread has a range of the items */
+  int bits, passes;   /* of a digit; as many digits */
+  int threads, parts; /* each part is a range of the items */
+  int64_t work;       /* steps of each pass */
   item *items, *other;
-  int64_t (*counts)[MOST_DIGITS]; /* of each thread */
+  int64_t (*counts)[MOST_DIGITS]; /* of each part */
+  int pass;
+  int64_t start[MOST_PARTS + 1]; /* where what is sorted is cut */
 } sorting;
 
-static int64_t range_start(const sorting *s, int t) {
-  return (s->n / CR__DRAW_CHUNK / s->threads * t) * CR__DRAW_CHUNK;
+static int64_t range_start(const sorting *s, int64_t t) {
+  return (s->n / CR__DRAW_CHUNK / s->parts * t) * CR__DRAW_CHUNK;
 }
-static int64_t range_end(const sorting *s, int t) {
-  return t + 1 == s->threads ? s->n : range_start(s, t + 1);
+static int64_t range_end(const sorting *s, int64_t t) {
+  return t + 1 == s->parts ? s->n : range_start(s, t + 1);
 }
 
 /* The lowest bit that digit number `pass` has. */
 static int shift_of(const sorting *s, int pass) { return 64 - (s->passes - pass) * s->bits; }
 
-static void count_digits(const sorting *s, int t, int64_t begin, int64_t end, int shift) {
+static void count_digits(const sorting *s, int64_t t, int64_t begin, int64_t end, int shift) {
   uint64_t mask = ((uint64_t)1 << s->bits) - 1;
   for (int64_t i = begin; i < end; i++) s->counts[t][s->items[i] >> shift & mask]++;
 }
 
 /* Draws the keys, and counts their first digits meanwhile. */
-static void draw_items(const sorting *s) {
+static void draw_items(void *sorting_, int64_t first, int64_t last) {
+  const sorting *s = sorting_;
   const cr__draw_loops *loops = cr__draw_loops_here();
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int t = 0; t < s->threads; t++) {
+  for (int64_t t = first; t < last; t++) {
     int64_t end = range_end(s, t);
     memset(s->counts[t], 0, sizeof *s->counts);
-    for (int64_t i = range_start(s, t); i < end; i += CR__DRAW_CHUNK) {
+    for (int64_t i = range_start(s, t); i < end && !cr__cpu_stopped(); i += CR__DRAW_CHUNK) {
       uint64_t keys[CR__DRAW_CHUNK];
       int64_t left = end - i < CR__DRAW_CHUNK ? end - i : CR__DRAW_CHUNK;
       loops->words_64(s->d, i, keys);
@@ -65,11 +70,11 @@ static void draw_items(const sorting *s) {
   }
 }
 
-/* Turns the threads' counts of digits into the places where each begins to write. */
+/* Turns the parts' counts of digits into the places where each begins to write. */
 static void place_digits(const sorting *s) {
   int64_t at = 0;
   for (int digit = 0; digit < 1 << s->bits; digit++) {
-    for (int t = 0; t < s->threads; t++) {
+    for (int t = 0; t < s->parts; t++) {
       int64_t count = s->counts[t][digit];
       s->counts[t][digit] = at;
       at += count;
@@ -77,26 +82,48 @@ static void place_digits(const sorting *s) {
   }
 }
 
-/* Sorts by one digit, keeping the order of those where it is equal. */
-static void sort_digit(sorting *s, int pass) {
-  uint64_t mask = ((uint64_t)1 << s->bits) - 1;
-  int shift = shift_of(s, pass);
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int t = 0; t < s->threads; t++) {
-    if (pass == 0) continue; /* those were counted when they were drawn */
+/* How many items are moved between two looks at the clock. */
+enum { STRETCH = 1 << 16 };
+
+static void count_parts(void *sorting_, int64_t first, int64_t last) {
+  const sorting *s = sorting_;
+  for (int64_t t = first; t < last; t++) {
+    int64_t end = range_end(s, t);
     memset(s->counts[t], 0, sizeof *s->counts);
-    count_digits(s, t, range_start(s, t), range_end(s, t), shift);
+    for (int64_t i = range_start(s, t); i < end && !cr__cpu_stopped(); i += STRETCH)
+      count_digits(s, t, i, end - i < STRETCH ? end : i + STRETCH, shift_of(s, s->pass));
   }
-  place_digits(s);
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int t = 0; t < s->threads; t++) {
+}
+
+static void move_parts(void *sorting_, int64_t first, int64_t last) {
+  const sorting *s = sorting_;
+  uint64_t mask = ((uint64_t)1 << s->bits) - 1;
+  int shift = shift_of(s, s->pass);
+  for (int64_t t = first; t < last; t++) {
     int64_t end = range_end(s, t), *counts = s->counts[t];
-    for (int64_t i = range_start(s, t); i < end; i++)
-      s->other[counts[s->items[i] >> shift & mask]++] = s->items[i];
+    for (int64_t i = range_start(s, t); i < end && !cr__cpu_stopped();) {
+      int64_t stop = end - i < STRETCH ? end : i + STRETCH;
+      for (; i < stop; i++) s->other[counts[s->items[i] >> shift & mask]++] = s->items[i];
+    }
   }
+}
+
+static int for_parts(sorting *s, void (*task)(void *, int64_t, int64_t)) {
+  return cr__cpu_share_among(s->threads, s->parts, s->work, task, s);
+}
+
+/* Sorts by one digit, keeping the order of those where it is equal. */
+static int sort_digit(sorting *s, int pass) {
+  s->pass = pass;
+  int code =
+      pass > 0 ? for_parts(s, count_parts) : 0; /* the first was counted when they were drawn */
+  if (code) return code;
+  place_digits(s);
+  code = for_parts(s, move_parts);
   item *sorted = s->other;
   s->other = s->items;
   s->items = sorted;
+  return code;
 }
 
 static bool comes_before(const sorting *s, item a, item b) {
@@ -117,33 +144,52 @@ static void finish_range(const sorting *s, int64_t begin, int64_t end) {
   }
 }
 
-/* Part t of `parts` begins where the bits from `shift` on, by which all is sorted, change. */
-static int64_t part_start(const sorting *s, int t, int parts, int shift) {
-  int64_t i = s->n * t / parts;
-  while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
-  return i;
+/* Parts of what is sorted by the bits from `shift` on begin where these change. */
+static void find_starts(sorting *s, int shift) {
+  for (int t = 0; t <= s->parts; t++) {
+    int64_t i = s->n * t / s->parts;
+    while (i > 0 && i < s->n && s->items[i] >> shift == s->items[i - 1] >> shift) i++;
+    s->start[t] = i;
+  }
 }
 
-static void sort_items(sorting *s) {
-  int shift = shift_of(s, 0);
+static void finish_parts(void *sorting_, int64_t first, int64_t last) {
+  const sorting *s = sorting_;
+  for (int64_t t = first; t < last && !cr__cpu_stopped(); t++)
+    finish_range(s, s->start[t], s->start[t + 1]);
+}
+
+static int sort_items(sorting *s) {
+  int code = 0;
   if (s->n <= 64) {
     finish_range(s, 0, s->n);
-    return;
+    return 0;
   }
-  for (int pass = 0; pass < s->passes; pass++) sort_digit(s, pass);
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int t = 0; t < s->threads; t++)
-    finish_range(s, part_start(s, t, s->threads, shift), part_start(s, t + 1, s->threads, shift));
+  for (int pass = 0; pass < s->passes && !code; pass++) code = sort_digit(s, pass);
+  if (code) return code;
+  find_starts(s, shift_of(s, 0));
+  return for_parts(s, finish_parts);
 }
 
-static void store_positions(const sorting *s, const cr__view *v) {
-#pragma omp parallel for num_threads(s->threads) schedule(static)
-  for (int64_t first = 0; first < s->n; first += CR__DRAW_CHUNK) {
+typedef struct storing {
+  const sorting *s;
+  const cr__view *v;
+} storing;
+
+static void store_chunks(void *job, int64_t begin, int64_t end) {
+  const storing *w = job;
+  const sorting *s = w->s;
+  for (int64_t first = begin * CR__DRAW_CHUNK; begin < end; begin++, first += CR__DRAW_CHUNK) {
     int64_t order[CR__DRAW_CHUNK];
     int64_t left = s->n - first < CR__DRAW_CHUNK ? s->n - first : CR__DRAW_CHUNK;
     for (int64_t i = 0; i < left; i++) order[i] = (int64_t)(uint32_t)s->items[first + i] + 1;
-    cr__store_integers(v, first, left, order);
+    cr__store_integers(w->v, first, left, order);
   }
+}
+
+static int store_positions(const sorting *s, const cr__view *v) {
+  return cr__cpu_share_among(s->threads, (s->n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, s->work,
+                             store_chunks, &(storing){s, v});
 }
 
 /* v[0] one dim of less than 2^32, any dtype that holds 1 to n. i: seed, offset. The positions in the
@@ -154,8 +200,10 @@ int cr__cpu_randperm(cr__launch *k) {
   int64_t n = v->shape[0];
   sorting s = {.d = &d, .n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
   s.passes = n > 1 << 20 ? 3 : 2;
-  s.threads = cr__cpu_threads(n * 4);
-  size_t ncounts = (size_t)s.threads * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
+  s.work = n * 4;
+  s.threads = cr__cpu_threads(s.work);
+  s.parts = s.threads == 1 ? 1 : s.threads <= MOST_PARTS / 4 ? 4 * s.threads : MOST_PARTS;
+  size_t ncounts = (size_t)s.parts * sizeof *s.counts, nitems = (size_t)n * sizeof(item);
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: takes n up to %lld, got %lld", k->op, (long long)UINT32_MAX,
                     (long long)n);
@@ -164,11 +212,11 @@ int cr__cpu_randperm(cr__launch *k) {
   s.counts = (int64_t(*)[MOST_DIGITS])(void *)room;
   s.items = (item *)(void *)(room + ncounts);
   s.other = s.items + n;
-  draw_items(&s);
-  sort_items(&s);
-  store_positions(&s, v);
+  int code = for_parts(&s, draw_items);
+  if (!code) code = sort_items(&s);
+  if (!code) code = store_positions(&s, v);
   cr__host_free(room, ncounts + 2 * nitems);
-  return 0;
+  return code;
 }
 
 /* ---- Multinomial --------------------------------------------------------------------------- */
@@ -177,17 +225,19 @@ int cr__cpu_randperm(cr__launch *k) {
 static bool read_weights(const cr__view *v, int64_t row, int64_t m, double *w, int64_t *positive) {
   const char *from = v->data;
   if (v->ndim == 2) from += row * v->stride[0] * (int64_t)cr__size_of((cr_dtype)v->dtype);
-  cr__read_run(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
+  cr__read_looking(w, CR_FLOAT64, from, v->dtype, v->stride[v->ndim - 1], m);
   bool good = true;
   int64_t found = 0;
-  for (int64_t i = 0; i < m; i++) {
-    good &= w[i] >= 0 && w[i] < INFINITY;
-    found += w[i] > 0;
+  double sum = 0;
+  CR__STRETCHES(b, m) {
+    CR__EACH_OF(i, b, m) {
+      good &= w[i] >= 0 && w[i] < INFINITY;
+      found += w[i] > 0;
+    }
+    if (v->dtype != CR_FLOAT64) continue; /* no sum of others is infinite */
+    CR__EACH_OF(i, b, m) sum += w[i];
   }
   *positive = found;
-  if (v->dtype != CR_FLOAT64) return good; /* no sum of others is infinite */
-  double sum = 0;
-  for (int64_t i = 0; i < m; i++) sum += w[i];
   return good && sum < INFINITY;
 }
 
@@ -197,8 +247,9 @@ static void draw_with(const cr__draw *d, int64_t first, int64_t n, int64_t m, do
   int64_t last = m - 1;
   double sum = 0;
   while (last > 0 && !(w[last] > 0)) last--;
-  for (int64_t i = 0; i < m; i++) w[i] = sum += w[i];
+  CR__STRETCHES(b, m) { CR__EACH_OF(i, b, m) w[i] = sum += w[i]; }
   for (int64_t j = 0; j < n; j++) {
+    if (j % 4096 == 0 && cr__cpu_stopped()) return;
     double target = cr__rng_unit_f64(word_64(d, first + j)) * sum;
     int64_t low = 0, high = last; /* the first position whose running sum passes target */
     while (low < high) {
@@ -210,55 +261,58 @@ static void draw_with(const cr__draw *d, int64_t first, int64_t n, int64_t m, do
   }
 }
 
-typedef struct arrival {
-  double time;
-  int64_t position;
-} arrival;
-
-static bool arrives_before(arrival a, arrival b) {
-  return a.time < b.time || (a.time == b.time && a.position < b.position);
-}
-
-static int compare_arrivals(const void *a, const void *b) {
-  return arrives_before(*(const arrival *)a, *(const arrival *)b) ? -1 : 1;
-}
-
-/* Position i arrives after an exponential time with rate w[i]; which must be positive. */
-static void draw_arrivals(const cr__draw *d, int64_t first, int64_t m, const double *w,
-                          arrival *arrivals) {
+/* Position i arrives after an exponential time with rate w[i], which the time takes the place of; never
+ * if that is 0. */
+static void draw_arrivals(const cr__draw *d, int64_t first, int64_t m, double *w) {
   cr__draw unit = *d;
   double waits[CR__DRAW_CHUNK];
   unit.a = 1;
   for (int64_t i = 0; i < m; i++) {
     int64_t in_chunk = (first + i) % CR__DRAW_CHUNK;
-    if (i == 0 || in_chunk == 0)
+    if (i == 0 || in_chunk == 0) {
+      if (cr__cpu_stopped()) return;
       cr__draw_loops_here()->exponential_f64(&unit, first + i - in_chunk, waits);
-    arrivals[i] = (arrival){w[i] > 0 ? waits[in_chunk] / w[i] : INFINITY, i};
+    }
+    w[i] = w[i] > 0 ? waits[in_chunk] / w[i] : INFINITY;
   }
 }
 
-/* The first n of m arrivals, in their order, to the front. A few are kept sorted while the others are
- * looked at once. */
-static void sort_first(arrival *a, int64_t m, int64_t n) {
-  enum { FEW = 64 };
-  if (n > FEW) {
-    qsort(a, (size_t)m, sizeof *a, compare_arrivals);
-    return;
-  }
-  for (int64_t i = 1; i < m; i++) {
-    arrival x = a[i];
+/* Whose times are equal arrive in their order. */
+static bool arrives_before(const double *time, int64_t a, int64_t b) {
+  return time[a] < time[b] || (time[a] == time[b] && a < b);
+}
+
+/* The positions of the first n of m arrivals, in their order. A few are kept in order while the others
+ * are looked at once. */
+enum { FEW_ARRIVALS = 64 };
+static void find_few(const double *time, int64_t m, int64_t n, int64_t *to, int64_t step) {
+  int64_t first[FEW_ARRIVALS];
+  for (int64_t i = 0; i < m; i++) {
     int64_t kept = i < n ? i : n, j = kept;
-    if (i >= n && !arrives_before(x, a[n - 1])) continue;
+    if (i % CR__STRETCH == 0 && cr__cpu_stopped()) return;
+    if (i >= n && !arrives_before(time, i, first[n - 1])) continue;
     if (i >= n) j = n - 1;
-    for (; j > 0 && arrives_before(x, a[j - 1]); j--) a[j] = a[j - 1];
-    a[j] = x;
+    for (; j > 0 && arrives_before(time, i, first[j - 1]); j--) first[j] = first[j - 1];
+    first[j] = i;
   }
+  for (int64_t j = 0; j < n; j++) to[j * step] = first[j] + 1;
+}
+
+/* The same for any n; room as cr__order_f64 needs it. */
+static void find_many(const double *time, int64_t m, int64_t n, void *room, int64_t *to,
+                      int64_t step) {
+  const uint32_t *at = cr__order_f64(time, room, m, n, false);
+  if (cr__cpu_stopped()) return;
+  CR__STRETCHES(b, n) { CR__EACH_OF(j, b, n) to[j * step] = (int64_t)at[j] + 1; }
 }
 
 typedef struct weighted_draw {
   const cr__launch *k;
   int64_t rows, m, n;
   bool repeat;
+  char *room; /* of all threads */
+  size_t nbytes;
+  _Atomic int64_t bad; /* the first row that is refused; `rows` if none is */
 } weighted_draw;
 
 /* One row; 0, or what is wrong with it: -1 weights, else 1 more than how many are positive. */
@@ -273,11 +327,20 @@ static int64_t draw_row(const weighted_draw *c, int64_t row, double *w) {
     draw_with(&d, row * n, n, m, w, to, step);
     return 0;
   }
-  arrival *arrivals = (arrival *)(void *)(w + m);
-  draw_arrivals(&d, row * m, m, w, arrivals);
-  sort_first(arrivals, m, n);
-  for (int64_t j = 0; j < n; j++) to[j * step] = arrivals[j].position + 1;
+  draw_arrivals(&d, row * m, m, w);
+  if (n <= FEW_ARRIVALS) find_few(w, m, n, to, step);
+  else find_many(w, m, n, w + m, to, step);
   return 0;
+}
+
+static void draw_rows(void *job, int64_t begin, int64_t end) {
+  weighted_draw *c = job;
+  double *w = (double *)(void *)(c->room + (size_t)cr__cpu_member() * c->nbytes);
+  for (int64_t row = begin; row < end; row++) {
+    int64_t bad = atomic_load(&c->bad);
+    if (row > bad || !draw_row(c, row, w) || cr__cpu_stopped()) continue;
+    while (row < bad && !atomic_compare_exchange_weak(&c->bad, &bad, row)) continue;
+  }
 }
 
 static int refuse_row(const weighted_draw *c, int64_t row, int64_t problem) {
@@ -294,21 +357,28 @@ static int refuse_row(const weighted_draw *c, int64_t row, int64_t problem) {
  * repeat (if not, n <= m). After an error v[0] is to be given up. */
 int cr__cpu_multinomial(cr__launch *k) {
   const cr__view *in = &k->v[1];
-  weighted_draw c = {k, in->ndim == 2 ? in->shape[0] : 1, in->shape[in->ndim - 1],
-                     k->v[0].shape[in->ndim - 1], k->i[2] != 0};
-  int threads = c.rows > 1 ? cr__cpu_threads(c.rows * (c.m * 2 + c.n * 16)) : 1;
-  size_t nbytes = (size_t)c.m * (sizeof(double) + sizeof(arrival));
-  char *room = cr__host_alloc((size_t)threads * nbytes);
-  if (!room) return cr_error_code();
-  int64_t bad = c.rows;
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(min : bad)
-  for (int t = 0; t < threads; t++) {
-    double *w = (double *)(void *)(room + (size_t)t * nbytes);
-    int64_t row = c.rows * t / threads, end = c.rows * (t + 1) / threads;
-    while (row < end && !draw_row(&c, row, w)) row++;
-    if (row < end) bad = row;
+  weighted_draw c = {.k = k,
+                     .rows = in->ndim == 2 ? in->shape[0] : 1,
+                     .m = in->shape[in->ndim - 1],
+                     .n = k->v[0].shape[in->ndim - 1],
+                     .repeat = k->i[2] != 0};
+  int64_t work = c.rows * (c.m * 2 + c.n * 16);
+  int threads = c.rows > 1 ? cr__cpu_threads(work) : 1;
+  if (threads > c.rows) threads = (int)c.rows;
+  c.nbytes = (size_t)c.m * sizeof(double);
+  if (!c.repeat && c.n > FEW_ARRIVALS) {
+    c.nbytes += (size_t)c.m * 2 * (sizeof(uint64_t) + sizeof(uint32_t));
+    if (c.m > UINT32_MAX)
+      return cr__fail(CR_E_ARGUMENT,
+                      "%s: draws from up to %lld weights without replacement, not %lld", k->op,
+                      (long long)UINT32_MAX, (long long)c.m);
   }
-  int code = bad < c.rows ? refuse_row(&c, bad, draw_row(&c, bad, (double *)(void *)room)) : 0;
-  cr__host_free(room, (size_t)threads * nbytes);
+  c.room = cr__host_alloc((size_t)threads * c.nbytes);
+  if (!c.room) return cr_error_code();
+  c.bad = c.rows;
+  int code = cr__cpu_share_among(threads, c.rows, work, draw_rows, &c);
+  if (!code && c.bad < c.rows)
+    code = refuse_row(&c, c.bad, draw_row(&c, c.bad, (double *)(void *)c.room));
+  cr__host_free(c.room, (size_t)threads * c.nbytes);
   return code;
 }

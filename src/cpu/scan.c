@@ -9,7 +9,8 @@
 
 #include "cpu/convert.h"
 
-enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8 };
+/* ROWS of a tile are scanned between two looks at the clock. */
+enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8, ROWS = 1 << 12 };
 
 #ifdef __x86_64__
 extern const cr__scan_loops cr__scan_loops_v2, cr__scan_loops_v3, cr__scan_loops_v4;
@@ -70,7 +71,7 @@ static carry start(const job *j) {
 /* Logarithms of sums, and recurrences. */
 static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
   double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
-  for (int64_t s = 0; s < j->n; s++) {
+  for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t r = j->reverse ? j->n - 1 - s : s, at = base + r * j->inner;
     cr__convert(s ? x : acc, CR_FLOAT64, element(j, 1, at), j->k->v[1].dtype, w);
     if (s && j->kind == CR__SCAN_RECURRENCE) {
@@ -98,10 +99,13 @@ static void scan_tile(const job *j, int64_t unit) {
   int type = cr__compute_dtype(j->compute);
   for (int64_t c = 0; c < w; c++) acc[c] = start(j);
   if (j->k->v[0].dtype == type && j->k->v[1].dtype == type) {
-    j->loops->rows[j->compute][j->kind](element(j, 0, last), element(j, 1, last), j->n, go, w, acc);
+    for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s += ROWS)
+      j->loops->rows[j->compute][j->kind](element(j, 0, last + s * go),
+                                          element(j, 1, last + s * go),
+                                          j->n - s < ROWS ? j->n - s : ROWS, go, w, acc);
     return;
   }
-  for (int64_t s = 0; s < j->n; s++) {
+  for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t at = last + s * go;
     cr__convert(x, type, element(j, 1, at), j->k->v[1].dtype, w);
     j->loops->rows[j->compute][j->kind](x, x, 1, 0, w, acc);
@@ -129,7 +133,7 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
   _Alignas(64) char x[LINE_BLOCK * 8];
   int type = cr__compute_dtype(j->compute);
   int64_t base = line * j->n, go = j->reverse ? -1 : 1;
-  for (int64_t s = begin, m; s < end; s += m) {
+  for (int64_t s = begin, m; s < end && !cr__cpu_stopped(); s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
     const void *from = element(j, 1, at);
@@ -163,19 +167,38 @@ static carry sum_chunk(const job *j, int64_t line, int64_t begin, int64_t end) {
   return sum;
 }
 
+/* Long lines in chunks, counted over all lines. */
+typedef struct chunked {
+  const job *j;
+  int64_t chunks; /* of a line */
+  carry *acc;     /* the sum of each chunk, and then of what stands before it */
+} chunked;
+
+static void sum_chunks(void *job, int64_t first, int64_t last) {
+  const chunked *w = job;
+  for (int64_t c = first; c < last; c++) {
+    int64_t begin = c % w->chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    w->acc[c] = sum_chunk(w->j, c / w->chunks, begin, end < w->j->n ? end : w->j->n);
+  }
+}
+
+static void scan_some(void *job, int64_t first, int64_t last) {
+  const chunked *w = job;
+  for (int64_t c = first; c < last; c++) {
+    int64_t begin = c % w->chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
+    scan_line(w->j, c / w->chunks, begin, end < w->j->n ? end : w->j->n, &w->acc[c]);
+  }
+}
+
 /* Sums along few long lines: first those of the chunks, then the scans of all chunks at once. */
 static int scan_chunks(const job *j) {
   int64_t chunks = (j->n + LINE_CHUNK - 1) / LINE_CHUNK, all = j->outer * chunks;
   size_t nbytes = (size_t)all * sizeof(carry);
   carry *acc = cr__host_alloc(nbytes);
   if (!acc) return CR_E_MEMORY;
-  int threads = cr__cpu_threads(j->outer * j->n);
-#pragma omp parallel for num_threads(threads)
-  for (int64_t c = 0; c < all; c++) {
-    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
-    acc[c] = sum_chunk(j, c / chunks, begin, end < j->n ? end : j->n);
-  }
-  for (int64_t line = 0; line < j->outer; line++) {
+  chunked w = {j, chunks, acc};
+  int code = cr__cpu_share(all, j->outer * j->n, sum_chunks, &w);
+  for (int64_t line = 0; line < j->outer && !code; line++) {
     carry before = start(j);
     for (int64_t c = line * chunks; c < (line + 1) * chunks; c++) {
       carry part = acc[c];
@@ -184,13 +207,9 @@ static int scan_chunks(const job *j) {
       else before.f += part.f;
     }
   }
-#pragma omp parallel for num_threads(threads)
-  for (int64_t c = 0; c < all; c++) {
-    int64_t begin = c % chunks * LINE_CHUNK, end = begin + LINE_CHUNK;
-    scan_line(j, c / chunks, begin, end < j->n ? end : j->n, &acc[c]);
-  }
+  if (!code) code = cr__cpu_share(all, j->outer * j->n, scan_some, &w);
   cr__host_free(acc, nbytes);
-  return 0;
+  return code;
 }
 
 static int compute_of(const cr__launch *k) {
@@ -220,8 +239,7 @@ int cr__cpu_scan(cr__launch *k) {
   j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
-  cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
-  return 0;
+  return cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
 }
 
 /* ---- Extremes ---- */
@@ -236,7 +254,7 @@ static void extreme_unit(const job *j, int64_t unit) {
   int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
   int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
   cr__convert(best, type, element(j, 2, base), dtype, w);
-  for (int64_t s = 0, m; s < j->n; s += m) {
+  for (int64_t s = 0, m; s < j->n && !cr__cpu_stopped(); s += m) {
     m = !line ? 1 : j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
     int64_t at = base + s * j->inner, run = line ? m : w;
     int64_t *places = (int64_t *)element(j, 1, at);
@@ -261,6 +279,5 @@ static void extreme_units(void *context, int64_t begin, int64_t end) {
 int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k, cr__compute_of(k->v[2].dtype));
   if (j.n == 0) return 0;
-  cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
-  return 0;
+  return cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
 }

@@ -1,4 +1,4 @@
-/* cpu/scatter.c: writing and adding by positions, and adding to overlapping views.
+/* cpu/scatter.c: writing, adding and multiplying by positions, and adding to overlapping views.
  *
  * Holds true: elements are written in the row-major order of the index, whatever its layout, so that
  * sums have one value and the last write stands; threads never write to one element. */
@@ -11,28 +11,28 @@
 
 /* ---- Rows ------------------------------------------------------------------------------------- */
 
-/* to[i * st + offset[i]] += from[i * sf]; offset NULL: none. */
-typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
-                        int64_t n);
+/* Joins from[i * sf] with to[i * st + offset[i]], by sum or product; offset NULL: none. */
+typedef void (*join_run)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
+                         int64_t n);
 
-#define ADD_RUN(name, TYPE, SUM)                                                        \
-  static void add_##name(void *to, int64_t st, const int64_t *offset, const void *from, \
-                         int64_t sf, int64_t n) {                                       \
-    TYPE *restrict a = to;                                                              \
-    const TYPE *restrict b = from;                                                      \
-    if (offset && st == 0 && sf == 1) {                                                 \
-      _Pragma("GCC unroll 8") for (int64_t j = 0; j < n; j++) a[offset[j]] =            \
-          SUM(a[offset[j]], b[j]);                                                      \
-    } else if (offset) {                                                                \
-      for (int64_t j = 0; j < n; j++) {                                                 \
-        TYPE *x = a + j * st + offset[j];                                               \
-        *x = SUM(*x, b[j * sf]);                                                        \
-      }                                                                                 \
-    } else if (st == 1 && sf == 1) {                                                    \
-      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);       \
-    } else {                                                                            \
-      for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);            \
-    }                                                                                   \
+#define JOIN_RUN(name, TYPE, SUM)                                                             \
+  static void name(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf, \
+                   int64_t n) {                                                               \
+    TYPE *restrict a = to;                                                                    \
+    const TYPE *restrict b = from;                                                            \
+    if (offset && st == 0 && sf == 1) {                                                       \
+      _Pragma("GCC unroll 8") for (int64_t j = 0; j < n; j++) a[offset[j]] =                  \
+          SUM(a[offset[j]], b[j]);                                                            \
+    } else if (offset) {                                                                      \
+      for (int64_t j = 0; j < n; j++) {                                                       \
+        TYPE *x = a + j * st + offset[j];                                                     \
+        *x = SUM(*x, b[j * sf]);                                                              \
+      }                                                                                       \
+    } else if (st == 1 && sf == 1) {                                                          \
+      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);             \
+    } else {                                                                                  \
+      for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);                  \
+    }                                                                                         \
   }
 #define PLUS8(x, y) ((uint8_t)((x) + (y)))
 #define PLUS16(x, y) ((uint16_t)((x) + (y)))
@@ -40,22 +40,45 @@ typedef void (*add_run)(void *to, int64_t st, const int64_t *offset, const void 
 #define PLUS_HALF(x, y) cr__float_to_half(cr__half_to_float(x) + cr__half_to_float(y))
 #define PLUS_BFLOAT(x, y) cr__float_to_bfloat(cr__bfloat_to_float(x) + cr__bfloat_to_float(y))
 #define OR(x, y) ((x) | (y))
-/* Integers wrap, so signed ones are added as unsigned. */
-ADD_RUN(f64, double, PLUS)
-ADD_RUN(f32, float, PLUS)
-ADD_RUN(f16, uint16_t, PLUS_HALF)
-ADD_RUN(bf16, uint16_t, PLUS_BFLOAT)
-ADD_RUN(i64, uint64_t, PLUS)
-ADD_RUN(i32, uint32_t, PLUS)
-ADD_RUN(i16, uint16_t, PLUS16)
-ADD_RUN(i8, uint8_t, PLUS8)
-ADD_RUN(b8, uint8_t, OR)
+#define TIMES8(x, y) ((uint8_t)((x) * (y)))
+#define TIMES16(x, y) ((uint16_t)((uint32_t)(x) * (y)))
+#define TIMES(x, y) ((x) * (y))
+#define TIMES_HALF(x, y) cr__float_to_half(cr__half_to_float(x) * cr__half_to_float(y))
+#define TIMES_BFLOAT(x, y) cr__float_to_bfloat(cr__bfloat_to_float(x) * cr__bfloat_to_float(y))
+#define AND(x, y) ((x) & (y))
+/* Integers wrap, so signed ones are joined as unsigned. */
+JOIN_RUN(add_f64, double, PLUS)
+JOIN_RUN(add_f32, float, PLUS)
+JOIN_RUN(add_f16, uint16_t, PLUS_HALF)
+JOIN_RUN(add_bf16, uint16_t, PLUS_BFLOAT)
+JOIN_RUN(add_i64, uint64_t, PLUS)
+JOIN_RUN(add_i32, uint32_t, PLUS)
+JOIN_RUN(add_i16, uint16_t, PLUS16)
+JOIN_RUN(add_i8, uint8_t, PLUS8)
+JOIN_RUN(add_b8, uint8_t, OR)
 
-static const add_run adders[CR_DTYPE_COUNT] = {
+static const join_run adders[CR_DTYPE_COUNT] = {
     [CR_FLOAT64] = add_f64,   [CR_FLOAT32] = add_f32, [CR_FLOAT16] = add_f16,
     [CR_BFLOAT16] = add_bf16, [CR_INT64] = add_i64,   [CR_INT32] = add_i32,
     [CR_INT16] = add_i16,     [CR_INT8] = add_i8,     [CR_UINT8] = add_i8,
     [CR_BOOL] = add_b8,
+};
+
+JOIN_RUN(multiply_f64, double, TIMES)
+JOIN_RUN(multiply_f32, float, TIMES)
+JOIN_RUN(multiply_f16, uint16_t, TIMES_HALF)
+JOIN_RUN(multiply_bf16, uint16_t, TIMES_BFLOAT)
+JOIN_RUN(multiply_i64, uint64_t, TIMES)
+JOIN_RUN(multiply_i32, uint32_t, TIMES)
+JOIN_RUN(multiply_i16, uint16_t, TIMES16)
+JOIN_RUN(multiply_i8, uint8_t, TIMES8)
+JOIN_RUN(multiply_b8, uint8_t, AND)
+
+static const join_run multipliers[CR_DTYPE_COUNT] = {
+    [CR_FLOAT64] = multiply_f64,   [CR_FLOAT32] = multiply_f32, [CR_FLOAT16] = multiply_f16,
+    [CR_BFLOAT16] = multiply_bf16, [CR_INT64] = multiply_i64,   [CR_INT32] = multiply_i32,
+    [CR_INT16] = multiply_i16,     [CR_INT8] = multiply_i8,     [CR_UINT8] = multiply_i8,
+    [CR_BOOL] = multiply_b8,
 };
 
 /* ---- place -------------------------------------------------------------------------------------- */
@@ -67,10 +90,10 @@ typedef struct place {
   const cr__view *to, *index, *from;
   int64_t size, stride;  /* of the indexed dim */
   int64_t element;       /* bytes */
-  add_run add;           /* NULL: elements are overwritten */
+  join_run join;         /* NULL: elements are overwritten */
   bool far;              /* `to` reaches beyond the nearest cache */
   int64_t rows, columns; /* of a slab: the two innermost dims */
-  bool by_column;        /* parts are lines of columns, not ranges of the outermost dim */
+  bool by_column;        /* parts are ranges of columns, not of the outermost dim */
   int64_t parts;
   atomic_bool bad; /* a position is out of range */
   cr__iter it;
@@ -83,7 +106,7 @@ static int64_t row_step(const place *p, int operand) {
 /* A row of one position. */
 static void place_row(const place *p, char *to, const char *from, int64_t n) {
   int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
-  if (p->add) p->add(to, st, NULL, from, sf, n);
+  if (p->join) p->join(to, st, NULL, from, sf, n);
   else if (st == 1 && sf == 1) memcpy(to, from, (size_t)(n * p->element));
   else if (st == 1 && sf == 0) cr__splat(to, from, (size_t)p->element, n);
   else
@@ -121,7 +144,7 @@ static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
 static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  for (int64_t r = 0; r < rows; r += BLOCK) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r += BLOCK) {
     int64_t m = rows - r < BLOCK ? rows - r : BLOCK;
     if (loops->locate[cr__index_kind(p->index->dtype)](offset, s.index, s.index_step / width,
                                                        p->size, p->stride * p->element, m))
@@ -146,9 +169,9 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
   int64_t ahead = p->far || p->stride != 1 ? 0 : p->size * p->element;
   int64_t share = (ahead * piece / n + CR__LINE - 1) / CR__LINE * CR__LINE;
   int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
-  for (int64_t r = 0; r < rows; r++) {
+  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r++) {
     const char *next = s.to + s.to_step, *end = r + 1 < rows ? next + ahead : next;
-    for (int64_t c = 0; c < n; c += piece) {
+    for (int64_t c = 0; c < n && !cr__cpu_stopped(); c += piece) {
       int64_t m = n - c < piece ? n - c : piece;
       char *to = s.to + c * st * p->element;
       const char *from = s.from + c * sf * p->element;
@@ -156,7 +179,7 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
         __builtin_prefetch(next, 1);
       if (loops->locate[kind](offset, s.index + c * si * width, si, p->size, p->stride, m))
         return false;
-      if (p->add) p->add(to, st, offset, from, sf, m);
+      if (p->join) p->join(to, st, offset, from, sf, m);
       else loops->put[size](to, st, offset, from, sf, m, p->far);
     }
     s.to += s.to_step;
@@ -199,29 +222,33 @@ static bool place_columns(const place *p, int64_t left, int64_t right) {
 /* Parts [begin, end) of the work. */
 static void place_parts(void *job, int64_t begin, int64_t end) {
   place *p = job;
-  int64_t rows = p->it.numel / p->columns, right = end * LINE, of_part = rows / p->parts;
-  bool good = p->by_column ? place_columns(p, begin * LINE, right < p->columns ? right : p->columns)
+  int64_t rows = p->it.numel / p->columns, of_part = rows / p->parts;
+  int64_t lines = (p->columns + LINE - 1) / LINE, right = lines * end / p->parts * LINE;
+  bool good = p->by_column ? place_columns(p, lines * begin / p->parts * LINE,
+                                           right < p->columns ? right : p->columns)
                            : place_part(p, of_part * begin, of_part * end, 0, p->columns);
   if (!good) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
 }
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
- * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut. */
-static bool place_all(place *p) {
+ * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut.
+ * Columns are cut into as few parts as there are threads, since each part reads all positions. */
+static int place_all(place *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
   bool single = p->size >= 0;
   p->by_column = it->stride[INDEX][0] == 0 || (single && it->stride[TO][0] != 0);
   bool by_row = !p->by_column && single && last > 0 && it->stride[TO][last] != 0;
-  p->parts = p->by_column ? (p->columns + LINE - 1) / LINE : by_row ? it->shape[last] : 1;
-  cr__cpu_share(p->parts, it->numel, place_parts, p);
-  return !p->bad;
+  int threads = cr__cpu_threads(it->numel);
+  int64_t lines = (p->columns + LINE - 1) / LINE;
+  p->parts = p->by_column ? (lines < threads ? lines : threads) : by_row ? it->shape[last] : 1;
+  return cr__cpu_share_among(threads, p->parts, it->numel, place_parts, p);
 }
 
 /* to[... + the offset of index[...]] = or += from[...].
  * v[0] to, v[1] index (int64 or int32), v[2] from, all of one shape: `to` has stride 0 along what the
  * positions run through. i[0] size and i[1] stride (of `to`, in elements) of the indexed dim, i[2]
- * its number from 1, i[3] 1 to add; i[4] 1 if after an error `to` is given up, so
+ * its number from 1, i[3] 1 to add, 2 to multiply; i[4] 1 if after an error `to` is given up, so
  * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
  * v[2], and that no two of the three share memory, have been checked; ranges have not. */
 int cr__cpu_place(cr__launch *k) {
@@ -236,13 +263,14 @@ int cr__cpu_place(cr__launch *k) {
   if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  if (k->i[3]) p.add = adders[p.to->dtype];
+  if (k->i[3]) p.join = (k->i[3] == 1 ? adders : multipliers)[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
   p.far = p.size < 0 || p.size * p.stride * p.element > 32768;
-  if (p.it.numel > 0 && place_all(&p)) return 0;
+  int code = p.it.numel > 0 ? place_all(&p) : 0;
+  if (code || (p.it.numel > 0 && !p.bad)) return code;
   return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
 }
 
@@ -261,8 +289,13 @@ int cr__cpu_add_strided(cr__launch *k) {
   cr__walk a, b;
   cr__walk_seek(&a, &it, 1, 0);
   cr__walk_seek(&b, &it, 2, 0);
+  int64_t looked = 0;
   for (int64_t done = 0; done < it.numel;) {
     int64_t n = cr__walk_left(&a);
+    if (n > CR__STRETCH) n = CR__STRETCH;
+    int code = done - looked >= CR__STRETCH ? cr__interrupted() : 0;
+    if (code) return code;
+    if (done - looked >= CR__STRETCH) looked = done;
     adders[to->dtype](to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size,
                       b.stride[0], n);
     cr__walk_advance(&a, n);

@@ -43,6 +43,7 @@ typedef struct job {
   int compute;
   bool derivative, log, native, turned; /* native: nothing is converted */
   bool stream;
+  atomic_bool failed; /* there was no room for some unit */
 } job;
 
 static char *element(const job *j, int view, int64_t index) {
@@ -148,27 +149,42 @@ static int run_unit(const job *j, int64_t unit) {
 
 /* ---- A line that is too long for a cache ---- */
 
-/* The top and the sum of a line of n elements at `x`, gathered from its pieces in order. */
-static int measure(const job *j, const char *x, double *state) {
-  int64_t pieces = (j->n + PIECE - 1) / PIECE;
+typedef struct long_line {
+  const job *j;
+  const char *x;
+  char *out;
+  double *parts;    /* the top and the rest of each piece */
+  double top, last; /* of all: the top, and what finishes a number */
+} long_line;
+
+static void measure_pieces(void *line, int64_t begin, int64_t end) {
+  const long_line *l = line;
+  const job *j = l->j;
   int64_t size = (int64_t)cr__compute_size(j->compute);
-  size_t nbytes = (size_t)pieces * 2 * sizeof(double);
-  double *parts = cr__host_alloc(nbytes);
-  if (!parts) return CR_E_MEMORY;
   const cr__folder *logs = &j->loops->logs[j->compute];
-#pragma omp parallel for num_threads(cr__cpu_threads(j->n))
-  for (int64_t p = 0; p < pieces; p++) {
-    int64_t end = (p + 1) * PIECE < j->n ? (p + 1) * PIECE : j->n;
-    parts[2 * p] = -INFINITY, parts[2 * p + 1] = 0;
-    for (int64_t i = p * PIECE, m; i < end; i += m) {
-      m = end - i < CR__FOLD_BLOCK ? end - i : CR__FOLD_BLOCK;
-      logs->row(parts + 2 * p, x + i * size, m, 0);
+  for (int64_t p = begin; p < end; p++) {
+    int64_t stop = (p + 1) * PIECE < j->n ? (p + 1) * PIECE : j->n;
+    l->parts[2 * p] = -INFINITY, l->parts[2 * p + 1] = 0;
+    for (int64_t i = p * PIECE, m; i < stop; i += m) {
+      m = stop - i < CR__FOLD_BLOCK ? stop - i : CR__FOLD_BLOCK;
+      logs->row(l->parts + 2 * p, l->x + i * size, m, 0);
     }
   }
+}
+
+/* The top and the rest of a line of n elements, gathered from its pieces in order. */
+static int measure(long_line *l, double *state) {
+  const job *j = l->j;
+  int64_t pieces = (j->n + PIECE - 1) / PIECE;
+  size_t nbytes = (size_t)pieces * 2 * sizeof(double);
+  l->parts = cr__host_alloc(nbytes);
+  if (!l->parts) return CR_E_MEMORY;
+  int code = cr__cpu_share(pieces, j->n, measure_pieces, l);
   state[0] = -INFINITY, state[1] = 0;
-  for (int64_t p = 0; p < pieces; p++) logs->merge(state, parts + 2 * p, 1, 0, 0);
-  cr__host_free(parts, nbytes);
-  return 0;
+  for (int64_t p = 0; p < pieces && !code; p++)
+    j->loops->logs[j->compute].merge(state, l->parts + 2 * p, 1, 0, 0);
+  cr__host_free(l->parts, nbytes);
+  return code;
 }
 
 /* Makes what a thread has streamed visible to others: once, for it waits until memory has all of it. */
@@ -176,27 +192,32 @@ static void finish_stream(const job *j) {
   if (j->stream) cr__best_stream()(NULL, NULL, 0);
 }
 
+static void write_pieces(void *line, int64_t begin, int64_t end) {
+  const long_line *w = line;
+  const job *j = w->j;
+  int64_t size = (int64_t)cr__compute_size(j->compute);
+  for (int64_t p = begin; p < end; p++) {
+    int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
+    cr__lines l = {w->out + from * size, w->x + from * size, NULL, n, 1, 1, j->log, j->stream};
+    j->loops->piece[j->compute](&l, w->top, w->last);
+  }
+  finish_stream(j);
+}
+
 /* Reads the line twice and writes it once; exponentials are cheaper than memory. */
 static int run_long(const job *j, int64_t line) {
-  int64_t pieces = (j->n + PIECE - 1) / PIECE, size = (int64_t)cr__compute_size(j->compute);
-  const char *x = element(j, 1, line * j->n);
-  char *out = element(j, 0, line * j->n);
+  long_line l = {.j = j, .x = element(j, 1, line * j->n), .out = element(j, 0, line * j->n)};
   double state[2];
-  int code = measure(j, x, state);
+  int code = measure(&l, state);
   if (code) return code;
   /* Of infinities PyTorch's way makes NaN: inf - inf. */
-  double sum = isfinite(state[0]) ? state[1] : NAN;
-#pragma omp parallel num_threads(cr__cpu_threads(j->n))
-  {
-#pragma omp for nowait
-    for (int64_t p = 0; p < pieces; p++) {
-      int64_t from = p * PIECE, n = j->n - from < PIECE ? j->n - from : PIECE;
-      cr__lines l = {out + from * size, x + from * size, NULL, n, 1, 1, j->log, j->stream};
-      j->loops->piece[j->compute](&l, state[0], sum);
-    }
-    finish_stream(j);
+  double rest = isfinite(state[0]) ? state[1] : NAN;
+  l.top = state[0], l.last = 1 / (1 + rest);
+  if (j->log) {
+    cr__apply_f64(CR__PW_log1p, &rest, 1);
+    l.last = rest;
   }
-  return 0;
+  return cr__cpu_share((j->n + PIECE - 1) / PIECE, j->n, write_pieces, &l);
 }
 
 /* ---- The plan ---- */
@@ -215,26 +236,19 @@ static void plan_units(job *j) {
   j->tiles = (lines + j->width - 1) / j->width;
 }
 
-static int run_units(const job *j) {
+static void some_units(void *job_, int64_t begin, int64_t end) {
+  job *j = job_;
+  for (int64_t u = begin; u < end; u++)
+    if (!atomic_load_explicit(&j->failed, memory_order_relaxed) && run_unit(j, u)) j->failed = true;
+  finish_stream(j);
+}
+
+/* An error is set for the thread that meets it, so it has to be said again for the caller. */
+static int run_units(job *j) {
   int64_t units = j->inner == 1 ? j->tiles : j->outer * j->tiles;
-  int threads = cr__cpu_threads(j->outer * j->n * j->inner * 2);
-  if (threads == 1) {
-    int code = 0;
-    for (int64_t u = 0; u < units && !code; u++) code = run_unit(j, u);
-    finish_stream(j);
-    return code;
-  }
-  /* An error is set for the thread that meets it, so it has to be said again for the caller. */
-  atomic_int failed = 0;
-#pragma omp parallel num_threads(threads)
-  {
-#pragma omp for nowait
-    for (int64_t u = 0; u < units; u++) {
-      if (!atomic_load_explicit(&failed, memory_order_relaxed) && run_unit(j, u)) failed = 1;
-    }
-    finish_stream(j);
-  }
-  return failed ? cr__fail_memory(j->k->op, (size_t)(j->n * j->width) * 12) : 0;
+  int code = cr__cpu_share(units, j->outer * j->n * j->inner * 2, some_units, j);
+  if (code || !j->failed) return code;
+  return cr__fail_memory(j->k->op, (size_t)(j->n * j->width) * 12);
 }
 
 /* Large results are written past the caches, if their lines allow it. */

@@ -20,10 +20,10 @@ typedef struct cr__lines {
 typedef struct cr__softmax_loops {
   void (*line[2][2])(const cr__lines *l); /* by derivative, computation type */
   void (*tile[2][2])(const cr__lines *l);
-  /* A piece of a long line, whose largest element and sum of exponentials, measured from it, are
-   * known (by computation type). */
-  void (*piece[2])(const cr__lines *l, double top, double sum);
-  cr__folder logs[2]; /* CR__FOLD_LOGSUMEXP: tops in the first w numbers of the state, then sums */
+  /* A piece of a long line, whose largest element is known, and the inverse of the sum of the
+   * exponentials measured from it, or the logarithm of the sum (by computation type). */
+  void (*piece[2])(const cr__lines *l, double top, double last);
+  cr__folder logs[2]; /* CR__FOLD_LOGSUMEXP: tops in the first w numbers of the state, then rests */
 } cr__softmax_loops;
 
 const cr__softmax_loops *cr__softmax_loops_here(void); /* the best for this machine */

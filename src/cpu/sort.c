@@ -10,76 +10,93 @@
 #include "cpu/convert.h"
 #include "cpu/keys.h"
 #include "cpu/reduce.h"
+#include "cpu/sort.h"
 
 enum { FEW = 48, DIGITS = 256 };
 
 /* sort_: sorts n keys with their positions, which are left in one of two places: returns which.
  * `differ` has the bits in which any two keys differ; digits without any are passed over. */
-#define SORT(t, T, K)                                                                                \
-  CR__SELECT(t, K)                                                                                   \
-  static void insert_##t(K *key, uint32_t *at, int64_t n) {                                          \
-    for (int64_t i = 1; i < n; i++) {                                                                \
-      K one = key[i];                                                                                \
-      uint32_t from = at[i];                                                                         \
-      int64_t j = i;                                                                                 \
-      for (; j > 0 && key[j - 1] > one; j--) key[j] = key[j - 1], at[j] = at[j - 1];                 \
-      key[j] = one, at[j] = from;                                                                    \
-    }                                                                                                \
-  }                                                                                                  \
-  static const uint32_t *sort_##t(K *key, K *to, uint32_t *at, uint32_t *to_at, int64_t n,           \
-                                  K differ) {                                                        \
-    if (n <= FEW) differ = 0, insert_##t(key, at, n);                                                \
-    for (int shift = 0; shift < 8 * (int)sizeof(K); shift += 8) {                                    \
-      if ((differ >> shift & (DIGITS - 1)) == 0) continue;                                           \
-      uint32_t next[DIGITS] = {0}, odd[DIGITS] = {0}, sum = 0;                                       \
-      for (int64_t i = 0; i + 1 < n; i += 2)                                                         \
-        next[key[i] >> shift & (DIGITS - 1)]++, odd[key[i + 1] >> shift & (DIGITS - 1)]++;           \
-      if (n % 2) next[key[n - 1] >> shift & (DIGITS - 1)]++;                                         \
-      for (int i = 0; i < DIGITS; i++) {                                                             \
-        uint32_t count = next[i] + odd[i];                                                           \
-        next[i] = sum;                                                                               \
-        sum += count;                                                                                \
-      }                                                                                              \
-      for (int64_t i = 0; i < n; i++) {                                                              \
-        uint32_t place = next[key[i] >> shift & (DIGITS - 1)]++;                                     \
-        to[place] = key[i];                                                                          \
-        to_at[place] = at[i];                                                                        \
-      }                                                                                              \
-      K *key_there = to;                                                                             \
-      uint32_t *there = to_at;                                                                       \
-      to = key, key = key_there;                                                                     \
-      to_at = at, at = there;                                                                        \
-    }                                                                                                \
-    return at;                                                                                       \
-  }                                                                                                  \
-  /* Keeps the `kept` smallest of n keys, of equal ones the first, in the order they stand in. */    \
-  static void choose_##t(K *key, K *room, uint32_t *at, int64_t n, int64_t kept, K differ) {         \
-    memcpy(room, key, (size_t)n * sizeof *key);                                                      \
-    K last = cr__select_##t(room, n, kept - 1, differ);                                              \
-    int64_t m = 0, equal = kept;                                                                     \
-    for (int64_t i = 0; i < n; i++) equal -= key[i] < last;                                          \
-    for (int64_t i = 0; i < n && m < kept; i++) {                                                    \
-      if (key[i] > last || (key[i] == last && equal-- <= 0)) continue;                               \
-      at[m] = (uint32_t)i;                                                                           \
-      key[m++] = key[i];                                                                             \
-    }                                                                                                \
-  }                                                                                                  \
-  /* The positions, from 0, of the first `kept` of n elements in their order; `room` has space for \
-   * two keys and two positions of each. */ \
-  static const uint32_t *order_##t(const void *from, void *room, int64_t n, int64_t kept,            \
-                                   bool descending) {                                                \
-    const T *x = from;                                                                               \
-    K *key = room, flip = descending ? (K) ~(K)0 : 0, differ = 0, first = cr__key_##t(x[0]);         \
-    uint32_t *at = (uint32_t *)(void *)(key + 2 * n);                                                \
-    for (int64_t i = 0; i < n; i++) {                                                                \
-      K one = cr__key_##t(x[i]);                                                                     \
-      differ |= one ^ first;                                                                         \
-      key[i] = one ^ flip;                                                                           \
-    }                                                                                                \
-    if (kept < n / 2) choose_##t(key, key + n, at, n, kept, differ);                                 \
-    else                                                                                             \
-      for (int64_t i = 0; i < n; i++) at[i] = (uint32_t)i;                                           \
-    return sort_##t(key, key + n, at, at + n, kept < n / 2 ? kept : n, differ);                      \
+#define SORT(t, T, K)                                                                             \
+  CR__SELECT(t, K)                                                                                \
+  static void insert_##t(K *key, uint32_t *at, int64_t n) {                                       \
+    for (int64_t i = 1; i < n; i++) {                                                             \
+      K one = key[i];                                                                             \
+      uint32_t from = at[i];                                                                      \
+      int64_t j = i;                                                                              \
+      for (; j > 0 && key[j - 1] > one; j--) key[j] = key[j - 1], at[j] = at[j - 1];              \
+      key[j] = one, at[j] = from;                                                                 \
+    }                                                                                             \
+  }                                                                                               \
+  static void count_##t(const K *key, int64_t n, int shift, uint32_t *next) {                     \
+    uint32_t odd[DIGITS] = {0}, sum = 0;                                                          \
+    CR__STRETCHES(b, n) {                                                                         \
+      int64_t end = n - b < CR__STRETCH ? n : b + CR__STRETCH, i = b;                             \
+      for (; i + 1 < end; i += 2)                                                                 \
+        next[key[i] >> shift & (DIGITS - 1)]++, odd[key[i + 1] >> shift & (DIGITS - 1)]++;        \
+      if (i < end) next[key[i] >> shift & (DIGITS - 1)]++;                                        \
+    }                                                                                             \
+    for (int i = 0; i < DIGITS; i++) {                                                            \
+      uint32_t count = next[i] + odd[i];                                                          \
+      next[i] = sum;                                                                              \
+      sum += count;                                                                               \
+    }                                                                                             \
+  }                                                                                               \
+  static const uint32_t *sort_##t(K *key, K *to, uint32_t *at, uint32_t *to_at, int64_t n,        \
+                                  K differ) {                                                     \
+    if (n <= FEW) differ = 0, insert_##t(key, at, n);                                             \
+    for (int shift = 0; shift < 8 * (int)sizeof(K); shift += 8) {                                 \
+      if ((differ >> shift & (DIGITS - 1)) == 0) continue;                                        \
+      uint32_t next[DIGITS] = {0};                                                                \
+      count_##t(key, n, shift, next);                                                             \
+      CR__STRETCHES(b, n) {                                                                       \
+        CR__EACH_OF(i, b, n) {                                                                    \
+          uint32_t place = next[key[i] >> shift & (DIGITS - 1)]++;                                \
+          to[place] = key[i];                                                                     \
+          to_at[place] = at[i];                                                                   \
+        }                                                                                         \
+      }                                                                                           \
+      if (cr__cpu_stopped()) break;                                                               \
+      K *key_there = to;                                                                          \
+      uint32_t *there = to_at;                                                                    \
+      to = key, key = key_there;                                                                  \
+      to_at = at, at = there;                                                                     \
+    }                                                                                             \
+    return at;                                                                                    \
+  }                                                                                               \
+  /* Keeps the `kept` smallest of n keys, of equal ones the first, in the order they stand in. */ \
+  static void choose_##t(K *key, K *room, uint32_t *at, int64_t n, int64_t kept, K differ) {      \
+    memcpy(room, key, (size_t)n * sizeof *key);                                                   \
+    K last = cr__select_##t(room, n, kept - 1, differ);                                           \
+    int64_t m = 0, equal = kept;                                                                  \
+    if (cr__cpu_stopped()) return;                                                                \
+    CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) equal -= key[i] < last; }                          \
+    CR__STRETCHES(b, n) {                                                                         \
+      CR__EACH_OF(i, b, n) {                                                                      \
+        if (m == kept || key[i] > last || (key[i] == last && equal-- <= 0)) continue;             \
+        at[m] = (uint32_t)i;                                                                      \
+        key[m++] = key[i];                                                                        \
+      }                                                                                           \
+    }                                                                                             \
+  }                                                                                               \
+  const uint32_t *cr__order_##t(const void *from, void *room, int64_t n, int64_t kept,            \
+                                bool descending) {                                                \
+    const T *x = from;                                                                            \
+    K *key = room, flip = descending ? (K) ~(K)0 : 0, differ = 0, first = cr__key_##t(x[0]);      \
+    uint32_t *at = (uint32_t *)(void *)(key + 2 * n);                                             \
+    CR__STRETCHES(b, n) {                                                                         \
+      CR__EACH_OF(i, b, n) {                                                                      \
+        K one = cr__key_##t(x[i]);                                                                \
+        differ |= one ^ first;                                                                    \
+        key[i] = one ^ flip;                                                                      \
+      }                                                                                           \
+    }                                                                                             \
+    if (cr__cpu_stopped()) return at;                                                             \
+    if (kept < n / 2) choose_##t(key, key + n, at, n, kept, differ);                              \
+    else {                                                                                        \
+      CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) at[i] = (uint32_t)i; }                           \
+    }                                                                                             \
+    if (cr__cpu_stopped()) return at;                                                             \
+    return sort_##t(key, key + n, at, at + n, kept < n / 2 ? kept : n, differ);                   \
   }
 
 SORT(f32, float, uint32_t)
@@ -102,8 +119,9 @@ static size_t room_of(const job *j) {
 /* Puts n elements of `size` bytes in order: to[i * step] = from[at[i] * from_step]. */
 static void gather(char *to, int64_t step, const char *from, int64_t from_step, const uint32_t *at,
                    int64_t n, size_t size) {
-#define GATHER(U)                 \
-  for (int64_t i = 0; i < n; i++) \
+#define GATHER(U)      \
+  CR__STRETCHES(b, n)  \
+  CR__EACH_OF(i, b, n) \
   ((U *)(void *)to)[i * step] = ((const U *)(const void *)from)[at[i] * from_step]
   switch (size) {
   case 1: GATHER(uint8_t); break;
@@ -125,15 +143,17 @@ static void run_row(const void *job_, int64_t row, char *room) {
   const void *x = from;
   if (j->in->dtype != cr__compute_dtype(j->compute) || step != 1) {
     char *copy = room + room_of(j) - (size_t)j->n * cr__compute_size(j->compute);
-    cr__read_run(copy, cr__compute_dtype(j->compute), from, j->in->dtype, step, j->n);
+    cr__read_looking(copy, cr__compute_dtype(j->compute), from, j->in->dtype, step, j->n);
     x = copy;
   }
   const uint32_t *at =
-      j->compute == CR__COMPUTE_F32   ? order_f32(x, room, j->n, j->kept, j->descending)
-      : j->compute == CR__COMPUTE_F64 ? order_f64(x, room, j->n, j->kept, j->descending)
-                                      : order_i64(x, room, j->n, j->kept, j->descending);
+      j->compute == CR__COMPUTE_F32   ? cr__order_f32(x, room, j->n, j->kept, j->descending)
+      : j->compute == CR__COMPUTE_F64 ? cr__order_f64(x, room, j->n, j->kept, j->descending)
+                                      : cr__order_i64(x, room, j->n, j->kept, j->descending);
+  if (cr__cpu_stopped()) return;
   int64_t *indices = (int64_t *)(void *)j->indices->data + to;
-  for (int64_t i = 0; i < j->kept; i++) indices[i * j->step] = (int64_t)at[i] + 1;
+  CR__STRETCHES(b, j->kept)
+  CR__EACH_OF(i, b, j->kept) indices[i * j->step] = (int64_t)at[i] + 1;
   if (j->values)
     gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
 }
@@ -181,21 +201,22 @@ SEARCH(f32, float)
 SEARCH(f64, double)
 SEARCH(i64, int64_t)
 
-/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
- * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
- * i[3] values for each line. */
-int cr__cpu_search(cr__launch *k) {
+static void search_some(void *launch, int64_t begin, int64_t end) {
+  const cr__launch *k = launch;
   int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
   const char *lines = k->v[1].data, *values = k->v[2].data;
   int dtype = k->v[1].dtype;
   bool right = k->i[2];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-#pragma omp parallel for num_threads(cr__cpu_threads(k->i[0] * 16))
-  for (int64_t i = 0; i < k->i[0]; i++) {
+  for (int64_t i = begin; i < end; i++) {
     const char *line = lines + i / each * n * size;
     to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
                  : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
                                        : search_i64(line, n, values, i, right));
   }
-  return 0;
 }
+
+/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
+ * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
+ * i[3] values for each line. */
+int cr__cpu_search(cr__launch *k) { return cr__cpu_share(k->i[0], k->i[0] * 16, search_some, k); }

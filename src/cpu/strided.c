@@ -63,6 +63,5 @@ int cr__cpu_triangle(cr__launch *k) {
   for (int d = 0; d < v->ndim - 1; d++) n *= v->shape[d];
   if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */
   if (t.diagonal < -t.rows) t.diagonal = -t.rows;
-  cr__cpu_share(n, n * t.columns, keep_rows, &t);
-  return 0;
+  return cr__cpu_share(n, n * t.columns, keep_rows, &t);
 }

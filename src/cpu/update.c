@@ -51,20 +51,27 @@ static void run_part(const cr__launch *k, const cr__row *row, cr__update_loop f3
   else (row->dtype == CR_FLOAT64 ? f64 : f32)(k, row->f, data, end - begin);
 }
 
-static int run_rows(const cr__launch *k, cr__update_loop f32, cr__update_loop f64) {
-  int64_t total = 0;
-  for (int r = 0; r < k->nrow; r++) total += k->rows[r].n;
-  int threads = cr__cpu_threads(4 * total);
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int t = 0; t < threads; t++) {
-    int64_t from = total / threads * t, to = t + 1 == threads ? total : total / threads * (t + 1);
-    int64_t at = 0; /* of the row's first element among all */
-    for (int r = 0; r < k->nrow && at < to; at += k->rows[r++].n) {
-      int64_t n = k->rows[r].n, begin = from > at ? from - at : 0, end = to - at < n ? to - at : n;
-      if (begin < end) run_part(k, &k->rows[r], f32, f64, begin, end);
-    }
+typedef struct job {
+  const cr__launch *k;
+  cr__update_loop f32, f64;
+  int64_t total;
+} job;
+
+static void run_pieces(void *job_, int64_t first, int64_t last) {
+  const job *j = job_;
+  const cr__launch *k = j->k;
+  int64_t from = first * PIECE, to = last * PIECE < j->total ? last * PIECE : j->total;
+  int64_t at = 0; /* of the row's first element among all */
+  for (int r = 0; r < k->nrow && at < to; at += k->rows[r++].n) {
+    int64_t n = k->rows[r].n, begin = from > at ? from - at : 0, end = to - at < n ? to - at : n;
+    if (begin < end) run_part(k, &k->rows[r], j->f32, j->f64, begin, end);
   }
-  return 0;
+}
+
+static int run_rows(const cr__launch *k, cr__update_loop f32, cr__update_loop f64) {
+  job j = {.k = k, .f32 = f32, .f64 = f64};
+  for (int r = 0; r < k->nrow; r++) j.total += k->rows[r].n;
+  return cr__cpu_share((j.total + PIECE - 1) / PIECE, 4 * j.total, run_pieces, &j);
 }
 
 /* rows: lists, i and f as step.h numbers them; of floating dtypes; no two share memory. */

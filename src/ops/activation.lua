@@ -3,6 +3,9 @@
 -- Holds true: at a kink the derivative is 0 for relu, relu6, hardtanh, hardshrink and softshrink, as
 -- in PyTorch. NaN stays NaN. Those without a doubt for integers take them; the rest take floats.
 
+-- Infinite arguments brought to where what falls exponentially is 0, and what it is multiplied with finite.
+local function near(x) return ops.clamp_both(x, -1e4, 1e4) end
+
 local triple = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.25 } } end
 
 op "relu(self: tensor)" {
@@ -13,7 +16,7 @@ op "relu(self: tensor)" {
 
 op "threshold(self: tensor, threshold: scalar, value: scalar)" {
   doc = "x where x > threshold, else value.",
-  pointwise = "x <= a ? b : x", inplace = true,
+  pointwise = "x <= a ? b : x", numbers = { value = "stored" }, inplace = true,
   grad = { self = function(g, v) return ops.threshold_d(g, v.self, v.threshold) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 0.5, -1 }, { s.t({ 0 }, -2, 2), 0, 0 } } end,
 }
@@ -26,8 +29,8 @@ op "threshold_d(grad: tensor, self: tensor, threshold: scalar)" {
 }
 
 op "hardtanh(self: tensor, min_val: scalar = -1, max_val: scalar = 1)" {
-  doc = "x brought into [min_val, max_val]; the derivative on the edges is 0.",
-  pointwise = "clamp(x, a, b)", inplace = true,
+  doc = "x brought into [min_val, max_val], of which min_val is not the larger; the derivative on the edges is 0.",
+  pointwise = "clamp(x, a, b)", numbers = "bound", check = "hardtanh", inplace = true,
   grad = { self = function(g, v) return ops.hardtanh_d(g, v.self, v.min_val, v.max_val) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), -0.55, 0.35 } } end,
 }
@@ -58,7 +61,7 @@ op "leaky_relu_d(grad: tensor, self: tensor, negative_slope: float)" {
   samples = triple,
 }
 
--- ---- elu and its kin: x for x > 0, else c (exp(s x) - 1), all times a factor ----
+-- ---- elu and its kin: x for x > 0, else c (exp(x / w) - 1), all times a factor ----
 
 op "elu(self: tensor, alpha: float = 1)" {
   doc = "x where x > 0, else alpha (exp(x) - 1).",
@@ -68,8 +71,8 @@ op "elu(self: tensor, alpha: float = 1)" {
 
 op "celu(self: tensor, alpha: float = 1)" {
   doc = "x where x > 0, else alpha (exp(x / alpha) - 1).",
-  pointwise = "elu(x, a, 1 / a)", dtypes = "float", inplace = true,
-  grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, 1 / v.alpha, 1) end },
+  pointwise = "elu(x, a, a)", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, v.alpha, 1) end },
 }
 
 op "selu(self: tensor)" {
@@ -78,24 +81,24 @@ op "selu(self: tensor)" {
   grad = { self = function(g, v) return ops.elu_d(g, v.self, 1.6732632423543772848, 1, 1.0507009873554804934) end },
 }
 
-op "elu_d(grad: tensor, self: tensor, coefficient: float, scale: float, factor: float)" {
-  doc = "The derivative of factor elu(x, coefficient, scale).",
-  pointwise = "x * (y <= 0 ? a * b * exp(y * b) : 1) * c", dtypes = "float", hidden = true,
+op "elu_d(grad: tensor, self: tensor, coefficient: float, width: float, factor: float)" {
+  doc = "The derivative of factor elu(x, coefficient, width).",
+  pointwise = "x * (y <= 0 ? a / b * exp(y / b) : 1) * c", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.elu_d(g, v.self, v.coefficient, v.scale, v.factor) end,
+    grad = function(g, v) return ops.elu_d(g, v.self, v.coefficient, v.width, v.factor) end,
     self = function(g, v)
-      return ops.elu_dd(g * v.grad, v.self, v.coefficient * v.scale * v.scale * v.factor, v.scale)
+      return ops.elu_dd(g * v.grad, v.self, v.coefficient / v.width / v.width * v.factor, v.width)
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.5, 2, 1.5 } } end,
 }
 
-op "elu_dd(grad: tensor, self: tensor, coefficient: float, scale: float)" {
-  doc = "grad coefficient exp(scale x) for x <= 0, else 0: derivatives of elu from the second on.",
-  pointwise = "y <= 0 ? x * a * exp(y * b) : 0", dtypes = "float", hidden = true,
+op "elu_dd(grad: tensor, self: tensor, coefficient: float, width: float)" {
+  doc = "grad coefficient exp(x / width) for x <= 0, else 0: derivatives of elu from the second on.",
+  pointwise = "y <= 0 ? x * a * exp(y / b) : 0", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.elu_dd(g, v.self, v.coefficient, v.scale) end,
-    self = function(g, v) return ops.elu_dd(g * v.grad, v.self, v.coefficient * v.scale, v.scale) end,
+    grad = function(g, v) return ops.elu_dd(g, v.self, v.coefficient, v.width) end,
+    self = function(g, v) return ops.elu_dd(g * v.grad, v.self, v.coefficient / v.width, v.width) end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 0.5, 2 } } end,
 }
@@ -123,7 +126,8 @@ op "gelu_erf_d(grad: tensor, self: tensor)" {
   grad = {
     grad = function(g, v) return ops.gelu_erf_d(g, v.self) end,
     self = function(g, v)
-      local square = v.self * v.self
+      local x = near(v.self)
+      local square = x * x
       return g * v.grad * ops.rsub(square, 2) * (square * -0.5):exp() * 0.39894228040143267794
     end,
   },
@@ -132,7 +136,7 @@ op "gelu_erf_d(grad: tensor, self: tensor)" {
 
 op "gelu_tanh(self: tensor)" {
   doc = "gelu by tanh.",
-  lua = "gelu", pointwise = "0.5 * x * (1 + tanh(gelu_inner(x)))", dtypes = "float", hidden = true,
+  lua = "gelu", pointwise = "gelu_tanh(x)", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return ops.gelu_tanh_d(g, v.self) end },
 }
 
@@ -141,14 +145,13 @@ op "gelu_tanh_d(grad: tensor, self: tensor)" {
   pointwise = "x * gelu_tanh_d(y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.gelu_tanh_d(g, v.self) end,
-    -- With u = k (x + c x^3), t = tanh(u): (1 - t^2) (u' + x u'' / 2 - x t u'^2).
+    -- With u = k (x + c x^3) and the logistic function s, gelu is x s(u): s'(u) (2 u' + x u'' - x u'^2 tanh(u / 2)).
     self = function(g, v)
-      local x, k, c = v.self, 0.79788456080286535588, 0.044715
+      local x, k, c = near(v.self), 1.59576912160573071176, 0.044715
       local square = x * x
-      local t = (x * (square * c + 1) * k):tanh()
-      local slope = square * (3 * c * k) + k
-      local bend = square * (3 * c * k)
-      return g * v.grad * ops.tanh_d(slope + bend - x * t * slope * slope, t)
+      local u = x * (square * c + 1) * k
+      local slope, bend = square * (3 * c * k) + k, square * (6 * c * k)
+      return ops.sigmoid_d(g * v.grad * (slope * 2 + bend - x * slope * slope * (u * 0.5):tanh()), u)
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
@@ -158,18 +161,18 @@ op "gelu_tanh_d(grad: tensor, self: tensor)" {
 
 op "silu(self: tensor)" {
   doc = "x sigmoid(x), also known as swish.",
-  pointwise = "x / (1 + exp(-x))", dtypes = "float", inplace = true,
+  pointwise = "silu(x)", dtypes = "float", inplace = true,
   grad = { self = function(g, v) return ops.silu_d(g, v.self) end },
 }
 
 op "silu_d(grad: tensor, self: tensor)" {
   doc = "grad s (1 + x (1 - s)) with s = sigmoid(x).",
-  pointwise = "x * sigmoid(y) * (1 + y * (1 - sigmoid(y)))", dtypes = "float", hidden = true,
+  pointwise = "silu_d(x, y)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.silu_d(g, v.self) end,
     self = function(g, v)
-      local s = v.self:sigmoid()
-      return g * v.grad * ops.sigmoid_d(v.self * ops.rsub(s * 2, 1) + 2, s)
+      local x = near(v.self)
+      return ops.sigmoid_d(g * v.grad * (x * (x * -0.5):tanh() + 2), x)
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
@@ -177,30 +180,67 @@ op "silu_d(grad: tensor, self: tensor)" {
 
 op "mish(self: tensor)" {
   doc = "x tanh(softplus(x)).",
-  pointwise = "x * tanh(log1p(exp(x)))", dtypes = "float", inplace = true,
+  pointwise = "mish(x)", dtypes = "float", inplace = true,
+  grad = { self = function(g, v) return ops.mish_d(g, v.self) end },
+}
+
+op "mish_d(grad: tensor, self: tensor)" {
+  doc = "The derivative of mish.",
+  pointwise = "mish_d(x, y)", dtypes = "float", hidden = true,
   grad = {
+    grad = function(g, v) return ops.mish_d(g, v.self) end,
+    self = function(g, v) return ops.mish_dd(g * v.grad, v.self) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "mish_dd(grad: tensor, self: tensor)" {
+  doc = "The second derivative of mish.",
+  pointwise = "mish_dd(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.mish_dd(g, v.self) end,
+    -- With s = sigmoid(x), r = 1 - s and q = 1 / (1 + r^2), mish is x t for t = (1 - r^2) q. The derivatives of t are
+    -- t1 = s (2 r q)^2, t2 = t1 c, t3 = t1 (c^2 + c') for c = r - 2 s t. The third of mish is 3 t2 + x t3.
     self = function(g, v)
-      local t = ops.softplus(v.self):tanh()
-      return g * (t + ops.tanh_d(v.self * v.self:sigmoid(), t))
+      local x = near(v.self)
+      local s, r = x:sigmoid(), (-x):sigmoid()
+      local square = r * r
+      local q = (square + 1):reciprocal()
+      local t, root = ops.rsub(square, 1) * q, r * q
+      local c = r - s * t * 2
+      local bend = -(s * r * (t * 2 + 1)) - (s * root):square() * 8
+      return g * v.grad * (c * 3 + x * (c * c + bend)) * s * root * 4 * root
     end,
   },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 
 op "softplus(self: tensor, beta: float = 1, threshold: float = 20)" {
-  doc = "log(1 + exp(beta x)) / beta, and x where beta x > threshold.",
+  doc = [[log(1 + exp(beta x)) / beta, and x where beta x > threshold. A threshold of 20 or more changes nothing:
+    nothing overflows beyond it.]],
   pointwise = "softplus(x, a, b)", dtypes = "float",
   grad = { self = function(g, v) return ops.softplus_d(g, v.self, v.beta, v.threshold) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 2, 1.05 } } end,
 }
 
 op "softplus_d(grad: tensor, self: tensor, beta: float, threshold: float)" {
-  doc = "grad sigmoid(beta x), and grad where beta x > threshold.",
-  pointwise = "y * a > b ? x : x * sigmoid(y * a)", dtypes = "float", hidden = true,
+  doc = "grad sigmoid(beta x), and grad where softplus is a line.",
+  pointwise = "is_line(y * a, b) ? x : x * sigmoid(y * a)", dtypes = "float", hidden = true,
   grad = {
     grad = function(g, v) return ops.softplus_d(g, v.self, v.beta, v.threshold) end,
+    self = function(g, v) return ops.softplus_dd(g * v.grad * v.beta, v.self, v.beta, v.threshold) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 2, 1.05 } } end,
+}
+
+op "softplus_dd(grad: tensor, self: tensor, beta: float, threshold: float)" {
+  doc = "grad times the derivative of sigmoid at beta x, and 0 where softplus is a line.",
+  pointwise = "is_line(y * a, b) ? 0 : sigmoid_d(x, y * a)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.softplus_dd(g, v.self, v.beta, v.threshold) end,
     self = function(g, v)
-      local s = ops.softplus_d(ops.ones_like(g), v.self, v.beta, v.threshold)
-      return ops.sigmoid_d(g * v.grad * v.beta, s)
+      local bend = (v.self * (v.beta * -0.5)):tanh() * v.beta
+      return ops.softplus_dd(g * v.grad * bend, v.self, v.beta, v.threshold)
     end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), 2, 1.05 } } end,
@@ -214,14 +254,24 @@ op "logsigmoid(self: tensor)" {
 
 op "softsign(self: tensor)" {
   doc = "x / (1 + |x|).",
-  pointwise = "x / (1 + abs(x))", promote = "float",
-  grad = { self = function(g, v) return g / (v.self:abs() + 1):square() end },
+  pointwise = "softsign(x)", promote = "float",
+  grad = { self = function(g, v) return ops.softsign_d(g, v.self) end },
   samples = { domain = { 0.5, 2 } },
+}
+
+op "softsign_d(grad: tensor, self: tensor)" {
+  doc = "grad / (1 + |x|)^2: the derivative of softsign.",
+  pointwise = "softsign_d(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.softsign_d(g, v.self) end,
+    self = function(g, v) return ops.softsign_d(g * v.grad * v.self:sign() * -2, v.self) / (v.self:abs() + 1) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
 
 op "tanhshrink(self: tensor)" {
   doc = "x - tanh(x).",
-  pointwise = "x - tanh(x)", dtypes = "float",
+  pointwise = "tanhshrink(x)", dtypes = "float",
   grad = { self = function(g, v) return g * v.self:tanh():square() end },
 }
 
@@ -235,7 +285,7 @@ op "hardsigmoid(self: tensor)" {
 
 op "hardswish(self: tensor)" {
   doc = "x hardsigmoid(x).",
-  pointwise = "x * clamp(x + 3, 0, 6) / 6", dtypes = "float", inplace = true,
+  pointwise = "x <= -3 ? 0 : x < 3 ? x * (x + 3) / 6 : x", dtypes = "float", inplace = true,
   grad = { self = function(g, v) return ops.hardswish_d(g, v.self) end },
 }
 

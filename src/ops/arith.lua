@@ -1,8 +1,9 @@
 -- arith.lua: arithmetic: sums, products, quotients and powers.
 --
 -- Holds true: operands broadcast and promote by the rules of the Array API; integers wrap; true
--- division of integers gives the default float dtype. Numbers are cast to the dtype of the result
--- before they are used. `x:f_(...)` writes the result to x.
+-- division of integers gives the default float dtype. Beside floats, numbers are rounded to the dtype of
+-- the computation; beside integers they count by their value, whether the dtype could hold them or not,
+-- and it is the result that wraps. `x:f_(...)` writes the result to x.
 
 local function zero(g) return ops.zeros_like(g) end
 
@@ -27,6 +28,7 @@ op "add_scaled(self: operand, other: operand, alpha: scalar)" {
 }
 
 op "sub(self: operand, other: operand)" {
+  aliases = "subtract",
   doc = "The difference. Bools cannot be subtracted from each other.",
   pointwise = "x - y", dtypes = "float int bool", check = "sub", inplace = true,
   grad = {
@@ -57,6 +59,7 @@ op "rsub(self: operand, other: operand)" {
 }
 
 op "mul(self: operand, other: operand)" {
+  aliases = "multiply",
   doc = "The product, element by element. On bools, and.",
   pointwise = "x * y", dtypes = "float int bool", inplace = true,
   grad = {
@@ -67,6 +70,7 @@ op "mul(self: operand, other: operand)" {
 }
 
 op "div(self: operand, other: operand)" {
+  aliases = "divide true_divide",
   doc = "The quotient; of integers, in the default float dtype.",
   pointwise = "x / y", promote = "float", inplace = true,
   grad = {
@@ -82,7 +86,7 @@ op "div_d(grad: operand, self: operand, other: operand)" {
   grad = {
     grad = function(g, v) return ops.div_d(g, v.self, v.other) end,
     self = function(g, v) return ops.div_d(g, v.grad, v.other) end,
-    other = function(g, v) return g * v.grad * v.self * 2 / (v.other * v.other * v.other) end,
+    other = function(g, v) return ops.div_d(g * v.grad * -2, v.self, v.other) / v.other end,
   },
   samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
@@ -103,7 +107,8 @@ op "div_trunc(self: operand, other: operand)" {
 }
 
 op "floor_divide(self: operand, other: operand)" {
-  doc = "The quotient, rounded down; what // does. Integers cannot be divided by zero.",
+  doc = [[The quotient, rounded down; what // does. Integers cannot be divided by zero. A number whose quotients
+    or rests the integer dtype may not hold is an error.]],
   pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)",
   check = "divisor", inplace = true,
   grad = { self = zero, other = zero },
@@ -132,6 +137,7 @@ op "fmod(self: operand, other: operand)" {
 }
 
 op "neg(self: tensor)" {
+  aliases = "negative",
   doc = "The negative.",
   pointwise = "-x", dtypes = "float int bool", check = "neg", inplace = true,
   grad = { self = function(g) return -g end },
@@ -144,6 +150,7 @@ op "positive(self: tensor)" {
 }
 
 op "abs(self: tensor)" {
+  aliases = "absolute",
   doc = "The absolute value; its derivative at 0 is 0.",
   pointwise = "abs(x)", inplace = true,
   grad = { self = function(g, v) return g * v.self:sign() end },
@@ -151,6 +158,7 @@ op "abs(self: tensor)" {
 }
 
 op "sign(self: tensor)" {
+  aliases = "sgn",
   doc = "-1, 0 or 1; 0 for NaN.",
   pointwise = "sign(x)", dtypes = "float int bool", inplace = true,
   grad = { self = zero },
@@ -213,7 +221,7 @@ op "reciprocal(self: tensor)" {
 
 op "recip_square(self: tensor)" {
   doc = "The reciprocal of the square, 1 / x^2.",
-  pointwise = "1 / (x * x)", dtypes = "float", hidden = true,
+  pointwise = "1 / x / x", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return g * -2 / ops.cube(v.self) end },
   samples = { domain = { 0.5, 2 } },
 }
@@ -240,8 +248,8 @@ op "pow_d(self: operand, exponent: operand)" {
 }
 
 op "pow_log(self: operand, exponent: operand)" {
-  doc = "self^exponent log(self), and 0 where self is 0 and the exponent is not negative.",
-  pointwise = "x == 0 && y >= 0 ? 0 : pow(x, y) * log(x)", dtypes = "float", hidden = true,
+  doc = "self^exponent log(self), and 0 where the exponent wins against an infinite logarithm.",
+  pointwise = "pow_log(x, y)", dtypes = "float", hidden = true,
   grad = {
     self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
     exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 0, 2) end,

@@ -25,6 +25,7 @@ op "broadcast_to(self: tensor, shape: shape)" {
 }
 
 op "broadcast_tensors(tensors: tensors) -> ..." {
+  aliases = "broadcast_arrays",
   doc = "Views of the tensors of a list, all expanded to the shape that they broadcast to.",
   composite = true,
   run = "broadcast_tensors",

@@ -1,11 +1,12 @@
 -- choose.lua: choices between elements.
 --
 -- Holds true: an element of the result is one of the elements given, and the gradient goes to the one
--- that was chosen.
+-- that was chosen. A number that the dtype cannot hold: as a bound of clamp it is the nearest one that
+-- fits; where it would be in the result (where, masked_fill, the larger side of maximum) it is an error.
 
 op "maximum(self: operand, other: operand)" {
   doc = "The larger of two elements; NaN if either is. Ties share the gradient evenly.",
-  pointwise = "maximum(x, y)", dtypes = "float int bool", inplace = true,
+  pointwise = "maximum(x, y)", numbers = "largest", dtypes = "float int bool", inplace = true,
   grad = {
     self = function(g, v) return ops.winner_d(g, v.self, v.other) end,
     other = function(g, v) return ops.winner_d(g, v.other, v.self) end,
@@ -15,7 +16,7 @@ op "maximum(self: operand, other: operand)" {
 
 op "minimum(self: operand, other: operand)" {
   doc = "The smaller of two elements; NaN if either is. Ties share the gradient evenly.",
-  pointwise = "minimum(x, y)", dtypes = "float int bool", inplace = true,
+  pointwise = "minimum(x, y)", numbers = "smallest", dtypes = "float int bool", inplace = true,
   grad = {
     self = function(g, v) return ops.winner_d(g, v.other, v.self) end,
     other = function(g, v) return ops.winner_d(g, v.self, v.other) end,
@@ -32,7 +33,7 @@ op "winner_d(grad: tensor, large: operand, small: operand)" {
 
 op "fmax(self: operand, other: operand)" {
   doc = "The larger of two elements; a number wins over NaN.",
-  pointwise = "fmax(x, y)", dtypes = "float int bool",
+  pointwise = "fmax(x, y)", numbers = "largest", dtypes = "float int bool",
   grad = {
     self = function(g, v) return ops.fmax_d(g, v.self, v.other) end,
     other = function(g, v) return g - ops.fmax_d(g, v.self, v.other) end,
@@ -42,7 +43,7 @@ op "fmax(self: operand, other: operand)" {
 
 op "fmin(self: operand, other: operand)" {
   doc = "The smaller of two elements; a number wins over NaN.",
-  pointwise = "fmin(x, y)", dtypes = "float int bool",
+  pointwise = "fmin(x, y)", numbers = "smallest", dtypes = "float int bool",
   grad = {
     self = function(g, v) return ops.fmin_d(g, v.self, v.other) end,
     other = function(g, v) return g - ops.fmin_d(g, v.self, v.other) end,
@@ -67,8 +68,10 @@ op "fmin_d(grad: tensor, self: operand, other: operand)" {
 }
 
 op "clamp(self: tensor, min: scalar?, max: scalar?)" {
+  aliases = "clip",
   doc = [[Every element brought into [min, max], either of which may be nil; NaN stays. Where min > max, the
-    result is max. The derivative is 1 inside and on the edges, 0 outside.]],
+    result is max. A bound beyond an integer dtype is as far as the dtype goes. The derivative is 1 inside and on
+    the edges, 0 outside.]],
   run = "clamp", composite = true, inplace = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -2, 2), -1.05, 0.55 }, { s.t({ 3 }, -2, 2), s.none, 0.55 }, { s.t({ 0 }, -2, 2), 0 } }
@@ -88,7 +91,7 @@ op "clamp_tensor(self: tensor, min: tensor?, max: tensor?)" {
 
 op "clamp_min(self: tensor, min: operand)" {
   doc = "Elements below min become min.",
-  pointwise = "maximum(x, y)", inplace = true,
+  pointwise = "maximum(x, y)", numbers = "bound", inplace = true,
   grad = {
     self = function(g, v) return ops.where(v.self:ge(v.min), g, 0) end,
     min = function(g, v) return ops.where(v.self:lt(v.min), g, 0) end,
@@ -98,7 +101,7 @@ op "clamp_min(self: tensor, min: operand)" {
 
 op "clamp_max(self: tensor, max: operand)" {
   doc = "Elements above max become max.",
-  pointwise = "minimum(x, y)", inplace = true,
+  pointwise = "minimum(x, y)", numbers = "bound", inplace = true,
   grad = {
     self = function(g, v) return ops.where(v.self:le(v.max), g, 0) end,
     max = function(g, v) return ops.where(v.self:gt(v.max), g, 0) end,
@@ -108,7 +111,7 @@ op "clamp_max(self: tensor, max: operand)" {
 
 op "clamp_both(self: tensor, min: operand, max: operand)" {
   doc = "Every element brought into [min, max].",
-  lua = "clamp", pointwise = "clamp(x, y, z)", hidden = true, inplace = true,
+  lua = "clamp", pointwise = "clamp(x, y, z)", numbers = "bound", hidden = true, inplace = true,
   grad = {
     self = function(g, v) return ops.within_d(g, v.self, v.min, v.max) end,
     min = function(g, v) return ops.where(v.self:lt(v.min):logical_and(v.min:lt(v.max)), g, 0) end,
@@ -126,7 +129,7 @@ op "within_d(grad: tensor, self: operand, min: operand, max: operand)" {
 
 op "where(condition: tensor, self: operand, other: operand)" {
   doc = "self where the condition (a bool tensor) holds, else other. What is not selected gets no gradient.",
-  pointwise = "x ? y : z", mask = "condition", dtypes = "float int bool",
+  pointwise = "x ? y : z", mask = "condition", numbers = "stored", dtypes = "float int bool",
   grad = {
     self = function(g, v) return ops.where(v.condition, g, 0) end,
     other = function(g, v) return ops.where(v.condition, 0, g) end,
@@ -140,8 +143,10 @@ op "where(condition: tensor, self: operand, other: operand)" {
 }
 
 op "masked_fill(self: tensor, mask: tensor, value: operand)" {
-  doc = "self with value (cast to its dtype) wherever the mask, a bool tensor, holds.",
-  pointwise = "y ? z : x", promote = "self", mask = "mask", dtypes = "float int bool", inplace = true,
+  doc = [[self with value, a number or a 0-dim tensor that fits its dtype, wherever the mask, a bool tensor,
+    holds.]],
+  pointwise = "y ? z : x", promote = "self", mask = "mask", numbers = "stored", dtypes = "float int bool",
+  check = "masked_fill", inplace = true,
   grad = {
     self = function(g, v) return g:masked_fill(v.mask, 0) end,
     value = function(g, v) return ops.where(v.mask, g, 0) end,

@@ -2,7 +2,7 @@
 --
 -- Holds true: a size is checked before memory is asked for; without a dtype, floats become the
 -- default dtype and integers int64; without a device, the likeness keeps its model's and the rest
--- are made on the CPU. Nothing here has a derivative.
+-- are made on the CPU; a number that the dtype cannot hold is refused. Nothing here has a derivative.
 
 local sizes = function()
   return { { { 2, 3 } }, { {} }, { { 0, 3 } }, { { 4 }, "int64" }, { { 2 }, "bool" } }
@@ -20,7 +20,8 @@ op "ones(size: shape, dtype: dtype?, device: device?)" {
 
 op "full(size: shape, value: scalar, dtype: dtype?, device: device?)" {
   doc = [[A tensor filled with one number. Without a dtype, an integer gives int64, a boolean bool and a
-    float the default dtype.]],
+    float the default dtype. A number that the dtype cannot hold is an error, here and wherever one is
+    written.]],
   run = "full", creates = true, nondiff = true,
   samples = function() return { { { 2, 3 }, 7 }, { { 2 }, 1.5 }, { {}, true }, { { 2 }, 3, "float16" } } end,
 }
@@ -45,14 +46,15 @@ op "arange_to(stop: scalar, dtype: dtype?, device: device?)" {
 
 op "arange(start: scalar, stop: scalar, step: scalar = 1, dtype: dtype?, device: device?)" {
   doc = [[The numbers start, start + step, ... up to stop, which is not among them; int64 if all three are
-    integers. An integer dtype first truncates all three; floats are computed as start + step * i in float64.]],
+    integers. An integer dtype first truncates all three; floats are computed as start + step * i in float64.
+    The dtype must hold all numbers.]],
   run = "arange", creates = true, nondiff = true,
   samples = function() return { { 1, 5 }, { 0, 1, 0.25 }, { 5, 0, -2 }, { 3, 3 }, { 0, 4, 1, "int32" } } end,
 }
 
 op "linspace(start: scalar, stop: scalar, steps: int, dtype: dtype?, device: device?)" {
   doc = [[Numbers at equal distances from start to stop, both included; computed in float64, from the
-    nearer end.]],
+    nearer end. An integer dtype first truncates both; its numbers are exact, rounded towards zero.]],
   run = "linspace", kernels = { "linspace" }, creates = true, nondiff = true,
   samples = function() return { { 0, 1, 5 }, { 2, -2, 4 }, { 3, 4, 1 }, { 0, 1, 0 }, { 0, 10, 6, "int64" } } end,
 }

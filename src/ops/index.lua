@@ -3,7 +3,7 @@
 -- Holds true: positions count from 1, negative ones from the end, in int64 or int32 tensors; 0 and
 -- what lies outside is an error, found before anything is written. Where a position is written twice
 -- the last write stands (its derivative is then given to every writer); sums are taken in the order of
--- the positions.
+-- the positions. A number that self's dtype cannot hold is refused.
 
 -- ---- Along one dim ----------------------------------------------------------------------------------
 
@@ -79,6 +79,43 @@ op "scatter_add(self: tensor, dim: dim, index: tensor, src: tensor)" {
   end,
 }
 
+op "scatter_reduced(self: tensor, dim: dim, index: tensor, src: operand, reduce: string)" {
+  doc = [[self with src[i, j] (or the number src) added to ("add") or multiplied with ("multiply") what is at
+    [index[i, j], j] for dim 1, and so on, one after the other. src is at least as large as index.]],
+  lua = "scatter",
+  inplace = true,
+  composite = true,
+  run = "scatter_reduced",
+  samples = function(s)
+    return { { s.t({ 3, 2 }, 0.5, 2), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }, 0.5, 2), "multiply" },
+      { s.t({ 3, 2 }), -1, s.i({ 2, 2 }, -2, -1), s.t({ 3, 2 }), "add" },
+      { s.t({ 3 }), 1, s.i({ 5 }, 1, 3), 2.5, "multiply" }, { s.t({ 3 }), 1, s.i({ 2 }, 1, 3), s.t({}), "multiply" } }
+  end,
+}
+
+-- The product of the other factors that came to an element's place, without dividing by zero.
+local function other_factors(g, v)
+  local zero = v.src:eq(0):to(v.src.dtype)
+  local zeros = g:zeros_like():scatter_add(v.dim, v.index, zero):gather(v.dim, v.index)
+  local filled = v.src:masked_fill(v.src:eq(0), 1)
+  local rest = g:ones_like():scatter_multiply(v.dim, v.index, filled):gather(v.dim, v.index)
+  return (rest / filled):masked_fill(zeros:ne(zero), 0)
+end
+
+op "scatter_multiply(self: tensor, dim: dim, index: tensor, src: tensor)" {
+  doc = "self multiplied with src[i, j] at [index[i, j], j] for dim 1, and so on. src has index's shape.",
+  hidden = true,
+  rewrites = true,
+  run = "scatter",
+  grad = {
+    self = function(g, v) return g * g:ones_like():scatter_multiply(v.dim, v.index, v.src) end,
+    src = function(g, v)
+      return g:gather(v.dim, v.index) * v.self:gather(v.dim, v.index) * other_factors(g, v)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3, 2 }, 0.5, 2), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }, 0.5, 2) } } end,
+}
+
 op "index_add(self: tensor, dim: dim, index: tensor, source: tensor, alpha: scalar = 1)" {
   doc = "self with alpha times the parts of source added at the positions that index lists along dim.",
   inplace = true,
@@ -143,6 +180,7 @@ op "take(self: tensor, index: tensor)" {
 }
 
 op "take_along_dim(self: tensor, index: tensor, dim: dim?)" {
+  aliases = "take_along_axis",
   doc = "gather with both tensors broadcast in the other dims; without dim of the flattened tensors.",
   composite = true,
   run = "take_along_dim",

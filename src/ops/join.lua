@@ -20,6 +20,7 @@ op "contiguous(self: tensor)" {
 }
 
 op "to(self: tensor, dtype: dtype?, device: device?, copy: bool = false)" {
+  aliases = "astype",
   doc = "self in another dtype, on another device; self itself where nothing changes, unless `copy` is true.",
   run = "to",
   grad = { self = function(g, v) return g:to(v.self.dtype, v.self.device) end },
@@ -55,7 +56,8 @@ op "copy_(self: tensor, src: tensor)" {
 }
 
 op "fill_(self: tensor, value: operand)" {
-  doc = "Writes a number, or the element of a 0-dim tensor, into every element of self.",
+  doc = [[Writes a number, or the element of a 0-dim tensor, into every element of self, whose dtype must be able
+    to hold it.]],
   inplace = "only",
   rewrites = true,
   run = "fill_",
@@ -86,6 +88,7 @@ for _, name in ipairs { "cat", "concat" } do
   op(name .. "(tensors: tensors, dim: dim = 1)") {
     doc = [[The tensors one after the other along dim, in their promoted dtype. They agree in every other size, but
       an empty 1-dim tensor joins anything.]],
+    aliases = name == "cat" and "concatenate" or nil,
     method = false,
     composite = true,
     run = "cat",
@@ -122,6 +125,7 @@ op "hstack(tensors: tensors)" {
 }
 
 op "vstack(tensors: tensors)" {
+  aliases = "row_stack",
   doc = "cat along dim 1, of tensors with at least 2 dims: a vector counts as a row.",
   method = false,
   composite = true,
@@ -130,6 +134,7 @@ op "vstack(tensors: tensors)" {
 }
 
 op "tile(self: tensor, repeats: shape)" {
+  aliases = "repeat",
   doc = [[self repeated repeats[i] times along dim i (PyTorch's repeat, a word that Lua keeps for itself). Missing
     counts, or missing dims of self, come in front as 1.]],
   composite = true,
@@ -144,6 +149,18 @@ op "repeat_interleave(self: tensor, repeats: int, dim: dim?)" {
   composite = true,
   run = "repeat_interleave",
   samples = function(s) return { { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), 3, -1 }, { s.t({ 2, 3 }), 0, 1 } } end,
+}
+
+op "repeat_interleave_each(self: tensor, repeats: tensor, dim: dim?, output_size: int?)" {
+  doc = [[The i-th position along dim repeated repeats[i] times, next to itself; without dim of all elements in one
+    dimension. A single number serves all positions. output_size is the sum of repeats, where it is known.]],
+  lua = "repeat_interleave",
+  composite = true,
+  run = "repeat_interleave_each",
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.i({ 3 }, 0, 3), 2 }, { s.t({ 2, 2 }), s.i({ 4 }, 0, 2) },
+      { s.t({ 2, 3 }), s.i({}, 2, 2), 1 } }
+  end,
 }
 
 op "flip(self: tensor, dims: dims)" {
@@ -174,10 +191,14 @@ for _, name in ipairs { "tril", "triu" } do
   }
 end
 
-op "diff(self: tensor, n: int = 1, dim: dim = -1)" {
-  doc = "The differences of neighbours along dim, n times over; of bools, whether they differ.",
+op "diff(self: tensor, n: int = 1, dim: dim = -1, prepend: tensor?, append: tensor?)" {
+  doc = [[The differences of neighbours along dim, n times over; of bools, whether they differ. What is to be prepended
+    or appended is joined to self along dim first.]],
   run = "diff", composite = true,
-  samples = function(s) return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 } } end,
+  samples = function(s)
+    return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 },
+      { s.t({ 2, 2 }), 1, -1, s.t({ 2, 1 }), s.t({ 2, 2 }) }, { s.t({ 2, 2 }), 2, 1, nil, s.t({ 1, 2 }) } }
+  end,
 }
 
 op "pad(self: tensor, pad: ints, mode: string = \"constant\", value: scalar = 0)" {

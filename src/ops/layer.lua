@@ -20,6 +20,13 @@ op "rms_norm(self: tensor, normalized_shape: shape, weight: tensor?, eps: float?
   end,
 }
 
+op "inverse_hypot(self: tensor, other: float)" {
+  doc = "1 / hypot(self, other): what a normalization multiplies by.",
+  pointwise = "1 / hypot(x, a)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return -(g * v.out * (v.self * v.out) * v.out) end },
+  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), 0.5 } } end,
+}
+
 op "group_norm(self: tensor, num_groups: int, weight: tensor?, bias: tensor?, eps: float = 1e-5)" {
   doc = "layer_norm over each of some equal groups of channels (dim 2); weight and bias have one element a channel.",
   run = "group_norm", composite = true, method = false,
@@ -29,7 +36,8 @@ op "group_norm(self: tensor, num_groups: int, weight: tensor?, bias: tensor?, ep
 op([[scaled_dot_product_attention(query: tensor, key: tensor, value: tensor, attn_mask: tensor?, dropout_p: float = 0.0,
     is_causal: bool = false, scale: float?)]]) {
   doc = [[softmax(scale query key^T) value, with scale 1 / sqrt(the last size of query) where none is given. A bool mask
-    tells what takes part, a float mask is added before softmax; is_causal lets row i see the first i columns.]],
+    tells what takes part, a float mask is added before softmax; is_causal lets row i see the first i columns. A row
+    that may see nothing gives 0, and its gradient is 0. Of float16 and bfloat16 all is computed in float32.]],
   run = "attention", composite = true, method = false,
   samples = function(s)
     local function three() return s.t({ 2, 3, 4 }), s.t({ 2, 5, 4 }), s.t({ 2, 5, 2 }) end

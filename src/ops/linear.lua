@@ -136,6 +136,7 @@ op "baddbmm(self: tensor, batch1: tensor, batch2: tensor, beta: scalar = 1, alph
 }
 
 op "outer(self: tensor, vec2: tensor)" {
+  aliases = "ger",
   doc = "The products of all pairs of two vectors' elements: n and m elements give n x m.",
   run = "outer", composite = true,
   samples = function(s)
@@ -182,7 +183,7 @@ op "vecdot(self: tensor, other: tensor, dim: dim = -1)" {
 
 op "addr(self: tensor, vec1: tensor, vec2: tensor, beta: scalar = 1, alpha: scalar = 1)" {
   doc = "beta self + alpha outer(vec1, vec2).",
-  body = function(v) return ops.add_scaled(v.self * v.beta, v.vec1:outer(v.vec2), v.alpha) end,
+  run = "addr", composite = true,
   samples = function(s)
     return { { s.t({ 2, 3 }), s.t({ 2 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 2 }), s.t({ 3 }), 0.5, 2 } }
   end,

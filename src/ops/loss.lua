@@ -72,6 +72,17 @@ op "mse_elements(input: tensor, target: tensor)" {
   samples = pair,
 }
 
+op "smooth_l1_elements(input: tensor, target: tensor, beta: float)" {
+  doc = "d^2 / (2 beta) for d = |input - target| below beta, else d - beta / 2.",
+  hidden = true, dtypes = "float",
+  pointwise = "abs(x - y) < a ? 0.5 * (x - y) * ((x - y) / a) : abs(x - y) - 0.5 * a",
+  grad = {
+    input = function(g, v) return g * ((v.input - v.target) / v.beta):clamp(-1, 1) end,
+    target = function(g, v) return g * ((v.target - v.input) / v.beta):clamp(-1, 1) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), 0.7 } } end,
+}
+
 op "huber_elements(input: tensor, target: tensor, delta: float)" {
   doc = "d^2 / 2 for d = |input - target| below delta, else delta * (d - delta / 2).",
   hidden = true, dtypes = "float",
@@ -113,15 +124,17 @@ op "bce_elements(input: tensor, target: tensor)" {
   samples = function(s) return { { s.t({ 2, 3 }, 0.125, 0.875), s.t({ 2, 3 }, 0, 1) } } end,
 }
 
--- With p = x (1 - x): d/dx (x - y) / p = (1 - slope * (1 - 2x)) / p, and p constant where it is clamped.
+-- (x - y) / (x (1 - x)) is (1 - y) / (1 - x) - y / x, and with a constant below it a line.
 op "bce_slope(input: tensor, target: tensor)" {
   doc = "The derivative of bce_elements by input: (input - target) / (input * (1 - input)), never divided by 0.",
   hidden = true, dtypes = "float",
   pointwise = "(x - y) / maximum(x * (1 - x), 1e-12)",
   grad = {
     input = function(g, v)
-      local p = v.input * (1 - v.input)
-      return g * (1 - v.out * (1 - v.input * 2) * p:gt(1e-12)) / p:clamp_min(1e-12)
+      local inside = (v.input * (1 - v.input)):gt(1e-12)
+      local x = ops.where(inside, v.input, 0.5)
+      local bend = v.target / x:square() + ops.rsub(v.target, 1) / ops.rsub(x, 1):square()
+      return g * ops.where(inside, bend, 1e12)
     end,
     target = function(g, v) return -g / (v.input * (1 - v.input)):clamp_min(1e-12) end,
   },
@@ -141,12 +154,24 @@ op [[binary_cross_entropy_with_logits(input: tensor, target: tensor, weight: ten
 }
 
 op "bce_logits_elements(input: tensor, target: operand)" {
-  doc = "Binary cross entropy of sigmoid(input) without a reduction.",
+  doc = "Binary cross entropy of sigmoid(input) without a reduction; 0 of an infinite input that is right.",
   hidden = true, dtypes = "float",
-  pointwise = "maximum(x, 0) - x * y + log1p(exp(-abs(x)))",
+  pointwise = "(y == (x > 0 ? 1 : 0) ? 0 : ((x > 0 ? 1 : 0) - y) * x) + log1p(exp(-abs(x)))",
   grad = {
-    input = function(g, v) return g * (v.input:sigmoid() - v.target) end,
+    input = function(g, v) return g * v.input:bce_logits_slope(v.target) end,
     target = function(g, v) return -(g * v.input) end,
+  },
+  samples = pair,
+}
+
+-- sigmoid(x) = 1 - sigmoid(-x): the form whose parts do not round the difference away.
+op "bce_logits_slope(input: tensor, target: operand)" {
+  doc = "The derivative of bce_logits_elements by input: sigmoid(input) - target, exact near 0 and 1.",
+  hidden = true, dtypes = "float",
+  pointwise = "x > 0 ? (1 - y) - sigmoid(-x) : sigmoid(x) - y",
+  grad = {
+    input = function(g, v) return g * (v.input:sigmoid() * (-v.input):sigmoid()) end,
+    target = function(g) return -g end,
   },
   samples = pair,
 }
@@ -162,6 +187,20 @@ op "kl_div(input: tensor, target: tensor, reduction: string = \"mean\", log_targ
   end,
 }
 
+op "kl_log_elements(input: tensor, target: tensor)" {
+  doc = "exp(target) * (target - input), 0 where exp(target) is 0.",
+  hidden = true, dtypes = "float",
+  pointwise = "exp(y) == 0 ? 0 : exp(y) * (y - x)",
+  grad = {
+    input = function(g, v) return -(g * v.target:exp()) end,
+    target = function(g, v)
+      local share = v.target:exp()
+      return g * share * (v.target - v.input + 1):masked_fill(share:eq(0), 0)
+    end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, -2, 0) } } end,
+}
+
 op "kl_elements(input: tensor, target: tensor)" {
   doc = "target * (log(target) - input), 0 where target is 0.",
   hidden = true, dtypes = "float",
@@ -174,6 +213,29 @@ op "kl_elements(input: tensor, target: tensor)" {
     end,
   },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.25, 1) } } end,
+}
+
+-- What a class of no weight adds, though it be impossible (and its logarithm infinite).
+op "weigh(input: tensor, weight: tensor)" {
+  doc = "input * weight, 0 where weight is 0 and input infinite.",
+  hidden = true, dtypes = "float",
+  pointwise = "y == 0 && isinf(x) ? 0 : x * y",
+  grad = {
+    input = function(g, v) return g * v.weight end,
+    weight = function(g, v) return g:weigh_d(v.input, v.weight) end,
+  },
+  samples = pair,
+}
+
+op "weigh_d(grad: tensor, input: tensor, weight: tensor)" {
+  doc = "The derivative of weigh by weight.",
+  hidden = true, dtypes = "float",
+  pointwise = "z == 0 && isinf(y) ? 0 : x * y",
+  grad = {
+    grad = function(g, v) return g:weigh_d(v.input, v.weight) end,
+    input = function(g, v) return g * v.grad end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
 
 -- ---- Probabilities of several classes -------------------------------------------------------------

@@ -14,13 +14,20 @@ op "exp(self: tensor)" {
 op "exp2(self: tensor)" {
   doc = "2 to the power of each element.",
   pointwise = "exp2(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.out * 0.69314718055994530942 end },
+  grad = { self = function(g, v) return g * ops.exp2_d(v.self, 0.69314718055994530942) end },
+}
+
+op "exp2_d(self: tensor, coefficient: float)" {
+  doc = "coefficient 2^x, finite wherever the product is.",
+  pointwise = "exp2_d(x, a)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return g * ops.exp2_d(v.self, v.coefficient * 0.69314718055994530942) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 0.75 } } end,
 }
 
 op "expm1(self: tensor)" {
   doc = "exp(x) - 1, exact near 0.",
   pointwise = "expm1(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (v.out + 1) end },
+  grad = { self = function(g, v) return g * v.self:exp() end },
 }
 
 op "log(self: tensor)" {
@@ -33,14 +40,14 @@ op "log(self: tensor)" {
 op "log2(self: tensor)" {
   doc = "The logarithm to the base of 2.",
   pointwise = "log2(x)", quick = "log2_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / (v.self * 0.69314718055994530942) end },
+  grad = { self = function(g, v) return g / v.self * 1.44269504088896340736 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log10(self: tensor)" {
   doc = "The logarithm to the base of 10.",
   pointwise = "log10(x)", quick = "log10_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / (v.self * 2.3025850929940456840) end },
+  grad = { self = function(g, v) return g / v.self * 0.43429448190325182765 end },
   samples = { domain = { 0.5, 2 } },
 }
 
@@ -71,23 +78,48 @@ op "tan(self: tensor)" {
 }
 
 op "asin(self: tensor)" {
+  aliases = "arcsin",
   doc = "The angle in [-pi/2, pi/2] whose sine is x.",
   pointwise = "asin(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * ops.rsub(v.self * v.self, 1):rsqrt() end },
+  grad = { self = function(g, v) return ops.asin_d(g, v.self) end },
   samples = { domain = { -0.75, 0.75 } },
 }
 
+op "asin_d(grad: tensor, self: tensor)" {
+  doc = "grad / sqrt(1 - x^2): the derivative of asin.",
+  pointwise = "x / sqrt((1 - y) * (1 + y))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.asin_d(g, v.self) end,
+    self = function(g, v) return ops.asin_d(ops.atanh_d(g * v.grad * v.self, v.self), v.self) end,
+  },
+  samples = { tensors = { -0.75, 0.75 } },
+}
+
 op "acos(self: tensor)" {
+  aliases = "arccos",
   doc = "The angle in [0, pi] whose cosine is x.",
   pointwise = "acos(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return -(g * ops.rsub(v.self * v.self, 1):rsqrt()) end },
+  grad = { self = function(g, v) return -ops.asin_d(g, v.self) end },
   samples = { domain = { -0.75, 0.75 } },
 }
 
 op "atan(self: tensor)" {
+  aliases = "arctan",
   doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
   pointwise = "atan(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / (v.self * v.self + 1) end },
+  grad = { self = function(g, v) return ops.atan_d(g, v.self) end },
+}
+
+op "atan_d(grad: tensor, self: tensor)" {
+  doc = "grad / (1 + x^2): the derivative of atan.",
+  pointwise = "atan_d(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.atan_d(g, v.self) end,
+    self = function(g, v)
+      return ops.atan_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)) * -2
+    end,
+  },
+  samples = { tensors = { -2, 2 } },
 }
 
 op "sinh(self: tensor)" {
@@ -105,40 +137,79 @@ op "cosh(self: tensor)" {
 op "tanh(self: tensor)" {
   doc = "The hyperbolic tangent.",
   pointwise = "tanh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.tanh_d(g, v.out) end },
+  grad = { self = function(g, v) return ops.tanh_d(g, v.self) end },
 }
 
-op "tanh_d(grad: tensor, out: tensor)" {
-  doc = "grad (1 - out^2): the derivative of tanh.",
-  pointwise = "x * (1 - y * y)", dtypes = "float", hidden = true,
+op "tanh_d(grad: tensor, self: tensor)" {
+  doc = "grad / cosh(x)^2: the derivative of tanh.",
+  pointwise = "tanh_d(x, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.tanh_d(g, v.out) end,
-    out = function(g, v) return g * v.grad * v.out * -2 end,
+    grad = function(g, v) return ops.tanh_d(g, v.self) end,
+    self = function(g, v) return ops.tanh_d(g * v.grad * v.self:tanh() * -2, v.self) end,
+  },
+  samples = { tensors = { -2, 2 } },
+}
+
+op "asinh(self: tensor)" {
+  aliases = "arcsinh",
+  doc = "The inverse of sinh.",
+  pointwise = "asinh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.asinh_d(g, v.self) end },
+}
+
+op "asinh_d(grad: tensor, self: tensor)" {
+  doc = "grad / sqrt(1 + x^2): the derivative of asinh.",
+  pointwise = "x / hypot(1, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.asinh_d(g, v.self) end,
+    self = function(g, v)
+      return -(ops.asinh_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)))
+    end,
+  },
+  samples = { tensors = { -2, 2 } },
+}
+
+op "acosh(self: tensor)" {
+  aliases = "arccosh",
+  doc = "The inverse of cosh for x >= 1.",
+  pointwise = "acosh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.acosh_d(g, v.self) end },
+  samples = { domain = { 1.5, 3 } },
+}
+
+op "acosh_d(grad: tensor, self: tensor)" {
+  doc = "grad / sqrt(x^2 - 1): the derivative of acosh.",
+  pointwise = "x / (sqrt(abs(y) - 1) * sqrt(abs(y) + 1))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.acosh_d(g, v.self) end,
+    -- By x / (x^2 - 1) = 1 / ((x - 1) (1 + 1 / x)), which does not overflow.
+    self = function(g, v)
+      return -(ops.acosh_d(g * v.grad, v.self) / (v.self - 1) / (v.self:reciprocal() + 1))
+    end,
+  },
+  samples = { tensors = { 1.5, 3 } },
+}
+
+op "atanh(self: tensor)" {
+  aliases = "arctanh",
+  doc = "The inverse of tanh for -1 < x < 1.",
+  pointwise = "atanh(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.atanh_d(g, v.self) end },
+  samples = { domain = { -0.75, 0.75 } },
+}
+
+op "atanh_d(grad: tensor, self: tensor)" {
+  doc = "grad / (1 - x^2): the derivative of atanh.",
+  pointwise = "x / ((1 - y) * (1 + y))", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.atanh_d(g, v.self) end,
+    self = function(g, v) return ops.atanh_d(ops.atanh_d(g * v.grad * v.self * 2, v.self), v.self) end,
   },
   samples = { tensors = { -0.75, 0.75 } },
 }
 
-op "asinh(self: tensor)" {
-  doc = "The inverse of sinh.",
-  pointwise = "asinh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (v.self * v.self + 1):rsqrt() end },
-}
-
-op "acosh(self: tensor)" {
-  doc = "The inverse of cosh for x >= 1.",
-  pointwise = "acosh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (v.self * v.self - 1):rsqrt() end },
-  samples = { domain = { 1.5, 3 } },
-}
-
-op "atanh(self: tensor)" {
-  doc = "The inverse of tanh for -1 < x < 1.",
-  pointwise = "atanh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / ops.rsub(v.self * v.self, 1) end },
-  samples = { domain = { -0.75, 0.75 } },
-}
-
 op "atan2(self: tensor, other: tensor)" {
+  aliases = "arctan2",
   doc = "The angle of the point (other, self), in [-pi, pi]. The derivatives at the origin are 0.",
   pointwise = "atan2(x, y)", promote = "float", inplace = true,
   grad = {
@@ -150,15 +221,14 @@ op "atan2(self: tensor, other: tensor)" {
 
 op "over_square(self: tensor, other: tensor)" {
   doc = "self / (self^2 + other^2), and 0 at the origin.",
-  pointwise = "x == 0 && y == 0 ? 0 : x / (x * x + y * y)", dtypes = "float", hidden = true,
+  pointwise = "over_square(x, y)", dtypes = "float", hidden = true,
   grad = {
     self = function(g, v)
-      local s = v.self * v.self + v.other * v.other
-      return g * (v.other * v.other - v.self * v.self) / (s * s)
+      local p, q = ops.over_square(v.self, v.other), ops.over_square(v.other, v.self)
+      return g * (q - p) * (q + p)
     end,
     other = function(g, v)
-      local s = v.self * v.self + v.other * v.other
-      return g * v.self * v.other * -2 / (s * s)
+      return g * ops.over_square(v.self, v.other) * ops.over_square(v.other, v.self) * -2
     end,
   },
   samples = { tensors = { 0.5, 2 } },
@@ -168,26 +238,64 @@ op "hypot(self: tensor, other: tensor)" {
   doc = "sqrt(self^2 + other^2) without overflow on the way.",
   pointwise = "hypot(x, y)", dtypes = "float", inplace = true,
   grad = {
-    self = function(g, v) return g * (v.self / v.out) end,
-    other = function(g, v) return g * (v.other / v.out) end,
+    self = function(g, v) return ops.hypot_d(g, v.self, v.other) end,
+    other = function(g, v) return ops.hypot_d(g, v.other, v.self) end,
   },
   samples = { tensors = { 0.5, 2 } },
 }
 
-op "sigmoid(self: tensor)" {
-  doc = "1 / (1 + exp(-x)).",
-  pointwise = "sigmoid(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.sigmoid_d(g, v.out) end },
+op "hypot_d(grad: tensor, self: tensor, other: tensor)" {
+  doc = "grad self / hypot(self, other): the derivative of hypot by self.",
+  pointwise = "hypot_d(x, y, z)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.hypot_d(g, v.self, v.other) end,
+    self = function(g, v)
+      local n = v.self:hypot(v.other)
+      return ops.hypot_d(ops.hypot_d(g * v.grad, v.other, v.self) / n, v.other, v.self)
+    end,
+    other = function(g, v)
+      local n = v.self:hypot(v.other)
+      return -(ops.hypot_d(ops.hypot_d(g * v.grad, v.self, v.other), v.other, v.self) / n)
+    end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
 
-op "sigmoid_d(grad: tensor, out: tensor)" {
-  doc = "grad out (1 - out): the derivative of sigmoid.",
-  pointwise = "x * (y * (1 - y))", dtypes = "float", hidden = true,
+op "sigmoid(self: tensor)" {
+  aliases = "expit",
+  doc = "1 / (1 + exp(-x)).",
+  pointwise = "sigmoid(x)", promote = "float", inplace = true,
+  grad = { self = function(g, v) return ops.sigmoid_d(g, v.self) end },
+}
+
+op "sigmoid_d(grad: tensor, self: tensor)" {
+  doc = "grad s(x) s(-x): the derivative of sigmoid.",
+  pointwise = "sigmoid_d(x, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.sigmoid_d(g, v.out) end,
-    out = function(g, v) return g * v.grad * ops.rsub(v.out * 2, 1) end,
+    grad = function(g, v) return ops.sigmoid_d(g, v.self) end,
+    self = function(g, v) return ops.sigmoid_d(g * v.grad * (v.self * -0.5):tanh(), v.self) end,
   },
-  samples = { tensors = { 0.25, 0.75 } },
+  samples = { tensors = { -2, 2 } },
+}
+
+op "sigmoid2(self: tensor)" {
+  doc = "1 / (1 + 2^-x).",
+  pointwise = "sigmoid2(x)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return ops.sigmoid2_d(g * 0.69314718055994530942, v.self) end },
+  samples = { domain = { -2, 2 } },
+}
+
+op "sigmoid2_d(grad: tensor, self: tensor)" {
+  doc = "grad times the derivative of sigmoid2, but for its factor log(2).",
+  pointwise = "sigmoid2_d(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.sigmoid2_d(g, v.self) end,
+    self = function(g, v)
+      local bend = (v.self * -0.34657359027997265471):tanh() * 0.69314718055994530942
+      return ops.sigmoid2_d(g * v.grad * bend, v.self)
+    end,
+  },
+  samples = { tensors = { -2, 2 } },
 }
 
 op "logit(self: tensor, eps: float = -1)" {
@@ -215,8 +323,18 @@ op "logaddexp(self: tensor, other: tensor)" {
   doc = "log(exp(self) + exp(other)) without overflow on the way.",
   pointwise = "logaddexp(x, y)", dtypes = "float",
   grad = {
-    self = function(g, v) return g * (v.self - v.other):sigmoid() end,
-    other = function(g, v) return g * (v.other - v.self):sigmoid() end,
+    self = function(g, v) return g * ops.gap(v.self, v.other):sigmoid() end,
+    other = function(g, v) return g * ops.gap(v.other, v.self):sigmoid() end,
+  },
+  samples = { tensors = { -2, 2 } },
+}
+
+op "gap(self: tensor, other: tensor)" {
+  doc = "self - other, and 0 where they are equal, be they infinite.",
+  pointwise = "gap(x, y)", dtypes = "float", hidden = true,
+  grad = {
+    self = function(g) return g end,
+    other = function(g) return -g end,
   },
   samples = { tensors = { -2, 2 } },
 }
@@ -225,21 +343,25 @@ op "logaddexp2(self: tensor, other: tensor)" {
   doc = "log2(2^self + 2^other) without overflow on the way.",
   pointwise = "logaddexp2(x, y)", dtypes = "float",
   grad = {
-    self = function(g, v) return g * ((v.self - v.other) * 0.69314718055994530942):sigmoid() end,
-    other = function(g, v) return g * ((v.other - v.self) * 0.69314718055994530942):sigmoid() end,
+    self = function(g, v) return g * ops.sigmoid2(ops.gap(v.self, v.other)) end,
+    other = function(g, v) return g * ops.sigmoid2(ops.gap(v.other, v.self)) end,
   },
   samples = { tensors = { -2, 2 } },
 }
 
 op "ldexp(self: operand, other: tensor)" {
   doc = "self times 2 to the power of other, in floats.",
-  body = function(v) return v.self * v.other:exp2() end,
+  pointwise = "x * exp2(trunc(y / 2)) * exp2(y - trunc(y / 2))", promote = "float",
+  grad = {
+    self = function(g, v) return ops.ldexp(g, v.other) end,
+    other = function(g, v) return g * v.out * 0.69314718055994530942 end,
+  },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 
 op "float_power(self: tensor, exponent: operand)" {
   doc = "self to the power of exponent, computed in float64.",
-  body = function(v) return v.self:to_double():pow(v.exponent) end,
+  run = "float_power", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }, -2, 2) }, { s.t({ 3 }, 0.5, 2), 2 } } end,
 }
 
@@ -273,6 +395,7 @@ op "ceil(self: tensor)" {
 }
 
 op "trunc(self: tensor)" {
+  aliases = "fix",
   doc = "Rounded towards zero.",
   pointwise = "trunc(x)", inplace = true, grad = { self = zero }, samples = { domain = { 0.1, 0.9 } },
 }
@@ -311,14 +434,14 @@ op "rad2deg(self: tensor)" {
 
 op "nan_to_num(self: tensor, nan: float = 0, posinf: float?, neginf: float?)" {
   doc = [[NaN replaced by nan, inf by posinf, -inf by neginf; without those, by the largest and the smallest
-    number of the dtype.]],
+    number of the dtype. Integers and bools stay as they are.]],
   run = "nan_to_num", composite = true, inplace = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3 }, -2, 2), 1.5, 2.5, -2.5 } } end,
 }
 
 op "replace_nonfinite(self: tensor, nan: float, posinf: float, neginf: float)" {
   doc = "NaN, inf and -inf replaced by three numbers.",
-  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", hidden = true,
+  pointwise = "isnan(x) ? a : isposinf(x) ? b : isneginf(x) ? c : x", numbers = "stored", hidden = true,
   grad = { self = function(g, v) return ops.where(v.self:isfinite(), g, 0) end },
   samples = function(s) return { { s.t({ 3 }, -2, 2), 0, 1, -1 } } end,
 }

@@ -60,6 +60,12 @@ op "randint_like(self: tensor, low: int, high: int, dtype: dtype?, device: devic
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0, 5 }, { s.i({ 2 }, 1, 5), -3, 3 } } end,
 }
 
+op "randint_like_to(self: tensor, high: int, dtype: dtype?, device: device?)" {
+  doc = "Integers from 0 up to high, which is not among them, in the likeness of another tensor.",
+  lua = "randint_like", run = "rand_like", nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 5 }, { s.i({ 2 }, 1, 5), 3 } } end,
+}
+
 op "uniform_(self: tensor, from: float = 0.0, to: float = 1.0)" {
   doc = "Fills with numbers drawn uniformly from [from, to).",
   run = "uniform", rewrites = true, inplace = "only", grad = forgotten,

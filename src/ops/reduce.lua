@@ -26,15 +26,16 @@ end
 -- g, back in the shape of self.
 local function spread(g, v) return g:expand_reduced(v.self.shape, v.dim, v.keepdim) end
 
--- The gradient of an extreme value: shared evenly by all elements that have it.
+-- The gradient of an extreme value: shared evenly by all elements that have it. If one element is
+-- NaN, so is the value, which nothing equals, and the gradient of all.
 local function spread_ties(g, v)
   local ties = v.self:eq(v.out:expand_reduced(v.self.shape, v.dim, v.keepdim))
   return spread(g, v) * ties / ties:sum(v.dim, true)
 end
 
--- The same for the whole tensor, whose extreme is NaN if one element is: then the NaNs share.
+-- The same for the whole tensor.
 local function spread_ties_all(g, v)
-  local ties = v.self:eq(v.out):logical_or(v.self:isnan())
+  local ties = v.self:eq(v.out)
   return g * ties / ties:sum()
 end
 
@@ -230,9 +231,7 @@ op "std(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)
   doc = "The standard deviation over dims: the square root of var. Its gradient is 0 where it is 0.",
   run = "reduce",
   grad = { self = function(g, v)
-    local flat = v.out:eq(0)
-    local half = (g / (v.out:masked_fill(flat, 1) * 2)):masked_fill(flat, 0)
-    return half:var_backward(v.self, v.dim, v.correction, v.keepdim)
+    return g:std_backward(v.self, v.out, v.dim, v.correction, v.keepdim)
   end },
   samples = spread_samples,
 }
@@ -241,6 +240,13 @@ op "var_backward(self: tensor, input: tensor, dim: dims?, correction: scalar = 1
   doc = "The gradient of var for self, the one of its result: 2 / (n - correction) * (input - mean).",
   run = "var_backward", composite = true, hidden = true,
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), { 1 }, 1 } } end,
+}
+
+op [[std_backward(self: tensor, input: tensor, std: tensor, dim: dims?, correction: scalar = 1,
+  keepdim: bool = false)]] {
+  doc = "The gradient of std for self, the one of its result: (input - mean) / std / (n - correction), 0 where std is 0.",
+  run = "std_backward", composite = true, hidden = true,
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), s.t({ 3 }, 1, 2), { 1 }, 1 } } end,
 }
 
 op "var_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false) -> var, mean" {
@@ -289,13 +295,31 @@ op "norm_backward(self: tensor, input: tensor, norm: tensor, p: scalar, dim: dim
 }
 
 op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {
-  doc = "The logarithm of the sum of exp(self) over dims, computed without overflow.",
+  doc = [[The logarithm of the sum of exp(self) over dims, computed without overflow. Elements that are infinite share
+    the gradient evenly.]],
   run = "logsumexp",
   grad = { self = function(g, v)
-    local out = v.out:masked_fill(v.out:eq(-math.huge), 0)
-    return spread(g, v) * (v.self - out:expand_reduced(v.self.shape, v.dim, v.keepdim)):exp()
+    local out = v.out:expand_reduced(v.self.shape, v.dim, v.keepdim)
+    return spread(g, v):masked_fill(out:isneginf(), 0) * v.self:finite_logs(out):softmax_over(v.dim)
   end },
   samples = everywhere,
+}
+
+op "finite_logs(self: tensor, total: tensor)" {
+  doc = [[self, whose logarithm of sums is total; where total is infinite, other numbers with the same shares: 0 for
+    infinity and -infinity for the rest.]],
+  hidden = true, dtypes = "float",
+  pointwise = "isneginf(y) ? 0 : isposinf(y) ? log(isposinf(x)) : x",
+  grad = { self = function(g, v) return g:masked_fill(v.total:isinf(), 0) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) } } end,
+}
+
+op "softmax_over(self: tensor, dim: dims?)" {
+  doc = "softmax along several dims taken together.",
+  run = "softmax_over", composite = true, hidden = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2), { 1 } }, { s.t({ 2, 3, 2 }, -2, 2), { 1, 3 } }, { s.t({}, -2, 2) } }
+  end,
 }
 
 -- ---- Truth ----------------------------------------------------------------------------------------
@@ -315,16 +339,16 @@ op "any(self: tensor, dim: dims?, keepdim: bool = false)" {
 }
 
 op "equal(self: tensor, other: tensor)" {
-  doc = "Whether both have the same shape and equal elements, as a 0-dim bool. NaN equals nothing.",
-  run = "equal", nondiff = true,
+  doc = "Whether both have the same shape and equal elements: true or false. NaN equals nothing.",
+  run = "equal", nondiff = true, truth = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
   end,
 }
 
 op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false)" {
-  doc = "Whether |self - other| <= atol + rtol * |other| for all elements, as a 0-dim bool.",
-  run = "allclose", nondiff = true,
+  doc = "Whether |self - other| <= atol + rtol * |other| for all elements: true or false.",
+  run = "allclose", nondiff = true, truth = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
 }
 
@@ -343,17 +367,28 @@ op "pairwise_distance(x1: tensor, x2: tensor, p: scalar = 2, eps: float = 1e-6, 
 }
 
 op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
-  doc = "self divided by its p-norm along dim, or by eps where that is larger.",
-  body = function(v) return v.self / v.self:norm(v.p, { v.dim }, true):clamp_min(v.eps) end,
+  doc = [[self divided by its p-norm along dim, or by eps where that is larger. Where the norm is 0, so are the result
+    and its gradient.]],
+  body = function(v)
+    local norm = v.self:norm(v.p, { v.dim }, true)
+    return v.self / norm:masked_fill(norm:eq(0), math.huge):clamp_min(v.eps)
+  end,
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }), 3, 1 } } end,
 }
 
 op "cosine_similarity(x1: tensor, x2: tensor, dim: dim = 2, eps: float = 1e-8)" {
-  doc = "The cosine of the angle between x1 and x2 along dim; norms below eps count as eps.",
-  body = function(v)
-    local a = v.x1 / v.x1:norm(2, { v.dim }, true):clamp_min(v.eps)
-    local b = v.x2 / v.x2:norm(2, { v.dim }, true):clamp_min(v.eps)
-    return (a * b):sum { v.dim }
+  doc = [[The cosine of the angle between x1 and x2, which broadcast, along dim: their product divided by that of their
+    norms, or by eps where that is larger. With a vector of zeros it is 0, and so is its gradient.]],
+  run = "cosine_similarity", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 1 }), 1 }, { s.t({ 1, 2 }), s.t({ 3, 2 }), 1 },
+      { s.t({ 2, 3 }), s.t({ 2, 3 }), 2, 10.0 } }
   end,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 1 }), 1 } } end,
+}
+
+op "bound_cosine(self: tensor)" {
+  doc = "A cosine that rounding has brought beyond 1 or -1, back in its bounds; its derivative is not cut.",
+  hidden = true, pointwise = "clamp(x, -1, 1)", dtypes = "float",
+  grad = { self = function(g) return g end },
+  samples = { domain = { -0.875, 0.875 } },
 }

@@ -11,6 +11,7 @@ end
 -- ---- Scans ----------------------------------------------------------------------------------------
 
 op "cumsum(self: tensor, dim: dim, dtype: dtype?)" {
+  aliases = "cumulative_sum",
   doc = "The sums of the elements along dim up to each one; of integers and bool in int64.",
   run = "scan", kernels = { "scan" }, inplace = true,
   grad = { self = function(g, v) return g:cumsum_reverse(v.dim) end },
@@ -26,6 +27,7 @@ op "cumsum_reverse(self: tensor, dim: dim)" {
 
 -- y_i = x_1 ... x_i, so dx_k is the product before k times s_k, with s_k = g_k + x_{k+1} s_{k+1}.
 op "cumprod(self: tensor, dim: dim, dtype: dtype?)" {
+  aliases = "cumulative_prod",
   doc = "The products of the elements along dim up to each one; of integers and bool in int64.",
   run = "scan", inplace = true,
   grad = { self = function(g, v)
@@ -82,10 +84,22 @@ op "logcumsumexp(self: tensor, dim: dim)" {
   doc = "The logarithm of the sums of exp(self) along dim up to each element, computed without overflow.",
   run = "scan",
   grad = { self = function(g, v)
-    local fall = (v.out:shift(v.dim, 1, 0) - v.out):exp()
-    return (v.self - v.out):exp() * g:recurrence_reverse(fall, v.dim)
+    local fall = v.out:shift(v.dim, 1, 0):log_share(v.out)
+    return v.self:log_share(v.out) * g:recurrence_reverse(fall, v.dim)
   end },
   samples = along_one,
+}
+
+op "log_share(self: tensor, total: tensor)" {
+  doc = [[exp(self - total), the part that self has of a sum, both given by their logarithms: 1 where both are
+    infinite, but 0 where the sum is 0.]],
+  hidden = true, dtypes = "float",
+  pointwise = "isneginf(y) ? 0 : x == y ? 1 : exp(x - y)",
+  grad = {
+    self = function(g, v) return g * v.out end,
+    total = function(g, v) return -(g * v.out) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0, 2) } } end,
 }
 
 op "cummax(self: tensor, dim: dim) -> values, indices" {
@@ -124,13 +138,15 @@ op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
   samples = along_one,
 }
 
+-- Below 1/2, for numerical derivatives leave the tensors whose lines sum to 1.
 local function backward_samples(s)
-  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0.25, 1), 2 }, { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, 0.25, 1), 1 },
-    { s.t({}, -2, 2), s.t({}, 0.25, 1), 1 } }
+  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0.125, 0.375), 2 },
+    { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, 0.125, 0.375), 1 }, { s.t({}, -2, 2), s.t({}, 0.125, 0.375), 1 } }
 end
 
 op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
-  doc = "The gradient of softmax for self, the one of its result: result * (self - sum(self * result)).",
+  doc = [[The gradient of softmax for self, the one of its result, whose lines sum to 1: result * (self - sum(self *
+    result)). An element of more than 3/4 gets what the others leave.]],
   run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
   grad = {
     self = function(g, v) return g:softmax_backward(v.result, v.dim) end,
@@ -146,7 +162,11 @@ op "log_softmax_backward(self: tensor, result: tensor, dim: dim)" {
   doc = "The gradient of log_softmax for self, the one of its result: self - exp(result) * sum(self).",
   run = "softmax_backward", hidden = true,
   grad = {
-    self = function(g, v) return g - (g * v.result:exp()):sum(v.dim, true) end,
+    self = function(g, v)
+      local share = v.result:exp()
+      local most = g:softmax_backward(share, v.dim) / share:clamp_min(0.5)
+      return ops.where(share:gt(0.5), most, g - (g * share):sum(v.dim, true))
+    end,
     result = function(g, v) return -(g * v.result:exp()) * v.self:sum(v.dim, true) end,
   },
   samples = backward_samples,

@@ -90,6 +90,7 @@ op "unflatten(self: tensor, dim: dim, sizes: shape)" {
 -- ---- Dims moved, dropped, added, repeated ----------------------------------------------------------
 
 op "permute(self: tensor, dims: dims)" {
+  aliases = "permute_dims",
   doc = "A view whose i-th dim is the dims[i]-th of self. Every dim is named once.",
   view = true,
   run = "permute",
@@ -125,6 +126,7 @@ for _, name in ipairs { "swapaxes", "swapdims" } do
 end
 
 op "t(self: tensor)" {
+  aliases = "T H",
   doc = "The transpose of a matrix, as a view; a tensor of fewer dims as it is.",
   composite = true,
   inplace = "header",
@@ -133,6 +135,7 @@ op "t(self: tensor)" {
 }
 
 op "mT(self: tensor)" {
+  aliases = "matrix_transpose mH adjoint",
   doc = "A view with the last two dims swapped: the transposes of a batch of matrices.",
   composite = true,
   run = "mT",
@@ -140,6 +143,7 @@ op "mT(self: tensor)" {
 }
 
 op "movedim(self: tensor, source: dims, destination: dims)" {
+  aliases = "moveaxis",
   doc = "A view with the source dims moved to the destinations; the others keep their order.",
   composite = true,
   run = "movedim",
@@ -158,6 +162,7 @@ op "squeeze(self: tensor, dim: dims?)" {
 }
 
 op "unsqueeze(self: tensor, dim: dim)" {
+  aliases = "expand_dims",
   doc = "A view with a new dim of size 1 at `dim`, from 1 to ndim + 1 or, from the end, -1 to -(ndim + 1).",
   view = true,
   inplace = "header",
@@ -340,6 +345,7 @@ op "chunk(self: tensor, chunks: int, dim: dim = 1) -> ..." {
 }
 
 op "unbind(self: tensor, dim: dim = 1) -> ..." {
+  aliases = "unstack",
   doc = "A view per position along dim.",
   view = true,
   multi_view = true,

@@ -49,34 +49,46 @@ op "kthvalue(self: tensor, k: int, dim: dim = -1, keepdim: bool = false) -> valu
 
 -- ---- What is in order ------------------------------------------------------------------------------
 
-op "unique(self: tensor, sorted: bool = true, return_inverse: bool = false, return_counts: bool = false) -> ..." {
+op([[unique(self: tensor, sorted: bool = true, return_inverse: bool = false, return_counts: bool = false,
+    dim: dim?) -> ...]]) {
+  aliases = "unique_values",
   doc = [[The different elements, in order; then, if asked for, where each element of self is among them, and how often
-    each occurs. Every NaN is one of its own.]],
+    each occurs. With dim the parts of self at each position along it are compared whole, by their elements in turn.
+    Every NaN is one of its own.]],
   run = "unique", nondiff = true,
   samples = function(s)
     return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 3), true, true, true }, { s.t({ 0 }), true, true, true },
-      { s.i({}, 1, 3), true, false, true } }
+      { s.i({}, 1, 3), true, false, true }, { s.i({ 5, 2 }, 1, 2), true, true, true, 1 },
+      { s.i({ 2, 6 }, 1, 2), true, true, true, -1 } }
   end,
 }
 
-op "unique_consecutive(self: tensor, return_inverse: bool = false, return_counts: bool = false) -> ..." {
+op "unique_consecutive(self: tensor, return_inverse: bool = false, return_counts: bool = false, dim: dim?) -> ..." {
   doc = "The same as unique, but equal elements are one only where they follow each other; in the order of self.",
   run = "unique", nondiff = true,
-  samples = function(s) return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 2), true, true } } end,
+  samples = function(s)
+    return { { s.i({ 2, 3 }, 1, 3) }, { s.i({ 7 }, 1, 2), true, true }, { s.i({ 5, 2 }, 1, 2), true, true, 1 } }
+  end,
 }
 
-op "searchsorted(sorted_sequence: tensor, values: operand, right: bool = false)" {
+op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: string?, sorter: tensor?,
+    out_int32: bool = false)]]) {
   doc = [[The first positions at which values could be put in without harm to the order of the last dim: before equal
-    elements, or with right = true after them. A sequence of one dim serves all values.]],
+    elements, or with right = true (or side = "right") after them. A sequence of one dim serves all values. sorter has
+    the positions that put an unsorted sequence in order, as argsort gives them; with out_int32 the result is int32.]],
   run = "searchsorted", kernels = { "search" }, nondiff = true,
   samples = function(s)
     local line, lines = s.t({ 5 }):msort(), s.t({ 2, 4 }):sort()
-    return { { line, s.t({ 2, 3 }) }, { line, s.t({}), true }, { line, 0.5 }, { lines, s.t({ 2, 3 }) } }
+    local mixed = s.t({ 2, 4 })
+    return { { line, s.t({ 2, 3 }) }, { line, s.t({}), true }, { line, 0.5 }, { lines, s.t({ 2, 3 }) },
+      { mixed, s.t({ 2, 3 }), false, "right", mixed:argsort(), true } }
   end,
 }
 
-op "bucketize(self: operand, boundaries: tensor, right: bool = false)" {
-  doc = "searchsorted(boundaries, self): the bucket that each element falls into, from 1.",
+op "bucketize(self: operand, boundaries: tensor, right: bool = false, out_int32: bool = false)" {
+  doc = "searchsorted(boundaries, self): the bucket that each element falls into, from 1; in int32 with out_int32.",
   run = "searchsorted", nondiff = true,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 4 }):msort() } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 4 }):msort() }, { s.t({ 3 }), s.t({ 4 }):msort(), true, true } }
+  end,
 }

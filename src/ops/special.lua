@@ -1,18 +1,32 @@
 -- special.lua: special functions: the error function, the gamma function and their kin.
 --
 -- Holds true: integers and bools are computed in the default float dtype. Outside its domain a function
--- gives NaN. The sources of the formulas are named in scalar_special.h.
+-- gives NaN. The sources of the formulas are named in scalar_special.h
+-- and scalar_polygamma.h.
 
 op "erf(self: tensor)" {
   doc = "The error function.",
   pointwise = "erf(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * 1.1283791670955125739 end },
+  grad = { self = function(g, v) return ops.erf_d(g, v.self) end },
 }
 
 op "erfc(self: tensor)" {
   doc = "1 - erf(x), exact for large x.",
   pointwise = "erfc(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (-(v.self * v.self)):exp() * -1.1283791670955125739 end },
+  grad = { self = function(g, v) return -ops.erf_d(g, v.self) end },
+}
+
+op "erf_d(grad: tensor, self: tensor)" {
+  doc = "grad 2 / sqrt(pi) exp(-x^2): the derivative of erf.",
+  pointwise = "x * 1.1283791670955125739 * exp(-y * y)", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.erf_d(g, v.self) end,
+    self = function(g, v)
+      local x = ops.clamp_both(v.self, -1e4, 1e4)
+      return ops.erf_d(g * v.grad * x * -2, x)
+    end,
+  },
+  samples = { tensors = { -2, 2 } },
 }
 
 op "erfinv(self: tensor)" {
@@ -23,6 +37,7 @@ op "erfinv(self: tensor)" {
 }
 
 op "lgamma(self: tensor)" {
+  aliases = "gammaln",
   doc = "The logarithm of the absolute value of the gamma function.",
   pointwise = "lgamma(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:digamma() end },
@@ -30,6 +45,7 @@ op "lgamma(self: tensor)" {
 }
 
 op "digamma(self: tensor)" {
+  aliases = "psi",
   doc = "The derivative of lgamma; -inf at 0 (inf at -0), NaN at negative integers.",
   pointwise = "digamma(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:polygamma(1) end },
@@ -55,13 +71,15 @@ op "polygamma_of(n: int, self: tensor)" {
 op "sinc(self: tensor)" {
   doc = "sin(pi x) / (pi x), and 1 at 0.",
   pointwise = "sinc(x)", promote = "float", inplace = true,
-  grad = {
-    self = function(g, v)
-      local slope = ((v.self * 3.14159265358979323846):cos() - v.out) / v.self
-      return g * ops.where(v.self:eq(0), 0, slope)
-    end,
-  },
+  grad = { self = function(g, v) return g * ops.sinc_part(v.self, 1) end },
   samples = { domain = { 0.25, 2 } },
+}
+
+op "sinc_part(self: tensor, n: int)" {
+  doc = "The n-th derivative of sinc.",
+  pointwise = "sinc_part(x, a)", dtypes = "float", hidden = true,
+  grad = { self = function(g, v) return g * ops.sinc_part(v.self, v.n + 1) end },
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 1 }, { s.t({ 3 }, -2, 2), 3 } } end,
 }
 
 op "xlogy(self: operand, other: operand)" {

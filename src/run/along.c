@@ -2,6 +2,7 @@
  *
  * Holds true: every step is an operation that records itself; a failed step gives NULL, which the next
  * ones pass on. */
+#include <math.h>
 #include <string.h>
 
 #include "run/reduce.h"
@@ -58,6 +59,33 @@ static cr_value difference(cr_value self, cr_value dim, int64_t size) {
   return r;
 }
 
+/* self between what is prepended and appended along dim d, each of which may be absent. */
+static cr_value extended(const cr_op *op, const cr_value *args, int d) {
+  static const int places[] = {3, 0, 4}; /* prepend, self, append */
+  const cr_tensor *self = args[0].u.t;
+  cr_tensor *parts[3];
+  int n = 0;
+  for (int i = 0; i < 3; i++) {
+    const cr_value *v = &args[places[i]];
+    if (v->kind != CR_TENSOR) continue;
+    cr__text a, b;
+    bool fits = v->u.t->ndim == self->ndim;
+    for (int k = 0; fits && k < self->ndim; k++)
+      fits = k == d || cr__sizes(v->u.t)[k] == cr__sizes(self)[k];
+    if (!fits) {
+      cr__fail(CR_E_SHAPE,
+               "%s: %s of shape %s does not fit self of shape %s in the dims other than %d",
+               op->lua, op->params[places[i]].name,
+               cr__shape_text(v->u.t->ndim, cr__sizes(v->u.t), &a),
+               cr__shape_text(self->ndim, cr__sizes(self), &b), d + 1);
+      return cr_none();
+    }
+    parts[n++] = v->u.t;
+  }
+  if (n == 1) return cr__do(CR__OP_alias, args);
+  return cr__do(CR__OP_cat, (cr_value[]){cr_list(parts, n), cr_int(d + 1)});
+}
+
 int cr__run_diff(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *self = args[0].u.t;
@@ -68,8 +96,8 @@ int cr__run_diff(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   if (code) return code;
   if (n < 0)
     return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua, (long long)n);
-  int64_t size = cr__sizes(self)[d];
-  cr_value now = cr__do(CR__OP_alias, args);
+  cr_value now = n ? extended(op, args, d) : cr__do(CR__OP_alias, args);
+  int64_t size = now.kind == CR_TENSOR ? cr__sizes(now.u.t)[d] : 0;
   for (int64_t i = 0; i < n && (size || i == 0) && now.kind == CR_TENSOR; i++) {
     cr_value next = difference(now, cr_int(d + 1), size);
     cr__drop(now);
@@ -77,6 +105,52 @@ int cr__run_diff(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
     size -= size > 0;
   }
   return cr__give(now.kind == CR_TENSOR ? now.u.t : NULL, out);
+}
+
+/* ---- Directions ---- */
+
+/* x divided by its norm, 0 where that is 0. */
+static cr_value direction(cr_value x, cr_value norm) {
+  cr_value flat = cr__do(CR__OP_eq, (cr_value[]){norm, cr_int(0)});
+  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, flat, cr_float(INFINITY)});
+  cr_value result = cr__do(CR__OP_div, (cr_value[]){x, safe});
+  cr__drop(flat), cr__drop(safe);
+  return result;
+}
+
+/* cosine_similarity(x1, x2, dim, eps) */
+int cr__run_cosine_similarity(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  cr_tensor *list[] = {args[0].u.t, args[1].u.t}, *seen[CR_MAX_OUTPUTS];
+  cr_value all = cr_list(list, 2), norm[2], unit[2], yes = cr_bool(true);
+  int n = 2, d;
+  (void)nout;
+  int code = cr_call(&cr__ops[CR__OP_broadcast_tensors], &all, seen, &n);
+  if (code) return code;
+  code = cr__wrap_dim(op->lua, "dim", args[2].u.i, seen[0]->ndim, &d);
+  int64_t dim = d + 1;
+  for (int i = 0; i < 2; i++) {
+    norm[i] = unit[i] = cr_none();
+    if (!code) {
+      norm[i] = cr__do(CR__OP_norm,
+                       (cr_value[]){cr_of(seen[i]), cr_int(2), cr_ints(&dim, 1), yes, cr_none()});
+      unit[i] = direction(cr_of(seen[i]), norm[i]);
+    }
+  }
+  cr_value parts = cr__do(CR__OP_mul, (cr_value[]){unit[0], unit[1]});
+  cr_value sum = cr__do(CR__OP_sum, (cr_value[]){parts, cr_ints(&dim, 1), yes, cr_none()});
+  cr_value cosine = cr__do(CR__OP_bound_cosine, (cr_value[]){sum});
+  if (args[3].u.f > 0) { /* the product of the norms, where it is less than eps, by eps */
+    cr_value over = cr__do(CR__OP_div, (cr_value[]){norm[0], args[3]});
+    cr_value product = cr__do(CR__OP_mul, (cr_value[]){over, norm[1]});
+    cr_value most = cr__do(CR__OP_clamp_max, (cr_value[]){product, cr_int(1)});
+    cr_value less = cr__do(CR__OP_mul, (cr_value[]){cosine, most});
+    cr__drop(over), cr__drop(product), cr__drop(most), cr__drop(cosine);
+    cosine = less;
+  }
+  cr_tensor *r = CR__CALL(squeeze, cosine, cr_ints(&dim, 1));
+  for (int i = 0; i < 2; i++) cr_release(seen[i]), cr__drop(norm[i]), cr__drop(unit[i]);
+  cr__drop(parts), cr__drop(sum), cr__drop(cosine);
+  return code ? code : cr__give(r, out);
 }
 
 /* ---- Products ---- */
@@ -192,5 +266,88 @@ int cr__run_tensordot(const cr_op *op, const cr_value *args, cr_tensor **out, in
   cr_value product = cr__do(CR__OP_mm, (cr_value[]){x, y});
   cr_tensor *r = CR__CALL(reshape, product, cr_ints(shape, ndim));
   cr__drop(x), cr__drop(y), cr__drop(product);
+  return cr__give(r, out);
+}
+
+/* ---- Repeats ---- */
+
+/* The repeats as one number for each of n positions, int64. */
+static cr_value counts_for(const cr_op *op, cr_value repeats, int64_t n) {
+  const cr_tensor *t = repeats.u.t;
+  cr__text text;
+  int64_t one = 1;
+  if (t->dtype != CR_INT64 && t->dtype != CR_INT32) {
+    cr__fail(CR_E_DTYPE, "%s: repeats must be int64 or int32, got %s", op->lua,
+             cr_dtype_name((cr_dtype)t->dtype));
+    return cr_none();
+  }
+  if (t->ndim > 1 || (t->numel != 1 && t->numel != n)) {
+    cr__fail(CR_E_SHAPE,
+             "%s: repeats must have one number, or the %lld of the positions, got shape %s",
+             op->lua, (long long)n, cr__shape_text(t->ndim, cr__sizes(t), &text));
+    return cr_none();
+  }
+  cr_value wide =
+      cr__do(CR__OP_to, (cr_value[]){repeats, cr_dtype_value(CR_INT64), cr_none(), cr_bool(false)});
+  if (t->numel == n && t->ndim == 1) return wide;
+  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){wide, cr_ints(&one, 1)});
+  cr_value r = cr__do(CR__OP_expand, (cr_value[]){line, cr_ints(&n, 1)});
+  cr__drop(wide), cr__drop(line);
+  return r;
+}
+
+/* How many positions there will be, checked; -1 after an error. */
+static int64_t total_of(const cr_op *op, cr_value counts, cr_value ends, const cr_value *told) {
+  cr_value least = cr_none(), total = cr_int(0), last = cr_none(), low = cr_int(0);
+  if (counts.kind != CR_TENSOR || ends.kind != CR_TENSOR) return -1;
+  if (ends.u.t->numel > 0) {
+    least = cr__do(CR__OP_min, (cr_value[]){counts});
+    last = cr__do(CR__OP_select, (cr_value[]){ends, cr_int(1), cr_int(-1)});
+    bool read = least.kind == CR_TENSOR && last.kind == CR_TENSOR && !cr_item(least.u.t, &low) &&
+                !cr_item(last.u.t, &total);
+    cr__drop(least), cr__drop(last);
+    if (!read) return -1;
+  }
+  if (low.u.i < 0) {
+    cr__fail(CR_E_ARGUMENT, "%s: repeats must not be negative, got %lld", op->lua,
+             (long long)low.u.i);
+    return -1;
+  }
+  if (told->kind == CR_NONE || told->u.i == total.u.i) return total.u.i;
+  cr__fail(CR_E_ARGUMENT, "%s: output_size is %lld, but repeats add up to %lld", op->lua,
+           (long long)told->u.i, (long long)total.u.i);
+  return -1;
+}
+
+/* repeat_interleave(self, repeats, dim, output_size): result position j comes from the first position
+ * whose repeats, summed up to it, reach j. */
+int cr__run_repeat_interleave_each(const cr_op *op, const cr_value *args, cr_tensor **out,
+                                   int *nout) {
+  (void)nout;
+  int64_t all = -1;
+  int d = 0;
+  cr_tensor *self = args[0].u.t, *r = NULL;
+  cr_device device;
+  bool flat = args[2].kind == CR_NONE || self->ndim == 0;
+  int code = cr__same_device(op->lua, args, 2, &device);
+  if (!code && args[2].kind != CR_NONE)
+    code = cr__wrap_dim(op->lua, "dim", args[2].u.i, self->ndim, &d);
+  if (code) return code;
+  if (self->numel == 0 && flat) all = 0;
+  int64_t n = flat ? self->numel : cr__sizes(self)[d];
+  cr_value one = cr_int(1), counts = counts_for(op, args[1], n);
+  cr_value ends = cr__do(CR__OP_cumsum, (cr_value[]){counts, one, cr_none()});
+  int64_t total = total_of(op, counts, ends, &args[3]);
+  if (total >= 0) {
+    cr_value place = cr__do(CR__OP_arange, (cr_value[]){one, cr_int(total + 1), one, cr_none(),
+                                                        cr_device_value(device)});
+    cr_value at = cr__do(CR__OP_searchsorted, (cr_value[]){ends, place, cr_bool(false), cr_none(),
+                                                           cr_none(), cr_bool(false)});
+    cr_value line = flat ? cr__do(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&all, 1)})
+                         : cr__do(CR__OP_alias, args);
+    r = CR__CALL(index_select, line, cr_int(d + 1), at);
+    cr__drop(place), cr__drop(at), cr__drop(line);
+  }
+  cr__drop(counts), cr__drop(ends);
   return cr__give(r, out);
 }

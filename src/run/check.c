@@ -17,15 +17,19 @@ int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   return 0;
 }
 
+/* A bool on either side has no difference. */
 static int refuse_bools(const cr_op *op, const cr_value *args) {
-  if (category_of(op, args) != CR_BOOLEAN) return 0;
+  bool found = false;
+  for (int i = 0; i < 2; i++)
+    found = found || args[i].kind == CR_BOOLEAN_VALUE ||
+            (args[i].kind == CR_TENSOR && args[i].u.t->dtype == CR_BOOL);
+  if (!found) return 0;
   return cr__fail(CR_E_DTYPE,
                   "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y", op->lua);
 }
 
 int cr__check_sub(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
-  if (args[0].kind != CR_TENSOR || args[0].u.t->dtype != CR_BOOL) return 0;
   return refuse_bools(op, args);
 }
 
@@ -55,12 +59,35 @@ static int any_element(int compare, cr_value self, cr_value other, bool *yes) {
   return code;
 }
 
+/* Quotients and rests are computed by value. A number beyond the dtype is refused where their dtype may
+ * not hold the result either: 300 // x, -5 % 300 in int8, 5 // -300 in uint8. */
+static int check_reach(const cr_op *op, const cr_value *args, cr_dtype dtype) {
+  bool fmod = op->id == CR__OP_fmod, rest = fmod || op->id == CR__OP_remainder;
+  bool low[2] = {false, false}, high[2] = {false, false}, bare = dtype == CR_UINT8;
+  cr_value numbers[2];
+  for (int i = 0; i < 2; i++) {
+    numbers[i] = args[i];
+    if (cr__is_wide_number(&args[i], dtype) && cr_item(args[i].u.t, &numbers[i]))
+      return (int)cr_error_code();
+    if (numbers[i].kind != CR_INT || cr__fits(dtype, &numbers[i])) continue;
+    low[i] = numbers[i].u.i < 0;
+    high[i] = numbers[i].u.i > 0;
+  }
+  bool refused;
+  if (!rest) refused = low[0] || high[0] || (bare && low[1]);
+  else if (fmod) refused = bare && low[0];
+  else refused = low[1] || (high[1] && !bare);
+  return refused ? cr__check_store(op->lua, dtype, &numbers[low[0] || high[0] ? 0 : 1]) : 0;
+}
+
 /* Floats divide by zero as IEEE has it; integers cannot. */
 int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   bool zero = false;
-  int code = 0;
-  if (category_of(op, args) == CR_FLOATING) return 0;
+  cr_dtype dtype = cr__pointwise_dtype(op, args);
+  if (cr__category(dtype) == CR_FLOATING) return 0;
+  int code = check_reach(op, args, dtype);
+  if (code) return code;
   if (args[0].kind == CR_TENSOR && args[0].u.t->numel == 0) return 0; /* nothing is divided */
   if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_eq, args[1], cr_int(0), &zero);
   else zero = args[1].u.i == 0;
@@ -87,6 +114,28 @@ int cr__check_polygamma(const cr_op *op, const cr_value *args, cr_tensor **out, 
   if (args[1].u.i >= 0) return 0;
   return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua,
                   (long long)args[1].u.i);
+}
+
+int cr__check_hardtanh(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)out, (void)nout;
+  double low = cr__number(args[1]), high = cr__number(args[2]);
+  if (!(low > high)) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: min_val must not be above max_val, got %g and %g", op->lua,
+                  low, high);
+}
+
+/* value: a number, or a 0-dim tensor, whose element is refused where the number would be. */
+int cr__check_masked_fill(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)out, (void)nout;
+  cr__text text;
+  if (args[2].kind != CR_TENSOR) return 0;
+  cr_tensor *value = args[2].u.t;
+  if (value->ndim > 0)
+    return cr__fail(CR_E_SHAPE,
+                    "%s: value is a number or a 0-dim tensor, got shape %s; use cr.where(mask, y, "
+                    "x)",
+                    op->lua, cr__shape_text(value->ndim, cr__sizes(value), &text));
+  return cr__check_element(op->lua, (cr_dtype)args[0].u.t->dtype, value);
 }
 
 /* No promotion here: tensors must have one dtype. */

@@ -127,6 +127,13 @@ static int count_floats(const cr_op *op, double start, double stop, double step,
   return 0;
 }
 
+/* The first and the last number of a range, between which the others lie, must fit. */
+static int check_ends(const cr_op *op, cr_dtype dtype, int64_t n, cr_value first, cr_value last) {
+  if (n == 0) return 0;
+  int code = cr__check_store(op->lua, dtype, &first);
+  return code || n == 1 ? code : cr__check_store(op->lua, dtype, &last);
+}
+
 int cr__run_arange(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   bool short_form = op->id == CR__OP_arange_to;
@@ -140,11 +147,18 @@ int cr__run_arange(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int code = refuse_bool(op, dtype);
   if (!code) code = check_finite(op, args, short_form ? 1 : 3, ints);
   if (code) return code;
+  cr_value last;
   if (ints || !floats) {
-    code = count_ints(op, integer_of(start), integer_of(stop), integer_of(step), &n);
+    int64_t from = integer_of(start), by = integer_of(step);
+    code = count_ints(op, from, integer_of(stop), by, &n);
+    start = cr_int(from);
+    last = cr_int((int64_t)((uint64_t)from + (uint64_t)(n - 1) * (uint64_t)by));
   } else {
-    code = count_floats(op, number_of(start), number_of(stop), number_of(step), &n);
+    double from = number_of(start), by = number_of(step);
+    code = count_floats(op, from, number_of(stop), by, &n);
+    last = cr_float(from + by * (double)(n - 1));
   }
+  if (!code) code = check_ends(op, dtype, n, start, last);
   if (code) return code;
   cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
   if (!t) return cr_error_code();
@@ -158,25 +172,39 @@ int cr__run_arange(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   return cr__give_if(cr__launch_run(&k, CR__K_arange), t, out);
 }
 
+/* The ends of a range of n numbers at equal distances, or of the powers of base with these exponents. */
+static int check_span(const cr_op *op, const cr_value *args, cr_dtype dtype, int64_t n) {
+  if (op->id != CR__OP_logspace) return check_ends(op, dtype, n, args[0], args[1]);
+  double base = args[3].u.f;
+  return check_ends(op, dtype, n, cr_float(pow(base, number_of(args[0]))),
+                    cr_float(pow(base, number_of(args[1]))));
+}
+
 int cr__run_linspace(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   bool powers = op->id == CR__OP_logspace;
   const cr_value *options = args + (powers ? 4 : 3);
   cr_dtype dtype = cr__dtype_or(options[0], cr_default_dtype());
-  int code = refuse_bool(op, dtype);
-  if (!code) code = check_finite(op, args, 2, cr__category(dtype) == CR_INTEGRAL);
-  if (code) return code;
+  bool ints = cr__category(dtype) == CR_INTEGRAL;
   int64_t n = args[2].u.i;
+  int code = refuse_bool(op, dtype);
+  if (!code) code = check_finite(op, args, 2, ints);
+  if (code) return code;
   if (n < 0) {
     return cr__fail(CR_E_ARGUMENT, "%s: steps must not be negative, got %lld", op->name,
                     (long long)n);
   }
+  code = check_span(op, args, dtype, n);
+  if (code) return code;
   cr_tensor *t = cr__new(op->name, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
   if (!t) return cr_error_code();
   cr__launch k;
   cr__launch_begin(&k, op->name, cr_device_of(t), 1);
   cr__launch_add(&k, t);
   k.i[0] = powers;
+  k.i[1] = ints && !powers;
+  k.i[2] = k.i[1] ? integer_of(args[0]) : 0;
+  k.i[3] = k.i[1] ? integer_of(args[1]) : 0;
   k.f[0] = number_of(args[0]), k.f[1] = number_of(args[1]), k.f[2] = powers ? args[3].u.f : 0;
   return cr__give_if(cr__launch_run(&k, CR__K_linspace), t, out);
 }

@@ -278,7 +278,7 @@ static cr_value of_probabilities(const cr_value *args, cr_value logp, int reduct
     target = cr__do(CR__OP_add, (cr_value[]){part, cr_float(smoothing / (double)classes)});
     cr__drop(part);
   }
-  cr_value product = cr__do(CR__OP_mul, (cr_value[]){logp, target});
+  cr_value product = cr__do(CR__OP_weigh, (cr_value[]){logp, target});
   cr_value weighed = product.kind == CR_NONE ? cr_none() : by_class(product, args[2], input);
   cr_value each = minus_sum(weighed, input);
   cr__drop(target), cr__drop(product), cr__drop(weighed);

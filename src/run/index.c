@@ -49,8 +49,9 @@ static int add_mask(const char *op, axes *a, cr_tensor *t, int d, cr_tensor *mas
 
 static int refuse_dtype(const char *op, const cr_tensor *index) {
   return cr__fail(CR_E_DTYPE,
-                  "%s: positions must be int64 or int32, and masks bool, got a %s tensor", op,
-                  cr_dtype_name((cr_dtype)index->dtype));
+                  "%s: positions must be int64 or int32, and masks bool, got a %s tensor%s", op,
+                  cr_dtype_name((cr_dtype)index->dtype),
+                  index->dtype == CR_UINT8 ? "; x:bool() makes it a mask, x:long() positions" : "");
 }
 
 static int read_axes(const char *op, cr_tensor *t, const cr_value *indices, axes *a) {

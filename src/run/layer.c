@@ -5,6 +5,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "run/matmul.h"
 #include "run/reduce.h"
 
 /* ---- Normalization ---- */
@@ -23,32 +24,27 @@ static void then_to(cr_value *now, cr_dtype dtype) {
   *now = next;
 }
 
-/* Brings the root of `square` plus eps under *x. */
-static void over_root(cr_value *x, cr_value square, double eps) {
-  cr_value sum = cr__do(CR__OP_add, (cr_value[]){square, cr_float(eps)});
-  cr_value root = cr__do(CR__OP_rsqrt, (cr_value[]){sum});
-  then(x, CR__OP_mul, root);
-  cr__drop(sum), cr__drop(root);
-}
-
-/* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. */
+/* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. By
+ * roots, for squares would leave the range. */
 static cr_value normalized(cr_value self, cr_value dims, double eps, bool centred) {
-  cr_value x = cr__do(CR__OP_alias, (cr_value[]){self}), square = cr_none();
+  cr_value x = cr__do(CR__OP_alias, (cr_value[]){self}), size = cr_none();
   if (cr__size_of((cr_dtype)self.u.t->dtype) < 4) then_to(&x, CR_FLOAT32);
   if (centred) {
     cr_tensor *both[2] = {NULL, NULL};
     cr_value args[] = {x, dims, cr_int(0), cr_bool(true)};
-    if (x.kind == CR_TENSOR && cr_call(&cr__ops[CR__OP_var_mean], args, both, NULL) == 0)
+    if (x.kind == CR_TENSOR && cr_call(&cr__ops[CR__OP_std_mean], args, both, NULL) == 0)
       then(&x, CR__OP_sub, cr_of(both[1]));
-    square = cr_of(both[0]);
+    size = cr_of(both[0]);
     cr_release(both[1]);
   } else {
-    cr_value squares = cr__do(CR__OP_square, (cr_value[]){x});
-    square = cr__do(CR__OP_mean, (cr_value[]){squares, dims, cr_bool(true), cr_none()});
-    cr__drop(squares);
+    double n = 1;
+    for (int i = 0; i < dims.n; i++) n *= (double)cr__sizes(self.u.t)[dims.u.is[i] - 1];
+    size = cr__do(CR__OP_norm, (cr_value[]){x, cr_int(2), dims, cr_bool(true), cr_none()});
+    then(&size, CR__OP_mul, cr_float(1 / sqrt(n)));
   }
-  over_root(&x, square, eps);
-  cr__drop(square);
+  cr_value inverse = cr__do(CR__OP_inverse_hypot, (cr_value[]){size, cr_float(sqrt(eps))});
+  then(&x, CR__OP_mul, inverse);
+  cr__drop(size), cr__drop(inverse);
   return x;
 }
 
@@ -147,49 +143,105 @@ int cr__run_group_norm(const cr_op *op, const cr_value *args, cr_tensor **out, i
 
 /* ---- Attention ---- */
 
-/* Hides from *scores what the mask, or the order of time, does not let take part. */
-static void hide(cr_value *scores, cr_value mask, bool causal) {
-  cr_value ones = cr_none(), past = cr_none(), hidden = cr_none();
-  bool truth = mask.kind == CR_TENSOR && mask.u.t->dtype == CR_BOOL;
-  if (mask.kind == CR_TENSOR && !truth) then(scores, CR__OP_add, mask);
-  if (causal) {
-    ones = cr__do(CR__OP_ones_like, (cr_value[]){*scores, cr_dtype_value(CR_BOOL), cr_none()});
-    past = cr__do(CR__OP_tril, (cr_value[]){ones, cr_int(0)});
+/* What a mask hides: the rows that may see nothing apart, for a softmax of nothing is no number. */
+typedef struct view_of_keys {
+  cr_value
+      mask; /* a bool one of what is hidden, or what is added to the scores; none: all is seen */
+  cr_value blind; /* a bool for each row */
+  bool truth;
+} view_of_keys;
+
+static view_of_keys see(cr_value mask) {
+  bool truth = mask.u.t->dtype == CR_BOOL;
+  int64_t last = -1;
+  cr_value keys = cr_ints(&last, 1), keep = cr_bool(true), seen, blind, open;
+  if (truth) {
+    seen = cr__do(CR__OP_any, (cr_value[]){mask, keys, keep});
+    blind = cr__do(CR__OP_logical_not, (cr_value[]){seen});
+    open = cr__do(CR__OP_logical_or, (cr_value[]){mask, blind});
+    then(&open, CR__OP_logical_not, cr_none());
+  } else {
+    seen = cr__do(CR__OP_amax, (cr_value[]){mask, keys, keep});
+    blind = cr__do(CR__OP_eq, (cr_value[]){seen, cr_float(-INFINITY)});
+    open = cr__do(CR__OP_masked_fill, (cr_value[]){mask, blind, cr_int(0)});
   }
-  if (truth || causal) {
-    hidden = cr__do(CR__OP_logical_not, (cr_value[]){causal ? past : mask});
-    cr_value next = cr__do(CR__OP_masked_fill, (cr_value[]){*scores, hidden, cr_float(-INFINITY)});
-    cr__drop(*scores);
-    *scores = next;
+  cr__drop(seen);
+  return (view_of_keys){open, blind, truth};
+}
+
+/* The order of time: row i sees the first i columns. */
+static view_of_keys see_past(cr_value scores) {
+  cr_value ones =
+      cr__do(CR__OP_ones_like, (cr_value[]){scores, cr_dtype_value(CR_BOOL), cr_none()});
+  cr_value past = cr__do(CR__OP_tril, (cr_value[]){ones, cr_int(0)});
+  cr_value hidden = cr__do(CR__OP_logical_not, (cr_value[]){past});
+  cr__drop(ones), cr__drop(past);
+  return (view_of_keys){hidden, cr_none(), true};
+}
+
+/* Puts op(*now, a, b) in place of *now. */
+static void then_fill(cr_value *now, cr_value mask, double number) {
+  cr_value next = cr__do(CR__OP_masked_fill, (cr_value[]){*now, mask, cr_float(number)});
+  cr__drop(*now);
+  *now = next;
+}
+
+/* The shares of the keys in each row, from scores, which are given up. */
+static cr_value shares(cr_value scores, const view_of_keys *view, bool masked, cr_value dropout) {
+  if (masked && view->truth) then_fill(&scores, view->mask, -INFINITY);
+  else if (masked) then(&scores, CR__OP_add, view->mask);
+  cr_value share = cr__do(CR__OP_softmax, (cr_value[]){scores, cr_int(-1), cr_none()});
+  cr__drop(scores);
+  if (dropout.u.f > 0) {
+    cr_value kept = cr__do(CR__OP_dropout, (cr_value[]){share, dropout, cr_bool(true)});
+    cr__drop(share);
+    share = kept;
   }
-  cr__drop(ones), cr__drop(past), cr__drop(hidden);
+  return share;
+}
+
+/* softmax(scale query key^T) value, all three of at least float32. */
+static cr_value attend(const cr_value *qkv, const cr_value *args, double scale) {
+  bool given = args[3].kind == CR_TENSOR, causal = args[5].u.i;
+  view_of_keys view = {cr_none(), cr_none(), false};
+  cr_value scores = cr__do(CR__OP_mul, (cr_value[]){qkv[0], cr_float(scale)});
+  cr_value keys = cr__do(CR__OP_mT, (cr_value[]){qkv[1]});
+  then(&scores, CR__OP_matmul, keys);
+  cr__drop(keys);
+  if (given) view = see(args[3]);
+  else if (causal && scores.kind == CR_TENSOR) view = see_past(scores);
+  cr_value share = shares(scores, &view, given || causal, args[4]);
+  cr_value result = cr__do(CR__OP_matmul, (cr_value[]){share, qkv[2]});
+  if (given) then_fill(&result, view.blind, 0);
+  cr__drop(share), cr__drop(view.mask), cr__drop(view.blind);
+  return result;
 }
 
 /* scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale) */
 int cr__run_attention(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   const cr_tensor *query = args[0].u.t;
+  cr_dtype dtype = (cr_dtype)query->dtype;
+  bool narrow = cr__size_of(dtype) < 4;
   for (int i = 0; i < 3; i++)
     if (args[i].u.t->ndim < 2)
       return cr__fail(CR_E_SHAPE, "%s: %s needs at least 2 dims, got %d", op->lua,
                       op->params[i].name, args[i].u.t->ndim);
-  int code = cr__need_float(op->lua, (cr_dtype)query->dtype, "convert it with :to(dtype)");
+  int code = cr__need_float(op->lua, dtype, "convert it with :to(dtype)");
   if (!code && args[3].kind == CR_TENSOR && args[5].u.i)
     code = cr__fail(CR_E_ARGUMENT, "%s: give attn_mask or is_causal, not both", op->lua);
+  if (!code) code = cr__check_dtypes(op->lua, query, args[1].u.t);
+  if (!code) code = cr__check_dtypes(op->lua, query, args[2].u.t);
   if (code) return code;
   double scale =
       args[6].kind == CR_FLOAT ? args[6].u.f : 1 / sqrt((double)cr__sizes(query)[query->ndim - 1]);
-  cr_value scores = cr__do(CR__OP_mul, (cr_value[]){args[0], cr_float(scale)});
-  cr_value keys = cr__do(CR__OP_mT, (cr_value[]){args[1]});
-  then(&scores, CR__OP_matmul, keys);
-  hide(&scores, args[3], args[5].u.i);
-  cr_value share = cr__do(CR__OP_softmax, (cr_value[]){scores, cr_int(-1), cr_none()});
-  if (args[4].u.f > 0) {
-    cr_value kept = cr__do(CR__OP_dropout, (cr_value[]){share, args[4], cr_bool(true)});
-    cr__drop(share);
-    share = kept;
+  cr_value qkv[3];
+  for (int i = 0; i < 3; i++) {
+    qkv[i] = cr__do(CR__OP_alias, &args[i]);
+    if (narrow) then_to(&qkv[i], CR_FLOAT32);
   }
-  cr_tensor *r = CR__CALL(matmul, share, args[2]);
-  cr__drop(scores), cr__drop(keys), cr__drop(share);
-  return cr__give(r, out);
+  cr_value result = attend(qkv, args, scale);
+  if (narrow) then_to(&result, dtype);
+  for (int i = 0; i < 3; i++) cr__drop(qkv[i]);
+  return cr__give(result.kind == CR_TENSOR ? result.u.t : NULL, out);
 }

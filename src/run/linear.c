@@ -242,6 +242,23 @@ int cr__run_outer(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   return cr__give(t, out);
 }
 
+static bool is_truth(cr_value v) { return v.u.t->dtype == CR_BOOL; }
+
+/* addr(self, vec1, vec2, beta, alpha): of truths alone, the numbers are truths too. For beta 0, self
+ * counts as zeros whatever it holds. */
+int cr__run_addr(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  bool truths = is_truth(args[0]) && is_truth(args[1]) && is_truth(args[2]);
+  cr_value beta = args[3], alpha = args[4];
+  if (truths) beta = cr_bool(!is_number(beta, 0)), alpha = cr_bool(!is_number(alpha, 0));
+  bool empty = !truths && is_number(beta, 0);
+  cr_value start = cr_of(empty ? forgotten(args[0].u.t) : scaled(args[0].u.t, beta));
+  cr_value product = cr__do(CR__OP_outer, &args[1]);
+  out[0] = cr__op1(CR__OP_add_scaled, (cr_value[]){start, product, alpha});
+  cr__drop(start), cr__drop(product);
+  return cr__give(out[0], out);
+}
+
 int cr__run_inner(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *a = args[0].u.t, *b = args[1].u.t;

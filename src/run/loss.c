@@ -12,8 +12,9 @@ int cr__loss_reduction_of(const char *op, cr_value name, cr__loss_reduction *red
     *reduction = (cr__loss_reduction)i;
     if (!strcmp(name.u.s, names[i])) return 0;
   }
-  return cr__fail(CR_E_ARGUMENT, "%s: reduction is \"%s\"; it may be \"mean\", \"sum\" or \"none\"",
-                  op, name.u.s);
+  cr__text text;
+  return cr__fail(CR_E_ARGUMENT, "%s: reduction is %s; it may be \"mean\", \"sum\" or \"none\"", op,
+                  cr__quote(name.u.s, &text));
 }
 
 cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction) {
@@ -69,9 +70,18 @@ static cr_value distances(const cr_op *op, const cr_value *args, double limit) {
   if (op->id == CR__OP_mse_loss) return cr__do(CR__OP_mse_elements, both);
   if (op->id == CR__OP_huber_loss) return cr__do(CR__OP_huber_elements, both);
   if (op->id == CR__OP_l1_loss || limit == 0) return cr__do(CR__OP_l1_elements, both);
-  cr_value scaled = cr__do(CR__OP_huber_elements, both);
-  cr_value result = cr__do(CR__OP_div, (cr_value[]){scaled, cr_float(limit)});
-  cr__drop(scaled);
+  return cr__do(CR__OP_smooth_l1_elements, both);
+}
+
+/* The same of tensors of different shapes. They are broadcast before their dtypes meet, so that one
+ * of 0 dims counts as much as the other. */
+static cr_value broadcast_distances(const cr_op *op, const cr_value *args, double limit) {
+  cr_tensor *list[] = {args[0].u.t, args[1].u.t}, *seen[CR_MAX_OUTPUTS];
+  cr_value all = cr_list(list, 2), result = cr_none();
+  int n = 2;
+  if (cr_call(&cr__ops[CR__OP_broadcast_tensors], &all, seen, &n)) return result;
+  result = distances(op, (cr_value[]){cr_of(seen[0]), cr_of(seen[1])}, limit);
+  cr_release(seen[0]), cr_release(seen[1]);
   return result;
 }
 
@@ -97,6 +107,7 @@ int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int
              "meant",
              op->name, cr__shape_text(input->ndim, cr__sizes(input), &a),
              cr__shape_text(target->ndim, cr__sizes(target), &b));
+    return cr__give(cr__loss_reduce(broadcast_distances(op, args, limit), reduction), out);
   }
   return cr__give(cr__loss_reduce(distances(op, args, limit), reduction), out);
 }
@@ -118,18 +129,18 @@ static int check_probabilities(const cr_op *op, const cr_value *args) {
   return cr__launch_run(&k, CR__K_check_probabilities);
 }
 
-/* (1 - y) x + (1 + (p - 1) y) log(1 + exp(-x)), for positive examples that weigh p. */
+/* p y log(1 + exp(-x)) + (1 - y) log(1 + exp(x)), for positive examples that weigh p: both terms have
+ * one sign, so that nothing cancels. */
 static cr_value weighed_logits(cr_value x, cr_value y, cr_value p) {
-  cr_value soft = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(1)});
-  cr_value more = cr__do(CR__OP_sub, (cr_value[]){p, cr_int(1)});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){more, y});
-  cr_value weight = cr__do(CR__OP_add, (cr_value[]){part, cr_int(1)});
-  cr_value right = cr__do(CR__OP_mul, (cr_value[]){weight, soft});
+  cr_value wrong = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(1)});
+  cr_value weight = cr__do(CR__OP_mul, (cr_value[]){p, y});
+  cr_value positive = cr__do(CR__OP_weigh, (cr_value[]){wrong, weight});
+  cr_value other = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(0)});
   cr_value rest = cr__do(CR__OP_sub, (cr_value[]){cr_int(1), y});
-  cr_value left = cr__do(CR__OP_mul, (cr_value[]){rest, x});
-  cr_value result = cr__do(CR__OP_add, (cr_value[]){left, right});
-  cr__drop(soft), cr__drop(more), cr__drop(part), cr__drop(weight);
-  cr__drop(right), cr__drop(rest), cr__drop(left);
+  cr_value negative = cr__do(CR__OP_weigh, (cr_value[]){other, rest});
+  cr_value result = cr__do(CR__OP_add, (cr_value[]){positive, negative});
+  cr__drop(wrong), cr__drop(weight), cr__drop(positive);
+  cr__drop(other), cr__drop(rest), cr__drop(negative);
   return result;
 }
 
@@ -161,15 +172,6 @@ int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tenso
 
 /* ---- Divergence ---- */
 
-/* exp(y) * (y - x), for targets that are logarithms. */
-static cr_value log_divergence(cr_value x, cr_value y) {
-  cr_value power = cr__do(CR__OP_exp, (cr_value[]){y});
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){y, x});
-  cr_value result = cr__do(CR__OP_mul, (cr_value[]){power, away});
-  cr__drop(power), cr__drop(away);
-  return result;
-}
-
 /* args: input, target, reduction, log_target. */
 int cr__run_kl_div(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
@@ -179,8 +181,8 @@ int cr__run_kl_div(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int code = by_batch ? 0 : cr__loss_reduction_of(op->name, args[2], &reduction);
   if (!code) code = need_some_float(op->name, input, args[1].u.t);
   if (code) return code;
-  cr_value elements = args[3].u.i ? log_divergence(args[0], args[1])
-                                  : cr__do(CR__OP_kl_elements, (cr_value[]){args[0], args[1]});
+  int elements_of = args[3].u.i ? CR__OP_kl_log_elements : CR__OP_kl_elements;
+  cr_value elements = cr__do(elements_of, (cr_value[]){args[0], args[1]});
   cr_value loss = cr_of(cr__loss_reduce(elements, reduction));
   if (!by_batch || input->ndim == 0) return cr__give(loss.u.t, out);
   cr_tensor *mean = CR__CALL(div, loss, cr_int(cr__sizes(input)[0]));

@@ -68,8 +68,8 @@ int cr__run_where_positions(const cr_op *op, const cr_value *args, cr_tensor **o
 
 static int check_mask(const char *op, const cr_tensor *mask) {
   if (mask->dtype == CR_BOOL) return 0;
-  return cr__fail(CR_E_DTYPE, "%s: mask must be bool, got a %s tensor", op,
-                  cr_dtype_name((cr_dtype)mask->dtype));
+  return cr__fail(CR_E_DTYPE, "%s: mask must be bool, got a %s tensor; mask:bool() makes one of it",
+                  op, cr_dtype_name((cr_dtype)mask->dtype));
 }
 
 int cr__run_masked_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {

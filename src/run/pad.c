@@ -6,21 +6,25 @@
 
 #include "run/reduce.h"
 
+/* x without what negative numbers take away around dim d; x is given up, and they become 0. */
+static cr_value cropped(cr_value x, int d, int64_t *before, int64_t *after) {
+  int64_t first = *before < 0 ? -*before : 0, last = *after < 0 ? -*after : 0;
+  if (!first && !last) return x;
+  cr_value left = cr_int(cr__sizes(x.u.t)[d] - first - last);
+  cr_value r = cr__do(CR__OP_narrow, (cr_value[]){x, cr_int(d + 1), cr_int(first + 1), left});
+  cr__drop(x);
+  *before += first, *after += last;
+  return r;
+}
+
 /* A constant around dim d of x, which is given up; negative numbers take elements away. */
 static cr_value with_constant(cr_value x, int d, int64_t before, int64_t after, cr_value value) {
-  int64_t cut = (before < 0 ? -before : 0) + (after < 0 ? -after : 0), shape[CR_MAX_DIMS];
-  cr_value dim = cr_int(d + 1), parts[3] = {cr_none(), x, cr_none()};
-  if (cut) {
-    int64_t left = cr__sizes(x.u.t)[d] - cut;
-    parts[1] = cr__do(CR__OP_narrow,
-                      (cr_value[]){x, dim, cr_int(before < 0 ? 1 - before : 1), cr_int(left)});
-    cr__drop(x);
-  }
+  int64_t shape[CR_MAX_DIMS];
+  cr_value dim = cr_int(d + 1), parts[3] = {cr_none(), cropped(x, d, &before, &after), cr_none()};
   for (int i = 0; i < 3 && parts[1].kind == CR_TENSOR; i += 2) {
     const cr_tensor *t = parts[1].u.t;
     for (int k = 0; k < t->ndim; k++) shape[k] = cr__sizes(t)[k];
     shape[d] = i == 0 ? before : after;
-    if (shape[d] < 0) shape[d] = 0;
     parts[i] = cr__do(CR__OP_new_full,
                       (cr_value[]){parts[1], cr_ints(shape, t->ndim), value, cr_none(), cr_none()});
   }
@@ -64,7 +68,8 @@ static cr_value with_copies(const cr_op *op, cr_value x, mode how, int d, int64_
 /* How far a dim of `size` may be padded on one side, or that it cannot be made so small. */
 static int check_pad(const cr_op *op, mode how, int d, int64_t size, int64_t before,
                      int64_t after) {
-  int64_t most = how == REFLECT ? size - 1 : how == CIRCULAR ? size : INT64_MAX;
+  int64_t less = (before < 0 ? -before : 0) + (after < 0 ? -after : 0);
+  int64_t most = how == REFLECT ? size - 1 : how == CIRCULAR ? size - less : INT64_MAX;
   if (size + before + after < 0 || -before > size || -after > size)
     return cr__fail(CR_E_SHAPE, "%s: dim %d of size %lld cannot lose %lld and %lld elements",
                     op->lua, d + 1, (long long)size, (long long)(before < 0 ? -before : 0),
@@ -82,12 +87,15 @@ int cr__run_pad(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   const cr_tensor *self = args[0].u.t;
   const cr_value *pad = &args[1];
   mode how = REPLICATE;
+  cr__text text;
   while (how < CONSTANT && strcmp(args[2].u.s, names[how]) != 0) how++;
   if (strcmp(args[2].u.s, names[how]) != 0)
     return cr__fail(CR_E_ARGUMENT,
                     "%s: mode must be \"constant\", \"reflect\", \"replicate\" or "
-                    "\"circular\", got \"%s\"",
-                    op->lua, args[2].u.s);
+                    "\"circular\", got %s",
+                    op->lua, cr__quote(args[2].u.s, &text));
+  if (how == CONSTANT && cr__check_store(op->lua, (cr_dtype)self->dtype, &args[3]))
+    return (int)cr_error_code();
   if (pad->n % 2 || pad->n / 2 > self->ndim)
     return cr__fail(CR_E_ARGUMENT,
                     "%s: pad must list two numbers for each of at most %d dims, got %d "
@@ -103,6 +111,8 @@ int cr__run_pad(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
     int d = self->ndim - 1 - i;
     int64_t before = pad->u.is[2 * i], after = pad->u.is[2 * i + 1];
     if (before == 0 && after == 0) continue;
+    if (how == CIRCULAR) now = cropped(now, d, &before, &after);
+    if (now.kind != CR_TENSOR) break;
     now = how == CONSTANT ? with_constant(now, d, before, after, args[3])
                           : with_copies(op, now, how, d, before, after);
   }

@@ -59,6 +59,9 @@ static int fill_uniform(const cr_op *op, cr_tensor *t, double from, double to) {
     return cr__fail(CR_E_ARGUMENT, "%s: needs finite bounds with from <= to, got %g and %g",
                     op->lua, from, to);
   }
+  cr_value bounds[] = {cr_float(from), cr_float(to)};
+  for (int i = 0; i < 2; i++)
+    if (cr__check_store(op->lua, (cr_dtype)t->dtype, &bounds[i])) return (int)cr_error_code();
   cr__launch k;
   begin(&k, op, t, blocks_for(t->numel, t->dtype == CR_FLOAT64));
   double top = below(to, (cr_dtype)t->dtype);
@@ -122,8 +125,10 @@ static int draw(const cr_op *op, const cr_value *args, cr_tensor *t) {
   case CR__OP_rand:
   case CR__OP_rand_like: return fill_uniform(op, t, 0, 1);
   case CR__OP_normal: return fill_normal(op, t, args[0].u.f, args[1].u.f);
+  case CR__OP_randint_like_to:
   case CR__OP_randint_like: {
-    int64_t low = args[1].u.i, high = args[2].u.i;
+    bool to = op->id == CR__OP_randint_like_to;
+    int64_t low = to ? 0 : args[1].u.i, high = args[to ? 1 : 2].u.i;
     int code = check_range(op, (cr_dtype)t->dtype, low, high);
     return code ? code : fill_integers(op, t, low, (uint64_t)high - (uint64_t)low);
   }
@@ -147,7 +152,8 @@ int cr__run_rand_like(const cr_op *op, const cr_value *args, cr_tensor **out, in
   cr_tensor *self = args[0].u.t;
   cr_dtype dtype = cr__dtype_or(args[op->nparam - 2], (cr_dtype)self->dtype);
   cr_device device = cr__device_or(args[op->nparam - 1], cr_device_of(self));
-  int code = op->id == CR__OP_randint_like ? 0 : check_floating(op, dtype);
+  bool integers = op->id == CR__OP_randint_like || op->id == CR__OP_randint_like_to;
+  int code = integers ? 0 : check_floating(op, dtype);
   if (code) return code;
   cr_tensor *t = cr__new(op->lua, dtype, device, self->ndim, cr__sizes(self));
   return t ? cr__give_if(draw(op, args, t), t, out) : (int)cr_error_code();

@@ -169,7 +169,9 @@ int cr__run_norm_named(const cr_op *op, const cr_value *args, cr_tensor **out, i
   (void)op, (void)nout;
   const char *p = args[1].u.s;
   if (strcmp(p, "fro")) {
-    return cr__fail(CR_E_ARGUMENT, "norm: p is \"%s\"; it may be \"fro\" or a number", p);
+    cr__text text;
+    return cr__fail(CR_E_ARGUMENT, "norm: p is %s; it may be \"fro\" or a number",
+                    cr__quote(p, &text));
   }
   return cr__give(CR__CALL(norm, args[0], cr_int(2), args[2], args[3], args[4]), out);
 }

@@ -56,14 +56,38 @@ static void folded_last(int ndim, uint32_t mask, int64_t *order) {
       if ((int)(mask >> d & 1) == folds) order[n++] = d + 1;
 }
 
+/* What an operation along one dim gives for self along dims taken together. */
+static cr_tensor *along(const cr_op *op, cr_value self, cr_value dims,
+                        cr_tensor *(*one)(cr_value line, cr_value dim)) {
+  int64_t order[CR_MAX_DIMS], ordered[CR_MAX_DIMS], flat[CR_MAX_DIMS + 1];
+  cr_tensor *t = self.u.t;
+  uint32_t mask;
+  int n = 0;
+  if (cr__fold_mask(op->name, dims, t->ndim, &mask)) return NULL;
+  if (mask && !(mask & (mask - 1))) return one(self, cr_int(__builtin_ctz(mask) + 1));
+  folded_last(t->ndim, mask, order);
+  for (int d = 0; d < t->ndim; d++) {
+    ordered[d] = cr__sizes(t)[order[d] - 1];
+    if (!(mask >> (order[d] - 1) & 1)) flat[n++] = ordered[d];
+  }
+  flat[n++] = cr__fold_count(t, mask);
+  cr_value turn = cr_ints(order, t->ndim);
+  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){self, turn});
+  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(flat, n)});
+  cr_value done = line.kind == CR_TENSOR ? cr_of(one(line, cr_int(-1))) : cr_none();
+  cr_value shaped = cr__do(CR__OP_reshape, (cr_value[]){done, cr_ints(ordered, t->ndim)});
+  cr_tensor *result = CR__CALL(permute_back, shaped, turn);
+  cr__drop(moved), cr__drop(line), cr__drop(done), cr__drop(shaped);
+  return result;
+}
+
 /* The products of all elements before and of all behind each one, multiplied: no division, so zeros
  * need no case of their own. */
-static cr_tensor *others(cr_value line) {
-  cr_value last = cr_int(-1), none = cr_none();
-  cr_value before = cr__do(CR__OP_cumprod, (cr_value[]){line, last, none});
-  cr_value behind = cr__do(CR__OP_cumprod_reverse, (cr_value[]){line, last});
-  cr_value a = cr__do(CR__OP_shift, (cr_value[]){before, last, cr_int(1), cr_int(1)});
-  cr_value b = cr__do(CR__OP_shift, (cr_value[]){behind, last, cr_int(-1), cr_int(1)});
+static cr_tensor *others(cr_value line, cr_value dim) {
+  cr_value before = cr__do(CR__OP_cumprod, (cr_value[]){line, dim, cr_none()});
+  cr_value behind = cr__do(CR__OP_cumprod_reverse, (cr_value[]){line, dim});
+  cr_value a = cr__do(CR__OP_shift, (cr_value[]){before, dim, cr_int(1), cr_int(1)});
+  cr_value b = cr__do(CR__OP_shift, (cr_value[]){behind, dim, cr_int(-1), cr_int(1)});
   cr_tensor *product = CR__CALL(mul, a, b);
   cr__drop(before), cr__drop(behind), cr__drop(a), cr__drop(b);
   return product;
@@ -71,28 +95,42 @@ static cr_tensor *others(cr_value line) {
 
 int cr__run_prod_others(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  cr_tensor *self = args[0].u.t;
-  uint32_t mask;
-  if (cr__fold_mask(op->name, args[1], self->ndim, &mask)) return cr_error_code();
-  int64_t order[CR_MAX_DIMS], ordered[CR_MAX_DIMS], flat[CR_MAX_DIMS + 1];
-  int n = 0;
-  folded_last(self->ndim, mask, order);
-  for (int d = 0; d < self->ndim; d++) {
-    ordered[d] = cr__sizes(self)[order[d] - 1];
-    if (!(mask >> (order[d] - 1) & 1)) flat[n++] = ordered[d];
-  }
-  flat[n++] = cr__fold_count(self, mask);
-  cr_value dims = cr_ints(order, self->ndim);
-  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){args[0], dims});
-  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(flat, n)});
-  cr_value product = cr_of(others(line));
-  cr_value shaped = cr__do(CR__OP_reshape, (cr_value[]){product, cr_ints(ordered, self->ndim)});
-  cr_tensor *result = CR__CALL(permute_back, shaped, dims);
-  cr__drop(moved), cr__drop(line), cr__drop(product), cr__drop(shaped);
-  return cr__give(result, out);
+  return cr__give(along(op, args[0], args[1], others), out);
+}
+
+static cr_tensor *softmax(cr_value line, cr_value dim) {
+  return CR__CALL(softmax, line, dim, cr_none());
+}
+
+int cr__run_softmax_over(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  return cr__give(along(op, args[0], args[1], softmax), out);
 }
 
 static double number(cr_value v) { return v.kind == CR_FLOAT ? v.u.f : (double)v.u.i; }
+
+/* args: gradient, input, std, dim, correction, keepdim. The distances are divided by std before anything
+ * else: what is left is of the size of 1. */
+int cr__run_std_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *input = args[1].u.t;
+  uint32_t mask;
+  if (cr__fold_mask(op->name, args[3], input->ndim, &mask)) return cr_error_code();
+  double rest = (double)cr__fold_count(input, mask) - number(args[4]);
+  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true);
+  cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[3], yes, cr_none()});
+  cr_value away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
+  cr_value flat = cr__do(CR__OP_eq, (cr_value[]){args[2], cr_int(0)});
+  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){args[2], flat, cr_float(INFINITY)});
+  cr_value wide = cr__do(CR__OP_expand_reduced, (cr_value[]){safe, shape, args[3], args[5]});
+  cr_value ratio = cr__do(CR__OP_div, (cr_value[]){away, wide});
+  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], cr_float(1 / (rest > 0 ? rest : 0))});
+  cr_value g = cr__do(CR__OP_expand_reduced, (cr_value[]){part, shape, args[3], args[5]});
+  cr_tensor *result = CR__CALL(mul, g, ratio);
+  cr__drop(mean), cr__drop(away), cr__drop(flat), cr__drop(safe), cr__drop(wide);
+  cr__drop(ratio), cr__drop(part), cr__drop(g);
+  return cr__give(result, out);
+}
 
 /* args: gradient, input, dim, correction, keepdim. */
 int cr__run_var_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -127,14 +165,22 @@ static cr_value signed_power(cr_value x, double q) {
   return result;
 }
 
-/* g / norm^(p - 1), 0 where norm is 0. */
-static cr_value scaled(cr_value g, cr_value norm, double p) {
+/* x / norm to the power of q, sign aside. The quotient is taken first, lest a power leaves the range;
+ * but a small power would bring it back from where the quotient is 0. */
+static cr_value share(cr_value x, cr_value norm, double q) {
+  if (q == 0) return signed_power(x, 0);
   cr_value zero = cr__do(CR__OP_eq, (cr_value[]){norm, cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, zero, cr_int(1)});
-  cr_value power = cr__do(CR__OP_pow, (cr_value[]){safe, cr_float(1 - p)});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){g, power});
-  cr_value result = cr__do(CR__OP_masked_fill, (cr_value[]){part, zero, cr_int(0)});
-  cr__drop(zero), cr__drop(safe), cr__drop(power), cr__drop(part);
+  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, zero, cr_int(1)}), result;
+  if (fabs(q) < 1) {
+    cr_value power = signed_power(x, q), root = signed_power(safe, q);
+    result = cr__do(CR__OP_div, (cr_value[]){power, root});
+    cr__drop(power), cr__drop(root);
+  } else {
+    cr_value ratio = cr__do(CR__OP_div, (cr_value[]){x, safe});
+    result = signed_power(ratio, q);
+    cr__drop(ratio);
+  }
+  cr__drop(zero), cr__drop(safe);
   return result;
 }
 
@@ -166,10 +212,9 @@ int cr__run_norm_backward(const cr_op *op, const cr_value *args, cr_tensor **out
   if (isinf(p)) {
     result = extreme_backward(args[1], args[4], g, norm);
   } else {
-    cr_value power = signed_power(args[1], p - 1);
-    cr_value scale = p == 1 ? cr_of(cr_retain(g.u.t)) : scaled(g, norm, p);
-    result = CR__CALL(mul, scale, power);
-    cr__drop(power), cr__drop(scale);
+    cr_value part = share(args[1], norm, p - 1);
+    result = CR__CALL(mul, g, part);
+    cr__drop(part);
   }
   cr__drop(g), cr__drop(norm);
   return cr__give(result, out);

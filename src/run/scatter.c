@@ -20,11 +20,11 @@ static void see(cr__view *v, const cr__plan *p, const int64_t *stride) {
   memcpy(v->stride, stride, (size_t)p->ndim * sizeof(int64_t));
 }
 
-static void set_numbers(cr__launch *k, const cr__plan *p, bool add, bool late) {
+static void set_numbers(cr__launch *k, const cr__plan *p, int how, bool late) {
   k->i[0] = p->size;
   k->i[1] = p->step;
   k->i[2] = p->dim;
-  k->i[3] = add;
+  k->i[3] = how;
   k->i[4] = late;
 }
 
@@ -46,7 +46,7 @@ cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
 }
 
 /* late: t is given up after an error. */
-static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add,
+static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, int how,
                  bool late) {
   cr_tensor *apart = cr__apart(op, values, t);
   cr_tensor *wide = cr__broadcast_view(op, apart, "what is written", p->ndim, p->shape);
@@ -57,7 +57,7 @@ static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *val
     see(cr__launch_add(&k, t), p, p->stride);
     see(cr__launch_add(&k, p->index), p, p->index_stride);
     cr__launch_add(&k, wide);
-    set_numbers(&k, p, add, late);
+    set_numbers(&k, p, how, late);
     code = cr__launch_run(&k, CR__K_place);
   }
   cr_release(apart);
@@ -65,8 +65,8 @@ static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *val
   return code;
 }
 
-int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, bool add) {
-  return place(op, t, p, values, add, false);
+int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, int how) {
+  return place(op, t, p, values, how, false);
 }
 
 int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values) {
@@ -74,16 +74,17 @@ int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *v
 }
 
 int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
-                    const char *name, bool add) {
+                    const char *name, int how) {
   cr_tensor *v = value->kind == CR_TENSOR ? value->u.t : NULL;
-  if (v && v->dtype == t->dtype) return cr__place(op, t, p, v, add);
+  if (v && v->dtype == t->dtype) return cr__place(op, t, p, v, how);
   if (v && v->ndim > 0)
     return cr__fail(CR_E_DTYPE, "%s: %s is %s and self is %s; convert one of them", op, name,
                     cr_dtype_name((cr_dtype)v->dtype), cr_dtype_name((cr_dtype)t->dtype));
+  if (v && cr__check_element(op, (cr_dtype)t->dtype, v)) return (int)cr_error_code();
   cr_tensor *one = cr__new(op, (cr_dtype)t->dtype, t->storage->device, 0, NULL);
   int code = one ? 0 : (int)cr_error_code();
   if (!code) code = v ? cr__copy(op, one, v) : cr__fill(op, one, *value);
-  if (!code) code = cr__place(op, t, p, one, add);
+  if (!code) code = cr__place(op, t, p, one, how);
   cr_release(one);
   return code;
 }
@@ -205,7 +206,7 @@ int cr__run_gather_backward(const cr_op *op, const cr_value *args, cr_tensor **o
 
 /* ---- Writing --------------------------------------------------------------------------------------------------- */
 
-/* scatter and scatter_add. args: self, dim, index, src. */
+/* scatter, scatter_add and scatter_multiply. args: self, dim, index, src. */
 int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   cr_tensor *t = args[0].u.t, *index = args[2].u.t, *corner = NULL;
@@ -213,7 +214,10 @@ int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr_device device;
   cr__text a, b;
   if (cr__same_device(op->name, args, 4, &device)) return (int)cr_error_code();
-  if (value.kind == CR_TENSOR && (value.u.t->ndim > 0 || op->id == CR__OP_scatter_add)) {
+  int how = op->id == CR__OP_scatter_add        ? CR__PLACE_ADD
+            : op->id == CR__OP_scatter_multiply ? CR__PLACE_MULTIPLY
+                                                : CR__PLACE_SET;
+  if (value.kind == CR_TENSOR && (value.u.t->ndim > 0 || how != CR__PLACE_SET)) {
     cr_tensor *src = value.u.t;
     bool fits = src->ndim == index->ndim;
     for (int d = 0; fits && d < src->ndim; d++) fits = cr__sizes(index)[d] <= cr__sizes(src)[d];
@@ -229,15 +233,61 @@ int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr__plan p;
   int code = plan_each(op->name, t, args[1].u.i, index, &p);
   if (!code) {
-    code = cr__place_value(op->name, t, &p, &value, "src", op->id == CR__OP_scatter_add);
+    code = cr__place_value(op->name, t, &p, &value, "src", how);
     cr_release(p.index);
   }
   cr_release(corner);
   return code;
 }
 
+/* The part of src that index has places for; a number, or a 0-dim tensor, fills that part. */
+static cr_value fitted(const cr_op *op, const cr_value *self, const cr_value *index,
+                       const cr_value *src) {
+  const cr_tensor *i = index->u.t, *s = src->u.t;
+  cr__text a, b;
+  cr_value shape = cr_ints(cr__sizes(i), i->ndim);
+  if (src->kind != CR_TENSOR)
+    return cr__do(CR__OP_full_like,
+                  (cr_value[]){*index, *src, cr_dtype_value((cr_dtype)self->u.t->dtype),
+                               cr_none()});
+  if (s->ndim == 0) return cr__do(CR__OP_expand, (cr_value[]){*src, shape});
+  bool fits = s->ndim == i->ndim;
+  for (int d = 0; fits && d < s->ndim; d++) fits = cr__sizes(i)[d] <= cr__sizes(s)[d];
+  if (!fits) {
+    cr__fail(CR_E_SHAPE,
+             "%s: src (shape %s) must have the dims of index (shape %s) and be no smaller", op->lua,
+             cr__shape_text(s->ndim, cr__sizes(s), &a), cr__shape_text(i->ndim, cr__sizes(i), &b));
+    return cr_none();
+  }
+  cr_value part = cr__do(CR__OP_alias, src);
+  for (int d = 0; d < s->ndim; d++) {
+    if (cr__sizes(i)[d] == cr__sizes(s)[d]) continue;
+    cr_value less = cr__do(CR__OP_narrow,
+                           (cr_value[]){part, cr_int(d + 1), cr_int(1), cr_int(cr__sizes(i)[d])});
+    cr__drop(part);
+    part = less;
+  }
+  return part;
+}
+
+/* scatter(self, dim, index, src, reduce) */
+int cr__run_scatter_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  const char *reduce = args[4].u.s;
+  bool add = strcmp(reduce, "add") == 0;
+  cr__text text;
+  if (!add && strcmp(reduce, "multiply") != 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: reduce must be \"add\" or \"multiply\", got %s", op->lua,
+                    cr__quote(reduce, &text));
+  cr_value src = fitted(op, &args[0], &args[2], &args[3]);
+  cr_value part[] = {args[0], args[1], args[2], src};
+  cr_tensor *r = cr__op1(add ? CR__OP_scatter_add : CR__OP_scatter_multiply, part);
+  cr__drop(src);
+  return cr__give(r, out);
+}
+
 /* Writes source, of exactly the shape of the parts that index lists. */
-static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source, bool add) {
+static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source, int how) {
   cr_tensor *t = args[0].u.t;
   cr_device device;
   cr__plan p;
@@ -248,7 +298,7 @@ static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source,
   bool fits = source->ndim == t->ndim || (t->ndim == 0 && source->numel == 1);
   for (int d = 0; fits && d < t->ndim; d++) fits = cr__sizes(source)[d] == p.shape[d];
   cr_value value = cr_of(source);
-  int code = fits ? cr__place_value(op->name, t, &p, &value, "source", add)
+  int code = fits ? cr__place_value(op->name, t, &p, &value, "source", how)
                   : cr__fail(CR_E_SHAPE, "%s: source must have shape %s here, got %s", op->name,
                              cr__shape_text(t->ndim, p.shape, &a),
                              cr__shape_text(source->ndim, cr__sizes(source), &b));

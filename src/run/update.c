@@ -195,6 +195,13 @@ static int finish(const update *u) {
   return code;
 }
 
+/* After a kernel that was stopped half way: it may have written to all that is not a copy. */
+static void count_stopped(const update *u) {
+  for (int i = 0; i < u->n; i++)
+    for (int j = 0; j < u->nlist && at(u, GRADS, i); j++)
+      if (at(u, j, i) && j != GRADS && !u->copies[i * u->nlist + j]) cr__bump(at(u, j, i));
+}
+
 /* k has its numbers; f: those of each row, or NULL. */
 static int run(update *u, cr__launch *k, cr__kernel_id id, const double (*f)[2]) {
   size_t nrows = (size_t)u->n * sizeof *u->rows;
@@ -213,6 +220,7 @@ static int run(update *u, cr__launch *k, cr__kernel_id id, const double (*f)[2])
     k->rows = u->rows;
     k->nrow = n;
     code = cr__launch_run(k, id);
+    if (code == CR_E_INTERRUPT) count_stopped(u);
   }
   if (!code) code = finish(u);
   for (int i = 0; u->copies && i < u->n * u->nlist; i++) cr_release(u->copies[i]);

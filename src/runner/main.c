@@ -16,6 +16,7 @@ static const char usage[] =
     "  -e code    run the code; `cr` is the module\n"
     "  -l name    require the module into the global of that name\n"
     "  -i         open the prompt after what else was asked for\n"
+    "  -W         print no warnings\n"
     "  --version  print the version\n"
     "  --help     print this\n"
     "  -          run standard input; -- ends the options\n"
@@ -25,7 +26,7 @@ typedef struct options {
   char **argv;
   int argc;
   int script; /* index into argv, argc if there is none */
-  bool prompt, ran, stop;
+  bool prompt, ran, stop, silent;
 } options;
 
 static bool report(lua_State *L, int status) {
@@ -115,6 +116,8 @@ static bool take_options(lua_State *L, options *o) {
     }
     if (!strcmp(a, "-i")) {
       o->prompt = true;
+    } else if (!strcmp(a, "-W")) {
+      o->silent = true;
     } else if (!strcmp(a, "-v") || !strcmp(a, "--version")) {
       if (!L) printf("cresset %s (%s)\n", CR_VERSION, LUA_RELEASE);
       o->ran = true;
@@ -152,6 +155,7 @@ static bool run(lua_State *L, options *o) {
 static int protected_main(lua_State *L) {
   options *o = lua_touserdata(L, 1);
   luaL_openlibs(L);
+  lua_warning(L, o->silent ? "@off" : "@on", 0); /* off in a new state */
   runner_set_paths(L);
   lua_pushboolean(L, run(L, o));
   return 1;

@@ -1,0 +1,144 @@
+-- deadline_spec.lua: long operations are stopped half way, by a deadline or by an interrupt.
+
+local cr = require "cresset"
+local on_cuda = os.getenv "CRESSET_SPEC_DEVICE" == "cuda" -- whose kernels run to their end
+
+local function normal(...) return cr.randn(...) end
+local function bits16(...) return cr.randn(...):bfloat16() end
+
+-- Each takes much longer than the deadline where nobody looks at it; `before` makes what it works on.
+local long = {
+  { "a sort of one line", function() return normal(6e6) end, function(x) return x:sort() end },
+  { "a descending sort of doubles", function() return normal(3e6):double() end,
+    function(x) return x:argsort(1, true) end },
+  { "a sort of many lines", function() return normal(3e4, 200) end, function(x) return x:sort(2) end },
+  { "topk", function() return normal(1.2e7) end, function(x) return x:topk(1e6) end },
+  { "a median", function() return normal(1.5e7) end, function(x) return x:median(1) end },
+  { "unique", function() return cr.randint(0, 1000000, { 5e6 }) end, function(x) return x:unique() end },
+  { "randperm", function() return 1.5e7 end, function(n) return cr.randperm(n) end },
+  { "multinomial with replacement", function() return cr.rand(1e6) end,
+    function(w) return cr.multinomial(w, 5e6, true) end },
+  { "multinomial without replacement", function() return cr.rand(6e6) end,
+    function(w) return cr.multinomial(w, 1e6) end },
+  { "multinomial of rows", function() return cr.rand(3000, 3000) end,
+    function(w) return cr.multinomial(w, 5, true) end },
+  { "bernoulli", function() return cr.rand(1.2e7) end, function(p) return cr.bernoulli(p) end },
+  { "randn", function() return 3e7 end, function(n) return cr.randn(n) end },
+  { "a product of matrices", function() return normal(2500, 2500) end, function(x) return x:matmul(x) end },
+  { "a product of doubles", function() return normal(1800, 1800):double() end, function(x) return x:matmul(x) end },
+  { "a product of integers", function() return cr.ones({ 1000, 1000 }, { dtype = "int64" }) end,
+    function(x) return x:matmul(x) end },
+  { "a product by the library", function() return bits16(3000, 3000) end, function(x) return x:matmul(x) end },
+  { "a batch of products", function() return normal(4000, 64, 128) end,
+    function(x) return x:matmul(x:transpose(2, 3)) end },
+  { "a matrix times a vector", function() return cr.ones(1, 4096):expand(1000000, 4096) end,
+    function(x) return x:mv(cr.ones(4096)) end },
+  { "a sum of an expanded tensor", function() return cr.ones(1, 1):expand(1e6, 1e6) end,
+    function(x) return x:sum() end },
+  { "a sum of its rows", function() return cr.ones(1, 1):expand(1e6, 1e6) end, function(x) return x:sum(2) end },
+  { "a variance of its columns", function() return cr.ones(1, 16):expand(1e9, 16) end,
+    function(x) return x:var(1) end },
+  { "a variance of all its equal elements", function() return cr.ones(1, 1):expand(1e6, 1e6) end,
+    function(x) return x:var() end },
+  { "an argmax of it", function() return cr.ones(1):expand(4e9) end, function(x) return x:argmax() end },
+  { "a product of its elements", function() return cr.ones(1, 1):expand(1e5, 1e6) end,
+    function(x) return x:prod() end },
+  { "logsumexp", function() return cr.ones(1, 1):expand(1e5, 1e5) end, function(x) return x:logsumexp(2) end },
+  { "a comparison of it with itself", function() return cr.ones(1, 1):expand(3e4, 3e4) end,
+    function(x) return x:eq(x):sum() end },
+  { "elements of a pointwise operation", function() return normal(3e7) end, function(x) return x:lgamma() end },
+  { "one of operands that lie across", function() return normal(5000, 5000) end,
+    function(x) return x:t():mul(x):atan2(x):add(x:t():exp()):pow(x) end },
+  { "a running sum", function() return normal(200, 300000) end, function(x) return x:cumsum(2):cumsum(1) end },
+  { "a running product of one line", function() return normal(3e7) end, function(x) return x:cumprod(1) end },
+  { "a running logarithm", function() return normal(1e7) end, function(x) return x:logcumsumexp(1) end },
+  { "a running maximum", function() return normal(3e7) end, function(x) return x:cummax(1) end },
+  { "softmax of long columns", function() return normal(400000, 64) end,
+    function(x) return x:softmax(1):softmax(1):softmax(1) end },
+  { "softmax of rows", function() return normal(20000, 1000) end,
+    function(x) return x:softmax(2):log_softmax(2):softmax(2) end },
+  { "copies of transposed memory", function() return normal(6000, 6000) end,
+    function(x) return x:t():contiguous():t():contiguous():t():contiguous() end },
+  { "conversions", function() return normal(3e7) end,
+    function(x) return x:half():double():int():bfloat16():float() end },
+  { "gather", function() return cr.randperm(8e6) end, function(p) return normal(8e6):gather(1, p) end },
+  { "scatter_add", function() return cr.randint(1, 8000000, { 8e6 }) end,
+    function(p) return cr.zeros(8e6):scatter_add(1, p, cr.ones(8e6)) end },
+  { "nonzero", function() return normal(1.5e7):gt(0) end, function(x) return x:nonzero() end },
+  { "a mask", function() return normal(2e7) end, function(x) return x[x:gt(0)] end },
+  { "linspace", function() return 2e7 end, function(n) return cr.linspace(0, 1, n) end },
+  { "a table of elements", function() return cr.ones(1):expand(3e6) end, function(x) return x:totable() end },
+  { "cat", function() return normal(2e7) end, function(x) return cr.cat { x, x, x, x, x, x, x, x } end },
+}
+
+describe("a deadline that passes meanwhile", function()
+  if on_cuda then return end
+
+  local function allocated()
+    collectgarbage()
+    collectgarbage()
+    return cr.memory.stats().allocated
+  end
+
+  after_each(function() cr.set_deadline(0) end)
+
+  for _, case in ipairs(long) do
+    local name, before, operation = case[1], case[2], case[3]
+    it("stops " .. name .. ", with nothing left of it", function()
+      local x = before()
+      local held = allocated()
+      cr.set_deadline(0.01)
+      local ok, message = pcall(operation, x)
+      cr.set_deadline(0)
+      assert.is_false(ok)
+      assert.truthy(tostring(message):find("deadline", 1, true), message)
+      assert.equal(held, allocated())
+    end)
+  end
+
+  it("stops a backward pass inside of a node", function()
+    local x = cr.randn({ 1500, 1500 }, { requires_grad = true })
+    local y = x:matmul(x):matmul(x):sum()
+    cr.set_deadline(0.01)
+    local ok, message = pcall(y.backward, y)
+    cr.set_deadline(0)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("deadline", 1, true), message)
+    assert.is_nil(x.grad)
+  end)
+
+  it("takes no random number from a call that it stops", function()
+    cr.manual_seed(4)
+    local expected = cr.rand(3):totable()
+    cr.manual_seed(4)
+    cr.set_deadline(0.01)
+    assert.is_false((pcall(cr.randn, 3e7)))
+    cr.set_deadline(0)
+    assert.same(expected, cr.rand(3):totable())
+  end)
+
+  it("counts what was written in place, so that no derivative takes it for the old value", function()
+    local x, w = cr.rand(3e7) + 1, cr.ones({ 1 }, { requires_grad = true })
+    local y = (x * w):sum()
+    cr.set_deadline(0.01)
+    assert.is_false((pcall(x.lgamma_, x)))
+    cr.set_deadline(0)
+    local ok, message = pcall(y.backward, y)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("in place", 1, true), message)
+  end)
+
+  it("does not stop short work in place half way", function()
+    local x = cr.zeros(100000)
+    local expected = 0
+    while true do
+      cr.set_deadline(0.0005)
+      if not pcall(x.add_, x, 1) then break end
+      expected = expected + 1
+      if expected == 100000 then break end
+    end
+    cr.set_deadline(0)
+    assert.equal(expected, x:min():item())
+    assert.equal(expected, x:max():item())
+  end)
+end)

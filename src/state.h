@@ -1,0 +1,101 @@
+/* state.h: what calls depend on beside their arguments: settings (cr_state) and modes (cr_modes).
+ *
+ * Holds true: a thread computes in the place that it has entered, or else in its own. The flags that
+ * every call reads are copied into thread-local memory on entering, so that reading one takes an
+ * instruction; whoever changes a mode writes both. */
+#ifndef CR__STATE_H
+#define CR__STATE_H
+
+#include "base.h"
+
+/* ---- Settings ---- */
+
+struct cr__rng { /* see rng.c */
+  uint64_t seed, offset;
+  bool seeded;
+};
+
+struct cr_state {
+  struct cr__rng rng;
+  cr_warning_handler handler;
+  void *handler_user;
+  double deadline; /* in seconds of the monotonic clock; 0: none */
+  int32_t default_dtype;
+  int32_t threads; /* 0: not asked for */
+  bool warned;     /* of what is said once (backward.c) */
+};
+
+extern CR__TLS cr_state *cr__state; /* the one that was entered; NULL: the thread's own */
+extern CR__TLS cr_state cr__own_state;
+static inline cr_state *cr__my_state(void) {
+  return CR__LIKELY(cr__state != NULL) ? cr__state : &cr__own_state;
+}
+
+void cr__deadline_set(cr_state *s, double seconds_from_now); /* error.c */
+
+/* ---- Modes ---- */
+
+/* The present ones, as read by every call. */
+extern CR__TLS struct cr__modes {
+  bool no_grad, inference, anomaly, check_nan;
+  bool hooks; /* tensors are saved through hooks, or their saving is forbidden */
+  bool none[3];
+} cr__modes;
+
+/* Two more things that a scope may set, beside those of cr_mode. */
+enum { CR__SETS_HOOKS = 8, CR__SETS_STREAMS = 16 };
+
+struct cr_scope {
+  struct cr_scope *outer; /* in the same modes */
+  cr_modes *modes;        /* NULL: not open */
+  cr_mode mode;
+  bool pushed;     /* by cr_saved_hooks_push, for its pop */
+  unsigned change; /* of cr__scope_begin: the count, and the flags, before */
+  struct cr__modes before;
+  struct cr__hooks_ref *hooks; /* owned; NULL: none, also where outer scopes have some */
+  void *streams;               /* owned: a device's own note of streams that were chosen; or NULL */
+};
+
+struct cr_modes {
+  cr_scope *innermost; /* NULL: the base */
+  cr_scope base;       /* what is set outside every scope */
+  cr_modes *under;     /* borrowed; NULL: what modes are at first */
+  unsigned change;     /* counts what was opened, closed or set */
+  struct cr__modes flags;
+};
+extern CR__TLS cr_modes *cr__entered; /* NULL: the thread's own */
+extern CR__TLS cr_modes cr__own_modes;
+
+static inline cr_place cr__enter(cr_place p) {
+  cr_place before = {cr__state, cr__entered};
+  cr__state = p.state;
+  cr__entered = p.modes;
+  cr__modes = p.modes ? p.modes->flags : cr__own_modes.flags;
+  return before;
+}
+
+/* Makes s, in the caller's frame, the innermost scope of the present modes: for as long as the core
+ * itself needs a mode. What s holds stays the caller's. */
+void cr__scope_begin(cr_scope *s, const cr_mode *mode, struct cr__hooks_ref *hooks);
+void cr__scope_end(cr_scope *s);
+static inline cr_mode cr__grad_mode(bool on) { return (cr_mode){.sets = CR_SETS_GRAD, .grad = on}; }
+
+/* The innermost scope that sets any of these, or NULL; the next one outside of s, which was found. */
+const cr_scope *cr__scope_find(unsigned sets);
+const cr_scope *cr__scope_find_outside(const cr_scope *s, unsigned sets);
+/* Opens a scope with hooks (stolen; may be NULL) in the present modes; closes the innermost such. */
+int cr__scope_push_hooks(struct cr__hooks_ref *hooks);
+void cr__scope_pop_hooks(void);
+
+char *cr__anomaly_trace(void); /* what the mode's trace says of the present call; or NULL */
+
+/* What a scope owns belongs to those who know it (saved.c, device.c). */
+struct cr__hooks_ref *cr__hooks_new(const cr_saved_hooks *hooks); /* NULL with the error set */
+void cr__hooks_release(struct cr__hooks_ref *hooks);
+void cr__streams_free(void *streams);
+/* The notes of streams, see cr__host (backend.h). */
+bool cr__streams_present(void **note);
+bool cr__streams_set_here(void **note);
+void cr__streams_set(void *note);
+
+#endif
