@@ -342,7 +342,7 @@ test-cuda: all build-release-cuda
 	$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(LUA) $(BUSTED) $(SPEC)
 
 # The numerical specs at the lower levels of the instruction set, which the best one hides.
-NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \
+NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \
   random_spec.lua))
 test-levels: all
 	@for level in $(filter-out v4 base,$(ISAS)); do \

@@ -58,7 +58,7 @@ static __attribute__((noinline)) __device__ void finish_float(char *out, int dty
   switch (ending) {
   case CR__FINISH_DIVIDE: x /= number; break;
   case CR__FINISH_DIVIDE_ROOT: x = sqrt(x / number); break;
-  case CR__FINISH_POWER: x = pow(x, number); break;
+  case CR__FINISH_POWER: x = cr__root_of(x, number); break;
   default: break;
   }
   cr__store_from<CR_FLOAT64>(out, dtype, at, x);
@@ -67,7 +67,10 @@ template <class S>
 static __device__ __forceinline__ void finish_number(const cr__fold_call &c, S x, int64_t at) {
   if constexpr (std::is_same<S, int64_t>::value)
     cr__store_from<CR_INT64>(c.out, c.out_dtype, at, x);
-  else finish_float(c.out, c.out_dtype, at, c.ending, c.number, (double)x);
+  else {
+    double number = c.ending == CR__FINISH_POWER ? c.power : c.number;
+    finish_float(c.out, c.out_dtype, at, c.ending, number, (double)x);
+  }
 }
 
 /* Joins U states, a power of two, into the first, as a tree. */

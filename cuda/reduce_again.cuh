@@ -93,7 +93,7 @@ static __device__ double cr__again_norm(const cr__fold_call &c, int64_t from, do
   if (!(size > 0) || isinf(size)) return size;
   to.scale = cr__again_scale(size);
   double sum = cr__again_walk(c, from, p == 2 ? CR__AGAIN_SQUARES : CR__AGAIN_POWERS, to, room);
-  return (p == 2 ? sqrt(sum) : pow(sum, 1 / p)) / to.scale;
+  return (p == 2 ? sqrt(sum) : cr__root_of(sum, p)) / to.scale;
 }
 
 /* A mean, or a spread, which needs it. */

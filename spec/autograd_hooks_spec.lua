@@ -61,6 +61,86 @@ describe("a tensor hook", function()
     assert.equal(1, count)
   end)
 
+  it("that adds another does not make it run in the same pass", function()
+    local x = leaf { 1 }
+    local runs = 0
+    local function hook()
+      runs = runs + 1
+      x:register_hook(hook)
+    end
+    x:register_hook(hook);
+    (x * 1):backward()
+    assert.equal(1, runs);
+    (x * 1):backward()
+    assert.equal(3, runs)
+  end)
+
+  it("may remove any of its sisters while it runs, and those do not run", function()
+    for first = 1, 4 do
+      for second = 1, 4 do
+        local x = leaf { 1 }
+        local handles, order = {}, {}
+        for i = 1, 4 do
+          handles[i] = x:register_hook(function()
+            order[#order + 1] = i
+            if i == 2 then
+              handles[first]:remove()
+              handles[second]:remove()
+            end
+          end)
+        end;
+        (x * 1):backward()
+        local want = {}
+        for i = 1, 4 do
+          if i <= 2 or (i ~= first and i ~= second) then want[#want + 1] = i end
+        end
+        assert.same(want, order)
+      end
+    end
+  end)
+
+  it("may remove itself in a pass inside the pass", function()
+    local x = leaf { 1 }
+    local order = {}
+    local inner
+    inner = x:register_hook(function()
+      order[#order + 1] = "first"
+      inner:remove()
+      cr.enable_grad(function() (x * 2):backward() end)
+    end)
+    x:register_hook(function() order[#order + 1] = "second" end);
+    (x * 1):backward()
+    assert.same({ "first", "second", "second" }, order)
+  end)
+
+  it("leaves nothing behind when it is removed", function()
+    local x = leaf { 1 }
+    local function objects()
+      collectgarbage()
+      collectgarbage()
+      return cr.memory.stats().objects
+    end
+    x:register_hook(function() end):remove()
+    local before = objects()
+    for _ = 1, 100 do x:register_hook(function() end):remove() end
+    do
+      local y = x * 1
+      for _ = 1, 100 do y:register_hook(function() end):remove() end
+    end
+    assert.equal(before, objects())
+  end)
+
+  it("may write to its gradient unless another part of the graph reads it", function()
+    local x = leaf { 1, 2 }
+    local a = x * 1
+    a:register_hook(function(g) g:mul_(3) end);
+    (a * 2):sum():backward()
+    is_values(x.grad, { 6, 6 })
+    local b, c = x * 1, x * 1
+    b:register_hook(function(g) g:mul_(3) end)
+    fails(function() (b + c):backward(cr.ones(2, { dtype = "float64" })) end, "hook", "in place", "return")
+  end)
+
   it("needs a tensor that requires grad", function()
     fails(function() plain({ 1 }):register_hook(function() end) end, "register_hook", "require")
   end)

@@ -95,6 +95,36 @@ describe("writing in place to a leaf that requires grad", function()
     values.assert_values(x:detach(), { 1, 2 })
   end)
 
+  it("is refused through another view of its base that was made from it", function()
+    for _, change in ipairs {
+      function(w) w:view(2, 2):normal_() end,
+      function(w) w:view(2, 2):t():mul_(2) end,
+      function(w) w[1] = 5 end,
+      function(w) w[{ { 1, 2 } }]:copy_(cr.ones(2)) end,
+      function(w) w:unsqueeze(1)[1]:add_(1) end,
+    } do
+      local flat = cr.zeros(4)
+      local w = flat[{ { 1, 4 } }]:requires_grad_()
+      fails(function() change(w) end, "leaf", "in place")
+      values.assert_values(flat, { 0, 0, 0, 0 })
+      assert.is_true(w.is_leaf);
+      (w * 2):sum():backward()
+      values.assert_values(w.grad, { 2, 2, 2, 2 })
+    end
+  end)
+
+  it("through its base is an error when the leaf is used next, if gradients were recorded", function()
+    local flat, x = cr.zeros(4), cr.ones(4):requires_grad_()
+    local w = flat[{ { 1, 2 } }]:requires_grad_()
+    flat:add_(1)
+    flat[{ { 2, 3 } }]:mul_(2)
+    values.assert_values((w * 1):detach(), { 1, 2 })
+    flat:mul_(x)
+    assert.is_true(w.is_leaf)
+    fails(function() return w * 2 end, "leaf", "view", "modified in place")
+    fails(function() w:sum():backward() end, "leaf", "view", "modified in place")
+  end)
+
   it("is allowed under no_grad, and counted", function()
     local x = leaf { 1, 2 }
     local before = x._version

@@ -32,11 +32,20 @@ describe("the C API", function()
 
   it("gives each thread streams of its own on a CUDA device #compiles", function() keeps("streams", "") end)
 
-  it("serves hosts with several states, failing allocators, threads and forks #compiles", function()
+  -- What hosts of Lua link to.
+  local function lua_libraries()
     local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library
-    shell.run(("ln -s $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))
-    keeps("host", ("$(pkg-config --cflags --libs lua5.4) %s -Wl,-rpath,%s"):format(binding, folder))
+    shell.run(("ln -sf $PWD/%s/lib/cresset/core.so %s"):format(shell.build, binding))
+    return ("$(pkg-config --cflags --libs lua5.4) %s -Wl,-rpath,%s"):format(binding, folder)
+  end
+
+  it("serves hosts with several states, failing allocators, threads and forks #compiles", function()
+    keeps("host", lua_libraries())
   end)
+
+  it("keeps what belongs to a Lua state in it #compiles", function() keeps("place", lua_libraries()) end)
+
+  it("keeps a script to the limits of its host #compiles", function() keeps("limits", lua_libraries()) end)
 
   it("is a header that C and C++ read without anything before it #compiles", function()
     for _, compiler in ipairs { "cc -x c -std=c11", "c++ -x c++ -std=c++17" } do

@@ -62,6 +62,8 @@ local function problem_of(e, name, f, ...)
   local sentence = message:match "^(.-); usage:" or message
   if sentence:find("out of memory", 1, true) then return nil end
   if sentence:sub(1, #name + 2) ~= name .. ": " then return "speaks of another: " .. message end
+  local asks = sentence:find("name a float dtype", 1, true)
+  if asks and not e.by_name.dtype then return "asks for a dtype: " .. sentence end
   local word = foreign_word(e, sentence)
   if word then return ("speaks of '%s': %s"):format(word, sentence) end
 end

@@ -10,7 +10,7 @@ local values = require "spec.support.values"
 local rows = require "spec.oracle.extreme_folds"
 
 local inf, nan = math.huge, 0 / 0
-local weights = { 1, -0.5, 0.25, 2, -1.5, 0.75 }
+local weights = { 1, -0.5, 0.375, 2, -1.5, 0.75 }
 local direction = { 0.5, 1, -0.25, 0.75, -1, 0.125 }
 
 local function vector(list, dtype)

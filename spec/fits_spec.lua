@@ -342,6 +342,7 @@ local writes = {
   ["x[positions] ="] = function(x, n) x[tensor({ 1 }, "int64")] = n return x end,
   ["x[range] = a table"] = function(x, n) x[{ { 1, 2 } }] = { n, 1 } return x end,
   ["x[mask] = a table"] = function(x, n) x[x:lt(2)] = { n } return x end,
+  ["copy_ of a table"] = function(x, n) return x:copy_ { n, 1, 2 } end,
   ["masked_fill"] = function(x, n) return x:masked_fill(x:gt(1), n) end,
   ["masked_fill_"] = function(x, n) return x:masked_fill_(x:gt(1), n) end,
   ["masked_fill by a tensor"] = function(x, n)

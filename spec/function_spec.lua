@@ -24,6 +24,51 @@ local function simple(forward, backward)
   return cr.Function { name = "Simple", forward = forward, backward = backward or function(_, g) return g end }
 end
 
+describe("a Function whose backward writes to its gradient", function()
+  local function scaling() return simple(function(_, x) return x * 1 end, function(_, g) return g:mul_(10) end) end
+
+  it("leaves that of another branch as it is", function()
+    local x, y = leaf { 1, 2 }, leaf { 1, 2 };
+    (scaling()(x) + y):backward(plain { 1, 1 })
+    is_values(x.grad, { 10, 10 })
+    is_values(y.grad, { 1, 1 })
+    x.grad, y.grad = nil, nil;
+    (y + scaling()(x)):sum():backward()
+    is_values(x.grad, { 10, 10 })
+    is_values(y.grad, { 1, 1 })
+  end)
+
+  it("leaves what the caller gave to backward as it is", function()
+    local x, g = leaf { 1, 2 }, plain { 1, 1 }
+    scaling()(x):backward(g)
+    is_values(g, { 1, 1 })
+    is_values(x.grad, { 10, 10 })
+  end)
+
+  it("leaves a retained gradient as it is, also through a view of its own", function()
+    local x = leaf { 1, 2 }
+    local y = simple(function(_, t) return t * 1 end, function(_, g)
+      g[1] = 100
+      return g
+    end)(x)
+    y:retain_grad();
+    (y * 3):sum():backward()
+    is_values(y.grad, { 3, 3 })
+    is_values(x.grad, { 100, 3 })
+  end)
+
+  it("passes second derivatives on", function()
+    local x = leaf { 2 }
+    local y = simple(function(ctx, t)
+      ctx:save_for_backward(t)
+      return t * t
+    end, function(ctx, g) return g * 2 * ctx:saved_tensors() end)(x)
+    local g = cr.grad(y + x * 1, x, { create_graph = true })
+    is_values(g:detach(), { 5 })
+    is_values(cr.grad(g, x), { 2 })
+  end)
+end)
+
 describe("a Function", function()
   it("is called like a function, or by apply", function()
     local Square = square()

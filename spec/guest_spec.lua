@@ -113,6 +113,29 @@ describe("a long chain of nodes", function()
   end)
 end)
 
+describe("a process that the system keeps small", function()
+  local script = [[
+      local cr = require "cresset"
+      cr.set_num_threads(64)
+      local x = cr.ones(700, 700)
+      print((x:matmul(x) + 1):sum():item())]]
+
+  -- Room for one thread's stack after the other is soon used up; what a sanitizer maps has no room at all.
+  it("works with as many threads as fit into its memory", function()
+    if shell.sanitized then return end
+    local text, status = fresh(script, "ulimit -v 45000; ")
+    assert.equal("343489984.0\n", text)
+    assert.equal(0, status)
+  end)
+
+  it("works without any where no more processes are allowed", function()
+    if not shell.exists "prlimit" then return end
+    local text, status = fresh(script, "prlimit --nproc=1 ") -- which does not bind the administrator
+    assert.equal("343489984.0\n", text)
+    assert.equal(0, status)
+  end)
+end)
+
 describe("a deadline", function()
   after_each(function() cr.set_deadline(0) end)
 

@@ -35,7 +35,7 @@ local function set(text)
 end
 
 -- Layer 1 knows no device and no tensor; layer 2 (backends) sees strided views, no tensors.
-local layer1 = set "error.c alloc.c alloc.h dtype.c shape.c base.h"
+local layer1 = set "error.c alloc.c alloc.h dtype.c shape.c base.h state.h"
 local engine = set "core.h engine.h"
 
 -- Calls visit(path, include) for each include of each C file under src.

@@ -193,6 +193,13 @@ describe("copy_", function()
     is_values(x:copy_ { src = { 7, 8 } }, { { 7, 8 }, { 7, 8 } })
   end)
 
+  it("needs a tensor to copy to, whatever is copied", function()
+    local f = cr.ones(1).copy_
+    fails(function() f(nil, { 1 }) end, "copy_: self must be a tensor, got nil")
+    fails(function() f { src = { 1 } } end, "copy_: the argument 'self' is missing")
+    fails(function() f({ 1 }, { 1 }) end, "copy_: self must be a tensor")
+  end)
+
   it("refuses what does not fit, and changes nothing", function()
     local x = cr.ones(2, 2)
     fails(function() x:copy_ { 1, 2, 3 } end, "copy_: src has shape 3, which does not broadcast to 2x2")

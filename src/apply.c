@@ -238,10 +238,11 @@ int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor 
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
   int n;
-  uint64_t drawn = cr__rng.offset;
+  struct cr__rng *generator = &cr__my_state()->rng;
+  uint64_t drawn = generator->offset;
   out[0] = NULL;
   if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
-  cr__rng.offset = drawn;
+  generator->offset = drawn;
   cr__speak(&cr__ops[id], args, false);
   return NULL;
 }
@@ -469,12 +470,12 @@ int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 
 /* ---- The table ---------------------------------------------------------------------------------- */
 
-int cr_op_count(void) { return cr__nops; }
-const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__nops ? &cr__ops[i] : NULL; }
+int cr_op_count(void) { return cr__npublic; }
+const cr_op *cr_op_at(int i) { return i >= 0 && i < cr__npublic ? &cr__ops[i] : NULL; }
 const cr_op *cr_op_find(const char *name) {
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < cr__npublic; i++)
     if (strcmp(cr__ops[i].name, name) == 0) return &cr__ops[i];
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < cr__npublic; i++)
     for (const char *const *alias = cr__ops[i].aliases; alias && *alias; alias++)
       if (strcmp(*alias, name) == 0) return &cr__ops[i];
   return NULL;

@@ -21,6 +21,8 @@ typedef struct cr__storage {
   uint32_t block; /* size of the block that holds it, the first header and small data */
   char *data;
   size_t nbytes;
+  cr__account *account; /* whom to settle `charged` with; or NULL */
+  int64_t charged;
   const char *writer;          /* the operation that last wrote in place, for messages; or NULL */
   void (*deleter)(void *user); /* foreign memory */
   void *user;
@@ -33,7 +35,7 @@ enum {
   CR__NO_VERSION = 8, /* made by cr_get_data: writes are not counted */
   CR__CONTIGUOUS = 16,
   CR__EMBEDDED = 32, /* this header lies in its first storage's block */
-  CR__VIEW = 64      /* `base` is set */
+  CR__WATCHED = 64   /* its hooks begin with watches */
 };
 
 /* How a differentiable view came to be, which decides whether in-place writes may pass it. */
@@ -45,12 +47,14 @@ typedef enum cr__view_kind {
 } cr__view_kind;
 
 typedef struct cr__hook {
-  struct cr__hook *next;       /* in its tensor's or node's list, oldest first */
-  struct cr__hook *next_alive; /* in the table that finds a hook by its id */
+  struct cr__hook *next, *previous; /* in its tensor's or node's list, oldest first */
+  struct cr__hook *next_alive;      /* in the table that finds a hook by its id */
+  struct cr__hook **list;           /* NULL once out of it */
   uint64_t id;
   int kind, slot; /* slot: output number for tensor hooks of a node */
-  int busy;       /* runs of f under way */
-  cr_hook f;      /* NULL: removed */
+  bool removed;
+  cr_hook f;
+  cr_watch watch; /* of a watch, which stands before all others; f is NULL */
   void *user;
   void (*free_user)(void *);
   cr_tensor *retain; /* weak: a retain_grad entry instead of a function */
@@ -206,7 +210,7 @@ typedef struct cr__impl {
 
 extern const cr_op cr__ops[];
 extern const cr__impl cr__impls[];
-extern const int cr__nops;
+extern const int cr__npublic; /* the others, which trust their arguments, come behind these */
 
 /* The one-result form that generated code and run functions use: returns the result or NULL. */
 cr_tensor *cr__op1(int id, const cr_value *args);
@@ -245,7 +249,7 @@ bool cr__is_wide_number(const cr_value *v, cr_dtype dtype);
 /* If op compares integers with a float: fills own with operands that give the exact answers. */
 bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *own);
 /* Runs `run` below autograd: what it calls records nothing. */
-extern CR__TLS int cr__below;
+extern CR__TLS int cr__below; /* > 0: inside a run function */
 /* The composite whose parts run on this thread, the outermost one; NULL: none. */
 typedef struct cr__speaker {
   const cr_op *op;
@@ -255,8 +259,9 @@ typedef struct cr__speaker {
 extern CR__TLS const cr__speaker *cr__outer;
 /* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
  * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
-void cr__speak(const cr_op *op, const cr_value *args, bool inplace)
-    __attribute__((cold)); /* > 0: inside a run function */
+void cr__speak(const cr_op *op, const cr_value *args, bool inplace) __attribute__((cold));
+/* What the caller can do about a dtype: to name another one only where what was called lets it. */
+const char *cr__dtype_advice(const cr_op *op) __attribute__((cold));
 
 /* ---- Random numbers (rng.c) ---- */
 
@@ -303,12 +308,14 @@ typedef struct cr__node_type {
 
 struct cr_node {
   atomic_int refs;
-  uint32_t size; /* of the block, for cr__free */
-  uint64_t seq;  /* an edge leads to a smaller one, or to CR__SEQ_LEAF */
+  uint32_t size;        /* of the block, for cr__free */
+  cr__account *account; /* whom to settle it with; or NULL */
+  uint64_t seq;         /* an edge leads to a smaller one, or to CR__SEQ_LEAF */
   const cr__node_type *type;
   const cr_op *op; /* NULL: not an operation's node */
   uint16_t nedge, nout, nsaved, nints;
   bool freed;                /* saved values are gone */
+  bool watched;              /* its hooks begin with watches */
   atomic_flag lock;          /* of `others` */
   struct pass *_Atomic pass; /* the backward pass that it belongs to, of those under way; or NULL */
   struct cr__task *task;     /* its task there */
@@ -380,12 +387,15 @@ void cr__tensor_forget(cr_tensor *t);
  * if it is not -1), each of which may replace gradients. */
 uint64_t cr__hook_add(cr__hook **list, cr_hook_kind kind, int slot, cr_hook f, void *user,
                       void (*free_user)(void *));
-int cr__hooks_run(cr__hook *list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
+int cr__hooks_run(cr__hook **list, cr_hook_kind kind, int slot, cr_tensor **grads, int n,
                   cr_tensor *const *outs, int nouts);
-void cr__hooks_free(cr__hook *list);
+void cr__hooks_free(cr__hook **list);
+void cr__tell_watches(const cr__hook *list, int refs);
+int cr__hooks_store(cr_node *n, cr_tensor *const *grads); /* in the tensors that retain theirs */
 int cr__hook_retain(cr_node *n, cr_tensor *t); /* n's gradient number t->slot goes to t->grad too */
 void cr__hook_unretain(cr_node *n, const cr_tensor *t);
 void cr__hook_move_retain(cr_node *from, cr_node *to, const cr_tensor *t); /* to t->slot there */
+bool cr__unshared(const cr_tensor *t); /* who asks has the only reference to t and to its memory */
 int cr__add_grad(cr_tensor **slot, cr_tensor *g); /* *slot += g; steals g */
 /* Makes *g, which node `from` gave at position `index`, fit the output that e leads to: summed to its
  * shape, cast to its dtype. */

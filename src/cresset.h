@@ -242,7 +242,6 @@ enum {
   CR_OP_METHOD = 2,   /* is a method of tensors in Lua */
   CR_OP_FUNCTION = 4, /* is a function of the module in Lua */
   CR_OP_VIEW = 8,     /* its results share the memory of its first argument */
-  CR_OP_HIDDEN = 16,  /* serves derivatives; not shown to scripts */
   CR_OP_DIFFERENTIABLE = 32,
   CR_OP_CREATES = 64,       /* takes no tensor; Lua adds dtype, device, requires_grad */
   CR_OP_INPLACE_ONLY = 128, /* exists only as the twin (fill_, copy_) */
@@ -366,6 +365,17 @@ CR_API uint64_t cr_node_hook(cr_node *n, cr_hook_kind kind, cr_hook f, void *use
                              void (*free_user)(void *));
 CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
+/* A watch is told whenever a reference to its object is taken, or about to be given up, of how many
+ * there then are, on the thread that does so. It must call nothing that takes or gives up a reference.
+ * It stays until the object dies, which frees the user. For a binding whose collector has to know whether
+ * its own references are the only ones. */
+typedef void (*cr_watch)(void *user, int refs);
+CR_API int cr_tensor_watch(cr_tensor *t, cr_watch f, void *user, void (*free_user)(void *));
+CR_API int cr_node_watch(cr_node *n, cr_watch f, void *user, void (*free_user)(void *));
+CR_API int cr_tensor_refs(const cr_tensor *t); /* how many there are now */
+CR_API int cr_node_refs(const cr_node *n);
+CR_API bool cr_is_result_of(const cr_tensor *t,
+                            const cr_node *n); /* n is t's grad_fn, as it stands */
 /* Runs f once at the end of the backward pass that is running on this thread. */
 CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
 /* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into a handle, unpack
@@ -384,7 +394,7 @@ CR_API void cr_saved_hooks_pop(void);
 /* ---- Places ------------------------------------------------------------------------------ */
 
 /* What calls depend on beside their arguments has two parts. A state is the default dtype, the number of
- * threads, the random generator, the warning handler and the deadline. Modes are the gradient, inference
+ * threads, the random generator, the warning handler, the deadline and limits. Modes are the gradient, inference
  * and anomaly modes, hooks on saved tensors, and the current CUDA device and streams. A thread has both of
  * its own, which nobody else sees. It may enter others instead: one thread at a time, whichever it is. */
 typedef struct cr_state cr_state;
@@ -395,6 +405,17 @@ typedef struct cr_place {
 } cr_place;
 CR_API cr_state *cr_state_new(void); /* returns one in which all is as at first */
 CR_API void cr_state_free(cr_state *s);
+/* Limits that a host sets from outside, which nothing that is done in the state can lift or widen: with
+ * cr_set_deadline, cr_memory_limit and cr_set_num_threads it may set narrower ones, and what lifts these
+ * leaves the host's. Nonzero with the error set for negative ones. */
+typedef struct cr_limits {
+  int64_t memory; /* bytes that were made in the state and are still there; 0: no limit */
+  double seconds; /* from now on; 0: no limit */
+  int threads;    /* 0: no limit */
+} cr_limits;
+CR_API int cr_state_limit(cr_state *s, const cr_limits *limits);
+/* Nonzero, with the error set, if the host has interrupted or the time of its limits is over. */
+CR_API int cr_state_stopped(const cr_state *s);
 CR_API cr_modes *cr_modes_new(void);
 CR_API void cr_modes_free(cr_modes *m);         /* closes the scopes in it */
 CR_API cr_place cr_enter(cr_place p);           /* returns the place before, to be entered again */
@@ -474,7 +495,8 @@ typedef struct cr_memory {
 } cr_memory;
 CR_API int cr_memory_stats(cr_device device, cr_memory *out);
 CR_API void cr_memory_reset_peak(cr_device device);
-CR_API int cr_memory_limit(cr_device device, int64_t bytes); /* 0 lifts it */
+/* Of a device for all who use it; of the CPU in a state that was entered: of what that has made. 0 lifts it. */
+CR_API int cr_memory_limit(cr_device device, int64_t bytes);
 CR_API void cr_memory_empty_cache(cr_device device);
 /* For a binding with a collector: it runs it when cr_memory_pressure() says so, and tells with
  * cr_memory_collected() how many bytes of its own heap the collector walks. The more these are, the
@@ -608,6 +630,24 @@ CR_API int luaopen_cresset_core(struct lua_State *L);
 CR_API void cr_lua_push(struct lua_State *L, cr_tensor *t);
 /* Returns the tensor at the index, borrowed from its userdata; raises a Lua error for all else. */
 CR_API cr_tensor *cr_lua_check(struct lua_State *L, int index);
+/* Modes, settings and the random generator of a script are its Lua state's, and the coroutine's. A C
+ * function that the script calls computes in the thread's own place, but between these two in that of L.
+ * Nothing may raise or yield in between. */
+typedef struct cr_lua_visit { /* what was before */
+  struct lua_State *L;
+  cr_place place;
+} cr_lua_visit;
+CR_API cr_lua_visit cr_lua_enter(struct lua_State *L);
+CR_API void cr_lua_leave(cr_lua_visit before);
+/* Sets the limits of L's whole state, instead of those before, as cr_state_limit does (and fails). The time
+ * stops Lua code that calls nothing, too: a debug hook looks at the clock. A hook that L has is called as it
+ * asked, from that one; one that the host sets later is taken in when the script next calls an operation.
+ * New coroutines have the hook; older ones have it from their next operation on. The error can be caught,
+ * but comes again with the next instruction, so that a loop around pcall ends, too. What takes long inside
+ * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, and memory of Lua's
+ * own is not counted: give lua_newstate an allocator that does. A script that may call debug.sethook can
+ * remove the hook until its next operation; one that may load C code can do anything. */
+CR_API int cr_lua_limit(struct lua_State *L, const cr_limits *limits);
 
 #include "cresset_ops.h" /* generated: one prototype per operation of the catalogue */
 

@@ -178,27 +178,18 @@ static int hand_on(pass *p, const cr_node *n, cr_tensor **gi) {
 
 /* ---- Running a task --------------------------------------------------------------------------------------------- */
 
-static int store_retained(const cr_node *n, task *t) {
-  for (cr__hook *h = n->hooks; h; h = h->next) {
-    if (!h->retain || !t->grads[h->slot]) continue;
-    int code = cr__accumulate(h->retain, cr_retain(t->grads[h->slot]));
-    if (code) return code;
-  }
-  return 0;
-}
-
 /* Tensor hooks, node pre-hooks, retain_grad: in this order, before the node itself. */
 static int run_hooks_before(task *t) {
   cr_node *n = t->node;
   cr_tensor *leaf = cr_node_variable(n);
   int code = 0;
   if (leaf && leaf->hooks && t->grads[0])
-    code = cr__hooks_run(leaf->hooks, CR_HOOK_TENSOR, 0, &t->grads[0], 1, NULL, 0);
+    code = cr__hooks_run(&leaf->hooks, CR_HOOK_TENSOR, 0, &t->grads[0], 1, NULL, 0);
   if (!n->hooks || code) return code;
   for (int i = 0; i < n->nout && !code; i++)
-    if (t->grads[i]) code = cr__hooks_run(n->hooks, CR_HOOK_TENSOR, i, &t->grads[i], 1, NULL, 0);
-  if (!code) code = cr__hooks_run(n->hooks, CR_HOOK_PRE, -1, t->grads, n->nout, NULL, 0);
-  return code ? code : store_retained(n, t);
+    if (t->grads[i]) code = cr__hooks_run(&n->hooks, CR_HOOK_TENSOR, i, &t->grads[i], 1, NULL, 0);
+  if (!code) code = cr__hooks_run(&n->hooks, CR_HOOK_PRE, -1, t->grads, n->nout, NULL, 0);
+  return code ? code : cr__hooks_store(n, t->grads);
 }
 
 static int take_captures(pass *p, task *t) {
@@ -232,9 +223,9 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   int code = n->type->backward(n, t->grads, gi);
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
-    code = cr__hooks_run(leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
+    code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
   if (!code && n->hooks)
-    code = cr__hooks_run(n->hooks, CR_HOOK_POST, -1, gi, n->nedge, t->grads, n->nout);
+    code = cr__hooks_run(&n->hooks, CR_HOOK_POST, -1, gi, n->nedge, t->grads, n->nout);
   return code ? explain(n, code) : 0;
 }
 

@@ -153,17 +153,28 @@ void cr_interrupt(bool on) {
   else atomic_fetch_and(&cr__interrupt_flags, ~1);
 }
 
-void cr__deadline_set(cr_state *s, double seconds_from_now) {
-  double at = seconds_from_now == 0 ? 0 : now() + seconds_from_now;
-  if ((at != 0) != (s->deadline != 0)) atomic_fetch_add(&cr__interrupt_flags, at != 0 ? 2 : -2);
-  s->deadline = at;
+void cr__deadline_set(cr_state *s, double *deadline, double seconds_from_now) {
+  bool before = s->deadline != 0 || s->host.deadline != 0;
+  *deadline = seconds_from_now == 0 ? 0 : now() + seconds_from_now;
+  bool after = s->deadline != 0 || s->host.deadline != 0;
+  if (before != after) atomic_fetch_add(&cr__interrupt_flags, after ? 2 : -2);
 }
 
 void cr_set_deadline(double seconds_from_now) {
-  cr__deadline_set(cr__my_state(), seconds_from_now);
+  cr_state *s = cr__my_state();
+  cr__deadline_set(s, &s->deadline, seconds_from_now);
 }
 
-double cr__deadline(void) { return cr__my_state()->deadline; }
+double cr__deadline(void) {
+  const cr_state *s = cr__my_state();
+  bool host = s->deadline == 0 || (s->host.deadline != 0 && s->host.deadline < s->deadline);
+  return host ? s->host.deadline : s->deadline;
+}
+
+int cr_state_stopped(const cr_state *s) {
+  int why = cr__due(s->host.deadline);
+  return why ? cr__fail_stopped(why) : CR_E_OK;
+}
 
 enum { BY_HOST = 1, TOO_LATE };
 
@@ -181,6 +192,6 @@ int cr__fail_stopped(int why) {
 int cr_interrupted(void) { return cr__interrupted(); }
 
 int cr__interrupted(void) {
-  int why = cr__due(cr__my_state()->deadline);
+  int why = cr__due(cr__deadline());
   return CR__LIKELY(!why) ? CR_E_OK : cr__fail_stopped(why);
 }

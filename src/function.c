@@ -71,11 +71,16 @@ static cr_context *context_new(const cr_function *f, void *user, cr_tensor *cons
 
 /* ---- The node ------------------------------------------------------------------------------------------ */
 
-static int keep_undefined(const cr_context *c, cr_node *n, cr_tensor *const *g, cr_tensor **given) {
+/* A gradient for a caller that may write to it: g itself, or a copy if others read g. */
+static cr_tensor *writable(cr_tensor *g) {
+  return cr__unshared(g) ? cr_retain(g) : cr__op1(CR__OP_clone, (cr_value[]){cr_of(g)});
+}
+
+static int give_gradients(const cr_context *c, cr_node *n, cr_tensor *const *g, cr_tensor **given) {
   for (int i = 0; i < n->nout; i++) {
-    given[i] = cr_retain(g[i]);
-    if (given[i] || !c->materialize) continue;
-    given[i] = cr__zeros_of(n, i);
+    if (g[i]) given[i] = writable(g[i]);
+    else if (c->materialize) given[i] = cr__zeros_of(n, i);
+    else continue;
     if (!given[i]) return (int)cr_error_code();
   }
   return 0;
@@ -120,7 +125,7 @@ static int function_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
     return cr__fail(CR_E_AUTOGRAD, "%s: has no backward, but a gradient reached it", c->name);
   cr_tensor *given[CR_MAX_RESULTS] = {NULL};
   bool second = false;
-  int code = keep_undefined(c, n, g, given);
+  int code = give_gradients(c, n, g, given);
   if (c->f.once_differentiable && cr_grad_enabled())
     for (int i = 0; i < n->nout; i++) second = second || (g[i] && cr__requires(g[i]));
   cr_scope scope;

@@ -20,7 +20,14 @@ local trace = require "trace"
 
 local out_dir = assert(arg[1], "usage: gen.lua OUTPUT_DIRECTORY")
 local cat = catalogue.load(here .. "/ops")
-local entries = cat.entries
+-- Those that only serve derivatives come last: cr_op_find and its sisters end before them.
+local entries, npublic = {}, 0
+for _, hidden in ipairs { false, true } do
+  for _, e in ipairs(cat.entries) do
+    if (e.hidden or false) == hidden then entries[#entries + 1] = e end
+  end
+  npublic = hidden and npublic or #entries
+end
 
 local function write(name, lines)
   local text = table.concat(lines, "\n") .. "\n"
@@ -278,7 +285,6 @@ local function op_flags(e)
   flag(e.method ~= false and not e.creates and not e.hidden, "METHOD")
   flag(e.func ~= false and not e.hidden and not e.inplace_only, "FUNCTION")
   flag(e.view, "VIEW")
-  flag(e.hidden, "HIDDEN")
   flag(e.grad or e.composite, "DIFFERENTIABLE")
   flag(e.creates, "CREATES")
   flag(e.inplace_only, "INPLACE_ONLY")
@@ -308,7 +314,7 @@ local function write_descriptors(c)
       c[#c + 1] = ("static const char *const aliases_%s[] = {%s, NULL};"):format(e.name, table.concat(names, ", "))
     end
   end
-  c[#c + 1] = "\nconst int cr__nops = CR__OP_COUNT;\nconst cr_op cr__ops[] = {"
+  c[#c + 1] = ("\nconst int cr__npublic = %d;\nconst cr_op cr__ops[] = {"):format(npublic)
   for _, e in ipairs(entries) do
     c[#c + 1] = ("    {%s, %s,\n     %s,\n     %s,\n     %s, CR__OP_%s, %s, %d, %d, %s, %s},"):format(quote(e.name),
       quote(e.lua), quote(e.signature), quote(e.doc), #e.params > 0 and "params_" .. e.name or "NULL", e.name,

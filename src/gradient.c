@@ -8,11 +8,12 @@
 
 /* ---- Adding ----------------------------------------------------------------------------------- */
 
-/* Nobody else can see t's elements, so it may be added to in place. */
-static bool exclusive(const cr_tensor *t) {
-  return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1 && !t->base &&
-         (t->flags & CR__CONTIGUOUS);
+bool cr__unshared(const cr_tensor *t) {
+  return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1 && !t->base;
 }
+
+/* Nobody else can see t's elements, so it may be added to in place. */
+static bool exclusive(const cr_tensor *t) { return cr__unshared(t) && (t->flags & CR__CONTIGUOUS); }
 
 static cr_tensor *add(cr_tensor *a, cr_tensor *b) {
   return cr__op1(CR__OP_add, (cr_value[]){cr_of(a), cr_of(b), cr_none()});

@@ -23,6 +23,10 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   cr_node *n = cr__alloc(size);
   if (!n) return NULL;
   memset(n, 0, head + (size_t)nedge * sizeof(cr__edge) + (size_t)nsaved * sizeof(cr__saved));
+  if (CR__UNLIKELY(cr__charge_small(&n->account, (int64_t)size))) {
+    cr__free(n, size);
+    return NULL;
+  }
   char *p = (char *)n + head;
   n->edges = (cr__edge *)p;
   n->saved = (cr__saved *)(n->edges + nedge);
@@ -62,7 +66,9 @@ cr_tensor *cr__zeros_of(const cr_node *n, int output) {
 }
 
 cr_node *cr_node_retain(cr_node *n) {
-  if (n) atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+  if (!n) return NULL;
+  int refs = atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+  if (CR__UNLIKELY(n->watched)) cr__tell_watches(n->hooks, refs + 1);
   return n;
 }
 
@@ -70,17 +76,19 @@ static void destroy(cr_node *n) {
   if (n->type->destroy) n->type->destroy(n);
   for (int i = 0; i < n->nsaved; i++) cr__saved_clear(&n->saved[i]);
   for (int i = 0; i < n->nedge; i++) cr_node_release(n->edges[i].fn);
-  cr__hooks_free(n->hooks);
+  cr__hooks_free(&n->hooks);
   free(n->trace);
   if (CR__UNLIKELY(n->stream != NULL)) cr__node_drop_stream(n);
+  if (CR__UNLIKELY(n->account != NULL)) cr__account_settle(n->account, n->size);
   cr__free(n, n->size);
 }
 
 /* Gives a reference back; true if it was the last. Who sees a count of one holds the only reference,
  * and nobody can make another, but of an accumulator, which its leaf may revive. */
 static inline bool give_back(cr_node *n) {
-  if (n->type == &cr__op_type && atomic_load_explicit(&n->refs, memory_order_acquire) == 1)
-    return true;
+  int refs = atomic_load_explicit(&n->refs, memory_order_acquire);
+  if (n->type == &cr__op_type && refs == 1) return true;
+  if (CR__UNLIKELY(n->watched) && refs > 1) cr__tell_watches(n->hooks, refs - 1);
   return atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) == 1;
 }
 
@@ -176,8 +184,17 @@ static int refuse_indirect(const cr_tensor *t) {
                   why[t->view_kind]);
 }
 
+/* As a result it would get no gradient any more. */
+static int refuse_leaf(void) {
+  return cr__fail(CR_E_AUTOGRAD,
+                  "this leaf is a view, and its base or another view of it has been modified in "
+                  "place with gradients recorded; write under no_grad, or make the leaf of a "
+                  "clone");
+}
+
 int cr__current_fn(cr_tensor *t, cr_node **fn) {
   if (t->base && cr__is_stale(t)) {
+    if (t->flags & CR__REQUIRES_GRAD) return refuse_leaf();
     if (t->view_kind != CR__VIEW_PLAIN) return refuse_indirect(t);
     cr_value args[] = {cr_of(t->base), cr_ints(cr__sizes(t), t->ndim),
                        cr_ints(cr__steps(t), t->ndim), cr_int(t->offset)};
@@ -234,14 +251,15 @@ void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind) {
 
 void cr__tensor_forget(cr_tensor *t) {
   if ((t->flags & CR__RETAIN_GRAD) && t->grad_fn) cr__hook_unretain(t->grad_fn, t);
-  cr__hooks_free(t->hooks);
-  t->hooks = NULL;
+  cr__hooks_free(&t->hooks);
 }
 
 /* ---- Public: flags and places ----------------------------------------------------------------------- */
 
 bool cr_requires_grad(const cr_tensor *t) { return t && cr__requires(t); }
-bool cr_is_leaf(const cr_tensor *t) { return t && !t->grad_fn && !(t->base && cr__is_stale(t)); }
+bool cr_is_leaf(const cr_tensor *t) {
+  return t && !t->grad_fn && ((t->flags & CR__REQUIRES_GRAD) || !cr__is_stale(t));
+}
 cr_tensor *cr_grad_of(cr_tensor *t) {
   if (t && !t->grad && !cr_is_leaf(t) && !cr_retains_grad(t))
     cr__warn(

@@ -56,7 +56,8 @@ static int check_place(const char *op, const char *suffix, const cr_tensor *t, b
                     "%s%s: self is a leaf that requires grad and cannot be written in "
                     "place with gradients recorded; use no_grad, or write out of place",
                     op, suffix);
-  if (t->base && cr_is_leaf(t->base) && (t->base->flags & CR__REQUIRES_GRAD))
+  /* The leaf is the base, or a view of it that requires grad itself and that t was made from. */
+  if (t->base && cr_is_leaf(t->base) && cr__requires(t))
     return cr__fail(CR_E_AUTOGRAD,
                     "%s%s: self is a view of a leaf that requires grad and cannot be "
                     "written in place with gradients recorded",

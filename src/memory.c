@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "backend.h"
+#include "state.h"
 
 #define MIN_EXPONENT 6 /* the smallest class holds more than 2^6 bytes */
 #define MAX_EXPONENT 46
@@ -232,7 +233,7 @@ void *cr__host_alloc(size_t nbytes) {
     cr__fail_memory(what, nbytes);
     return NULL;
   }
-  if (cr__over_limit(what, nbytes)) return NULL;
+  if (cr__over_limit(what, nbytes) || cr__over_state_limit(what, nbytes)) return NULL;
   size_t size = nbytes;
   unsigned k = class_of(&size);
   if (CR__UNCACHED) size = nbytes ? nbytes : 1;
@@ -275,7 +276,8 @@ int cr_memory_stats(cr_device device, cr_memory *out) {
   out->allocated = allocated;
   out->peak = peak;
   out->reserved = reserved + cr__small_held;
-  out->limit = limit;
+  int64_t own = cr__state_memory_limit();
+  out->limit = own && (!limit || own < limit) ? own : limit;
   cr__cache_totals(&out->objects, &out->allocations);
   return CR_E_OK;
 }
@@ -293,7 +295,8 @@ int cr_memory_limit(cr_device device, int64_t bytes) {
     return cr__fail(CR_E_ARGUMENT, "memory.limit: %lld bytes is negative; 0 lifts the limit",
                     (long long)bytes);
   if (ops) return ops->memory_limit(device & 255, bytes);
-  limit = bytes;
+  if (cr__state) cr__state_set_memory_limit(bytes);
+  else limit = bytes;
   return CR_E_OK;
 }
 

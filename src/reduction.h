@@ -4,6 +4,14 @@
 #ifndef CR__REDUCTION_H
 #define CR__REDUCTION_H
 
+/* A device's compiler has its own words for functions, and its own mathematics. */
+#ifndef __cplusplus
+#include <math.h>
+#endif
+#ifndef CR__REDUCTION
+#define CR__REDUCTION static inline
+#endif
+
 /* What becomes of an element before it is folded. */
 typedef enum cr__map {
   CR__MAP_NONE,
@@ -32,7 +40,7 @@ typedef enum cr__finish {
   CR__FINISH_NONE,
   CR__FINISH_DIVIDE,      /* by f[1] */
   CR__FINISH_DIVIDE_ROOT, /* by f[1], then the square root */
-  CR__FINISH_POWER        /* to the power of f[1] */
+  CR__FINISH_POWER        /* the root that undoes the power of CR__MAP_POWER */
 } cr__finish;
 
 typedef enum cr__scan {
@@ -41,6 +49,12 @@ typedef enum cr__scan {
   CR__SCAN_LOGSUMEXP,
   CR__SCAN_RECURRENCE /* y_k = x_k + factor_k * y_{k-1}; reversed: x_k + factor_{k+1} * y_{k+1} */
 } cr__scan;
+
+/* x^(1/p), for what rounding 1/p has cost made good: it counts as often as x has digits. */
+CR__REDUCTION double cr__root_of(double x, double p) {
+  double q = 1 / p, y = pow(x, q), lost = fma(-q, p, 1.0) / p;
+  return x > 0 && y > 0 && isfinite(x) && isfinite(y) ? y + y * (lost * log(x)) : y;
+}
 
 typedef enum cr__loss_reduction { CR__LOSS_NONE, CR__LOSS_MEAN, CR__LOSS_SUM } cr__loss_reduction;
 

@@ -76,6 +76,10 @@ CR__SCALAR double cr__polygamma(double x, double n) {
   int odd = fmod(n, 2.0) != 0;
   double s = n + 1, sign = odd ? 1 : -1, sum;
   if (x != x || x == (double)INFINITY) return sign / x;
+  if (x > 1e17) { /* the first terms are all; n! may bring back what the power alone would lose */
+    double root = pow(x, -0.5 * n);
+    return sign * (cr__factorial(n) / n * root * (1 + 0.5 * n / x)) * root;
+  }
   if (x > 0) {
     sum = cr__zeta(s, x);
   } else if (x == rint(x)) {

@@ -40,7 +40,7 @@ static bool names(const char *s, size_t n, const cr_op *op) {
 }
 
 static bool names_any(const char *s, size_t n) {
-  for (int i = 0; i < cr__nops; i++)
+  for (int i = 0; i < CR__OP_COUNT; i++)
     if (names(s, n, &cr__ops[i])) return true;
   return false;
 }
@@ -120,7 +120,7 @@ void cr__speak(const cr_op *op, const cr_value *args, bool inplace) {
   if (code == CR_E_OK || code == CR_E_CALLBACK || code == CR_E_INTERRUPT) return;
   if (is_older(op, args)) return;
   const cr__speaker mine = {op, args, inplace}, *outer = cr__outer ? cr__outer : &mine;
-  if (outer->op->flags & CR_OP_HIDDEN) return; /* the binding's own, which it names itself */
+  if (!(outer->op->flags & (CR_OP_METHOD | CR_OP_FUNCTION))) return; /* the binding names itself */
   const char *name = find_name(sentence, &n);
   if (!name || !names_any(name, n)) return;
   words w = {text, text + sizeof text};
@@ -135,4 +135,11 @@ void cr__speak(const cr_op *op, const cr_value *args, bool inplace) {
     add_rest(&w, name + n, op, from, outer);
   }
   cr_error_set(code, "%s", text);
+}
+
+const char *cr__dtype_advice(const cr_op *op) {
+  const cr_op *called = cr__outer ? cr__outer->op : op;
+  for (int i = 0; i < called->nparam; i++)
+    if (called->params[i].type == CR_P_DTYPE) return "convert it, or name a float dtype";
+  return "convert it";
 }

@@ -3,6 +3,7 @@
  * Holds true: the modes that a thread has entered are those its flags (cr__modes) tell of, also after a
  * scope was opened, closed or written to. A mode is that of the innermost scope that sets it; where no
  * scope does, it is what the modes below say, and in the end what it is at first. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
@@ -59,15 +60,70 @@ static void refresh(cr_modes *m) {
 
 cr_state *cr_state_new(void) {
   cr_state *s = cr__alloc(sizeof *s);
-  if (s) *s = (cr_state){.default_dtype = CR_FLOAT32};
+  cr__account *a = s ? malloc(sizeof *a) : NULL;
+  if (!a) {
+    if (s) cr__fail_memory("a state", sizeof *a);
+    cr__free(s, sizeof *s);
+    return NULL;
+  }
+  *a = (cr__account){.used = 1};
+  *s = (cr_state){.default_dtype = CR_FLOAT32, .account = a};
   return s;
 }
 
 void cr_state_free(cr_state *s) {
   if (!s) return;
   if (cr__state == s) cr__state = NULL;
-  cr__deadline_set(s, 0);
+  cr__deadline_set(s, &s->deadline, 0);
+  cr__deadline_set(s, &s->host.deadline, 0);
+  cr__account_settle(s->account, 1);
   cr__free(s, sizeof *s);
+}
+
+/* ---- Limits ---- */
+
+static int64_t lower(int64_t a, int64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
+
+void cr__account_settle(cr__account *a, int64_t bytes) {
+  if (atomic_fetch_sub_explicit(&a->used, bytes, memory_order_acq_rel) == bytes) free(a);
+}
+
+int cr__over_state_limit(const char *what, size_t nbytes) {
+  const cr__account *a = cr__state ? cr__state->account : NULL;
+  if (CR__LIKELY(!a || a->limit == 0)) return CR_E_OK;
+  int64_t used = atomic_load_explicit(&a->used, memory_order_relaxed) - 1;
+  if (nbytes <= (size_t)a->limit && used <= a->limit - (int64_t)nbytes) return CR_E_OK;
+  if (nbytes > (size_t)a->limit)
+    return cr__fail(CR_E_MEMORY,
+                    "out of memory: %s needs %zu bytes, more than the whole limit of %lld (%lld "
+                    "are in use)",
+                    what, nbytes, (long long)a->limit, (long long)used);
+  return cr__fail(CR_E_MEMORY,
+                  "out of memory: %s needs %zu bytes, but %lld of the limit of %lld are in use",
+                  what, nbytes, (long long)used, (long long)a->limit);
+}
+
+int cr__charge_small_limited(cr__account **a, int64_t bytes) {
+  if (cr__over_state_limit("a small block", (size_t)bytes)) return CR_E_MEMORY;
+  cr__charge(a, bytes);
+  return CR_E_OK;
+}
+
+int64_t cr__state_memory_limit(void) { return cr__state ? cr__state->account->limit : 0; }
+
+void cr__state_set_memory_limit(int64_t bytes) {
+  cr__state->memory = bytes;
+  cr__state->account->limit = lower(bytes, cr__state->host.memory);
+}
+
+int cr_state_limit(cr_state *s, const cr_limits *l) {
+  if (l->memory < 0 || !(l->seconds >= 0) || l->threads < 0)
+    return cr__fail(CR_E_ARGUMENT, "limit: memory, seconds and threads must be 0 (none) or more");
+  s->host.memory = l->memory;
+  s->account->limit = lower(s->memory, l->memory);
+  s->host.threads = l->threads;
+  cr__deadline_set(s, &s->host.deadline, l->seconds);
+  return CR_E_OK;
 }
 
 int cr_set_num_threads(int n) {
@@ -77,8 +133,9 @@ int cr_set_num_threads(int n) {
 }
 
 int cr_num_threads(void) {
-  int n = cr__my_state()->threads;
-  return n > 0 ? n : cr__cpu_threads_offered();
+  const cr_state *s = cr__my_state();
+  int n = s->threads > 0 ? s->threads : cr__cpu_threads_offered();
+  return s->host.threads > 0 && s->host.threads < n ? s->host.threads : n;
 }
 
 cr_modes *cr_modes_new(void) {

@@ -15,11 +15,26 @@ struct cr__rng { /* see rng.c */
   bool seeded;
 };
 
+/* The bytes that were made in a state and are still there, wherever they are by now. */
+typedef struct cr__account {
+  _Atomic int64_t
+      used;      /* and one more while the state is there; who brings it to 0 frees the account */
+  int64_t limit; /* for those who work in the state; 0: none */
+} cr__account;
+void cr__account_settle(cr__account *a, int64_t bytes); /* gives bytes back */
+
 struct cr_state {
   struct cr__rng rng;
   cr_warning_handler handler;
   void *handler_user;
-  double deadline; /* in seconds of the monotonic clock; 0: none */
+  double deadline;      /* in seconds of the monotonic clock; 0: none */
+  cr__account *account; /* NULL: the thread's own state, which has none */
+  int64_t memory;       /* the limit that it has set itself; 0: none */
+  struct {
+    int64_t memory;
+    double deadline;
+    int32_t threads;
+  } host; /* what cr_state_limit has set; 0: none */
   int32_t default_dtype;
   int32_t threads; /* 0: not asked for */
   bool warned;     /* of what is said once (backward.c) */
@@ -31,7 +46,24 @@ static inline cr_state *cr__my_state(void) {
   return CR__LIKELY(cr__state != NULL) ? cr__state : &cr__own_state;
 }
 
-void cr__deadline_set(cr_state *s, double seconds_from_now); /* error.c */
+/* error.c: the deadline of its own, and the host's. */
+void cr__deadline_set(cr_state *s, double *deadline, double seconds_from_now);
+/* Charges the state that makes something with bytes (> 0): *a is whom to settle with, NULL for nobody. Small
+ * things count where there is a limit only, and fail where it is passed. */
+static inline void cr__charge(cr__account **a, int64_t bytes) {
+  *a = cr__state ? cr__state->account : NULL;
+  if (*a) __atomic_fetch_add((int64_t *)&(*a)->used, bytes, __ATOMIC_RELAXED);
+}
+int cr__charge_small_limited(cr__account **a, int64_t bytes);
+static inline int cr__charge_small(cr__account **a, int64_t bytes) {
+  *a = NULL;
+  if (CR__LIKELY(!cr__state || !cr__state->account->limit)) return CR_E_OK;
+  return cr__charge_small_limited(a, bytes);
+}
+/* What a state has left of its limit does not matter to what others make. Nonzero with the error set. */
+int cr__over_state_limit(const char *what, size_t nbytes);
+int64_t cr__state_memory_limit(void); /* of the state that was entered */
+void cr__state_set_memory_limit(int64_t bytes);
 
 /* ---- Modes ---- */
 

@@ -38,6 +38,7 @@ static inline cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, in
   cr_tensor *t = (cr_tensor *)(s + 1);
   atomic_init(&s->refs, 1);
   atomic_init(&s->version, 0);
+  s->account = NULL;
   s->device = device;
   s->block = (uint32_t)(head + extra);
   s->writer = NULL;
@@ -78,7 +79,10 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
   if (CR__UNLIKELY(!t)) return NULL;
   cr__storage *s = t->storage;
   s->nbytes = nbytes;
-  s->data = inside ? tail : b->alloc(device & 255, nbytes);
+  s->charged = (int64_t)(s->block + (inside ? 0 : nbytes));
+  if (inside) s->data = CR__UNLIKELY(cr__charge_small(&s->account, s->charged)) ? NULL : tail;
+  else if (cr__over_state_limit("the data of a tensor", nbytes)) s->data = NULL;
+  else if ((s->data = b->alloc(device & 255, nbytes))) cr__charge(&s->account, s->charged);
   if (CR__UNLIKELY(!s->data)) {
     cr__free(s, s->block);
     return NULL;
@@ -250,6 +254,10 @@ static int grow(cr_tensor *t, size_t nbytes) {
     s->nbytes = nbytes;
     fresh->data = inside ? NULL : old;
     fresh->nbytes = inside ? 0 : old_bytes;
+    cr__account *account = s->account;
+    int64_t charged = s->charged;
+    s->account = fresh->account, s->charged = fresh->charged;
+    fresh->account = account, fresh->charged = charged;
   }
   cr__storage_release(fresh);
   return error;
@@ -272,7 +280,9 @@ int cr_resize(cr_tensor *t, int ndim, const int64_t *shape) {
 /* ---- References ---- */
 
 cr_tensor *cr_retain(cr_tensor *t) {
-  if (t) atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+  if (!t) return NULL;
+  int refs = atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+  if (CR__UNLIKELY(t->flags & CR__WATCHED)) cr__tell_watches(t->hooks, refs + 1);
   return t;
 }
 
@@ -322,7 +332,10 @@ static void destroy(cr_tensor *t) {
 
 void cr_release(cr_tensor *t) {
   if (!t) return;
-  if (atomic_load_explicit(&t->refs, memory_order_acquire) == 1 ||
-      atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
-    destroy(t);
+  int refs = atomic_load_explicit(&t->refs, memory_order_acquire);
+  if (refs > 1) {
+    if (CR__UNLIKELY(t->flags & CR__WATCHED)) cr__tell_watches(t->hooks, refs - 1);
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1) return;
+  }
+  destroy(t);
 }

@@ -178,12 +178,35 @@ static void custom_functions(void) {
   cr_release(x);
 }
 
+/* What a composite's parts find wrong is told in its own words. */
+static void composite_errors(void) {
+  int64_t shape[] = {2, 3};
+  cr_tensor *a = cr_new(CR_FLOAT32, CR_CPU, 2, shape);
+  cr_error_clear();
+  check(!cr_swapaxes(a, 1, 9), "a part that fails fails the composite");
+  check(!strncmp(cr_error_message(), "swapaxes: axis1 9 ", 18),
+        "which speaks of its own parameter");
+  char message[256];
+  snprintf(message, sizeof message, "%s", cr_error_message());
+  check(!cr_softmin(cr_swapaxes(a, 9, 1), 1, CR_DTYPE_NONE), "a chain of composites fails");
+  check(strstr(cr_error_message(), "swapaxes: axis0") != NULL, "and keeps the first error");
+  cr_error_clear();
+  cr_release(a);
+}
+
 /* ---- Operations by descriptor ---- */
 
 static void descriptors(void) {
   const cr_op *op = cr_op_find("add");
   check(op && op->nparam >= 2 && !strncmp(op->signature, "add(", 4), "operations can be looked up");
   check(!cr_op_find("no such operation"), "what does not exist is not found");
+  check(!cr_op_find("restride") && !cr_op_find("nll_first"), "nor what only derivatives use");
+  for (int i = 0; i < cr_op_count(); i++)
+    if (cr_op_find(cr_op_at(i)->name) != cr_op_at(i)) check(0, cr_op_at(i)->name);
+  check(!cr_op_at(-1) && !cr_op_at(cr_op_count()), "the list of operations has ends");
+  check(cr_op_find("absolute") == cr_op_find("abs"), "an alias finds its operation");
+  check(cr_promote_types(CR_UINT8, CR_INT8) == CR_INT16, "dtypes are promoted");
+  check(cr_promote_types(CR_UINT8, CR_DTYPE_NONE) == CR_DTYPE_NONE, "if they are dtypes");
   cr_tensor *a = vector(1, (double[]){1}), *out[CR_MAX_OUTPUTS];
   cr_value args[16] = {cr_of(a), cr_int(41)};
   int n = 0;
@@ -191,6 +214,32 @@ static void descriptors(void) {
   cr_release(out[0]);
   check(!cr_call_inplace(op, args) && first(a) == 42, "also in place");
   cr_release(a);
+}
+
+/* Refuses every call of basic_index with these entries. */
+static void refuses_entries(cr_tensor *t, int n, const int64_t *entries) {
+  const cr_op *op = cr_op_find("basic_index");
+  cr_value args[] = {cr_of(t), cr_ints(entries, n)};
+  cr_tensor *out = NULL;
+  check(cr_call(op, args, &out, NULL) && !out, "entries that do not fit are refused");
+  cr_error_clear();
+}
+
+static void entries(void) {
+  cr_tensor *t = vector(3, (double[]){1, 2, 3});
+  refuses_entries(t, 3, (int64_t[]){1, 2, 0});
+  refuses_entries(t, 4, (int64_t[]){3, 1000, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){3, -1, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){0, 2, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){0, -1, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){1, 4, 0, 0});
+  refuses_entries(t, 4, (int64_t[]){2, 1, 3, 0});
+  refuses_entries(t, 4, (int64_t[]){17, 1, 3, 1});
+  refuses_entries(t, 4, (int64_t[]){-5, 1, 3, 1});
+  refuses_entries(t, 4, (int64_t[]){2, 1, 3, INT64_MIN});
+  refuses_entries(t, 4, (int64_t[]){1, INT64_MIN, 0, 0});
+  refuses_entries(t, 8, (int64_t[]){1, 1, 0, 0, 1, 1, 0, 0});
+  cr_release(t);
 }
 
 /* ---- Memory and threads ---- */
@@ -311,7 +360,8 @@ static void one_graph_in_threads(void) {
 }
 
 int main(void) {
-  sticky_errors(); /* once before counting: tables of the thread are made */
+  sticky_errors();
+  composite_errors(); /* once before counting: tables of the thread are made */
   custom_functions();
   int64_t before = live();
   sticky_errors();
@@ -319,6 +369,7 @@ int main(void) {
   derivatives();
   custom_functions();
   descriptors();
+  entries();
   lists();
   failures();
   interrupts();

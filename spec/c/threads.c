@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cresset.h"
@@ -175,6 +176,7 @@ static bool in_child(bool (*f)(void)) {
   pid_t child = fork();
   if (child == 0) {
     alarm(60); /* a lost thread would be waited for for ever */
+    broken = 0;
     bool good = f();
     fflush(stdout);
     _exit(good && !broken ? 0 : 1);
@@ -210,9 +212,13 @@ static void forks(void) {
 static bool without_threads(void) {
   atomic_store(&allowed, 0);
   bool same = work() == expected && others() == 0;
+  struct timespec begin, end;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
   atomic_store(&attempts, 0);
   same = same && work() == expected;
-  return same && atomic_load(&attempts) == 0; /* not asked for again at once */
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  return same &&
+         atomic_load(&attempts) <= 1 + 3 * (end.tv_sec - begin.tv_sec + 1); /* not each time */
 }
 static bool with_two(void) {
   atomic_store(&allowed, 2);

@@ -343,7 +343,7 @@ ROOTS = {"float64": [-.504083008264455409, -1.573498473162390459, -2.61072086844
          "float32": [-.504083008, -1.573498473, -2.61072087, -10.7]}
 case(S, "digamma", lambda d: gammas(d) + ROOTS[d], lambda x: polygamma(x, 0), limits={INF: [INF, 0, 0]})
 for n in (0, 1, 2, 3, 4, 7):
-    case(S, "polygamma", lambda d: gammas(d) + [-1000.5, -50.5, -50.25, -3.875, 1e12, 1e24], lambda x, n=n: polygamma(x, n),
+    case(S, "polygamma", lambda d: gammas(d) + [-1000.5, -50.5, -50.25, -3.875, 1e12, 1e24, 3e34], lambda x, n=n: polygamma(x, n),
          args=[X, n], limits={INF: [INF if n == 0 else 0, 0, 0]})
 case(S, "sinc", line, sinc, limits={INF: [0, 0, 0], -INF: [0, 0, 0]})
 case(S, "xlogy", lambda d: [(x, y) for x, y in plane(d) if y > 0], lambda x, y: x * log(y),

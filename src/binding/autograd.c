@@ -220,6 +220,7 @@ static int requires_grad_(lua_State *L) {
   bool on = lua_isnoneornil(L, 2) || cr__lua_bool_arg(L, 2, "requires_grad_", "on");
   cr_tensor *t = cr__lua_tensor_arg(L, 1, "requires_grad_", "self");
   if (cr__lua_require_grad(L, t, on)) return cr__lua_raise(L, NULL);
+  if (on) cr__lua_know(L, 1);
   lua_settop(L, 1);
   return 1;
 }

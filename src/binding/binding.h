@@ -22,10 +22,7 @@
  * Lua state (its settings, the modes of the coroutine), and callbacks run on L. Nothing may raise in
  * between. */
 typedef struct cr__lua_home cr__lua_home;
-typedef struct cr__lua_entry { /* what was before */
-  lua_State *L;
-  cr_place place;
-} cr__lua_entry;
+typedef cr_lua_visit cr__lua_entry;
 /* What lets a call find them without a search; the rest is in state.h. NULL places: the state is closed. */
 struct cr__lua_home {
   cr_place place; /* the state, and the modes of the main thread */
@@ -85,12 +82,13 @@ static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {
 
 /* ---- Tensors as userdata (tensor.c) ---- */
 
-/* A full userdata. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
+/* A full userdata. `owners`: what owner.c knows of it; NULL if nothing. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
  * it from every foreign userdata, whatever metatable that one was given. `t` is NULL once
  * closed. */
 typedef struct cr__lua_tensor {
   cr_tensor *t;
   const void *tag;
+  struct cr__lua_owner *owners;
 } cr__lua_tensor;
 extern const char cr__lua_tensor_tag;
 
@@ -99,6 +97,11 @@ extern const char cr__lua_tensor_tag;
  * it is looked up in the registry. */
 cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable);
 static inline cr__lua_tensor *cr__lua_new(lua_State *L) { return cr__lua_new_by(L, 0); }
+/* Pushes a tensor that the core has lent: the userdata that stands for it already, or a new one. One
+ * that was made for a result stands for its tensor once cr__lua_know has been told of it. */
+void cr__lua_push_tensor(lua_State *L, cr_tensor *t);
+bool cr__lua_push_known(lua_State *L, const cr_tensor *t); /* false: pushes nothing */
+void cr__lua_know(lua_State *L, int index);
 /* The userdata at index if it is a tensor (closed or not), else NULL. Never raises. */
 static inline cr__lua_tensor *cr__lua_test(lua_State *L, int index) {
   cr__lua_tensor *u = lua_touserdata(L, index);
@@ -288,8 +291,13 @@ cr__lua_tensor *cr__lua_readable(lua_State *L, int index);
  * empty. */
 typedef struct cr__lua_node {
   cr_node *n;
+  struct cr__lua_owner *owner;
+  cr_tensor *from; /* the tensor that it was asked of; only an address */
 } cr__lua_node;
 cr__lua_node *cr__lua_new_node(lua_State *L);
+/* owner.c: the node userdata on top has got its node: where another stands for that, it takes its place. */
+void cr__lua_know_node(lua_State *L);
+void cr__lua_push_grad_fn(lua_State *L, int index); /* of the tensor at index; nil for a leaf */
 /* Whether the value at index is a tensor, or a table or userdata that metamethods make a list (plain.c). */
 bool cr__lua_is_strange(lua_State *L, int index);
 /* Replaces the value on top by tables that are read raw, with the numbers of 0-dim tensors in them; gives

@@ -41,6 +41,12 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   return n;
 }
 
+/* The tensor of the argument has become the base of a view, from which it can be asked for. */
+static void know_base(lua_State *L, const cr_value *arg) {
+  const cr__lua_tensor *u = lua_touserdata(L, arg->n);
+  if (u && !u->owners) cr__lua_know(L, arg->n);
+}
+
 /* What most calls are: one result, no warnings. */
 static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                     int metatable, const cr_value *args) {
@@ -58,6 +64,7 @@ static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const cha
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   result->t = out[0];
+  if ((op->flags & CR_OP_VIEW) && cr_base(out[0]) == v[0].u.t) know_base(L, &args[0]);
   cr__lua_after(L);
   return 1;
 }
@@ -179,6 +186,7 @@ static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   if (p->requires_grad) {
     cr__lua_tensor *u = lua_touserdata(L, -1);
     if (cr__lua_require_grad(L, u->t, true)) return cr__lua_raise_as(L, p->op, o->name);
+    cr__lua_know(L, lua_gettop(L));
   }
   return n;
 }
@@ -324,7 +332,7 @@ static void gather(lua_State *L, int flag) {
   int made = lua_gettop(L);
   for (int i = 0; i < cr_op_count(); i++) {
     const cr_op *op = cr_op_at(i);
-    if (!(op->flags & flag) || (op->flags & CR_OP_HIDDEN)) continue;
+    if (!(op->flags & flag)) continue;
     if (!(op->flags & CR_OP_INPLACE_ONLY)) cr__lua_add_overload(L, made, op, op->lua, false);
     if (!(op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY))) continue;
     char twin[64];

@@ -6,17 +6,9 @@
  * the state's next visit; once the state is closed, it is merely freed. */
 #include "callback.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct cr__lua_anchor {
-  pthread_mutex_t lock;
-  int refs;        /* references and the state */
-  lua_State *main; /* NULL once the state is closed */
-  cr__lua_ref *dead;
-} anchor;
 
 static const char anchor_key; /* registry: a userdata that holds the state's anchor */
 static const char values_key; /* registry: the table of values that the core holds */
@@ -29,8 +21,7 @@ static CR__LUA_TLS cr__lua_note *innermost;
 
 /* ---- Anchors ---- */
 
-/* Gives up one share, with the lock held. */
-static void anchor_release(anchor *a) {
+void cr__lua_anchor_release(anchor *a) {
   bool last = --a->refs == 0;
   pthread_mutex_unlock(&a->lock);
   if (!last) return;
@@ -48,16 +39,18 @@ static int anchor_gc(lua_State *L) {
   a->main = NULL;
   while (a->dead) {
     cr__lua_ref *next = a->dead->next;
+    if (a->dead->home) a->dead->home->values--; /* its owner goes with the object */
     free(a->dead);
     a->dead = next;
     a->refs--;
     atomic_fetch_sub(&dead_count, 1);
   }
-  anchor_release(a);
+  cr__lua_drop_owners(a);
+  cr__lua_anchor_release(a);
   return 0;
 }
 
-static anchor *anchor_of(lua_State *L) {
+anchor *cr__lua_anchor_of(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &anchor_key);
   anchor **box = lua_touserdata(L, -1);
   lua_pop(L, 1);
@@ -70,6 +63,9 @@ static lua_State *main_of(lua_State *L) {
   lua_pop(L, 1);
   return main;
 }
+
+bool cr__lua_same_state(lua_State *L, const anchor *a) { return cr__lua_anchor_of(L) == a; }
+void cr__lua_count_dead(int by) { atomic_fetch_add(&dead_count, by); }
 
 static void open_anchor(lua_State *L) {
   anchor **box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -91,22 +87,49 @@ static void open_anchor(lua_State *L) {
 
 /* ---- References ---- */
 
-cr__lua_ref *cr__lua_ref_new(lua_State *L, void **owner) {
-  anchor *a = anchor_of(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &values_key);
+static cr__lua_ref *make_ref(anchor *a, owner *home, void **user, int id) {
+  cr__lua_ref *r = a ? malloc(sizeof *r) : NULL;
+  if (!r) return NULL;
+  *r = (cr__lua_ref){a, NULL, user, home, id};
+  if (home) home->values++;
+  pthread_mutex_lock(&a->lock);
+  a->refs++;
+  pthread_mutex_unlock(&a->lock);
+  return r;
+}
+
+cr__lua_ref *cr__lua_ref_bare(owner *home) { return make_ref(home->anchor, home, NULL, LUA_NOREF); }
+
+/* Pushes the table that has, or is to have, the reference's value; not a table if it is gone. */
+static void push_table(lua_State *L, const owner *home) {
+  if (home) cr__lua_push_holder(L, home);
+  else lua_rawgetp(L, LUA_REGISTRYINDEX, &values_key);
+}
+
+cr__lua_ref *cr__lua_ref_new(lua_State *L, owner *home, void **user) {
+  push_table(L, home);
   lua_insert(L, -2);
   int id = luaL_ref(L, -2);
-  cr__lua_ref *r = a ? malloc(sizeof *r) : NULL;
+  cr__lua_ref *r = make_ref(cr__lua_anchor_of(L), home, user, id);
   if (!r) {
     luaL_unref(L, -1, id);
     luaL_error(L, "not enough memory");
   }
   lua_pop(L, 1);
-  *r = (cr__lua_ref){a, NULL, owner, id};
-  pthread_mutex_lock(&a->lock);
-  a->refs++;
-  pthread_mutex_unlock(&a->lock);
   return r;
+}
+
+void cr__lua_ref_move(lua_State *L, cr__lua_ref *r, owner *home) {
+  push_table(L, home);
+  cr__lua_ref_push(L, r);
+  int id = luaL_ref(L, -2);
+  lua_pop(L, 1);
+  push_table(L, r->home);
+  luaL_unref(L, -1, r->id);
+  lua_pop(L, 1);
+  r->home = home;
+  r->id = id;
+  home->values++;
 }
 
 void cr__lua_ref_free(void *ref) {
@@ -115,44 +138,54 @@ void cr__lua_ref_free(void *ref) {
   anchor *a = r->anchor;
   pthread_mutex_lock(&a->lock);
   if (a->main) {
-    if (r->owner) *r->owner = NULL; /* its userdata lives as long as the registry entry */
+    if (r->user) *r->user = NULL; /* its userdata lives as long as the entry in the table */
     r->next = a->dead;
     a->dead = r;
     atomic_fetch_add(&dead_count, 1);
     pthread_mutex_unlock(&a->lock);
   } else {
+    owner *home = r->home;
     free(r);
-    anchor_release(a);
+    cr__lua_anchor_release(a);
+    if (home) cr__lua_owner_done(home);
   }
 }
 
 void cr__lua_ref_push(lua_State *L, const cr__lua_ref *r) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &values_key);
-  lua_rawgeti(L, -1, r->id);
+  push_table(L, r->home);
+  if (lua_istable(L, -1)) lua_rawgeti(L, -1, r->id);
+  else lua_pushnil(L);
   lua_remove(L, -2);
+}
+
+static void sweep_ref(lua_State *L, cr__lua_ref *r) {
+  anchor *a = r->anchor;
+  owner *home = r->home;
+  push_table(L, home);
+  if (lua_istable(L, -1)) luaL_unref(L, -1, r->id);
+  lua_pop(L, 1);
+  free(r);
+  atomic_fetch_sub(&dead_count, 1);
+  pthread_mutex_lock(&a->lock);
+  cr__lua_anchor_release(a);
+  if (home) cr__lua_owner_done(home);
 }
 
 /* Allocates nothing, so it may run in finalizers. */
 void cr__lua_sweep(lua_State *L) {
   if (atomic_load_explicit(&dead_count, memory_order_relaxed) == 0) return;
-  anchor *a = anchor_of(L);
+  anchor *a = cr__lua_anchor_of(L);
   if (!a) return;
   pthread_mutex_lock(&a->lock);
   cr__lua_ref *dead = a->dead;
   a->dead = NULL;
   pthread_mutex_unlock(&a->lock);
-  if (!dead) return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &values_key);
   while (dead) {
     cr__lua_ref *r = dead;
     dead = r->next;
-    luaL_unref(L, -1, r->id);
-    free(r);
-    atomic_fetch_sub(&dead_count, 1);
-    pthread_mutex_lock(&a->lock);
-    anchor_release(a);
+    sweep_ref(L, r);
   }
-  lua_pop(L, 1);
+  cr__lua_sweep_owners(L, a);
 }
 
 /* ---- Calls from the core ---- */
@@ -258,6 +291,7 @@ static int traceback(lua_State *L) {
 
 void cr__lua_open_callback(lua_State *L) {
   open_anchor(L);
+  cr__lua_open_owners(L);
   forget_traced(L);
   lua_pushcfunction(L, traceback);
   lua_setfield(L, -2, "traceback");

@@ -5,19 +5,24 @@
 #ifndef CR__CALLBACK_H
 #define CR__CALLBACK_H
 
-#include "binding.h"
+#include "owner.h"
 
 /* A Lua value that the core holds, as the `user` of a callback. */
 typedef struct cr__lua_ref {
   struct cr__lua_anchor *anchor; /* of the value's state */
   struct cr__lua_ref *next;      /* in the list of dead ones */
-  void **owner;                  /* set to NULL when the core lets go; in a userdata, or NULL */
+  void **user;                   /* set to NULL when the core lets go; in a userdata, or NULL */
+  owner *home;                   /* in whose holder the value lies; NULL: in the registry's table */
   int id;
 } cr__lua_ref;
 
 /* Pops the value on top and returns a reference to it, which belongs to nobody yet: no Lua call that
- * may raise must come between this and the core call that takes it over. */
-cr__lua_ref *cr__lua_ref_new(lua_State *L, void **owner);
+ * may raise must come between this and the core call that takes it over. With an owner, it must be
+ * the core that frees the reference, not later than it frees the owner's object. */
+cr__lua_ref *cr__lua_ref_new(lua_State *L, owner *home, void **user);
+cr__lua_ref *cr__lua_ref_bare(owner *home); /* to no value; NULL if there is no memory */
+/* Moves the value from the registry's table to an owner's holder. */
+void cr__lua_ref_move(lua_State *L, cr__lua_ref *r, owner *home);
 void cr__lua_ref_free(void *ref); /* fits the core's free_user; any thread */
 void cr__lua_ref_push(lua_State *L, const cr__lua_ref *ref);
 

@@ -66,11 +66,13 @@ static int get_version(lua_State *L, cr_tensor *t) {
 /* The metatable of tensors, an upvalue of tensor_index. */
 #define METATABLE lua_upvalueindex(3)
 
-/* Pushes what `get` lends of the tensor at 1, read again once there is a place for it. */
+/* Pushes what `get` lends of the tensor at 1; making a userdata may run finalizers, so it asks again. */
 static int push_borrowed(lua_State *L, cr_tensor *(*get)(cr_tensor *)) {
-  cr__lua_tensor *u = cr__lua_new_by(L, METATABLE);
   cr_tensor *t = get(tensor_at_1(L));
-  if (t) u->t = cr_retain(t);
+  if (t && cr__lua_push_known(L, t)) return 1;
+  cr__lua_tensor *u = t ? cr__lua_new_by(L, METATABLE) : NULL;
+  if (u) u->t = cr_retain(get(tensor_at_1(L)));
+  if (u && u->t) cr__lua_know(L, lua_gettop(L));
   else lua_pushnil(L);
   return 1;
 }
@@ -94,12 +96,7 @@ static int get_base(lua_State *L, cr_tensor *t) {
 
 static int get_grad_fn(lua_State *L, cr_tensor *t) {
   (void)t;
-  cr__lua_node *u = cr__lua_new_node(L);
-  t = tensor_at_1(L);
-  cr_error_clear();
-  CR__LUA_DO(L, u->n = cr_grad_fn(t));
-  if (!u->n && cr_error_code()) return cr__lua_raise(L, NULL);
-  if (!u->n) lua_pushnil(L);
+  cr__lua_push_grad_fn(L, 1);
   return 1;
 }
 
@@ -161,6 +158,7 @@ static int tensor_index(lua_State *L) {
 
 static int set_grad(lua_State *L) {
   cr_tensor *grad = lua_isnil(L, 3) ? NULL : cr__lua_tensor_arg(L, 3, "grad", "the assigned value");
+  if (grad) cr__lua_know(L, 3);
   cr_tensor *self = tensor_at_1(L);
   int code;
   CR__LUA_DO(L, code = cr_set_grad(self, grad));
@@ -169,7 +167,9 @@ static int set_grad(lua_State *L) {
 
 static int set_requires_grad(lua_State *L) {
   bool on = cr__lua_bool_arg(L, 3, "requires_grad", "the assigned value");
-  return cr__lua_require_grad(L, tensor_at_1(L), on) ? cr__lua_raise(L, NULL) : 0;
+  if (cr__lua_require_grad(L, tensor_at_1(L), on)) return cr__lua_raise(L, NULL);
+  if (on) cr__lua_know(L, 1);
+  return 0;
 }
 
 static int set_data(lua_State *L) {

@@ -125,7 +125,8 @@ static int call_lists(lua_State *L) {
 /* ---- Names -------------------------------------------------------------------------------------------- */
 
 static bool is_mapped(const cr_op *op) { /* the first argument is one tensor, and no other a list */
-  if ((op->flags & (CR_OP_HIDDEN | CR_OP_TRUTH)) || op->nparam == 0) return false;
+  if (!(op->flags & (CR_OP_METHOD | CR_OP_FUNCTION)) || (op->flags & CR_OP_TRUTH)) return false;
+  if (op->nparam == 0) return false;
   if (op->params[0].type != CR_P_TENSOR && op->params[0].type != CR_P_OPERAND) return false;
   for (int i = 1; i < op->nparam; i++)
     if (op->params[i].type == CR_P_TENSORS) return false;

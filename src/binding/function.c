@@ -20,7 +20,7 @@ typedef struct frame {
 } frame;
 
 static cr__lua_context *context_of(const cr__lua_ref *ref) {
-  return (cr__lua_context *)((char *)ref->owner - offsetof(cr__lua_context, c));
+  return (cr__lua_context *)((char *)ref->user - offsetof(cr__lua_context, c));
 }
 
 /* ---- Forward ---- */
@@ -189,6 +189,22 @@ static void forget_marked(lua_State *L, int context) {
   }
 }
 
+/* The graph keeps the context by the node of the results, whose userdata are to keep it in Lua: what its
+ * fields and the Function's halves refer to may well be a result. */
+static void own_context(lua_State *L, const cr__lua_context *x, int first, cr__lua_ref *ref) {
+  for (int k = 0; k < x->ntensors && x->c; k++) {
+    int index = first + x->place[k];
+    const cr__lua_tensor *u = cr__lua_test(L, index);
+    if (!u || !u->t || !cr_requires_grad(u->t)) continue;
+    cr_node *n = cr_grad_fn(u->t);
+    bool mine = n && cr_node_user(n, (const void *)cr__lua_ref_free) == ref;
+    cr_node_release(n);
+    if (!mine) continue;
+    cr__lua_ref_move(L, ref, cr__lua_own(L, index));
+    return;
+  }
+}
+
 /* The Function at 1, the arguments behind it. */
 static int apply(lua_State *L) {
   const cr__lua_function *f = luaL_checkudata(L, 1, CR__LUA_FUNCTION);
@@ -202,7 +218,7 @@ static int apply(lua_State *L) {
                            f->once};
   x->frame = &fr;
   lua_pushvalue(L, fr.context);
-  cr__lua_ref *ref = cr__lua_ref_new(L, &x->c);
+  cr__lua_ref *ref = cr__lua_ref_new(L, NULL, &x->c);
   fr.ref = ref;
   int nout = 0;
   cr__lua_entry outer = cr__lua_enter(L);
@@ -217,7 +233,9 @@ static int apply(lua_State *L) {
   out->n = nout;
   luaL_checkstack(L, 4, "no stack for results");
   cr__lua_context_unlink(L, fr.context, out->t, nout);
-  place_results(L, x, out, lua_gettop(L) - fr.nvalues + 1);
+  int first = lua_gettop(L) - fr.nvalues + 1;
+  place_results(L, x, out, first);
+  own_context(L, x, first, ref);
   cr__lua_sweep(L);
   cr__lua_after(L);
   return fr.nvalues;

@@ -21,16 +21,11 @@ typedef struct frame {
   int nouts;
 } frame;
 
-static void push_tensor(lua_State *L, cr_tensor *t) {
-  cr__lua_tensor *u = cr__lua_new(L);
-  u->t = cr_retain(t);
-}
-
 /* A table with a tensor, or false, for each gradient. */
 static void push_gradients(lua_State *L, cr_tensor *const *grads, int n) {
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
-    if (grads[i]) push_tensor(L, grads[i]);
+    if (grads[i]) cr__lua_push_tensor(L, grads[i]);
     else lua_pushboolean(L, false);
     lua_rawseti(L, -2, i + 1);
   }
@@ -47,7 +42,7 @@ static void replace(cr_tensor **slot, cr_tensor *t) {
 static int run_tensor_hook(lua_State *L) {
   frame *fr = lua_touserdata(L, 1);
   cr__lua_ref_push(L, fr->ref);
-  push_tensor(L, fr->grads[0]);
+  cr__lua_push_tensor(L, fr->grads[0]);
   lua_call(L, 1, 1);
   if (lua_isnil(L, -1)) return 0;
   cr__lua_tensor *u = cr__lua_test(L, -1);
@@ -61,7 +56,7 @@ static int run_tensor_hook(lua_State *L) {
 static int run_post_grad_hook(lua_State *L) {
   frame *fr = lua_touserdata(L, 1);
   cr__lua_ref_push(L, fr->ref);
-  push_tensor(L, fr->grads[0]);
+  cr__lua_push_tensor(L, fr->grads[0]);
   lua_call(L, 1, 1);
   if (lua_isnil(L, -1)) return 0;
   return cr__lua_error(L,
@@ -152,8 +147,11 @@ int cr__lua_add_hook(lua_State *L, const char *op, cr_hook_kind kind) {
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (handle){0, kind == CR_HOOK_PRE || kind == CR_HOOK_POST};
   luaL_setmetatable(L, HANDLE);
+  const cr__lua_tensor *t = h->of_node ? NULL : lua_touserdata(L, 1);
+  /* What does not require grad takes no hooks: the core says so. */
+  owner *home = h->of_node || cr_requires_grad(t->t) ? cr__lua_own(L, 1) : NULL;
   lua_pushvalue(L, 2);
-  cr__lua_ref *ref = cr__lua_ref_new(L, NULL);
+  cr__lua_ref *ref = cr__lua_ref_new(L, home, NULL);
   if (h->of_node) {
     cr__lua_node *u = lua_touserdata(L, 1);
     CR__LUA_DO(L, h->id = cr_node_hook(u->n, kind, callbacks[kind], ref, cr__lua_ref_free));
@@ -194,7 +192,7 @@ static int queue_callback(lua_State *L) {
   if (!cr__lua_callable(L, 1))
     return cr__lua_error(L, "queue_callback: expected a function, got %s", cr__lua_describe(L, 1));
   lua_pushvalue(L, 1);
-  cr__lua_ref *ref = cr__lua_ref_new(L, NULL);
+  cr__lua_ref *ref = cr__lua_ref_new(L, NULL, NULL);
   int code = CR__LUA_GET(L, cr_queue_callback(call_queued, ref, cr__lua_ref_free));
   return code ? cr__lua_raise(L, NULL) : 0;
 }

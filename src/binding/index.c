@@ -284,17 +284,18 @@ int cr__lua_index_read(lua_State *L, int metatable) {
 /* Turns the value at 3 into a tensor or leaves it a number; pushes it. */
 static void push_value(walk *w) {
   lua_State *L = w->L;
-  if (lua_type(L, 3) == LUA_TTABLE) {
+  bool tensor = cr__lua_test(L, 3) != NULL;
+  if (lua_type(L, 3) == LUA_TTABLE || (!tensor && cr__lua_is_strange(L, 3))) {
     cr__lua_tensor_from(L, 3, "index", cr_dtype_of(viewed(w)));
     return;
   }
   cr_value number;
-  if (!cr__lua_test(L, 3) && !cr__lua_to_number(L, 3, &number))
+  if (!tensor && !cr__lua_to_number(L, 3, &number))
     cr__lua_error(L,
                   "index: the assigned value must be a tensor, a number or a table of numbers, got "
                   "%s",
                   cr__lua_describe(L, 3));
-  if (cr__lua_test(L, 3)) cr__lua_tensor_arg(L, 3, "index", "the assigned value");
+  if (tensor) cr__lua_tensor_arg(L, 3, "index", "the assigned value");
   lua_pushvalue(L, 3);
 }
 

@@ -123,6 +123,11 @@ void cr__lua_push_list(lua_State *L, cr__lua_list *list) {
       lua_pushnil(L);
       continue;
     }
+    if (cr_tensor_refs(list->t[i]) > 1 && cr__lua_push_known(L, list->t[i])) {
+      cr_release(list->t[i]);
+      list->t[i] = NULL;
+      continue;
+    }
     cr__lua_tensor *u = cr__lua_new(L);
     u->t = list->t[i];
     list->t[i] = NULL;

@@ -161,7 +161,7 @@ static int run_pack(lua_State *L) {
   cr__lua_tensor *u = cr__lua_new(L);
   u->t = cr_retain(fr->t);
   lua_call(L, 1, 1);
-  fr->handle = cr__lua_ref_new(L, NULL);
+  fr->handle = cr__lua_ref_new(L, NULL, NULL);
   return 0;
 }
 
@@ -216,7 +216,7 @@ static void free_handle(void *user, void *handle) {
 
 /* Pops the table { pack, unpack } and makes it the pair of the guard's scope. */
 static void make_hooks(lua_State *L, cr__lua_guard *g) {
-  cr__lua_ref *functions = cr__lua_ref_new(L, NULL);
+  cr__lua_ref *functions = cr__lua_ref_new(L, NULL, NULL);
   pair *p = malloc(sizeof *p);
   if (!p) {
     cr__lua_ref_free(functions);

@@ -140,7 +140,6 @@ static int operations(lua_State *L) {
     set_flag(L, op, CR_OP_METHOD, "method");
     set_flag(L, op, CR_OP_FUNCTION, "func");
     set_flag(L, op, CR_OP_VIEW, "view");
-    set_flag(L, op, CR_OP_HIDDEN, "hidden");
     set_flag(L, op, CR_OP_DIFFERENTIABLE, "differentiable");
     set_flag(L, op, CR_OP_CREATES, "creates");
     lua_rawseti(L, -2, i + 1);

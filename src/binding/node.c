@@ -10,7 +10,7 @@
 
 cr__lua_node *cr__lua_new_node(lua_State *L) {
   cr__lua_node *u = lua_newuserdatauv(L, sizeof *u, 0);
-  u->n = NULL;
+  *u = (cr__lua_node){NULL, NULL, NULL};
   luaL_setmetatable(L, NODE);
   return u;
 }
@@ -24,6 +24,7 @@ static cr_node *check_node(lua_State *L) {
 static int node_gc(lua_State *L) {
   cr__lua_node *u = luaL_checkudata(L, 1, NODE);
   cr_node *n = u->n;
+  if (u->owner) cr__lua_node_face_ends(L, u, 1);
   u->n = NULL;
   cr_node_release(n);
   cr__lua_sweep(L);
@@ -59,6 +60,7 @@ static int get_next_functions(lua_State *L, cr_node *n) {
     u->n = cr_node_next(n, i, &output);
     if (!u->n) lua_pushboolean(L, false);
     if (!u->n) lua_replace(L, -2);
+    else cr__lua_know_node(L);
     lua_rawseti(L, -2, 1);
     lua_pushinteger(L, output + 1);
     lua_rawseti(L, -2, 2);
@@ -68,9 +70,9 @@ static int get_next_functions(lua_State *L, cr_node *n) {
 }
 
 static int get_variable(lua_State *L, cr_node *n) {
-  cr__lua_tensor *u = cr__lua_new(L);
-  u->t = cr_retain(cr_node_variable(n));
-  if (!u->t) lua_pushnil(L);
+  cr_tensor *t = cr_node_variable(n);
+  if (t) cr__lua_push_tensor(L, t);
+  else lua_pushnil(L);
   return 1;
 }
 

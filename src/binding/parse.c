@@ -101,10 +101,9 @@ static bool take_each(lua_State *L, cr__lua_parse *p, int i, int index) {
 
 /* copy_ takes a table as an assignment to x[{}] does. */
 static void take_table(lua_State *L, cr__lua_parse *p, int i, int index) {
-  const cr__lua_tensor *self = i ? cr__lua_test(L, p->args[0].n) : NULL;
+  const cr__lua_tensor *self = p->args[0].kind == CR_TENSOR ? cr__lua_test(L, p->args[0].n) : NULL;
   cr_dtype dtype = self && self->t ? cr_dtype_of(self->t) : CR_DTYPE_NONE;
-  bool floats = dtype != CR_DTYPE_NONE && cr_dtype_category(dtype) == CR_FLOATING;
-  cr__lua_tensor_from(L, index, p->op->lua, floats ? dtype : CR_DTYPE_NONE);
+  cr__lua_tensor_from(L, index, p->op->lua, dtype);
   p->args[i] = cr__lua_at(lua_gettop(L));
 }
 
@@ -117,7 +116,8 @@ static bool take_tensor(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   }
   if (operand && cr__lua_to_number(L, index, &p->args[i])) return true;
-  if (lua_type(L, index) == LUA_TTABLE && p->op == cr__lua_op(CR__LUA_copy_)) {
+  if (p->op == cr__lua_op(CR__LUA_copy_) && i == 1 &&
+      (lua_type(L, index) == LUA_TTABLE || cr__lua_is_strange(L, index))) {
     take_table(L, p, i, index);
     return true;
   }

@@ -170,6 +170,7 @@ static void guess_chain(cr__lua_home *h, const lua_State *L) {
 }
 
 cr_modes *cr__lua_modes_of(cr__lua_home *h, lua_State *L) {
+  if (h->rest->watched) cr__lua_keep_watch(h, L);
   if (h->rest->waiting) cr__lua_settle_guards(h, L);
   if (!h->rest->first || L == h->rest->main.L) return h->place.modes;
   cr__lua_modes *own = listed(h, L);
@@ -209,19 +210,8 @@ void cr__lua_leave(cr__lua_entry outer) {
 
 /* ---- For C functions of the host ---- */
 
-static CR__LUA_TLS struct visit {
-  cr__lua_entry entry;
-  int depth;
-} visit;
-
-void cr_lua_enter(lua_State *L) {
-  cr__lua_entry entry = cr__lua_enter(L);
-  if (visit.depth++ == 0) visit.entry = entry;
-}
-
-void cr_lua_leave(void) {
-  if (visit.depth > 0 && --visit.depth == 0) cr__lua_leave(visit.entry);
-}
+cr_lua_visit cr_lua_enter(lua_State *L) { return cr__lua_enter(L); }
+void cr_lua_leave(cr_lua_visit before) { cr__lua_leave(before); }
 
 /* ---- Life ---- */
 
@@ -232,6 +222,7 @@ static int home_gc(lua_State *L) {
   h->rest->main.modes = NULL;
   h->rest->waiting = NULL;
   h->attention = 0;
+  h->rest->watched = false;
   h->rest->first = NULL;
   atomic_fetch_add(&cr__lua_homes_changed, 1);
   cr_modes_free(place.modes);

@@ -36,7 +36,13 @@ struct cr__lua_rest { /* of a home */
   cr__lua_guard *waiting; /* oldest first */
   uint64_t clock;
   int closing_opcode; /* see scope.c; -1: not known yet */
-  int last_register;  /* of scope.c */
+  bool watched;       /* the host limits time: see limit.c */
+  struct {
+    lua_Hook hook;
+    int mask, count;
+    int passed;      /* instructions since it was called for them */
+  } host;            /* the hook of its own */
+  int last_register; /* of scope.c */
   bool last_closes;
   bool warned; /* there is something in: */
   char warnings[1024];
@@ -53,6 +59,8 @@ void cr__lua_keep_modes(lua_State *L, int index);
 void cr__lua_list_modes(cr__lua_modes *m);
 /* Opens or drops the guards that wait: those that a variable with <close> holds are opened (scope.c). */
 void cr__lua_settle_guards(cr__lua_home *h, const lua_State *running);
+/* Sees to it that L has the hook (limit.c). */
+void cr__lua_keep_watch(cr__lua_home *h, lua_State *L);
 /* Adds a sentence to those that cr__lua_deliver tells. */
 void cr__lua_keep_warning(void *home, const char *sentence);
 

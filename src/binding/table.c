@@ -12,7 +12,10 @@
 
 /* Called for each element: raises if the host has stopped the call. */
 static inline void look(lua_State *L, uint32_t *seen) {
-  if (!(++*seen & 0xffff) && cr_interrupted()) cr__lua_raise(L, NULL);
+  int code = 0;
+  if (++*seen & 0xffff) return;
+  CR__LUA_DO(L, code = cr_interrupted());
+  if (code) cr__lua_raise(L, NULL);
 }
 
 /* ---- The shape and kind of a nested table ---- */
@@ -222,7 +225,8 @@ static void convert_top(lua_State *L, cr_dtype dtype, cr_device device) {
 
 /* Surveys the value at top, and nothing above it. */
 static void survey_whole(survey *s, lua_State *L, const char *op, int top) {
-  *s = (survey){.L = L, .op = op, .ndim = -1};
+  s->L = L, s->op = op, s->ndim = -1; /* the path is written before it is read */
+  s->ints = s->floats = s->bools = s->strange = false;
   for (int d = 0; d < CR_MAX_DIMS; d++) s->shape[d] = -1;
   survey_value(s, 0);
   lua_settop(L, top);
@@ -296,6 +300,7 @@ static int tensor(lua_State *L) {
     if (dtype == CR_DTYPE_NONE) dtype = cr_dtype_of(cr_lua_check(L, -1));
   }
   convert_top(L, dtype, device);
+  if (requires_grad) cr__lua_know(L, lua_gettop(L));
   if (requires_grad && cr__lua_require_grad(L, cr_lua_check(L, -1), true))
     return cr__lua_raise(L, NULL);
   return 1;

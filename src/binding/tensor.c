@@ -1,8 +1,9 @@
 /* tensor.c: the tensor as a Lua userdata: its life, its metatable, and the methods that tell of it.
  *
- * Holds true: a userdata owns one reference to a tensor, or none once it was closed. Two userdata
- * may stand for one tensor (x.grad gives a new one each time); `==` compares the tensors. */
-#include "binding.h"
+ * Holds true: a userdata owns one reference to a tensor, or none once it was closed. What the core hands
+ * out again (x.grad, a view's base, a parameter) comes as the same userdata, as long as that lives; two may
+ * still stand for one tensor where an operation has returned its argument; `==` compares the tensors. */
+#include "owner.h"
 
 const char cr__lua_tensor_tag = 0; /* its address also is the metatable's key in the registry */
 static const char methods_key;     /* registry: the table of methods */
@@ -26,6 +27,7 @@ cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable) {
   cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
   u->t = NULL;
   u->tag = &cr__lua_tensor_tag;
+  u->owners = NULL;
   if (metatable) lua_pushvalue(L, metatable);
   else cr__lua_metatable(L);
   lua_setmetatable(L, -2);
@@ -41,14 +43,14 @@ void cr_lua_push(lua_State *L, cr_tensor *t) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_tensor_tag) != LUA_TTABLE)
     luaL_error(L, "cr_lua_push: call luaopen_cresset_core in this state first");
   lua_pop(L, 1);
-  cr__lua_tensor *u = cr__lua_new(L);
-  u->t = cr_retain(t);
+  cr__lua_push_tensor(L, t);
 }
 
 cr_tensor *cr_lua_check(lua_State *L, int index) {
   cr__lua_tensor *u = cr__lua_test(L, index);
   if (!u) cr__lua_error(L, "expected a tensor, got %s", cr__lua_describe(L, index));
   if (!u->t) cr__lua_error(L, "this tensor was closed");
+  if (u->owners) cr__lua_face_leaves(L, u);
   return u->t;
 }
 
@@ -56,6 +58,7 @@ cr_tensor *cr_lua_check(lua_State *L, int index) {
 static int tensor_gc(lua_State *L) {
   cr__lua_tensor *u = cr__lua_test(L, 1);
   if (!u) return 0;
+  if (u->owners) cr__lua_face_ends(L, u, 1);
   cr_release(u->t);
   u->t = NULL;
   u->tag = NULL;
@@ -67,6 +70,7 @@ static int tensor_gc(lua_State *L) {
 static int tensor_close(lua_State *L) {
   cr__lua_tensor *u = cr__lua_test(L, 1);
   if (!u) return cr__lua_error(L, "close: self must be a tensor, got %s", cr__lua_describe(L, 1));
+  if (u->owners) cr__lua_face_ends(L, u, 1);
   cr_tensor *t = u->t;
   u->t = NULL;
   cr_release(t);
@@ -161,7 +165,7 @@ static int tensor_is_nonzero(lua_State *L) {
   if (cr_numel(t) != 1)
     return cr__lua_error(L, "is_nonzero: self must have one element, got %s; x:any() asks of many",
                          cr__lua_describe(L, 1));
-  if (cr_item(t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, t, &v)) return cr__lua_raise(L, NULL);
   lua_pushboolean(L, v.kind == CR_FLOAT ? v.u.f != 0 : v.u.i != 0);
   return 1;
 }

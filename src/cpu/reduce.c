@@ -248,7 +248,7 @@ static void finish(const job *j, const unit *u, void *s) {
     for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
     break;
   case CR__FINISH_POWER:
-    for (int64_t c = 0; c < u->w; c++) x[c] = pow(x[c], f[1]);
+    for (int64_t c = 0; c < u->w; c++) x[c] = cr__root_of(x[c], f[0]);
     break;
   default: break;
   }

@@ -112,9 +112,7 @@ static double norm(const line *l, double p) {
   if (size == 0 || isinf(size)) return size;
   to.scale = scale_of(size);
   walk(l, &to, p == 2 ? add_squares : add_powers);
-  if (p == 2) return sqrt(to.sum) / to.scale;
-  cr__powers_f64(&to.sum, &to.sum, NULL, 1 / p, 1);
-  return to.sum / to.scale;
+  return (p == 2 ? sqrt(to.sum) : cr__root_of(to.sum, p)) / to.scale;
 }
 
 static double mean(const line *l, double state, double n) {

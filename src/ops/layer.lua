@@ -21,10 +21,30 @@ op "rms_norm(self: tensor, normalized_shape: shape, weight: tensor?, eps: float?
 }
 
 op "inverse_hypot(self: tensor, other: float)" {
-  doc = "1 / hypot(self, other): what a normalization multiplies by.",
+  doc = "1 / hypot(self, other).",
   pointwise = "1 / hypot(x, a)", dtypes = "float", hidden = true,
   grad = { self = function(g, v) return -(g * v.out * (v.self * v.out) * v.out) end },
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), 0.5 } } end,
+}
+
+-- By roots, and with a derivative of products alone, for squares would leave the range.
+op "inverse_spread(self: tensor, dim: dims, eps: float, centred: bool)" {
+  doc = [[What a normalization multiplies by: 1 / sqrt(v + eps) for the variance v over dims, which stay, or where not
+    centred for the mean square.]],
+  hidden = true, run = "inverse_spread",
+  grad = { self = function(g, v) return g:inverse_spread_backward(v.self, v.out, v.dim, v.centred) end },
+  samples = function(s)
+    return { { s.t({ 2, 3 }), { 2 }, 0.25, true }, { s.t({ 2, 3, 2 }), { 2, 3 }, 0.25, false } }
+  end,
+}
+
+op "inverse_spread_backward(self: tensor, input: tensor, result: tensor, dim: dims, centred: bool)" {
+  doc = "The gradient of inverse_spread for self, the one of its result.",
+  hidden = true, run = "inverse_spread_backward", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 1 }), s.t({ 2, 3 }), s.t({ 2, 1 }, 0.5, 2), { 2 }, true },
+      { s.t({ 2, 1 }), s.t({ 2, 3 }), s.t({ 2, 1 }, 0.5, 2), { 2 }, false } }
+  end,
 }
 
 op "group_norm(self: tensor, num_groups: int, weight: tensor?, bias: tensor?, eps: float = 1e-5)" {

@@ -244,7 +244,7 @@ op "var_backward(self: tensor, input: tensor, dim: dims?, correction: scalar = 1
 
 op [[std_backward(self: tensor, input: tensor, std: tensor, dim: dims?, correction: scalar = 1,
   keepdim: bool = false)]] {
-  doc = "The gradient of std for self, the one of its result: (input - mean) / std / (n - correction), 0 where std is 0.",
+  doc = "The gradient of std for self, the one of its result: (input - mean) / std / (n - correction); 0 where flat.",
   run = "std_backward", composite = true, hidden = true,
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, -2, 2), s.t({ 3 }, 1, 2), { 1 }, 1 } } end,
 }
@@ -292,6 +292,23 @@ op "norm_backward(self: tensor, input: tensor, norm: tensor, p: scalar, dim: dim
   samples = function(s)
     return { { s.t({ 3 }, -2, 2), s.t({ 2, 3 }, 1, 2), s.t({ 3 }, 1, 2), 3, { 1 } } }
   end,
+}
+
+op "norm_share(self: tensor, norm: tensor, q: float)" {
+  doc = [[The sign of self times (|self| / norm)^q, 0 where self or norm is 0: the quotient is taken first, lest a power
+    leaves the range, but for a small power, which would bring it back from where the quotient is 0.]],
+  hidden = true, dtypes = "float",
+  pointwise = [[x == 0 || y == 0 ? 0 : copysign(abs(a) >= 1 || abs(x) / y > 1e-30 ? pow(abs(x) / y, a)
+    : pow(abs(x), a) / pow(y, a), x)]],
+  grad = {
+    self = function(g, v)
+      return g * v.q * (v.out / v.self:masked_fill(v.self:eq(0), math.huge))
+    end,
+    norm = function(g, v)
+      return g * v.q * (v.out / v.norm:masked_fill(v.norm:eq(0), math.huge)) * -1
+    end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 2, 3 }, 0.5, 2), 1.5 } } end,
 }
 
 op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {

@@ -79,27 +79,27 @@ op "shift(self: tensor, dim: dim, by: int, fill: scalar)" {
   end,
 }
 
--- y_i = log sum_{j <= i} e^x_j, so dx_k = e^(x_k - y_k) s_k with s_k = g_k + e^(y_k - y_{k+1}) s_{k+1}.
+-- y_k = log(e^y_{k-1} + e^x_k), so dx_k = p_k s_k with s_k = g_k + (1 - p_{k+1}) s_{k+1} for the share p_k =
+-- sigmoid(x_k - y_{k-1}) that x_k has of the sum.
 op "logcumsumexp(self: tensor, dim: dim)" {
   doc = "The logarithm of the sums of exp(self) along dim up to each element, computed without overflow.",
   run = "scan",
   grad = { self = function(g, v)
-    local fall = v.out:shift(v.dim, 1, 0):log_share(v.out)
-    return v.self:log_share(v.out) * g:recurrence_reverse(fall, v.dim)
+    local odds = v.self:log_odds(v.out:shift(v.dim, 1, -math.huge))
+    return odds:sigmoid() * g:recurrence_reverse((-odds):sigmoid(), v.dim)
   end },
   samples = along_one,
 }
 
-op "log_share(self: tensor, total: tensor)" {
-  doc = [[exp(self - total), the part that self has of a sum, both given by their logarithms: 1 where both are
-    infinite, but 0 where the sum is 0.]],
+op "log_odds(self: tensor, other: tensor)" {
+  doc = "self - other, of two logarithms: for two infinite ones 0, for two of 0 -infinity.",
   hidden = true, dtypes = "float",
-  pointwise = "isneginf(y) ? 0 : x == y ? 1 : exp(x - y)",
+  pointwise = "x == y ? (isneginf(x) ? x : 0) : x - y",
   grad = {
-    self = function(g, v) return g * v.out end,
-    total = function(g, v) return -(g * v.out) end,
+    self = function(g) return g end,
+    other = function(g) return -g end,
   },
-  samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0, 2) } } end,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 0), s.t({ 2, 3 }, 0.125, 2) } } end,
 }
 
 op "cummax(self: tensor, dim: dim) -> values, indices" {

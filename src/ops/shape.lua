@@ -219,8 +219,10 @@ op "slice_backward(self: tensor, shape: shape, dim: dim, first: int?, last: int?
 
 op "basic_index(self: tensor, entries: ints)" {
   doc = [[A view by several entries, of four numbers each: 0, n keeps n dims; 1, i selects; 2, first, last, step takes a
-    range (2 + 4: from the start, 2 + 8: to the end); 3, n puts a new dim of size n. Dims that remain are kept.]],
-  hidden = true,
+    range (2 + 4: from the start, 2 + 8: to the end); 3, n puts a new dim of size 0 or 1. Dims that remain are
+    kept. What x[{...}] is made of.]],
+  method = false,
+  func = false,
   view = true,
   run = "basic_index",
   grad = { self = function(g, v) return g:basic_index_backward(v.self.shape, v.entries) end },

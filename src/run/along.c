@@ -140,8 +140,11 @@ int cr__run_cosine_similarity(const cr_op *op, const cr_value *args, cr_tensor *
   cr_value sum = cr__do(CR__OP_sum, (cr_value[]){parts, cr_ints(&dim, 1), yes, cr_none()});
   cr_value cosine = cr__do(CR__OP_bound_cosine, (cr_value[]){sum});
   if (args[3].u.f > 0) { /* the product of the norms, where it is less than eps, by eps */
-    cr_value over = cr__do(CR__OP_div, (cr_value[]){norm[0], args[3]});
+    double most_of = seen[0]->dtype == CR_FLOAT64 ? 1e308 : 1e38;
+    cr_value ratio = cr__do(CR__OP_div, (cr_value[]){norm[0], args[3]});
+    cr_value over = cr__do(CR__OP_clamp_max, (cr_value[]){ratio, cr_float(most_of)});
     cr_value product = cr__do(CR__OP_mul, (cr_value[]){over, norm[1]});
+    cr__drop(ratio);
     cr_value most = cr__do(CR__OP_clamp_max, (cr_value[]){product, cr_int(1)});
     cr_value less = cr__do(CR__OP_mul, (cr_value[]){cosine, most});
     cr__drop(over), cr__drop(product), cr__drop(most), cr__drop(cosine);

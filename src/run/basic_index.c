@@ -32,7 +32,13 @@ static void keep_dim(geometry *to, int64_t size, int64_t step) {
 static int apply_entry(const char *op, const cr_tensor *t, const int64_t *e, int *d, geometry *to) {
   const int64_t *size = cr__sizes(t), *step = cr__steps(t);
   int64_t start, length;
+  bool range = (e[0] & ~(int64_t)(NO_FIRST | NO_LAST)) == RANGE;
+  if (e[0] != WHOLE && e[0] != POSITION && e[0] != NEW_DIM && !range)
+    return cr__fail(CR_E_ARGUMENT, "%s: there is no entry of the kind %lld", op, (long long)e[0]);
   if (e[0] == NEW_DIM) { /* the stride that keeps a contiguous tensor so */
+    if (e[1] != 0 && e[1] != 1)
+      return cr__fail(CR_E_ARGUMENT, "%s: a new dim has the size 0 or 1, got %lld", op,
+                      (long long)e[1]);
     keep_dim(to, e[1], *d < t->ndim ? size[*d] * step[*d] : 1);
     return 0;
   }
@@ -63,7 +69,11 @@ static cr_tensor *part(cr_tensor *t, const cr_value *entries) {
   if (!t) return NULL;
   geometry to = {.ndim = 0, .offset = t->offset};
   int d = 0;
-  for (int i = 0; i + ENTRY <= entries->n; i += ENTRY)
+  if (entries->n % ENTRY != 0) {
+    cr__fail(CR_E_ARGUMENT, "%s: an entry has %d numbers, got %d in all", name, ENTRY, entries->n);
+    return NULL;
+  }
+  for (int i = 0; i < entries->n; i += ENTRY)
     if (apply_entry(name, t, entries->u.is + i, &d, &to)) return NULL;
   for (; d < t->ndim; d++) keep_dim(&to, cr__sizes(t)[d], cr__steps(t)[d]);
   if (to.ndim <= CR_MAX_DIMS) return cr__alias(t, to.ndim, to.shape, to.stride, to.offset);

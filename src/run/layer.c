@@ -24,27 +24,36 @@ static void then_to(cr_value *now, cr_dtype dtype) {
   *now = next;
 }
 
-/* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. By
- * roots, for squares would leave the range. */
-static cr_value normalized(cr_value self, cr_value dims, double eps, bool centred) {
-  cr_value x = cr__do(CR__OP_alias, (cr_value[]){self}), size = cr_none();
-  if (cr__size_of((cr_dtype)self.u.t->dtype) < 4) then_to(&x, CR_FLOAT32);
-  if (centred) {
-    cr_tensor *both[2] = {NULL, NULL};
-    cr_value args[] = {x, dims, cr_int(0), cr_bool(true)};
-    if (x.kind == CR_TENSOR && cr_call(&cr__ops[CR__OP_std_mean], args, both, NULL) == 0)
-      then(&x, CR__OP_sub, cr_of(both[1]));
-    size = cr_of(both[0]);
-    cr_release(both[1]);
+/* inverse_spread(self, dim, eps, centred) */
+int cr__run_inverse_spread(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_value yes = cr_bool(true), size;
+  uint32_t mask;
+  if (cr__fold_mask(op->name, args[1], args[0].u.t->ndim, &mask)) return cr_error_code();
+  if (args[3].u.i) {
+    size = cr__do(CR__OP_std, (cr_value[]){args[0], args[1], cr_int(0), yes});
   } else {
-    double n = 1;
-    for (int i = 0; i < dims.n; i++) n *= (double)cr__sizes(self.u.t)[dims.u.is[i] - 1];
-    size = cr__do(CR__OP_norm, (cr_value[]){x, cr_int(2), dims, cr_bool(true), cr_none()});
+    double n = (double)cr__fold_count(args[0].u.t, mask);
+    size = cr__do(CR__OP_norm, (cr_value[]){args[0], cr_int(2), args[1], yes, cr_none()});
     then(&size, CR__OP_mul, cr_float(1 / sqrt(n)));
   }
-  cr_value inverse = cr__do(CR__OP_inverse_hypot, (cr_value[]){size, cr_float(sqrt(eps))});
+  then(&size, CR__OP_inverse_hypot, cr_float(sqrt(args[2].u.f)));
+  return cr__give(size.kind == CR_TENSOR ? size.u.t : NULL, out);
+}
+
+/* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. */
+static cr_value normalized(cr_value self, cr_value dims, double eps, bool centred) {
+  cr_value x = cr__do(CR__OP_alias, (cr_value[]){self});
+  if (cr__size_of((cr_dtype)self.u.t->dtype) < 4) then_to(&x, CR_FLOAT32);
+  cr_value inverse =
+      cr__do(CR__OP_inverse_spread, (cr_value[]){x, dims, cr_float(eps), cr_bool(centred)});
+  if (centred) {
+    cr_value mean = cr__do(CR__OP_mean, (cr_value[]){x, dims, cr_bool(true), cr_none()});
+    then(&x, CR__OP_sub, mean);
+    cr__drop(mean);
+  }
   then(&x, CR__OP_mul, inverse);
-  cr__drop(size), cr__drop(inverse);
+  cr__drop(inverse);
   return x;
 }
 

@@ -91,7 +91,7 @@ static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe 
                 .compute = dtype,
                 .result = dtype,
                 .number = (double)n};
-  return cr__need_float(op->name, dtype, "convert it, or name a float dtype");
+  return cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
 }
 
 static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
@@ -148,7 +148,7 @@ static recipe norm_recipe(double p, cr_dtype result) {
   if (isinf(p)) {
     return (recipe){p > 0 ? CR__FOLD_MAX : CR__FOLD_MIN, CR__MAP_ABS, 0, result, result, 0, 0};
   }
-  return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 1 / p};
+  return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 0};
 }
 
 int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -158,7 +158,7 @@ int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   cr_dtype dtype = cr__dtype_or(args[4], (cr_dtype)self->dtype);
   uint32_t mask;
   int code = cr__fold_mask(op->name, args[2], self->ndim, &mask);
-  if (!code) code = cr__need_float(op->name, dtype, "convert it, or name a float dtype");
+  if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
   if (!code && (p < 0 || isinf(p))) code = need_elements(op->name, self, mask);
   if (code) return code;
   recipe r = norm_recipe(p, dtype);

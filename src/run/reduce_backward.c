@@ -149,37 +149,42 @@ int cr__run_var_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
   return cr__give(result, out);
 }
 
-/* ---- Norms ---- */
-
-/* sign(x) * |x|^q, 0 where x is 0. */
-static cr_value signed_power(cr_value x, double q) {
-  if (q == 1) return cr_of(cr_retain(x.u.t));
-  cr_value sign = cr__do(CR__OP_sign, (cr_value[]){x});
-  if (q == 0) return sign;
-  cr_value zero = cr__do(CR__OP_eq, (cr_value[]){x, cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){x, zero, cr_int(1)});
-  cr_value size = cr__do(CR__OP_abs, (cr_value[]){safe});
-  cr_value power = cr__do(CR__OP_pow, (cr_value[]){size, cr_float(q)});
-  cr_value result = cr__do(CR__OP_mul, (cr_value[]){sign, power});
-  cr__drop(sign), cr__drop(zero), cr__drop(safe), cr__drop(size), cr__drop(power);
-  return result;
+/* args: gradient, input, result, dim, centred: -gradient / n * (input - mean) * result^3, in an order in
+ * which nothing leaves the range: the result is about the inverse of the distances' size, or less. */
+int cr__run_inverse_spread_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
+                                    int *nout) {
+  (void)nout;
+  cr_tensor *input = args[1].u.t;
+  uint32_t mask;
+  if (cr__fold_mask(op->name, args[3], input->ndim, &mask)) return cr_error_code();
+  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true), away = args[1];
+  cr_value share = cr_float(-1 / (double)cr__fold_count(input, mask));
+  if (args[4].u.i) {
+    cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[3], yes, cr_none()});
+    away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
+    cr__drop(mean);
+  }
+  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], args[2]});
+  cr_value each = cr__do(CR__OP_mul, (cr_value[]){part, share});
+  cr_value slope = cr__do(CR__OP_expand_reduced, (cr_value[]){each, shape, args[3], yes});
+  cr_value near = cr__do(CR__OP_mul, (cr_value[]){away, args[2]});
+  cr_value scaled = cr__do(CR__OP_mul, (cr_value[]){near, args[2]});
+  cr_tensor *result = CR__CALL(mul, scaled, slope);
+  if (args[4].u.i) cr__drop(away);
+  cr__drop(part), cr__drop(each), cr__drop(slope), cr__drop(near), cr__drop(scaled);
+  return cr__give(result, out);
 }
 
-/* x / norm to the power of q, sign aside. The quotient is taken first, lest a power leaves the range;
- * but a small power would bring it back from where the quotient is 0. */
+/* ---- Norms ---- */
+
+/* x / norm to the power of q, sign aside, 0 where x is 0. */
 static cr_value share(cr_value x, cr_value norm, double q) {
-  if (q == 0) return signed_power(x, 0);
+  if (q != 1)
+    return q == 0 ? cr__do(CR__OP_sign, &x)
+                  : cr__do(CR__OP_norm_share, (cr_value[]){x, norm, cr_float(q)});
   cr_value zero = cr__do(CR__OP_eq, (cr_value[]){norm, cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, zero, cr_int(1)}), result;
-  if (fabs(q) < 1) {
-    cr_value power = signed_power(x, q), root = signed_power(safe, q);
-    result = cr__do(CR__OP_div, (cr_value[]){power, root});
-    cr__drop(power), cr__drop(root);
-  } else {
-    cr_value ratio = cr__do(CR__OP_div, (cr_value[]){x, safe});
-    result = signed_power(ratio, q);
-    cr__drop(ratio);
-  }
+  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, zero, cr_int(1)});
+  cr_value result = cr__do(CR__OP_div, (cr_value[]){x, safe});
   cr__drop(zero), cr__drop(safe);
   return result;
 }

@@ -23,7 +23,7 @@ int cr__run_softmax(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr_dtype dtype = cr__dtype_or(args[2], (cr_dtype)self->dtype);
   int d;
   int code = cr__wrap_dim(op->name, "dim", args[1].u.i, self->ndim, &d);
-  if (!code) code = cr__need_float(op->name, dtype, "convert it, or name a float dtype");
+  if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
   if (code) return code;
   cr_tensor *a = CR__CALL(contiguous, args[0]);
   cr_tensor *t = a ? cr__new_like(op->name, a, dtype) : NULL;
