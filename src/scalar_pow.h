@@ -5,7 +5,7 @@
  * type come out exactly. */
 
 /* y log2(a) */
-CR__SCALAR double f32_pow_log(double a, double y) {
+CR__SCALAR double f32_pow_logs(double a, double y) {
   f64_parts p = f64_log_parts(a);
   double f = p.m - 1, s = f / (2 + f), logs = f64_fma(s, f64_pow_log2(s * s), p.k);
   logs = a == 0 ? -(double)INFINITY : logs;
@@ -17,14 +17,14 @@ CR__SCALAR double f32_pow_power(double v) {
   return f64_pow_exp2(r) * f64_of_bits((f64_bits(sum) + 1023) << 52);
 }
 CR__SCALAR float f32_pow(float x, float y) {
-  double v = f32_pow_log((double)fabsf(x), (double)y);
+  double v = f32_pow_logs((double)fabsf(x), (double)y);
   v = v > 200 ? 200 : v < -200 ? -200 : v;
   return f32_pow_limits((float)f32_pow_power(v), x, y);
 }
 
 /* For x > 0 and a result that is a normal number, else NaN. */
 CR__SCALAR float f32_pow_near(float x, float y) {
-  double a = (double)x, v = f32_pow_log(a, (double)y);
+  double a = (double)x, v = f32_pow_logs(a, (double)y);
   return f32_unless((float)f32_pow_power(v), !(x > 0) | !(x < INFINITY) | !(fabs(v) < 125));
 }
 
@@ -34,7 +34,7 @@ typedef struct f64_sum {
 } f64_sum;
 
 /* log2(m) + k */
-CR__SCALAR f64_sum f64_pow_log(double m, double k) {
+CR__SCALAR f64_sum f64_pow_logs(double m, double k) {
   const double third = 0x1.5555555555555p-1, third_low = 0x1.5555555555555p-55; /* 2/3 */
   const double unit = 0x1.71547652b82fep+0, unit_low = 0x1.777d0ffda0d24p-56;   /* 1 / log(2) */
   /* s + s_low = f / (1 + m), z + z_low its square */
@@ -61,7 +61,7 @@ CR__SCALAR double f64_pow_power(double v, double v_low) {
 CR__SCALAR double f64_pow(double x, double y) {
   double a = fabs(x);
   f64_parts p = f64_log_parts(a < 0x1p-1022 ? a * 0x1p54 : a);
-  f64_sum logs = f64_pow_log(p.m, a < 0x1p-1022 ? p.k - 54 : p.k);
+  f64_sum logs = f64_pow_logs(p.m, a < 0x1p-1022 ? p.k - 54 : p.k);
   double most = a == 0 ? -(double)INFINITY : a < (double)INFINITY ? logs.high : a;
   double v = y * most, v_low = f64_fma(y, most, -v) + y * logs.low;
   int far = (v > 1025) | (v < -1080);
@@ -72,7 +72,7 @@ CR__SCALAR double f64_pow(double x, double y) {
 /* For normal x > 0 and a result that is a normal number, else NaN. */
 CR__SCALAR double f64_pow_near(double x, double y) {
   f64_parts p = f64_log_parts(x);
-  f64_sum logs = f64_pow_log(p.m, p.k);
+  f64_sum logs = f64_pow_logs(p.m, p.k);
   double v = y * logs.high, v_low = f64_fma(y, logs.high, -v) + y * logs.low;
   return f64_unless(f64_pow_power(v, v_low), !(x >= 0x1p-1022) | !(x < (double)INFINITY) | !(fabs(v) < 1020));
 }
