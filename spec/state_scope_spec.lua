@@ -51,7 +51,7 @@ describe("a scope of a coroutine", function()
       end)
       assert.is_false((coroutine.resume(co)))
       assert.is_false(is_on())
-      co = nil
+      co = nil -- luacheck: ignore
       collectgarbage()
       collectgarbage()
       assert.is_false(is_on())
@@ -63,7 +63,7 @@ describe("a scope of a coroutine", function()
         coroutine.yield(is_on())
       end)
       assert.is_true(co())
-      co = nil
+      co = nil -- luacheck: ignore
       for _ = 1, 3 do collectgarbage() end
       assert.is_false(is_on())
     end)
@@ -202,7 +202,7 @@ describe("a coroutine without a scope", function()
         error "x"
       end)
       coroutine.resume(dead)
-      dead = nil
+      dead = nil -- luacheck: ignore
       collectgarbage "step"
       assert.is_true(coroutine.wrap(function() return cr.is_grad_enabled() end)())
     end

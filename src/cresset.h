@@ -378,7 +378,8 @@ CR_API bool cr_is_result_of(const cr_tensor *t,
                             const cr_node *n); /* n is t's grad_fn, as it stands */
 /* Runs f once at the end of the backward pass that is running on this thread. */
 CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
-/* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into a handle, unpack
+/* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into
+ * a handle, unpack
  * returns a tensor for it. Both NULL: saving is forbidden, with `why` as the error. */
 typedef struct cr_saved_hooks {
   void *(*pack)(void *user, cr_tensor *t);
@@ -519,7 +520,8 @@ CR_API void cr_set_deadline(double seconds_from_now); /* of the present state; 0
 CR_API int cr_interrupted(void);
 /* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
  * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
- * processors. Belongs to the present state. Results do not depend on it. Threads are started when large work comes up, and where the
+ * processors. Belongs to the present state. Results do not depend on it. Threads are started when large
+ * work comes up, and where the
  * system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
@@ -550,7 +552,8 @@ CR_API const char *cr_isa_name(void);
 
 /* The first use of "cuda" loads the plug-in libcresset_cuda.so from beside this library (or what the
  * environment variable CRESSET_CUDA names: a path, or "emulate" for the emulated device). Devices
- * have ordinals from 0; -1 means the current one. Work is queued on the current stream of its device; what gives elements or numbers to the host waits for it, and raises what kernels
+ * have ordinals from 0; -1 means the current one. Work is queued on the current stream of its device; what
+ * gives elements or numbers to the host waits for it, and raises what kernels
  * have found wrong (an index out of range) since the last wait. */
 CR_API bool cr_cuda_available(void);    /* never an error */
 CR_API int cr_cuda_count(int *count);   /* 0 with an error that says why there is none */
@@ -644,7 +647,9 @@ CR_API void cr_lua_leave(cr_lua_visit before);
  * asked, from that one; one that the host sets later is taken in when the script next calls an operation.
  * New coroutines have the hook; older ones have it from their next operation on. The error can be caught,
  * but comes again with the next instruction, so that a loop around pcall ends, too. What takes long inside
- * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, and memory of Lua's
+ * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, nor the handler of an
+ * xpcall, which Lua runs
+ * without hooks, and memory of Lua's
  * own is not counted: give lua_newstate an allocator that does. A script that may call debug.sethook can
  * remove the hook until its next operation; one that may load C code can do anything. */
 CR_API int cr_lua_limit(struct lua_State *L, const cr_limits *limits);

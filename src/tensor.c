@@ -292,6 +292,7 @@ static inline void free_header(cr_tensor *t) {
   if (CR__LIKELY((t->flags & CR__EMBEDDED) && s == home_of(t) && t->dims == t->inner &&
                  cr__data_inside(s) && !s->deleter &&
                  atomic_load_explicit(&s->refs, memory_order_acquire) == 1)) {
+    if (CR__UNLIKELY(s->account != NULL)) cr__account_settle(s->account, s->charged);
     cr__free(s, s->block);
     return;
   }

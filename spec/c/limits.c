@@ -117,8 +117,7 @@ static void time_limit(void) {
       "while true do local co = coroutine.wrap(function() while true do end end) pcall(co) end",
       "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
       "coroutine.wrap(function() while true do pcall(function() while true do end end) end end)()",
-      "while true do xpcall(function() while true do end end, function() while true do end end) "
-      "end",
+      "while true do xpcall(function() while true do end end, debug.traceback) end",
       "cr.set_deadline(0) while true do end",
       "cr.set_deadline(1e9) local x = cr.ones(10) while true do x = x + 1 end",
       "while true do pcall(cr.ones, 10) end",
