@@ -26,13 +26,27 @@ CR__SCALAR uint64_t f64_high_word(uint64_t x, uint64_t y) {
 
 /* 64 binary digits of 2 / pi from the one with the weight 2^-place on. */
 CR__SCALAR uint64_t f64_inverse_digits(int place) {
-  const uint64_t digits[] = {
-      0,
-      0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561,
-      0xb7246e3a424dd2e0, 0x06492eea09d1921c, 0xfe1deb1cb129a73e, 0xe88235f52ebb4484,
-      0xe99c7026b45f7e41, 0x3991d639835339f4, 0x9c845f8bbdf9283b, 0x1ff897ffde05980f,
-      0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d, 0x7527bac7ebe5f17b,
-      0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab, 0xf0cfbc209af4361d};
+  const uint64_t digits[] = {0,
+                             0xa2f9836e4e441529,
+                             0xfc2757d1f534ddc0,
+                             0xdb6295993c439041,
+                             0xfe5163abdebbc561,
+                             0xb7246e3a424dd2e0,
+                             0x06492eea09d1921c,
+                             0xfe1deb1cb129a73e,
+                             0xe88235f52ebb4484,
+                             0xe99c7026b45f7e41,
+                             0x3991d639835339f4,
+                             0x9c845f8bbdf9283b,
+                             0x1ff897ffde05980f,
+                             0xef2f118b5a0a6d1f,
+                             0x6d367ecf27cb09b7,
+                             0x4f463f669e5fea2d,
+                             0x7527bac7ebe5f17b,
+                             0x3d0739f78a5292ea,
+                             0x6bfb5fb11f8d5d08,
+                             0x56033046fc7b6bab,
+                             0xf0cfbc209af4361d};
   int at = place + 63, word = at / 64, bit = at % 64; /* the first word is in front of the point */
   return bit ? digits[word] << bit | digits[word + 1] >> (64 - bit) : digits[word];
 }

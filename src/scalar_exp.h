@@ -15,9 +15,7 @@
 
 /* x - k log(2). Log(2) is subtracted in two parts, the first of which has few enough digits for the
  * product with k to be exact. */
-CR__SCALAR T F(exp_reduce)(T x, T k) {
-  return FMA(k, -LOG2_LOW, FMA(k, -LOG2_HIGH, x));
-}
+CR__SCALAR T F(exp_reduce)(T x, T k) { return FMA(k, -LOG2_LOW, FMA(k, -LOG2_HIGH, x)); }
 
 /* x / log(2) + this has the nearest integer k as k + 2 BIAS in its low bits. */
 #define EXP_SHIFT (SHIFT + 2 * BIAS)
@@ -38,9 +36,7 @@ CR__SCALAR T F(exp_scale)(T p, I sum) {
 }
 
 /* 2^k for a k that makes it a normal number. */
-CR__SCALAR T F(exp_power)(I sum, int more) {
-  return OF_BITS((U)(sum - BIAS + more) << MANTISSA);
-}
+CR__SCALAR T F(exp_power)(I sum, int more) { return OF_BITS((U)(sum - BIAS + more) << MANTISSA); }
 
 /* e^(x - less) for x >= EXP_LEAST and a small `less`. Above the largest k, that stays and the polynomial
  * grows, to overflow. */

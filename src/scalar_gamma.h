@@ -6,8 +6,12 @@
 /* Stirling's series times 1 / y, for y >= 8 */
 CR__SCALAR double f64_stirling(double r) {
   double z = r * r;
-  return r * (1. / 12 - z * (1. / 360 - z * (1. / 1260 - z * (1. / 1680 - z * (1. / 1188 -
-              z * (691. / 360360 - z * (1. / 156 - z * (3617. / 122400))))))));
+  return r * (1. / 12 -
+              z * (1. / 360 -
+                   z * (1. / 1260 -
+                        z * (1. / 1680 -
+                             z * (1. / 1188 -
+                                  z * (691. / 360360 - z * (1. / 156 - z * (3617. / 122400))))))));
 }
 
 /* Without branches. Computed in double, so that what cancels near the zeros (at 1, 2 and between negative
@@ -18,7 +22,8 @@ CR__SCALAR float f32_lgamma(float of) {
     product *= y < 8 ? y : 1;
     y += y < 8 ? 1 : 0;
   }
-  double right = (y - 0.5) * f64_log(y) - y + 0.91893853320467274178 + f64_stirling(1 / y) - f64_log(product);
+  double right =
+      (y - 0.5) * f64_log(y) - y + 0.91893853320467274178 + f64_stirling(1 / y) - f64_log(product);
   double off = x - rint(x); /* how far from an integer */
   double left = 1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off))) - right;
   double result = x < 0 ? left : right;
@@ -39,7 +44,9 @@ CR__SCALAR double f64_lgamma_right(double x) {
   }
   double one = x < 0.75 ? x : y - 1, two = x < 0.75 ? x - 1 : y - 2;
   double value = one <= 0.25 ? one * f64_gamma_one(one) : two * f64_gamma_two(two);
-  return x < 0.75 ? value - f64_log(x) : x >= 2.5 ? value + f64_log(product) : value;
+  return x < 0.75   ? value - f64_log(x)
+         : x >= 2.5 ? value + f64_log(product)
+                    : value + 0.0; /* no -0 */
 }
 
 CR__SCALAR double f64_lgamma(double x) {

@@ -43,8 +43,8 @@ CR__SCALAR T F(unless)(T y, int unknown) { return OF_BITS(BITS(y) | (unknown ? ~
 /* A unit and its quotient by log(2), in two parts each. */
 #define OF_LOG LOG2_HIGH, LOG2_LOW, 1, 0
 #define OF_LOG2 1, 0, LOG2_INVERSE, PICK(0x1.4ae0cp-26f, 0x1.777d0ffda0d24p-56)
-#define OF_LOG10                                                                          \
-  PICK(0x1.344p-2f, 0x1.34413509f8p-2), PICK(0x1.3509f8p-18f, -0x1.80433b83b532ap-44),    \
+#define OF_LOG10                                                                       \
+  PICK(0x1.344p-2f, 0x1.34413509f8p-2), PICK(0x1.3509f8p-18f, -0x1.80433b83b532ap-44), \
       PICK(0x1.bcb7b2p-2f, 0x1.bcb7b1526e50ep-2), PICK(-0x1.5b235ep-27f, 0x1.95355baaafad3p-57)
 #define LEAST PICK(0x1p-126f, 0x1p-1022) /* normal number */
 
@@ -118,7 +118,8 @@ CR__SCALAR T F(acosh)(T x) {
 /* log(1 + 2 a / (1 - a)) / 2 of a = |x| */
 CR__SCALAR T F(atanh)(T x) {
   T a = M(fabs)(x), under = 1 - a, w = 2 * a / under;
-  T more = FMA(-w, under, 2 * a) + w * ((under - 1) + a); /* what both roundings have lost, times 1 - a */
+  T more = FMA(-w, under, 2 * a) +
+           w * ((under - 1) + a); /* what both roundings have lost, times 1 - a */
   T y = (T)0.5 * F(log1p_sum)(w, more / under);
   y = a < 1 ? y : a == 1 ? (T)INFINITY : (T)NAN;
   return a < EPSILON ? x : M(copysign)(y, x);

@@ -21,7 +21,7 @@ typedef struct f32_power {
 
 CR__SCALAR f32_power f32_normal_power(float a) {
   const float shift = 0x1.8p23f, two_logs = 0x1.62e4p0f; /* 2 log(2) */
-  float sum = f32_fma(a * a, -0.72134752f, shift);   /* k in its low bits */
+  float sum = f32_fma(a * a, -0.72134752f, shift);       /* k in its low bits */
   float logs = f32_fma(sum, two_logs, -shift * two_logs);
   f32_power power = {f32_fma(-a, a, -logs), f32_bits(sum) << 23};
   return power;

@@ -74,5 +74,6 @@ CR__SCALAR double f64_pow_near(double x, double y) {
   f64_parts p = f64_log_parts(x);
   f64_sum logs = f64_pow_logs(p.m, p.k);
   double v = y * logs.high, v_low = f64_fma(y, logs.high, -v) + y * logs.low;
-  return f64_unless(f64_pow_power(v, v_low), !(x >= 0x1p-1022) | !(x < (double)INFINITY) | !(fabs(v) < 1020));
+  return f64_unless(f64_pow_power(v, v_low),
+                    !(x >= 0x1p-1022) | !(x < (double)INFINITY) | !(fabs(v) < 1020));
 }

@@ -18,7 +18,8 @@ typedef struct F(angle) {
 
 CR__SCALAR F(angle) F(angle_near)(T a) {
   T sum = FMA(a, (T)0.63661977236758134308, SHIFT), k = sum - SHIFT;
-  T first = FMA(k, -HALF_PI, a), second = k * HALF_PI_LOW, r = first - second; /* the first is exact */
+  T first = FMA(k, -HALF_PI, a), second = k * HALF_PI_LOW,
+    r = first - second; /* the first is exact */
   T lost = ((first - r) - second) - FMA(k, HALF_PI_LOW, -second), low = FMA(k, -HALF_PI_REST, lost);
   F(angle) angle = {r, low, BITS(sum)};
   return angle;

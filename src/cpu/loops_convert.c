@@ -21,7 +21,7 @@ INLINE float load_f16(uint16_t h) {
   float normal = f32_of_bits((twice >> 4) + 0x70000000u) * 0x1p-112f;
   float subnormal = f32_of_bits((twice >> 17) | 0x3f000000u) - 0.5f;
   return f32_of_bits((w & 0x80000000u) |
-                         (twice < 0x08000000u ? f32_bits(subnormal) : f32_bits(normal)));
+                     (twice < 0x08000000u ? f32_bits(subnormal) : f32_bits(normal)));
 }
 
 /* The addition of a power of two, chosen by the exponent, makes the adder round at the right bit. */
