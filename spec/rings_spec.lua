@@ -2,6 +2,7 @@
 -- never frees what may still be called.
 
 local cr = require "cresset"
+local shell = require "spec.support.shell"
 local values = require "spec.support.values"
 local leaf, plain, is_values = values.leaf, values.plain, values.assert_values
 
@@ -178,8 +179,7 @@ describe("the collector frees", function()
   -- In a process of its own: Lua's collector begins a cycle when the heap has doubled, so the larger what
   -- lives already (the suite's own values), the more garbage there is at most.
   it("rings while the program runs, so that memory does not grow", function()
-    local shell = require "spec.support.shell"
-    local most = shell.run(([[LUA_PATH='%s' LUA_CPATH='%s' lua5.4 -e '
+    local most = shell.cresset("-", [[
       local cr = require "cresset"
       local most = 0
       for _ = 1, 20000 do
@@ -188,7 +188,7 @@ describe("the collector frees", function()
         w:sum():backward()
         most = math.max(most, cr.memory.stats().objects)
       end
-      print(most)' 2>&1]]):format(package.path, package.cpath))
+      print(most)]])
     assert.is_true((math.tointeger(most) or math.huge) < 4000, most .. " objects")
   end)
 
@@ -373,8 +373,7 @@ describe("a hook in a ring", function()
   end)
 
   it("ends with its Lua state", function()
-    local shell = require "spec.support.shell"
-    local text = shell.run(([[LUA_PATH='%s' LUA_CPATH='%s' lua5.4 -e '
+    local text = shell.cresset("-", [[
       local cr = require "cresset"
       local w = cr.ones({ 2 }, { requires_grad = true })
       w:register_hook(function() return w end)
@@ -382,7 +381,7 @@ describe("a hook in a ring", function()
       y:register_hook(function() return y end)
       y.grad_fn:register_hook(function() y:size() end)
       local z = y:sum() z:backward()
-      print "done"' 2>&1]]):format(package.path, package.cpath))
+      print "done"]])
     assert.equal("done\n", text)
   end)
 end)
