@@ -142,6 +142,8 @@ THREADS ?= 1
 SINGLE := $(filter 0,$(THREADS))
 BASE += $(SINGLE:0=-DCR__NO_THREADS)
 FAST  := -O3
+# gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
+UNSPLIT = $(if $(findstring clang,$(1)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
@@ -183,7 +185,7 @@ COMPILE_$(1) = $$(CC_$(1)) $$(BASE) $$(call BLOCKS,$$(CC_$(1))) $$(call WARN,$$(
 # A change of compiler or flags rebuilds; the file is written only if the line differs.
 $(DIR_$(1))/flags: force | $(NEEDS_$(1))
 	@mkdir -p $$(@D)
-	@line='$$(COMPILE_$(1)) $$(FAST_$(1))'; \
+	@line='$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1)))'; \
 	[ "$$$$(cat $$@ 2>/dev/null)" = "$$$$line" ] || echo "$$$$line" > $$@
 
 OBJ_$(1)  := $$(patsubst src/%.c,$(DIR_$(1))/obj/%.o,$$(filter-out $$(LOOP_SRC),$$(LIB_SRC))) \
@@ -257,7 +259,7 @@ endef
 define loops
 $(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
-	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call ISA_FLAGS,$(2)) \
+	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1))) $$(call ISA_FLAGS,$(2)) \
 	  -DCR__ISA=$(2) $$(INCLUDE) -MMD -MP -c $$< -o $$@
 endef
 

@@ -5,6 +5,7 @@
 #include "convert.cuh"
 #include "../src/spacing.h"
 #include "grid.h"
+#include "scalar.cuh"
 
 static __global__ void count_ints(void *to, int dtype, int64_t step, int64_t n, uint64_t start,
                                   uint64_t by) {
@@ -38,7 +39,7 @@ static __global__ void space(void *to, int dtype, int64_t step, int64_t n, spaci
   CR__EACH(i, n) {
     double x =
         i < (n + 1) / 2 ? s.first + s.step * (double)i : s.last - s.step * (double)(n - 1 - i);
-    cr__store_from<CR_FLOAT64>(to, dtype, i * step, s.exponents ? pow(s.base, x) : x);
+    cr__store_from<CR_FLOAT64>(to, dtype, i * step, s.exponents ? f64_pow(s.base, x) : x);
   }
 }
 

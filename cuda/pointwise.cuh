@@ -9,12 +9,7 @@
 #define CR__CUDA_POINTWISE_CUH
 
 #include "dense.cuh"
-#include "normal.cuh"
-
-#define CR__SCALAR static __device__ __forceinline__
-#define CR__NORMAL_CDF_F32 cr__normal_cdf
-#define CR__LGAMMA_F64 lgamma
-#define CR__LGAMMA_F32 lgammaf
+#include "scalar.cuh"
 /* Texts compare unsigned types with 0 as well; a compiler knows one of these names or the other. */
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
 #pragma nv_diag_suppress 186

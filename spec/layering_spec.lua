@@ -69,7 +69,7 @@ describe("in the source of the engine", function()
   end)
 
   it("CUDA sees views and numbers as the CPU does: of the engine these headers only", function()
-    local shared = set "backend.h reduction.h philox.h spacing.h step.h scalar.h cpu/iter.h cpu/random.h"
+    local shared = set "backend.h reduction.h philox.h spacing.h step.h scalar.h scalar_math.h cpu/iter.h cpu/random.h"
     local emulated = "cuda/emulate/cublaslt.cpp" -- has the interface that cublas.cu calls
     local problems = {}
     for _, path in ipairs(files "cuda -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp'") do

@@ -1,12 +1,13 @@
 /* dtype.c: names and sizes of dtypes, type promotion, numbers as elements.
  *
- * Holds true: promotion is PyTorch's, so commutative and (within a pool) associative. */
+ * Holds true: promotion is PyTorch's, so commutative and (within a pool) associative. Nothing here depends on
+ * a state: plug-ins have it too. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "state.h"
+#include "base.h"
 
 static const char *const names[] = {
 #define X(NAME, name, bytes, category) #name,
@@ -24,18 +25,6 @@ cr_dtype cr_dtype_parse(const char *name) {
   for (int d = 0; name && d < CR_DTYPE_COUNT; d++)
     if (strcmp(name, names[d]) == 0) return (cr_dtype)d;
   return CR_DTYPE_NONE;
-}
-
-cr_dtype cr_default_dtype(void) { return (cr_dtype)cr__my_state()->default_dtype; }
-
-int cr_set_default_dtype(cr_dtype d) {
-  if (!valid(d) || cr__category(d) != CR_FLOATING)
-    return cr__fail(CR_E_DTYPE,
-                    "set_default_dtype: %s is not a floating dtype (float64, float32, "
-                    "float16 or bfloat16)",
-                    cr_dtype_name(d));
-  cr__my_state()->default_dtype = (int32_t)d;
-  return CR_E_OK;
 }
 
 /* ---- Promotion ---- */
@@ -72,11 +61,6 @@ static int combine(int high, int low) {
 
 cr_dtype cr__promote_result(const cr__promotion *p) {
   return (cr_dtype)combine(p->pool[0], combine(p->pool[1], p->pool[2]));
-}
-
-cr_dtype cr__scalar_dtype(const cr_value *number) {
-  if (number->kind == CR_FLOAT) return cr_default_dtype();
-  return number->kind == CR_BOOLEAN_VALUE ? CR_BOOL : CR_INT64;
 }
 
 bool cr__can_cast(cr_dtype from, cr_dtype to) { return cr__category(from) <= cr__category(to); }

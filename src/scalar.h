@@ -2,8 +2,7 @@
  *
  * Holds true: a function is pure, takes and gives one type, and never traps: integers wrap, division
  * of an integer by zero gives 0 (the engine has refused it before). The same text serves every
- * backend, which may set CR__SCALAR, and CR__EXP_F32 and the like if it has a better one of these. Texts
- * say `tanh(x)`; the generator writes `f32_tanh(x)`. */
+ * backend, which may set CR__SCALAR. Texts say `tanh(x)`; the generator writes `f32_tanh(x)`. */
 #ifndef CR__SCALAR_H
 #define CR__SCALAR_H
 
@@ -14,65 +13,27 @@
 #define CR__SCALAR static inline __attribute__((always_inline, unused))
 #endif
 
-#define EXP(x) M(exp)(x)
-#define SIGMOID(x) F(logistic)(x)
-#define TANH(x) M(tanh)(x)
-/* lgamma itself would write to a global variable. */
-#ifndef CR__LGAMMA_F64
-#define CR__LGAMMA_F64(x) lgamma_r(x, &(int){0})
-#endif
-#ifndef CR__LGAMMA_F32
-#define CR__LGAMMA_F32(x) lgammaf_r(x, &(int){0})
-#endif
-#define NORMAL_CDF(x) ((T)0.5 * M(erfc)((x) * -(T)0.70710678118654752440))
-/* Of -infinity, as of -100, these are 0. */
-#define GELU(x) (F(normal_cdf)(x) * F(maximum)(x, -100))
-#define GELU_D(x) (F(normal_cdf)(x) + F(normal_pdf)(x) * F(clamp)(x, -100, 100))
+#include "scalar_math.h"
 
 /* T: the type; EPSILON: of its mantissa; F: the name of its function; M: the name of libm's. */
 #define T double
 #define EPSILON 0x1p-52
 #define F(name) f64_##name
 #define M(name) name
-#define LGAMMA CR__LGAMMA_F64
+#define CR__GELU
 #include "scalar_float.h"
 #include "scalar_slope.h"
 #include "scalar_special.h"
+#undef CR__GELU
 #undef T
 #undef EPSILON
 #undef F
 #undef M
 
-#ifdef CR__EXP_F32
-#undef EXP
-#define EXP CR__EXP_F32
-#endif
-#ifdef CR__TANH_F32
-#undef TANH
-#define TANH CR__TANH_F32
-#endif
-#ifdef CR__SIGMOID_F32
-#undef SIGMOID
-#define SIGMOID CR__SIGMOID_F32
-#endif
-#ifdef CR__NORMAL_CDF_F32
-#undef NORMAL_CDF
-#define NORMAL_CDF CR__NORMAL_CDF_F32
-#endif
-#ifdef CR__GELU_F32
-#undef GELU
-#define GELU CR__GELU_F32
-#endif
-#ifdef CR__GELU_D_F32
-#undef GELU_D
-#define GELU_D CR__GELU_D_F32
-#endif
 #define T float
 #define EPSILON 0x1p-23f
 #define F(name) f32_##name
 #define M(name) name##f
-#undef LGAMMA
-#define LGAMMA CR__LGAMMA_F32
 #include "scalar_float.h"
 #include "scalar_slope.h"
 #include "scalar_special.h"
@@ -82,14 +43,6 @@
 #undef M
 
 #include "scalar_polygamma.h"
-
-#undef EXP
-#undef SIGMOID
-#undef TANH
-#undef NORMAL_CDF
-#undef GELU
-#undef GELU_D
-#undef LGAMMA
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

@@ -18,8 +18,8 @@ CR__SCALAR double cr__zeta(double s, double x) {
                               1.3382536530684679e-11, -3.3896802963225829e-13,
                               8.5860620562778446e-15, -2.1748686985580619e-16};
   double least = s < 100 ? s + 10 : 110, sum = 0;
-  for (; x < least; x++) sum += pow(x, -s);
-  double high = pow(x, 1 - s), power = high / x;
+  for (; x < least; x++) sum += f64_pow(x, -s);
+  double high = f64_pow(x, 1 - s), power = high / x;
   double rising = s * (power / x), rest = 0.5 * power;
   for (int j = 0; j < 10; j++) {
     rest += bernoulli[j] * rising;
@@ -38,8 +38,8 @@ CR__SCALAR double cr__factorial(double n) {
 /* cot(pi x) for |x| <= 1/2: 0 exactly at 1/2 */
 CR__SCALAR double cr__cot_pi(double x) {
   const double pi = 3.14159265358979323846;
-  if (fabs(x) <= 0.25) return 1 / tan(pi * x);
-  return copysign(tan(pi * (0.5 - fabs(x))), x);
+  if (fabs(x) <= 0.25) return 1 / f64_tan_near(pi * x);
+  return copysign(f64_tan_near(pi * (0.5 - fabs(x))), x);
 }
 
 /* (-1)^n times the n-th derivative of pi cot(pi x), n >= 1, over n!: the sum of (x + k)^-(n + 1) over all integers k, for
@@ -65,8 +65,8 @@ CR__SCALAR double cr__cot_slope(double x, int n) {
   int odd = n % 2;
   for (int k = 20; k >= 0; k--) {
     double near = size + k, far = 1 - size + k;
-    double ratio = log1p((2 * size - 1) / far); /* log(near / far) */
-    sum += pow(near, -s) * (odd ? 1 + exp(s * ratio) : -expm1(s * ratio));
+    double ratio = f64_log1p((2 * size - 1) / far); /* log(near / far) */
+    sum += f64_pow(near, -s) * (odd ? 1 + f64_exp(s * ratio) : -f64_expm1(s * ratio));
   }
   return odd ? sum : copysign(sum, x);
 }
@@ -86,7 +86,7 @@ CR__SCALAR double cr__polygamma(double x, double n) {
     sum = (double)INFINITY;
   } else {
     double off = x - rint(x), mirrored = cr__zeta(s, 1 - x);
-    sum = n < 1000 ? cr__cot_slope(off, (int)n) : pow(off, -s);
+    sum = n < 1000 ? cr__cot_slope(off, (int)n) : f64_pow(off, -s);
     sum = odd ? sum - mirrored : sum + mirrored;
   }
   return sign * cr__factorial(n) * sum;

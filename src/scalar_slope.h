@@ -16,38 +16,38 @@ CR__SCALAR T F(bell)(T g, T h) {
 }
 
 /* g s(x) s(-x), where s is the logistic function */
-CR__SCALAR T F(sigmoid_d)(T g, T x) { return F(bell)(g, EXP(M(fabs)(x) * (T)-0.5)); }
+CR__SCALAR T F(sigmoid_d)(T g, T x) { return F(bell)(g, F(exp)(M(fabs)(x) * (T)-0.5)); }
 
 /* g / cosh(x)^2 */
-CR__SCALAR T F(tanh_d)(T g, T x) { return F(bell)(4 * g, EXP(-M(fabs)(x))); }
+CR__SCALAR T F(tanh_d)(T g, T x) { return F(bell)(4 * g, F(exp)(-M(fabs)(x))); }
 
 /* 1 / (1 + 2^-x), and g times its derivative over log(2) */
 CR__SCALAR T F(sigmoid2)(T x) {
-  T e = M(exp2)(-M(fabs)(x));
+  T e = F(exp2)(-M(fabs)(x));
   return (x < 0 ? e : 1) / (1 + e);
 }
-CR__SCALAR T F(sigmoid2_d)(T g, T x) { return F(bell)(g, M(exp2)(M(fabs)(x) * (T)-0.5)); }
+CR__SCALAR T F(sigmoid2_d)(T g, T x) { return F(bell)(g, F(exp2)(M(fabs)(x) * (T)-0.5)); }
 
 /* x s(x), and g times its derivative */
 CR__SCALAR T F(silu)(T of) {
-  T x = F(at_least)(of), h = EXP(M(fabs)(x) * (T)-0.5);
+  T x = F(at_least)(of), h = F(exp)(M(fabs)(x) * (T)-0.5);
   return (x < 0 ? x * h * h : x) / (1 + h * h);
 }
 CR__SCALAR T F(silu_d)(T g, T of) {
-  T x = F(near)(of), h = EXP(M(fabs)(x) * (T)-0.5), e = h * h, q = 1 / (1 + e);
+  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h, q = 1 / (1 + e);
   T below = (g * h * q) * (1 + e + x) * (h * q), above = g * (q * q) * (1 + e * (1 + x));
   return x < 0 ? below : above;
 }
 
 /* x tanh(log(1 + e^x)) as a quotient of polynomials in e^-|x|, and g times its derivative */
 CR__SCALAR T F(mish)(T of) {
-  T x = F(at_least)(of), h = EXP(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(at_least)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
   T above = x * (1 + 2 * e) / (1 + 2 * e * (1 + e));
   T below = x * h * h * (e + 2) / (e * (e + 2) + 2);
   return x < 0 ? below : above;
 }
 CR__SCALAR T F(mish_d)(T g, T of) {
-  T x = F(near)(of), h = EXP(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
   T u = e * (e + 2), q = 1 / (u + 2), p = 1 / (1 + 2 * e * (1 + e));
   T below = (g * h * q) * ((e + 2) * (u + 2) + 4 * x * (e + 1)) * (h * q);
   T above = g * ((1 + 2 * e) * p + 4 * x * (e * p) * (e * p) * (1 + e));
@@ -55,7 +55,7 @@ CR__SCALAR T F(mish_d)(T g, T of) {
 }
 
 CR__SCALAR T F(mish_dd)(T g, T of) {
-  T x = F(near)(of), h = EXP(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
   T q = 1 / (e * (e + 2) + 2), p = 1 / (1 + 2 * e * (1 + e)), to = e * p;
   T low = 2 * (1 + e) / q + x * (2 + e * (2 - e * (3 + 2 * e)));
   T high = 2 * (1 + e) / p - x * (2 + e * (3 - 2 * e * (1 + e)));
@@ -63,12 +63,12 @@ CR__SCALAR T F(mish_dd)(T g, T of) {
   return x < 0 ? below : above;
 }
 
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - M(log1p)(EXP(-M(fabs)(x))); }
+CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p)(F(exp)(-M(fabs)(x))); }
 
 /* Whether softplus is a line at y = beta x: no threshold from 20 on is needed. */
 CR__SCALAR T F(is_line)(T y, T threshold) { return (threshold < 20) & (y > threshold); }
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T y = x * beta, soft = (F(maximum)(y, 0) + M(log1p)(EXP(-M(fabs)(y)))) / beta;
+  T y = x * beta, soft = (F(maximum)(y, 0) + F(log1p)(F(exp)(-M(fabs)(y)))) / beta;
   return (F(is_line)(y, threshold) != 0) | (y == (T)INFINITY) ? x : soft;
 }
 
@@ -94,23 +94,26 @@ CR__SCALAR T F(tanhshrink)(T x) {
   q = q * z + (T)3.0075187969924812e-2;
   q = q * z + (T)4.7619047619047619e-1;
   q = q * z + 1;
-  T near_zero = x * (z * (p / q)), far = x - TANH(x);
+  T near_zero = x * (z * (p / q)), far = x - F(tanh)(x);
   return M(fabs)(x) < (T)1.5 ? near_zero : far;
 }
 
 /* x for x > 0, else coefficient (exp(x / width) - 1) */
 CR__SCALAR T F(elu)(T x, T coefficient, T width) {
-  T soft = M(expm1)(x / width) * coefficient;
+  T soft = F(expm1)(x / width) * coefficient;
   return x <= 0 ? soft : x;
 }
 
 /* ---- gelu ---- */
 
 /* The distribution function and the density of the normal distribution. */
-CR__SCALAR T F(normal_cdf)(T x) { return NORMAL_CDF(x); }
-CR__SCALAR T F(normal_pdf)(T x) { return EXP((T)-0.5 * x * x) * (T)0.39894228040143267794; }
-CR__SCALAR T F(gelu)(T x) { return GELU(x); }
-CR__SCALAR T F(gelu_d)(T x) { return GELU_D(x); }
+CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * F(erfc)(x * -(T)0.70710678118654752440); }
+CR__SCALAR T F(normal_pdf)(T x) { return F(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+#ifdef CR__GELU /* float has its own (scalar_normal.h) */
+/* Of -infinity, as of -100, these are 0. */
+CR__SCALAR T F(gelu)(T x) { return F(normal_cdf)(x) * F(maximum)(x, -100); }
+CR__SCALAR T F(gelu_d)(T x) { return F(normal_cdf)(x) + F(normal_pdf)(x) * F(clamp)(x, -100, 100); }
+#endif
 
 /* Twice the argument of tanh in gelu's approximation, and its derivative: (1 + tanh(u)) / 2 = s(2 u). */
 CR__SCALAR T F(gelu_inner)(T x) {
@@ -119,11 +122,11 @@ CR__SCALAR T F(gelu_inner)(T x) {
 CR__SCALAR T F(gelu_inner_d)(T x) { return (T)1.59576912160573071176 * (1 + (T)0.134145 * x * x); }
 CR__SCALAR T F(gelu_tanh)(T of) {
   T x = F(at_least)(of);
-  return x * SIGMOID(F(gelu_inner)(x));
+  return x * F(sigmoid)(F(gelu_inner)(x));
 }
 CR__SCALAR T F(gelu_tanh_d)(T of) {
   T x = F(near)(of), u = F(gelu_inner)(x);
-  return SIGMOID(u) + F(sigmoid_d)(x * F(gelu_inner_d)(x), u);
+  return F(sigmoid)(u) + F(sigmoid_d)(x * F(gelu_inner_d)(x), u);
 }
 
 /* ---- Slopes of elementary functions ---- */
@@ -148,15 +151,15 @@ CR__SCALAR T F(over_square)(T x, T y) {
 
 /* g x / sqrt(x^2 + y^2), where subnormal numbers lose no digits */
 CR__SCALAR T F(hypot_d)(T g, T x, T y) {
-  T n = M(hypot)(x, y), raised = n < (T)1e-30 ? (T)0x1p64 : 1;
-  T ratio = x * raised / M(hypot)(x * raised, y * raised);
+  T n = F(hypot)(x, y), raised = n < (T)1e-30 ? (T)0x1p64 : 1;
+  T ratio = x * raised / F(hypot)(x * raised, y * raised);
   int endless = (M(fabs)(x) == (T)INFINITY) & (M(fabs)(y) < (T)INFINITY);
   return g * (endless ? M(copysign)((T)1, x) : ratio);
 }
 
 /* c 2^x, whose square root stays finite where the power does not. */
 CR__SCALAR T F(exp2_d)(T x, T c) {
-  T power = M(exp2)(x > 1 ? x - 1 : x);
+  T power = F(exp2)(x > 1 ? x - 1 : x);
   return power * (x > 1 ? c + c : c);
 }
 
@@ -169,10 +172,10 @@ CR__SCALAR int F(is_extreme)(T x, T power) {
 
 /* x^p log(x): 0 where x is 0 and p is not negative, and where x is infinite and p negative. */
 CR__SCALAR T F(pow_log)(T x, T p) {
-  T power = M(pow)(x, p), log_x = M(log)(x);
+  T power = F(pow)(x, p), log_x = F(log)(x);
   if (((x == 0) & (p >= 0)) | ((x == (T)INFINITY) & (p < 0))) return 0;
   if (!F(is_extreme)(x, power)) return power * log_x;
-  T root = M(pow)(x, p * (T)0.5);
+  T root = F(pow)(x, p * (T)0.5);
   return root * log_x * root;
 }
 
@@ -186,8 +189,8 @@ CR__SCALAR T F(pow_part)(T x, T p, T orders_x, T orders_p) {
   for (int i = 0; i < n; i++)
     for (int j = m; j >= 0; j--)
       factor[j] = factor[j] * (p - (T)i) + (j > 0 ? (T)j * factor[j - 1] : 0);
-  T power = M(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = M(log)(x), logs = 1, root = 1;
-  if (F(is_extreme)(x, power)) power = root = M(pow)(x, (p - (T)n) * (T)0.5);
+  T power = F(pow)(x, p - (T)n), sum = 0, choose = 1, log_x = F(log)(x), logs = 1, root = 1;
+  if (F(is_extreme)(x, power)) power = root = F(pow)(x, (p - (T)n) * (T)0.5);
   for (int j = m; j >= 0; j--) {
     int zero =
         factor[j] == 0 || (x == 0 && j < m && p - (T)n >= 0) || (x == (T)INFINITY && power == 0);

@@ -2,7 +2,7 @@
  *
  * Holds true: what scalar_float.h says, except in sinc_part, which is slow and has branches. Where the
  * formulas are from:
- *   lgamma     libm, or what a backend has (cpu/gamma_math.h)
+ *   lgamma     scalar_gamma.h
  *   erfinv     interpolation at the nodes of Chebyshev (mpmath, 60 digits), of erfinv(x) / x by x^2 up to
  *              |x| = 0.6, of erfinv(x) / r by r = sqrt(-log(1 - |x|)) in three parts beyond
  *   digamma    M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): the recurrence
@@ -11,16 +11,10 @@
  *   sinc       its derivatives up to |pi x| = 1 + n by the power series, beyond by n f(n - 1) + z f(n)
  *              being the n-th derivative of the sine */
 
-CR__SCALAR T F(lgamma)(T x) { return LGAMMA(x); }
-
-/* sin(pi x) and cos(pi x): 0 exactly where they are. */
-CR__SCALAR T F(sin_pi)(T x) {
-  T r = x - 2 * M(rint)(x * (T)0.5), size = M(fabs)(r), folded = size > (T)0.5 ? 1 - size : size;
-  return M(copysign)(M(sin)((T)3.14159265358979323846 * folded), r);
-}
+/* cos(pi x): 0 exactly where it is */
 CR__SCALAR T F(cos_pi)(T x) { /* a quarter is exact, and the sine is best near 0 */
   T size = M(fabs)(x - 2 * M(rint)(x * (T)0.5));
-  return M(sin)((T)3.14159265358979323846 * ((T)0.5 - size));
+  return F(sin_pi)((T)0.5 - size);
 }
 
 CR__SCALAR T F(sinc)(T x) {
@@ -106,7 +100,7 @@ CR__SCALAR T F(erfinv)(T x) {
                         (T)4.01531310942561461e-11, (T)-3.5800034551989103e-13};
   T size = M(fabs)(x);
   T inside = x * F(polynomial)(x * x * (T)(1 / 0.18) - 1, middle, 16);
-  T r = M(sqrt)(-M(log)(1 - size)); /* 1 - |x| is exact from 1/2 on */
+  T r = M(sqrt)(-F(log)(1 - size)); /* 1 - |x| is exact from 1/2 on */
   T a = F(polynomial)((r - (T)1.375) * (T)(1 / 0.425), near, 17);
   T b = F(polynomial)((r - (T)2.55) * (T)(1 / 0.75), far, 18);
   T c = F(polynomial)((r - (T)4.7) * (T)(1 / 1.4), farthest, 18);
@@ -141,13 +135,13 @@ CR__SCALAR T F(digamma)(T x) {
                 z * ((T)(1. / 252) -
                      z * ((T)(1. / 240) -
                           z * ((T)(1. / 132) - z * ((T)(691. / 32760) - z * (T)(1. / 12)))))));
-  T right = sum + M(log)(y) - (T)0.5 / y - series;
+  T right = sum + F(log)(y) - (T)0.5 / y - series;
   /* The root in two parts: its nearest number, and what that lacks. */
   T root = (T)1.4616321449683623;
   T lacks = (T)((1.4616321449683623 - (double)root) + 9.5499954299656977e-17);
   T near_root = ((x - root) - lacks) * F(polynomial)(2 * x - 3, around_root, 22);
   right = (x >= 1) & (x <= 2) ? near_root : right;
   T off = x - M(rint)(x), pi = (T)3.14159265358979323846;
-  T left = off == 0 ? (T)NAN : right - pi / M(tan)(pi * off);
+  T left = off == 0 ? (T)NAN : right - pi / F(tan_near)(pi * off);
   return x == 0 ? M(copysign)((T)INFINITY, -x) : x < 0 ? left : right;
 }

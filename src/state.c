@@ -355,3 +355,22 @@ int cr_scope_stream(cr_scope *s, cr_stream *stream) {
   s->mode.sets |= CR__SETS_STREAMS;
   return 0;
 }
+
+/* ---- The default dtype ---- */
+
+cr_dtype cr_default_dtype(void) { return (cr_dtype)cr__my_state()->default_dtype; }
+
+int cr_set_default_dtype(cr_dtype d) {
+  if (d < 0 || d >= CR_DTYPE_COUNT || cr__category(d) != CR_FLOATING)
+    return cr__fail(CR_E_DTYPE,
+                    "set_default_dtype: %s is not a floating dtype (float64, float32, "
+                    "float16 or bfloat16)",
+                    cr_dtype_name(d));
+  cr__my_state()->default_dtype = (int32_t)d;
+  return CR_E_OK;
+}
+
+cr_dtype cr__scalar_dtype(const cr_value *number) {
+  if (number->kind == CR_FLOAT) return cr_default_dtype();
+  return number->kind == CR_BOOLEAN_VALUE ? CR_BOOL : CR_INT64;
+}

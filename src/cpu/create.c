@@ -1,9 +1,9 @@
 /* create.c: kernels that write ranges.
  *
  * Holds true: element i is computed from i alone, never from its neighbour. */
-#include <math.h>
 
 #include "cpu/cpu.h"
+#include "cpu/loops.h"
 #include "spacing.h"
 
 static int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
@@ -73,9 +73,15 @@ static void space_floats(void *launch, int64_t begin, int64_t end) {
   const cr__view *v = &k->v[0];
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
   double first = k->f[0], last = k->f[1], step = cr__space_step(first, last, n);
-  for (int64_t i = begin; i < end; i++) {
-    double x = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
-    store_double(v->data + i * size, v->dtype, k->i[0] ? pow(k->f[2], x) : x);
+  for (int64_t at = begin; at < end; at += CR__BLOCK) {
+    double x[CR__BLOCK];
+    int64_t m = end - at < CR__BLOCK ? end - at : CR__BLOCK;
+    for (int64_t j = 0; j < m; j++) {
+      int64_t i = at + j;
+      x[j] = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
+    }
+    if (k->i[0]) cr__powers_f64(x, NULL, x, k->f[2], m);
+    for (int64_t j = 0; j < m; j++) store_double(v->data + (at + j) * size, v->dtype, x[j]);
   }
 }
 

@@ -93,3 +93,29 @@ cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece) {
   if (n < CR__STREAM_FROM || (uintptr_t)out % CR__LINE != 0 || piece % CR__LINE != 0) return NULL;
   return cr__best_stream();
 }
+
+/* A block of x from `at` on, filled up with ones; or a block of the number. */
+static void take(double block[CR__BLOCK], const double *x, double number, int64_t at, int64_t n) {
+  for (int64_t j = 0; j < CR__BLOCK; j++) block[j] = !x ? number : at + j < n ? x[at + j] : 1;
+}
+
+void cr__apply_f64(int pointwise, double *x, int64_t n) {
+  cr__loop loop = cr__loop_for(pointwise, CR_FLOAT64);
+  for (int64_t at = 0; at < n; at += CR__BLOCK) {
+    double block[CR__BLOCK];
+    take(block, x, 0, at, n);
+    loop(CR__BLOCK, block, (const void *[]){block}, NULL);
+    for (int64_t j = 0; j < CR__BLOCK && at + j < n; j++) x[at + j] = block[j];
+  }
+}
+
+void cr__powers_f64(double *out, const double *x, const double *y, double number, int64_t n) {
+  cr__loop loop = cr__loop_for(CR__PW_pow, CR_FLOAT64);
+  for (int64_t at = 0; at < n; at += CR__BLOCK) {
+    double base[CR__BLOCK], exponent[CR__BLOCK];
+    take(base, x, number, at, n);
+    take(exponent, y, number, at, n);
+    loop(CR__BLOCK, base, (const void *[]){base, exponent}, NULL);
+    for (int64_t j = 0; j < CR__BLOCK && at + j < n; j++) out[at + j] = base[j];
+  }
+}

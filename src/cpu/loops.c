@@ -5,12 +5,7 @@
  * form on a block, and where that gives NaN leaves the block to the other. Integer loops stop at v3: wider vectors do not pay for them. */
 #include <string.h>
 
-#include "float_math.h"
 #include "loops.h"
-#include "normal_math.h"
-#include "vector_math.h"
-
-#include "gamma_math.h" /* calls what vector_math.h declares */
 
 #include "../scalar.h"
 
@@ -75,8 +70,6 @@
 
 #include "pointwise.inc"
 
-#if defined __FMA__ || defined __FP_FAST_FMA /* without, quick forms would not be quick */
-#define CR__HAVE_QUICK
 #define CR__QUICK_BODY(TYPE, op, name, nin, nk, expression)                                \
   static void name##_quick(int64_t n, void *out, const void *const *in, const void *k) {   \
     typedef TYPE T;                                                                        \
@@ -104,7 +97,6 @@
 #undef CR__QUICK
 #undef CR__QUICK_f64
 #undef CR__QUICK_f32
-#endif
 
 #undef CR__LOOP
 #undef CR__LOOP_f64
@@ -134,7 +126,5 @@
 
 const cr__loop_table CR__PASTE(cr__loops_, CR__ISA) = {
 #include "pointwise.inc"
-#ifdef CR__HAVE_QUICK
 #include "quick.inc"
-#endif
 };

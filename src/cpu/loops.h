@@ -56,6 +56,11 @@ cr__stream cr__best_stream(void);
 /* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
 cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece);
 
+/* Numbers that are few, by the loops. x[i] = f(x[i]); out[i] = x[i]^y[i], with `number` in the place of x or y
+ * where that is NULL. */
+void cr__apply_f64(int pointwise, double *x, int64_t n);
+void cr__powers_f64(double *out, const double *x, const double *y, double number, int64_t n);
+
 #define CR__PASTE2(a, b) a##b
 #define CR__PASTE(a, b) CR__PASTE2(a, b)
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cpu/reduce.h"
-#include "cpu/vector_math.h"
+#include "scalar_math.h"
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -258,8 +258,8 @@ static void squares_columns(void *state, const void *from, int64_t rows, int64_t
     }                                                                                  \
   }
 
-MAP(f32, float, fabsf, powf)
-MAP(f64, double, fabs, pow)
+MAP(f32, float, fabsf, f32_pow)
+MAP(f64, double, fabs, f64_pow)
 
 /* Integers are only ever compared with zero. */
 static void map_i64(void *out, const void *from, int64_t n, int map, double power) {

@@ -8,7 +8,7 @@
 
 #include "cpu/loops.h"
 #include "cpu/scan.h"
-#include "cpu/vector_math.h"
+#include "scalar_math.h"
 
 enum { GROUP = 8 };
 
@@ -117,7 +117,7 @@ ROWS(prod_i64, int64_t, int64_t, MULTIPLY)
 
 /* log(exp(a) + exp(b)), without a branch. */
 INLINE double log_add(double a, double b) {
-  double high = a > b ? a : b, low = a > b ? b : a, sum = high + log1p(exp(low - high));
+  double high = a > b ? a : b, low = a > b ? b : a, sum = high + f64_log1p(f64_exp(low - high));
   sum = isinf(high) ? high : sum;
   return a != a || b != b ? a + b : sum;
 }
@@ -144,10 +144,10 @@ static double logs_near(double *x, int64_t n, double acc) {
     for (int64_t i = 0; i < n; i++) x[i] = acc = log_add(acc, x[i]);
     return acc;
   }
-  double sum = first ? 0 : exp(acc - most);
-  for (int64_t i = 0; i < n; i++) x[i] = exp(x[i] - most);
+  double sum = first ? 0 : f64_exp(acc - most);
+  for (int64_t i = 0; i < n; i++) x[i] = f64_exp(x[i] - most);
   sum_f64(x, x, n, &sum);
-  for (int64_t i = 0; i < n; i++) x[i] = most + log(x[i]);
+  for (int64_t i = 0; i < n; i++) x[i] = most + f64_log(x[i]);
   return x[n - 1];
 }
 

@@ -5,10 +5,9 @@
  * and scalar forms may differ: the tail goes through the vector form, too. */
 #include <string.h>
 
-#include "cpu/float_math.h"
 #include "cpu/loops.h"
 #include "cpu/softmax.h"
-#include "cpu/vector_math.h"
+#include "scalar_math.h"
 
 enum {
   LANES = 64,
@@ -37,8 +36,8 @@ enum {
 #define GREAT 0.75
 #define LOG_GREAT -0.28768207245178092744
 
-/* log(1 + x), out of line so that all levels of the instruction set take the same. */
-static __attribute__((noinline)) double log_of_one_and(double x) { return log1p(x); }
+/* log(1 + x) */
+static __attribute__((noinline)) double log_of_one_and(double x) { return f64_log1p(x); }
 
 /* What exponentials are measured from: an infinite element decides the result by itself. */
 INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
@@ -47,8 +46,8 @@ INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 INLINE void join_logs(double *top, double *rest, double other_top, double other_rest) {
   double most = CR__LARGER(*top, other_top);
   if (!isfinite(most)) *rest = 0;
-  else if (*top == most) *rest += (1 + other_rest) * exp(other_top - most);
-  else *rest = other_rest + (1 + *rest) * exp(*top - most);
+  else if (*top == most) *rest += (1 + other_rest) * f64_exp(other_top - most);
+  else *rest = other_rest + (1 + *rest) * f64_exp(*top - most);
   *top = most;
 }
 
@@ -61,13 +60,13 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
 
 #define T float
 #define WORD int32_t
-#define EXP cr__f32_exp_below
+#define EXP f32_exp_below
 #define NAME(x) x##_f32
 #include "cpu/softmax_loops.h"
 
 #define T double
 #define WORD int64_t
-#define EXP exp
+#define EXP f64_exp
 #define NAME(x) x##_f64
 #include "cpu/softmax_loops.h"
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/convert.h"
+#include "cpu/loops.h"
 #include "cpu/softmax.h"
 
 enum {
@@ -235,7 +236,9 @@ static void finish(const job *j, const unit *u, void *s) {
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
   if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + log1p(x[u->w + c]) : x[c];
+    double *rests = x + u->w;
+    cr__apply_f64(CR__PW_log1p, rests, u->w);
+    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + rests[c] : x[c];
   }
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:

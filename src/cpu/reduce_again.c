@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "cpu/convert.h"
+#include "cpu/loops.h"
 #include "cpu/reduce.h"
 
 enum { BLOCK = 512 };
@@ -80,7 +81,13 @@ static void add_squares(pass *to, const double *x, int64_t n) {
 }
 
 static void add_powers(pass *to, const double *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) to->sum += pow(fabs(x[i] * to->scale), to->power);
+  for (int64_t at = 0; at < n; at += CR__BLOCK) {
+    double power[CR__BLOCK];
+    int64_t m = n - at < CR__BLOCK ? n - at : CR__BLOCK;
+    for (int64_t j = 0; j < m; j++) power[j] = fabs(x[at + j] * to->scale);
+    cr__powers_f64(power, power, NULL, to->power, m);
+    for (int64_t j = 0; j < m; j++) to->sum += power[j];
+  }
 }
 
 /* The power of two that brings a positive number near 1; none brings the smallest ones all the way. */

@@ -212,7 +212,11 @@ static int run_long(const job *j, int64_t line) {
   if (code) return code;
   /* Of infinities PyTorch's way makes NaN: inf - inf. */
   double rest = isfinite(state[0]) ? state[1] : NAN;
-  l.top = state[0], l.last = j->log ? log1p(rest) : 1 / (1 + rest);
+  l.top = state[0], l.last = 1 / (1 + rest);
+  if (j->log) {
+    cr__apply_f64(CR__PW_log1p, &rest, 1);
+    l.last = rest;
+  }
   return cr__cpu_share((j->n + PIECE - 1) / PIECE, j->n, write_pieces, &l);
 }
 

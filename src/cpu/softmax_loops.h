@@ -85,7 +85,7 @@ INLINE T NAME(last)(const cr__lines *l, const T top, double sum) {
   const T *x = l->a;
   double rest = 0;
   if (!l->log) return (T)(1 / sum);
-  if (!(sum < ONE_TOP)) return (T)log(sum);
+  if (!(sum < ONE_TOP)) return (T)f64_log(sum);
   for (int64_t i = 0, m; i < l->n; i += m) {
     m = l->n - i < CR__FOLD_BLOCK ? l->n - i : CR__FOLD_BLOCK;
     rest += NAME(others)(x + i, top, m);
@@ -180,7 +180,7 @@ static void NAME(tile_low)(const cr__lines *l) {
     }
     for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
   }
-  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? log(total[j]) : 1 / total[j]);
+  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? f64_log(total[j]) : 1 / total[j]);
   if (l->log && NAME(any_below)(part, (T)LOG_ONE_TOP, l->w)) {
     NAME(others_tile)(e, x, top, l->n, l->step, l->w);
     for (int64_t j = 0; j < l->w; j++)
@@ -308,7 +308,7 @@ static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) 
     else if (r < i || r >= i + m) sum += NAME(sum)(g + i, m);
     else sum += NAME(sum)(g + i, r - i) + NAME(sum)(g + r + 1, i + m - r - 1);
   }
-  if (l->log) sum = -g[r] * expm1(chance) - exp(chance) * sum;
+  if (l->log) sum = -g[r] * f64_expm1(chance) - f64_exp(chance) * sum;
   else sum *= chance;
   if (l->stream)
     CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */
@@ -386,7 +386,7 @@ static __attribute__((noinline)) void NAME(mend_tile)(const cr__lines *l) {
   for (int64_t j = 0; j < l->w; j++) {
     if (place[j] < 0) continue;
     double p = chance[j];
-    out[place[j]] = (T)(l->log ? -from[j] * expm1(p) - exp(p) * sum[j] : p * sum[j]);
+    out[place[j]] = (T)(l->log ? -from[j] * f64_expm1(p) - f64_exp(p) * sum[j] : p * sum[j]);
   }
 }
 

@@ -32,47 +32,47 @@ op "expm1(self: tensor)" {
 
 op "log(self: tensor)" {
   doc = "The natural logarithm.",
-  pointwise = "log(x)", promote = "float", inplace = true,
+  pointwise = "log(x)", quick = "log_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log2(self: tensor)" {
   doc = "The logarithm to the base of 2.",
-  pointwise = "log2(x)", promote = "float", inplace = true,
+  pointwise = "log2(x)", quick = "log2_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self * 1.44269504088896340736 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log10(self: tensor)" {
   doc = "The logarithm to the base of 10.",
-  pointwise = "log10(x)", promote = "float", inplace = true,
+  pointwise = "log10(x)", quick = "log10_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self * 0.43429448190325182765 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log1p(self: tensor)" {
   doc = "log(1 + x), exact near 0.",
-  pointwise = "log1p(x)", promote = "float", inplace = true,
+  pointwise = "log1p(x)", quick = "log1p_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self + 1) end },
   samples = { domain = { -0.5, 2 } },
 }
 
 op "sin(self: tensor)" {
   doc = "The sine of an angle in radians.",
-  pointwise = "sin(x)", promote = "float", inplace = true,
+  pointwise = "sin(x)", quick = "sin_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:cos() end },
 }
 
 op "cos(self: tensor)" {
   doc = "The cosine of an angle in radians.",
-  pointwise = "cos(x)", promote = "float", inplace = true,
+  pointwise = "cos(x)", quick = "cos_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * v.self:sin()) end },
 }
 
 op "tan(self: tensor)" {
   doc = "The tangent of an angle in radians.",
-  pointwise = "tan(x)", promote = "float", inplace = true,
+  pointwise = "tan(x)", quick = "tan_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.out * v.out + 1) end },
   samples = { domain = { -1, 1 } },
 }

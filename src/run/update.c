@@ -285,6 +285,14 @@ static int check_adam(const cr_op *op, const cr_value *args, int n) {
   return 0;
 }
 
+/* base^n by multiplications, which round alike on every machine. */
+static double whole_power(double base, int64_t n) {
+  double power = 1;
+  for (; n > 0; n >>= 1, base *= base)
+    if (n & 1) power *= base;
+  return power;
+}
+
 /* args: params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, beta1, beta2, eps,
  * weight_decay, decoupled, maximize. */
 int cr__run_adam(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -308,9 +316,9 @@ int cr__run_adam(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   double(*f)[2] = cr__alloc(room);
   if (!f) return (int)cr_error_code();
   for (int i = 0; i < u.n; i++) {
-    double step = (double)args[5].u.is[args[5].n == 1 ? 0 : i];
-    f[i][CR__ADAM_RATE] = lr / (1 - pow(beta1, step));
-    f[i][CR__ADAM_ROOT] = sqrt(1 - pow(beta2, step));
+    int64_t step = args[5].u.is[args[5].n == 1 ? 0 : i];
+    f[i][CR__ADAM_RATE] = lr / (1 - whole_power(beta1, step));
+    f[i][CR__ADAM_ROOT] = sqrt(1 - whole_power(beta2, step));
   }
   code = run(&u, &k, CR__K_adam, f);
   cr__free(f, room);

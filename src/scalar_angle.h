@@ -1,0 +1,81 @@
+/* scalar_angle.h: large angles, reduced by many digits of 2 / pi, for scalar_trig.h.
+ *
+ * Holds true: exact integers, the same on every machine. M. Payne, R. Hanek, Radian reduction for trigonometric
+ * functions, SIGNUM Newsletter 18 (1983). */
+#ifndef CR__SCALAR_ANGLE_H
+#define CR__SCALAR_ANGLE_H
+
+#include "scalar_bits.h"
+
+#ifndef CR__ANGLE
+#define CR__ANGLE static __attribute__((noinline, unused))
+#endif
+
+/* An angle as quarter pi / 2 + r + low, |r| <= pi / 4; of quarter, the lowest two bits count. */
+typedef struct f64_far_angle {
+  double r, low;
+  uint32_t quarter;
+} f64_far_angle;
+
+/* The upper word of a product. */
+CR__SCALAR uint64_t f64_high_word(uint64_t x, uint64_t y) {
+  uint64_t a = x >> 32, b = x & 0xffffffff, c = y >> 32, d = y & 0xffffffff;
+  uint64_t cross = a * d + (b * d >> 32), more = b * c + (cross & 0xffffffff);
+  return a * c + (cross >> 32) + (more >> 32);
+}
+
+/* 64 binary digits of 2 / pi from the one with the weight 2^-place on. */
+CR__SCALAR uint64_t f64_inverse_digits(int place) {
+  const uint64_t digits[] = {0,
+                             0xa2f9836e4e441529,
+                             0xfc2757d1f534ddc0,
+                             0xdb6295993c439041,
+                             0xfe5163abdebbc561,
+                             0xb7246e3a424dd2e0,
+                             0x06492eea09d1921c,
+                             0xfe1deb1cb129a73e,
+                             0xe88235f52ebb4484,
+                             0xe99c7026b45f7e41,
+                             0x3991d639835339f4,
+                             0x9c845f8bbdf9283b,
+                             0x1ff897ffde05980f,
+                             0xef2f118b5a0a6d1f,
+                             0x6d367ecf27cb09b7,
+                             0x4f463f669e5fea2d,
+                             0x7527bac7ebe5f17b,
+                             0x3d0739f78a5292ea,
+                             0x6bfb5fb11f8d5d08,
+                             0x56033046fc7b6bab,
+                             0xf0cfbc209af4361d};
+  int at = place + 63, word = at / 64, bit = at % 64; /* the first word is in front of the point */
+  return bit ? digits[word] << bit | digits[word + 1] >> (64 - bit) : digits[word];
+}
+
+/* Of a finite x with |x| >= 1. The digits from the weight on that makes 2 in the product are enough: those before
+ * give multiples of 4. */
+CR__ANGLE f64_far_angle f64_angle_far(double x) {
+  uint64_t u = f64_bits(x), m = (u & 0xfffffffffffff) | 0x10000000000000;
+  int e = (int)(u >> 52 & 0x7ff) - 1075, place = e - 1; /* x = m 2^e */
+  uint64_t a = f64_inverse_digits(place), b = f64_inverse_digits(place + 64);
+  uint64_t c = f64_inverse_digits(place + 128);
+  /* The product's words, from 2 and 1 (the upper two bits of w0) down. */
+  uint64_t w2 = m * c, up = f64_high_word(m, c), w1 = m * b + up;
+  uint64_t w0 = m * a + f64_high_word(m, b) + (w1 < up);
+  uint32_t quarter = (uint32_t)(w0 >> 62);
+  w0 = w0 << 2 | w1 >> 62, w1 = w1 << 2 | w2 >> 62, w2 <<= 2;
+  int above = (int)(w0 >> 63); /* more than a half: count from the next quarter back */
+  if (above) quarter++, w0 = ~w0, w1 = ~w1, w2 = ~w2;
+  double p = (double)(int64_t)(w0 >> 11) * 0x1p-53;
+  double q = (double)(int64_t)((w0 & 0x7ff) << 42 | w1 >> 22) * 0x1p-106;
+  double s = (double)(int64_t)((w1 & 0x3fffff) << 31 | w2 >> 33) * 0x1p-159;
+  double t = p + (q + s), rest = (p - t) + q + s;
+  double r = t * 0x1.921fb54442d18p+0;
+  double low = f64_fma(t, 0x1.921fb54442d18p+0, -r);
+  low += t * 0x1.1a62633145c07p-54 + rest * 0x1.921fb54442d18p+0;
+  int negative = (int)(u >> 63);
+  f64_far_angle far = {above != negative ? -r : r, above != negative ? -low : low,
+                       negative ? 0 - quarter : quarter};
+  return far;
+}
+
+#endif
