@@ -9,55 +9,11 @@
 #include "owner.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "callback.h"
 
-/* Registry: holders by slot, strong (false where none) and weak; a bag of holders by userdata, with weak
- * keys; userdata by the address of their object, weak; owners by the address of their object. */
-static const char strong_key, weak_key, bags_key, faces_key, owners_key;
-
-/* Ends the list of a userdata that has its place among the faces. */
-static owner last_owner;
-
-/* ---- Userdata by object: one for each tensor that the core hands out again ------------------------ */
-
-/* Pushes the userdata that stands for the object, or nil. */
-static void push_face(lua_State *L, const void *object) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &faces_key);
-  lua_rawgetp(L, -1, object);
-  lua_remove(L, -2);
-}
-
-bool cr__lua_push_known(lua_State *L, const cr_tensor *t) {
-  push_face(L, t);
-  const cr__lua_tensor *u = cr__lua_test(L, -1);
-  if (u && u->t == t) return true; /* else none, or one that was closed */
-  lua_pop(L, 1);
-  return false;
-}
-
-void cr__lua_know(lua_State *L, int index) {
-  cr__lua_tensor *u = lua_touserdata(L, index);
-  if (u->owners || !u->t) return;
-  u->owners = &last_owner;
-  if (cr__lua_push_known(L, u->t)) { /* another userdata, which keeps its place */
-    lua_pop(L, 1);
-    return;
-  }
-  lua_pushvalue(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &faces_key);
-  lua_insert(L, -2);
-  lua_rawsetp(L, -2, u->t);
-  lua_pop(L, 1);
-}
-
-void cr__lua_push_tensor(lua_State *L, cr_tensor *t) {
-  if (cr__lua_push_known(L, t)) return;
-  cr__lua_tensor *u = cr__lua_new(L);
-  u->t = cr_retain(t);
-  cr__lua_know(L, lua_gettop(L));
-}
+/* Registry: holders by slot, strong (false where none) and weak; owners by the address of their object. */
+static const char strong_key, weak_key, owners_key;
 
 /* ---- Strong or weak ------------------------------------------------------------------------------- */
 
@@ -107,10 +63,15 @@ static void update(lua_State *L, owner *o) {
   else lua_pop(L, 1); /* being finalized: cr__lua_face_ends will do it */
 }
 
-static void update_later(anchor *a) {
+static void update_later(owner *o) {
+  anchor *a = o->anchor;
   pthread_mutex_lock(&a->lock);
-  bool news = !a->stale && a->main;
-  if (news) a->stale = true;
+  bool news = a->main && !o->stale && !o->dead; /* a dead one may be freed at any sweep */
+  if (news) {
+    o->stale = true;
+    o->next_stale = a->stale_owners;
+    a->stale_owners = o;
+  }
   pthread_mutex_unlock(&a->lock);
   if (news) cr__lua_count_dead(1);
 }
@@ -120,16 +81,16 @@ static void update_now(owner *o) {
   lua_State *L = cr__lua_current;
   if (o->dead || o->strong == !is_exclusive(o)) return;
   if (L && lua_checkstack(L, 4) && cr__lua_same_state(L, o->anchor)) update(L, o);
-  else update_later(o->anchor);
+  else update_later(o);
 }
 
 void cr__lua_face_leaves(lua_State *L, cr__lua_tensor *u) {
   luaL_checkstack(L, 4, "no stack for a tensor");
-  for (owner *o = u->owners; o != &last_owner; o = o->next_of_tensor) {
+  for (owner *o = u->owners; o != &cr__lua_last_owner; o = o->next_of_tensor) {
     if (o->strong || o->dead) continue;
     push_from(L, &weak_key, o->slot);
     make_strong(L, o);
-    update_later(o->anchor);
+    update_later(o);
   }
 }
 
@@ -176,12 +137,6 @@ static void result_gone(void *user) {
   cr__lua_ref_free(user);
 }
 
-static void unlink_owner(owner *o) {
-  if (o->previous) o->previous->next = o->next;
-  else o->anchor->owners = o->next;
-  if (o->next) o->next->previous = o->previous;
-}
-
 static void forget_face(owner *o) {
   if (!o->tensor_face) return;
   owner **at = &o->tensor_face->owners;
@@ -190,39 +145,11 @@ static void forget_face(owner *o) {
   o->tensor_face = NULL;
 }
 
-/* The bag that the userdata at index has, made at the first call. */
-static void push_bag(lua_State *L, int index) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &bags_key);
-  lua_pushvalue(L, index);
-  if (lua_rawget(L, -2) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, index);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -4);
-  }
-  lua_remove(L, -2);
-}
-
-/* Takes the holder out of the bag of the userdata on top (popped), if that has one. */
-static void take_from_bag(lua_State *L, const owner *o) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &bags_key);
-  lua_insert(L, -2);
-  if (lua_rawget(L, -2) == LUA_TTABLE) {
-    lua_pushnil(L);
-    lua_rawseti(L, -2, o->slot);
-  }
-  lua_pop(L, 2);
-}
-
 static void bury(lua_State *L, owner *o) {
   if (o->tensor_face && o->of_node) { /* a leaf's own goes with it */
-    push_face(L, o->tensor_face->t);
-    take_from_bag(L, o);
+    cr__lua_push_face(L, o->tensor_face->t);
+    cr__lua_bag_take(L, o->slot);
   }
-  pthread_mutex_lock(&o->anchor->lock);
-  unlink_owner(o);
-  pthread_mutex_unlock(&o->anchor->lock);
   forget_face(o);
   if (o->node_face) o->node_face->owner = NULL;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &owners_key);
@@ -242,25 +169,31 @@ static void bury(lua_State *L, owner *o) {
   cr__lua_owner_done(o);
 }
 
+/* Both lists are taken at once, so that none of the dead is left in the other one. */
 void cr__lua_sweep_owners(lua_State *L, anchor *a) {
   pthread_mutex_lock(&a->lock);
-  owner *dead = a->dead_owners;
-  a->dead_owners = NULL;
-  bool stale = a->stale;
-  a->stale = false;
+  owner *dead = a->dead_owners, *stale = a->stale_owners;
+  a->dead_owners = a->stale_owners = NULL;
   pthread_mutex_unlock(&a->lock);
+  while (stale) {
+    owner *o = stale;
+    stale = o->next_stale;
+    pthread_mutex_lock(&a->lock);
+    o->stale = false;
+    pthread_mutex_unlock(&a->lock);
+    cr__lua_count_dead(-1);
+    update(L, o);
+  }
   while (dead) {
     owner *o = dead;
     dead = o->next_dead;
     cr__lua_count_dead(-1);
     bury(L, o);
   }
-  if (!stale) return;
-  cr__lua_count_dead(-1);
-  for (owner *o = a->owners; o; o = o->next) update(L, o);
 }
 
 void cr__lua_drop_owners(anchor *a) {
+  for (; a->stale_owners; a->stale_owners = a->stale_owners->next_stale) cr__lua_count_dead(-1);
   while (a->dead_owners) {
     owner *o = a->dead_owners;
     a->dead_owners = o->next_dead;
@@ -269,8 +202,6 @@ void cr__lua_drop_owners(anchor *a) {
     free(o);
     a->refs--;
   }
-  if (a->stale) cr__lua_count_dead(-1);
-  a->stale = false;
 }
 
 /* ---- The end of a userdata -------------------------------------------------------------------------- */
@@ -278,9 +209,7 @@ void cr__lua_drop_owners(anchor *a) {
 /* The userdata at index goes, the object stays: its holder, which only the bag may have, becomes strong. */
 static void rescue(lua_State *L, owner *o, int index) {
   if (o->strong || o->dead) return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &bags_key);
-  lua_pushvalue(L, index);
-  if (lua_rawget(L, -2) == LUA_TTABLE && lua_rawgeti(L, -1, o->slot) == LUA_TTABLE) {
+  if (cr__lua_bag_get(L, index, o->slot)) {
     lua_pushvalue(L, -1);
     make_strong(L, o);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
@@ -293,7 +222,7 @@ static void rescue(lua_State *L, owner *o, int index) {
 void cr__lua_face_ends(lua_State *L, cr__lua_tensor *u, int index) {
   int refs = cr_tensor_refs(u->t);
   lua_settop(L, index);
-  while (u->owners && u->owners != &last_owner) {
+  while (u->owners && u->owners != &cr__lua_last_owner) {
     owner *o = u->owners;
     forget_face(o);
     int left = o->dead ? 0 : o->of_node ? cr_node_refs(o->object) : refs - 1;
@@ -315,9 +244,6 @@ void cr__lua_node_face_ends(lua_State *L, cr__lua_node *u, int index) {
   if (left > by_tensor) rescue(L, o, index);
 }
 
-#define BATCH 16
-#define KBYTES_PER_BATCH 64
-
 /* ---- Making one --------------------------------------------------------------------------------------- */
 
 static owner *find_owner(lua_State *L, const void *object) {
@@ -328,20 +254,12 @@ static owner *find_owner(lua_State *L, const void *object) {
   return o && !o->dead ? o : NULL;
 }
 
-/* Puts o's holder, on top, into the bag of the userdata at index. */
-static void put_into_bag(lua_State *L, const owner *o, int index) {
-  push_bag(L, index);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, o->slot);
-  lua_pop(L, 1);
-}
-
 /* Makes the userdata at index, of the leaf or a result, refer to o's holder, which is on top. */
 static void attach_tensor(lua_State *L, owner *o, int index) {
   cr__lua_tensor *u = lua_touserdata(L, index);
   if (o->tensor_face || o->tensor != u->t) return;
   cr__lua_know(L, index);
-  put_into_bag(L, o, index);
+  cr__lua_bag_put(L, index, o->slot);
   o->tensor_face = u;
   o->next_of_tensor = u->owners;
   u->owners = o;
@@ -351,9 +269,33 @@ static void attach_tensor(lua_State *L, owner *o, int index) {
 static void attach_node(lua_State *L, owner *o, int index) {
   cr__lua_node *u = lua_touserdata(L, index);
   if (o->node_face) return;
-  put_into_bag(L, o, index);
+  cr__lua_bag_put(L, index, o->slot);
   o->node_face = u;
   u->owner = o;
+}
+
+/* One that the object tells of its references; NULL with the core's error set. */
+static owner *watch_object(lua_State *L, void *object, bool of_node, int slot) {
+  owner *o = malloc(sizeof *o);
+  if (!o) cr_error_set(CR_E_MEMORY, "out of memory: no owner for a hook");
+  if (!o) return NULL;
+  *o = (owner){.anchor = cr__lua_anchor_of(L),
+               .object = object,
+               .slot = slot,
+               .values = 1,
+               .of_node = of_node,
+               .strong = true};
+  int code = of_node ? cr_node_watch(object, object_told, o, object_gone)
+                     : cr_tensor_watch(object, object_told, o, object_gone);
+  if (code) {
+    free(o);
+    return NULL;
+  }
+  o->refs = of_node ? cr_node_refs(object) : cr_tensor_refs(object);
+  pthread_mutex_lock(&o->anchor->lock);
+  o->anchor->refs++;
+  pthread_mutex_unlock(&o->anchor->lock);
+  return o;
 }
 
 /* Pushes a holder and makes its owner, strong at first. */
@@ -369,29 +311,15 @@ static owner *make_owner(lua_State *L, void *object, bool of_node) {
   lua_pushvalue(L, -4);
   lua_rawseti(L, -2, slot);
   lua_pop(L, 1);
-  owner *o = malloc(sizeof *o);
-  if (o) {
-    *o = (owner){.anchor = cr__lua_anchor_of(L),
-                 .object = object,
-                 .slot = slot,
-                 .values = 1,
-                 .of_node = of_node,
-                 .strong = true};
-    int code = of_node ? cr_node_watch(object, object_told, o, object_gone)
-                       : cr_tensor_watch(object, object_told, o, object_gone);
-    if (code) free(o), o = NULL;
-  }
+  owner *o = watch_object(L, object, of_node, slot);
+  for (bool retried = false; !o && !retried && cr__lua_retry(L); retried = true)
+    o = watch_object(L, object, of_node, slot);
   if (!o) {
     luaL_unref(L, -1, slot);
-    luaL_error(L, "not enough memory");
+    lua_pushnil(L);
+    lua_rawsetp(L, -3, object);
+    cr__lua_raise(L, NULL);
   }
-  o->refs = of_node ? cr_node_refs(object) : cr_tensor_refs(object);
-  pthread_mutex_lock(&o->anchor->lock);
-  o->anchor->refs++;
-  o->next = o->anchor->owners;
-  if (o->next) o->next->previous = o;
-  o->anchor->owners = o;
-  pthread_mutex_unlock(&o->anchor->lock);
   lua_pushvalue(L, -3);
   lua_rawseti(L, -2, slot);
   lua_pop(L, 1);
@@ -401,16 +329,20 @@ static owner *make_owner(lua_State *L, void *object, bool of_node) {
   return o;
 }
 
-/* Watches t as the result through which a userdata holds o's node. */
-static void set_result(owner *o, cr_tensor *t) {
-  if (o->tensor || !cr_is_result_of(t, o->object)) return;
+/* False with the core's error set. */
+static bool watch_result(owner *o, cr_tensor *t) {
   cr__lua_ref *r = cr__lua_ref_bare(o);
-  if (r && !cr_tensor_watch(t, result_told, r, result_gone)) {
-    o->tensor = t;
-    return;
-  }
-  cr__lua_ref_free(r); /* the holder stays strong */
-  cr_error_clear();
+  if (!r) cr_error_set(CR_E_MEMORY, "out of memory: no reference for a hook");
+  if (r && !cr_tensor_watch(t, result_told, r, result_gone)) return true;
+  cr__lua_ref_free(r);
+  return false;
+}
+
+/* Watches t as the result through which a userdata holds o's node. Raises, with o as it was. */
+static void set_result(lua_State *L, owner *o, cr_tensor *t) {
+  if (o->tensor || !cr_is_result_of(t, o->object)) return;
+  if (!watch_result(o, t) && !(cr__lua_retry(L) && watch_result(o, t))) cr__lua_raise(L, NULL);
+  o->tensor = t;
 }
 
 /* The owner for the node of the tensor or node at index, or for the leaf there. */
@@ -420,13 +352,16 @@ static owner *own_object(lua_State *L, int index, void *object, bool of_node) {
   if (o && !lua_istable(L, -1)) cr__lua_error(L, "this tensor is being collected");
   if (!o) o = make_owner(L, object, of_node);
   cr__lua_tensor *u = cr__lua_test(L, index);
-  if (u && of_node) set_result(o, u->t);
+  if (u && of_node) set_result(L, o, u->t);
   if (u && !of_node && !o->tensor) o->tensor = u->t;
   if (u) attach_tensor(L, o, index);
   lua_pop(L, 1);
   update(L, o);
   return o;
 }
+
+#define BATCH 16
+#define KBYTES_PER_BATCH 64
 
 /* A ring takes Lua two cycles to see through, and is mostly larger than the collector knows: it is told
  * of some of the bytes (as account() of tensor.c does). */
@@ -446,7 +381,7 @@ owner *cr__lua_own(lua_State *L, int index) {
       cr__lua_push_holder(L, o);
       attach_node(L, o, index);
       if (n->from && cr__lua_push_known(L, n->from)) {
-        set_result(o, n->from);
+        set_result(L, o, n->from);
         lua_insert(L, -2);
         attach_tensor(L, o, lua_gettop(L) - 1);
         lua_pop(L, 1);
@@ -463,64 +398,19 @@ owner *cr__lua_own(lua_State *L, int index) {
   return own_object(L, index, n ? (void *)n : (void *)u->t, n != NULL);
 }
 
-void cr__lua_push_grad_fn(lua_State *L, int index) {
-  cr__lua_tensor *from = lua_touserdata(L, index);
-  cr__lua_know(L, index);
-  cr__lua_node *u = cr__lua_new_node(L);
-  cr_error_clear();
-  CR__LUA_DO(L, u->n = cr_grad_fn(from->t));
-  if (!u->n && cr_error_code()) cr__lua_raise(L, NULL);
-  if (!u->n) {
-    lua_pop(L, 1);
-    lua_pushnil(L);
-    return;
-  }
-  u->from = from->t;
-  cr__lua_know_node(L);
-}
-
-/* A node's userdata is on top: another that stands for the node takes its place. */
-void cr__lua_know_node(lua_State *L) {
-  cr__lua_node *u = lua_touserdata(L, -1);
-  push_face(L, u->n);
-  const cr__lua_node *old = lua_touserdata(L, -1);
-  if (old && old->n == u->n) {
-    cr__lua_node *spare = u;
-    CR__LUA_DO(L, cr_node_release(spare->n));
-    spare->n = NULL;
-    lua_remove(L, -2);
-    return;
-  }
-  lua_pop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &faces_key);
-  lua_pushvalue(L, -2);
-  lua_rawsetp(L, -2, u->n);
-  lua_pop(L, 1);
+void cr__lua_own_again(lua_State *L, int index) {
+  const cr__lua_node *u = lua_touserdata(L, index);
   owner *o = find_owner(L, u->n);
   if (!o) return;
   cr__lua_push_holder(L, o);
-  if (lua_istable(L, -1)) attach_node(L, o, lua_gettop(L) - 1);
+  if (lua_istable(L, -1)) attach_node(L, o, index);
   lua_pop(L, 1);
   update(L, o);
 }
 
-/* ---- The tables ------------------------------------------------------------------------------------- */
-
-static void make_table(lua_State *L, const void *key, const char *mode) {
-  lua_newtable(L);
-  if (mode) {
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-  }
-  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
-}
-
 void cr__lua_open_owners(lua_State *L) {
-  make_table(L, &strong_key, NULL);
-  make_table(L, &weak_key, "v");
-  make_table(L, &bags_key, "k");
-  make_table(L, &faces_key, "v");
-  make_table(L, &owners_key, NULL);
+  cr__lua_make_registry(L, &strong_key, NULL);
+  cr__lua_make_registry(L, &weak_key, "v");
+  cr__lua_make_registry(L, &owners_key, NULL);
+  cr__lua_open_faces(L);
 }

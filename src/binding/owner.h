@@ -14,15 +14,15 @@ typedef struct cr__lua_anchor {
   int refs;        /* references, owners and the state */
   lua_State *main; /* NULL once the state is closed */
   struct cr__lua_ref *dead;
-  owner *dead_owners, *owners; /* the latter: all that live */
-  bool stale;                  /* an owner of these could not be brought up to date at once */
+  owner *dead_owners;
+  owner *stale_owners; /* those that could not be brought up to date at once */
 } anchor;
 
 /* What a leaf or a node has of Lua's: closures and contexts, in a table, the holder. */
 struct cr__lua_owner {
   anchor *anchor;
-  owner *next, *previous;      /* in the anchor's list */
-  owner *next_dead;            /* in that of the dead */
+  owner *next_dead;            /* in the anchor's list of the dead */
+  owner *next_stale;           /* in that of the stale */
   owner *next_of_tensor;       /* in its tensor_face's */
   void *object;                /* the leaf or the node */
   cr_tensor *tensor;           /* the leaf; or a result of the node; NULL once dead or not known */
@@ -32,6 +32,7 @@ struct cr__lua_owner {
   int slot;                    /* of the holder in the tables of strong and of weak ones */
   int values;                  /* references in the holder */
   bool of_node, strong, dead;
+  bool stale; /* in that list; the anchor's lock guards it */
 };
 
 /* The state's anchor; NULL while it is being opened or closed. */
@@ -41,6 +42,8 @@ void cr__lua_anchor_release(anchor *a);
 bool cr__lua_same_state(lua_State *L, const anchor *a);
 /* Says that there is something to sweep, or no more. */
 void cr__lua_count_dead(int by);
+
+/* ---- Owners (owner.c) ---- */
 
 void cr__lua_open_owners(lua_State *L);
 /* The owner of the values of the tensor (what made it, or the leaf itself) or node at index; raises. */
@@ -58,5 +61,23 @@ void cr__lua_sweep_owners(lua_State *L, anchor *a);
 void cr__lua_drop_owners(anchor *a);
 /* A value of the holder is gone; frees a dead owner without any. */
 void cr__lua_owner_done(owner *o);
+/* Makes the new userdata at index refer to what its node owns already. */
+void cr__lua_own_again(lua_State *L, int index);
+
+/* ---- Userdata (face.c) ---- */
+
+/* Ends the list of a userdata that has its place among those that stand for an object. */
+extern owner cr__lua_last_owner;
+/* Pushes the userdata that stands for the object, or nil. */
+void cr__lua_push_face(lua_State *L, const void *object);
+/* Puts the holder on top, which stays, into the bag of the userdata at index, a positive one; raises. */
+void cr__lua_bag_put(lua_State *L, int index, int slot);
+/* Pushes some values, the topmost the holder from the bag of the userdata at index; false if none. */
+bool cr__lua_bag_get(lua_State *L, int index, int slot);
+/* Takes the holder out of the bag of the userdata on top (popped), if that has one. */
+void cr__lua_bag_take(lua_State *L, int slot);
+/* Puts a new table, with this __mode unless NULL, into the registry. */
+void cr__lua_make_registry(lua_State *L, const void *key, const char *mode);
+void cr__lua_open_faces(lua_State *L);
 
 #endif
