@@ -28,7 +28,8 @@ end)
 
 -- What digits.lua prints, as a table from the line's name to its checksum, and the number of lines.
 local function digits(environment, device)
-  local text, status = shell.run(("%s %s spec/support/digits.lua %s"):format(environment, shell.runner, device or "cpu"))
+  local command = "%s %s spec/support/digits.lua %s"
+  local text, status = shell.run(command:format(environment, shell.runner, device or "cpu"))
   assert.are.equal(0, status, text)
   local sums, n = {}, 0
   for name, sum in text:gmatch "([^\n]+) (%S+)\n" do

@@ -27,7 +27,7 @@ CR__SCALAR float f32_lgamma(float of) {
   double off = x - rint(x); /* how far from an integer */
   double left = 1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off))) - right;
   double result = x < 0 ? left : right;
-  result = (of == 1) | (of == 2) ? 0 : result; /* which the sum need not be */
+  result = ((of == 1) | (of == 2)) ? 0 : result; /* which the sum need not be */
   return fabs(x) == (double)INFINITY || (x <= 0 && off == 0) ? INFINITY : (float)result;
 }
 

@@ -69,7 +69,7 @@ CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p)(F(exp)(-M(
 CR__SCALAR T F(is_line)(T y, T threshold) { return (threshold < 20) & (y > threshold); }
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
   T y = x * beta, soft = (F(maximum)(y, 0) + F(log1p)(F(exp)(-M(fabs)(y)))) / beta;
-  return (F(is_line)(y, threshold) != 0) | (y == (T)INFINITY) ? x : soft;
+  return ((F(is_line)(y, threshold) != 0) | (y == (T)INFINITY)) ? x : soft;
 }
 
 CR__SCALAR T F(softsign)(T x) {
@@ -142,10 +142,10 @@ CR__SCALAR T F(over_square)(T x, T y) {
   const T lift = sizeof(T) == 8 ? (T)0x1p60 : (T)0x1p30,
           low = sizeof(T) == 8 ? (T)0x1p-500 : (T)0x1p-60;
   T p = M(fabs)(x), q = M(fabs)(y), large = p > q ? p : q, small = p > q ? q : p;
-  T ratio = small / large, raised = (large > low) & (large < 1) ? lift : 1;
+  T ratio = small / large, raised = ((large > low) & (large < 1)) ? lift : 1;
   T result = x * raised / large / (1 + ratio * ratio) / large / raised;
   int endless = (p == (T)INFINITY) | (q == (T)INFINITY), nan = (x != x) | (y != y);
-  result = endless ? 0 : (x == 0) & (y == 0) ? 0 : result;
+  result = endless ? 0 : ((x == 0) & (y == 0)) ? 0 : result;
   return nan ? x + y : result;
 }
 

@@ -140,7 +140,7 @@ CR__SCALAR T F(digamma)(T x) {
   T root = (T)1.4616321449683623;
   T lacks = (T)((1.4616321449683623 - (double)root) + 9.5499954299656977e-17);
   T near_root = ((x - root) - lacks) * F(polynomial)(2 * x - 3, around_root, 22);
-  right = (x >= 1) & (x <= 2) ? near_root : right;
+  right = ((x >= 1) & (x <= 2)) ? near_root : right;
   T off = x - M(rint)(x), pi = (T)3.14159265358979323846;
   T left = off == 0 ? (T)NAN : right - pi / F(tan_near)(pi * off);
   return x == 0 ? M(copysign)((T)INFINITY, -x) : x < 0 ? left : right;

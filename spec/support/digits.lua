@@ -48,7 +48,8 @@ local function numbers(dtype, n)
   for k = #list + 1, n do
     local kind, r, u = k % 4, math.random(0), math.random()
     if kind == 0 then
-      list[k] = wide and string.unpack("<d", string.pack("<i8", r)) or (string.unpack("<f", string.pack("<I4", r >> 32)))
+      list[k] = wide and string.unpack("<d", string.pack("<i8", r))
+        or (string.unpack("<f", string.pack("<I4", r >> 32)))
     elseif kind == 1 then
       list[k] = (u - 0.5) * 12
     elseif kind == 2 then
@@ -71,7 +72,8 @@ local function operand(dtype, k)
       local j = (i * 7919 * k + 13 * k) % (N - 40) + 1
       list[i], list[j] = list[j], list[i]
     end
-    made[key] = cr.tensor(list, { dtype = values.is_float[dtype] and dtype ~= "float64" and "float32" or dtype }):to(dtype)
+    local exact = values.is_float[dtype] and dtype ~= "float64" and "float32" or dtype
+    made[key] = cr.tensor(list, { dtype = exact }):to(dtype)
   end
   return made[key]:to(device)
 end
