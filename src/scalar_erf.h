@@ -25,7 +25,7 @@ CR__SCALAR T F(erf)(T x) {
   T a = M(fabs)(x), near = a < 1 ? a : 1, far = most < a ? most : a; /* NaN goes into far */
   T inside = FMA(near, F(erf_rest)(near * near), near);
   /* So that no product is too small for an fma of products and sums. */
-  if (MANTISSA == 52) inside = a < (T)0x1p-500 ? a * (T)1.12837916709551257390 : inside;
+  if (MANTISSA == 52) inside = a < PICK(0, 0x1p-500) ? a * (T)1.12837916709551257390 : inside;
   T power = F(erf_log2)(far - 1), sum = power + shift, r = power - (sum - shift);
   T tail = FMA(F(exp2_rest)(r), r, 1) * OF_BITS(BITS(sum) << MANTISSA);
   return M(copysign)(a < 1 ? inside : 1 - tail, x);
