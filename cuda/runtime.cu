@@ -179,6 +179,7 @@ cr__fault *cr__fault_slot(void) {
   return faults[ordinal];
 }
 
+/* The sentence begins with the place, for the operation is an earlier one than what is called now. */
 int cr__raise_fault(int ordinal) {
   cr__fault *f = faults[ordinal];
   if (!f || !__atomic_load_n(&f->set, __ATOMIC_ACQUIRE)) return 0;
@@ -193,17 +194,17 @@ int cr__raise_fault(int ordinal) {
   hold.unlock();
   if (kind == CR__FAULT_TARGET)
     return cr__fail(CR_E_INDEX,
-                    "%s: target %lld is out of range for %lld classes, which count from 1", op,
+                    "on cuda, %s: target %lld is out of range for %lld classes, which count from 1", op,
                     index, size);
   if (kind == CR__FAULT_PROBABILITY)
-    return cr__fail(CR_E_ARGUMENT, "%s: input holds %g; probabilities lie between 0 and 1", op,
+    return cr__fail(CR_E_ARGUMENT, "on cuda, %s: input holds %g; probabilities lie between 0 and 1", op,
                     value);
   if (dim > 0)
     return cr__fail(CR_E_INDEX,
-                    "%s: position %lld is out of range for dim %d of size %lld (positions count from "
-                    "1; negative ones from the end)",
+                    "on cuda, %s: position %lld is out of range for dim %d of size %lld (positions count "
+                    "from 1; negative ones from the end)",
                     op, index, dim, size);
-  return cr__fail(CR_E_INDEX, "%s: index %lld is out of range for size %lld", op, index, size);
+  return cr__fail(CR_E_INDEX, "on cuda, %s: index %lld is out of range for size %lld", op, index, size);
 }
 
 /* ---- The table ---- */
