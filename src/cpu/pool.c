@@ -151,6 +151,9 @@ static void in_child(void) {
   atomic_store(&spinning, 0);
   atomic_store(&waiting, 0);
   atomic_store(&busy, 0);
+  atomic_store(&credit, 0); /* what helping gained the parent tells nothing of the child */
+  atomic_store(&alone_until, 0);
+  atomic_store(&alone_for, ALONE_LEAST);
 }
 static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
 
