@@ -253,7 +253,8 @@ static inline bool all_join(const cr_op *op, const cr__impl *impl, cr_dtype d,
 
 /* The model of the common case: the first operand, if all tensors are contiguous and have its
  * dtype, shape and device, and no number changes the dtype or is too large for it. Else NULL. */
-static inline cr_tensor *flat_model(const cr_op *op, const cr__impl *impl, const cr_value *args) {
+static inline __attribute__((always_inline)) cr_tensor *
+flat_model(const cr_op *op, const cr__impl *impl, const cr_value *args) {
   cr_tensor *t = args[0].u.t;
   if (args[0].kind != CR_TENSOR || impl->mask || !(t->flags & CR__CONTIGUOUS)) return NULL;
   for (int i = 1; i < impl->noperand; i++) {

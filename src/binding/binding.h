@@ -82,9 +82,9 @@ static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {
 
 /* ---- Tensors as userdata (tensor.c) ---- */
 
-/* A full userdata. `owners`: what owner.c knows of it; NULL if nothing. `tag` is the address of cr__lua_tensor_tag from creation until __gc, which tells
- * it from every foreign userdata, whatever metatable that one was given. `t` is NULL once
- * closed. */
+/* A full userdata. `t` is NULL once closed. `tag` is the address of cr__lua_tensor_tag from creation until
+ * __gc, which tells it from every foreign userdata, whatever metatable that one was given. `owners` is what
+ * owner.c knows of it; NULL if nothing. */
 typedef struct cr__lua_tensor {
   cr_tensor *t;
   const void *tag;

@@ -160,7 +160,7 @@ static int push_truth(lua_State *L) {
   cr_value v;
   cr__lua_tensor *u = lua_touserdata(L, -1);
   if (!u->t) return cr__lua_error(L, "this tensor was closed");
-  if (cr_item(u->t, &v)) return cr__lua_raise(L, NULL);
+  if (cr__lua_item(L, u->t, &v)) return cr__lua_raise(L, NULL);
   cr_release(u->t);
   u->t = NULL;
   lua_pushboolean(L, v.u.i != 0);

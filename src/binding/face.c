@@ -4,46 +4,51 @@
  * lives. What a userdata keeps lies in its bag, in a table with weak keys: Lua's collector sees that it
  * goes with the userdata, even where it refers to that itself. */
 #include "owner.h"
+#include "state.h"
 
-/* Registry: a bag of holders by userdata, with weak keys; userdata by the address of their object, weak. */
-static const char bags_key, faces_key;
+static const char bags_key; /* registry: a bag of holders by userdata, with weak keys */
 
 owner cr__lua_last_owner;
 
 /* ---- Userdata by object: one for each tensor that the core hands out again ------------------------ */
 
+/* Pushes the table of userdata by the address of their object, which does not keep them; by number, which
+ * is the fastest way to what the registry has. */
+static void push_faces(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, cr__lua_home_of(L)->rest->faces);
+}
+
+/* Pushes the userdata of the table on top that stands for the tensor, or another value. */
+static bool push_tensor_face(lua_State *L, const cr_tensor *t) {
+  lua_rawgetp(L, -1, t);
+  const cr__lua_tensor *u = cr__lua_test(L, -1);
+  return u && u->t == t; /* else none, or one that was closed */
+}
+
 void cr__lua_push_face(lua_State *L, const void *object) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &faces_key);
+  push_faces(L);
   lua_rawgetp(L, -1, object);
   lua_remove(L, -2);
 }
 
-/* Makes the value on top, popped, stand for the object. */
-static void set_face(lua_State *L, const void *object) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &faces_key);
-  lua_insert(L, -2);
-  lua_rawsetp(L, -2, object);
-  lua_pop(L, 1);
-}
-
 bool cr__lua_push_known(lua_State *L, const cr_tensor *t) {
-  cr__lua_push_face(L, t);
-  const cr__lua_tensor *u = cr__lua_test(L, -1);
-  if (u && u->t == t) return true; /* else none, or one that was closed */
-  lua_pop(L, 1);
-  return false;
+  push_faces(L);
+  bool known = push_tensor_face(L, t);
+  if (known) lua_remove(L, -2);
+  else lua_pop(L, 2);
+  return known;
 }
 
 void cr__lua_know(lua_State *L, int index) {
   cr__lua_tensor *u = lua_touserdata(L, index);
   if (u->owners || !u->t) return;
   u->owners = &cr__lua_last_owner;
-  if (cr__lua_push_known(L, u->t)) { /* another userdata, which keeps its place */
-    lua_pop(L, 1);
-    return;
+  push_faces(L);
+  if (!push_tensor_face(L, u->t)) { /* else another userdata keeps its place */
+    lua_pushvalue(L, index);
+    lua_rawsetp(L, -3, u->t);
   }
-  lua_pushvalue(L, index);
-  set_face(L, u->t);
+  lua_pop(L, 2);
 }
 
 void cr__lua_push_tensor(lua_State *L, cr_tensor *t) {
@@ -65,8 +70,10 @@ void cr__lua_know_node(lua_State *L) {
     return;
   }
   lua_pop(L, 1);
-  lua_pushvalue(L, -1);
-  set_face(L, u->n);
+  push_faces(L);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, u->n);
+  lua_pop(L, 1);
   cr__lua_own_again(L, lua_gettop(L));
 }
 
@@ -127,18 +134,22 @@ void cr__lua_bag_take(lua_State *L, int slot) {
 
 /* ---- The tables ----------------------------------------------------------------------------------- */
 
-void cr__lua_make_registry(lua_State *L, const void *key, const char *mode) {
+static void push_new_table(lua_State *L, const char *mode) {
   lua_newtable(L);
-  if (mode) {
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-  }
+  if (!mode) return;
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
+void cr__lua_make_registry(lua_State *L, const void *key, const char *mode) {
+  push_new_table(L, mode);
   lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
 void cr__lua_open_faces(lua_State *L) {
   cr__lua_make_registry(L, &bags_key, "k");
-  cr__lua_make_registry(L, &faces_key, "v");
+  push_new_table(L, "v");
+  cr__lua_home_of(L)->rest->faces = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -122,7 +122,7 @@ static void copy(copier *c, int depth) {
   else if (lua_type(L, -1) == LUA_TTABLE || cr__lua_is_strange(L, -1)) copy_list(c, depth);
   else if (lua_type(L, -1) == LUA_TBOOLEAN) add_dtype(c, CR_BOOL);
   else if (lua_type(L, -1) == LUA_TNUMBER)
-    add_dtype(c, lua_isinteger(L, -1) ? CR_INT64 : cr_default_dtype());
+    add_dtype(c, lua_isinteger(L, -1) ? CR_INT64 : CR__LUA_GET(L, cr_default_dtype()));
 }
 
 cr_dtype cr__lua_make_plain(lua_State *L, const char *op) {

@@ -104,9 +104,9 @@ void cr__lua_where(lua_State *L) {
 const char *cr__lua_advice(lua_State *L, const char *kind, int index) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 6, "no stack for advice");
-  if (lua_type(L, index) != LUA_TSTRING ||
-      lua_rawgetp(L, LUA_REGISTRYINDEX, &adviser_key) != LUA_TFUNCTION) {
-    lua_settop(L, lua_type(L, index) == LUA_TSTRING ? lua_gettop(L) - 1 : lua_gettop(L));
+  if (lua_type(L, index) != LUA_TSTRING) return lua_pushliteral(L, "");
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &adviser_key) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
     return lua_pushliteral(L, "");
   }
   lua_pushstring(L, kind);

@@ -35,6 +35,7 @@ struct cr__lua_rest { /* of a home */
   cr__lua_modes *first;
   cr__lua_guard *waiting; /* oldest first */
   uint64_t clock;
+  int faces;          /* the number of face.c's table in the registry */
   int closing_opcode; /* see scope.c; -1: not known yet */
   bool watched;       /* the host limits time: see limit.c */
   struct {
