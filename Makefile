@@ -114,7 +114,7 @@ RUN_SRC    := $(wildcard src/runner/*.c)
 CUDA_SRC   := $(wildcard cuda/*.cu)
 EMU_SRC    := $(wildcard cuda/emulate/*.cpp)
 LUA_SRC    := $(shell find lua -name '*.lua')
-C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] examples/*.c spec/c/*.c)
+C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] examples/*.c spec/c/*.[ch])
 
 # Vector loops are compiled once for each level of the instruction set and chosen at load.
 ifeq ($(ARCH),x86_64)
@@ -280,8 +280,8 @@ NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=comp
   -Xcompiler -fPIC,-fvisibility=hidden,-fno-math-errno,-fwrapv,-Wall,-Wno-unknown-pragmas
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
-# What equals the CPU's to the bit: no contraction of a * b + c here either.
-CUDA_EXACT := create random sample update $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
+# What computes with the functions that CPU and CUDA share: no contraction of a * b + c here either.
+CUDA_EXACT := create random reduce sample update $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
 $(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
 
 .PHONY: cuda

@@ -1,36 +1,6 @@
 /* limits.c: limits that a host sets for a Lua state hold. Prints the promises that are broken and returns
  * how many they are. */
-#include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <lauxlib.h>
-#include <lualib.h>
-
-#include "cresset.h"
-
-static int broken;
-
-static void check(int kept, const char *promise, const char *detail) {
-  if (kept) return;
-  broken++;
-  printf("broken: %s (%s)\n", promise, detail ? detail : "");
-}
-
-static lua_State *open_state(void) {
-  lua_State *L = luaL_newstate();
-  luaL_openlibs(L);
-  luaL_requiref(L, "cresset.core", luaopen_cresset_core, 0);
-  lua_setglobal(L, "cr");
-  return L;
-}
-
-static void holds(lua_State *L, const char *code) {
-  int top = lua_gettop(L);
-  int status = luaL_dostring(L, code);
-  check(status == LUA_OK && lua_toboolean(L, -1), code, status ? lua_tostring(L, -1) : "false");
-  lua_settop(L, top);
-}
+#include "lua_host.h"
 
 /* Runs code, which must fail with a message that has the part in it. */
 static void fails(lua_State *L, const char *code, const char *part) {
