@@ -7,8 +7,6 @@
 
 #include "convert.cuh"
 
-#define CR__REDUCTION static __device__ __forceinline__
-
 /* Elements of dtype From, of which `run` lie in 16 bytes. */
 template <int From, int D> struct cr__known {
   typedef typename cr__element<D>::value number;

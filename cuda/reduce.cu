@@ -14,13 +14,13 @@ template <> struct wide<int64_t> {
 
 /* Out of line, as all kernels share it. */
 template <class N> static __attribute__((noinline)) __device__ N power_of(N x, N p) {
-  if constexpr (sizeof(N) == 4) return powf(fabsf(x), p);
-  else return pow(fabs(x), p);
+  if constexpr (sizeof(N) == 4) return f32_pow(fabsf(x), p);
+  else return f64_pow(fabs(x), p);
 }
 
 template <class N> static __attribute__((noinline)) __device__ N power_of_e(N x) {
-  if constexpr (sizeof(N) == 4) return expf(x);
-  else return exp(x);
+  if constexpr (sizeof(N) == 4) return f32_exp(x);
+  else return f64_exp(x);
 }
 
 /* What becomes of n elements before they are folded. */
@@ -58,7 +58,7 @@ static __attribute__((noinline)) __device__ void finish_float(char *out, int dty
   switch (ending) {
   case CR__FINISH_DIVIDE: x /= number; break;
   case CR__FINISH_DIVIDE_ROOT: x = sqrt(x / number); break;
-  case CR__FINISH_POWER: x = cr__root_of(x, number); break;
+  case CR__FINISH_POWER: x = f64_root(x, number); break;
   default: break;
   }
   cr__store_from<CR_FLOAT64>(out, dtype, at, x);

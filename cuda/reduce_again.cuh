@@ -8,13 +8,13 @@
 #define CR__CUDA_REDUCE_AGAIN_CUH
 
 #include "fold.cuh"
+#include "scalar.cuh"
 
 extern "C" {
 #include "../src/reduction.h"
 }
 
 enum { CR__AGAIN_THREADS = 256, CR__AGAIN_BLOCKS = 512 };
-typedef enum cr__again { CR__AGAIN_NEVER, CR__AGAIN_NORM, CR__AGAIN_MEAN, CR__AGAIN_SPREAD } cr__again;
 
 static inline cr__again cr__again_of(const cr__fold_call *c) {
   bool wide = c->in_dtype == CR_FLOAT64;
@@ -31,7 +31,7 @@ static __device__ __forceinline__ bool cr__again_needed(const cr__fold_call &c, 
   if (what == CR__AGAIN_MEAN) return !isfinite(y);
   double state = y;
   if (c.ending == CR__FINISH_DIVIDE_ROOT) state = y * y;
-  if (c.ending == CR__FINISH_POWER) state = pow(y, c.power);
+  if (c.ending == CR__FINISH_POWER) state = f64_pow(y, c.power);
   return !(state >= 0x1p-900 && state < 0x1p1000);
 }
 
@@ -64,7 +64,7 @@ static __device__ double cr__again_walk(const cr__fold_call &c, int64_t from, cr
     x = (x * p.scale - p.middle) * p.again;
     if (how == CR__AGAIN_LEAST || how == CR__AGAIN_MOST) x = fabs(x);
     if (how == CR__AGAIN_SQUARES) x = x * x;
-    if (how == CR__AGAIN_POWERS) x = pow(fabs(x), p.power);
+    if (how == CR__AGAIN_POWERS) x = f64_pow(fabs(x), p.power);
     s = cr__again_join(how, s, x);
   }
   room[threadIdx.x] = s;
@@ -93,7 +93,7 @@ static __device__ double cr__again_norm(const cr__fold_call &c, int64_t from, do
   if (!(size > 0) || isinf(size)) return size;
   to.scale = cr__again_scale(size);
   double sum = cr__again_walk(c, from, p == 2 ? CR__AGAIN_SQUARES : CR__AGAIN_POWERS, to, room);
-  return (p == 2 ? sqrt(sum) : cr__root_of(sum, p)) / to.scale;
+  return (p == 2 ? sqrt(sum) : f64_root(sum, p)) / to.scale;
 }
 
 /* A mean, or a spread, which needs it. */

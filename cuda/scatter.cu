@@ -41,10 +41,8 @@ static __device__ __forceinline__ uint16_t product(uint16_t a, uint16_t b) {
 static __device__ __forceinline__ uint8_t product(uint8_t a, uint8_t b) { return (uint8_t)(a * b); }
 static __device__ __forceinline__ truth product(truth a, truth b) { return {(uint8_t)(a.x & b.x)}; }
 
-enum { SET, ADD, MULTIPLY }; /* what becomes of elements that are there already */
-
 template <int HOW, typename T> static __device__ __forceinline__ T join(T a, T b) {
-  if constexpr (HOW == ADD) return sum(a, b);
+  if constexpr (HOW == CR__PLACE_ADD) return sum(a, b);
   else return product(a, b);
 }
 
@@ -81,7 +79,7 @@ template <typename T, int HOW> static __global__ void walk_lines(writing w, T *t
     for (int64_t step = 0; step < w.nsteps; step++) {
       int64_t source, at = target(w, step, line, &source);
       if (at == CR__NOWHERE) continue;
-      if constexpr (HOW != SET) to[at] = join<HOW>(to[at], from[source]);
+      if constexpr (HOW != CR__PLACE_SET) to[at] = join<HOW>(to[at], from[source]);
       else to[at] = from[source];
     }
   }
@@ -109,10 +107,10 @@ static __global__ void apply_groups(writing w, const uint64_t *key, const uint32
   CR__EACH(i, w.nsteps * w.nlines) {
     int64_t r = i / w.nlines, line = i - r * w.nlines, source;
     uint64_t k = key[r];
-    if (k == nowhere || (HOW != SET && r > 0 && key[r - 1] == k)) continue;
-    if (HOW == SET && r + 1 < w.nsteps && key[r + 1] == k) continue;
+    if (k == nowhere || (HOW != CR__PLACE_SET && r > 0 && key[r - 1] == k)) continue;
+    if (HOW == CR__PLACE_SET && r + 1 < w.nsteps && key[r + 1] == k) continue;
     int64_t at = target(w, number[r], line, &source);
-    if constexpr (HOW != SET) {
+    if constexpr (HOW != CR__PLACE_SET) {
       T x = join<HOW>(to[at], from[source]);
       for (r++; r < w.nsteps && key[r] == k; r++) {
         target(w, number[r], line, &source);
@@ -188,11 +186,11 @@ template <int HOW> static int run_join(const call *c, int dtype) {
 
 static int run_set(const call *c, int64_t size) {
   switch (size) {
-  case 1: return run<uint8_t, SET>(c);
-  case 2: return run<uint16_t, SET>(c);
-  case 4: return run<uint32_t, SET>(c);
-  case 8: return run<uint64_t, SET>(c);
-  default: return run<uint4, SET>(c);
+  case 1: return run<uint8_t, CR__PLACE_SET>(c);
+  case 2: return run<uint16_t, CR__PLACE_SET>(c);
+  case 4: return run<uint32_t, CR__PLACE_SET>(c);
+  case 8: return run<uint64_t, CR__PLACE_SET>(c);
+  default: return run<uint4, CR__PLACE_SET>(c);
   }
 }
 
@@ -242,7 +240,8 @@ extern "C" int cr__cuda_place(cr__launch *k) {
   c.sort = worth_sorting(steps.numel);
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   if (share_positions(index, lines)) {
-    if (!k->i[3]) size = cr__widen(&along, &steps, size, to->data, from->data, &c.w.p.stride);
+    if (k->i[3] == CR__PLACE_SET)
+      size = cr__widen(&along, &steps, size, to->data, from->data, &c.w.p.stride);
   } else if (c.sort && worth_sorting(steps.numel * along.numel)) { /* each element on its own */
     c.nowhere *= (uint64_t)count;
     steps = cr__row_major(to->ndim, to->shape, OPERANDS, strides, all);
@@ -251,8 +250,9 @@ extern "C" int cr__cuda_place(cr__launch *k) {
     c.sort = false;
   }
   set_places(&c.w, &steps, &along);
-  if (k->i[3] == MULTIPLY) return run_join<MULTIPLY>(&c, to->dtype);
-  return k->i[3] ? run_join<ADD>(&c, to->dtype) : run_set(&c, size);
+  if (k->i[3] == CR__PLACE_MULTIPLY) return run_join<CR__PLACE_MULTIPLY>(&c, to->dtype);
+  if (k->i[3] == CR__PLACE_ADD) return run_join<CR__PLACE_ADD>(&c, to->dtype);
+  return run_set(&c, size);
 }
 
 /* ---- add_strided ----------------------------------------------------------------------------------- */
@@ -270,5 +270,5 @@ extern "C" int cr__cuda_add_strided(cr__launch *k) {
   cr__span(&steps, TO, &c.w.low, &greatest);
   c.nowhere = (uint64_t)(greatest - c.w.low) + 1;
   set_places(&c.w, &steps, &along);
-  return run_join<ADD>(&c, to->dtype);
+  return run_join<CR__PLACE_ADD>(&c, to->dtype);
 }

@@ -49,6 +49,8 @@ typedef struct cr__launch {
   const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
   int32_t nrow;
 } cr__launch;
+/* What becomes of the elements that a kernel for positions finds in place. */
+typedef enum cr__placing { CR__PLACE_SET, CR__PLACE_ADD, CR__PLACE_MULTIPLY } cr__placing;
 typedef int (*cr__kernel)(cr__launch *k); /* 0, or a cr_error with the error set */
 
 /* One elementwise call: out = f(inputs; numbers). All operands have been broadcast to one shape

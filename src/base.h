@@ -67,6 +67,7 @@ cr_dtype cr__scalar_dtype(const cr_value *number); /* int64, bool, or the defaul
 bool cr__can_cast(cr_dtype from, cr_dtype to);     /* by category: in-place results must */
 /* The least and the greatest value of an integer dtype. */
 extern const int64_t cr__int_low[], cr__int_high[];
+double cr__largest(cr_dtype dtype); /* the greatest finite number of a floating dtype */
 /* True if an element of dtype can be the number: a fraction is cut off beside integers, whose range
  * counts, and NaN and infinities are none of them; a finite number stays finite in a floating dtype.
  * bool takes every number for its truth. */

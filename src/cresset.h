@@ -379,8 +379,7 @@ CR_API bool cr_is_result_of(const cr_tensor *t,
 /* Runs f once at the end of the backward pass that is running on this thread. */
 CR_API int cr_queue_callback(int (*f)(void *user), void *user, void (*free_user)(void *));
 /* Hooks on what nodes save, innermost pair only, of the present modes: pack turns a tensor (borrowed) into
- * a handle, unpack
- * returns a tensor for it. Both NULL: saving is forbidden, with `why` as the error. */
+ * a handle, unpack returns a tensor for it. Both NULL: saving is forbidden, with `why` as the error. */
 typedef struct cr_saved_hooks {
   void *(*pack)(void *user, cr_tensor *t);
   cr_tensor *(*unpack)(void *user, void *handle);
@@ -521,8 +520,7 @@ CR_API int cr_interrupted(void);
 /* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as
  * the environment variable CRESSET_NUM_THREADS (or OMP_NUM_THREADS) says, else as the process may use
  * processors. Belongs to the present state. Results do not depend on it. Threads are started when large
- * work comes up, and where the
- * system refuses some the others do it all. */
+ * work comes up, and where the system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
 CR_API int cr_num_threads(void);
 /* A host that has threads of its own may lend them; then the library starts none. `run` shall call
@@ -648,10 +646,9 @@ CR_API void cr_lua_leave(cr_lua_visit before);
  * New coroutines have the hook; older ones have it from their next operation on. The error can be caught,
  * but comes again with the next instruction, so that a loop around pcall ends, too. What takes long inside
  * one call of Lua's own library (string.rep, table.concat, a pattern) is not stopped, nor the handler of an
- * xpcall, which Lua runs
- * without hooks, and memory of Lua's
- * own is not counted: give lua_newstate an allocator that does. A script that may call debug.sethook can
- * remove the hook until its next operation; one that may load C code can do anything. */
+ * xpcall, which Lua runs without hooks, and memory of Lua's own is not counted: give lua_newstate an
+ * allocator that does. A script that may call debug.sethook can remove the hook until its next operation;
+ * one that may load C code can do anything. */
 CR_API int cr_lua_limit(struct lua_State *L, const cr_limits *limits);
 
 #include "cresset_ops.h" /* generated: one prototype per operation of the catalogue */

@@ -115,8 +115,7 @@ const int64_t cr__int_high[CR_DTYPE_COUNT] =
     {[CR_INT64] = INT64_MAX, [CR_INT32] = INT32_MAX, [CR_INT16] = INT16_MAX,
      [CR_INT8] = INT8_MAX,   [CR_UINT8] = UINT8_MAX, [CR_BOOL] = 1};
 
-/* The greatest finite number of a floating dtype. */
-static double largest(cr_dtype dtype) {
+double cr__largest(cr_dtype dtype) {
   switch (dtype) {
   case CR_FLOAT64: return DBL_MAX;
   case CR_FLOAT32: return (double)FLT_MAX;
@@ -147,7 +146,8 @@ bool cr__fits_slow(cr_dtype dtype, const cr_value *number) {
 cr_value cr__saturated(cr_dtype dtype, const cr_value *number) {
   bool above = number->kind == CR_FLOAT ? number->u.f > 0 : number->u.i > 0;
   if (cr__fits(dtype, number)) return *number;
-  if (cr__category(dtype) == CR_FLOATING) return cr_float(above ? largest(dtype) : -largest(dtype));
+  if (cr__category(dtype) == CR_FLOATING)
+    return cr_float(above ? cr__largest(dtype) : -cr__largest(dtype));
   return cr_int(above ? cr__int_high[dtype] : cr__int_low[dtype]);
 }
 
@@ -158,7 +158,7 @@ int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number) {
   else snprintf(text, sizeof text, "%lld", (long long)number->u.i);
   if (cr__category(dtype) == CR_FLOATING)
     return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, whose numbers end at %.5g", op, text,
-                    cr_dtype_name(dtype), largest(dtype));
+                    cr_dtype_name(dtype), cr__largest(dtype));
   return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, which holds %lld to %lld", op, text,
                   cr_dtype_name(dtype), (long long)cr__int_low[dtype],
                   (long long)cr__int_high[dtype]);

@@ -4,14 +4,6 @@
 #ifndef CR__REDUCTION_H
 #define CR__REDUCTION_H
 
-/* A device's compiler has its own words for functions, and its own mathematics. */
-#ifndef __cplusplus
-#include <math.h>
-#endif
-#ifndef CR__REDUCTION
-#define CR__REDUCTION static inline
-#endif
-
 /* What becomes of an element before it is folded. */
 typedef enum cr__map {
   CR__MAP_NONE,
@@ -43,18 +35,20 @@ typedef enum cr__finish {
   CR__FINISH_POWER        /* the root that undoes the power of CR__MAP_POWER */
 } cr__finish;
 
+/* What is folded a second time, with scaled elements, where the plain way has left the range. */
+typedef enum cr__again {
+  CR__AGAIN_NEVER,
+  CR__AGAIN_NORM,
+  CR__AGAIN_MEAN,
+  CR__AGAIN_SPREAD
+} cr__again;
+
 typedef enum cr__scan {
   CR__SCAN_SUM,
   CR__SCAN_PROD,
   CR__SCAN_LOGSUMEXP,
   CR__SCAN_RECURRENCE /* y_k = x_k + factor_k * y_{k-1}; reversed: x_k + factor_{k+1} * y_{k+1} */
 } cr__scan;
-
-/* x^(1/p), for what rounding 1/p has cost made good: it counts as often as x has digits. */
-CR__REDUCTION double cr__root_of(double x, double p) {
-  double q = 1 / p, y = pow(x, q), lost = fma(-q, p, 1.0) / p;
-  return x > 0 && y > 0 && isfinite(x) && isfinite(y) ? y + y * (lost * log(x)) : y;
-}
 
 typedef enum cr__loss_reduction { CR__LOSS_NONE, CR__LOSS_MEAN, CR__LOSS_SUM } cr__loss_reduction;
 

@@ -1,5 +1,5 @@
-/* scalar_exp.h: exponentials and hyperbolic functions of one floating type; scalar.h includes this once per
- * type.
+/* scalar_exp.h: exponentials and hyperbolic functions of one floating type; scalar_math.h includes this
+ * once per type.
  *
  * Holds true: plain expressions without branches and without calls but of the polynomials, so that a loop
  * over them becomes vector code under any compiler; every level of the instruction set and every device

@@ -1,5 +1,5 @@
-/* scalar_log.h: logarithms, inverse hyperbolic functions and powers of one floating type; scalar.h includes
- * this once per type.
+/* scalar_log.h: logarithms, inverse hyperbolic functions and powers of one floating type; scalar_math.h
+ * includes this once per type.
  *
  * Holds true: what scalar_exp.h says. A number is 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); then
  * log(1 + f) = 2 atanh(s) for s = f / (2 + f). */

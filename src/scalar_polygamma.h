@@ -77,7 +77,7 @@ CR__SCALAR double cr__polygamma(double x, double n) {
   double s = n + 1, sign = odd ? 1 : -1, sum;
   if (x != x || x == (double)INFINITY) return sign / x;
   if (x > 1e17) { /* the first terms are all; n! may bring back what the power alone would lose */
-    double root = pow(x, -0.5 * n);
+    double root = f64_pow(x, -0.5 * n);
     return sign * (cr__factorial(n) / n * root * (1 + 0.5 * n / x)) * root;
   }
   if (x > 0) {

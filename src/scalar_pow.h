@@ -1,4 +1,4 @@
-/* scalar_pow.h: powers, for scalar.h.
+/* scalar_pow.h: powers, for scalar_math.h.
  *
  * Holds true: what scalar_exp.h says. Both types compute in float64: float32 with 11 digits or more, float64
  * with the logarithm in two parts, whose second begins where the first ends. Powers that are numbers of the
@@ -76,4 +76,10 @@ CR__SCALAR double f64_pow_near(double x, double y) {
   double v = y * logs.high, v_low = f64_fma(y, logs.high, -v) + y * logs.low;
   return f64_unless(f64_pow_power(v, v_low),
                     !(x >= 0x1p-1022) | !(x < (double)INFINITY) | !(fabs(v) < 1020));
+}
+
+/* x^(1/p), for what rounding 1/p has cost made good: it counts as often as x has digits. */
+CR__SCALAR double f64_root(double x, double p) {
+  double q = 1 / p, y = f64_pow(x, q), lost = f64_fma(-q, p, 1.0) / p;
+  return x > 0 && y > 0 && isfinite(x) && isfinite(y) ? y + y * (lost * f64_log(x)) : y;
 }

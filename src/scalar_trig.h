@@ -1,5 +1,5 @@
-/* scalar_trig.h: trigonometric functions and their inverses of one floating type; scalar.h includes this once
- * per type.
+/* scalar_trig.h: trigonometric functions and their inverses of one floating type; scalar_math.h includes this
+ * once per type.
  *
  * Holds true: what scalar_exp.h says, but for angles so large that they are reduced by many digits of 2 / pi
  * (scalar_angle.h): that has branches, and is left to the functions whose names do not end in _near. Those

@@ -10,6 +10,7 @@
 #include "cpu/convert.h"
 #include "cpu/loops.h"
 #include "cpu/softmax.h"
+#include "scalar_math.h"
 
 enum {
   ROW_CHUNK = 65536,
@@ -248,7 +249,7 @@ static void finish(const job *j, const unit *u, void *s) {
     for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
     break;
   case CR__FINISH_POWER:
-    for (int64_t c = 0; c < u->w; c++) x[c] = cr__root_of(x[c], f[0]);
+    for (int64_t c = 0; c < u->w; c++) x[c] = f64_root(x[c], f[0]);
     break;
   default: break;
   }

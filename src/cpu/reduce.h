@@ -93,14 +93,7 @@ static inline int64_t cr__offset_at(int n, const int64_t *shape, const int64_t *
 
 /* ---- reduce_again.c: results that the plain way brings out of range on its way. ---- */
 
-typedef enum cr__again {
-  CR__AGAIN_NEVER,
-  CR__AGAIN_NORM,
-  CR__AGAIN_MEAN,
-  CR__AGAIN_SPREAD
-} cr__again;
-
-/* What a launch computes, if it may need this. */
+/* What a launch computes a second time, if it may need this. */
 cr__again cr__again_of(const cr__launch *k, int compute);
 /* Whether the state of n elements tells that it does. */
 bool cr__again_needed(cr__again what, int compute, double state, int64_t n);

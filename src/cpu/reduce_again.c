@@ -9,6 +9,7 @@
 #include "cpu/convert.h"
 #include "cpu/loops.h"
 #include "cpu/reduce.h"
+#include "scalar_math.h"
 
 enum { BLOCK = 512 };
 
@@ -112,7 +113,7 @@ static double norm(const line *l, double p) {
   if (size == 0 || isinf(size)) return size;
   to.scale = scale_of(size);
   walk(l, &to, p == 2 ? add_squares : add_powers);
-  return (p == 2 ? sqrt(to.sum) : cr__root_of(to.sum, p)) / to.scale;
+  return (p == 2 ? sqrt(to.sum) : f64_root(to.sum, p)) / to.scale;
 }
 
 static double mean(const line *l, double state, double n) {

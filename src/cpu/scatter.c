@@ -245,10 +245,10 @@ static int place_all(place *p) {
   return cr__cpu_share_among(threads, p->parts, it->numel, place_parts, p);
 }
 
-/* to[... + the offset of index[...]] = or += from[...].
+/* to[... + the offset of index[...]] =, += or *= from[...].
  * v[0] to, v[1] index (int64 or int32), v[2] from, all of one shape: `to` has stride 0 along what the
  * positions run through. i[0] size and i[1] stride (of `to`, in elements) of the indexed dim, i[2]
- * its number from 1, i[3] 1 to add, 2 to multiply; i[4] 1 if after an error `to` is given up, so
+ * its number from 1, i[3] a cr__placing; i[4] 1 if after an error `to` is given up, so
  * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
  * v[2], and that no two of the three share memory, have been checked; ranges have not. */
 int cr__cpu_place(cr__launch *k) {
@@ -263,7 +263,8 @@ int cr__cpu_place(cr__launch *k) {
   if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  if (k->i[3]) p.join = (k->i[3] == 1 ? adders : multipliers)[p.to->dtype];
+  if (k->i[3] == CR__PLACE_ADD) p.join = adders[p.to->dtype];
+  if (k->i[3] == CR__PLACE_MULTIPLY) p.join = multipliers[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];

@@ -1,8 +1,8 @@
 -- special.lua: special functions: the error function, the gamma function and their kin.
 --
 -- Holds true: integers and bools are computed in the default float dtype. Outside its domain a function
--- gives NaN. The sources of the formulas are named in scalar_special.h
--- and scalar_polygamma.h.
+-- gives NaN. The sources of the formulas are named in scalar_special.h and
+-- scalar_polygamma.h.
 
 op "erf(self: tensor)" {
   doc = "The error function.",

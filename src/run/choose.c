@@ -1,7 +1,6 @@
 /* run/choose.c: operations whose string or absent arguments choose among pointwise ones.
  *
  * Holds true: nothing is computed here; the operation that is chosen records itself. */
-#include <float.h>
 #include <string.h>
 
 #include "../core.h"
@@ -59,13 +58,10 @@ int cr__run_gelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
 /* nan_to_num(self, nan, posinf, neginf) */
 int cr__run_nan_to_num(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
-  static const double largest[CR_DTYPE_COUNT] = {[CR_FLOAT64] = DBL_MAX,
-                                                 [CR_FLOAT32] = FLT_MAX,
-                                                 [CR_FLOAT16] = 65504,
-                                                 [CR_BFLOAT16] = 0x1.fep127};
-  double most = largest[args[0].u.t->dtype];                    /* 0 for integers */
-  if (cr__category((cr_dtype)args[0].u.t->dtype) < CR_FLOATING) /* which need no replacement */
+  cr_dtype dtype = (cr_dtype)args[0].u.t->dtype;
+  if (cr__category(dtype) != CR_FLOATING) /* integers need no replacement */
     return give(cr__op1(CR__OP_positive, args), out);
+  double most = cr__largest(dtype);
   cr_value with[] = {args[0], args[1], args[2].kind == CR_NONE ? cr_float(most) : args[2],
                      args[3].kind == CR_NONE ? cr_float(-most) : args[3]};
   return give(cr__op1(CR__OP_replace_nonfinite, with), out);

@@ -246,10 +246,10 @@ int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **ou
 
 int cr__run_index_put(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
+  cr__placing how = args[3].u.i ? CR__PLACE_ADD : CR__PLACE_SET;
   cr__plan p;
   int code = cr__plan_indices(op->name, args[0].u.t, &args[1], &p);
-  if (!code)
-    code = cr__place_value(op->name, args[0].u.t, &p, &args[2], "values", args[3].u.i != 0);
+  if (!code) code = cr__place_value(op->name, args[0].u.t, &p, &args[2], "values", how);
   cr_release(p.index);
   return code;
 }
@@ -261,7 +261,7 @@ int cr__run_index_clear(const cr_op *op, const cr_value *args, cr_tensor **out, 
   cr_value zero = cr_int(0);
   cr__plan p = {0};
   int code = copy ? cr__plan_indices(op->name, copy, &args[1], &p) : (int)cr_error_code();
-  if (!code) code = cr__place_value(op->name, copy, &p, &zero, "values", false);
+  if (!code) code = cr__place_value(op->name, copy, &p, &zero, "values", CR__PLACE_SET);
   cr_release(p.index);
   return cr__give_if(code, copy, out);
 }

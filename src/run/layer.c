@@ -188,7 +188,7 @@ static view_of_keys see_past(cr_value scores) {
   return (view_of_keys){hidden, cr_none(), true};
 }
 
-/* Puts op(*now, a, b) in place of *now. */
+/* Replaces *now by a copy that holds number where mask is true. */
 static void then_fill(cr_value *now, cr_value mask, double number) {
   cr_value next = cr__do(CR__OP_masked_fill, (cr_value[]){*now, mask, cr_float(number)});
   cr__drop(*now);

@@ -21,18 +21,14 @@ int cr__check_index_dtype(const char *op, const cr_tensor *t);
 /* Reads a plan's elements of t into a new tensor of the shape (ndim, shape), or of the plan's. */
 cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
                     const int64_t *shape);
-enum {
-  CR__PLACE_SET,
-  CR__PLACE_ADD,
-  CR__PLACE_MULTIPLY
-}; /* `how`: what becomes of what is there */
-/* Writes (or adds, or multiplies by) values, which broadcast to the plan's shape, to its elements of t. */
-int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, int how);
+/* Writes (or adds, or multiplies by: `how`) values, which broadcast to the plan's shape, to its elements
+ * of t. */
+int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, cr__placing how);
 /* Adds values to a tensor that nobody has seen yet, which is to be given up after an error. */
 int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values);
 /* Writes args' value, a number or a tensor (of t's dtype unless 0-dim), in the same way. */
 int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
-                    const char *name, int how);
+                    const char *name, cr__placing how);
 /* A plan for indices (elements may be NULL) by the rules of NumPy. Release p->index. */
 int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__plan *p);
 /* The true elements of a mask, as offsets plus 1 in a tensor with the strides `steps` along the

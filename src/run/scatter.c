@@ -20,7 +20,7 @@ static void see(cr__view *v, const cr__plan *p, const int64_t *stride) {
   memcpy(v->stride, stride, (size_t)p->ndim * sizeof(int64_t));
 }
 
-static void set_numbers(cr__launch *k, const cr__plan *p, int how, bool late) {
+static void set_numbers(cr__launch *k, const cr__plan *p, cr__placing how, bool late) {
   k->i[0] = p->size;
   k->i[1] = p->step;
   k->i[2] = p->dim;
@@ -39,15 +39,15 @@ cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
   see(cr__launch_add(&k, r), p, stride);
   see(cr__launch_add(&k, t), p, p->stride);
   see(cr__launch_add(&k, p->index), p, p->index_stride);
-  set_numbers(&k, p, false, true);
+  set_numbers(&k, p, CR__PLACE_SET, true);
   if (cr__launch_run(&k, CR__K_pick) == 0) return r;
   cr_release(r);
   return NULL;
 }
 
 /* late: t is given up after an error. */
-static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, int how,
-                 bool late) {
+static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values,
+                 cr__placing how, bool late) {
   cr_tensor *apart = cr__apart(op, values, t);
   cr_tensor *wide = cr__broadcast_view(op, apart, "what is written", p->ndim, p->shape);
   int code = wide ? 0 : (int)cr_error_code();
@@ -65,16 +65,16 @@ static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *val
   return code;
 }
 
-int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, int how) {
+int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, cr__placing how) {
   return place(op, t, p, values, how, false);
 }
 
 int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values) {
-  return place(op, t, p, values, true, true);
+  return place(op, t, p, values, CR__PLACE_ADD, true);
 }
 
 int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
-                    const char *name, int how) {
+                    const char *name, cr__placing how) {
   cr_tensor *v = value->kind == CR_TENSOR ? value->u.t : NULL;
   if (v && v->dtype == t->dtype) return cr__place(op, t, p, v, how);
   if (v && v->ndim > 0)
@@ -206,26 +206,30 @@ int cr__run_gather_backward(const cr_op *op, const cr_value *args, cr_tensor **o
 
 /* ---- Writing --------------------------------------------------------------------------------------------------- */
 
+static int check_src(const char *op, const cr_tensor *index, const cr_tensor *src) {
+  cr__text a, b;
+  bool fits = src->ndim == index->ndim;
+  for (int d = 0; fits && d < src->ndim; d++) fits = cr__sizes(index)[d] <= cr__sizes(src)[d];
+  if (fits) return 0;
+  return cr__fail(CR_E_SHAPE,
+                  "%s: src (shape %s) must have the dims of index (shape %s) and be no smaller", op,
+                  cr__shape_text(src->ndim, cr__sizes(src), &a),
+                  cr__shape_text(index->ndim, cr__sizes(index), &b));
+}
+
 /* scatter, scatter_add and scatter_multiply. args: self, dim, index, src. */
 int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   cr_tensor *t = args[0].u.t, *index = args[2].u.t, *corner = NULL;
   cr_value value = args[3];
   cr_device device;
-  cr__text a, b;
   if (cr__same_device(op->name, args, 4, &device)) return (int)cr_error_code();
-  int how = op->id == CR__OP_scatter_add        ? CR__PLACE_ADD
-            : op->id == CR__OP_scatter_multiply ? CR__PLACE_MULTIPLY
-                                                : CR__PLACE_SET;
+  cr__placing how = op->id == CR__OP_scatter_add        ? CR__PLACE_ADD
+                    : op->id == CR__OP_scatter_multiply ? CR__PLACE_MULTIPLY
+                                                        : CR__PLACE_SET;
   if (value.kind == CR_TENSOR && (value.u.t->ndim > 0 || how != CR__PLACE_SET)) {
     cr_tensor *src = value.u.t;
-    bool fits = src->ndim == index->ndim;
-    for (int d = 0; fits && d < src->ndim; d++) fits = cr__sizes(index)[d] <= cr__sizes(src)[d];
-    if (!fits)
-      return cr__fail(CR_E_SHAPE,
-                      "%s: src (shape %s) must have the dims of index (shape %s) and be no smaller",
-                      op->name, cr__shape_text(src->ndim, cr__sizes(src), &a),
-                      cr__shape_text(index->ndim, cr__sizes(index), &b));
+    if (check_src(op->name, index, src)) return (int)cr_error_code();
     corner = cr__alias(src, index->ndim, cr__sizes(index), cr__steps(src), src->offset);
     if (!corner) return (int)cr_error_code();
     value = cr_of(corner);
@@ -244,21 +248,13 @@ int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int 
 static cr_value fitted(const cr_op *op, const cr_value *self, const cr_value *index,
                        const cr_value *src) {
   const cr_tensor *i = index->u.t, *s = src->u.t;
-  cr__text a, b;
   cr_value shape = cr_ints(cr__sizes(i), i->ndim);
   if (src->kind != CR_TENSOR)
     return cr__do(CR__OP_full_like,
                   (cr_value[]){*index, *src, cr_dtype_value((cr_dtype)self->u.t->dtype),
                                cr_none()});
   if (s->ndim == 0) return cr__do(CR__OP_expand, (cr_value[]){*src, shape});
-  bool fits = s->ndim == i->ndim;
-  for (int d = 0; fits && d < s->ndim; d++) fits = cr__sizes(i)[d] <= cr__sizes(s)[d];
-  if (!fits) {
-    cr__fail(CR_E_SHAPE,
-             "%s: src (shape %s) must have the dims of index (shape %s) and be no smaller", op->lua,
-             cr__shape_text(s->ndim, cr__sizes(s), &a), cr__shape_text(i->ndim, cr__sizes(i), &b));
-    return cr_none();
-  }
+  if (check_src(op->lua, i, s)) return cr_none();
   cr_value part = cr__do(CR__OP_alias, src);
   for (int d = 0; d < s->ndim; d++) {
     if (cr__sizes(i)[d] == cr__sizes(s)[d]) continue;
@@ -287,7 +283,7 @@ int cr__run_scatter_reduced(const cr_op *op, const cr_value *args, cr_tensor **o
 }
 
 /* Writes source, of exactly the shape of the parts that index lists. */
-static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source, int how) {
+static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source, cr__placing how) {
   cr_tensor *t = args[0].u.t;
   cr_device device;
   cr__plan p;
@@ -308,14 +304,14 @@ static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source,
 
 int cr__run_index_copy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
-  return write_parts(op, args, args[3].u.t, false);
+  return write_parts(op, args, args[3].u.t, CR__PLACE_SET);
 }
 
 int cr__run_index_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   cr_tensor *source = args[3].u.t;
   const cr_value *alpha = &args[4];
-  if (alpha->kind == CR_INT && alpha->u.i == 1) return write_parts(op, args, source, true);
+  if (alpha->kind == CR_INT && alpha->u.i == 1) return write_parts(op, args, source, CR__PLACE_ADD);
   cr_tensor *scaled = cr__op1(CR__OP_mul, (cr_value[]){args[3], *alpha});
   if (!scaled) return (int)cr_error_code();
   int code = scaled->dtype == source->dtype
@@ -336,7 +332,7 @@ int cr__run_index_fill(const cr_op *op, const cr_value *args, cr_tensor **out, i
                     "%s: value is a number or a 0-dim tensor, got shape %s; use index_copy",
                     op->name, cr__shape_text(value->ndim, cr__sizes(value), &text));
   if (plan_list(op->name, args[0].u.t, args[1].u.i, args[2].u.t, &p)) return (int)cr_error_code();
-  int code = cr__place_value(op->name, args[0].u.t, &p, &args[3], "value", false);
+  int code = cr__place_value(op->name, args[0].u.t, &p, &args[3], "value", CR__PLACE_SET);
   cr_release(p.index);
   return code;
 }
@@ -352,7 +348,7 @@ int cr__run_index_keep(const cr_op *op, const cr_value *args, cr_tensor **out, i
   int code =
       zeros ? plan_list(op->name, zeros, args[1].u.i, args[2].u.t, &to) : (int)cr_error_code();
   if (!code) {
-    code = cr__place(op->name, zeros, &to, parts, false);
+    code = cr__place(op->name, zeros, &to, parts, CR__PLACE_SET);
     cr_release(to.index);
   }
   cr_release(from.index);
