@@ -143,7 +143,8 @@ SINGLE := $(filter 0,$(THREADS))
 BASE += $(SINGLE:0=-DCR__NO_THREADS)
 FAST  := -O3
 # gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
-UNSPLIT = $(if $(findstring clang,$(1)),,-fno-thread-jumps)
+# loops_small.c has choices and no such bodies.
+UNSPLIT = $(if $(findstring clang,$(1))$(findstring loops_small,$(2)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
@@ -259,7 +260,7 @@ endef
 define loops
 $(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
-	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1))) $$(call ISA_FLAGS,$(2)) \
+	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1)),$$<) $$(call ISA_FLAGS,$(2)) \
 	  -DCR__ISA=$(2) $$(INCLUDE) -MMD -MP -c $$< -o $$@
 endef
 
