@@ -101,17 +101,18 @@ endif
 # The catalogue becomes C. The generator touches a file only if its text changes, so the stamp stands
 # for "has run" and the files for "what came of it".
 GEN_STAMP := build/gen/.stamp
-CATALOGUE := $(wildcard src/ops/*.lua) $(wildcard src/*.lua)
+CATALOGUE := $(wildcard src/ops/*.lua src/catalogue/*.lua)
 
-LIB_SRC    := $(wildcard src/*.c src/run/*.c src/cpu/*.c)
+LAYERS     := base device cpu cpu/loops tensor autograd ops
+LIB_SRC    := $(wildcard $(LAYERS:%=src/%/*.c))
 GEN_SRC    := build/gen/ops.c build/gen/api.c
 GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc quick.inc cpu_table.inc \
   catalogue_id.h cuda_table.inc)
-SHIM_SRC   := $(wildcard src/cpu/dnnl/*.c)
-LOOP_SRC   := $(wildcard src/cpu/loops*.c)
+SHIM_SRC   := $(wildcard src/onednn/*.c)
+LOOP_SRC   := $(wildcard src/cpu/loops/*.c)
 BIND_SRC   := $(wildcard src/binding/*.c)
 RUN_SRC    := $(wildcard src/runner/*.c)
-CUDA_SRC   := $(wildcard cuda/*.cu)
+CUDA_SRC   := $(wildcard cuda/runtime/*.cu cuda/kernels/*.cu)
 EMU_SRC    := $(wildcard cuda/emulate/*.cpp)
 LUA_SRC    := $(shell find lua -name '*.lua')
 C_FILES    := $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] examples/*.c spec/c/*.[ch])
@@ -171,11 +172,11 @@ VARIANTS := release clang asan ubsan tsan
 
 $(GEN_STAMP): $(CATALOGUE) build/config.mk
 	@mkdir -p $(@D)
-	$(call say,gen,$(@D))$(LUA) src/gen.lua build/gen
+	$(call say,gen,$(@D))$(LUA) src/catalogue/gen.lua build/gen
 	@touch $@
 # Runs again only if one of the files was deleted.
 $(GEN_SRC) $(GEN_H) &: $(GEN_STAMP)
-	@for f in $(GEN_SRC) $(GEN_H); do [ -e $$f ] || exec $(LUA) src/gen.lua build/gen; done
+	@for f in $(GEN_SRC) $(GEN_H); do [ -e $$f ] || exec $(LUA) src/catalogue/gen.lua build/gen; done
 
 # A line for each file made; V=1 shows the commands.
 say = $(if $(filter 1,$(V)),,@printf '%-5s %s\n' $(1) $(2); )
@@ -237,7 +238,7 @@ $(DIR_$(1))/bin/cresset: $$(RUN_$(1)) $(DIR_$(1))/lib/libcresset.so
 EMU_$(1) := $$(CUDA_SRC:cuda/%.cu=$(DIR_$(1))/obj/cuda/%.o) \
   $$(EMU_SRC:cuda/%.cpp=$(DIR_$(1))/obj/cuda/%.o)
 EMULATE_$(1) = $$(subst clang,clang++,$$(subst gcc,g++,$$(CC_$(1)))) $$(CXX_BASE) \
-  $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Icuda/emulate $$(INCLUDE) -MMD -MP
+  $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Icuda/emulate -Icuda $$(INCLUDE) -MMD -MP
 $(DIR_$(1))/obj/cuda/%.o: cuda/%.cu $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,emu,$$@)$$(EMULATE_$(1)) -x c++ -c $$< -o $$@
@@ -245,7 +246,7 @@ $(DIR_$(1))/obj/cuda/emulate/%.o: cuda/emulate/%.cpp $(DIR_$(1))/flags
 	@mkdir -p $$(@D)
 	$$(call say,emu,$$@)$$(EMULATE_$(1)) -c $$< -o $$@
 $(DIR_$(1))/lib/libcresset_cuda_emulated.so: $$(EMU_$(1)) $$(CUDA_HELP:%=$(DIR_$(1))/obj/%.o) \
-  cuda/plugin.map
+  cuda/runtime/plugin.map
 	@mkdir -p $$(@D)
 	$$(call say,link,$$@)$$(subst clang,clang++,$$(subst gcc,g++,$$(CC_$(1)))) $$(OPT_$(1)) -shared \
 	  $$(PLUGIN_LD:%=-Xlinker %) -o $$@ $$(filter %.o,$$^) $$(LIBS)
@@ -269,8 +270,8 @@ INCLUDE = -Isrc -Ibuild/gen
 # ---- CUDA ----------------------------------------------------------------------------------------
 
 # The plug-in shares no symbol with libcresset: it has these helpers of layer 1 to itself.
-CUDA_HELP := dtype shape cpu/iter
-PLUGIN_LD := --version-script=cuda/plugin.map -z nodelete -z defs
+CUDA_HELP := base/dtype base/shape cpu/iter
+PLUGIN_LD := --version-script=cuda/runtime/plugin.map -z nodelete -z defs
 CXX_BASE  := -std=gnu++17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
   -fno-trapping-math -fwrapv -Wno-unknown-pragmas
 
@@ -282,7 +283,7 @@ NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=comp
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
 # What computes with the functions that CPU and CUDA share: no contraction of a * b + c here either.
-CUDA_EXACT := create random reduce sample update $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
+CUDA_EXACT := $(addprefix kernels/,create random reduce sample update) $(patsubst cuda/%.cu,%,$(wildcard cuda/kernels/pointwise_*.cu))
 $(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
 
 .PHONY: cuda
@@ -296,8 +297,8 @@ cuda: $(DIR_release)/lib/libcresset_cuda.so
 endif
 build/obj/nvcc/%.o: cuda/%.cu | $(GEN_STAMP)
 	@mkdir -p $(@D)
-	$(call say,nvcc,$@)$(NVCC) $(NVFLAGS) $(INCLUDE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
-$(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/obj/%.o) cuda/plugin.map
+	$(call say,nvcc,$@)$(NVCC) $(NVFLAGS) -Icuda $(INCLUDE) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+$(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/obj/%.o) cuda/runtime/plugin.map
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
 	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
@@ -308,7 +309,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 MANUAL := build/doc/reference.md build/doc/cresset.d.lua
 build/doc/.stamp: $(CATALOGUE) build/config.mk
 	@mkdir -p $(@D)
-	$(call say,gen,$(@D))$(LUA) src/manual.lua build/doc
+	$(call say,gen,$(@D))$(LUA) src/catalogue/manual.lua build/doc
 	@touch $@
 $(MANUAL): build/doc/.stamp ;
 

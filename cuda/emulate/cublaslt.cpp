@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cublas.h"
+#include "kernels/cublas.h"
 
 #define X(name, result, parameters) static result name parameters;
 CUBLAS_FUNCTIONS(X)

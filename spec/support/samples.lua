@@ -3,7 +3,7 @@
 -- Holds true: a sample is a packed list of arguments in the order of the signature, made anew on every
 -- call, so that a spec may write to its tensors.
 
-package.path = package.path .. ";./src/?.lua"
+package.path = package.path .. ";./src/catalogue/?.lua"
 local catalogue = require "catalogue"
 local cr = require "cresset"
 local values = require "spec.support.values"

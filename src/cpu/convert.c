@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "index.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 enum { CHUNK = 512 };
 

@@ -4,7 +4,7 @@
 #ifndef CR__CONVERT_H
 #define CR__CONVERT_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 /* n contiguous elements of dtype `from` become n contiguous ones of dtype `to`. */
 void cr__convert(void *out, int to, const void *in, int from, int64_t n);

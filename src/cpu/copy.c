@@ -6,7 +6,7 @@
 #include "convert.h"
 #include "cpu.h"
 #include "iter.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 #include "transpose.h"
 
 enum {

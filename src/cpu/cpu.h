@@ -4,7 +4,7 @@
 #ifndef CR__CPU_H
 #define CR__CPU_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 /* How many threads pay for `work` elementary steps (about a nanosecond each): 1 for small work and
  * inside of other shared work. */

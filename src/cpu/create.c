@@ -2,9 +2,9 @@
  *
  * Holds true: element i is computed from i alone, never from its neighbour. */
 
-#include "cpu/cpu.h"
-#include "cpu/loops.h"
-#include "spacing.h"
+#include "cpu.h"
+#include "cpu/loops/loops.h"
+#include "scalar/spacing.h"
 
 static int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
 

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/dnnl/shim.h"
-#include "cpu/gemm.h"
+#include "convert.h"
+#include "onednn/shim.h"
+#include "gemm.h"
 
 #define SHIM "libcresset_dnnl.so"
 

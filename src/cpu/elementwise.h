@@ -6,7 +6,7 @@
 
 #include "convert.h"
 #include "iter.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 enum { CR__CHUNK = 512 /* elements that pass through buffers together, at most */ };
 

@@ -3,8 +3,8 @@
  * Holds true: the first of equal elements is chosen, and the first NaN before all others. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/reduce.h"
+#include "convert.h"
+#include "reduce.h"
 
 typedef struct job {
   const cr__launch *k;

@@ -8,8 +8,8 @@
  * here can fail half way. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/gemm.h"
+#include "convert.h"
+#include "gemm.h"
 
 /* BLOCK_B bytes of b stay in the second cache while panels of a pass by. What is copied of a, and sums
  * that are made apart from c, are of some PART rows at a time. */

@@ -8,7 +8,7 @@
 #ifndef CR__CPU_GEMM_H
 #define CR__CPU_GEMM_H
 
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 typedef struct cr__gemm {
   int dtype; /* of all four */

@@ -5,8 +5,8 @@
  * which become float32 on the way, and narrow integers, which become int32. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/gemm.h"
+#include "convert.h"
+#include "gemm.h"
 
 /* c[i] = d[i] + the sum over k of a[i, k] x[k]. Strides in elements. */
 typedef struct job {

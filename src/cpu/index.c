@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "index.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 /* ---- pick ------------------------------------------------------------------------------------ */
 

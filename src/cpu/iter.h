@@ -5,7 +5,7 @@
 #ifndef CR__ITER_H
 #define CR__ITER_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 #define CR__ITER_OPERANDS 5
 

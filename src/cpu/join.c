@@ -3,7 +3,7 @@
  * Holds true: threads take ranges of the result, which they write from front to back. Large results are
  * put together in a buffer that stays in the nearest cache, and go past the caches from there. */
 #include "cpu.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 static inline uint32_t cr__key_f32(float x) {
   uint32_t u;

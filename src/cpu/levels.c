@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cpu.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 #ifdef __x86_64__
 

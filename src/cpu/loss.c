@@ -3,9 +3,9 @@
  * Holds true: sums are gathered in float64, in the order of the targets. All views are contiguous. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/cpu.h"
-#include "reduction.h"
+#include "convert.h"
+#include "cpu.h"
+#include "scalar/reduction.h"
 
 static double load(const cr__view *v, int64_t at) {
   double x;

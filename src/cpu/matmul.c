@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "cpu/gemm.h"
+#include "gemm.h"
 
 /* ---- Plain loops: whatever is too small for tiles -------------------------------------------- */
 

@@ -4,9 +4,9 @@
  * from the highest down, in linear time whatever the order. Each row is worked on by one thread. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/keys.h"
-#include "cpu/reduce.h"
+#include "convert.h"
+#include "keys.h"
+#include "reduce.h"
 
 #define MEDIAN(t, T, K)                                                            \
   CR__SELECT(t, K)                                                                 \

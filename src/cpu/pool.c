@@ -8,7 +8,7 @@
  *   fork at any time: the child begins without workers and without jobs.
  * - What helping gains is measured. Where the machine is so busy that callers wait for held up workers
  *   longer than these save them, jobs are done by their callers alone for a while. */
-#include "cpu/pool.h"
+#include "pool.h"
 
 #ifndef CR__NO_THREADS
 

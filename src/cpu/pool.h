@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 enum { CR__MOST_THREADS = 256, CR__RANGES = 32 };
 

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdatomic.h>
 
-#include "cpu/convert.h"
-#include "cpu/random.h"
+#include "convert.h"
+#include "random.h"
 
 /* ---- Loops for this processor --------------------------------------------------------------- */
 

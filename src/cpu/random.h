@@ -6,7 +6,7 @@
 #ifndef CR__CPU_RANDOM_H
 #define CR__CPU_RANDOM_H
 
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 /* Elements per call of a loop: a multiple of four, so that no block of the generator is shared. */
 #define CR__DRAW_CHUNK 256

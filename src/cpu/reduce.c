@@ -7,10 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/loops.h"
-#include "cpu/softmax.h"
-#include "scalar_math.h"
+#include "convert.h"
+#include "cpu/loops/loops.h"
+#include "softmax.h"
+#include "scalar/scalar_math.h"
 
 enum {
   ROW_CHUNK = 65536,

@@ -6,8 +6,8 @@
 #ifndef CR__CPU_REDUCE_H
 #define CR__CPU_REDUCE_H
 
-#include "cpu/cpu.h"
-#include "reduction.h"
+#include "cpu.h"
+#include "scalar/reduction.h"
 
 #define CR__FOLD_BLOCK 2048                  /* elements loaded and folded at a time */
 #define CR__TILE 256                         /* columns folded side by side */

@@ -6,10 +6,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "cpu/convert.h"
-#include "cpu/loops.h"
-#include "cpu/reduce.h"
-#include "scalar_math.h"
+#include "convert.h"
+#include "cpu/loops/loops.h"
+#include "reduce.h"
+#include "scalar/scalar_math.h"
 
 enum { BLOCK = 512 };
 

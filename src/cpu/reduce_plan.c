@@ -1,7 +1,7 @@
 /* cpu/reduce_plan.c: the order in which a reduction walks its input, and the loops it uses.
  *
  * Holds true: the plan depends on shapes and strides alone, never on the number of threads. */
-#include "cpu/reduce.h"
+#include "reduce.h"
 
 typedef struct dim {
   int64_t size, in, out;

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/random.h"
-#include "cpu/sort.h"
-#include "philox.h"
+#include "convert.h"
+#include "random.h"
+#include "sort.h"
+#include "scalar/philox.h"
 
 /* One 64-bit draw, element i of the call. */
 static uint64_t word_64(const cr__draw *d, int64_t i) {

@@ -3,11 +3,11 @@
  * Holds true: floats are accumulated in float64, integers in int64. The views are contiguous, seen
  * as outer x n x inner; a line is the n elements that share an outer and an inner position. Few long
  * lines are cut into chunks of fixed length, so that no result depends on the number of threads. */
-#include "cpu/scan.h"
+#include "scan.h"
 
 #include <math.h>
 
-#include "cpu/convert.h"
+#include "convert.h"
 
 /* ROWS of a tile are scanned between two looks at the clock. */
 enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8, ROWS = 1 << 12 };

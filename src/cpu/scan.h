@@ -8,7 +8,7 @@
 #ifndef CR__CPU_SCAN_H
 #define CR__CPU_SCAN_H
 
-#include "cpu/reduce.h"
+#include "reduce.h"
 
 typedef struct cr__scan_loops {
   /* Sums and products, by computation type; out may be x. */

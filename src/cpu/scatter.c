@@ -7,7 +7,7 @@
 
 #include "convert.h"
 #include "index.h"
-#include "loops.h"
+#include "cpu/loops/loops.h"
 
 /* ---- Rows ------------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu/pool.h"
+#include "pool.h"
 
 /* In steps of about a nanosecond each. */
 enum {

@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/loops.h"
-#include "cpu/softmax.h"
+#include "convert.h"
+#include "cpu/loops/loops.h"
+#include "softmax.h"
 
 enum {
   STREAM_BYTES = 16 << 20,

@@ -6,7 +6,7 @@
 #ifndef CR__CPU_SOFTMAX_H
 #define CR__CPU_SOFTMAX_H
 
-#include "cpu/reduce.h"
+#include "reduce.h"
 
 typedef struct cr__lines {
   void *out;

@@ -7,10 +7,10 @@
  * is worked on by one thread. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/keys.h"
-#include "cpu/reduce.h"
-#include "cpu/sort.h"
+#include "convert.h"
+#include "keys.h"
+#include "reduce.h"
+#include "sort.h"
 
 enum { FEW = 48, DIGITS = 256 };
 

@@ -4,7 +4,7 @@
 #ifndef CR__CPU_SORT_H
 #define CR__CPU_SORT_H
 
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 /* The positions, from 0, of the first `kept` of n elements in their order; `room` has space for two keys,
  * of the elements' size, and two positions of each. It lies there, as long as that. */

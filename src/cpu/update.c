@@ -4,9 +4,9 @@
  * types are computed in float, in pieces that fit the cache. */
 #include <string.h>
 
-#include "cpu/convert.h"
-#include "cpu/update.h"
-#include "step.h"
+#include "convert.h"
+#include "update.h"
+#include "scalar/step.h"
 
 #ifdef __x86_64__
 extern const cr__update_loops cr__update_loops_v2, cr__update_loops_v3, cr__update_loops_v4;

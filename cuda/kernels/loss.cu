@@ -1,0 +1,184 @@
+/* cuda/kernels/loss.cu: the kernels of losses.
+ *
+ * Holds true: sums are gathered in double, in an order that depends on the number of targets alone.
+ * All views are contiguous. A target that is no class is reported and counts as one to ignore. */
+#include "fold.cuh"
+
+extern "C" {
+#include "scalar/reduction.h"
+}
+
+enum { THREADS = 256, MOST_BLOCKS = 256 };
+
+typedef struct vector {
+  char *data; /* NULL: left out */
+  int dtype;
+} vector;
+
+typedef struct job {
+  vector out, weight_sum, in, weight; /* backward: `in` is the gradient by the loss */
+  const int64_t *targets;
+  int64_t count, classes, inner, ignored; /* count: of targets */
+  int reduction;
+  char *parts;
+  cr__fault *fault;
+  const char *op;
+} job;
+
+struct partial {
+  double loss, weight;
+};
+
+/* Both are sums. */
+struct both {
+  typedef partial state;
+  static __device__ __forceinline__ void join(partial &s, const partial &other) {
+    s.loss += other.loss;
+    s.weight += other.weight;
+  }
+};
+
+static __device__ __forceinline__ double load(const vector &v, int64_t at) {
+  if (v.dtype == CR_FLOAT32) return ((const float *)(const void *)v.data)[at];
+  return cr__load_as<CR_FLOAT64>(v.data, v.dtype, at);
+}
+static __device__ __forceinline__ void store(const vector &v, int64_t at, double x) {
+  if (v.dtype == CR_FLOAT32) ((float *)(void *)v.data)[at] = (float)x;
+  else cr__store_from<CR_FLOAT64>(v.data, v.dtype, at, x);
+}
+
+/* The position in an N x C x D tensor that target number `at` (of N x D) chooses, or -1. */
+static __device__ __forceinline__ int64_t chosen(const job &j, int64_t at, int64_t target) {
+  if (target == j.ignored) return -1;
+  if (target < 1 || target > j.classes) {
+    cr__report_target(j.fault, j.op, target, j.classes);
+    return -1;
+  }
+  return (at / j.inner * j.classes + target - 1) * j.inner + at % j.inner;
+}
+
+static __device__ void finish(const job &j, const partial &s) {
+  if (j.reduction != CR__LOSS_NONE) {
+    store(j.out, 0, j.reduction == CR__LOSS_MEAN ? s.loss / s.weight : s.loss);
+  }
+  store(j.weight_sum, 0, s.weight);
+}
+
+static __global__ void __launch_bounds__(THREADS) gather_losses(job j) {
+  __shared__ partial room[THREADS / 32];
+  partial s = {0, 0};
+  int64_t step = (int64_t)gridDim.x * THREADS;
+  for (int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x; at < j.count; at += step) {
+    int64_t target = j.targets[at], from = chosen(j, at, target);
+    double weight = from < 0 ? 0 : j.weight.data ? load(j.weight, target - 1) : 1;
+    double loss = from < 0 ? 0 : -weight * load(j.in, from);
+    if (j.reduction == CR__LOSS_NONE) store(j.out, at, loss);
+    s.loss += loss;
+    s.weight += weight;
+  }
+  s = cr__join_group<both>(s, THREADS, room);
+  if (threadIdx.x != 0) return;
+  if (gridDim.x == 1) finish(j, s);
+  else ((partial *)(void *)j.parts)[blockIdx.x] = s;
+}
+
+static __global__ void __launch_bounds__(THREADS) join_losses(job j, int parts) {
+  __shared__ partial room[THREADS / 32];
+  partial s = {0, 0};
+  for (int i = (int)threadIdx.x; i < parts; i += THREADS) {
+    both::join(s, ((const partial *)(const void *)j.parts)[i]);
+  }
+  s = cr__join_group<both>(s, THREADS, room);
+  if (threadIdx.x == 0) finish(j, s);
+}
+
+/* Everywhere else the gradient is zero already. */
+static __global__ void __launch_bounds__(THREADS) spread_gradient(job j) {
+  int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+  if (at >= j.count) return;
+  int64_t target = j.targets[at], to = chosen(j, at, target);
+  if (to < 0) return;
+  double share = j.reduction == CR__LOSS_MEAN ? load(j.weight_sum, 0) : 1;
+  double weight = j.weight.data ? load(j.weight, target - 1) : 1;
+  double g = load(j.in, j.reduction == CR__LOSS_NONE ? at : 0);
+  store(j.out, to, -weight * g / share);
+}
+
+/* ---- The kernels of the catalogue ---- */
+
+static vector vector_of(const cr__launch *k, int view) {
+  if (view >= k->nview) return {NULL, 0};
+  return {k->v[view].data, k->v[view].dtype};
+}
+
+static int begin(job *j, const cr__launch *k, int targets) {
+  *j = {};
+  j->out = vector_of(k, 0);
+  j->weight = vector_of(k, 4);
+  j->targets = (const int64_t *)(const void *)k->v[targets].data;
+  j->count = k->i[0] * k->i[2], j->classes = k->i[1], j->inner = k->i[2];
+  j->ignored = k->i[3], j->reduction = (int)k->i[4];
+  j->op = k->op;
+  j->fault = cr__fault_slot();
+  return j->fault ? 0 : CR_E_DEVICE;
+}
+
+/* v[0] = loss, N x D for CR__LOSS_NONE and else one element, v[1] = the sum of weights, one
+ * element; v[2] = input, N x C x D; v[3] = int64 targets, N x D; v[4] = weights, C, may be left out.
+ * i[0], i[1], i[2]: N, C, D; i[3]: the target to ignore; i[4]: a cr__loss_reduction. */
+extern "C" int cr__cuda_nll(cr__launch *k) {
+  job j;
+  int code = begin(&j, k, 3);
+  if (code) return code;
+  j.weight_sum = vector_of(k, 1);
+  j.in = vector_of(k, 2);
+  int64_t blocks = (j.count + 4 * THREADS - 1) / (4 * THREADS);
+  int parts = blocks < 1 ? 1 : blocks < MOST_BLOCKS ? (int)blocks : MOST_BLOCKS;
+  if (parts == 1) return CR__LAUNCH(k->op, gather_losses, 1, THREADS, 0, j);
+  int ordinal = k->device & 255;
+  size_t nbytes = (size_t)parts * sizeof(partial);
+  j.parts = (char *)cr__cuda_alloc(ordinal, nbytes);
+  if (!j.parts) return CR_E_MEMORY;
+  code = CR__LAUNCH(k->op, gather_losses, (unsigned)parts, THREADS, 0, j);
+  if (!code) code = CR__LAUNCH(k->op, join_losses, 1, THREADS, 0, j, parts);
+  cr__cuda_free(ordinal, j.parts, nbytes);
+  return code;
+}
+
+/* v[0] = the gradient by the input, N x C x D; v[1] = the one by the loss; v[2] = targets; v[3] =
+ * the sum of weights; v[4] = weights, may be left out; i as above. */
+extern "C" int cr__cuda_nll_backward(cr__launch *k) {
+  job j;
+  int code = begin(&j, k, 2);
+  if (code) return code;
+  j.in = vector_of(k, 1);
+  j.weight_sum = vector_of(k, 3);
+  size_t nbytes = (size_t)(j.count * j.classes) * cr__size_of((cr_dtype)j.out.dtype);
+  if (nbytes == 0) return 0;
+  code = cr__cuda_check(k->op, cudaMemsetAsync(j.out.data, 0, nbytes, cr__stream()));
+  if (code) return code;
+  unsigned grid = (unsigned)((j.count + THREADS - 1) / THREADS);
+  return CR__LAUNCH(k->op, spread_gradient, grid, THREADS, 0, j);
+}
+
+static __global__ void __launch_bounds__(THREADS) find_improbable(cr__fold_call c, cr__fault *fault,
+                                                                  const char *op) {
+  int64_t step = (int64_t)gridDim.x * THREADS;
+  for (int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x; i < c.kept.count; i += step) {
+    int64_t at = cr__fold_offset(c.kept, i, c.narrow, NULL);
+    double x = cr__load_as<CR_FLOAT64>(c.in, c.in_dtype, at);
+    if (!(x >= 0 && x <= 1)) cr__report_probability(fault, op, x);
+  }
+}
+
+/* v[0]: float probabilities of any layout; an error unless all lie between 0 and 1. */
+extern "C" int cr__cuda_check_probabilities(cr__launch *k) {
+  cr__fold_call c = {};
+  cr__fold_plan(&c, &k->v[0], &k->v[0], 0);
+  if (c.kept.count == 0) return 0;
+  cr__fault *fault = cr__fault_slot();
+  if (!fault) return CR_E_DEVICE;
+  int64_t blocks = (c.kept.count + THREADS - 1) / THREADS, most = 16LL * cr__cuda_multiprocessors();
+  unsigned grid = (unsigned)(blocks < most ? blocks : most);
+  return CR__LAUNCH(k->op, find_improbable, grid, THREADS, 0, c, fault, k->op);
+}

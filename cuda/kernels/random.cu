@@ -1,0 +1,311 @@
+/* cuda/kernels/random.cu: kernels that draw random numbers.
+ *
+ * Holds true: element i (in row-major order of the output's shape) is the CPU's to the bit: it
+ * takes the same words of the same block of the generator (cpu/loops_random.c), and the same
+ * rounded steps (compiled without contraction). A thread draws four elements, so that no block is computed
+ * twice. */
+#include "convert.cuh"
+#include "grid.h"
+#include "runtime/runtime.h"
+
+extern "C" {
+#include "cpu/random.h"
+}
+#include "scalar/philox.h"
+
+/* ---- Four elements of each distribution ---- */
+
+static __device__ __forceinline__ void four_words(const cr__draw &d, int64_t quad, uint64_t w[4]) {
+#pragma unroll
+  for (int b = 0; b < 2; b++) {
+    uint32_t words[4];
+    cr__philox(d.seed, d.offset + 2 * (uint64_t)quad + (uint64_t)b, words);
+    w[2 * b] = cr__rng_pair(words[0], words[1]);
+    w[2 * b + 1] = cr__rng_pair(words[2], words[3]);
+  }
+}
+
+struct uniform_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    uint32_t w[4];
+    float from = (float)d.a, span = (float)(d.b - d.a), top = (float)d.top;
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      float y = cr__rng_unit_f32(w[i], d.bits) * span + from;
+      x[i] = y > top ? top : y;
+    }
+  }
+};
+
+struct uniform_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    uint64_t w[4];
+    double span = d.b - d.a;
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      double y = cr__rng_unit_f64(w[i]) * span + d.a;
+      x[i] = y > d.top ? d.top : y;
+    }
+  }
+};
+
+struct normal_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    uint32_t w[4];
+    float mean = (float)d.a, std = (float)d.b;
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      float a, b;
+      cr__rng_normal_f32(w[i], w[i + 1], &a, &b);
+      x[i] = a * std + mean;
+      x[i + 1] = b * std + mean;
+    }
+  }
+};
+
+struct normal_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    uint64_t w[4];
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      double a, b;
+      cr__rng_normal_f64(w[i], w[i + 1], &a, &b);
+      x[i] = a * d.b + d.a;
+      x[i + 1] = b * d.b + d.a;
+    }
+  }
+};
+
+struct exponential_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    uint32_t w[4];
+    float rate = (float)d.a;
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = -cr__rng_log_f32(cr__rng_open_f32(w[i])) / rate;
+  }
+};
+
+struct exponential_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    uint64_t w[4];
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = -cr__rng_log_f64(cr__rng_open_f64(w[i])) / d.a;
+  }
+};
+
+struct integers {
+  static constexpr int dtype = CR_INT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, int64_t x[4]) {
+    uint64_t w[4];
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      x[i] = (int64_t)(d.range ? (uint64_t)d.low + cr__rng_below(w[i], d.range) : w[i]);
+  }
+};
+
+/* ---- Storing ---- */
+
+typedef struct target {
+  cr__places<2> places; /* of the output, and of probabilities */
+  void *data;
+  int32_t dtype;
+  bool dense; /* the output is contiguous and aligned to 16 bytes */
+  int64_t n;
+} target;
+
+template <int TO, int D>
+static __device__ __forceinline__ void store_dense(const target &t, int64_t first,
+                                                   const typename cr__element<D>::value x[4]) {
+  typedef typename cr__element<TO>::memory memory;
+  constexpr int BYTES = 4 * sizeof(memory), PACKET = BYTES < 16 ? BYTES : 16;
+  __align__(16) memory y[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) y[i] = cr__element<TO>::pack(cr__value_as<TO>(x[i]));
+#pragma unroll
+  for (int b = 0; b < BYTES; b += PACKET)
+    cr__store_packet<PACKET>((char *)t.data + first * sizeof(memory) + b, (const char *)y + b);
+}
+
+/* Elements 4 * quad and on, as far as there are some. */
+template <int D>
+static __device__ __forceinline__ void store_four(const target &t, int64_t quad,
+                                                  const typename cr__element<D>::value x[4]) {
+  int64_t first = 4 * quad;
+  if (t.dense && first + 4 <= t.n) {
+    switch (t.dtype) {
+#define X(NAME, name, bytes, category) \
+  case CR_##NAME: store_dense<CR_##NAME, D>(t, first, x); return;
+      CR_DTYPES(X)
+#undef X
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    int64_t at[1];
+    if (first + i >= t.n) break;
+    cr__locate(t.places, first + i, at);
+    cr__store_from<D>(t.data, t.dtype, at[0], x[i]);
+  }
+}
+
+static cr__iter rows_of(const cr__launch *k) {
+  const int64_t *strides[] = {k->v[0].stride, k->v[k->nview - 1].stride};
+  return cr__row_major(k->v[0].ndim, k->v[0].shape, 2, strides, UINT32_MAX);
+}
+
+static target target_of(const cr__launch *k, const cr__iter *it) {
+  bool dense = cr__iter_dense(it, 0) && (uintptr_t)k->v[0].data % 16 == 0;
+  return {cr__places_of<2>(it), k->v[0].data, k->v[0].dtype, dense, it->numel};
+}
+
+/* ---- Kernels ---- */
+
+template <class K> static __global__ void fill(cr__draw d, target t) {
+  CR__EACH(quad, (t.n + 3) / 4) {
+    typename cr__element<K::dtype>::value x[4];
+    K::four(d, quad, x);
+    store_four<K::dtype>(t, quad, x);
+  }
+}
+
+template <class K> static int run(const cr__launch *k, const cr__draw *d) {
+  cr__iter it = rows_of(k);
+  if (it.numel == 0) return 0;
+  target t = target_of(k, &it);
+  return CR__LAUNCH(k->op, fill<K>, cr__blocks_for((t.n + 3) / 4), CR__THREADS, 0, *d, t);
+}
+
+static cr__draw draw_of(const cr__launch *k) {
+  cr__draw d = {};
+  d.seed = (uint64_t)k->i[0];
+  d.offset = (uint64_t)k->i[1];
+  return d;
+}
+
+/* v, i and f as for cr__cpu_uniform; so below. */
+extern "C" int cr__cuda_uniform(cr__launch *k) {
+  cr__draw d = draw_of(k);
+  int dtype = k->v[0].dtype;
+  d.a = k->f[0], d.b = k->f[1], d.top = k->f[2];
+  d.bits = dtype == CR_FLOAT16 ? 11 : dtype == CR_BFLOAT16 ? 8 : 24;
+  return dtype == CR_FLOAT64 ? run<uniform_f64>(k, &d) : run<uniform_f32>(k, &d);
+}
+
+extern "C" int cr__cuda_normal(cr__launch *k) {
+  cr__draw d = draw_of(k);
+  d.a = k->f[0], d.b = k->f[1];
+  return k->v[0].dtype == CR_FLOAT64 ? run<normal_f64>(k, &d) : run<normal_f32>(k, &d);
+}
+
+extern "C" int cr__cuda_exponential(cr__launch *k) {
+  cr__draw d = draw_of(k);
+  d.a = k->f[0];
+  return k->v[0].dtype == CR_FLOAT64 ? run<exponential_f64>(k, &d) : run<exponential_f32>(k, &d);
+}
+
+extern "C" int cr__cuda_randint(cr__launch *k) {
+  cr__draw d = draw_of(k);
+  d.low = k->i[2], d.range = (uint64_t)k->i[3];
+  return run<integers>(k, &d);
+}
+
+/* ---- Bernoulli ---- */
+
+typedef struct chances {
+  const char *data; /* NULL: p for all */
+  int32_t dtype;
+  double p, one;           /* one: what stands for a success */
+  unsigned long long *bad; /* the first position whose probability is none */
+} chances;
+
+/* A word is below this for a one; exact, as words are integers. */
+static __device__ __forceinline__ uint64_t threshold(double p) {
+  return (uint64_t)ceil(p * 0x1p32);
+}
+
+static __device__ double chance(const target &t, const chances &c, int64_t i) {
+  int64_t at[2];
+  cr__locate(t.places, i, at);
+  double p = cr__load_as<CR_FLOAT64>(c.data, c.dtype, at[1]);
+  if (p >= 0 && p <= 1) return p;
+  atomicMin(c.bad, (unsigned long long)i);
+  return 0;
+}
+
+static __global__ void toss(cr__draw d, target t, chances c) {
+  uint64_t same = threshold(c.p);
+  CR__EACH(quad, (t.n + 3) / 4) {
+    uint32_t w[4];
+    double x[4];
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      bool own = c.data && 4 * quad + i < t.n;
+      x[i] = w[i] < (own ? threshold(chance(t, c, 4 * quad + i)) : same) ? c.one : 0;
+    }
+    store_four<CR_FLOAT64>(t, quad, x);
+  }
+}
+
+/* Fails if a probability is none, and names the first. */
+static int check_chances(const cr__launch *k, const cr__iter *it, const unsigned long long *bad) {
+  cudaStream_t s = cr__stream();
+  unsigned long long first;
+  char element[8];
+  int code =
+      cr__cuda_check(k->op, cudaMemcpyAsync(&first, bad, sizeof first, cudaMemcpyDeviceToHost, s));
+  if (!code) code = cr__cuda_check(k->op, cudaStreamSynchronize(s));
+  if (code || first == UINT64_MAX) return code;
+  int64_t at = 0;
+  for (int d = 0; d < it->ndim; d++) {
+    at += (int64_t)first % it->shape[d] * it->stride[1][d];
+    first = (unsigned long long)((int64_t)first / it->shape[d]);
+  }
+  size_t size = cr__size_of((cr_dtype)k->v[1].dtype);
+  code = cr__cuda_check(k->op, cudaMemcpyAsync(element, k->v[1].data + at * (int64_t)size, size,
+                                               cudaMemcpyDeviceToHost, s));
+  if (!code) code = cr__cuda_check(k->op, cudaStreamSynchronize(s));
+  if (code) return code;
+  return cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; got %g", k->op,
+                  cr__load_scalar(element, (cr_dtype)k->v[1].dtype).u.f);
+}
+
+static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__draw *d,
+                          const target *t, chances c) {
+  int ordinal = k->device - CR_CUDA, code = cr__refuse_capture(k->op);
+  if (code) return code;
+  c.bad = (unsigned long long *)cr__cuda_alloc(ordinal, sizeof *c.bad);
+  if (!c.bad) return CR_E_MEMORY;
+  c.data = k->v[1].data;
+  c.dtype = k->v[1].dtype;
+  code = cr__cuda_check(k->op, cudaMemsetAsync(c.bad, 0xff, sizeof *c.bad, cr__stream()));
+  if (!code)
+    code = CR__LAUNCH(k->op, toss, cr__blocks_for((t->n + 3) / 4), CR__THREADS, 0, *d, *t, c);
+  if (!code) code = check_chances(k, it, c.bad);
+  cr__cuda_free(ordinal, c.bad, sizeof *c.bad);
+  return code;
+}
+
+extern "C" int cr__cuda_bernoulli(cr__launch *k) {
+  cr__draw d = draw_of(k);
+  cr__iter it = rows_of(k);
+  if (it.numel == 0) return 0;
+  target t = target_of(k, &it);
+  bool floating = cr__category((cr_dtype)t.dtype) == CR_FLOATING;
+  chances c = {NULL, 0, k->f[0], floating ? k->f[1] : 1, NULL};
+  if (k->nview > 1) return toss_by_tensor(k, &it, &d, &t, c);
+  return CR__LAUNCH(k->op, toss, cr__blocks_for((t.n + 3) / 4), CR__THREADS, 0, d, t, c);
+}

@@ -1,0 +1,140 @@
+/* cuda/kernels/sort_lines.cu: lines along a dim in order, with the positions that their elements came from; places
+ * in such a line.
+ *
+ * Holds true: as in cpu/sort.c. All lines are sorted at once, as numbered keys (sort.cu): first by the
+ * elements, then by their lines, which keeps the order within each. */
+#include "fold.cuh"
+#include "grid.h"
+#include "sort.h"
+
+/* Keys have the order of their elements, equal elements one key. */
+static __device__ __forceinline__ uint64_t key_of(float x) {
+  uint32_t u = __float_as_uint(x + 0.0f);
+  return x != x ? 0xffffffffu : u >> 31 ? ~u : u | 0x80000000u;
+}
+static __device__ __forceinline__ uint64_t key_of(double x) {
+  uint64_t u = (uint64_t)__double_as_longlong(x + 0.0);
+  return x != x ? ~(uint64_t)0 : u >> 63 ? ~u : u | 0x8000000000000000u;
+}
+static __device__ __forceinline__ uint64_t key_of(int64_t x) {
+  return (uint64_t)x ^ 0x8000000000000000u;
+}
+
+template <int D>
+static __global__ void key_by_element(cr__fold_call c, int64_t n, uint64_t flip, uint64_t *key,
+                                      uint32_t *number) {
+  int64_t length = c.reduced.count, step = c.reduced.in[0];
+  CR__EACH(i, n) {
+    int64_t line = i / length, from = cr__fold_offset(c.kept, line, c.narrow, NULL);
+    key[i] = key_of(cr__load_as<D>(c.in, c.in_dtype, from + (i - line * length) * step)) ^ flip;
+    number[i] = (uint32_t)i;
+  }
+}
+
+static __global__ void key_by_line(int64_t length, int64_t n, uint64_t *key,
+                                   const uint32_t *number) {
+  CR__EACH(i, n) key[i] = number[i] / (uint64_t)length;
+}
+
+/* The first `kept` of each line, `step` apart in the results. */
+template <class T>
+static __global__ void store_lines(cr__fold_call c, int64_t kept, int64_t step,
+                                   const uint32_t *number) {
+  int64_t length = c.reduced.count;
+  CR__EACH(i, c.kept.count * kept) {
+    int64_t line = i / kept, out, from = cr__fold_offset(c.kept, line, c.narrow, &out);
+    int64_t position = (int64_t)number[line * length + i % kept] - line * length;
+    out += i % kept * step;
+    if (c.out) ((T *)c.out)[out] = ((const T *)c.in)[from + position * c.reduced.in[0]];
+    ((int64_t *)(void *)c.indices)[out] = position + 1;
+  }
+}
+
+static int bits_for(int64_t count) {
+  int bits = 0;
+  while ((int64_t)1 << bits < count) bits++;
+  return bits;
+}
+
+static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__sorting *s, int *bits) {
+  bool descending = k->i[1], single = cr__category((cr_dtype)c->in_dtype) == CR_FLOATING;
+  single = single && c->in_dtype != CR_FLOAT64;
+  *bits = single ? 32 : 64;
+  uint64_t flip = !descending ? 0 : single ? UINT32_MAX : UINT64_MAX;
+  auto kernel = single                      ? key_by_element<CR_FLOAT32>
+                : c->in_dtype == CR_FLOAT64 ? key_by_element<CR_FLOAT64>
+                                            : key_by_element<CR_INT64>;
+  return CR__LAUNCH(k->op, kernel, cr__blocks_for(s->n), CR__THREADS, 0, *c, s->n, flip, s->key,
+                    s->number);
+}
+
+static int store(const cr__launch *k, const cr__fold_call *c, const cr__view *indices,
+                 const uint32_t *number) {
+  int64_t kept = indices->shape[k->i[0]], step = indices->stride[k->i[0]];
+  size_t size = cr__size_of((cr_dtype)c->in_dtype);
+  auto kernel = size == 1   ? store_lines<uint8_t>
+                : size == 2 ? store_lines<uint16_t>
+                : size == 4 ? store_lines<uint32_t>
+                            : store_lines<uint64_t>;
+  return CR__LAUNCH(k->op, kernel, cr__blocks_for(c->kept.count * kept), CR__THREADS, 0, *c, kept,
+                    step, number);
+}
+
+/* v and i as for cr__cpu_sort. */
+extern "C" int cr__cuda_sort(cr__launch *k) {
+  const cr__view *in = &k->v[k->nview - 1], *indices = &k->v[k->nview - 2];
+  cr__fold_call c = {};
+  cr__fold_plan(&c, indices, in, (uint32_t)1 << k->i[0]);
+  c.out = k->nview == 3 ? k->v[0].data : NULL;
+  c.indices = indices->data;
+  int64_t n = c.kept.count * c.reduced.count;
+  if (n == 0 || indices->shape[k->i[0]] == 0) return 0;
+  if (n > UINT32_MAX)
+    return cr__fail(CR_E_ARGUMENT, "%s: cuda sorts up to %lld elements, not %lld", k->op,
+                    (long long)UINT32_MAX, (long long)n);
+  cr__sorting s;
+  int code = cr__sort_begin(&s, k->device, n), bits;
+  if (code) return code;
+  code = make_keys(k, &c, &s, &bits);
+  if (!code) code = cr__sort_run(&s, k->op, bits);
+  int line_bits = bits_for(c.kept.count);
+  if (!code && line_bits) {
+    code = CR__LAUNCH(k->op, key_by_line, cr__blocks_for(n), CR__THREADS, 0, c.reduced.count, n,
+                      s.key, s.number);
+    if (!code) code = cr__sort_run(&s, k->op, line_bits);
+  }
+  if (!code) code = store(k, &c, indices, s.number);
+  cr__sort_end(&s);
+  return code;
+}
+
+/* ---- Places in what is in order ---- */
+
+template <class T>
+static __global__ void find_places(int64_t *to, const T *lines, const T *values, int64_t count,
+                                   int64_t n, bool right, int64_t each) {
+  CR__EACH(i, count) {
+    const T *line = lines + i / each * n, x = values[i];
+    int64_t first = 0, last = n;
+    while (first < last) {
+      int64_t middle = first + (last - first) / 2;
+      if (right ? !(line[middle] > x) : !(line[middle] >= x)) first = middle + 1;
+      else last = middle;
+    }
+    to[i] = first + 1;
+  }
+}
+
+template <class T> static int run_search(const cr__launch *k) {
+  return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->i[0]), CR__THREADS, 0,
+                    (int64_t *)(void *)k->v[0].data, (const T *)(const void *)k->v[1].data,
+                    (const T *)(const void *)k->v[2].data, k->i[0], k->i[1], (bool)k->i[2],
+                    k->i[3]);
+}
+
+/* v and i as for cr__cpu_search. */
+extern "C" int cr__cuda_search(cr__launch *k) {
+  return k->v[1].dtype == CR_FLOAT32   ? run_search<float>(k)
+         : k->v[1].dtype == CR_FLOAT64 ? run_search<double>(k)
+                                       : run_search<int64_t>(k);
+}

@@ -1,0 +1,132 @@
+-- manual.lua: writes what people and editors read of the catalogue:
+-- `lua5.4 src/catalogue/manual.lua OUTPUT_DIRECTORY` makes
+--   reference.md      every operation: signature, meaning, forms, dtypes, derivative
+--   cresset.d.lua     annotations for editors (LuaLS)
+--
+-- Holds true: it says nothing that the catalogue does not; no file of the engine needs its output.
+
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+package.path = here .. "/?.lua;" .. package.path
+local catalogue = require "catalogue"
+local trace = require "trace"
+
+local out_dir = assert(arg[1], "usage: manual.lua OUTPUT_DIRECTORY")
+local cat = catalogue.load(here .. "/../ops")
+trace.new(cat)
+
+local families = {} -- in the order of the files
+for _, e in ipairs(cat.entries) do
+  local last = families[#families]
+  if not last or last.name ~= e.family then
+    last = { name = e.family }
+    families[#families + 1] = last
+  end
+  if not e.hidden then last[#last + 1] = e end
+end
+
+local function write(name, lines)
+  local file = assert(io.open(out_dir .. "/" .. name, "w"))
+  file:write(table.concat(lines, "\n"), "\n")
+  file:close()
+end
+
+local function flat(doc)
+  return (doc:gsub("%s*\n%s*", " "))
+end
+
+-- ---- reference.md -----------------------------------------------------------------------------
+
+local function forms(e)
+  local list = {}
+  local method = e.method ~= false and not e.creates
+  local in_table = e.lua:find(".", 1, true) -- foreach.adam_
+  if in_table or (e.func ~= false and not e.inplace_only) then list[#list + 1] = ("`cr.%s`"):format(e.lua) end
+  if method then list[#list + 1] = ("`x:%s`"):format(e.lua) end
+  if e.inplace then
+    if not e.inplace_only then list[#list + 1] = ("`x:%s_`"):format(e.lua) end
+  end
+  return table.concat(list, ", ")
+end
+
+local function remarks(e)
+  local list = { forms(e) }
+  if #e.aliases > 0 then list[#list + 1] = "also called " .. table.concat(e.aliases, ", ") end
+  if e.truth then list[#list + 1] = "true or false in Lua" end
+  if e.pointwise then list[#list + 1] = "elementwise over " .. (e.dtypes or "float int"):gsub(" ", ", ") end
+  if e.view then list[#list + 1] = "shares memory with its first argument" end
+  if e.nondiff then list[#list + 1] = "not differentiable" end
+  return table.concat(list, "; ")
+end
+
+local function write_reference()
+  local md = { "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
+    .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "",
+    "A number is never wrapped into a dtype that cannot hold it. Compared or calculated with, it counts by its "
+    .. "value, and only results of integers wrap; as a bound (clamp) it is the nearest number that fits; where it "
+    .. "would be written it is an error. `to` and `copy_` convert between dtypes as C does.", "" }
+  for _, family in ipairs(families) do
+    md[#md + 1] = "## " .. family.name
+    md[#md + 1] = ""
+    for _, e in ipairs(family) do
+      md[#md + 1] = ("### %s\n\n`%s`\n\n%s\n\n%s.\n"):format(e.name, e.signature, flat(e.doc), remarks(e))
+    end
+  end
+  write("reference.md", md)
+end
+
+-- ---- cresset.d.lua ------------------------------------------------------------------------------
+
+local lua_types = {
+  tensor = "cresset.Tensor", operand = "cresset.Tensor|number|boolean", tensors = "cresset.Tensor[]",
+  scalar = "number|boolean", int = "integer", float = "number", bool = "boolean", dim = "integer",
+  dims = "integer|integer[]", shape = "integer|integer[]", ints = "integer[]", string = "string",
+  dtype = "string", device = "string",
+}
+local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,
+  ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
+
+local function annotate(lines, e, called, owner, first, suffix)
+  lines[#lines + 1] = "---" .. flat(e.doc)
+  local names = {}
+  for i = first, #e.params do
+    local p = e.params[i]
+    local name = keywords[p.name] and p.name .. "_" or p.name
+    names[#names + 1] = name
+    lines[#lines + 1] = ("---@param %s%s %s"):format(name, p.optional and "?" or "", lua_types[p.type])
+  end
+  local results = {}
+  for _ = 1, e.variable and 1 or e.nout do results[#results + 1] = "cresset.Tensor" end
+  if not e.lua:find(".", 1, true) then -- what updates lists gives nothing
+    lines[#lines + 1] = e.truth and "---@return boolean"
+      or "---@return " .. table.concat(results, ", ") .. (e.variable and " ..." or "")
+  end
+  lines[#lines + 1] = ("function %s%s%s(%s) end"):format(owner, called, suffix, table.concat(names, ", "))
+  lines[#lines + 1] = ""
+end
+
+local function annotate_forms(lines, e, called)
+  local only, method = e.inplace_only, e.method ~= false and not e.creates
+  if keywords[called] then return end
+  if called:find(".", 1, true) then annotate(lines, e, called, "cr.", 1, "") end
+  if e.func ~= false and not only then annotate(lines, e, called, "cr.", 1, "") end
+  if method then annotate(lines, e, called, "Tensor:", 2, "") end
+  if e.inplace and not only then annotate(lines, e, called, "Tensor:", 2, "_") end
+end
+
+local function write_annotations()
+  local lines = { "---@meta cresset", "", "---@class cresset.Tensor", "---@field dtype string",
+    "---@field device string", "---@field shape integer[]", "---@field grad cresset.Tensor?",
+    "---@field requires_grad boolean", "---@field is_leaf boolean", "---@field data cresset.Tensor",
+    "local Tensor = {}", "", "---@class cresset", "local cr = {}", "cr.foreach = {}", "" }
+  for _, family in ipairs(families) do
+    for _, e in ipairs(family) do
+      annotate_forms(lines, e, e.lua)
+      for _, alias in ipairs(e.aliases) do annotate_forms(lines, e, alias) end
+    end
+  end
+  lines[#lines + 1] = "return cr"
+  write("cresset.d.lua", lines)
+end
+
+write_reference()
+write_annotations()

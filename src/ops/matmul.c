@@ -1,0 +1,192 @@
+/* matmul.c: the products that reach the kernel: mm, mv, dot, bmm, mm_add, affine.
+ *
+ * Holds true: each checks ranks, sizes, dtypes and devices itself; the kernel trusts it. */
+#include "matmul.h"
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+int cr__check_rank(const cr_op *op, const char *param, const cr_tensor *t, int ndim) {
+  cr__text text;
+  if (t->ndim == ndim) return 0;
+  const char *what = ndim == 1 ? "a vector" : ndim == 2 ? "a matrix" : "a batch of matrices";
+  return cr__fail(CR_E_SHAPE, "%s: %s must be %s (%d dim%s), got shape %s", op->name, param, what,
+                  ndim, ndim == 1 ? "" : "s", cr__shape_text(t->ndim, cr__sizes(t), &text));
+}
+
+int cr__check_dtypes(const char *op, const cr_tensor *a, const cr_tensor *b) {
+  if (a->dtype != b->dtype) {
+    const char *one = cr_dtype_name((cr_dtype)a->dtype), *other = cr_dtype_name((cr_dtype)b->dtype);
+    return cr__fail(CR_E_DTYPE,
+                    "%s: both must have one dtype, got %s and %s; convert one with x:to(\"%s\")",
+                    op, one, other, one);
+  }
+  if (a->dtype != CR_BOOL) return 0;
+  return cr__fail(CR_E_DTYPE, "%s: bool cannot be multiplied; convert with x:to(\"int64\")", op);
+}
+
+static int check_inner(const char *op, const cr_tensor *a, const cr_tensor *b) {
+  int64_t columns = cr__sizes(a)[a->ndim - 1], rows = cr__sizes(b)[b->ndim > 1 ? b->ndim - 2 : 0];
+  cr__text first, second;
+  if (columns == rows) return 0;
+  return cr__fail(CR_E_SHAPE, "%s: cannot multiply %s by %s: %lld columns against %lld rows", op,
+                  cr__shape_text(a->ndim, cr__sizes(a), &first),
+                  cr__shape_text(b->ndim, cr__sizes(b), &second), (long long)columns,
+                  (long long)rows);
+}
+
+/* All that two factors must fulfil; the ranks have been checked. */
+int cr__check_pair(const cr_op *op, const cr_tensor *a, const cr_tensor *b) {
+  cr_device device;
+  int code = cr__check_dtypes(op->name, a, b);
+  if (!code) code = check_inner(op->name, a, b);
+  if (code) return code;
+  return cr__same_device(op->name, (cr_value[]){cr_of((cr_tensor *)a), cr_of((cr_tensor *)b)}, 2,
+                         &device);
+}
+
+/* ---- The kernel ----------------------------------------------------------------------------- */
+
+/* A view of t as a batch of matrices, with the strides given (0 for a dim that t lacks). */
+static void add_view(cr__launch *k, cr_tensor *t, const int64_t shape[3], const int64_t stride[3]) {
+  cr__view *v = cr__launch_add(k, t);
+  v->ndim = 3;
+  for (int i = 0; i < 3; i++) v->shape[i] = shape[i], v->stride[i] = stride[i];
+}
+
+/* Views a vector (as a column), a matrix or a batch. */
+static void add_factor(cr__launch *k, cr_tensor *t, bool column) {
+  const int64_t *n = cr__sizes(t), *s = cr__steps(t);
+  if (t->ndim == 3) {
+    add_view(k, t, n, s);
+  } else if (t->ndim == 2) {
+    add_view(k, t, (int64_t[]){1, n[0], n[1]}, (int64_t[]){0, s[0], s[1]});
+  } else if (column) {
+    add_view(k, t, (int64_t[]){1, n[0], 1}, (int64_t[]){0, s[0], 0});
+  } else {
+    add_view(k, t, (int64_t[]){1, 1, n[0]}, (int64_t[]){0, 0, s[0]});
+  }
+}
+
+/* a b as a new tensor of the shape given. */
+static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const int64_t *shape,
+                    cr_tensor **out) {
+  int code = cr__check_pair(op, a, b);
+  if (code) return code;
+  cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), ndim, shape);
+  if (!t) return cr_error_code();
+  cr__launch k;
+  cr__launch_begin(&k, op->name, cr_device_of(t), 1);
+  bool row = a->ndim == 1, column = b->ndim == 1;
+  int64_t step = ndim ? cr__steps(t)[0] : 0;
+  if (ndim >= 2) {
+    add_factor(&k, t, false);
+  } else {
+    add_view(&k, t, (int64_t[]){1, row ? 1 : shape[0], 1}, (int64_t[]){0, step, 0});
+  }
+  add_factor(&k, a, false);
+  add_factor(&k, b, column);
+  return cr__give_if(cr__launch_run(&k, CR__K_gemm), t, out);
+}
+
+int cr__run_mm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  int code = cr__check_rank(op, "self", a, 2);
+  if (!code) code = cr__check_rank(op, "other", b, 2);
+  if (code) return code;
+  return multiply(op, a, b, 2, (int64_t[]){cr__sizes(a)[0], cr__sizes(b)[1]}, out);
+}
+
+int cr__run_mv(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  int code = cr__check_rank(op, "self", a, 2);
+  if (!code) code = cr__check_rank(op, "vec", b, 1);
+  return code ? code : multiply(op, a, b, 1, cr__sizes(a), out);
+}
+
+int cr__run_dot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  int code = cr__check_rank(op, "self", a, 1);
+  if (!code) code = cr__check_rank(op, "other", b, 1);
+  if (!code && a->numel != b->numel) {
+    code = cr__fail(CR_E_SHAPE, "dot: both need the same size, got %lld and %lld",
+                    (long long)a->numel, (long long)b->numel);
+  }
+  return code ? code : multiply(op, a, b, 0, NULL, out);
+}
+
+int cr__run_bmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  int code = cr__check_rank(op, "self", a, 3);
+  if (!code) code = cr__check_rank(op, "other", b, 3);
+  if (code) return code;
+  const int64_t *n = cr__sizes(a), *m = cr__sizes(b);
+  if (n[0] != m[0]) {
+    return cr__fail(CR_E_SHAPE, "bmm: both need the same number of matrices, got %lld and %lld",
+                    (long long)n[0], (long long)m[0]);
+  }
+  return multiply(op, a, b, 3, (int64_t[]){n[0], n[1], m[2]}, out);
+}
+
+/* Adds to k, as what the product is added to, t broadcast to n x m. */
+static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *param,
+                     cr_tensor *product) {
+  int64_t shape[CR_MAX_DIMS] = {0}, stride[CR_MAX_DIMS];
+  const int64_t *want = cr__sizes(product);
+  int ndim = product->ndim;
+  for (int i = 0; i < ndim; i++) shape[i] = want[i];
+  cr__text a, b;
+  int code = cr__check_dtypes(op, product, t);
+  if (code) return code;
+  code = cr__broadcast_into(op, &ndim, shape, t->ndim, cr__sizes(t));
+  if (code || ndim != 2 || shape[0] != want[0] || shape[1] != want[1]) {
+    return cr__fail(CR_E_SHAPE, "%s: %s of shape %s does not broadcast to the product's shape %s",
+                    op, param, cr__shape_text(t->ndim, cr__sizes(t), &a),
+                    cr__shape_text(product->ndim, want, &b));
+  }
+  cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), 2, want, stride);
+  add_view(k, t, (int64_t[]){1, want[0], want[1]}, (int64_t[]){0, stride[0], stride[1]});
+  return 0;
+}
+
+/* a b + added, where b's strides are given so that it may be a transposed view. */
+static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transpose_b,
+                        cr_tensor *added, const char *param, cr_tensor **out) {
+  const int64_t *n = cr__sizes(b), *s = cr__steps(b);
+  int64_t shape[3] = {1, n[transpose_b], n[!transpose_b]};
+  int64_t stride[3] = {0, s[transpose_b], s[!transpose_b]};
+  cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), 2,
+                         (int64_t[]){cr__sizes(a)[0], shape[2]});
+  if (!t) return cr_error_code();
+  cr__launch k;
+  cr__launch_begin(&k, op->name, cr_device_of(t), 1);
+  add_factor(&k, t, false);
+  add_factor(&k, a, false);
+  add_view(&k, b, shape, stride);
+  const char *name = op->id == CR__OP_affine ? "linear" : op->name; /* affine serves linear alone */
+  int code = added ? add_added(name, &k, added, param, t) : 0;
+  return cr__give_if(code ? code : cr__launch_run(&k, CR__K_gemm), t, out);
+}
+
+int cr__run_mm_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[1].u.t, *b = args[2].u.t;
+  cr_device device;
+  int code = cr__check_rank(op, "mat1", a, 2);
+  if (!code) code = cr__check_rank(op, "mat2", b, 2);
+  if (!code) code = cr__check_pair(op, a, b);
+  if (!code) code = cr__same_device(op->name, args, 3, &device);
+  return code ? code : multiply_add(op, a, b, false, args[0].u.t, "self", out);
+}
+
+int cr__run_affine(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t,
+            *bias = args[2].kind == CR_TENSOR ? args[2].u.t : NULL;
+  int code = cr__check_rank(op, "input", a, 2);
+  if (!code) code = cr__check_rank(op, "weight", b, 2);
+  return code ? code : multiply_add(op, a, b, true, bias, "bias", out);
+}

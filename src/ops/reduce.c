@@ -1,0 +1,177 @@
+/* run/reduce.c: reductions over dims: sums, products, extremes, moments, norms, truth.
+ *
+ * Holds true: all of them are one kernel, told how to map, fold and finish. Sums of float16 and
+ * bfloat16 are gathered in wider types and rounded once. */
+#include <math.h>
+#include <string.h>
+
+#include "reduce.h"
+
+typedef struct recipe {
+  cr__fold fold;
+  cr__map map;
+  cr__finish finish;
+  cr_dtype compute, result;
+  double power, number;
+} recipe;
+
+cr_tensor *cr__new_folded(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
+                          cr_dtype dtype) {
+  int64_t shape[CR_MAX_DIMS];
+  int n = 0;
+  for (int d = 0; d < self->ndim; d++) {
+    bool folds = mask >> d & 1;
+    if (!folds) shape[n++] = cr__sizes(self)[d];
+    else if (keepdim) shape[n++] = 1;
+  }
+  return cr__new(op, dtype, cr_device_of(self), n, shape);
+}
+
+void cr__add_folded(cr__launch *k, const cr_tensor *out, const cr_tensor *self, uint32_t mask) {
+  cr__view *v = cr__launch_add(k, out);
+  v->ndim = self->ndim;
+  for (int d = 0; d < self->ndim; d++) v->shape[d] = mask >> d & 1 ? 1 : cr__sizes(self)[d];
+  cr__fill_strides(v->ndim, v->shape, v->stride);
+}
+
+int cr__need_float(const char *op, cr_dtype dtype, const char *advice) {
+  if (cr__is_float(dtype)) return 0;
+  return cr__fail(CR_E_DTYPE, "%s: expected a float dtype, got %s; %s", op, cr_dtype_name(dtype),
+                  advice);
+}
+
+static int fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim, const recipe *r,
+                cr_tensor **out) {
+  cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
+  if (!t) return cr_error_code();
+  cr__launch k;
+  cr__launch_begin(&k, op, cr_device_of(self), 1);
+  cr__add_folded(&k, t, self, mask);
+  cr__launch_add(&k, self);
+  k.i[0] = mask, k.i[1] = r->fold, k.i[2] = r->map, k.i[3] = r->finish, k.i[4] = r->compute;
+  k.f[0] = r->power, k.f[1] = r->number;
+  int code = cr__launch_run(&k, CR__K_reduce);
+  if (code) cr_release(t);
+  else out[0] = t;
+  return code;
+}
+
+static int need_elements(const char *op, const cr_tensor *self, uint32_t mask) {
+  if (cr__fold_count(self, mask) > 0) return 0;
+  cr__text text;
+  return cr__fail(CR_E_SHAPE, "%s: there is no element to choose along an empty dim (shape %s)", op,
+                  cr__shape_text(self->ndim, cr__sizes(self), &text));
+}
+
+/* Sums and products; a bool result is true where the exact one is not zero. */
+static recipe total(cr__fold how, cr_dtype from, cr_dtype to) {
+  cr_dtype compute = cr__is_float(to) ? to : to == CR_BOOL && cr__is_float(from) ? from : CR_INT64;
+  return (recipe){.fold = how, .compute = compute, .result = to};
+}
+
+static int spread_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
+  cr_tensor *self = args[0].u.t;
+  const cr_value *c = &args[2];
+  double correction = c->kind == CR_FLOAT ? c->u.f : (double)c->u.i, rest = (double)n - correction;
+  bool root = op->id == CR__OP_std;
+  *r = (recipe){.fold = CR__FOLD_MOMENTS,
+                .finish = root ? CR__FINISH_DIVIDE_ROOT : CR__FINISH_DIVIDE,
+                .compute = (cr_dtype)self->dtype,
+                .result = (cr_dtype)self->dtype,
+                .number = rest > 0 ? rest : 0};
+  return cr__need_float(op->name, (cr_dtype)self->dtype, "convert it first");
+}
+
+static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
+  cr_value asked = op->nparam > 3 ? args[3] : cr_none();
+  cr_dtype dtype = cr__dtype_or(asked, (cr_dtype)args[0].u.t->dtype);
+  if (op->id == CR__OP_mean_or_zero && n == 0) n = 1;
+  *r = (recipe){.fold = CR__FOLD_SUM,
+                .finish = CR__FINISH_DIVIDE,
+                .compute = dtype,
+                .result = dtype,
+                .number = (double)n};
+  return cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
+}
+
+static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
+  cr_dtype dtype = (cr_dtype)args[0].u.t->dtype, truth = dtype == CR_UINT8 ? CR_UINT8 : CR_BOOL;
+  switch (op->id) {
+  case CR__OP_sum: *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(args[3], dtype)); break;
+  case CR__OP_prod: *r = total(CR__FOLD_PROD, dtype, cr__sum_dtype(args[3], dtype)); break;
+  case CR__OP_nansum:
+    *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(args[3], dtype));
+    if (cr__is_float(dtype)) r->map = CR__MAP_NAN_TO_ZERO;
+    if (cr__is_float(dtype) && !cr__is_float(r->compute)) r->compute = dtype;
+    break;
+  case CR__OP_mean:
+  case CR__OP_mean_or_zero: return mean_recipe(op, args, n, r);
+  case CR__OP_var:
+  case CR__OP_std: return spread_recipe(op, args, n, r);
+  case CR__OP_count_nonzero:
+    *r = (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, dtype, CR_INT64, 0, 0};
+    break;
+  case CR__OP_all: *r = (recipe){CR__FOLD_MIN, CR__MAP_NONZERO, 0, dtype, truth, 0, 0}; break;
+  case CR__OP_any: *r = (recipe){CR__FOLD_MAX, CR__MAP_NONZERO, 0, dtype, truth, 0, 0}; break;
+  case CR__OP_amax:
+  case CR__OP_max: *r = (recipe){CR__FOLD_MAX, 0, 0, dtype, dtype, 0, 0}; break;
+  default: *r = (recipe){CR__FOLD_MIN, 0, 0, dtype, dtype, 0, 0}; break;
+  }
+  return 0;
+}
+
+/* Every operation of this kind takes self, dim and, in one place or another, keepdim; max and min
+ * take self alone. */
+int cr__run_reduce(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  bool spread = op->id == CR__OP_var || op->id == CR__OP_std, keepdim = false;
+  if (op->nparam > 2) keepdim = args[spread ? 3 : 2].u.i;
+  uint32_t mask;
+  int code = cr__fold_mask(op->name, op->nparam > 1 ? args[1] : cr_none(), self->ndim, &mask);
+  recipe r;
+  if (!code) code = recipe_of(op, args, cr__fold_count(self, mask), &r);
+  if (code) return code;
+  bool chooses = (r.fold == CR__FOLD_MAX || r.fold == CR__FOLD_MIN) && r.map == CR__MAP_NONE;
+  if (chooses) code = need_elements(op->name, self, mask);
+  return code ? code : fold(op->name, self, mask, keepdim, &r, out);
+}
+
+/* The sum of squares is gathered in float64, where squares of float32 do not overflow. */
+static recipe norm_recipe(double p, cr_dtype result) {
+  cr_dtype wide = CR_FLOAT64;
+  if (p == 0) return (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, result, result, 0, 0};
+  if (p == 1) return (recipe){CR__FOLD_SUM, CR__MAP_ABS, 0, result, result, 0, 0};
+  if (p == 2) {
+    return (recipe){CR__FOLD_SUM, CR__MAP_SQUARE, CR__FINISH_DIVIDE_ROOT, wide, result, 0, 1};
+  }
+  if (isinf(p)) {
+    return (recipe){p > 0 ? CR__FOLD_MAX : CR__FOLD_MIN, CR__MAP_ABS, 0, result, result, 0, 0};
+  }
+  return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 0};
+}
+
+int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  double p = args[1].kind == CR_FLOAT ? args[1].u.f : (double)args[1].u.i;
+  cr_dtype dtype = cr__dtype_or(args[4], (cr_dtype)self->dtype);
+  uint32_t mask;
+  int code = cr__fold_mask(op->name, args[2], self->ndim, &mask);
+  if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
+  if (!code && (p < 0 || isinf(p))) code = need_elements(op->name, self, mask);
+  if (code) return code;
+  recipe r = norm_recipe(p, dtype);
+  return fold(op->name, self, mask, args[3].u.i, &r, out);
+}
+
+int cr__run_norm_named(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  const char *p = args[1].u.s;
+  if (strcmp(p, "fro")) {
+    cr__text text;
+    return cr__fail(CR_E_ARGUMENT, "norm: p is %s; it may be \"fro\" or a number",
+                    cr__quote(p, &text));
+  }
+  return cr__give(CR__CALL(norm, args[0], cr_int(2), args[2], args[3], args[4]), out);
+}

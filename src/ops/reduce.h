@@ -1,0 +1,48 @@
+/* run/reduce.h: what the run functions of reductions, scans and softmax share.
+ *
+ * Holds true: a result's view has the dims of the input, with size 1 where they are folded, whether
+ * or not the result itself keeps them. */
+#ifndef CR__RUN_REDUCE_H
+#define CR__RUN_REDUCE_H
+
+#include "scalar/reduction.h"
+#include "geometry.h"
+
+/* A call of an operation from C, all arguments given. */
+#define CR__CALL(name, ...) cr__op1(CR__OP_##name, (cr_value[]){__VA_ARGS__})
+
+/* Dims as a mask; none and an empty list mean all. */
+static inline int cr__fold_mask(const char *op, cr_value dims, int ndim, uint32_t *mask) {
+  if (dims.kind == CR_INTS && dims.n == 0) dims = cr_none();
+  int code = cr__dim_mask(op, &dims, ndim, mask);
+  if (ndim == 0) *mask = 0;
+  return code;
+}
+
+/* Number of elements behind one result. */
+static inline int64_t cr__fold_count(const cr_tensor *self, uint32_t mask) {
+  int64_t n = 1;
+  for (int d = 0; d < self->ndim; d++)
+    if (mask >> d & 1) n *= cr__sizes(self)[d];
+  return n;
+}
+
+static inline bool cr__is_float(cr_dtype dtype) { return cr__category(dtype) == CR_FLOATING; }
+
+/* The dtype that the call names, or what sums of dtype are of. */
+static inline cr_dtype cr__sum_dtype(cr_value asked, cr_dtype dtype) {
+  if (asked.kind == CR_DTYPE_VALUE) return (cr_dtype)asked.u.i;
+  return cr__is_float(dtype) ? dtype : CR_INT64;
+}
+
+/* reduce.c: returns a new tensor for a reduction of self. */
+cr_tensor *cr__new_folded(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
+                          cr_dtype dtype);
+/* reduce.c: adds the view of such a tensor to the launch. */
+void cr__add_folded(cr__launch *k, const cr_tensor *out, const cr_tensor *self, uint32_t mask);
+/* reduce.c: an error unless dtype is floating; says how to get there. */
+int cr__need_float(const char *op, cr_dtype dtype, const char *advice);
+/* scan.c: sizes of the dims before, at and after dim d of self. */
+void cr__lines_of(const cr_tensor *self, int d, int64_t *sizes);
+
+#endif

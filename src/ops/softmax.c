@@ -1,0 +1,74 @@
+/* run/softmax.c: softmax, log_softmax, logsumexp.
+ *
+ * Holds true: the largest element is subtracted before exp, so that nothing overflows; results are
+ * floating. The logarithm of a sum is a reduction. */
+#include "reduce.h"
+
+/* Runs a softmax kernel on n contiguous inputs along dim d. */
+static int launch(const char *op, cr__kernel_id kernel, cr_tensor *out, cr_tensor *const *in, int n,
+                  int d, bool log) {
+  cr__launch k;
+  cr__launch_begin(&k, op, cr_device_of(out), 1);
+  cr__launch_add(&k, out);
+  for (int i = 0; i < n; i++) cr__launch_add(&k, in[i]);
+  cr__lines_of(out, d, k.i);
+  k.i[3] = log;
+  return cr__launch_run(&k, kernel);
+}
+
+/* args: self, dim, dtype. */
+int cr__run_softmax(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  cr_dtype dtype = cr__dtype_or(args[2], (cr_dtype)self->dtype);
+  int d;
+  int code = cr__wrap_dim(op->name, "dim", args[1].u.i, self->ndim, &d);
+  if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
+  if (code) return code;
+  cr_tensor *a = CR__CALL(contiguous, args[0]);
+  cr_tensor *t = a ? cr__new_like(op->name, a, dtype) : NULL;
+  code = t ? launch(op->name, CR__K_softmax, t, &a, 1, d, op->id == CR__OP_log_softmax)
+           : (int)cr_error_code();
+  cr_release(a);
+  return cr__give_if(code, t, out);
+}
+
+/* args: gradient, result, dim. */
+int cr__run_softmax_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *result = args[1].u.t, *in[2] = {NULL, NULL}, *t = NULL;
+  int d;
+  int code = cr__wrap_dim(op->name, "dim", args[2].u.i, result->ndim, &d);
+  if (code) return code;
+  in[0] = CR__CALL(contiguous, args[0]);
+  in[1] = in[0] ? CR__CALL(contiguous, args[1]) : NULL;
+  if (in[1]) t = cr__new_like(op->name, result, (cr_dtype)result->dtype);
+  bool log = op->id == CR__OP_log_softmax_backward;
+  code = t ? launch(op->name, CR__K_softmax_backward, t, in, 2, d, log) : (int)cr_error_code();
+  cr_release(in[0]), cr_release(in[1]);
+  return cr__give_if(code, t, out);
+}
+
+/* args: self, dim, keepdim. */
+int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t, *result = NULL;
+  uint32_t mask;
+  int code = cr__fold_mask(op->name, args[1], self->ndim, &mask);
+  if (code) return code;
+  bool is_float = cr__is_float((cr_dtype)self->dtype);
+  cr_tensor *x = is_float ? cr_retain(self) : cr__copy_of(op->name, self, cr_default_dtype());
+  if (x) result = cr__new_folded(op->name, x, mask, args[2].u.i, (cr_dtype)x->dtype);
+  code = result ? 0 : (int)cr_error_code();
+  if (!code) {
+    cr__launch k;
+    cr__launch_begin(&k, op->name, cr_device_of(x), 1);
+    cr__add_folded(&k, result, x, mask);
+    cr__launch_add(&k, x);
+    k.i[0] = mask, k.i[1] = CR__FOLD_LOGSUMEXP, k.i[2] = CR__MAP_NONE, k.i[3] = CR__FINISH_NONE;
+    k.i[4] = x->dtype;
+    code = cr__launch_run(&k, CR__K_reduce);
+  }
+  cr_release(x);
+  return cr__give_if(code, result, out);
+}
