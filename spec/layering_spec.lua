@@ -34,9 +34,21 @@ local function set(text)
   return s
 end
 
--- Layer 1 knows no device and no tensor; layer 2 (backends) sees strided views, no tensors.
-local layer1 = set "error.c alloc.c alloc.h dtype.c shape.c base.h state.h"
-local engine = set "core.h engine.h"
+-- The folders of src, each with those that it may include and call; every one may use itself. What the
+-- generator writes belongs to `gen`. tensor and autograd know each other; nothing else looks up.
+local below = {
+  scalar = set "",
+  base = set "",
+  device = set "base",
+  cpu = set "base device scalar cpu/loops onednn", -- the table of the plug-in, and no more
+  ["cpu/loops"] = set "base device scalar cpu",
+  onednn = set "",
+  tensor = set "base device scalar autograd",
+  autograd = set "base device tensor",
+  ops = set "base device scalar tensor autograd",
+  binding = set "",
+  runner = set "",
+}
 
 -- Calls visit(path, include) for each include of each C file under src.
 local function walk(visit)
@@ -51,33 +63,40 @@ local function walk(visit)
 end
 
 local function base(path) return path:match "[^/]+$" end
-local function folder(path) return path:match "^src/([^/]+)/" or "" end
+local function folder(path) return path:match "^src/(.*)/[^/]+$" or "" end
+
+-- The folder of src that an include leads to; "" for cresset.h and what is generated.
+local function target(path, include)
+  if not include.path:find "/" then
+    local own = io.open(path:match "^(.*/)" .. include.path)
+    if own then own:close() end
+    return own and folder(path) or ""
+  end
+  return include.path:match "^(.*)/[^/]+$"
+end
 
 describe("in the source of the engine", function()
-  it("errors, memory, dtypes and shapes include the C library and each other only", function()
-    walk(function(path, include)
-      if folder(path) ~= "" or not layer1[base(path)] or include.system then return end
-      if not layer1[include.name] and include.name ~= "cresset.h" then return "is above layer 1" end
-    end)
+  it("every folder is a layer that is known here", function()
+    for _, path in ipairs(files "src -mindepth 2 -name '*.[ch]'") do assert(below[folder(path)], path) end
   end)
 
-  it("backends see no tensors", function()
+  it("a layer includes itself and those below it only", function()
     walk(function(path, include)
-      local backend = folder(path) == "cpu" or path == "src/device.c" or path == "src/backend.h"
-      if backend and engine[include.name] then return "a backend sees the engine" end
+      local from, to = folder(path), target(path, include)
+      if include.system or from == "" or to == "" or to == from then return end
+      if not below[from][to] then return ("%s is not below %s"):format(to, from) end
     end)
   end)
 
   it("CUDA sees views and numbers as the CPU does: of the engine these headers only", function()
-    local shared = set "backend.h reduction.h philox.h spacing.h step.h scalar.h scalar_math.h cpu/iter.h cpu/random.h"
+    local shared = set "device/backend.h cpu/iter.h cpu/random.h"
     local emulated = "cuda/emulate/cublaslt.cpp" -- has the interface that cublas.cu calls
     local problems = {}
     for _, path in ipairs(files "cuda -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp'") do
       for _, include in ipairs(includes(path)) do
-        local engine_path = include.path:match "^%.%./src/(.*)$"
-        local outside = engine_path and not shared[engine_path]
-        local own = path == emulated and include.path == "../cublas.h"
-        if outside or (not engine_path and include.path:find "/") and not include.system and not own then
+        local from = include.path:match "^(.*)/[^/]+$"
+        if from and not include.system and from ~= "runtime" and from ~= "scalar" and not shared[include.path]
+          and not (path == emulated and include.path == "kernels/cublas.h") then
           problems[#problems + 1] = path .. " includes " .. include.path
         end
       end
@@ -86,7 +105,7 @@ describe("in the source of the engine", function()
   end)
 
   it("no kernel knows whether it is emulated", function()
-    for _, path in ipairs(files "cuda -maxdepth 1 -name '*.cu*' -o -maxdepth 1 -name '*.h'") do
+    for _, path in ipairs(files "cuda/runtime cuda/kernels -name '*.cu*' -o -name '*.h'") do
       for line in read(path):gmatch "[^\n]+" do
         local emulated = line:find "^%s*#.*EMULATE" or line:find "^%s*#%s*ifndef%s+__CUDA"
           or line:find "^%s*#.*!.*__CUDA"
@@ -120,16 +139,42 @@ describe("in the source of the engine", function()
     end)
   end)
 
-  it("only the backend's folder includes the backend's headers", function()
-    walk(function(path, include)
-      if folder(path) ~= "cpu" and include.path:find "^cpu/" then return "belongs to the CPU backend" end
-    end)
-  end)
-
   it("the public header includes the C library and the generated prototypes only", function()
     for _, include in ipairs(includes "src/cresset.h") do
       assert(include.system or include.name == "cresset_ops.h", include.name)
     end
+  end)
+end)
+
+-- What objects define and what they ask others for, by folder of src: symbol tables, as nm prints them.
+local function symbols(build)
+  local defined, wanted = {}, {}
+  for _, line in ipairs(lines_of(("nm -A %s/obj/*/*.o %s/obj/*/*/*.o"):format(build, build))) do
+    local path, kind, name = line:match "^.*/obj/([^:]+):%x*%s+(%a) (%S+)$"
+    local from = path and path:match "^(.*)/"
+    if from and below[from] then
+      if kind == "U" then wanted[#wanted + 1] = { name = name, from = from, path = path }
+      elseif kind:find "[TDBRVWCGS]" then defined[name] = from end
+    end
+  end
+  return defined, wanted
+end
+
+describe("in what was compiled", function()
+  it("a layer calls itself and those below it only", function()
+    local defined, wanted = symbols(os.getenv "CRESSET_BUILD" or "build")
+    local problems = {}
+    assert(#wanted > 1000)
+    for _, w in ipairs(wanted) do
+      local to = defined[w.name]
+      -- The table of devices names the CPU, and inline functions reach it without a step.
+      local known = not to or to == w.from or below[w.from][to] or w.name == "cr__cpu_backend"
+      local public = (w.from == "binding" or w.from == "runner") and not w.name:find "^cr__"
+      if not known and not public then
+        problems[#problems + 1] = ("%s calls %s of %s"):format(w.path, w.name, to)
+      end
+    end
+    assert.same({}, problems)
   end)
 end)
 

@@ -4,7 +4,7 @@
 #ifndef CR__ENGINE_H
 #define CR__ENGINE_H
 
-#include "tensor/core.h"
+#include "graph.h"
 
 typedef struct cr__task task;
 typedef struct callback {

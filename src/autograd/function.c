@@ -3,7 +3,7 @@
  * Holds true: forward runs unrecorded; what it returns is placed in the graph afterwards, as the
  * outputs of one node. The context lives exactly as long as that node, or, when no gradient is
  * wanted, as the call. It refers to the node weakly, the node owns it. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <stdio.h>
 #include <string.h>

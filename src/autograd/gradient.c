@@ -2,7 +2,7 @@
  *
  * Holds true: a gradient is written in place only where nobody else can see its elements, and while
  * nothing is recorded; a leaf's first gradient never shares memory with what the caller gave. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * Holds true: a tensor owns the node that made it, a node owns the nodes that its gradients go to,
  * a leaf knows its accumulator only weakly. Nodes die on a worklist, so that a chain of any length
  * needs constant stack. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <stdlib.h>
 #include <string.h>

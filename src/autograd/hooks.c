@@ -5,7 +5,7 @@
  * run leaves the list at once and keeps its `next` until the run has ended, so that a runner that stands
  * on it can go on. Ids are found through one table, so that a hook can be removed wherever its tensor has
  * moved in the graph meanwhile. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Holds true: a write to a view is a write to its base. The base's new node (CopySlices) routes the
  * gradient of the written region through the write's own node and lets the rest pass; every view of
  * that base, the written one included, gets a new node from it when next asked (cr__current_fn). */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  *
  * Holds true: a node is whole before its call's results can be seen, or there is none; what it saves
  * is what the derivatives of the arguments that require grad read, and nothing else. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * Holds true: a saved tensor is another header over the same storage with the version it had, so
  * that a later in-place write is found; only a leaf that requires grad is kept as itself. A saved
  * result knows its node by number, never by reference, so node and result form no cycle. */
-#include "tensor/core.h"
+#include "graph.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * these wait for the pass. A gradient that meets another stream than its own is recorded there, so
  * that its memory stays until that stream is done. While a graph is captured, all stays on the
  * capture's stream. */
-#include "tensor/core.h"
+#include "graph.h"
 
 /* The stream that a device had when the pass came to it. */
 typedef struct cr__ambient {

@@ -82,7 +82,7 @@ static void *take_from_system(size_t n, size_t size) {
   if (cr__over_limit("a small block", n)) return NULL;
   void *p = malloc(size);
   if (!p) {
-    cr_memory_empty_cache(CR_CPU);
+    cr__host_empty_cache();
     p = malloc(size);
   }
   if (!p) cr__fail_memory("a small block", n);

@@ -67,5 +67,11 @@ void cr__small_flush(cr__cache *c);    /* gives cached small blocks back to the 
 /* memory.c */
 int cr__over_limit(const char *what, size_t nbytes); /* nonzero with the error set */
 void cr__data_flush(cr__cache *c);
+void cr__host_stats(cr_memory *out);
+void cr__host_reset_peak(void);
+void cr__host_limit(int64_t bytes);
+void cr__host_empty_cache(void);
+/* The collector has walked `heap` bytes; `elsewhere`: the bytes that tensors use on devices. */
+void cr__host_collected(int64_t heap, int64_t elsewhere);
 
 #endif

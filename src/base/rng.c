@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "tensor/core.h"
+#include "state.h"
 
 /* Where the system gives no entropy, the clock and the address of the generator must do. */
 static uint64_t entropy(const struct cr__rng *g) {

@@ -46,6 +46,9 @@ static inline cr_state *cr__my_state(void) {
   return CR__LIKELY(cr__state != NULL) ? cr__state : &cr__own_state;
 }
 
+/* rng.c: hands out the next blocks of four words of the present generator and moves its offset on, which
+ * the dispatcher puts back when a call fails. */
+void cr__rng_take(uint64_t blocks, uint64_t *seed, uint64_t *offset);
 /* error.c: the deadline of its own, and the host's. */
 void cr__deadline_set(cr_state *s, double *deadline, double seconds_from_now);
 /* Charges the state that makes something with bytes (> 0): *a is whom to settle with, NULL for nobody. Small

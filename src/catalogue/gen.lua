@@ -227,7 +227,7 @@ local function write_api()
   local h = header("One prototype per operation.")
   h[#h + 1] = "#ifndef CRESSET_OPS_H\n#define CRESSET_OPS_H\n"
   local c = header("The bodies of the public prototypes.")
-  c[#c + 1] = '#include "tensor/core.h"\n'
+  c[#c + 1] = '#include "autograd/graph.h"\n'
   local function emit(e, number, suffix)
     local proto, values = prototype(e, number, suffix)
     h[#h + 1] = "CR_API " .. proto .. ";"
@@ -393,7 +393,7 @@ end
 
 local function write_ops()
   local c = header("Descriptors, derivatives and composites.")
-  c[#c + 1] = '#include "tensor/core.h"\n'
+  c[#c + 1] = '#include "autograd/graph.h"\n'
   local seen = {}
   local function declare(text)
     if not seen[text] then c[#c + 1] = text end

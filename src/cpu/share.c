@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/state.h"
 #include "pool.h"
 
 /* In steps of about a nanosecond each. */
@@ -68,9 +69,20 @@ static void count_cpus(void) {
 static void count_cpus(void) { offered = 1; }
 #endif
 
-int cr__cpu_threads_offered(void) {
-  pthread_once(&once, count_cpus);
-  return offered;
+int cr_set_num_threads(int n) {
+  if (n < 1) return cr__fail(CR_E_ARGUMENT, "set_num_threads: got %d; at least 1 is needed", n);
+  cr__my_state()->threads = n;
+  return 0;
+}
+
+int cr_num_threads(void) {
+  const cr_state *s = cr__my_state();
+  int n = s->threads;
+  if (n <= 0) {
+    pthread_once(&once, count_cpus);
+    n = offered;
+  }
+  return s->host.threads > 0 && s->host.threads < n ? s->host.threads : n;
 }
 
 int cr__cpu_threads(int64_t work) {

@@ -179,12 +179,17 @@ typedef const cr__backend *(*cr__backend_opener)(const cr__host *host);
 const cr__device_ops *cr__device_ops_of(cr_device device); /* of CUDA; NULL with the error set */
 const cr__backend *cr__cuda_loaded(void); /* NULL without an error if nobody has used it yet */
 
-extern const cr__backend cr__cpu_backend; /* cpu/cpu.c */
-int cr__cpu_threads_offered(void);        /* that nobody has to ask for; cpu/share.c */
+extern const cr__backend cr__cpu_backend;               /* cpu/cpu.c */
 const cr__backend *cr__other_backend(cr_device device); /* for devices that are not the CPU */
 /* NULL with the error set. */
 static inline const cr__backend *cr__backend_of(cr_device device) {
   return CR__LIKELY(device == CR_CPU) ? &cr__cpu_backend : cr__other_backend(device);
 }
+
+/* ---- launch.c ---- */
+
+/* k starts as {0}-free memory: cr__launch_begin sets what matters, views are appended in order. */
+void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout);
+int cr__launch_run(cr__launch *k, cr__kernel_id id);
 
 #endif

@@ -1,7 +1,7 @@
 /* run/check.c: what some pointwise operations ask of their arguments beyond shape and dtype.
  *
  * Holds true: a check reads, and changes nothing; it runs before anything is allocated or written. */
-#include "tensor/core.h"
+#include "tensor/dispatch.h"
 
 static cr_category category_of(const cr_op *op, const cr_value *args) {
   return cr__category(cr__pointwise_dtype(op, args));

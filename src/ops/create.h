@@ -4,7 +4,7 @@
 #ifndef CR__RUN_CREATE_H
 #define CR__RUN_CREATE_H
 
-#include "tensor/core.h"
+#include "tensor/dispatch.h"
 #include "op_ids.h"
 
 static inline cr_dtype cr__dtype_or(cr_value v, cr_dtype otherwise) {

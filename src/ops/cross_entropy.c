@@ -2,6 +2,7 @@
  *
  * Holds true: classes lie along dim 2 of the input (dim 1 if it has one dim); class targets count from
  * 1. nll and its transpose nll_backward see the input as N x C x D, contiguous. */
+#include "autograd/graph.h"
 #include "loss.h"
 
 static int class_dim(const cr_tensor *input) { return input->ndim > 1 ? 1 : 0; }

@@ -2,6 +2,7 @@
  *
  * Holds true: a join copies each part into its range of the result once; the rest are composites of
  * views and joins, or a copy from a view that runs backwards. */
+#include "autograd/graph.h"
 #include "geometry.h"
 
 #include <string.h>

@@ -2,6 +2,7 @@
  *
  * Holds true: every derivative here is the same view of a zero tensor, with the gradient copied into
  * it; so one function per kind of view finds the part, for both directions. */
+#include "autograd/graph.h"
 #include "geometry.h"
 
 #include <string.h>

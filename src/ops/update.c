@@ -3,6 +3,7 @@
  * Holds true: everything is checked, and every copy made, before the first tensor is written. The
  * tensors of a row (one of each list) have one shape and dtype; a row without gradient is left alone. A
  * row whose tensors are not laid out alike without gaps is computed on copies. */
+#include "autograd/graph.h"
 #include "scalar/step.h"
 #include "geometry.h"
 

@@ -3,7 +3,7 @@
  * Holds true: nothing here computes; elements leave and enter by copies of whole blocks. */
 #include <string.h>
 
-#include "core.h"
+#include "dispatch.h"
 
 cr_tensor *cr_new(cr_dtype dtype, cr_device device, int ndim, const int64_t *shape) {
   if (dtype < 0 || dtype >= CR_DTYPE_COUNT) {

@@ -3,7 +3,7 @@
  * Holds true: arguments are checked for presence and kind before anything happens; an operation
  * either gives all its results or an error and none; what a run function calls is recorded by
  * nobody (cr__below), what a composite calls records itself. */
-#include "core.h"
+#include "autograd/graph.h"
 
 #include <string.h>
 
@@ -494,71 +494,4 @@ cr_value cr__property(int save_kind, cr_value v) {
   case CR__SAVE_OFFSET: return cr_int(t ? t->offset : 0);
   default: return cr_none();
   }
-}
-
-/* ---- Calls into a backend ------------------------------------------------------------------------- */
-
-void cr__view_of(const cr_tensor *t, cr__view *v) {
-  v->data = cr__data(t);
-  v->dtype = t->dtype;
-  v->ndim = t->ndim;
-  memcpy(v->shape, cr__sizes(t), t->ndim * sizeof(int64_t));
-  memcpy(v->stride, cr__steps(t), t->ndim * sizeof(int64_t));
-}
-
-void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout) {
-  k->op = op;
-  k->device = device;
-  k->nview = k->nrow = 0;
-  k->nout = nout;
-}
-
-cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
-  cr__view *v = &k->v[k->nview++];
-  cr__view_of(t, v);
-  return v;
-}
-
-/* Names the memory of a launch over lists, a row at a time. */
-static int enter_rows(const cr__backend *b, const cr__launch *k) {
-  cr__view views[CR__MAX_LISTS];
-  int code = 0;
-  for (int i = 0; i < k->nrow && !code; i++) {
-    int n = 0;
-    for (int j = 0; j < CR__MAX_LISTS; j++)
-      if (k->rows[i].data[j]) views[n++].data = k->rows[i].data[j];
-    code = b->device->enter(k->device & 255, views, n);
-  }
-  return code;
-}
-
-int cr__launch_run(cr__launch *k, cr__kernel_id id) {
-  const cr__backend *b = cr__backend_of(k->device);
-  if (!b) return (int)cr_error_code();
-  if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
-  if (b->device) {
-    int code = b->device->enter(k->device & 255, k->v, k->nview);
-    if (!code && k->nrow) code = enter_rows(b, k);
-    if (CR__UNLIKELY(code)) return code;
-  }
-  return b->kernels[id](k);
-}
-
-int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {
-  const cr_tensor *first = NULL;
-  for (int i = 0; i < n; i++) {
-    int count = args[i].kind == CR_TENSORS ? args[i].n : args[i].kind == CR_TENSOR;
-    for (int j = 0; j < count; j++) {
-      const cr_tensor *t = args[i].kind == CR_TENSORS ? args[i].u.ts[j] : args[i].u.t;
-      if (!t) continue;
-      if (!first) first = t;
-      char a[16], b[16];
-      if (t->storage->device != first->storage->device)
-        return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", op,
-                        cr_device_name(first->storage->device, a),
-                        cr_device_name(t->storage->device, b));
-    }
-  }
-  *device = first ? first->storage->device : CR_CPU;
-  return 0;
 }

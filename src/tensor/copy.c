@@ -4,7 +4,7 @@
  * these is an operation: they record nothing and count no write. */
 #include <string.h>
 
-#include "core.h"
+#include "dispatch.h"
 
 /* The bytes of its storage that t may touch: [*low, *high). */
 static void extent(const cr_tensor *t, int64_t *low, int64_t *high) {

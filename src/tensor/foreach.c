@@ -2,7 +2,7 @@
  *
  * Holds true: a row of arguments is a call like any other, with its node in the graph; rows are done in
  * their order. A message says which row it is about. */
-#include "core.h"
+#include "dispatch.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core.h"
+#include "dispatch.h"
 
 static bool is_number(const cr_value *v) {
   return v->kind == CR_INT || v->kind == CR_FLOAT || v->kind == CR_BOOLEAN_VALUE;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core.h"
+#include "dispatch.h"
 
 /* One call on its way to a backend. */
 typedef struct call {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core.h"
+#include "dispatch.h"
 
 typedef struct words {
   char *to, *end;

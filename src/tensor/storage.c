@@ -2,7 +2,7 @@
  *
  * Holds true: data that lies inside the storage's own block goes with it; all other data has an
  * owner to be told: the host's deleter or the backend of the device. */
-#include "core.h"
+#include "dispatch.h"
 
 cr__storage *cr__storage_new(cr_device device, size_t nbytes) {
   const cr__backend *b = cr__backend_of(device);

@@ -3,7 +3,7 @@
  * Holds true: a new tensor, its storage and its data if small are one block ("home"). The header of
  * such a tensor always keeps one reference to its home, which outlives it. Releasing never recurses:
  * what hangs on a dying tensor is put on a list of the thread. */
-#include "core.h"
+#include "autograd/graph.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * once the plug-in is there, so those that take one need not look whether it is. */
 #include <string.h>
 
-#include "tensor/core.h"
+#include "autograd/graph.h"
 
 static const cr__device_ops *ops(void) { return cr__device_ops_of(CR_CUDA); }
 /* For what has been given an object of the plug-in. */

@@ -1,0 +1,39 @@
+/* operands.c: what a kernel sees of tensors.
+ *
+ * Holds true: a view has the tensor's geometry as it is at the time of the call, and owns nothing. */
+#include <string.h>
+
+#include "dispatch.h"
+
+void cr__view_of(const cr_tensor *t, cr__view *v) {
+  v->data = cr__data(t);
+  v->dtype = t->dtype;
+  v->ndim = t->ndim;
+  memcpy(v->shape, cr__sizes(t), t->ndim * sizeof(int64_t));
+  memcpy(v->stride, cr__steps(t), t->ndim * sizeof(int64_t));
+}
+
+cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
+  cr__view *v = &k->v[k->nview++];
+  cr__view_of(t, v);
+  return v;
+}
+
+int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {
+  const cr_tensor *first = NULL;
+  for (int i = 0; i < n; i++) {
+    int count = args[i].kind == CR_TENSORS ? args[i].n : args[i].kind == CR_TENSOR;
+    for (int j = 0; j < count; j++) {
+      const cr_tensor *t = args[i].kind == CR_TENSORS ? args[i].u.ts[j] : args[i].u.t;
+      if (!t) continue;
+      if (!first) first = t;
+      char a[16], b[16];
+      if (t->storage->device != first->storage->device)
+        return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", op,
+                        cr_device_name(first->storage->device, a),
+                        cr_device_name(t->storage->device, b));
+    }
+  }
+  *device = first ? first->storage->device : CR_CPU;
+  return 0;
+}
