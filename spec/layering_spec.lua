@@ -146,13 +146,20 @@ describe("in the source of the engine", function()
   end)
 end)
 
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
 -- What objects define and what they ask others for, by folder of src: symbol tables, as nm prints them.
 local function symbols(build)
   local defined, wanted = {}, {}
   for _, line in ipairs(lines_of(("nm -A %s/obj/*/*.o %s/obj/*/*/*.o"):format(build, build))) do
     local path, kind, name = line:match "^.*/obj/([^:]+):%x*%s+(%a) (%S+)$"
     local from = path and path:match "^(.*)/"
-    if from and below[from] then
+    local source = path and "src/" .. path:gsub("%.v%d", ""):gsub("%.base", ""):gsub("o$", "c")
+    if from and below[from] and exists(source) then -- else of a file that was there once
       if kind == "U" then wanted[#wanted + 1] = { name = name, from = from, path = path }
       elseif kind:find "[TDBRVWCGS]" then defined[name] = from end
     end

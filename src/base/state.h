@@ -100,6 +100,13 @@ struct cr_modes {
 };
 extern CR__TLS cr_modes *cr__entered; /* NULL: the thread's own */
 extern CR__TLS cr_modes cr__own_modes;
+static inline cr_modes *cr__present_modes(void) {
+  return cr__entered ? cr__entered : &cr__own_modes;
+}
+static inline cr_scope *cr__innermost(cr_modes *m) {
+  return m->innermost ? m->innermost : &m->base;
+}
+void cr__modes_refresh(cr_modes *m); /* modes.c: after a change in its scopes */
 
 static inline cr_place cr__enter(cr_place p) {
   cr_place before = {cr__state, cr__entered};
