@@ -8,53 +8,7 @@
 
 static CR__TLS pass *running;
 
-/* ---- The gradient that a pass starts with ------------------------------------------------------- */
-
-int cr__root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_tensor **g) {
-  cr_tensor *given = o->gradients ? o->gradients[i] : NULL;
-  cr__text a, b;
-  *g = NULL;
-  if (!given) {
-    if (root->numel != 1)
-      return cr__fail(CR_E_AUTOGRAD,
-                      "backward: a gradient can be created implicitly only for a tensor of one "
-                      "element; "
-                      "output %d has shape %s: give its gradient, or reduce it with sum() or "
-                      "mean()",
-                      i + 1, cr__shape_text(root->ndim, cr__sizes(root), &a));
-    cr__below++;
-    *g = cr__op1(CR__OP_ones_like, (cr_value[]){cr_of(root), cr_none(), cr_none()});
-    cr__below--;
-  } else {
-    if (given->ndim != root->ndim ||
-        memcmp(cr__sizes(given), cr__sizes(root), root->ndim * sizeof(int64_t)) != 0)
-      return cr__fail(CR_E_SHAPE, "backward: gradient %d has shape %s, but its output has shape %s",
-                      i + 1, cr__shape_text(given->ndim, cr__sizes(given), &a),
-                      cr__shape_text(root->ndim, cr__sizes(root), &b));
-    if (given->storage->device != root->storage->device)
-      return cr__fail(CR_E_DEVICE, "backward: gradient %d is on %s, but its output is on %s", i + 1,
-                      cr_device_name(given->storage->device, a.s),
-                      cr_device_name(root->storage->device, b.s));
-    *g = given->dtype == root->dtype
-             ? cr_retain(given)
-             : cr__op1(CR__OP_to, (cr_value[]){cr_of(given), cr_dtype_value((cr_dtype)root->dtype),
-                                               cr_none(), cr_bool(false)});
-  }
-  return *g ? 0 : (int)cr_error_code();
-}
-
 /* ---- A pass ------------------------------------------------------------------------------------- */
-
-int cr__pass_callbacks(pass *p, int code) {
-  while (p->callbacks) {
-    callback *c = p->callbacks;
-    p->callbacks = c->next;
-    if (!code) code = c->f(c->user);
-    if (c->free_user) c->free_user(c->user);
-    cr__free(c, sizeof *c);
-  }
-  return code;
-}
 
 static int start(cr_tensor *const *roots, int nroots, const cr_backward_options *o,
                  cr_tensor **results) {

@@ -331,6 +331,18 @@ static int mark_needed(pass *p) {
   return 0;
 }
 
+/* Runs the callbacks that were queued, or drops them if code is an error; gives the first error. */
+static int run_callbacks(pass *p, int code) {
+  while (p->callbacks) {
+    callback *c = p->callbacks;
+    p->callbacks = c->next;
+    if (!code) code = c->f(c->user);
+    if (c->free_user) c->free_user(c->user);
+    cr__free(c, sizeof *c);
+  }
+  return code;
+}
+
 int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
   int code = 0;
   for (int i = 0; i < nroots && !code; i++) code = add_root(p, roots[i], i);
@@ -341,7 +353,7 @@ int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
     if (t->waiting == 0) code = push_ready(p, t);
   while (p->nready && !code) code = run_task(p, pop_ready(p));
   code = cr__streams_return(&p->ambient, code);
-  code = cr__pass_callbacks(p, code);
+  code = run_callbacks(p, code);
   while (p->first) {
     task *t = p->first;
     p->first = t->next;

@@ -43,10 +43,8 @@ typedef struct pass {
 /* ---- engine.c ---- */
 int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots); /* callbacks included */
 
-/* ---- backward.c ---- */
+/* ---- gradient.c ---- */
 /* The gradient of root i in *g, returned: the one given, checked, or ones. */
 int cr__root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_tensor **g);
-/* Runs those that were queued, or drops them if code is an error; gives the first error. */
-int cr__pass_callbacks(pass *p, int code);
 
 #endif

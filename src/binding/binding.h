@@ -207,6 +207,9 @@ int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param,
 /* The same for what may be something else: no dtype, false. */
 cr_dtype cr__lua_to_dtype(lua_State *L, int index);
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out);
+/* The number of the device at index; -1, the calling thread's, where nothing stands there. */
+int cr__lua_ordinal_arg(lua_State *L, int index, const char *op);
+void cr__lua_push_device(lua_State *L, cr_device device);
 /* What messages say is wanted. */
 #define CR__LUA_A_DTYPE \
   "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool)"

@@ -7,26 +7,6 @@
 
 /* ---- Devices ---- */
 
-int cr__lua_ordinal_arg(lua_State *L, int index, const char *op) {
-  cr_device device;
-  int64_t ordinal;
-  if (lua_isnoneornil(L, index)) return -1;
-  if (lua_type(L, index) == LUA_TNUMBER && cr__lua_to_int(L, index, &ordinal) && ordinal >= 0 &&
-      ordinal < 256)
-    return (int)ordinal;
-  if (lua_type(L, index) == LUA_TSTRING && cr__lua_to_device(L, index, &device) &&
-      device >= CR_CUDA)
-    return device - CR_CUDA;
-  cr__lua_error(L, "%s: device must be \"cuda\", \"cuda:1\" or a number from 0, got %s", op,
-                cr__lua_describe(L, index));
-  return -1;
-}
-
-void cr__lua_push_device(lua_State *L, cr_device device) {
-  char name[16];
-  lua_pushstring(L, cr_device_name(device, name));
-}
-
 static int is_available(lua_State *L) {
   lua_pushboolean(L, CR__LUA_GET(L, cr_cuda_available()));
   return 1;
