@@ -100,6 +100,37 @@ local function check_entry(e)
   end
 end
 
+-- ---- Expressions --------------------------------------------------------------------------------
+
+-- What an expression calls its tensors and its numbers, in the order of the signature.
+local operands, numbers = { "x", "y", "z", "w" }, { "a", "b", "c", "d" }
+
+-- Names a tensor or a number of the entry by the next letter of its list.
+local function name_params(e)
+  local known, ntensor, nnumber = { T = true }, 0, 0
+  for _, p in ipairs(e.params) do
+    local tensor = M.types[p.type].tensor
+    ntensor, nnumber = ntensor + (tensor and 1 or 0), nnumber + (tensor and 0 or 1)
+    local letter = tensor and operands[ntensor] or not tensor and numbers[nnumber]
+    if not letter then
+      fail(e.name, "%s is one %s too many: a pointwise operation takes %d tensors and %d numbers at most", p.name,
+        tensor and "tensor" or "number", #operands, #numbers)
+    end
+    known[letter] = true
+  end
+  return known
+end
+
+local function check_expression(e, field)
+  local known = name_params(e)
+  local text = e[field]:gsub("%f[%w_.]%d+%.?%d*[eE]?%-?%d*", " ") -- without numbers
+  for name, after in text:gmatch "%f[%w_]([%a_][%w_]*)%s*(%(?)" do
+    if after == "" and not known[name] then
+      fail(e.name, "%s reads '%s', which names none of its tensors and numbers", field, name)
+    end
+  end
+end
+
 local function new_entry(signature, raw, family)
   local name, params, outputs = parse_signature(signature)
   local e = { name = name, signature = signature, params = params, outputs = outputs, raw = raw, family = family }
@@ -128,6 +159,8 @@ local function new_entry(signature, raw, family)
     end
   end
   check_entry(e)
+  if e.pointwise then check_expression(e, "pointwise") end
+  if e.quick then check_expression(e, "quick") end
   return e
 end
 
@@ -177,6 +210,32 @@ function M.load(directory)
   end
   share_aliases(entries)
   return { entries = entries, by_name = by_name, ops = ops }
+end
+
+-- ---- Names that are written by hand ---------------------------------------------------------------
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+-- Fails where an operation has the name of a function that is written by hand, in C or in Lua; `source` is
+-- the folder that has cresset.h and the binding.
+function M.check_names(cat, source)
+  local in_c, in_lua = {}, {}
+  for name in read(source .. "/cresset.h"):gmatch "%f[%w_]cr_([%w_]+)%(" do in_c[name] = "cresset.h" end
+  for _, file in ipairs { "autograd", "mode", "module", "raise", "table", "tensor" } do
+    local path = source .. "/binding/" .. file .. ".c"
+    for list in read(path):gmatch "luaL_Reg functions%[%] = (.-);" do
+      for name in list:gmatch '{"([%w_]+)"' do in_lua[name] = "binding/" .. file .. ".c" end
+    end
+  end
+  for _, e in ipairs(cat.entries) do
+    local where = in_c[e.name] or e.func ~= false and in_lua[e.lua]
+    if where and not e.hidden then fail(e.name, "a function of this name is written by hand, in %s", where) end
+  end
 end
 
 return M

@@ -18,8 +18,21 @@ local function is_symbol(x) return getmetatable(x) == Expr end
 -- The state of the formula that is being traced: lines, temporaries, the way to look up `v`.
 local current
 
-local function fail(message, ...)
-  error(("catalogue: %s: " .. message):format(current.entry.name, ...), 0)
+-- Says which formula it is about.
+local function place()
+  local part = current.param and (", the derivative by " .. current.param.name) or ""
+  return ("catalogue: %s%s: "):format(current.entry.name, part)
+end
+
+local function fail(message, ...) error(place() .. message:format(...), 0) end
+
+-- Calls a formula. What Lua itself finds wrong in it comes with its line, and is a mistake like the others.
+local function trace(formula, ...)
+  local results = table.pack(pcall(formula, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local message = tostring(results[2])
+  if message:sub(1, 11) ~= "catalogue: " then message = place() .. message end
+  error(message, 0)
 end
 
 local function symbol(kind, code, extra)
@@ -90,7 +103,7 @@ end
 
 local function check_differentiable(e)
   if current.derivative and not (e.grad or e.nondiff or e.composite) then
-    fail("its derivative uses %s, which has neither a derivative nor `nondiff`", e.name)
+    fail("it uses %s, which has neither a derivative nor `nondiff`", e.name)
   end
 end
 
@@ -193,7 +206,7 @@ local function derivative_view(e)
         return symbol("tensor", ("g[%d]"):format(i - 1))
       end })
     end
-    fail("its derivative reads v.%s, which is no parameter and no result", tostring(key))
+    fail("it reads v.%s, which is no parameter and no result", tostring(key))
   end })
 end
 
@@ -201,9 +214,9 @@ end
 local function derivative_block(e, p, edge, formula, lines)
   current.param, current.lines, current.owned = p, {}, {}
   current.unpacked, current.ntemp = {}, 0
-  local result = e.grad[p.name](symbol("tensor", "g[0]"), derivative_view(e))
+  local result = trace(e.grad[p.name], symbol("tensor", "g[0]"), derivative_view(e))
   if result == nil then return end
-  if not is_symbol(result) or result.kind ~= "tensor" then fail("the derivative by %s is no tensor", p.name) end
+  if not is_symbol(result) or result.kind ~= "tensor" then fail("it is no tensor") end
   local code = code_of(result)
   lines[#lines + 1] = ("  if (cr__needs(n, %d)) { /* %s */"):format(edge, p.name)
   for _, line in ipairs(current.lines) do lines[#lines + 1] = "    " .. line end
@@ -281,7 +294,7 @@ function M.new(cat)
           return symbol("param", ("cr__property(CR__SAVE_%s, args[%d])"):format(properties[name], p.index))
         end })
     end })
-    local results = { e.body(v) }
+    local results = { trace(e.body, v) }
     if #results ~= #e.outputs then fail("its body gives %d results, not %d", #results, #e.outputs) end
     local c = { ("static int cr__run_%s(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {")
       :format(e.name), "  (void)op, (void)nout, (void)args;" }

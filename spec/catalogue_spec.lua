@@ -1,0 +1,83 @@
+-- catalogue_spec.lua: mistakes in an entry of the catalogue end the build with a sentence that names it.
+
+local shell = require "spec.support.shell"
+
+-- What the generator says of one entry, and whether it has ended well.
+local function generate(entry)
+  local folder = shell.folder()
+  shell.run(("mkdir -p %s/ops %s/gen"):format(folder, folder))
+  shell.write(folder .. "/ops/trial.lua", entry)
+  local text, status = shell.run(("lua5.4 src/catalogue/gen.lua %s/gen %s/ops"):format(folder, folder))
+  shell.run("rm -rf " .. folder)
+  return (text:gsub("\n$", "")), status
+end
+
+local function refuses(entry, ...)
+  local text, status = generate(entry)
+  assert.equal(1, status)
+  assert.is_nil(text:find "traceback")
+  assert.is_nil(text:find "\n")
+  for _, part in ipairs { "catalogue: twice", ... } do assert(text:find(part, 1, true), text) end
+end
+
+local function pointwise(signature, fields)
+  return ('op "twice%s" { doc = "x", %s }'):format(signature, fields)
+end
+
+describe("an entry of the catalogue", function()
+  it("without a mistake becomes C", function()
+    local text, status = generate(pointwise("(self: tensor)", 'pointwise = "x + x", nondiff = true'))
+    assert.equal(0, status)
+    assert.equal("", text)
+  end)
+
+  it("may have four tensors and four numbers, and no more", function()
+    refuses(pointwise("(a: tensor, b: tensor, c: tensor, d: tensor, e: tensor)", 'pointwise = "x", nondiff = true'),
+      "e is one tensor too many", "4 tensors")
+    refuses(pointwise("(self: tensor, p: float, q: float, r: float, s: float, t: float)",
+      'pointwise = "x", nondiff = true'), "t is one number too many")
+  end)
+
+  it("reads no tensor that it has not", function()
+    refuses(pointwise("(self: tensor)", 'pointwise = "x + y", nondiff = true'), "pointwise reads 'y'")
+    refuses(pointwise("(self: tensor)", 'pointwise = "x", quick = "x * a", nondiff = true'), "quick reads 'a'")
+  end)
+
+  it("has no name of a function that is written by hand", function()
+    local entry = 'op "%s(self: tensor)" { doc = "x", pointwise = "x", nondiff = true }'
+    for name, where in pairs { retain = "cresset.h", no_grad = "binding/mode.c" } do
+      local text, status = generate(entry:format(name))
+      assert.equal(1, status)
+      assert(text:find(name .. ": a function of this name is written by hand, in " .. where, 1, true), text)
+    end
+  end)
+
+  it("has no field that nobody knows", function()
+    refuses(pointwise("(self: tensor)", 'pointwize = "x", nondiff = true'), "unknown field 'pointwize'")
+  end)
+end)
+
+describe("a mistake in a derivative names the operation and the parameter:", function()
+  local function derivative(formula)
+    return pointwise("(self: tensor)",
+      ('pointwise = "x + x", grad = { self = function(g, v) return %s end }'):format(formula))
+  end
+
+  it("a slot that is neither parameter nor result", function()
+    refuses(derivative "g * v.other", "the derivative by self", "v.other")
+  end)
+
+  it("an operation that is not there", function()
+    refuses(derivative "g:frobnicate()", "the derivative by self", "frobnicate")
+  end)
+
+  it("what Lua itself finds wrong, with its line", function()
+    refuses(derivative "g * nil + ({})()", "the derivative by self")
+    refuses(derivative "undefined.thing", "the derivative by self", "trial.lua:1:")
+  end)
+
+  it("a parameter that is none", function()
+    refuses(pointwise("(self: tensor)", 'pointwise = "x", grad = { other = function(g) return g end }'),
+      "grad names 'other'")
+  end)
+end)

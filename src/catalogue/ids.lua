@@ -1,0 +1,78 @@
+-- ids.lua: the ids of operations, kernels and pointwise expressions, and the tables of kernels.
+--
+-- Holds true: ids follow the order of the entries; an engine and a plug-in that agree on CR__CATALOGUE agree
+-- on all of them.
+
+local output = require "output"
+local write, header = output.write, output.header
+
+local M = {}
+
+-- The names of all kernels, in the order in which entries introduce them.
+local function kernels_of(entries)
+  local kernels, seen = {}, {}
+  for _, e in ipairs(entries) do
+    for _, k in ipairs(e.kernels or {}) do
+      if not seen[k] then kernels[#kernels + 1] = k end
+      seen[k] = true
+    end
+  end
+  return kernels
+end
+
+local function write_enums(out_dir, entries, kernels)
+  local h = header("Ids of kernels and pointwise expressions.")
+  h[#h + 1] = "#ifndef CR__KERNELS_H\n#define CR__KERNELS_H\n\ntypedef enum cr__kernel_id {"
+  for _, k in ipairs(kernels) do h[#h + 1] = "  CR__K_" .. k .. "," end
+  h[#h + 1] = "  CR__K_COUNT\n} cr__kernel_id;\n\ntypedef enum cr__pointwise_id {"
+  for _, e in ipairs(entries) do
+    if e.pointwise then h[#h + 1] = "  CR__PW_" .. e.name .. "," end
+  end
+  h[#h + 1] = "  CR__PW_COUNT\n} cr__pointwise_id;\n\n#endif"
+  write(out_dir, "kernels.h", h)
+
+  h = header("Ids of operations.")
+  h[#h + 1] = "#ifndef CR__OP_IDS_H\n#define CR__OP_IDS_H\n\ntypedef enum cr__op_id {"
+  for _, e in ipairs(entries) do h[#h + 1] = "  CR__OP_" .. e.name .. "," end
+  h[#h + 1] = "  CR__OP_COUNT\n} cr__op_id;\n\n#endif"
+  write(out_dir, "op_ids.h", h)
+end
+
+local function write_tables(out_dir, kernels)
+  local h = header("The CPU's kernels.")
+  for _, k in ipairs(kernels) do h[#h + 1] = ("int cr__cpu_%s(cr__launch *k);"):format(k) end
+  h[#h + 1] = "static const cr__kernel cpu_kernels[CR__K_COUNT + 1] = {"
+  for _, k in ipairs(kernels) do h[#h + 1] = ("    [CR__K_%s] = cr__cpu_%s,"):format(k, k) end
+  h[#h + 1] = "};"
+  write(out_dir, "cpu_table.inc", h)
+
+  h = header("CUDA's kernels.")
+  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" int cr__cuda_%s(cr__launch *k);'):format(k) end
+  h[#h + 1] = "static const cr__kernel cuda_kernels[CR__K_COUNT + 1] = {"
+  for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k) end
+  h[#h + 1] = "    NULL};"
+  write(out_dir, "cuda_table.inc", h)
+end
+
+-- Equal for an engine and a plug-in that number kernels and expressions alike.
+local function write_catalogue_id(out_dir, entries, kernels)
+  local names = {}
+  for _, k in ipairs(kernels) do names[#names + 1] = k end
+  for _, e in ipairs(entries) do
+    if e.pointwise then names[#names + 1] = e.name end
+  end
+  local sum = 5381
+  for c in table.concat(names, " "):gmatch(".") do sum = (sum * 33 ~ c:byte()) & 0xffffffff end
+  local h = header("What an engine and a plug-in must agree on.")
+  h[#h + 1] = ('#define CR__CATALOGUE "%d.%08x"'):format(#names, sum)
+  write(out_dir, "catalogue_id.h", h)
+end
+
+function M.write(out_dir, entries)
+  local kernels = kernels_of(entries)
+  write_enums(out_dir, entries, kernels)
+  write_tables(out_dir, kernels)
+  write_catalogue_id(out_dir, entries, kernels)
+end
+
+return M
