@@ -12,9 +12,12 @@ has the same), "V dtype shape numbers" is spelled out, "C ..." the same as a con
 sizes, "D 0 1" several dims, { tensors... } a list. Gradients are those of
 sum(result * weights), one for each float64 tensor (T or V) among the arguments, in order.
 """
+import glob
+import importlib
 import math
 import os
 import sys
+import zlib
 
 import torch
 
@@ -56,6 +59,7 @@ class T:
         self.shape, self.lo, self.hi, self.d, self.seed = shape, lo, hi, d, seed
 
     def build(self):
+        assert self.seed is not None, "a tensor of Family.t is built before its case"
         u = units(count(self.shape), self.seed)
         if self.d == "bool":
             values = [x < 0.5 for x in u]
@@ -163,16 +167,30 @@ class Family:
     """Collects the cases of one file."""
 
     def __init__(self, name):
-        self.name, self.lines, self.seed = name, [], 0
+        self.name, self.lines, self.seen = name, [], {}
 
     def t(self, *shape, lo=-2, hi=2, d="float64"):
-        """The next generated tensor: no two of a file are equal."""
-        self.seed += 1
-        return T(*shape, lo=lo, hi=hi, d=d, seed=self.seed)
+        """A generated tensor, whose seed comes from the case that it is an argument of."""
+        return T(*shape, lo=lo, hi=hi, d=d, seed=None)
+
+    def give_seeds(self, op, args):
+        """Seeds by what a case asks for, and by how often it was asked for: a case that is added, wherever it
+        stands, changes no other one."""
+
+        def fresh(a):
+            if isinstance(a, (list, tuple)):
+                return [t for item in a for t in fresh(item)]
+            return [a] if isinstance(a, T) and a.seed is None else []
+
+        key = op + lua(args)
+        self.seen[key] = self.seen.get(key, 0) + 1
+        for i, t in enumerate(fresh(args)):
+            t.seed = 1 + zlib.crc32(f"{key} {self.seen[key]} {i}".encode()) % 9973
 
     def case(self, op, *args, torch_f=None, index=(), grad=True, values=True):
         """One case. `index`: which results (0-based) are positions. values=False keeps shapes only."""
         leaves = []
+        self.give_seeds(op, args)
 
         def build(a):
             if isinstance(a, (T, V)):
@@ -227,16 +245,9 @@ class Family:
 
 
 def main():
-    import cases_linear
-    import cases_pointwise
-    import cases_promotion
-    import cases_reduce
-    import cases_structure
-    import cases_update
-
     wanted = sys.argv[1:]
-    for module in (cases_linear, cases_pointwise, cases_promotion, cases_reduce, cases_structure, cases_update):
-        for record in module.FAMILIES:
+    for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
+        for record in importlib.import_module(os.path.basename(path)[:-3]).FAMILIES:
             if not wanted or record.__name__ in wanted:
                 record()
 
