@@ -18,6 +18,7 @@
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
+#   make docs                  the pages that programs write: docs/tour.md, docs/architecture.svg
 #   make deps | env | clean
 #
 # Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default), RESULTS (a file that
@@ -92,7 +93,7 @@ build/lint.ok: Makefile
 	@$(call provide,$(PROBE_lint))
 	@mkdir -p $(@D) && touch $@
 
-ifneq ($(filter-out clean env deps cuda-check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean env deps docs cuda-check,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -311,6 +312,11 @@ build/doc/.stamp: $(CATALOGUE) build/config.mk
 	$(call say,gen,$(@D))$(LUA) src/manual.lua build/doc
 	@touch $@
 $(MANUAL): build/doc/.stamp ;
+
+# The pages of docs/ that programs write; they are kept in the tree, and docs_spec.lua compares.
+.PHONY: docs
+docs:
+	$(LUA) src/tour.lua docs/tour.md
 
 .PHONY: all force
 all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)

@@ -1,5 +1,4 @@
--- manual.lua: writes what people and editors read of the catalogue:
--- `lua5.4 src/manual.lua OUTPUT_DIRECTORY` makes
+-- manual.lua: writes what people and editors read of the catalogue. `lua5.4 src/manual.lua OUTPUT_DIRECTORY` makes
 --   reference.md      every operation: signature, meaning, forms, dtypes, derivative
 --   cresset.d.lua     annotations for editors (LuaLS)
 --

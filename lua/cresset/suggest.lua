@@ -1,4 +1,4 @@
--- suggest.lua: what an error says after a name that does not exist: "; did you mean 'sum'?".
+-- suggest.lua: what an error says after a name that does not exist, such as "did you mean 'sum'?".
 --
 -- Holds true: it is loaded by the first such error; a name is near another if few letters differ. Names
 -- that other libraries have, and we have not, say what to use here.
