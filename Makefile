@@ -317,6 +317,7 @@ $(MANUAL): build/doc/.stamp ;
 .PHONY: docs
 docs:
 	$(LUA) src/tour.lua docs/tour.md
+	$(LUA) src/architecture.lua docs/architecture.svg
 
 .PHONY: all force
 all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)

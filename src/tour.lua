@@ -73,7 +73,8 @@ local function page()
   for _, file in ipairs(sources()) do
     if file.folder ~= folder then
       folder = file.folder
-      for _, line in ipairs { "", "## " .. folder, "", "| file | what it holds |", "|---|---|" } do md[#md + 1] = line end
+      local head = { "", "## " .. folder, "", "| file | what it holds |", "|---|---|" }
+      table.move(head, 1, #head, #md + 1, md)
     end
     md[#md + 1] = ("| [%s](../%s) | %s |"):format(file.name, file.path, (sentence(file):gsub("|", "\\|")))
   end
