@@ -2,14 +2,15 @@
 
 local cr = require "cresset"
 
-local read = require("spec.support.shell").read
+local shell = require "spec.support.shell"
+local read = shell.read
 
--- The Lua snippets of a page with the lines where they begin.
-local function snippets(text)
+-- The snippets of a page in a language, with the lines where they begin.
+local function snippets(text, language)
   local list, current, number = {}, nil, 0
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do
     number = number + 1
-    if not current and line:match "^%s*```lua%s*$" then
+    if not current and line:match "^%s*```(%l*)%s*$" == language then
       current = { line = number + 1 }
     elseif current and line:match "^%s*```%s*$" then
       list[#list + 1] = { line = current.line, text = table.concat(current, "\n") }
@@ -57,8 +58,17 @@ for _, page in ipairs(lines_of "ls README.md CONTRIBUTING.md CHANGELOG.md docs/*
     local text = read(page) or ""
     it("is there", function() assert.is_true(#text > 0) end)
 
-    for _, snippet in ipairs(snippets(text)) do
+    for _, snippet in ipairs(snippets(text, "lua")) do
       it("has a snippet that runs: line " .. snippet.line, function() run(snippet, page .. ":" .. snippet.line) end)
+    end
+
+    -- #compiles: what a machine without headers and compilers cannot do.
+    for _, snippet in ipairs(snippets(text, "c")) do
+      it("has C that compiles: line " .. snippet.line .. " #compiles", function()
+        local told, status = shell.run("env -u LD_PRELOAD cc -std=c11 -Wall -Wextra -Werror -Isrc -Ibuild/gen "
+          .. "$(pkg-config --cflags lua5.4) -fsyntax-only -x c -", snippet.text .. "\n")
+        assert.equal(0, status, told)
+      end)
     end
 
     it("links to pages and headings that exist", function()
