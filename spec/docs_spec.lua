@@ -93,7 +93,8 @@ for _, page in ipairs(lines_of "ls README.md CONTRIBUTING.md CHANGELOG.md docs/*
   end)
 end
 
-describe("the pages that programs write", function()
+-- #compiles: the programs belong to those that build the library.
+describe("the pages that programs write #compiles", function()
   -- A program of this tree by its name, wherever it lies; what it writes is compared with what is there.
   local function is_current(program, page)
     local fresh = os.tmpname()
@@ -110,34 +111,5 @@ describe("the pages that programs write", function()
 
   it("show what their text says: the picture of the architecture", function()
     is_current("architecture.lua", "docs/architecture.svg")
-  end)
-end)
-
-describe("cr.help", function()
-  it("tells signature and meaning of every operation", function()
-    for _, op in ipairs(cr.operations()) do
-      if not op.hidden and (op.method or op.func) then
-        local text = cr.help(op.lua)
-        assert.equal("string", type(text), op.lua)
-        assert(text:find(op.lua, 1, true), op.lua)
-      end
-    end
-  end)
-
-  it("knows the names with an underscore", function()
-    assert.truthy(cr.help "add_":find("add", 1, true))
-  end)
-
-  it("lists everything when asked for nothing", function()
-    local text = cr.help()
-    for _, name in ipairs { "softmax", "backward", "matmul", "no_grad" } do
-      assert(text:find(name, 1, true), name)
-    end
-  end)
-
-  it("suggests names for one that it does not know", function()
-    local ok, message = pcall(cr.help, "softmaxx")
-    assert.truthy(tostring(message):find("softmax", 1, true))
-    assert.is_boolean(ok)
   end)
 end)

@@ -160,7 +160,7 @@ end
 
 -- Whatever cr.help may be asked for.
 function kinds.anything(name)
-  local own = add_names(functions(), of_tensors())
+  local own = add_names(add_names(functions(), of_tensors()), require("cresset.help").names())
   if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
   local near = nearest(name, own)
   return near and ("; did you mean '%s'?"):format(near) or ""
