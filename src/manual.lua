@@ -10,7 +10,17 @@ local here = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = here .. "/?.lua;lua/?.lua;" .. package.path
 local catalogue = require "catalogue"
 local trace = require "trace"
-local sections = require "cresset.entries"
+
+-- The names of dtypes, from the list in the public header.
+local function dtypes()
+  local list = {}
+  for line in io.lines "src/cresset.h" do
+    list[#list + 1] = line:match "^%s*X%(%u+%d*, (%l+%d*), %d, CR_%u+%)"
+  end
+  assert(#list > 0, "no dtypes in src/cresset.h")
+  return list
+end
+local sections = require "cresset.entries"(dtypes())
 
 local out_dir = assert(arg[1], "usage: manual.lua OUTPUT_DIRECTORY")
 local cat = catalogue.load(here .. "/ops")

@@ -1,13 +1,13 @@
 -- entries.lua: what is told of names that the catalogue does not declare: functions and methods written by hand.
 --
 -- Holds true: plain data, for cr.help, for the reference manual and for editors alike, so nothing is required here.
--- A list of sections { title, entries... }; an entry is { name, call, what it does, its type for LuaLS }. The name
+-- Sections are lists { title, entries... }; an entry is { name, call, what it does, its type for LuaLS }. The name
 -- says whose it is: cr.NAME, x:METHOD, x.FIELD (of tensors), ctx, node, handle, stream, event, cr.memory, cr.cuda,
 -- cr.foreach, cr.debug. One without an owner is a topic.
 
 local T = "cresset.Tensor"
 
-return {
+local sections = {
   { "Making tensors, and what holds for the module",
     { "cr.tensor", "cr.tensor(data, { dtype =, device =, requires_grad = })",
       "A tensor made of a number, a boolean, a table of them (nested for more dims), or a copy of a tensor. Integers "
@@ -20,17 +20,6 @@ return {
     { "cr.inf", "cr.inf", "The infinite number.", "number" },
     { "cr.nan", "cr.nan", "A number that is not one, and not equal to itself.", "number" },
     { "cr.version", "cr.version", "The version of Cresset, as a string.", "string" },
-    { "cr.float64", "cr.float64", 'The name of a dtype, "float64": 8 bytes.', "string" },
-    { "cr.float32", "cr.float32", 'The name of a dtype, "float32": 4 bytes; the default one at first.', "string" },
-    { "cr.float16", "cr.float16", 'The name of a dtype, "float16": 2 bytes, computed in float32.', "string" },
-    { "cr.bfloat16", "cr.bfloat16",
-      'The name of a dtype, "bfloat16": 2 bytes with the range of float32, computed in float32.', "string" },
-    { "cr.int64", "cr.int64", 'The name of a dtype, "int64": Lua\'s integers.', "string" },
-    { "cr.int32", "cr.int32", 'The name of a dtype, "int32": 4 bytes.', "string" },
-    { "cr.int16", "cr.int16", 'The name of a dtype, "int16": 2 bytes.', "string" },
-    { "cr.int8", "cr.int8", 'The name of a dtype, "int8": -128 to 127.', "string" },
-    { "cr.uint8", "cr.uint8", 'The name of a dtype, "uint8": 0 to 255.', "string" },
-    { "cr.bool", "cr.bool", 'The name of a dtype, "bool": true and false.', "string" },
     { "cr.einsum", 'cr.einsum("ij,jk->ik", a, b)',
       "Sums of products, told by letters for the dims: what the result lacks is summed over, a letter twice in a "
       .. "tensor is its diagonal, \"...\" stands for further dims.", "fun(equation: string, ...: " .. T .. "): " .. T },
@@ -346,9 +335,6 @@ return {
       "k is a position from 1 (negative: from the end), a tensor of positions, a mask, or a table with an entry for "
       .. "each dim: a position, a range { first, last, step } with both ends, {} for all, \"...\", cr.newaxis, a "
       .. "tensor. Without tensors the result is a view. docs/indexing.md tells all of it." },
-    { "dtypes", "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool",
-      "The types of elements: x.dtype, { dtype = \"int64\" }, x:to(\"float64\"). Lua integers give int64, a float "
-      .. "gives float32; results have the smallest dtype that holds both operands. docs/dtypes.md has the rules." },
     { "broadcasting", "x + y",
       "Shapes are compared from the last dim backwards: sizes must be equal, or one of them 1 or absent; then that "
       .. "tensor repeats along the dim." },
@@ -359,3 +345,15 @@ return {
       "Arguments may be given in order, by name in a table at the end, or all by name." },
   },
 }
+
+--- The sections, given the names of all dtypes, which stand elsewhere.
+return function(dtypes)
+  local first, topics = sections[1], sections[#sections]
+  for _, name in ipairs(dtypes) do
+    first[#first + 1] = { "cr." .. name, "cr." .. name, ('The name of a dtype: "%s".'):format(name), "string" }
+  end
+  topics[#topics + 1] = { "dtypes", table.concat(dtypes, " "),
+    "The types of elements: x.dtype, { dtype = \"int64\" }, x:to(\"float64\"). Lua integers give int64, a float gives "
+    .. "float32; results have the smallest dtype that holds both operands. docs/dtypes.md has the rules." }
+  return sections
+end

@@ -7,10 +7,20 @@ local cr = require "cresset"
 
 local M = {}
 
+-- Each dtype is a constant of the module: cr.bool == "bool".
+local function dtypes()
+  local list = {}
+  for name, value in next, cr do
+    if name == value then list[#list + 1] = name end
+  end
+  table.sort(list)
+  return list
+end
+
 -- Entries by their last name, in the order of entries.lua; the fields of tensors with what they are.
 local by_name = {}
 M.fields = {}
-for _, section in ipairs(require "cresset.entries") do
+for _, section in ipairs(require "cresset.entries"(dtypes())) do
   for i = 2, #section do
     local full, call, doc = table.unpack(section[i])
     local owner, mark, last = full:match "^(.*)([%.:])([%w_]+)$"
