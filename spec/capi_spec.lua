@@ -26,6 +26,13 @@ describe("the C API", function()
     assert.equal(0, status)
   end
 
+  it("has a header that is C++17 to the letter as well #compiles", function()
+    local text, status = shell.run("c++ -std=c++17 -pedantic-errors -Wall -Wextra -Werror -Isrc -Ibuild/gen "
+      .. "-fsyntax-only -x c++ -", '#include "cresset.h"\nint main() { return (int)cr_int(0).u.i; }\n')
+    assert.equal("", text)
+    assert.equal(0, status)
+  end)
+
   it("keeps what its header promises #compiles", function() keeps("api", "") end)
 
   it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)

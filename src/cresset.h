@@ -71,9 +71,11 @@ typedef enum cr_dtype {
 
 typedef enum cr_category { CR_BOOLEAN, CR_INTEGRAL, CR_FLOATING, CR_COMPLEX } cr_category;
 
+/* "float32"; "none" for what is no dtype. */
 CR_API const char *cr_dtype_name(cr_dtype dtype);
 CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is no such dtype */
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
+/* Truth, integers or floats: what promotion goes by. */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
 CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
@@ -109,8 +111,10 @@ typedef enum cr_error {
 #undef X
 } cr_error;
 
+/* The calling thread's error, which stays until cr_error_clear or the next one; CR_E_OK: none. */
 CR_API cr_error cr_error_code(void);
 CR_API const char *cr_error_message(void); /* valid until the thread's next error */
+/* Forgets the calling thread's error. */
 CR_API void cr_error_clear(void);
 /* Sets the calling thread's error, from inside a callback; returns code. */
 CR_API int cr_error_set(cr_error code, const char *format, ...)
@@ -151,27 +155,53 @@ typedef struct cr_value {
   } u;
 } cr_value;
 
-static inline cr_value cr_none(void) { return (cr_value){CR_NONE, 0, {0}}; }
-static inline cr_value cr_int(int64_t i) { return (cr_value){CR_INT, 0, {.i = i}}; }
-static inline cr_value cr_float(double f) { return (cr_value){CR_FLOAT, 0, {.f = f}}; }
-static inline cr_value cr_bool(bool b) { return (cr_value){CR_BOOLEAN_VALUE, 0, {.i = b}}; }
+static inline cr_value cr__value(cr_kind kind, int n) { /* valid in C++ too */
+  cr_value v = {(int32_t)kind, n, {NULL}};
+  return v;
+}
+static inline cr_value cr__whole(cr_kind kind, int64_t i) {
+  cr_value v = cr__value(kind, 0);
+  v.u.i = i;
+  return v;
+}
+
+/* The absent argument. */
+static inline cr_value cr_none(void) { return cr__value(CR_NONE, 0); }
+/* Numbers: an integer, a float, a truth. */
+static inline cr_value cr_int(int64_t i) { return cr__whole(CR_INT, i); }
+static inline cr_value cr_float(double f) {
+  cr_value v = cr__value(CR_FLOAT, 0);
+  v.u.f = f;
+  return v;
+}
+static inline cr_value cr_bool(bool b) { return cr__whole(CR_BOOLEAN_VALUE, b); }
+/* Names. NULL and CR_DTYPE_NONE are the absent argument. */
 static inline cr_value cr_string(const char *s) {
-  return s ? (cr_value){CR_STRING, 0, {.s = s}} : cr_none();
+  cr_value v = cr__value(s ? CR_STRING : CR_NONE, 0);
+  v.u.s = s;
+  return v;
 }
 static inline cr_value cr_dtype_value(cr_dtype d) {
-  return d == CR_DTYPE_NONE ? cr_none() : (cr_value){CR_DTYPE_VALUE, 0, {.i = d}};
+  return d == CR_DTYPE_NONE ? cr_none() : cr__whole(CR_DTYPE_VALUE, d);
 }
-static inline cr_value cr_device_value(cr_device d) {
-  return (cr_value){CR_DEVICE_VALUE, 0, {.i = d}};
+static inline cr_value cr_device_value(cr_device d) { return cr__whole(CR_DEVICE_VALUE, d); }
+/* A list of n integers: a shape, dims. n < 0 is the absent argument. */
+static inline cr_value cr_ints(const int64_t *is, int n) {
+  cr_value v = cr__value(n < 0 ? CR_NONE : CR_INTS, n < 0 ? 0 : n);
+  v.u.is = n < 0 ? NULL : is;
+  return v;
 }
-static inline cr_value cr_ints(const int64_t *is, int n) { /* n < 0: absent */
-  return n < 0 ? cr_none() : (cr_value){CR_INTS, n, {.is = is}};
-}
+/* A tensor; NULL is the absent argument. */
 static inline cr_value cr_of(cr_tensor *t) {
-  return t ? (cr_value){CR_TENSOR, 0, {.t = t}} : cr_none();
+  cr_value v = cr__value(t ? CR_TENSOR : CR_NONE, 0);
+  v.u.t = t;
+  return v;
 }
+/* A list of n tensors. */
 static inline cr_value cr_list(cr_tensor *const *ts, int n) {
-  return (cr_value){CR_TENSORS, n, {.ts = ts}};
+  cr_value v = cr__value(CR_TENSORS, n);
+  v.u.ts = ts;
+  return v;
 }
 
 /* ---- Tensors ----------------------------------------------------------------------------- */
@@ -189,17 +219,22 @@ CR_API cr_tensor *cr_from(const void *data, cr_dtype dtype, int ndim, const int6
 CR_API cr_tensor *cr_retain(cr_tensor *t); /* returns t */
 CR_API void cr_release(cr_tensor *t);      /* steals t */
 
+/* The number of dims; 0 for a single number. */
 CR_API int cr_ndim(const cr_tensor *t);
 CR_API const int64_t *cr_shape(const cr_tensor *t);  /* borrowed, ndim sizes */
 CR_API const int64_t *cr_stride(const cr_tensor *t); /* borrowed, ndim steps in elements */
+/* The number of elements: the product of the sizes, 1 for a 0-dim tensor. */
 CR_API int64_t cr_numel(const cr_tensor *t);
+/* The dtype of its elements, and the device that has their memory. */
 CR_API cr_dtype cr_dtype_of(const cr_tensor *t);
 CR_API cr_device cr_device_of(const cr_tensor *t);
+/* True if the elements lie in row-major order without gaps. */
 CR_API bool cr_is_contiguous(const cr_tensor *t);
 /* The first element, in the memory of the device, which is not always the host's. */
 CR_API void *cr_data(const cr_tensor *t);
 CR_API int64_t cr_offset(const cr_tensor *t);      /* of the first element, in elements */
 CR_API uint64_t cr_storage_id(const cr_tensor *t); /* equal for tensors that share memory */
+/* True if both are views of one block of memory; false if either is NULL. */
 CR_API bool cr_same_storage(const cr_tensor *a, const cr_tensor *b);
 /* The count of in-place writes to the memory; an error for inference tensors. */
 CR_API int cr_version(const cr_tensor *t, uint32_t *version);
@@ -263,6 +298,7 @@ struct cr_op {
   const char *const *aliases; /* other names in Lua, up to a NULL; NULL if there are none */
 };
 
+/* How many operations there are that cr_op_at gives. */
 CR_API int cr_op_count(void);
 CR_API const cr_op *cr_op_at(int i);              /* 0 <= i < cr_op_count() */
 CR_API const cr_op *cr_op_find(const char *name); /* also by an alias; NULL if there is none */
@@ -283,14 +319,19 @@ CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 
 /* ---- Autograd ---------------------------------------------------------------------------- */
 
+/* True for a leaf that asks for a gradient, and for a result that depends on one. */
 CR_API bool cr_requires_grad(const cr_tensor *t);
+/* On: of floating tensors only. Off: of leaves only. */
 CR_API int cr_set_requires_grad(cr_tensor *t, bool on);
+/* True if no recorded operation has made it. */
 CR_API bool cr_is_leaf(const cr_tensor *t);
 CR_API cr_tensor *cr_grad_of(cr_tensor *t); /* borrowed; NULL without error if there is none */
 CR_API int cr_set_grad(cr_tensor *t, cr_tensor *grad); /* borrows grad; NULL clears */
+/* Makes backward keep the gradient of a result, as it does that of a leaf. */
 CR_API int cr_retain_grad(cr_tensor *t);
 CR_API bool cr_retains_grad(const cr_tensor *t);
 CR_API cr_tensor *cr_base(cr_tensor *t); /* borrowed: the tensor that t is a view of, or NULL */
+/* Takes t out of its graph: it becomes a leaf without gradient. An error for views. */
 CR_API int cr_detach_inplace(cr_tensor *t);
 /* Returns an alias of the same memory outside every graph, whose writes no version counts. */
 CR_API cr_tensor *cr_get_data(cr_tensor *t);
@@ -309,6 +350,7 @@ typedef struct cr_backward_options {
   bool materialize;            /* cr_grad: an unused input gives zeros */
 } cr_backward_options;
 
+/* Fails with roots that are in no graph, and where a rule of differentiation is broken. */
 CR_API int cr_backward(cr_tensor *const *roots, int nroots, const cr_backward_options *options);
 /* Returns the gradients by options->inputs in out[0 .. ninputs) and touches no grad. */
 CR_API int cr_grad(cr_tensor *const *roots, int nroots, const cr_backward_options *options,
@@ -320,24 +362,31 @@ CR_API bool cr_grad_enabled(void);
 CR_API bool cr_set_grad_enabled(bool on);
 CR_API bool cr_inference_enabled(void);
 CR_API bool cr_set_inference(bool on); /* on also turns the gradient mode off */
+/* True for a tensor that was made in inference mode, which no graph can save. */
 CR_API bool cr_is_inference(const cr_tensor *t);
 
 /* Anomaly mode: each node keeps what `trace` (may be NULL) says of the place of its forward call (a
  * string from malloc, stolen), and backward fails at the first node that gives NaN if check_nan. */
 typedef char *(*cr_trace)(void *user);
 CR_API bool cr_set_anomaly(bool on, bool check_nan, cr_trace trace, void *user);
+/* *check_nan (may be NULL): whether NaN is looked for. */
 CR_API bool cr_anomaly_enabled(bool *check_nan);
 
 /* ---- Nodes ------------------------------------------------------------------------------- */
 
 CR_API cr_node *cr_grad_fn(cr_tensor *t); /* returns a reference, NULL without error for leaves */
+/* Returns n, with one more reference. */
 CR_API cr_node *cr_node_retain(cr_node *n);
+/* Steals n. The graph behind it goes with its last reference. */
 CR_API void cr_node_release(cr_node *n);
+/* "MulBackward", "AccumulateGrad", or the name of a custom Function. Borrowed. */
 CR_API const char *cr_node_name(const cr_node *n);
+/* How many edges lead from n: one for each input that has a derivative. */
 CR_API int cr_node_next_count(const cr_node *n);
 /* Returns the node that gets the i-th (from 0) gradient, or NULL; *output is its slot there. */
 CR_API cr_node *cr_node_next(const cr_node *n, int i, int *output);
 CR_API cr_tensor *cr_node_variable(const cr_node *n); /* borrowed: AccumulateGrad's leaf, or NULL */
+/* How many values n keeps for its derivative. */
 CR_API int cr_node_saved_count(const cr_node *n);
 /* Returns the i-th saved value under *name, to be given up with cr_value_release; an error after
  * backward has freed it. With out NULL only the name. */
@@ -363,6 +412,7 @@ CR_API uint64_t cr_tensor_hook(cr_tensor *t, cr_hook_kind kind, cr_hook f, void 
                                void (*free_user)(void *));
 CR_API uint64_t cr_node_hook(cr_node *n, cr_hook_kind kind, cr_hook f, void *user,
                              void (*free_user)(void *));
+/* Removes the hook; an id of a hook that is gone does nothing. */
 CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
 /* A watch is told whenever a reference to its object is taken, or about to be given up, of how many
@@ -389,6 +439,7 @@ typedef struct cr_saved_hooks {
   const char *why;
 } cr_saved_hooks;
 CR_API int cr_saved_hooks_push(const cr_saved_hooks *hooks); /* copied */
+/* Ends what the last cr_saved_hooks_push has begun. */
 CR_API void cr_saved_hooks_pop(void);
 
 /* ---- Places ------------------------------------------------------------------------------ */
@@ -404,6 +455,7 @@ typedef struct cr_place {
   cr_modes *modes; /* NULL: the thread's own */
 } cr_place;
 CR_API cr_state *cr_state_new(void); /* returns one in which all is as at first */
+/* Steals s. Tensors that were made in it live on. */
 CR_API void cr_state_free(cr_state *s);
 /* Limits that a host sets from outside, which nothing that is done in the state can lift or widen: with
  * cr_set_deadline, cr_memory_limit and cr_set_num_threads it may set narrower ones, and what lifts these
@@ -413,9 +465,11 @@ typedef struct cr_limits {
   double seconds; /* from now on; 0: no limit */
   int threads;    /* 0: no limit */
 } cr_limits;
+/* Replaces the limits of s; seconds count from now. */
 CR_API int cr_state_limit(cr_state *s, const cr_limits *limits);
 /* Nonzero, with the error set, if the host has interrupted or the time of its limits is over. */
 CR_API int cr_state_stopped(const cr_state *s);
+/* Returns modes in which nothing is set; NULL with the error set. */
 CR_API cr_modes *cr_modes_new(void);
 CR_API void cr_modes_free(cr_modes *m);         /* closes the scopes in it */
 CR_API cr_place cr_enter(cr_place p);           /* returns the place before, to be entered again */
@@ -443,6 +497,7 @@ CR_API void cr_scope_open(cr_scope *s, cr_modes *m); /* in m, NULL: in the prese
 CR_API void cr_scope_free(cr_scope *s);              /* which also ends it; steals s */
 /* What the innermost open scope of m sets or, where none is open, m itself (NULL: the present modes). */
 CR_API cr_mode cr_mode_get(const cr_modes *m);
+/* Sets it there, all that mode->sets names. */
 CR_API void cr_mode_set(cr_modes *m, const cr_mode *mode);
 
 /* ---- Custom Functions -------------------------------------------------------------------- */
@@ -470,16 +525,22 @@ CR_API int cr_context_saved(cr_context *ctx, cr_tensor **out, int *n);
 /* Returns another header over t's memory, in the place of the call's result number `result` (from 0) in
  * the graph: for a caller that keeps results with the context, which must not keep their history. */
 CR_API cr_tensor *cr_context_result(cr_context *ctx, cr_tensor *t, int result);
+/* Whether the gradient by input number `input` (from 0) is asked for. */
 CR_API bool cr_context_needs_grad(const cr_context *ctx, int input);
+/* Says that forward has written these inputs, which must be among its results. */
 CR_API int cr_context_mark_dirty(cr_context *ctx, cr_tensor *const *ts, int n);
+/* Says that these results have no gradient. */
 CR_API int cr_context_mark_non_differentiable(cr_context *ctx, cr_tensor *const *ts, int n);
+/* On (as at first): backward gets zeros for results that no gradient has reached; off: NULL. */
 CR_API void cr_context_materialize_grads(cr_context *ctx, bool on);
+/* The user that cr_function_apply was given. Borrowed. */
 CR_API void *cr_context_user(const cr_context *ctx);
 
 /* ---- Random numbers ---------------------------------------------------------------------- */
 
 /* Draws are counter-based (Philox 4x32-10): a seed and an offset, which belong to the present state. */
 CR_API void cr_manual_seed(uint64_t seed);
+/* The generator as it stands, and to put it back; a generator that has no seed draws one. */
 CR_API void cr_rng_get(uint64_t *seed, uint64_t *offset);
 CR_API void cr_rng_set(uint64_t seed, uint64_t offset);
 
@@ -493,10 +554,13 @@ typedef struct cr_memory {
   int64_t allocations; /* blocks handed out since the start */
   int64_t objects;     /* CPU only: live small blocks (tensors, nodes), for leak checks */
 } cr_memory;
+/* Fails for a device that is not there. */
 CR_API int cr_memory_stats(cr_device device, cr_memory *out);
+/* Lets the peak begin again from what is in use now. */
 CR_API void cr_memory_reset_peak(cr_device device);
 /* Of a device for all who use it; of the CPU in a state that was entered: of what that has made. 0 lifts it. */
 CR_API int cr_memory_limit(cr_device device, int64_t bytes);
+/* Gives cached blocks back to the system, or to the driver of the device. */
 CR_API void cr_memory_empty_cache(cr_device device);
 /* For a binding with a collector: it runs it when cr_memory_pressure() says so, and tells with
  * cr_memory_collected() how many bytes of its own heap the collector walks. The more these are, the
@@ -522,6 +586,7 @@ CR_API int cr_interrupted(void);
  * processors. Belongs to the present state. Results do not depend on it. Threads are started when large
  * work comes up, and where the system refuses some the others do it all. */
 CR_API int cr_set_num_threads(int n);
+/* How many that is now, the limits of the host included. */
 CR_API int cr_num_threads(void);
 /* A host that has threads of its own may lend them; then the library starts none. `run` shall call
  * member(job, i) once for each i from 0 to n - 1, on any threads (the calling one may be among them) and
@@ -557,6 +622,7 @@ CR_API bool cr_cuda_available(void);    /* never an error */
 CR_API int cr_cuda_count(int *count);   /* 0 with an error that says why there is none */
 CR_API int cr_cuda_current(void);       /* the current device; -1 with the error set */
 CR_API int cr_cuda_select(int ordinal); /* in the present modes: what "cuda" means */
+/* Waits for all work of the device, and raises what its kernels have found wrong. */
 CR_API int cr_cuda_synchronize(int ordinal);
 
 typedef struct cr_cuda_properties {
@@ -566,10 +632,12 @@ typedef struct cr_cuda_properties {
   int driver, runtime; /* versions, as 13000 for 13.0 */
   int64_t total_memory, free_memory;
 } cr_cuda_properties;
+/* Fails for a device that is not there. */
 CR_API int cr_cuda_properties_of(int ordinal, cr_cuda_properties *out);
 /* Whether float32 products may round their factors to TF32: faster, with 10 bits of precision. For
  * the whole process; at first they may not. */
 CR_API int cr_cuda_set_tf32(bool on);
+/* Whether they may now. */
 CR_API int cr_cuda_tf32(bool *on);
 /* What multiplies matrices there: "cuBLASLt 13.0.0", or "built in". NULL with the error set. */
 CR_API const char *cr_cuda_gemm_name(void);
@@ -587,19 +655,30 @@ CR_API int cr_stream_select(cr_stream *s); /* in the present modes, and its devi
 /* Makes the scope set the current stream of the stream's device, and that device to be the current one; else
  * all stays as it is at present. */
 CR_API int cr_scope_stream(cr_scope *s, cr_stream *stream);
+/* The device that the stream belongs to. */
 CR_API cr_device cr_stream_device(const cr_stream *s);
 CR_API uint64_t cr_stream_id(const cr_stream *s); /* equal for references to one stream */
+/* Returns s, with one more reference. */
 CR_API cr_stream *cr_stream_retain(cr_stream *s);
+/* Steals s. Work that is queued on it is still done. */
 CR_API void cr_stream_release(cr_stream *s);
+/* Waits for the work that is queued on s, and raises what kernels have found wrong. */
 CR_API int cr_stream_synchronize(cr_stream *s);
+/* *done: nothing is left to do on s. Does not wait. */
 CR_API int cr_stream_query(cr_stream *s, bool *done);
 CR_API int cr_stream_wait(cr_stream *s, cr_event *e); /* later work on s waits for e */
+/* Work on s uses the memory of t, which nobody else gets before that is done. */
 CR_API int cr_stream_record(cr_stream *s, cr_tensor *t);
+/* Returns an event that has not been recorded; `timing`: it can be given to cr_event_elapsed. */
 CR_API cr_event *cr_event_new(bool timing);
+/* Steals e. */
 CR_API void cr_event_free(cr_event *e);
 CR_API int cr_event_record(cr_event *e, cr_stream *s); /* NULL: the current one */
+/* *done: what stood before e on its stream is done. Does not wait. */
 CR_API int cr_event_query(cr_event *e, bool *done);
+/* Waits for what stood before e on its stream. */
 CR_API int cr_event_synchronize(cr_event *e);
+/* The time between two events that were recorded with `timing` and are done. */
 CR_API int cr_event_elapsed(cr_event *from, cr_event *to, double *milliseconds);
 
 /* Between the two the calling thread's work is kept instead of done; cr_graph_launch does all of it
@@ -608,11 +687,14 @@ CR_API int cr_event_elapsed(cr_event *from, cr_event *to, double *milliseconds);
 CR_API int cr_graph_begin(void);
 CR_API cr_graph *cr_graph_end(void);
 CR_API void cr_graph_abandon(void); /* ends a capture that failed */
+/* Queues the work of g on the current stream. */
 CR_API int cr_graph_launch(cr_graph *g);
+/* Steals g, and gives back the memory that only it has. */
 CR_API void cr_graph_free(cr_graph *g);
 
 /* Returns a copy of t in page-locked CPU memory, from and to which devices copy on their own. */
 CR_API cr_tensor *cr_pin(cr_tensor *t);
+/* True for memory of cr_pin. */
 CR_API bool cr_is_pinned(const cr_tensor *t);
 /* Queues the copy of src to dst, one of them pinned, the other on a device; both contiguous, of one
  * shape and dtype, and outside every graph. Elements that arrive on the host are there after a
@@ -626,6 +708,7 @@ CR_API int cr_copy_queued(cr_tensor *dst, cr_tensor *src);
  * thread may be using that state. A graph that outlives the state fails there with an error. */
 
 struct lua_State;
+/* What require "cresset.core" calls: pushes the module. Raises if L is of another Lua. */
 CR_API int luaopen_cresset_core(struct lua_State *L);
 /* Pushes t as a userdata (borrows it: the userdata takes a reference of its own); nil for NULL. */
 CR_API void cr_lua_push(struct lua_State *L, cr_tensor *t);
