@@ -21,7 +21,7 @@ local function refuses(entry, ...)
 end
 
 local function pointwise(signature, fields)
-  return ('op "twice%s" { doc = "x", %s }'):format(signature, fields)
+  return ('op [[twice%s]] { doc = "x", %s }'):format(signature, fields)
 end
 
 describe("an entry of the catalogue", function()
@@ -54,6 +54,18 @@ describe("an entry of the catalogue", function()
 
   it("has no field that nobody knows", function()
     refuses(pointwise("(self: tensor)", 'pointwize = "x", nondiff = true'), "unknown field 'pointwize'")
+  end)
+end)
+
+describe("a string that is one of several words", function()
+  it("has a default among them", function()
+    refuses(pointwise("(self: tensor, mode: \"up\" | \"down\" = \"left\")", 'pointwise = "x", nondiff = true'),
+      "the default of mode is none of its choices")
+  end)
+
+  it("names each in quotes", function()
+    refuses(pointwise("(self: tensor, mode: \"up\" | down)", 'pointwise = "x", nondiff = true'),
+      "cannot read the choice down of parameter mode")
   end)
 end)
 

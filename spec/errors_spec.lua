@@ -242,7 +242,7 @@ local groups = {
     { "cr.randint(5, 5, { 2 })", "randint: needs low < high, got 5 and 5" },
   },
   { "values that a word or number may not have",
-    { "cr.mse_loss(x, x, 'average')", [[mse_loss: reduction is "average"; it may be "mean", "sum" or "none"]] },
+    { "cr.mse_loss(x, x, 'average')", [[mse_loss: reduction must be "none", "mean" or "sum", got "average"]] },
     { "x:norm('nuc')", [[norm: p is "nuc"; it may be "fro" or a number]] },
     { "x:gelu('fast')", [[gelu: approximate must be "none" or "tanh", got "fast"]] },
     { "x:div(x, 'up')", [[div: rounding_mode must be "trunc" or "floor", got "up"]] },

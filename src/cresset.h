@@ -144,7 +144,7 @@ typedef enum cr_kind {
 /* An argument of an operation. Pointers are borrowed for the call. */
 typedef struct cr_value {
   int32_t kind; /* a cr_kind */
-  int32_t n;    /* length of a list */
+  int32_t n;    /* length of a list; which of its choices a string is, for who carries a call out */
   union {
     cr_tensor *t;
     cr_tensor *const *ts;
@@ -266,10 +266,11 @@ typedef enum cr_param_type {
 
 typedef struct cr_param {
   const char *name;
-  uint8_t type;       /* a cr_param_type */
-  bool optional;      /* nil is allowed, or there is a default */
-  bool variadic;      /* in Lua the rest of the arguments may be spelled out */
-  cr_value otherwise; /* the default, CR_NONE if there is none */
+  uint8_t type;               /* a cr_param_type */
+  bool optional;              /* nil is allowed, or there is a default */
+  bool variadic;              /* in Lua the rest of the arguments may be spelled out */
+  cr_value otherwise;         /* the default, CR_NONE if there is none */
+  const char *const *choices; /* what a string may be, up to a NULL; NULL: no string, or any */
 } cr_param;
 
 enum {

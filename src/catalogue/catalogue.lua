@@ -45,7 +45,34 @@ local function parse_default(where, text)
   return number
 end
 
+-- `"a" | "b"` becomes a list of the words.
+local function parse_choices(where, name, text)
+  local choices = {}
+  for word in (text .. "|"):gmatch "%s*([^|]-)%s*|" do
+    local choice = word:match '^"([%w_]+)"$'
+    if not choice then fail(where, "cannot read the choice %s of parameter %s", word, name) end
+    choices[#choices + 1] = choice
+  end
+  return choices
+end
+
+-- A string that is one of several words: `mode: "floor" | "trunc" = "floor"`, or with a ? where it may be absent.
+local function parse_choice(where, name, text)
+  local words, default = text:match '^(.-)%s*=%s*"([%w_]+)"$'
+  words = words or text
+  local optional = words:sub(-1) == "?"
+  local param = { name = name, type = "string", optional = optional or default ~= nil, default = default,
+    has_default = default ~= nil }
+  param.choices = parse_choices(where, name, optional and words:sub(1, -2) or words)
+  local known = default == nil
+  for _, choice in ipairs(param.choices) do known = known or choice == default end
+  if not known then fail(where, "the default of %s is none of its choices", name) end
+  return param
+end
+
 local function parse_param(where, text)
+  local choosing, words = text:match('^([%a_][%w_]*)%s*:%s*(".*)$')
+  if choosing then return parse_choice(where, choosing, words) end
   local name, type, default = text:match("^([%a_][%w_]*)%s*:%s*([%a]+%??)%s*=%s*(.+)$")
   if not name then
     name, type = text:match("^([%a_][%w_]*)%s*:%s*([%a]+%??)$")

@@ -34,7 +34,15 @@ local function write_enums(out_dir, entries, kernels)
   h = header("Ids of operations.")
   h[#h + 1] = "#ifndef CR__OP_IDS_H\n#define CR__OP_IDS_H\n\ntypedef enum cr__op_id {"
   for _, e in ipairs(entries) do h[#h + 1] = "  CR__OP_" .. e.name .. "," end
-  h[#h + 1] = "  CR__OP_COUNT\n} cr__op_id;\n\n#endif"
+  h[#h + 1] = "  CR__OP_COUNT\n} cr__op_id;\n\n/* What a string argument may be: its number in the signature. */"
+  for _, e in ipairs(entries) do
+    for _, p in ipairs(e.params) do
+      local names = {}
+      for i, choice in ipairs(p.choices or {}) do names[i] = ("CR__%s_%s_%s"):format(e.name, p.name, choice) end
+      if p.choices then h[#h + 1] = ("enum { %s };"):format(table.concat(names, ", ")) end
+    end
+  end
+  h[#h + 1] = "\n#endif"
   write(out_dir, "op_ids.h", h)
 end
 

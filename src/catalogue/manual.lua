@@ -1,5 +1,5 @@
--- manual.lua: writes what people and editors read of all public names. `lua5.4 src/catalogue/manual.lua OUTPUT_DIRECTORY`, from
--- the root of the checkout, makes
+-- manual.lua: writes what people and editors read of all public names.
+-- `lua5.4 src/catalogue/manual.lua OUTPUT_DIRECTORY`, from the root of the checkout, makes
 --   reference.md      every name: call, meaning; of operations signature, forms, dtypes, derivative
 --   cresset.d.lua     annotations for editors (LuaLS)
 --
@@ -125,6 +125,9 @@ local lua_types = {
 local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,
   ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
 
+-- `"a"|"b"`, as editors read it.
+local function choice_type(p) return '"' .. table.concat(p.choices, '"|"') .. '"' end
+
 local function annotate(lines, e, called, owner, first, suffix)
   lines[#lines + 1] = "---" .. flat(e.doc)
   local names = {}
@@ -132,7 +135,8 @@ local function annotate(lines, e, called, owner, first, suffix)
     local p = e.params[i]
     local name = keywords[p.name] and p.name .. "_" or p.name
     names[#names + 1] = name
-    lines[#lines + 1] = ("---@param %s%s %s"):format(name, p.optional and "?" or "", lua_types[p.type])
+    lines[#lines + 1] = ("---@param %s%s %s"):format(name, p.optional and "?" or "",
+      p.choices and choice_type(p) or lua_types[p.type])
   end
   local results = {}
   for _ = 1, e.variable and 1 or e.nout do results[#results + 1] = "cresset.Tensor" end

@@ -44,13 +44,24 @@ local function op_flags(e)
   return #flags > 0 and table.concat(flags, " | ") or "0"
 end
 
+-- A list of strings in C, up to a NULL.
+local function names_of(name, list)
+  local quoted = {}
+  for i, item in ipairs(list) do quoted[i] = quote(item) end
+  return ("static const char *const %s[] = {%s, NULL};"):format(name, table.concat(quoted, ", "))
+end
+
 local function write_descriptors(c, entries, npublic)
   for _, e in ipairs(entries) do
     if #e.params > 0 then
+      for _, p in ipairs(e.params) do
+        if p.choices then c[#c + 1] = names_of(("choices_%s_%s"):format(e.name, p.name), p.choices) end
+      end
       c[#c + 1] = ("static const cr_param params_%s[] = {"):format(e.name)
       for _, p in ipairs(e.params) do
-        c[#c + 1] = ("    {%s, CR_P_%s, %s, %s, %s},"):format(quote(p.name), catalogue.types[p.type].enum,
-          tostring(p.optional), tostring(p.variadic or false), c_default(p))
+        c[#c + 1] = ("    {%s, CR_P_%s, %s, %s, %s, %s},"):format(quote(p.name), catalogue.types[p.type].enum,
+          tostring(p.optional), tostring(p.variadic or false), c_default(p),
+          p.choices and ("choices_%s_%s"):format(e.name, p.name) or "NULL")
       end
       c[#c + 1] = "};"
     end
@@ -60,9 +71,7 @@ local function write_descriptors(c, entries, npublic)
       c[#c + 1] = ("static const char *const outputs_%s[] = {%s};"):format(e.name, table.concat(names, ", "))
     end
     if #e.aliases > 0 then
-      local names = {}
-      for i, alias in ipairs(e.aliases) do names[i] = quote(alias) end
-      c[#c + 1] = ("static const char *const aliases_%s[] = {%s, NULL};"):format(e.name, table.concat(names, ", "))
+      c[#c + 1] = names_of("aliases_" .. e.name, e.aliases)
     end
   end
   c[#c + 1] = ("\nconst int cr__npublic = %d;\nconst cr_op cr__ops[] = {"):format(npublic)

@@ -105,7 +105,7 @@ op "elu_dd(grad: tensor, self: tensor, coefficient: float, width: float)" {
 
 -- ---- gelu ----
 
-op "gelu(self: tensor, approximate: string = \"none\")" {
+op [[gelu(self: tensor, approximate: "none" | "tanh" = "none")]] {
   doc = [[x times the normal distribution function of x; with approximate = "tanh", by
     0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).]],
   run = "gelu", composite = true,

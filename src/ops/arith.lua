@@ -91,7 +91,7 @@ op "div_d(grad: operand, self: operand, other: operand)" {
   samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
 
-op "div_mode(self: operand, other: operand, rounding_mode: string)" {
+op [[div_mode(self: operand, other: operand, rounding_mode: "trunc" | "floor")]] {
   doc = [[The quotient, rounded: "floor" rounds down, like //, and "trunc" towards zero.]],
   lua = "div", run = "div_mode", composite = true, inplace = true,
   samples = function(s)

@@ -53,12 +53,7 @@ static int grid_sizes(const cr_op *op, const cr_value *list, bool swap, int64_t 
 }
 
 int cr__run_meshgrid(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  const char *indexing = args[1].u.s;
-  bool swap = strcmp(indexing, "xy") == 0;
-  cr__text text;
-  if (!swap && strcmp(indexing, "ij") != 0)
-    return cr__fail(CR_E_ARGUMENT, "%s: indexing must be \"ij\" or \"xy\", got %s", op->name,
-                    cr__quote(indexing, &text));
+  bool swap = args[1].n == CR__meshgrid_indexing_xy;
   int n = args[0].n;
   int64_t sizes[CR_MAX_DIMS], line[CR_MAX_DIMS];
   int code = grid_sizes(op, &args[0], swap && n > 1, sizes);

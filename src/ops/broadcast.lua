@@ -36,7 +36,7 @@ op "broadcast_tensors(tensors: tensors) -> ..." {
   end,
 }
 
-op "meshgrid(tensors: tensors, indexing: string = \"ij\") -> ..." {
+op [[meshgrid(tensors: tensors, indexing: "ij" | "xy" = "ij") -> ...]] {
   doc = [[The grid that the tensors of a list span, each of one dim (or none): as many views as tensors, and as many
     dims, the i-th view having the i-th tensor along dim i. indexing = "xy" swaps the first two dims.]],
   composite = true,

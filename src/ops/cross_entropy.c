@@ -201,9 +201,8 @@ int cr__run_nll_first(const cr_op *op, const cr_value *args, cr_tensor **out, in
 /* args: input, target, weight, ignore_index, reduction. */
 int cr__run_nll_loss(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  cr__loss_reduction reduction;
-  int code = cr__loss_reduction_of(op->name, args[4], &reduction);
-  if (!code) code = need_classes(op->name, args[0].u.t);
+  cr__loss_reduction reduction = cr__loss_reduction_of(args[4]);
+  int code = need_classes(op->name, args[0].u.t);
   if (!code) code = need_targets(op->name, args[0].u.t, args[1].u.t);
   if (!code) code = need_weight(op->name, args[0].u.t, args[2]);
   return code ? code : give_nll(op->name, args, reduction, out);
@@ -297,10 +296,9 @@ static bool holds_probabilities(const cr_value *args) {
 int cr__run_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *input = args[0].u.t;
-  cr__loss_reduction reduction;
+  cr__loss_reduction reduction = cr__loss_reduction_of(args[4]);
   double smoothing = args[5].u.f;
-  int code = cr__loss_reduction_of(op->name, args[4], &reduction);
-  if (!code) code = need_classes(op->name, input);
+  int code = need_classes(op->name, input);
   bool probabilities = !code && holds_probabilities(args);
   if (!code && !probabilities) code = need_targets(op->name, input, args[1].u.t);
   if (!code) code = need_weight(op->name, input, args[2]);

@@ -79,7 +79,7 @@ op "scatter_add(self: tensor, dim: dim, index: tensor, src: tensor)" {
   end,
 }
 
-op "scatter_reduced(self: tensor, dim: dim, index: tensor, src: operand, reduce: string)" {
+op [[scatter_reduced(self: tensor, dim: dim, index: tensor, src: operand, reduce: "add" | "multiply")]] {
   doc = [[self with src[i, j] (or the number src) added to ("add") or multiplied with ("multiply") what is at
     [index[i, j], j] for dim 1, and so on, one after the other. src is at least as large as index.]],
   lua = "scatter",

@@ -201,7 +201,8 @@ op "diff(self: tensor, n: int = 1, dim: dim = -1, prepend: tensor?, append: tens
   end,
 }
 
-op "pad(self: tensor, pad: ints, mode: string = \"constant\", value: scalar = 0)" {
+op [[pad(self: tensor, pad: ints, mode: "constant" | "reflect" | "replicate" | "circular" = "constant",
+  value: scalar = 0)]] {
   doc = [[self with more elements around it: pad lists how many before and after, of the last dim first. They are
     `value`, or copies: "replicate" of the edge, "reflect" of what lies beyond it, "circular" of the other end. A
     negative number takes elements away.]],

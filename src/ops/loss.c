@@ -6,17 +6,6 @@
 
 #include "loss.h"
 
-int cr__loss_reduction_of(const char *op, cr_value name, cr__loss_reduction *reduction) {
-  static const char *const names[] = {"none", "mean", "sum"};
-  for (int i = 0; i < 3; i++) {
-    *reduction = (cr__loss_reduction)i;
-    if (!strcmp(name.u.s, names[i])) return 0;
-  }
-  cr__text text;
-  return cr__fail(CR_E_ARGUMENT, "%s: reduction is %s; it may be \"mean\", \"sum\" or \"none\"", op,
-                  cr__quote(name.u.s, &text));
-}
-
 cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction) {
   cr_tensor *t = elements.u.t;
   if (elements.kind == CR_NONE || reduction == CR__LOSS_NONE) return t;
@@ -89,9 +78,8 @@ static cr_value broadcast_distances(const cr_op *op, const cr_value *args, doubl
 int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *input = args[0].u.t, *target = args[1].u.t;
-  cr__loss_reduction reduction;
-  int code = cr__loss_reduction_of(op->name, args[2], &reduction);
-  if (!code) code = need_some_float(op->name, input, target);
+  cr__loss_reduction reduction = cr__loss_reduction_of(args[2]);
+  int code = need_some_float(op->name, input, target);
   if (code) return code;
   double limit = op->nparam > 3 ? args[3].u.f : 0;
   if (op->id == CR__OP_smooth_l1_loss && !(limit >= 0)) {
@@ -151,9 +139,8 @@ int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tenso
   cr_tensor *input = args[0].u.t;
   bool logits = op->id == CR__OP_binary_cross_entropy_with_logits;
   cr_value pos_weight = logits ? args[4] : cr_none(), elements;
-  cr__loss_reduction reduction;
-  int code = cr__loss_reduction_of(op->name, args[3], &reduction);
-  if (!code) code = need_same_shape(op->name, input, args[1].u.t);
+  cr__loss_reduction reduction = cr__loss_reduction_of(args[3]);
+  int code = need_same_shape(op->name, input, args[1].u.t);
   if (!code) code = need_fit(op->name, "weight", args[2], input);
   if (!code) code = need_fit(op->name, "pos_weight", pos_weight, input);
   if (!code && logits) code = need_some_float(op->name, input, args[1].u.t);
@@ -176,10 +163,9 @@ int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tenso
 int cr__run_kl_div(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *input = args[0].u.t;
-  bool by_batch = !strcmp(args[2].u.s, "batchmean");
-  cr__loss_reduction reduction = CR__LOSS_SUM;
-  int code = by_batch ? 0 : cr__loss_reduction_of(op->name, args[2], &reduction);
-  if (!code) code = need_some_float(op->name, input, args[1].u.t);
+  bool by_batch = args[2].n == CR__kl_div_reduction_batchmean;
+  cr__loss_reduction reduction = by_batch ? CR__LOSS_SUM : cr__loss_reduction_of(args[2]);
+  int code = need_some_float(op->name, input, args[1].u.t);
   if (code) return code;
   int elements_of = args[3].u.i ? CR__OP_kl_log_elements : CR__OP_kl_elements;
   cr_value elements = cr__do(elements_of, (cr_value[]){args[0], args[1]});

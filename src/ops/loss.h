@@ -4,8 +4,14 @@
 
 #include "reduce.h"
 
-/* loss.c: the reduction of that name. */
-int cr__loss_reduction_of(const char *op, cr_value name, cr__loss_reduction *reduction);
+/* The reduction that an argument names; every loss lists its choices in the order of the type. */
+static inline cr__loss_reduction cr__loss_reduction_of(cr_value name) {
+  return (cr__loss_reduction)name.n;
+}
+_Static_assert((int)CR__mse_loss_reduction_none == (int)CR__LOSS_NONE &&
+                   (int)CR__mse_loss_reduction_mean == (int)CR__LOSS_MEAN &&
+                   (int)CR__mse_loss_reduction_sum == (int)CR__LOSS_SUM,
+               "the choices of a loss have the order of its type");
 /* loss.c: returns the elements (stolen, perhaps CR_NONE) reduced. */
 cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction);
 

@@ -23,21 +23,21 @@ end
 
 -- ---- Distances ------------------------------------------------------------------------------------
 
-op "l1_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
+op [[l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
   doc = "The mean (or sum) of |input - target|; its gradient is 0 where they are equal.",
   method = false, warns = true,
   run = "distance", composite = true,
   samples = reductions,
 }
 
-op "mse_loss(input: tensor, target: tensor, reduction: string = \"mean\")" {
+op [[mse_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
   doc = "The mean (or sum) of (input - target)^2.",
   method = false, warns = true,
   run = "distance", composite = true,
   samples = reductions,
 }
 
-op "smooth_l1_loss(input: tensor, target: tensor, reduction: string = \"mean\", beta: float = 1.0)" {
+op [[smooth_l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean", beta: float = 1.0)]] {
   doc = [[Like l1_loss, but d^2 / (2 beta) for distances d below beta, and reduced by beta / 2 above; with
     beta = 0 it is l1_loss.]],
   method = false, warns = true,
@@ -45,7 +45,7 @@ op "smooth_l1_loss(input: tensor, target: tensor, reduction: string = \"mean\", 
   samples = thresholds,
 }
 
-op "huber_loss(input: tensor, target: tensor, reduction: string = \"mean\", delta: float = 1.0)" {
+op [[huber_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean", delta: float = 1.0)]] {
   doc = "smooth_l1_loss times its threshold: d^2 / 2 for distances d up to delta, delta * (d - delta / 2) above.",
   method = false, warns = true,
   run = "distance", composite = true,
@@ -104,7 +104,8 @@ local function chances(s)
   }
 end
 
-op "binary_cross_entropy(input: tensor, target: tensor, weight: tensor?, reduction: string = \"mean\")" {
+op [[binary_cross_entropy(input: tensor, target: tensor, weight: tensor?,
+  reduction: "none" | "mean" | "sum" = "mean")]] {
   doc = [[The mean (or sum) of -(target * log(input) + (1 - target) * log(1 - input)) for probabilities input
     in [0, 1]; each logarithm counts as -100 where it is less.]],
   method = false, run = "binary_cross_entropy", kernels = { "check_probabilities" }, composite = true,
@@ -142,7 +143,7 @@ op "bce_slope(input: tensor, target: tensor)" {
 }
 
 op [[binary_cross_entropy_with_logits(input: tensor, target: tensor, weight: tensor?,
-  reduction: string = "mean", pos_weight: tensor?)]] {
+  reduction: "none" | "mean" | "sum" = "mean", pos_weight: tensor?)]] {
   doc = [[binary_cross_entropy of sigmoid(input), computed without overflow; pos_weight multiplies the part
     of each loss that comes from target, by class (it is broadcast).]],
   method = false, run = "binary_cross_entropy", composite = true,
@@ -176,7 +177,8 @@ op "bce_logits_slope(input: tensor, target: operand)" {
   samples = pair,
 }
 
-op "kl_div(input: tensor, target: tensor, reduction: string = \"mean\", log_target: bool = false)" {
+op [[kl_div(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" | "batchmean" = "mean",
+  log_target: bool = false)]] {
   doc = [[The mean (or sum) of target * (log(target) - input) where input holds logarithms of probabilities;
     with log_target, target holds them too. "batchmean" divides the sum by the size of the first dim.]],
   method = false, run = "kl_div", composite = true,
@@ -250,7 +252,7 @@ local function class_samples(s)
 end
 
 op [[nll_loss(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
-  reduction: string = "mean")]] {
+  reduction: "none" | "mean" | "sum" = "mean")]] {
   doc = [[The mean (or sum) of -input at the class of each target, times that class's weight; the mean is
     divided by the sum of the weights. input holds logarithms of probabilities, of shape (C), (N, C) or
     (N, C, d1, ...); target int64 classes from 1 to C, of shape (), (N) or (N, d1, ...). A target equal to
@@ -288,7 +290,7 @@ op [[nll_first(self: tensor, target: tensor, weight: tensor?, ignore_index: int,
 }
 
 op [[cross_entropy(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
-  reduction: string = "mean", label_smoothing: float = 0.0)]] {
+  reduction: "none" | "mean" | "sum" = "mean", label_smoothing: float = 0.0)]] {
   doc = [[nll_loss of log_softmax(input) along the classes. A float target of input's shape holds the
     probabilities of the classes instead. label_smoothing, in [0, 1], is the part of each target that is
     spread evenly over all classes.]],

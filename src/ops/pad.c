@@ -83,17 +83,13 @@ static int check_pad(const cr_op *op, mode how, int d, int64_t size, int64_t bef
 /* pad(self, pad, mode, value) */
 int cr__run_pad(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  static const char *const names[] = {"replicate", "reflect", "circular", "constant"};
+  static const mode modes[] = {[CR__pad_mode_constant] = CONSTANT,
+                               [CR__pad_mode_reflect] = REFLECT,
+                               [CR__pad_mode_replicate] = REPLICATE,
+                               [CR__pad_mode_circular] = CIRCULAR};
   const cr_tensor *self = args[0].u.t;
   const cr_value *pad = &args[1];
-  mode how = REPLICATE;
-  cr__text text;
-  while (how < CONSTANT && strcmp(args[2].u.s, names[how]) != 0) how++;
-  if (strcmp(args[2].u.s, names[how]) != 0)
-    return cr__fail(CR_E_ARGUMENT,
-                    "%s: mode must be \"constant\", \"reflect\", \"replicate\" or "
-                    "\"circular\", got %s",
-                    op->lua, cr__quote(args[2].u.s, &text));
+  mode how = modes[args[2].n];
   if (how == CONSTANT && cr__check_store(op->lua, (cr_dtype)self->dtype, &args[3]))
     return (int)cr_error_code();
   if (pad->n % 2 || pad->n / 2 > self->ndim)

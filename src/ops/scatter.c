@@ -269,12 +269,7 @@ static cr_value fitted(const cr_op *op, const cr_value *self, const cr_value *in
 /* scatter(self, dim, index, src, reduce) */
 int cr__run_scatter_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  const char *reduce = args[4].u.s;
-  bool add = strcmp(reduce, "add") == 0;
-  cr__text text;
-  if (!add && strcmp(reduce, "multiply") != 0)
-    return cr__fail(CR_E_ARGUMENT, "%s: reduce must be \"add\" or \"multiply\", got %s", op->lua,
-                    cr__quote(reduce, &text));
+  bool add = args[4].n == CR__scatter_reduced_reduce_add;
   cr_value src = fitted(op, &args[0], &args[2], &args[3]);
   cr_value part[] = {args[0], args[1], args[2], src};
   cr_tensor *r = cr__op1(add ? CR__OP_scatter_add : CR__OP_scatter_multiply, part);

@@ -71,8 +71,8 @@ op "unique_consecutive(self: tensor, return_inverse: bool = false, return_counts
   end,
 }
 
-op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: string?, sorter: tensor?,
-    out_int32: bool = false)]]) {
+op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: "left" | "right"?,
+    sorter: tensor?, out_int32: bool = false)]]) {
   doc = [[The first positions at which values could be put in without harm to the order of the last dim: before equal
     elements, or with right = true (or side = "right") after them. A sequence of one dim serves all values. sorter has
     the positions that put an unsorted sequence in order, as argsort gives them; with out_int32 the result is int32.]],

@@ -227,11 +227,7 @@ static int search(const cr_op *op, cr_tensor *line, cr_tensor *t, bool right, cr
 /* "right" and "left" say what `right` says. */
 static int read_side(const cr_op *op, const cr_value *side, bool *right) {
   if (side->kind == CR_NONE) return 0;
-  bool is_right = strcmp(side->u.s, "right") == 0;
-  cr__text text;
-  if (!is_right && strcmp(side->u.s, "left") != 0)
-    return cr__fail(CR_E_ARGUMENT, "%s: side must be \"left\" or \"right\", got %s", op->lua,
-                    cr__quote(side->u.s, &text));
+  bool is_right = side->n == CR__searchsorted_side_right;
   if (*right && !is_right)
     return cr__fail(CR_E_ARGUMENT, "%s: side is \"left\", but right is true", op->lua);
   *right = is_right;

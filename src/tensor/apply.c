@@ -5,6 +5,7 @@
  * nobody (cr__below), what a composite calls records itself. */
 #include "autograd/graph.h"
 
+#include <stdio.h>
 #include <string.h>
 
 CR__TLS int cr__below;
@@ -27,13 +28,15 @@ static const uint16_t accepted_kinds[] = {
     [CR_P_DIMS] = KIND(CR_INTS),
     [CR_P_SHAPE] = KIND(CR_INTS),
     [CR_P_INTS] = KIND(CR_INTS),
-    [CR_P_STRING] = KIND(CR_STRING),
-    [CR_P_DTYPE] = 0, /* takes_name looks closer */
+    [CR_P_STRING] = 0, /* takes_name looks closer */
+    [CR_P_DTYPE] = 0,
     [CR_P_DEVICE] = 0,
 };
 
-/* True for a dtype that there is, and for a device that there may be. */
-static bool takes_name(uint8_t type, const cr_value *v) {
+/* True for a string of any text, for a dtype that there is, and for a device that there may be. */
+static bool takes_name(const cr_param *p, const cr_value *v) {
+  uint8_t type = p->type;
+  if (type == CR_P_STRING) return v->kind == CR_STRING && !p->choices;
   if (type == CR_P_DTYPE)
     return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
   if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
@@ -60,6 +63,21 @@ static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
   return false;
 }
 
+/* Numbers a string by the choices of its parameter. */
+static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
+  cr__text all = {""}, got;
+  size_t n = 0;
+  for (int i = 0; p->choices[i]; i++) {
+    v->n = i;
+    if (strcmp(v->u.s, p->choices[i]) == 0) return 0;
+    const char *joint = i == 0 ? "" : p->choices[i + 1] ? ", " : " or ";
+    n += (size_t)snprintf(all.s + n, sizeof all.s - n, "%s\"%s\"", joint, p->choices[i]);
+    if (n >= sizeof all.s) n = sizeof all.s - 1;
+  }
+  return cr__fail(CR_E_ARGUMENT, "%s: %s must be %s, got %s", op->lua, p->name, all.s,
+                  cr__quote(v->u.s, &got));
+}
+
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
 static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *args,
                                               fixed_args *fixed) {
@@ -72,8 +90,11 @@ static __attribute__((noinline)) int fix_args(const cr_op *op, const cr_value *a
       if (p->otherwise.kind == CR_NONE) continue;
       v = p->otherwise;
     }
-    if (CR__UNLIKELY(!(accepted_kinds[p->type] & KIND(v.kind))) && !takes_name(p->type, &v) &&
-        !convert_kind(&v, p->type, &fixed->room[i]))
+    if (p->choices && v.kind == CR_STRING) {
+      int code = choose(op, p, &v);
+      if (code) return code;
+    } else if (!(accepted_kinds[p->type] & KIND(v.kind)) && !takes_name(p, &v) &&
+               !convert_kind(&v, p->type, &fixed->room[i]))
       return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
                       p->name);
     fixed->args[i] = v;
@@ -92,7 +113,7 @@ static inline int check_args(const cr_op *op, const cr_value **args, fixed_args 
     int kind = (*args)[i].kind;
     if (CR__LIKELY(accepted_kinds[p->type] & KIND(kind))) continue;
     if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
-    if (takes_name(p->type, &(*args)[i])) continue;
+    if (takes_name(p, &(*args)[i])) continue;
     int code = fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
