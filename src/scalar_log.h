@@ -99,6 +99,9 @@ CR__SCALAR T F(log1p_near)(T x) {
   return M(fabs)(x) < EPSILON / 4 ? x : y;
 }
 
+/* For 0 <= x <= 1. */
+CR__SCALAR T F(log1p_short)(T x) { return F(log1p_sum)(x, 0, 2); }
+
 /* Where x^2 is lost beside x, the result is x. */
 CR__SCALAR T F(log1p)(T x) {
   T y = F(log_limits)(F(log1p_sum)(x, 0, (T)INFINITY), x + 1);

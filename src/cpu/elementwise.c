@@ -173,7 +173,7 @@ static void run_range(const plan *p, int64_t begin, int64_t end) {
   begin = run_in_place(p, begin, end, s.out);
   for (; begin < end; begin += p->chunk)
     run_chunk(p, &c, &s, begin, end - begin < p->chunk ? end - begin : p->chunk);
-  if (p->stream) p->stream(NULL, NULL, 0); /* others may read now */
+  if (p->stream) cr__stream_end();
 }
 
 static void run_pieces(void *plan_, int64_t first, int64_t last) {

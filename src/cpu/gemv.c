@@ -46,7 +46,7 @@ static void copy(void *to, int to_dtype, const void *from, int from_dtype) {
 }
 
 /* Brings a sum to c. */
-static void put(const job *j, int64_t i, number sum) {
+static inline __attribute__((always_inline)) void put(const job *j, int64_t i, number sum) {
   if (j->d) {
     number added;
     copy(&added, j->sum, j->d + i * j->ds * j->size, j->dtype);
@@ -94,7 +94,7 @@ enum { STRETCH = 1 << 20 };
 
 static void whole_row(const job *j, int64_t i) {
   cr__gemv_total total = {0};
-  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += STRETCH)
+  for (int64_t at = 0; at < j->k && (at == 0 || !cr__cpu_stopped()); at += STRETCH)
     dot(j, i, at, least(STRETCH, j->k - at), &total);
   put_total(j, i, total);
 }
@@ -147,7 +147,7 @@ static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
   enum { AT_ONCE = 8, ROWS = 1 << 12 };
   const char *a = j->a + first * j->size;
   if (j->dtype == j->sum) {
-    for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += ROWS)
+    for (int64_t at = 0; at < j->k && (at == 0 || !cr__cpu_stopped()); at += ROWS)
       j->l->rows(least(ROWS, j->k - at), n, a + at * j->step * j->size, j->step,
                  j->x + at * j->xs * j->size, j->xs, sums);
     return;

@@ -2,7 +2,8 @@
  *
  * Holds true: items are done in chunks whose borders nobody's results depend on. Between two chunks every
  * thread looks whether the host has interrupted or the caller's deadline has passed; then no more are
- * begun, and the caller fails. Work inside of shared work is done where it comes up. */
+ * begun, and the caller fails. Work inside of shared work is done where it comes up. What a thread has
+ * streamed past the caches is visible to all when a job ends. */
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu/loops.h"
 #include "cpu/pool.h"
 
 /* In steps of about a nanosecond each. */
@@ -83,6 +85,7 @@ int cr__cpu_threads(int64_t work) {
 }
 
 int cr__cpu_member(void) { return place_here; }
+bool cr__cpu_shares(void) { return inside; }
 
 /* ---- A job ------------------------------------------------------------------------------------ */
 
@@ -118,6 +121,7 @@ int64_t cr__job_work(cr__job *j, int place) {
     }
   }
   inside = outer, place_here = outer_place;
+  if (!outer || outer == j) cr__best_stream()(NULL, NULL, 0); /* others may read now */
   return done;
 }
 

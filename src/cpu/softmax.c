@@ -187,11 +187,6 @@ static int measure(long_line *l, double *state) {
   return code;
 }
 
-/* Makes what a thread has streamed visible to others: once, for it waits until memory has all of it. */
-static void finish_stream(const job *j) {
-  if (j->stream) cr__best_stream()(NULL, NULL, 0);
-}
-
 static void write_pieces(void *line, int64_t begin, int64_t end) {
   const long_line *w = line;
   const job *j = w->j;
@@ -201,7 +196,7 @@ static void write_pieces(void *line, int64_t begin, int64_t end) {
     cr__lines l = {w->out + from * size, w->x + from * size, NULL, n, 1, 1, j->log, j->stream};
     j->loops->piece[j->compute](&l, w->top, w->last);
   }
-  finish_stream(j);
+  if (j->stream) cr__stream_end();
 }
 
 /* Reads the line twice and writes it once; exponentials are cheaper than memory. */
@@ -240,7 +235,7 @@ static void some_units(void *job_, int64_t begin, int64_t end) {
   job *j = job_;
   for (int64_t u = begin; u < end; u++)
     if (!atomic_load_explicit(&j->failed, memory_order_relaxed) && run_unit(j, u)) j->failed = true;
-  finish_stream(j);
+  if (j->stream) cr__stream_end();
 }
 
 /* An error is set for the thread that meets it, so it has to be said again for the caller. */
