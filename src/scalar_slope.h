@@ -63,7 +63,9 @@ CR__SCALAR T F(mish_dd)(T g, T of) {
   return x < 0 ? below : above;
 }
 
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p_short)(F(exp_falling)(-M(fabs)(x))); }
+CR__SCALAR T F(log_sigmoid)(T x) {
+  return F(minimum)(x, 0) - F(log1p_short)(F(exp_falling)(-M(fabs)(x)));
+}
 
 /* Whether softplus is a line at y = beta x: no threshold from 20 on is needed. */
 CR__SCALAR T F(is_line)(T y, T threshold) { return (threshold < 20) & (y > threshold); }
@@ -108,7 +110,9 @@ CR__SCALAR T F(elu)(T x, T coefficient, T width) {
 
 /* The distribution function and the density of the normal distribution. */
 CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * F(erfc)(x * -(T)0.70710678118654752440); }
-CR__SCALAR T F(normal_pdf)(T x) { return F(exp_falling)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+CR__SCALAR T F(normal_pdf)(T x) {
+  return F(exp_falling)((T)-0.5 * x * x) * (T)0.39894228040143267794;
+}
 #ifdef CR__GELU /* float has its own (scalar_normal.h) */
 /* Of -infinity, as of -100, these are 0. */
 CR__SCALAR T F(gelu)(T x) { return F(normal_cdf)(x) * F(maximum)(x, -100); }
