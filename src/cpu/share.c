@@ -121,7 +121,8 @@ int64_t cr__job_work(cr__job *j, int place) {
     }
   }
   inside = outer, place_here = outer_place;
-  if (!outer || outer == j) cr__best_stream()(NULL, NULL, 0); /* others may read now */
+  /* Others may read now; a job that a thread does alone inside of another ends with that. */
+  if (!outer || j->nrange > 1) cr__best_stream()(NULL, NULL, 0);
   return done;
 }
 
