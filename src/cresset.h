@@ -272,12 +272,12 @@ CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *
 /* The in-place twin: writes the result to the tensor args[0], which stays the caller's. */
 CR_API int cr_call_inplace(const cr_op *op, const cr_value *args);
 /* One call of op for each of n rows of op->nparam arguments; a row that begins with cr_none() is
- * skipped. op gives one result: out[i] for row i (NULL where it was skipped), all or none. */
+ * skipped. op gives one result: out[i] for row i (NULL where it was skipped). All are done, or none. */
 CR_API int cr_foreach(const cr_op *op, int n, const cr_value *rows, cr_tensor **out);
-/* The same in place, from row *at on, which moves on: after a failure it is the row that failed. All
- * rows are checked before the first is written; of operations that are not elementwise only whether
- * their first arguments may be written. */
-CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows, int *at);
+/* The same in place. Rows that were done stay so only where an interrupt or a deadline stops the call. Where
+ * a row may fail after another one was written, copies of what is written are kept meanwhile: not for
+ * elementwise operations, copy_ and zero_ that nothing records. */
+CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows);
 /* Writes the result to the caller's `out` instead (resized if it is empty). Not differentiable. */
 CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 
@@ -504,7 +504,7 @@ CR_API void cr_memory_empty_cache(cr_device device);
  * live after the last. */
 CR_API bool cr_memory_pressure(void);
 CR_API void cr_memory_collected(int64_t heap);
-/* The n-th allocation from now on this thread (from 1) fails; 0 turns it off. */
+/* The n-th allocation from now on this thread (from 1) fails; with -n, each later one too; 0 turns it off. */
 CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */
 CR_API int64_t cr_memory_fail_left(void);
