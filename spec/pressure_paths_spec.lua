@@ -91,7 +91,8 @@ describe("out of memory, all of a list is written, or nothing, by foreach:", fun
       list_of == three and three or function(y) return { y:select(1, 1):clone(), y:select(1, 2):clone() }, y end)
   end
   lists("rows that read the ones before", function(l) cr.foreach.mul_(l, { l[3], l[1], l[2] }) end, three, true)
-  lists("a tensor in several rows", function(l) cr.foreach.mul_({ l[1], l[1], l[2] }, { l[2], l[3], l[1] }) end, three, true)
+  lists("a tensor in several rows", function(l) cr.foreach.mul_({ l[1], l[1], l[2] }, { l[2], l[3], l[1] }) end, three,
+    true)
   lists("copies of what overlaps", function(l) cr.foreach.copy_({ l[1], l[2] }, { l[2], l[1] }) end, views)
   lists("rows that were left out", function(l) cr.foreach.exp_ { l[1], false, l[2], l[3] } end, three)
   lists("a row that makes another one require grad", function(l, y)
@@ -225,7 +226,9 @@ describe("out of memory, nothing is written by a kernel that needs room:", funct
   twin("cumsum_", 3, 3000, function(y) y:cumsum_(2) end)
   twin("logcumsumexp", 3, 3000, function(y) if y.logcumsumexp then y:copy_(y:logcumsumexp(2)) end end)
   twin("softmax written back", 3, 9000, function(y) y:copy_(y:softmax(2)) end)
-  twin("index_add_", 40, 50, function(y) y:index_add_(1, cr.arange(40, 0, -1):to("int64"):to(y.device), large(40, 50)) end)
+  twin("index_add_", 40, 50, function(y)
+    y:index_add_(1, cr.arange(40, 0, -1):to("int64"):to(y.device), large(40, 50))
+  end)
 
   local function into(name, make, shape)
     works(name .. " with out", function()
