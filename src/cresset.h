@@ -367,13 +367,16 @@ CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
 /* A watch is told whenever a reference to its object is taken, or about to be given up, of how many
  * there then are, on the thread that does so. It must call nothing that takes or gives up a reference.
- * It stays until the object dies, which frees the user. For a binding whose collector has to know whether
- * its own references are the only ones. */
+ * It stays until the object dies, which frees the user; a node that begins to die, with its edges still
+ * there, tells of 0. For a binding whose collector has to know whether its own references are the only ones. */
 typedef void (*cr_watch)(void *user, int refs);
 CR_API int cr_tensor_watch(cr_tensor *t, cr_watch f, void *user, void (*free_user)(void *));
 CR_API int cr_node_watch(cr_node *n, cr_watch f, void *user, void (*free_user)(void *));
 CR_API int cr_tensor_refs(const cr_tensor *t); /* how many there are now */
 CR_API int cr_node_refs(const cr_node *n);
+/* How many references to `to` n has, by its edges and by what it has saved, or what only n knows of has.
+ * Nobody else can come by one of these without one to n or to `to`. */
+CR_API int cr_node_holds(const cr_node *n, const cr_node *to);
 CR_API bool cr_is_result_of(const cr_tensor *t,
                             const cr_node *n); /* n is t's grad_fn, as it stands */
 /* Runs f once at the end of the backward pass that is running on this thread. */

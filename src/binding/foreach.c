@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "owner.h"
 #include "parse.h"
 
 /* ---- Operations on each tensor ------------------------------------------------------------------- */
@@ -55,6 +55,10 @@ static void write_each(lua_State *L, const cr_op *op, const char *as, int n, con
     cr__lua_leave(outer);
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
+  }
+  for (int k = 0; k < n; k++) {
+    const cr_value *self = rows + (ptrdiff_t)k * op->nparam;
+    if (self->kind == CR_TENSOR && cr_requires_grad(self->u.t)) cr__lua_written(L, self->u.t);
   }
 }
 

@@ -173,7 +173,10 @@ static void place_results(lua_State *L, const cr__lua_context *x, cr__lua_list *
   for (int k = 0; k < out->n; k++) {
     int index = first + x->place[k];
     cr__lua_tensor *u = cr__lua_test(L, index);
-    if (u && u->t == out->t[k]) continue; /* the list releases its own reference */
+    if (u && u->t == out->t[k]) { /* the list releases its own reference */
+      cr__lua_written(L, u->t);
+      continue;
+    }
     u = cr__lua_new(L);
     u->t = out->t[k];
     out->t[k] = NULL;
