@@ -111,6 +111,35 @@ local rings = {
     y = leaf({ 1, 2 }):exp()
     y:sum():backward()
   end,
+  ["saved-tensor hooks whose handle uses the result of a Function, without backward"] = function()
+    local y
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x)
+        return x * 2
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+    local _ <close> = cr.saved_tensors_hooks(function(t) return { t, function() return y end } end,
+      function(h) return h[1] end)
+    y = F(leaf { 1, 2 })
+  end,
+  ["saved-tensor hooks that use the result of a Function, without backward"] = function()
+    local y
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x, x * 2)
+        return x * 2
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+    local function pack(t) return y and 1 or t end
+    local function unpack(h) return y and h end
+    do
+      local _ <close> = cr.saved_tensors_hooks(pack, unpack)
+      y = F(leaf { 1, 2 })
+    end
+  end,
   ["a context that keeps its result in a table"] = function()
     local F = cr.Function {
       forward = function(ctx, x)
@@ -313,6 +342,31 @@ describe("a hook is kept, with all that it uses, by", function()
     y:register_hook(function(g) seen = g + y:detach() * 0 end)
     y:mul_(3)
     return y:sum(), function() is_values(seen, { 3, 3 }) end
+  end)
+
+  it("what hooks on saving have packed for a Function, until it is used", function()
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x)
+        return x * x
+      end,
+      backward = function(ctx, g) return g * ctx:saved_tensors() * 2 end,
+    }
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y, z
+    do
+      local _ <close> = cr.saved_tensors_hooks(function(t) return { t * factor, factor, y } end,
+        function(h) return h[1] / h[2] end)
+      y = F(x)
+      z = y:sum()
+    end
+    y, factor = nil, nil
+    for _ = 1, 4 do
+      collect()
+      for _ = 1, 100 do leaf { 1 } end
+    end
+    z:backward()
+    is_values(x.grad, { 2, 4 })
   end)
 
   survives("each of several writes in place, when only a later result is left", function()

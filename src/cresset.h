@@ -391,6 +391,9 @@ typedef struct cr_saved_hooks {
   void *user;
   const char *why;
 } cr_saved_hooks;
+/* False beyond what n has saved; else *handle is that of the i-th value, if hooks with this free_handle made
+ * one, or NULL. */
+CR_API bool cr_node_packed(const cr_node *n, int i, const void *free_handle, void **handle);
 CR_API int cr_saved_hooks_push(const cr_saved_hooks *hooks); /* copied */
 CR_API void cr_saved_hooks_pop(void);
 
