@@ -45,6 +45,8 @@ describe("the C API", function()
 
   it("keeps what belongs to a Lua state in it #compiles", function() keeps("place", lua_libraries()) end)
 
+  it("collects rings that a thread of the host has let go #compiles", function() keeps("rings", lua_libraries()) end)
+
   it("keeps a script to the limits of its host #compiles", function() keeps("limits", lua_libraries()) end)
 
   it("is a header that C and C++ read without anything before it #compiles", function()

@@ -220,7 +220,9 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   if (leaf && !p->accumulates) return 0;
   /* An operation passes nothing on if nothing came; a Function may want to know. */
   if (n->op && all_null(t->grads, n->nout)) return 0;
+  bool had_none = leaf && !leaf->grad;
   int code = n->type->backward(n, t->grads, gi);
+  t->first = had_none && !code;
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
@@ -331,6 +333,17 @@ static int mark_needed(pass *p) {
   return 0;
 }
 
+/* What a pass that failed has brought to leaves without a gradient would count twice when it is made again.
+ * Nothing is taken out of those that had one. */
+static void take_back(const pass *p) {
+  for (task *t = p->first; t; t = t->next) {
+    cr_tensor *leaf = t->first ? cr_node_variable(t->node) : NULL;
+    if (!leaf) continue;
+    cr_release(leaf->grad);
+    leaf->grad = NULL;
+  }
+}
+
 int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
   int code = 0;
   for (int i = 0; i < nroots && !code; i++) code = add_root(p, roots[i], i);
@@ -342,6 +355,7 @@ int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
   while (p->nready && !code) code = run_task(p, pop_ready(p));
   code = cr__streams_return(&p->ambient, code);
   code = cr__pass_callbacks(p, code);
+  if (CR__UNLIKELY(code)) take_back(p);
   while (p->first) {
     task *t = p->first;
     p->first = t->next;

@@ -27,7 +27,9 @@ typedef struct cr__lua_guard {
   struct cr__lua_guard *next; /* there */
   bool setting;               /* to be put back: `before` */
   cr_mode before;
-  const char *op; /* the function that made it */
+  const char *op;            /* the function that made it */
+  void (*ended)(void *user); /* NULL, or called once when the scope has ended */
+  void *user;
 } cr__lua_guard;
 
 struct cr__lua_rest { /* of a home */

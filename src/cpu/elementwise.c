@@ -281,8 +281,8 @@ static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__l
   lay_out_repeated(p);
   choose_ways(p);
   p->stream = choose_stream(p);
-  int across = cr__tiled_dim(p);
-  return across ? cr__run_tiles(p, across) : run_threads(p);
+  int across = cr__tiled_dim(p), code;
+  return across && cr__run_tiles(p, across, &code) ? code : run_threads(p);
 }
 
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap
