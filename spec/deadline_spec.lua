@@ -1,4 +1,4 @@
--- deadline_spec.lua: long operations are stopped half way, by a deadline or by an interrupt.
+-- deadline_spec.lua: long operations, and plain Lua, are stopped half way, by a deadline or by an interrupt.
 
 local cr = require "cresset"
 local on_cuda = os.getenv "CRESSET_SPEC_DEVICE" == "cuda" -- whose kernels run to their end
@@ -140,5 +140,95 @@ describe("a deadline that passes meanwhile", function()
     cr.set_deadline(0)
     assert.equal(expected, x:min():item())
     assert.equal(expected, x:max():item())
+  end)
+end)
+
+describe("a deadline that a script sets itself", function()
+  local function for_ever() while true do end end
+
+  local loops = {
+    ["a loop that calls nothing"] = for_ever,
+    ["a loop that catches the error"] = function() while true do pcall(for_ever) end end,
+    ["a loop that catches the errors of operations"] = function() while true do pcall(cr.ones, 3) end end,
+    ["nested loops that catch it"] = function()
+      local function f()
+        pcall(f)
+        while true do pcall(f) end
+      end
+      f()
+    end,
+    ["a loop in a coroutine"] = function() coroutine.wrap(for_ever)() end,
+    ["a loop that makes coroutines"] = function()
+      while true do coroutine.resume(coroutine.create(for_ever)) end
+    end,
+    ["a loop under a handler of messages"] = function() while true do xpcall(for_ever, debug.traceback) end end,
+  }
+  for name, loop in pairs(loops) do
+    it("stops " .. name .. ", and leaves its caller time to lift it", function()
+      cr.set_deadline(0.01)
+      local ok, message = pcall(loop)
+      cr.set_deadline(0)
+      assert.is_false(ok)
+      assert.truthy(tostring(message):find("deadline", 1, true), message)
+    end)
+  end
+
+  it("stops the function that has set it, too, and leaves that one's caller time", function()
+    local ok, message = pcall(function()
+      cr.set_deadline(0.01)
+      while true do pcall(for_ever) end
+    end)
+    cr.set_deadline(0)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("deadline", 1, true), message)
+  end)
+
+  it("that has passed leaves time for some work in the handler of the error", function()
+    cr.set_deadline(0.005)
+    local ok = pcall(for_ever)
+    local sum = 0
+    for i = 1, 1000 do sum = sum + i end
+    cr.set_deadline(0)
+    assert.is_false(ok)
+    assert.equal(500500, sum)
+  end)
+
+  it("stops a loop around a coroutine from before that calls operations", function()
+    local work = coroutine.wrap(function()
+      coroutine.yield()
+      cr.ones(1)
+      for_ever()
+    end)
+    work()
+    cr.set_deadline(0.01)
+    local ok, message = pcall(work)
+    cr.set_deadline(0)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("deadline", 1, true), message)
+  end)
+
+  it("leaves no hook once it is lifted, and calls the one that was there meanwhile", function()
+    local lines = 0
+    debug.sethook(function() lines = lines + 1 end, "l")
+    local hook, mask = debug.gethook()
+    cr.set_deadline(1000)
+    local before = lines
+    for _ = 1, 20 do
+      lines = lines + 0
+    end
+    local seen = lines - before
+    cr.set_deadline(0)
+    local hook_after, mask_after = debug.gethook()
+    debug.sethook()
+    assert.is_true(seen >= 20)
+    assert.equal(hook, hook_after)
+    assert.equal(mask, mask_after)
+    cr.set_deadline(1000)
+    cr.set_deadline(0)
+    assert.is_nil((debug.gethook()))
+  end)
+
+  it("must be a number that is one", function()
+    assert.is_false((pcall(cr.set_deadline, 0 / 0)))
   end)
 end)

@@ -96,7 +96,7 @@ local by_hand = {
   memory = { "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device)",
     "Bytes that tensors take; of the CPU unless a device is named." },
   set_deadline = { "cr.set_deadline(seconds)",
-    "Calls fail once so many seconds have passed; 0 lifts it, but not what the host has set." },
+    "Calls and plain Lua fail once so many seconds have passed; 0 lifts it, but not what the host has set." },
   set_warning_handler = { "cr.set_warning_handler(f)", "f(sentence) instead of Lua's warn; nil takes it back." },
   detect_anomaly = { "local _ <close> = cr.detect_anomaly { check_nan = }, or cr.detect_anomaly(f, ...)",
     "backward fails at the first operation that gives NaN, and says where in Lua it was called." },
