@@ -118,7 +118,8 @@ int cr__over_limit(const char *what, size_t nbytes) {
   if (nbytes <= (size_t)most && used <= most - (int64_t)nbytes) return CR_E_OK;
   if (nbytes > (size_t)most)
     return cr__fail(CR_E_MEMORY,
-                    "out of memory: %s needs %zu bytes, more than the whole limit of %lld (%lld are "
+                    "out of memory: %s needs %zu bytes, more than the whole limit of %lld (%lld "
+                    "are "
                     "in use)",
                     what, nbytes, (long long)most, (long long)used);
   return cr__fail(CR_E_MEMORY,
