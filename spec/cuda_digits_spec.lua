@@ -1,5 +1,5 @@
--- cuda_digits_spec.lua: what a CUDA device gives as the CPU does, to the last digit: elementwise operations,
--- and what adds up no floats or adds few of them. Longer float sums are added in another order.
+-- cuda_digits_spec.lua: what a CUDA device gives as the CPU does, to the last digit. These are elementwise operations
+-- and what adds up no floats or few of them; longer float sums are added in another order.
 
 local cr = require "cresset"
 local samples = require "spec.support.samples"
