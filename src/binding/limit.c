@@ -6,7 +6,7 @@
  * host's that is over fails each instruction from then on. A deadline of the script's own fails once, and
  * the script may run for GRACE instructions more, in which it can lift the deadline; then each fails. Once
  * this has led back to the function that has set the deadline, that one may run for as many, and so may each
- * of its callers, once. */
+ * of its callers, once; and so may what the host calls after that. */
 #include "state.h"
 
 enum {
@@ -106,6 +106,15 @@ static bool is_granted(lua_State *L, struct cr__lua_rest *r) {
   return true;
 }
 
+/* Whether an error of L's running function leaves Lua: only C functions have led to it. */
+static bool is_outermost(lua_State *L, const struct cr__lua_rest *r) {
+  lua_Debug at;
+  if (L != r->main.L) return false;
+  for (int level = 1; lua_getstack(L, level, &at); level++)
+    if (!lua_getinfo(L, "S", &at) || *at.what != 'C') return false;
+  return true;
+}
+
 /* Where every instruction fails, whoever catches the error does not get far. */
 static void look(lua_State *L, lua_Debug *at, cr__lua_home *h, lua_Hook hook) {
   struct cr__lua_rest *r = h->rest;
@@ -119,11 +128,13 @@ static void look(lua_State *L, lua_Debug *at, cr__lua_home *h, lua_Hook hook) {
   bool waits = due && !hard && r->told && (r->grace > 0 || is_granted(L, r));
   if (waits) r->grace -= passed;
   bool hurries = hard || (due && r->told && !waits);
+  bool ends = hurries && !hard && is_outermost(L, r);
+  if (ends) hurries = false;
   if (hurries != (passed == 1)) set(L, r, hook, hurries ? 1 : 0);
-  if (!due) r->told = false;
+  if (!due || ends) r->told = false;
   if (waits) cr_error_clear();
   if (!due || waits) return;
-  cr__lua_deadline_told(h);
+  if (!ends) cr__lua_deadline_told(h);
   raise_here(L, at);
 }
 
