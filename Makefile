@@ -302,7 +302,7 @@ NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=comp
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
 # What computes with the functions that CPU and CUDA share: no contraction of a * b + c here either.
-CUDA_EXACT := create random reduce sample update $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
+CUDA_EXACT := create random reduce sample scan softmax update $(patsubst cuda/%.cu,%,$(wildcard cuda/pointwise_*.cu))
 $(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
 
 .PHONY: cuda

@@ -516,11 +516,15 @@ CR_API void cr_memory_fail(int64_t n);
 CR_API int64_t cr_memory_fail_left(void);
 
 /* Operations on the CPU look at both when they begin and then every few milliseconds, backward at each node
- * too. A call that is stopped has no result and has drawn no random numbers; but one in place (or with
- * out) of more than some milliseconds has written some elements and not others, which counts as a write.
- * A backward pass that is stopped has added to the gradients of the leaves that it has reached. */
+ * too. What they do not interrupt is the system's, giving a page of memory or taking back gigabytes, and the
+ * first product by oneDNN, which is loaded and makes its code then. A call that is stopped has no result and
+ * has drawn no random numbers; but one in place (or with out) of more than some milliseconds has written some
+ * elements and not others, which counts as a write. A backward pass that is stopped has added to the
+ * gradients of the leaves that it has reached. */
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
-CR_API void cr_set_deadline(double seconds_from_now); /* of the present state; 0 lifts it */
+/* Of the present state; 0 lifts it. In Lua, cr.set_deadline() also sees to it that plain Lua is stopped, by
+ * the hook of cr_lua_limit(). */
+CR_API void cr_set_deadline(double seconds_from_now);
 /* For long loops of the host's own: 0, or one of the two is due, with the error set. */
 CR_API int cr_interrupted(void);
 /* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as

@@ -282,8 +282,14 @@ static int add_root(pass *p, cr_tensor *root, int i) {
   return code;
 }
 
+/* Walks over long graphs look at the deadline every so many nodes. */
+static int look(int64_t node) { return node & 1023 ? 0 : cr__interrupted(); }
+
 static int discover(pass *p) {
+  int64_t n = 0;
   for (task *t = p->first; t; t = t->next) {
+    int code = look(++n);
+    if (code) return code;
     for (int i = 0; i < t->node->nedge; i++) {
       if (!t->node->edges[i].fn) continue;
       task *to = get_task(p, t->node->edges[i].fn);
@@ -314,15 +320,17 @@ static int mark_inputs(pass *p) {
 
 /* Marks what leads to an input. Tasks are visited leaves first: seq + 1 makes accumulators least. */
 static int mark_needed(pass *p) {
-  int n = 0;
-  for (task *t = p->first; t; t = t->next) n++;
-  int code = 0;
-  for (task *t = p->first; t && !code; t = t->next) code = push_ready(p, t);
+  int n = 0, code = 0;
+  for (task *t = p->first; t && !code; t = t->next)
+    if (!(code = push_ready(p, t))) code = look(++n);
   if (code) return code;
   task **order = cr__alloc((size_t)n * sizeof *order);
   if (!order) return CR_E_MEMORY;
-  for (int i = 0; i < n; i++) order[i] = pop_ready(p); /* accumulators, then youngest to oldest */
-  for (int i = n; i-- > 0;) {
+  for (int i = 0; i < n && !code; i++) {
+    order[i] = pop_ready(p); /* accumulators, then youngest to oldest */
+    code = look(i + 1);
+  }
+  for (int i = n; i-- > 0 && !code;) {
     cr_node *node = order[i]->node;
     for (int j = 0; j < node->nedge; j++) {
       task *to = node->edges[j].fn ? find_task(p, node->edges[j].fn) : NULL;
@@ -330,7 +338,7 @@ static int mark_needed(pass *p) {
     }
   }
   cr__free(order, (size_t)n * sizeof *order);
-  return 0;
+  return code;
 }
 
 /* What a pass that failed has brought to leaves without a gradient would count twice when it is made again.

@@ -268,8 +268,8 @@ int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
   int threads = cr__cpu_threads(work);
   if (threads > n) threads = n > 0 ? (int)n : 1;
   lines l = {.line = line, .job = job, .nbytes = (nbytes + 63) / 64 * 64};
-  l.room = cr__host_alloc(l.nbytes * (size_t)threads);
-  if (!l.room) return cr__fail_memory(op, l.nbytes * (size_t)threads);
+  l.room = cr__host_alloc_for(op, l.nbytes * (size_t)threads);
+  if (!l.room) return (int)cr_error_code();
   int code = cr__cpu_share_among(threads, n, work, some_lines, &l);
   cr__host_free(l.room, l.nbytes * (size_t)threads);
   return code;
