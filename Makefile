@@ -175,7 +175,8 @@ OPT_tsan    := $(SAN) -fsanitize=thread
 # each is compiled from one text several times.
 DIR_coverage := build/coverage
 CC_coverage   = $(CC)
-OPT_coverage := -O0 -g --coverage -fprofile-update=prefer-atomic
+# The counting library's own symbols stay inside.
+OPT_coverage := -O0 -g --coverage -fprofile-update=prefer-atomic -Wl,--exclude-libs,libgcov.a
 LOOPS_coverage = $(DIR_release)
 NEEDS_coverage := build/gcovr.ok
 

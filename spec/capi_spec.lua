@@ -19,6 +19,10 @@ describe("the C API", function()
 
   it("keeps what its header promises #compiles", function() keeps("api", "") end)
 
+  it("refuses what it cannot do, in words #compiles", function() keeps("refusals", "") end)
+
+  it("has modes and hooks for C programs too #compiles", function() keeps("modes", "-lm") end)
+
   it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)
 
   it("gives each thread streams of its own on a CUDA device #compiles", function() keeps("streams", "") end)

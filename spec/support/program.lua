@@ -11,6 +11,8 @@ M.sanitizer = ""
 for name, flags in pairs { sanitize = "address,undefined -fno-sanitize-recover=all", tsan = "thread" } do
   if shell.build:find(name, 1, true) then M.sanitizer = "-fsanitize=" .. flags end
 end
+-- What a child has run counts too: the counts are written by what `exit` calls, and `_exit` does not.
+if shell.build:find "coverage$" then M.sanitizer = "-D_exit=exit" end
 
 -- Builds the C file `source` in `folder`, with these flags and libraries besides; returns the program's path.
 function M.make(source, folder, libraries)
