@@ -16,8 +16,8 @@ local alone = {}
 local parts = { oom_spec = 6, ops_spec = 4, cuda_ops_spec = 4 }
 
 -- Where no run has been remembered yet: these begin first, in this order.
-local slow = { "isa_spec", "oom_spec", "cuda_ops_spec", "ops_spec", "large_spec", "capi_spec", "deadline_spec", "runner_spec",
-  "guest_spec", "large_index_spec" }
+local slow = { "isa_spec", "oom_spec", "cuda_ops_spec", "cuda_gemm_spec", "capi_spec", "large_spec", "deadline_spec",
+  "ops_spec", "runner_spec", "guest_spec", "large_index_spec" }
 
 local options, command, specs, passed_on = {}, {}, {}, {}
 do
