@@ -335,6 +335,8 @@ force:
 with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
+# $(call by_default,names): what a target skips where the caller names no SPEC.
+by_default = $(if $(filter file,$(origin SPEC)),$(1))
 # $(call specs,variant,lua,files,name): runs spec files side by side, each in a process of its own.
 specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%) --skip='$(SKIP)' \
   $(2) $(BUSTED) -- $(3)
@@ -355,7 +357,11 @@ test: all $(EMULATING:emulate=build-release-cuda)
 	@$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(call specs,release,$(LUA),$(SPEC),$(CRESSET_CUDA:%=-%))
 ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
 test-cuda sanitize-cuda fuzz-cuda fuzz-sanitize-cuda: CRESSET_CUDA := emulate
+# Files that have no tensor on a device, whatever CRESSET_SPEC_DEVICE says.
+HOST_SPECS := $(addsuffix _spec,caller_line deadline einsum errors float_math guest isa large large_index layering \
+  lua_values memory modulo print random runner sort tensor view)
 # Memory that is given back is overwritten, so that who works with it too long fails.
+test-cuda: SKIP ?= $(call by_default,$(HOST_SPECS))
 test-cuda: all build-release-cuda
 	@$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(call specs,release,$(LUA),$(SPEC),-cuda)
 
@@ -375,24 +381,25 @@ sanitize: build-sanitize
 	@$(call with,sanitize) $(SANITIZED) \
 	  $(call specs,sanitize,build/sanitize/bin/cresset,$(SPEC))
 # Failing every allocation on the emulated device takes long enough without sanitizers: test-cuda does that.
-sanitize-cuda: SKIP ?= oom_spec
+sanitize-cuda: SKIP ?= $(call by_default,oom_spec $(HOST_SPECS))
 sanitize-cuda: build-sanitize-cuda
 	@$(call with,sanitize) $(ON_CUDA) $(SANITIZED) CRESSET_CUDA_CACHE=0 \
 	  $(call specs,sanitize,build/sanitize/bin/cresset,$(SPEC),-cuda)
 # Failing every allocation in turn tells nothing of threads, and the sanitizer's own memory explodes.
-tsan: SKIP ?= oom_spec
+tsan: SKIP ?= $(call by_default,oom_spec)
 tsan: build-tsan
 	@$(call with,tsan) $(call specs,tsan,build/tsan/bin/cresset,$(SPEC))
 
-# Twice: plain, and what names a device on the emulated one, whose plug-in is the release's. Counts of an earlier run
-# are dropped first.
+# Twice: plain, and what is about devices on the emulated one, whose plug-in is the release's. Counts of an earlier
+# run are dropped first. isa_spec computes again what others do.
+coverage: SKIP ?= $(call by_default,isa_spec)
 coverage: build-coverage build-release-cuda
 	@find build/coverage/obj -name '*.gcda' -delete
 	@ln -sf $(CURDIR)/$(DIR_release)/lib/libcresset_cuda_emulated.so build/coverage/lib
 	@$(call with,coverage) $(call specs,coverage,$(LUA),$(SPEC))
 	@$(call with,coverage) CRESSET_CUDA=emulate CRESSET_SPEC_DEVICE=cuda \
-	  $(call specs,coverage,$(LUA),$(wildcard spec/cuda_*_spec.lua),-cuda)
-	@gcovr -r . --filter src/ --filter build/gen/api.c --exclude-unreachable-branches \
+	  $(call specs,coverage,$(LUA),$(wildcard spec/cuda_*.lua),-cuda)
+	@gcovr -r . --filter src/ --filter build/gen/ --exclude-unreachable-branches \
 	  --csv build/coverage/files.csv build/coverage/obj
 	@$(LUA) spec/coverage.lua build/coverage/files.csv
 

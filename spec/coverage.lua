@@ -29,7 +29,7 @@ for line in io.lines(arg[1]) do
     file.lines, file.lines_run = tonumber(lines), tonumber(lines_run)
     file.branches, file.branches_run = tonumber(branches), tonumber(branches_run)
     files[#files + 1] = file
-    local folder = path:find "^build/" and "generated C wrappers" or path:match "^(.*)/"
+    local folder = path:find "^build/gen/api" and "generated C wrappers" or path:match "^(.*)/"
     if path:find "/loops[%w_]*%.c$" then folder = "the CPU's loops" end
     if not folders[folder] then
       folders[folder] = new(folder)

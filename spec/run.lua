@@ -9,9 +9,6 @@
 
 local shell = require "spec.support.shell"
 
--- Files that measure what others beside them disturb: they run after the rest, one at a time.
-local alone = {}
-
 -- Files that walk the catalogue take long, and are run in so many parts, each of every n-th idea (support/part.lua).
 local parts = { oom_spec = 6, ops_spec = 4, cuda_ops_spec = 4 }
 
@@ -128,7 +125,6 @@ end
 
 -- Runs the files in so many processes. Each takes the next file of the list when it is done with one.
 local function run(list, jobs, seconds)
-  if #list == 0 then return end
   local folder = shell.folder()
   shell.write(folder .. "/list", table.concat(list, "\n") .. "\n")
   local words = {}
@@ -167,21 +163,16 @@ if #list == 0 then
   io.stderr:write("no spec files in: ", table.concat(specs, " "), "\n")
   os.exit(1)
 end
-local before, seconds = remembered(), {}
-local together, apart = {}, {}
+local before, seconds, pieces = remembered(), {}, {}
 for _, path in ipairs(list) do
-  local group = alone[name_of(path)] and apart or together
-  for _, piece in ipairs(pieces_of(path)) do group[#group + 1] = piece end
+  for _, piece in ipairs(pieces_of(path)) do pieces[#pieces + 1] = piece end
 end
 local jobs = tonumber(options.jobs) or tonumber(lines_of("nproc")[1]) or 1
 local begun = tonumber(lines_of("date +%s%N")[1])
-run(slowest_first(together, before), jobs, seconds)
-run(slowest_first(apart, before), 1, seconds)
+run(slowest_first(pieces, before), jobs, seconds)
 local took = (tonumber(lines_of("date +%s%N")[1]) - begun) / 1e9
-for _, group in ipairs { together, apart } do
-  for _, piece in ipairs(group) do
-    if not seconds[piece] then report(piece, 1, 0, "was not run to its end\n") end
-  end
+for _, piece in ipairs(pieces) do
+  if not seconds[piece] then report(piece, 1, 0, "was not run to its end\n") end
 end
 print_slowest(seconds)
 for path, s in pairs(seconds) do before[path] = s end
