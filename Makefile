@@ -13,14 +13,19 @@
 #   make test-cuda             the specs on the emulated device; sanitize-cuda: sanitized
 #   make coverage              the share of src's lines and branches that the specs run, per folder (needs gcovr)
 #   make lint                  luacheck, clang-format, and a build with clang
-#   make cuda-check           all of it on a CUDA device: specs, sanitizer, numbers; one table
+#   make cuda-check            all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
 #   make instructions          instructions per small call against those recorded; RECORD=1 records
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
+#   make uninstall PREFIX=...  takes away what install put there
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
-#   make deps | env | clean
+#   make docs                  the pages that programs write: docs/tour.md, docs/architecture.svg
+#   make deps | env | clean    installs what is missing; what plain Lua needs to find the module; removes build
+#   make help                  this list
+#
+# Without -j a build takes all cores; -j1 takes one.
 #
 # Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default: files, folders, options of busted), SKIP (names
 # of spec files that are left out), JOBS (spec files side by side; as many as processors), RESULTS (a file that
@@ -30,6 +35,15 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+
+# All cores, unless the command line or the environment speaks of jobs, or several targets are to be made in
+# their order.
+ifneq ($(filter 0 1,$(words $(MAKECMDGOALS))),)
+ifeq ($(shell { tr '\0' '\n' < /proc/$$PPID/cmdline | grep -E '^(-[a-zA-Z]*j|--jobs)'; \
+  printf '%s' "$$MAKEFLAGS" | grep -E -e '-j|jobserver'; } 2>/dev/null),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+endif
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -66,10 +80,12 @@ PROBE_instructions = $(call has_command,valgrind,valgrind)
 define provide
 missing=$$({ $(1) } | sort -u | tr '\n' ' '); \
 if [ -n "$$missing" ]; then \
-  echo "installing: $$missing"; \
   command -v apt-get >/dev/null || \
     { echo "no apt-get here: install what these Debian packages hold: $$missing" >&2; exit 1; }; \
-  if [ "$$(id -u)" = 0 ]; then as=env; else as="sudo env"; fi; \
+  if [ "$$(id -u)" = 0 ]; then as=env; \
+  elif command -v sudo >/dev/null; then as="sudo env"; \
+  else echo "this needs root, and there is no sudo: have these Debian packages installed: $$missing" >&2; exit 1; fi; \
+  echo "installing: $$missing"; \
   $$as apt-get update -q && \
   $$as DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing || exit 1; \
   missing=$$({ $(1) } | sort -u | tr '\n' ' '); \
@@ -77,9 +93,13 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: deps
+.PHONY: deps help
 deps:
 	@$(call provide,$(PROBE_build))
+
+# The comment at the head of this file, from its first empty line on.
+help:
+	@awk '!/^#/ { exit } shown { sub(/^# ?/, ""); print } /^#$$/ { shown = 1 }' $(firstword $(MAKEFILE_LIST))
 
 # Make remakes this file first and starts over, so the rest may rely on what it finds.
 build/config.mk: Makefile
@@ -100,7 +120,7 @@ build/gcovr.ok:
 	  { echo "make coverage: no gcovr here; on Debian: apt-get install gcovr" >&2; exit 1; }
 	@mkdir -p $(@D) && touch $@
 
-ifneq ($(filter-out clean env deps cuda-check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean env deps docs help uninstall cuda-check,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -151,7 +171,8 @@ SINGLE := $(filter 0,$(THREADS))
 BASE += $(SINGLE:0=-DCR__NO_THREADS)
 FAST  := -O3
 # gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
-UNSPLIT = $(if $(findstring clang,$(1)),,-fno-thread-jumps)
+# loops_small.c has choices and no such bodies.
+UNSPLIT = $(if $(findstring clang,$(1))$(findstring loops_small,$(2)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
 SAN := -O1 -g -fno-omit-frame-pointer
@@ -273,7 +294,7 @@ endef
 define loops
 $(DIR_$(1))/obj/cpu/%.$(2).o: src/cpu/%.c $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
-	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1))) $$(call ISA_FLAGS,$(2)) \
+	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(FAST_$(1)) $$(call UNSPLIT,$$(CC_$(1)),$$<) $$(call ISA_FLAGS,$(2)) \
 	  -DCR__ISA=$(2) $$(INCLUDE) -MMD -MP -c $$< -o $$@
 endef
 
@@ -322,11 +343,17 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
 # What people (reference.md) and editors (cresset.d.lua) read of the catalogue.
 MANUAL := build/doc/reference.md build/doc/cresset.d.lua
-build/doc/.stamp: $(CATALOGUE) build/config.mk
+build/doc/.stamp: $(CATALOGUE) lua/cresset/entries.lua src/cresset.h build/config.mk
 	@mkdir -p $(@D)
 	$(call say,gen,$(@D))$(LUA) src/manual.lua build/doc
 	@touch $@
 $(MANUAL): build/doc/.stamp ;
+
+# The pages of docs/ that programs write; they are kept in the tree, and docs_spec.lua compares.
+.PHONY: docs
+docs:
+	$(LUA) src/tour.lua docs/tour.md
+	$(LUA) src/architecture.lua docs/architecture.svg
 
 .PHONY: all force
 all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)
@@ -353,6 +380,11 @@ env:
 
 demo: all
 	$(DIR_release)/bin/cresset examples/losses.lua
+	@printf '%s\n' '' 'What to try next:' \
+	  '  $(DIR_release)/bin/cresset                        a prompt: :help, and Tab completes' \
+	  '  $(DIR_release)/bin/cresset examples/flowers.lua   a classifier that learns' \
+	  '  docs/tutorial.md                         ten minutes from the first tensor to a trained network' \
+	  '  make test                                the specs; make help lists all targets'
 
 # With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
 EMULATING := $(filter emulate,$(CRESSET_CUDA))
@@ -472,7 +504,7 @@ D = $(DESTDIR)
 SO := libcresset.so.$(SOVERSION)
 pc = sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $(1).in > '$(D)$(LIBDIR)/pkgconfig/$(1)'
 
-.PHONY: install install-modules check-install
+.PHONY: install install-modules uninstall check-install
 # What `require "cresset"` needs.
 install-modules: all
 	install -d '$(D)$(LIBDIR)' '$(D)$(LUACDIR)/cresset'
@@ -491,9 +523,24 @@ install: install-modules
 	ln -sf $(SO) '$(D)$(LIBDIR)/libcresset.so'
 	ln -srf '$(D)$(LUACDIR)/cresset/core.so' '$(D)$(LIBDIR)/libcresset-lua.so.$(SOVERSION)'
 	ln -sf libcresset-lua.so.$(SOVERSION) '$(D)$(LIBDIR)/libcresset-lua.so'
-	install -m 644 README.md LICENSE $(MANUAL) '$(D)$(DOCDIR)'
+	install -m 644 README.md CHANGELOG.md LICENSE $(MANUAL) '$(D)$(DOCDIR)'
+	install -d '$(D)$(DOCDIR)/docs'
+	install -m 644 $(PAGES) '$(D)$(DOCDIR)/docs'
 	$(call pc,cresset.pc)
 	$(call pc,cresset-lua.pc)
+
+PAGES := $(wildcard docs/*.md docs/*.svg)
+# All that install and install-modules put there, and the folders that are ours alone.
+INSTALLED = $(BINDIR)/cresset $(addprefix $(PREFIX)/include/,cresset.h cresset_ops.h) \
+  $(addprefix $(LIBDIR)/,$(SO) libcresset.so libcresset.a libcresset_dnnl.so libcresset_cuda.so \
+    libcresset-lua.so libcresset-lua.so.$(SOVERSION) pkgconfig/cresset.pc pkgconfig/cresset-lua.pc) \
+  $(LUACDIR)/cresset/core.so $(LUA_SRC:lua/%=$(LUADIR)/%) \
+  $(addprefix $(DOCDIR)/,README.md CHANGELOG.md LICENSE $(notdir $(MANUAL)) $(PAGES))
+OWN_FOLDERS = $(LUACDIR)/cresset $(sort $(patsubst %/,%,$(dir $(LUA_SRC:lua/%=$(LUADIR)/%)))) $(DOCDIR)/docs $(DOCDIR)
+remove_installed = rm -f $(foreach f,$(INSTALLED),'$(D)$(f)') && \
+  for d in $(foreach f,$(OWN_FOLDERS),'$(D)$(f)'); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+uninstall:
+	$(remove_installed)
 
 # A stranger's view: nothing but the prefix and pkg-config.
 check-install: PREFIX := $(CURDIR)/build/prefix
@@ -504,6 +551,8 @@ check-install: install
 	  $$(pkg-config --cflags --libs cresset-lua lua5.4)
 	build/prefix/embed
 	cd / && $(PREFIX)/bin/cresset -e 'print((cr.tensor { 1, 2, 3 } * 2):sum():item())'
+	rm build/prefix/embed && $(remove_installed)
+	left=$$(find build/prefix ! -type d) && [ -z "$$left" ] || { echo "uninstall has left: $$left" >&2; exit 1; }
 
 clean:
 	rm -rf build

@@ -1,5 +1,5 @@
--- cuda.lua [ELEMENTS [SIZE]]: the numbers that CUDA is held to, a line each: `name  ours  peer  ratio
--- wanted  verdict`. ELEMENTS is the size of the pointwise cases, SIZE that of the matrices. The last
+-- cuda.lua [ELEMENTS [SIZE]]: the numbers that CUDA is held to, a line each. A line is `name  ours
+-- peer  ratio  wanted  verdict`. ELEMENTS is the size of the pointwise cases, SIZE that of the matrices. The last
 -- line names what was missed, if anything was, and the exit status is 3 then.
 --
 -- Times are medians over rounds of many calls between two events (launch overhead: of the wall

@@ -1,4 +1,4 @@
-"""cuda_peer.py ELEMENTS SIZE: the cases of cuda.lua on PyTorch.
+"""cuda_peer.py ELEMENTS SIZE: the cases of cuda.lua on PyTorch, each when it is asked for.
 
 Says `version`, then measures a case each time its name is read, and answers `name<TAB>number`, in the
 units of cuda.lua. Ends with its input; exits with 3 where there is no PyTorch that sees a device.

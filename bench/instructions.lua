@@ -1,5 +1,5 @@
--- instructions.lua [--record]: `make instructions`. How many instructions a call of each row with `counted`
--- takes, by callgrind, against what bench/instructions.txt has recorded. A count does not depend on what
+-- instructions.lua [--record]: `make instructions`: how many instructions a call of each row with
+-- `counted` takes, by callgrind, against what bench/instructions.txt has recorded. A count does not depend on what
 -- else the machine does, so it shows a few per cent where a clock shows none.
 --
 -- Holds true: one process under valgrind runs every row; callgrind writes down and clears its counts

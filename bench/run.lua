@@ -1,5 +1,5 @@
--- run.lua [--row NAME] [--results FILE]: `make bench`. Prints `name  ours  peer  ratio  target`, a line
--- for each row of rows.lua, and the geometric mean of the ratios; writes the table to FILE as well.
+-- run.lua [--row NAME] [--results FILE]: `make bench`: times each row of rows.lua on both sides. Prints `name
+-- ours  peer  ratio  target`, a line a row, and the geometric mean of the ratios; writes the table to FILE as well.
 --
 -- The ratio says how many times less we take than the peer, PyTorch on the same CPU with the same
 -- number of threads, measured in turn with ours in one run. NAME is a part of a row's name. Where

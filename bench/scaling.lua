@@ -1,5 +1,5 @@
--- scaling.lua [--only NAME] [--out FOLDER]: `make scaling`. Each kernel's time against size, 1 to 64 M
--- elements, on one thread and on two: a table on the screen and in scaling.md, a panel for each kernel
+-- scaling.lua [--only NAME] [--out FOLDER]: `make scaling`: each kernel's time against size, 1 to 64 M
+-- elements, on one thread and on two. Gives a table on the screen and in scaling.md, a panel for each kernel
 -- in scaling.svg, where a knee shows that a cache ended, threads joined, or a loop gave way to another.
 --
 -- Times are of the wall clock, the least of several rounds: what the kernel can do, not what a

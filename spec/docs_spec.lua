@@ -1,15 +1,16 @@
--- docs_spec.lua: what the pages say is true: snippets run, the source tour is complete.
+-- docs_spec.lua: what the pages say is true: snippets run, links lead somewhere, what programs write is up to date.
 
 local cr = require "cresset"
 
-local read = require("spec.support.shell").read
+local shell = require "spec.support.shell"
+local read = shell.read
 
--- The Lua snippets of a page with the lines where they begin.
-local function snippets(text)
+-- The snippets of a page in a language, with the lines where they begin.
+local function snippets(text, language)
   local list, current, number = {}, nil, 0
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do
     number = number + 1
-    if not current and line:match "^%s*```lua%s*$" then
+    if not current and line:match "^%s*```(%l*)%s*$" == language then
       current = { line = number + 1 }
     elseif current and line:match "^%s*```%s*$" then
       list[#list + 1] = { line = current.line, text = table.concat(current, "\n") }
@@ -29,75 +30,86 @@ local function run(snippet, name)
   if not snippet.text:find "^%s*op[ %(]" then chunk() end
 end
 
-local pages = { "README.md", "CONTRIBUTING.md" }
+-- What a command prints, a line each.
+local function lines_of(command)
+  local list = {}
+  local pipe = assert(io.popen(command))
+  for line in pipe:lines() do list[#list + 1] = line end
+  pipe:close()
+  return list
+end
 
-for _, page in ipairs(pages) do
-  describe("the snippets of " .. page, function()
+-- What heading lines of a page are called in links: small letters, a dash for each space.
+local function anchors(text)
+  local set = {}
+  for heading in text:gmatch "\n#+ ([^\n]+)" do
+    set[heading:lower():gsub("[^%w%s_-]", ""):gsub("%s", "-")] = true
+  end
+  return set
+end
+
+-- Snippets are code: what stands in them is no link and no path of this tree.
+local function prose(text) return (text:gsub("\n```.-\n```", "\n")) end
+
+for _, page in ipairs(lines_of "ls README.md CONTRIBUTING.md CHANGELOG.md docs/*.md") do
+  local folder = page:match "^(.*/)" or ""
+
+  describe("the page " .. page, function()
     local text = read(page) or ""
-    it("exist with their page", function() assert.is_true(#text > 0) end)
-    for _, snippet in ipairs(snippets(text)) do
-      it("run: line " .. snippet.line, function() run(snippet, page .. ":" .. snippet.line) end)
+    it("is there", function() assert.is_true(#text > 0) end)
+
+    for _, snippet in ipairs(snippets(text, "lua")) do
+      it("has a snippet that runs: line " .. snippet.line, function() run(snippet, page .. ":" .. snippet.line) end)
     end
+
+    -- #compiles: what a machine without headers and compilers cannot do.
+    for _, snippet in ipairs(snippets(text, "c")) do
+      it("has C that compiles: line " .. snippet.line .. " #compiles", function()
+        local told, status = shell.run("env -u LD_PRELOAD cc -std=c11 -Wall -Wextra -Werror -Isrc -Ibuild/gen "
+          .. "$(pkg-config --cflags lua5.4) -fsyntax-only -x c -", snippet.text .. "\n")
+        assert.equal(0, status, told)
+      end)
+    end
+
+    it("links to pages and headings that exist", function()
+      local broken = {}
+      for target in prose(text):gmatch "%]%(([^%)%s]+)%)" do
+        local path, anchor = target:match "^([^#]*)#?(.*)$"
+        if not target:find "^https?:" then
+          local other = path == "" and text or read(folder .. path)
+          if not other or anchor ~= "" and not anchors(other)[anchor] then broken[#broken + 1] = target end
+        end
+      end
+      assert.same({}, broken)
+    end)
+
+    it("names no file that does not exist", function()
+      local gone = {}
+      for path in prose(text):gmatch "`([%w_/%.%-]+%.%a+)`" do
+        if path:find "^[^/].*/" and not path:find "^build/" and not read(path) then gone[#gone + 1] = path end
+      end
+      assert.same({}, gone)
+    end)
   end)
 end
 
-describe("the source tour of the README", function()
-  local text = read "README.md" or ""
+-- #compiles: the programs belong to those that build the library.
+describe("the pages that programs write #compiles", function()
+  -- A program of this tree by its name, wherever it lies; what it writes is compared with what is there.
+  local function is_current(program, page)
+    local fresh = os.tmpname()
+    local path = assert(lines_of("find src -name " .. program)[1], program)
+    assert(os.execute(("lua5.4 %s %s"):format(path, fresh)))
+    local text = read(fresh)
+    os.remove(fresh)
+    assert(text == read(page), page .. " is out of date: make docs")
+  end
 
-  it("has a line for every source file", function()
-    local missing = {}
-    local pipe = assert(io.popen("find src lua examples bench cuda spec -type f "
-      .. "\\( -name '*.[ch]' -o -name '*.cu*' -o -name '*.cpp' -o -name '*.sh' "
-      .. "-o -name '*.lua' -o -name '*.py' \\) ! -path 'spec/oracle/*.lua' ! -path 'spec/tails/*.lua' | sort"))
-    for path in pipe:lines() do
-      local directory, name = path:match "^(.*)/([^/]+)$"
-      local named = text:find(path, 1, true) or (text:find(directory .. "/", 1, true) and text:find(name, 1, true))
-      if not named then missing[#missing + 1] = path end
-    end
-    pipe:close()
-    assert.same({}, missing)
+  it("have a line for every source file: the source tour", function()
+    is_current("tour.lua", "docs/tour.md")
   end)
 
-  it("names no file that does not exist", function()
-    local gone = {}
-    for path in text:gmatch "`([%w_/%.%-]+%.%a+)`" do
-      if path:find "/" and not path:find "^build/" and not read(path) then gone[#gone + 1] = path end
-    end
-    assert.same({}, gone)
-  end)
-
-  it("links to pages that exist", function()
-    for target in text:gmatch "%]%(([^%)]+)%)" do
-      if not target:find "^https?:" then assert(read(target), target) end
-    end
-  end)
-end)
-
-describe("cr.help", function()
-  it("tells signature and meaning of every operation", function()
-    for _, op in ipairs(cr.operations()) do
-      if not op.hidden and (op.method or op.func) then
-        local text = cr.help(op.lua)
-        assert.equal("string", type(text), op.lua)
-        assert(text:find(op.lua, 1, true), op.lua)
-      end
-    end
-  end)
-
-  it("knows the names with an underscore", function()
-    assert.truthy(cr.help "add_":find("add", 1, true))
-  end)
-
-  it("lists everything when asked for nothing", function()
-    local text = cr.help()
-    for _, name in ipairs { "softmax", "backward", "matmul", "no_grad" } do
-      assert(text:find(name, 1, true), name)
-    end
-  end)
-
-  it("suggests names for one that it does not know", function()
-    local ok, message = pcall(cr.help, "softmaxx")
-    assert.truthy(tostring(message):find("softmax", 1, true))
-    assert.is_boolean(ok)
+  it("show what their text says: the picture of the architecture", function()
+    is_current("architecture.lua", "docs/architecture.svg")
   end)
 end)

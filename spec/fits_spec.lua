@@ -1,5 +1,5 @@
--- fits_spec.lua: numbers that a dtype cannot hold. They are compared and calculated with by value, bounds
--- are cut to the dtype, and what would be stored is refused; nothing is wrapped but results of integers.
+-- fits_spec.lua: numbers that a dtype cannot hold: compared and calculated with by value, cut where they are
+-- bounds, refused where they would be stored. Nothing is wrapped but results of integers.
 --
 -- What is expected is worked out with Lua's own 64-bit integers, whose comparisons with floats are exact.
 

@@ -1,4 +1,4 @@
-/* apply.c: the dispatcher. Every operation, from C or from a binding, passes here.
+/* apply.c: the dispatcher, where every operation passes, from C or from a binding.
  *
  * Holds true: arguments are checked for presence and kind before anything happens; an operation
  * either gives all its results or an error and none; what a run function calls is recorded by

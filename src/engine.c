@@ -1,4 +1,4 @@
-/* engine.c: the backward pass.
+/* engine.c: the backward pass: runs the nodes of a graph, each when all its gradients have come.
  *
  * Holds true: a pass gives every node it can reach a task, counts how many gradients each is to
  * get, and runs a node when all have come, youngest first. A node may take part in several passes

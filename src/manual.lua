@@ -1,14 +1,26 @@
--- manual.lua: writes what people and editors read of the catalogue:
--- `lua5.4 src/manual.lua OUTPUT_DIRECTORY` makes
---   reference.md      every operation: signature, meaning, forms, dtypes, derivative
+-- manual.lua: writes what people and editors read of all public names. `lua5.4 src/manual.lua OUTPUT_DIRECTORY`, from
+-- the root of the checkout, makes
+--   reference.md      every name: call, meaning; of operations signature, forms, dtypes, derivative
 --   cresset.d.lua     annotations for editors (LuaLS)
 --
--- Holds true: it says nothing that the catalogue does not; no file of the engine needs its output.
+-- Holds true: it says nothing but what the catalogue and lua/cresset/entries.lua say; no file of the engine needs
+-- its output.
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
-package.path = here .. "/?.lua;" .. package.path
+package.path = here .. "/?.lua;lua/?.lua;" .. package.path
 local catalogue = require "catalogue"
 local trace = require "trace"
+
+-- The names of dtypes, from the list in the public header.
+local function dtypes()
+  local list = {}
+  for line in io.lines "src/cresset.h" do
+    list[#list + 1] = line:match "^%s*X%(%u+%d*, (%l+%d*), %d, CR_%u+%)"
+  end
+  assert(#list > 0, "no dtypes in src/cresset.h")
+  return list
+end
+local sections = require "cresset.entries"(dtypes())
 
 local out_dir = assert(arg[1], "usage: manual.lua OUTPUT_DIRECTORY")
 local cat = catalogue.load(here .. "/ops")
@@ -58,12 +70,40 @@ local function remarks(e)
   return table.concat(list, "; ")
 end
 
+-- How a heading is called in links.
+local function anchor(heading) return (heading:lower():gsub("[^%w%s_-]", ""):gsub("%s", "-")) end
+
+local function write_contents(md)
+  for _, section in ipairs(sections) do
+    md[#md + 1] = ("- [%s](#%s)"):format(section[1], anchor(section[1]))
+  end
+  for _, family in ipairs(families) do
+    md[#md + 1] = ("- [operations: %s](#%s)"):format(family.name, family.name)
+  end
+  md[#md + 1] = ""
+end
+
+local function write_entries(md)
+  for _, section in ipairs(sections) do
+    md[#md + 1] = ("## %s\n"):format(section[1])
+    for i = 2, #section do
+      local name, call, doc = table.unpack(section[i])
+      local ending = doc:find "%.$" and "" or "."
+      md[#md + 1] = ("### %s\n\n`%s`\n\n%s%s\n"):format(name, call, doc:gsub("^%l", string.upper), ending)
+    end
+  end
+end
+
 local function write_reference()
-  local md = { "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
+  local md = { "# Reference manual", "", "Every public name: what is written by hand, then the operations of the "
+    .. "catalogue, family by family. `x` is a tensor, `cr` the module; `cr.help \"name\"` tells the same.", "" }
+  write_contents(md)
+  write_entries(md)
+  table.move({ "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
     .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "",
     "A number is never wrapped into a dtype that cannot hold it. Compared or calculated with, it counts by its "
     .. "value, and only results of integers wrap; as a bound (clamp) it is the nearest number that fits; where it "
-    .. "would be written it is an error. `to` and `copy_` convert between dtypes as C does.", "" }
+    .. "would be written it is an error. `to` and `copy_` convert between dtypes as C does.", "" }, 1, 5, #md + 1, md)
   for _, family in ipairs(families) do
     md[#md + 1] = "## " .. family.name
     md[#md + 1] = ""
@@ -113,11 +153,35 @@ local function annotate_forms(lines, e, called)
   if e.inplace and not only then annotate(lines, e, called, "Tensor:", 2, "_") end
 end
 
+-- The classes that editors know, by the owner that entries.lua names.
+local classes = {
+  { "x", "cresset.Tensor" }, { "node", "cresset.Node" }, { "handle", "cresset.Handle" }, { "ctx", "cresset.Context" },
+  { "stream", "cresset.Stream" }, { "event", "cresset.Event" }, { "cr.memory", "cresset.memory" },
+  { "cr.debug", "cresset.debug" }, { "cr.cuda", "cresset.cuda" }, { "cr.foreach", "cresset.foreach" },
+  { "cr", "cresset" },
+}
+
+local function annotate_class(lines, owner, class)
+  lines[#lines + 1] = "---@class " .. class
+  for _, section in ipairs(sections) do
+    for i = 2, #section do
+      local name, _, doc, kind = table.unpack(section[i])
+      local of, last = name:match "^(.*)[%.:]([%w_]+)$"
+      if of == owner then
+        lines[#lines + 1] = ("---@field %s %s # %s"):format(last, kind:gsub("%(self", "(self: " .. class), doc)
+      end
+    end
+  end
+end
+
 local function write_annotations()
-  local lines = { "---@meta cresset", "", "---@class cresset.Tensor", "---@field dtype string",
-    "---@field device string", "---@field shape integer[]", "---@field grad cresset.Tensor?",
-    "---@field requires_grad boolean", "---@field is_leaf boolean", "---@field data cresset.Tensor",
-    "local Tensor = {}", "", "---@class cresset", "local cr = {}", "cr.foreach = {}", "" }
+  local lines = { "---@meta cresset", "" }
+  for _, class in ipairs(classes) do
+    annotate_class(lines, class[1], class[2])
+    if class[1] == "x" then lines[#lines + 1] = "local Tensor = {}" end
+    lines[#lines + 1] = ""
+  end
+  table.move({ "local cr = {}", "cr.foreach = {}", "" }, 1, 3, #lines, lines) -- behind the class of the module
   for _, family in ipairs(families) do
     for _, e in ipairs(family) do
       annotate_forms(lines, e, e.lua)

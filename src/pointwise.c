@@ -156,7 +156,7 @@ static inline bool run_few(const call *c, cr_tensor *out) {
   f.single = 0;
   f.out = out->storage->data + out->offset * (int64_t)size;
   f.k = k;
-  if (is_power(c) && c->args[1].kind != CR_TENSOR)
+  if (f.nin == 2 && c->args[1].kind != CR_TENSOR && is_power(c))
     shorten_power(c, &c->args[1], &f.pointwise, &f.nin);
   for (int i = 0; i < f.nin; i++) {
     const cr_value *v = &c->args[i];

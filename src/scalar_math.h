@@ -1,4 +1,4 @@
-/* scalar_math.h: the elementary functions of float and double.
+/* scalar_math.h: the elementary functions of float and double, in place of libm's, for the CPU and for CUDA.
  *
  * Holds true: of libm, only what IEEE 754 rounds correctly is called (sqrt, rint, fma and the like), and objects
  * that include this file are built without contraction of a * b + c (-ffp-contract=off, nvcc

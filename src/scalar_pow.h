@@ -1,4 +1,4 @@
-/* scalar_pow.h: powers, for scalar_math.h.
+/* scalar_pow.h: powers of both floating types, for scalar_math.h.
  *
  * Holds true: what scalar_exp.h says. Both types compute in float64: float32 with 11 digits or more, float64
  * with the logarithm in two parts, whose second begins where the first ends. Powers that are numbers of the

@@ -1,4 +1,4 @@
--- callable.lua: callable(f): whether f can be called, by itself or through its metatable.
+-- callable.lua: whether a value can be called, by itself or through its metatable.
 --
 -- Holds true: it runs no code of the caller's and never fails, whatever f and its metatable are.
 

@@ -1,4 +1,4 @@
--- suggest.lua: what an error says after a name that does not exist: "; did you mean 'sum'?".
+-- suggest.lua: what an error says after a name that does not exist, such as "did you mean 'sum'?".
 --
 -- Holds true: it is loaded by the first such error; a name is near another if few letters differ. Names
 -- that other libraries have, and we have not, say what to use here.
@@ -160,7 +160,7 @@ end
 
 -- Whatever cr.help may be asked for.
 function kinds.anything(name)
-  local own = add_names(functions(), of_tensors())
+  local own = add_names(add_names(functions(), of_tensors()), require("cresset.help").names())
   if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
   local near = nearest(name, own)
   return near and ("; did you mean '%s'?"):format(near) or ""

@@ -1,5 +1,5 @@
-/* limits.c: limits that a host sets for a Lua state hold. Prints the promises that are broken and returns
- * how many they are. */
+/* limits.c: limits that a host sets for a Lua state hold: a script cannot lift them, and plain Lua is stopped.
+ * Prints the promises that are broken and returns how many they are. */
 #include "lua_host.h"
 
 /* Runs code, which must fail with a message that has the part in it. */

@@ -1,4 +1,4 @@
-"""Products of matrices, and what is built of them: einsum, normalization, attention."""
+"""cases_linear.py: products of matrices, and what is built of them: einsum, normalization, attention."""
 import math
 
 import torch

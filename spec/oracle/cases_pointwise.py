@@ -1,4 +1,4 @@
-"""Elementwise operations: every dtype, special values, kinks, broadcasting, integer wrap-around."""
+"""cases_pointwise.py: elementwise operations: every dtype, special values, kinks, broadcasting, integer wrap-around."""
 import math
 
 import torch

@@ -1,4 +1,4 @@
-"""The dtype of every pair of operands: dimensioned tensors, 0-dim tensors, numbers."""
+"""cases_promotion.py: the dtype of every pair of operands: dimensioned tensors, 0-dim tensors, numbers."""
 import torch
 
 from record import DTYPES, Family, dtype, name_of

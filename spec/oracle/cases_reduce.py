@@ -1,4 +1,4 @@
-"""Reductions, scans, softmax and losses."""
+"""cases_reduce.py: reductions, scans, softmax and losses."""
 import math
 
 import torch

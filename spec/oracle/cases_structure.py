@@ -1,4 +1,4 @@
-"""Creation, shapes, joining and indexing."""
+"""cases_structure.py: creation, shapes, joining and indexing."""
 import math
 
 import torch

@@ -1,4 +1,4 @@
-"""Three steps of PyTorch's optimizers on two parameters: what they and their state hold afterwards."""
+"""cases_update.py: three steps of PyTorch's optimizers on two parameters: what they and their state hold afterwards."""
 import torch
 
 from record import Family, T, lua, tensor_text

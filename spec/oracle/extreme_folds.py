@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records spec/oracle/extreme_folds.lua: reductions, scans, softmaxes, normalizations and losses of extreme
+"""extreme_folds.py: records reductions, scans, softmaxes, normalizations and losses of extreme
 numbers, with first and second derivatives, to 50 digits and more by mpmath.
 
     python3 spec/oracle/extreme_folds.py > spec/oracle/extreme_folds.lua

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what PyTorch 2.13 answers, as small Lua files that spec/ops_spec.lua compares with.
+"""record.py: records what PyTorch 2.13 answers, as small Lua files that spec/ops_spec.lua compares with.
 
 Run `python3 spec/oracle/record.py` in an environment with PyTorch; the specs only read the files.
 Nothing here looks at Cresset's catalogue: cases_*.py name PyTorch's functions and arguments, with

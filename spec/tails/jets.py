@@ -1,4 +1,4 @@
-"""Truncated Taylor series in several variables, with mpmath's numbers as coefficients.
+"""jets.py: truncated Taylor series in several variables, with mpmath's numbers as coefficients.
 
 A Jet holds a function's value and its partial derivatives up to the third order at one point. Arithmetic and
 the functions below act on whole jets, so that a formula written once gives its derivatives too, with no step

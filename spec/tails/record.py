@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records values and derivatives of every elementwise operation, exact to the last place, for spec/tails_spec.lua.
+"""record.py: records exact values and derivatives of every elementwise operation, for spec/tails_spec.lua.
 
 Run `python3 spec/tails/record.py [name ...]` where mpmath is installed; the specs only read the files. Each formula here is
 the mathematical definition (at a kink: the side that PyTorch's convention takes), written without regard to rounding;

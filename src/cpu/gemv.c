@@ -46,7 +46,7 @@ static void copy(void *to, int to_dtype, const void *from, int from_dtype) {
 }
 
 /* Brings a sum to c. */
-static void put(const job *j, int64_t i, number sum) {
+static inline void put(const job *j, int64_t i, number sum) {
   if (j->d) {
     number added;
     copy(&added, j->sum, j->d + i * j->ds * j->size, j->dtype);
@@ -55,7 +55,7 @@ static void put(const job *j, int64_t i, number sum) {
   copy(j->c + i * j->cs * j->size, j->dtype, &sum, j->sum);
 }
 
-static void put_total(const job *j, int64_t i, cr__gemv_total total) {
+static inline void put_total(const job *j, int64_t i, cr__gemv_total total) {
   number sum;
   switch (j->sum) {
   case CR_FLOAT64: sum.f64 = total.f; break;
@@ -92,9 +92,10 @@ static void dot(const job *j, int64_t i, int64_t from, int64_t n, cr__gemv_total
 /* What is added up between two looks at the clock: whole blocks of the loops. */
 enum { STRETCH = 1 << 20 };
 
-static void whole_row(const job *j, int64_t i) {
+static inline void whole_row(const job *j, int64_t i) {
   cr__gemv_total total = {0};
-  for (int64_t at = 0; at < j->k && !cr__cpu_stopped(); at += STRETCH)
+  dot(j, i, 0, least(STRETCH, j->k), &total);
+  for (int64_t at = STRETCH; at < j->k && !cr__cpu_stopped(); at += STRETCH)
     dot(j, i, at, least(STRETCH, j->k - at), &total);
   put_total(j, i, total);
 }

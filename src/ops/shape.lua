@@ -1,4 +1,4 @@
--- shape.lua: views.
+-- shape.lua: views: the same elements in other shapes, orders and sections.
 --
 -- Holds true: an operation marked `view` shares memory with its first argument; the derivative of a
 -- view that drops elements is an operation of its own, which fills a zero tensor of the old shape, so
