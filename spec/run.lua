@@ -1,5 +1,7 @@
--- run.lua: runs spec files side by side, each in a process of its own:
+-- run.lua: runs spec files side by side, each in a process of its own.
+--
 --     lua5.4 spec/run.lua [--jobs=N] [--skip=NAMES] [--seconds=FILE] LUA BUSTED -- SPEC...
+--
 -- LUA is the interpreter that runs BUSTED; a SPEC is a file, a folder or an option for busted; NAMES, as in
 -- "oom_spec print_spec", are left out.
 --

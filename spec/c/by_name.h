@@ -1,5 +1,5 @@
-/* by_name.h: what the program shares that wrappers_spec.lua writes: it calls each generated function of
- * cresset_ops.h, and the operation by its name with the same arguments.
+/* by_name.h: calls of a generated function and of the operation of its name, for the program that
+ * wrappers_spec.lua writes.
  *
  * Holds true: both get arguments of their own, from one seed; results and arguments must then agree to the
  * last bit. The program prints what does not, and returns how much that is. */
