@@ -92,9 +92,9 @@ static void before(const char *form, const char *name) {
 static void after(int code, bool writes) {
   uint64_t new_seed, offset;
   cr_memory_fail(0);
-  if (second_device != CR_CPU && cr_cuda_synchronize(-1) && !code) {
-    code = cr_error_code(); /* found late: what is valid has been written */
-    writes = true;
+  if (second_device != CR_CPU && cr_cuda_synchronize(-1)) {
+    writes |= !code; /* found late: what is valid has been written */
+    code = cr_error_code();
   }
   if (code) {
     failures++;

@@ -270,9 +270,8 @@ static int function_index(lua_State *L) {
     lua_pushstring(L, f->name);
     return 1;
   }
-  lua_pushstring(L, key);
-  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name,
-                       cr__lua_quote(L, -1, '\''));
+  const char *name = *key ? cr__lua_quote(L, 2, '\'') : cr__lua_describe(L, 2);
+  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name, name);
 }
 
 static int function_tostring(lua_State *L) {
