@@ -1,15 +1,17 @@
 # Makefile: everything that is built, tested and installed. One make process does all of it: no
-# makefile calls another, and every variant (release, asan, ...) has rules of its own, so `make -j`
+# makefile calls another, and every variant (release, sanitize, ...) has rules of its own, so `make -j`
 # is safe across targets.
 #
 #   make demo | test           the two commands: each installs what is missing, builds, and runs
 #   make all                   build/lib, build/bin; THREADS=0: without threads, in build/single
 #   make cuda                  build/lib/libcresset_cuda.so, for which nvcc must be there
 #   make test-levels           the numerical specs at each lower level of the instruction set
-#   make fuzz SEED= CALLS=     random calls of every operation through Lua and C; fuzz-asan: sanitized;
-#                              fuzz-cuda: on the emulated device
-#   make test-cuda             the specs on the emulated device; asan-cuda, ubsan-cuda: sanitized
-#   make asan | ubsan | tsan   the specs against a sanitized build (in build/asan, ...)
+#   make fuzz SEED= CALLS=     random calls of every operation through Lua and C; fuzz-sanitize: sanitized;
+#                              fuzz-cuda: on the emulated device; fuzz-sanitize-cuda: both
+#   make sanitize              the specs under the address and undefined-behaviour sanitizers (build/sanitize)
+#   make tsan                  the specs under the thread sanitizer (build/tsan)
+#   make test-cuda             the specs on the emulated device; sanitize-cuda: sanitized
+#   make coverage              the share of src's lines and branches that the specs run, per folder (needs gcovr)
 #   make lint                  luacheck, clang-format, and a build with clang
 #   make cuda-check            all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
@@ -25,7 +27,8 @@
 #
 # Without -j a build takes all cores; -j1 takes one.
 #
-# Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default), RESULTS (a file that
+# Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default: files, folders, options of busted), SKIP (names
+# of spec files that are left out), JOBS (spec files side by side; as many as processors), RESULTS (a file that
 # `make bench` writes its table to; bench/RESULTS.md), PREFIX, DESTDIR, V=1 (show commands).
 
 .DEFAULT_GOAL := all
@@ -112,6 +115,11 @@ build/lint.ok: Makefile
 	@$(call provide,$(PROBE_lint))
 	@mkdir -p $(@D) && touch $@
 
+build/gcovr.ok:
+	@command -v gcovr >/dev/null || \
+	  { echo "make coverage: no gcovr here; on Debian: apt-get install gcovr" >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@
+
 ifneq ($(filter-out clean env deps docs help uninstall cuda-check,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
@@ -178,17 +186,23 @@ CC_clang    := clang
 NEEDS_clang := build/lint.ok
 OPT_clang    = $(CFLAGS)
 FAST_clang   = $(FAST)
-DIR_asan    := build/asan
-CC_asan      = $(CC)
-OPT_asan    := $(SAN) -fsanitize=address
-DIR_ubsan   := build/ubsan
-CC_ubsan     = $(CC)
-OPT_ubsan   := $(SAN) -fsanitize=undefined -fno-sanitize-recover=all
+DIR_sanitize := build/sanitize
+CC_sanitize   = $(CC)
+OPT_sanitize := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 DIR_tsan    := build/tsan
 CC_tsan      = $(CC)
 OPT_tsan    := $(SAN) -fsanitize=thread
 
-VARIANTS := release clang asan ubsan tsan
+# Not optimized, so that what is counted is what was written. The loops are the release's, and are not counted:
+# each is compiled from one text several times.
+DIR_coverage := build/coverage
+CC_coverage   = $(CC)
+# The counting library's own symbols stay inside.
+OPT_coverage := -O0 -g --coverage -fprofile-update=prefer-atomic -Wl,--exclude-libs,libgcov.a
+LOOPS_coverage = $(DIR_release)
+NEEDS_coverage := build/gcovr.ok
+
+VARIANTS := release clang sanitize tsan coverage
 
 $(GEN_STAMP): $(CATALOGUE) build/config.mk
 	@mkdir -p $(@D)
@@ -212,7 +226,7 @@ $(DIR_$(1))/flags: force | $(NEEDS_$(1))
 
 OBJ_$(1)  := $$(patsubst src/%.c,$(DIR_$(1))/obj/%.o,$$(filter-out $$(LOOP_SRC),$$(LIB_SRC))) \
   $$(GEN_SRC:build/%.c=$(DIR_$(1))/obj/%.o) \
-  $$(foreach isa,$$(ISAS),$$(LOOP_SRC:src/%.c=$(DIR_$(1))/obj/%.$$(isa).o))
+  $$(foreach isa,$$(ISAS),$$(LOOP_SRC:src/%.c=$(or $(LOOPS_$(1)),$(DIR_$(1)))/obj/%.$$(isa).o))
 BIND_$(1) := $$(BIND_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
 SHIM_$(1) := $$(SHIM_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
 RUN_$(1)  := $$(RUN_SRC:src/%.c=$(DIR_$(1))/obj/%.o)
@@ -258,7 +272,7 @@ $(DIR_$(1))/bin/cresset: $$(RUN_$(1)) $(DIR_$(1))/lib/libcresset.so
 EMU_$(1) := $$(CUDA_SRC:cuda/%.cu=$(DIR_$(1))/obj/cuda/%.o) \
   $$(EMU_SRC:cuda/%.cpp=$(DIR_$(1))/obj/cuda/%.o)
 EMULATE_$(1) = $$(subst clang,clang++,$$(subst gcc,g++,$$(CC_$(1)))) $$(CXX_BASE) \
-  $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Icuda/emulate -Icuda $$(INCLUDE) -MMD -MP
+  $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) $$(EMU_OPT) -Icuda/emulate -Icuda $$(INCLUDE) -MMD -MP
 $(DIR_$(1))/obj/cuda/%.o: cuda/%.cu $(DIR_$(1))/flags | $(GEN_STAMP)
 	@mkdir -p $$(@D)
 	$$(call say,emu,$$@)$$(EMULATE_$(1)) -x c++ -c $$< -o $$@
@@ -303,7 +317,8 @@ NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=comp
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
 # What computes with the functions that CPU and CUDA share: no contraction of a * b + c here either.
-CUDA_EXACT := $(addprefix kernels/,create random reduce sample update) $(patsubst cuda/%.cu,%,$(wildcard cuda/kernels/pointwise_*.cu))
+CUDA_EXACT := $(addprefix kernels/,create random reduce sample scan softmax update) \
+  $(patsubst cuda/%.cu,%,$(wildcard cuda/kernels/pointwise_*.cu))
 $(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
 
 .PHONY: cuda
@@ -322,6 +337,9 @@ $(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
 	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
+
+# Each of thousands of small kernels has its function inlined and watched: as written they compile 20 times as fast.
+build/sanitize/obj/cuda/pointwise_%.o: EMU_OPT := -O0 -g1
 
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
@@ -349,8 +367,14 @@ force:
 with = CRESSET_BUILD='$(DIR_$(1))' LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;' \
   LUA_CPATH='$(CURDIR)/$(DIR_$(1))/lib/?.so;;'
 BUSTED = $(shell command -v busted) --ignore-lua
+# $(call by_default,names): what a target skips where the caller names no SPEC.
+by_default = $(if $(filter file,$(origin SPEC)),$(1))
+# $(call specs,variant,lua,files,name): runs spec files side by side, each in a process of its own.
+specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%) --skip='$(SKIP)' \
+  $(2) $(BUSTED) -- $(3)
 
-.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-asan fuzz-cuda test-cuda asan asan-cuda ubsan ubsan-cuda tsan bench instructions scaling lint clean
+.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
+  sanitize sanitize-cuda tsan coverage bench instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -367,12 +391,16 @@ demo: all
 # With CRESSET_CUDA set, the specs' tensors live on that device: CRESSET_CUDA=emulate make test.
 EMULATING := $(filter emulate,$(CRESSET_CUDA))
 test: all $(EMULATING:emulate=build-release-cuda)
-	$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(LUA) $(BUSTED) $(SPEC)
+	@$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(call specs,release,$(LUA),$(SPEC),$(CRESSET_CUDA:%=-%))
 ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
-test-cuda asan-cuda ubsan-cuda: CRESSET_CUDA := emulate
+test-cuda sanitize-cuda fuzz-cuda fuzz-sanitize-cuda: CRESSET_CUDA := emulate
+# Files that have no tensor on a device, whatever CRESSET_SPEC_DEVICE says.
+HOST_SPECS := $(addsuffix _spec,caller_line deadline einsum errors float_math guest isa large large_index layering \
+  lua_values memory modulo print random runner sort tensor view)
 # Memory that is given back is overwritten, so that who works with it too long fails.
+test-cuda: SKIP ?= $(call by_default,$(HOST_SPECS))
 test-cuda: all build-release-cuda
-	$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(LUA) $(BUSTED) $(SPEC)
+	@$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(call specs,release,$(LUA),$(SPEC),-cuda)
 
 # The numerical specs at the lower levels of the instruction set, which the best one hides.
 NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \
@@ -380,24 +408,37 @@ NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math
 test-levels: all
 	@for level in $(filter-out v4 base,$(ISAS)); do \
 	  echo "CRESSET_ISA=$$level"; \
-	  $(call with,release) CRESSET_ISA=$$level $(LUA) $(BUSTED) $(NUMERICAL) || exit 1; done
+	  $(call with,release) CRESSET_ISA=$$level $(call specs,release,$(LUA),$(NUMERICAL),-$$level) || exit 1; done
 
 # The runner is instrumented as the rest, so it takes the place of plain Lua here.
-# With the engine's own products: oneDNN is not instrumented.
-asan: build-asan
-	$(call with,asan) CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 build/asan/bin/cresset $(BUSTED) $(SPEC)
-ubsan: build-ubsan
-	$(call with,ubsan) UBSAN_OPTIONS=print_stacktrace=1 build/ubsan/bin/cresset $(BUSTED) $(SPEC)
+# With the engine's own products, for oneDNN is not instrumented; GEMM=onednn: with oneDNN's wherever it can.
+GEMM ?= builtin
+SANITIZED = CRESSET_GEMM=$(GEMM) ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+sanitize: build-sanitize
+	@$(call with,sanitize) $(SANITIZED) \
+	  $(call specs,sanitize,build/sanitize/bin/cresset,$(SPEC))
 # Failing every allocation on the emulated device takes long enough without sanitizers: test-cuda does that.
-asan-cuda: build-asan-cuda
-	$(call with,asan) $(ON_CUDA) CRESSET_CUDA_CACHE=0 CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1 \
-	  build/asan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
-ubsan-cuda: build-ubsan-cuda
-	$(call with,ubsan) $(ON_CUDA) UBSAN_OPTIONS=print_stacktrace=1 \
-	  build/ubsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
+sanitize-cuda: SKIP ?= $(call by_default,oom_spec $(HOST_SPECS))
+sanitize-cuda: build-sanitize-cuda
+	@$(call with,sanitize) $(ON_CUDA) $(SANITIZED) CRESSET_CUDA_CACHE=0 \
+	  $(call specs,sanitize,build/sanitize/bin/cresset,$(SPEC),-cuda)
 # Failing every allocation in turn tells nothing of threads, and the sanitizer's own memory explodes.
+tsan: SKIP ?= $(call by_default,oom_spec)
 tsan: build-tsan
-	$(call with,tsan) build/tsan/bin/cresset $(BUSTED) --exclude-pattern=oom_spec $(SPEC)
+	@$(call with,tsan) $(call specs,tsan,build/tsan/bin/cresset,$(SPEC))
+
+# Twice: plain, and what is about devices on the emulated one, whose plug-in is the release's. Counts of an earlier
+# run are dropped first. isa_spec computes again what others do.
+coverage: SKIP ?= $(call by_default,isa_spec)
+coverage: build-coverage build-release-cuda
+	@find build/coverage/obj -name '*.gcda' -delete
+	@ln -sf $(CURDIR)/$(DIR_release)/lib/libcresset_cuda_emulated.so build/coverage/lib
+	@$(call with,coverage) $(call specs,coverage,$(LUA),$(SPEC))
+	@$(call with,coverage) CRESSET_CUDA=emulate CRESSET_SPEC_DEVICE=cuda \
+	  $(call specs,coverage,$(LUA),$(wildcard spec/cuda_*.lua),-cuda)
+	@gcovr -r . --filter src/ --filter build/gen/ --exclude-unreachable-branches \
+	  --csv build/coverage/files.csv build/coverage/obj
+	@$(LUA) spec/coverage.lua build/coverage/files.csv
 
 # Random calls through Lua and through C; build/fuzz.log and build/fuzz_c.log name the last one, for the case
 # that it ended the process.
@@ -412,17 +453,22 @@ $$(DIR_$(1))/fuzz/fuzz: spec/c/fuzz.c spec/c/fuzz_arguments.h build/fuzz/wrapper
 	$$(CC_$(1)) -std=c11 -D_GNU_SOURCE $$(call WARN,$$(CC_$(1))) $$(OPT_$(1)) -Isrc -Ibuild/gen -Ibuild/fuzz \
 	  $$< -o $$@ -L$$(DIR_$(1))/lib -lcresset -lm -Wl,-rpath,$$(CURDIR)/$$(DIR_$(1))/lib
 endef
-$(foreach v,release asan,$(eval $(call fuzz_rules,$(v))))
-ASAN_RUN = CRESSET_GEMM=builtin ASAN_OPTIONS=detect_leaks=1
+$(foreach v,release sanitize,$(eval $(call fuzz_rules,$(v))))
 fuzz: all build/fuzz/fuzz
 	$(call with,release) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 	build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
-fuzz-asan: build-asan build/asan/fuzz/fuzz
-	$(call with,asan) $(ASAN_RUN) build/asan/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
-	$(ASAN_RUN) build/asan/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+fuzz-sanitize: build-sanitize build/sanitize/fuzz/fuzz
+	$(call with,sanitize) $(SANITIZED) \
+	  build/sanitize/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(SANITIZED) build/sanitize/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
 fuzz-cuda: build-release-cuda build/fuzz/fuzz
 	$(call with,release) $(ON_CUDA) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 	$(ON_CUDA) build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log cuda
+fuzz-sanitize-cuda: build-sanitize-cuda build/sanitize/fuzz/fuzz
+	$(call with,sanitize) $(ON_CUDA) $(SANITIZED) CRESSET_CUDA_CACHE=0 \
+	  build/sanitize/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
+	$(call with,sanitize) $(ON_CUDA) $(SANITIZED) CRESSET_CUDA_CACHE=0 \
+	  build/sanitize/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log cuda
 
 # For a machine with a CUDA device; OUT names the folder of the table, KIT one that cuda-kit filled.
 cuda-check:

@@ -1,27 +1,18 @@
 -- capi_spec.lua: builds and runs spec/c/*.c against the library of the build under test.
 
+local program = require "spec.support.program"
 local shell = require "spec.support.shell"
-
-local flags = "-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Isrc -Ibuild/gen"
 
 -- #compiles: what a machine without headers and compilers cannot do.
 describe("the C API", function()
   local folder = shell.folder()
   teardown(function() os.execute("rm -rf " .. folder) end)
 
-  local sanitizer = ""
-  for name, flag in pairs { asan = "address", ubsan = "undefined", tsan = "thread" } do
-    if shell.build:find(name, 1, true) then sanitizer = "-fsanitize=" .. flag end
-  end
-
-  -- Builds spec/c/NAME.c and runs it: it prints the promises that are broken.
+  -- Builds and runs spec/c/NAME.c: it prints the promises that are broken.
   local function keeps(name, libraries)
-    local text, status = shell.run(("env -u LD_PRELOAD cc -g %s %s spec/c/%s.c -o %s/%s %s -L%s/lib -lcresset "
-      .. "-lpthread -Wl,-rpath,$PWD/%s/lib"):format(flags, sanitizer, name, folder, name, libraries, shell.build,
-      shell.build))
-    assert.equal(0, status, text)
+    local path = program.make("spec/c/" .. name .. ".c", folder, libraries)
     -- The thread sanitizer does not know a fork with threads.
-    text, status = shell.run(("%s/%s%s"):format(folder, name, sanitizer:find "thread" and " nofork" or ""))
+    local text, status = shell.run(path .. (program.sanitizer:find "thread" and " nofork" or ""))
     assert.equal("", text)
     assert.equal(0, status)
   end
@@ -34,6 +25,10 @@ describe("the C API", function()
   end)
 
   it("keeps what its header promises #compiles", function() keeps("api", "") end)
+
+  it("refuses what it cannot do, in words #compiles", function() keeps("refusals", "") end)
+
+  it("has modes and hooks for C programs too #compiles", function() keeps("modes", "-lm") end)
 
   it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)
 
@@ -51,6 +46,8 @@ describe("the C API", function()
   end)
 
   it("keeps what belongs to a Lua state in it #compiles", function() keeps("place", lua_libraries()) end)
+
+  it("collects rings that a thread of the host has let go #compiles", function() keeps("rings", lua_libraries()) end)
 
   it("keeps a script to the limits of its host #compiles", function() keeps("limits", lua_libraries()) end)
 

@@ -238,6 +238,14 @@ on_device("what a kernel finds wrong", function()
     values.assert_values(x:index_select(1, cr.tensor({ 5, 1 }, { device = "cuda" })), { 4, 0 })
   end)
 
+  it("is raised at once, with nothing written, where it is a probability", function()
+    local x = cr.full({ 1000 }, 7, { device = "cuda" })
+    local p = cr.full({ 1000 }, 0.5, { device = "cuda" })
+    p[900] = 1.5
+    fails(function() x:bernoulli_(p) end, "bernoulli_: probabilities lie from 0 to 1; got 1.5")
+    assert.is_true(x:eq(7):all():item())
+  end)
+
   it("names the class that is none", function()
     local scores = cr.zeros({ 2, 3 }, { device = "cuda" })
     fails(function() return cr.cross_entropy(scores, cr.tensor({ 1, 4 }, { device = "cuda" })):item() end, "4", "3")

@@ -111,6 +111,35 @@ local rings = {
     y = leaf({ 1, 2 }):exp()
     y:sum():backward()
   end,
+  ["saved-tensor hooks whose handle uses the result of a Function, without backward"] = function()
+    local y
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x)
+        return x * 2
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+    local _ <close> = cr.saved_tensors_hooks(function(t) return { t, function() return y end } end,
+      function(h) return h[1] end)
+    y = F(leaf { 1, 2 })
+  end,
+  ["saved-tensor hooks that use the result of a Function, without backward"] = function()
+    local y
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x, x * 2)
+        return x * 2
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+    local function pack(t) return y and 1 or t end
+    local function unpack(h) return y and h end
+    do
+      local _ <close> = cr.saved_tensors_hooks(pack, unpack)
+      y = F(leaf { 1, 2 })
+    end
+  end,
   ["a context that keeps its result in a table"] = function()
     local F = cr.Function {
       forward = function(ctx, x)
@@ -132,6 +161,59 @@ local rings = {
       backward = function(_, g) return g * 2 end,
     }
     y = F(leaf { 1, 2 })
+  end,
+  ["a result's hook that uses the result, which is written then"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    y:mul_(3)
+  end,
+  ["a hook that was there before a write, and one from after it"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    y:mul_(3)
+    y:register_hook(function() y:size() end)
+    y:add_(1):exp_()
+    y:sum():backward()
+  end,
+  ["a hook on what is multiplied by itself"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    y:mul_(y)
+  end,
+  ["a hook on a node that was left behind by writes"] = function()
+    local y = leaf { 1, 2 } * 2
+    local node = y.grad_fn
+    node:register_hook(function() y:size(node:name()) end)
+    y:mul_(3):mul_(3)
+  end,
+  ["a hook on the base of a view that is written"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    y[1]:mul_(3)
+    y[2] = 5
+    y:sum():backward()
+  end,
+  ["a hook on a tensor of a list that is written"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    cr.foreach.mul_({ y, leaf { 1 } * 1 }, 3)
+  end,
+  ["a hook on a tensor whose header is written"] = function()
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    y:unsqueeze_(1)
+  end,
+  ["a hook on a tensor that a Function writes"] = function()
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:mark_dirty(x)
+        return x:mul_(2)
+      end,
+      backward = function(_, g) return g * 2 end,
+    }
+    local y = leaf { 1, 2 } * 2
+    y:register_hook(function() y:size() end)
+    F(y)
   end,
   ["a Function whose backward uses the result of its call"] = function()
     local y
@@ -262,6 +344,79 @@ describe("a hook is kept, with all that it uses, by", function()
     return y:sum(), function() is_values(seen, { 3, 3 }) end
   end)
 
+  it("what hooks on saving have packed for a Function, until it is used", function()
+    local F = cr.Function {
+      forward = function(ctx, x)
+        ctx:save_for_backward(x)
+        return x * x
+      end,
+      backward = function(ctx, g) return g * ctx:saved_tensors() * 2 end,
+    }
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y, z
+    do
+      local _ <close> = cr.saved_tensors_hooks(function(t) return { t * factor, factor, y } end,
+        function(h) return h[1] / h[2] end)
+      y = F(x)
+      z = y:sum()
+    end
+    y, factor = nil, nil
+    for _ = 1, 4 do
+      collect()
+      for _ = 1, 100 do leaf { 1 } end
+    end
+    z:backward()
+    is_values(x.grad, { 2, 4 })
+  end)
+
+  survives("each of several writes in place, when only a later result is left", function()
+    local seen = {}
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y = x * 2
+    for i = 1, 3 do
+      y:register_hook(function(g) seen[i] = g * factor + y:detach() * 0 end)
+      y:mul_(2)
+    end
+    return y:sum(), function()
+      is_values(seen[1], { 24, 24 })
+      is_values(seen[2], { 12, 12 })
+      is_values(seen[3], { 6, 6 })
+    end
+  end)
+
+  survives("what was made of it before a write", function()
+    local seen
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y = x * 2
+    local z = (y + 0):sum()
+    y:register_hook(function(g) seen = g * factor + y:detach() * 0 end)
+    y:mul_(2)
+    return z, function() is_values(seen, { 3, 3 }) end
+  end)
+
+  survives("a node from before a write", function()
+    local seen
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y = x * 2
+    local node = y.grad_fn
+    y:register_hook(function(g) seen = g * factor + y:detach() * 0 end)
+    y:mul_(2)
+    local z = y:sum()
+    return z, function()
+      is_values(seen, { 6, 6 })
+      assert.truthy(node:name())
+    end
+  end)
+
+  survives("the base of a view that was written", function()
+    local seen
+    local x, factor = leaf { 1, 2 }, plain { 3, 3 }
+    local y = x * 2
+    y:register_hook(function(g) seen = g * factor + y:detach() * 0 end)
+    y[1]:mul_(2)
+    return y:sum(), function() is_values(seen, { 6, 3 }) end
+  end)
+
   survives("the node of a Function", function()
     local x, y = leaf { 1, 2 }, nil
     local factor = plain { 7, 7 }
@@ -306,6 +461,15 @@ describe("a hook is kept, with all that it uses, by", function()
 end)
 
 describe("at random", function()
+  local writes = {
+    function(y) y:mul_(2) end,
+    function(y) y[1]:mul_(2) end,
+    function(y) y:narrow(1, 1, 1)[1]:mul_(2) end,
+    function(y) y:unsqueeze_(1):squeeze_(1):mul_(2) end,
+    function(y) cr.foreach.mul_({ y }, 2) end,
+    function(y) y:mul_(y.grad_fn and 2) end,
+  }
+
   -- A chain of results, some of them with hooks that use what was made before and after.
   local function chain(random)
     local x = leaf { 1 }
@@ -324,7 +488,10 @@ describe("at random", function()
           return g * factor
         end)
       end
-      if random(3) == 1 then y:mul_(1) end
+      for _ = 1, random(3) - 1 do
+        want = want * 2
+        writes[random(#writes)](y)
+      end
       made[i] = y
     end
     return y, function() is_values(x.grad, { want }) end

@@ -309,12 +309,12 @@ CR_API int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *
 /* The in-place twin: writes the result to the tensor args[0], which stays the caller's. */
 CR_API int cr_call_inplace(const cr_op *op, const cr_value *args);
 /* One call of op for each of n rows of op->nparam arguments; a row that begins with cr_none() is
- * skipped. op gives one result: out[i] for row i (NULL where it was skipped), all or none. */
+ * skipped. op gives one result: out[i] for row i (NULL where it was skipped). All are done, or none. */
 CR_API int cr_foreach(const cr_op *op, int n, const cr_value *rows, cr_tensor **out);
-/* The same in place, from row *at on, which moves on: after a failure it is the row that failed. All
- * rows are checked before the first is written; of operations that are not elementwise only whether
- * their first arguments may be written. */
-CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows, int *at);
+/* The same in place. Rows that were done stay so only where an interrupt or a deadline stops the call. Where
+ * a row may fail after another one was written, copies of what is written are kept meanwhile: not for
+ * elementwise operations, copy_ and zero_ that nothing records. */
+CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows);
 /* Writes the result to the caller's `out` instead (resized if it is empty). Not differentiable. */
 CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 
@@ -418,13 +418,16 @@ CR_API void cr_tensor_hook_remove(cr_tensor *t, uint64_t id);
 CR_API void cr_node_hook_remove(cr_node *n, uint64_t id);
 /* A watch is told whenever a reference to its object is taken, or about to be given up, of how many
  * there then are, on the thread that does so. It must call nothing that takes or gives up a reference.
- * It stays until the object dies, which frees the user. For a binding whose collector has to know whether
- * its own references are the only ones. */
+ * It stays until the object dies, which frees the user; a node that begins to die, with its edges still
+ * there, tells of 0. For a binding whose collector has to know whether its own references are the only ones. */
 typedef void (*cr_watch)(void *user, int refs);
 CR_API int cr_tensor_watch(cr_tensor *t, cr_watch f, void *user, void (*free_user)(void *));
 CR_API int cr_node_watch(cr_node *n, cr_watch f, void *user, void (*free_user)(void *));
 CR_API int cr_tensor_refs(const cr_tensor *t); /* how many there are now */
 CR_API int cr_node_refs(const cr_node *n);
+/* How many references to `to` n has, by its edges and by what it has saved, or what only n knows of has.
+ * Nobody else can come by one of these without one to n or to `to`. */
+CR_API int cr_node_holds(const cr_node *n, const cr_node *to);
 CR_API bool cr_is_result_of(const cr_tensor *t,
                             const cr_node *n); /* n is t's grad_fn, as it stands */
 /* Runs f once at the end of the backward pass that is running on this thread. */
@@ -439,6 +442,9 @@ typedef struct cr_saved_hooks {
   void *user;
   const char *why;
 } cr_saved_hooks;
+/* False beyond what n has saved; else *handle is that of the i-th value, if hooks with this free_handle made
+ * one, or NULL. */
+CR_API bool cr_node_packed(const cr_node *n, int i, const void *free_handle, void **handle);
 CR_API int cr_saved_hooks_push(const cr_saved_hooks *hooks); /* copied */
 /* Ends what the last cr_saved_hooks_push has begun. */
 CR_API void cr_saved_hooks_pop(void);
@@ -569,17 +575,21 @@ CR_API void cr_memory_empty_cache(cr_device device);
  * live after the last. */
 CR_API bool cr_memory_pressure(void);
 CR_API void cr_memory_collected(int64_t heap);
-/* The n-th allocation from now on this thread (from 1) fails; 0 turns it off. */
+/* The n-th allocation from now on this thread (from 1) fails; with -n, each later one too; 0 turns it off. */
 CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */
 CR_API int64_t cr_memory_fail_left(void);
 
 /* Operations on the CPU look at both when they begin and then every few milliseconds, backward at each node
- * too. A call that is stopped has no result and has drawn no random numbers; but one in place (or with
- * out) of more than some milliseconds has written some elements and not others, which counts as a write.
- * A backward pass that is stopped has added to the gradients of the leaves that it has reached. */
+ * too. What they do not interrupt is the system's, giving a page of memory or taking back gigabytes, and the
+ * first product by oneDNN, which is loaded and makes its code then. A call that is stopped has no result and
+ * has drawn no random numbers; but one in place (or with out) of more than some milliseconds has written some
+ * elements and not others, which counts as a write. A backward pass that is stopped has added to the
+ * gradients of the leaves that it has reached. */
 CR_API void cr_interrupt(bool on); /* from any thread: every call fails until it is turned off */
-CR_API void cr_set_deadline(double seconds_from_now); /* of the present state; 0 lifts it */
+/* Of the present state; 0 lifts it. In Lua, cr.set_deadline() also sees to it that plain Lua is stopped, by
+ * the hook of cr_lua_limit(). */
+CR_API void cr_set_deadline(double seconds_from_now);
 /* For long loops of the host's own: 0, or one of the two is due, with the error set. */
 CR_API int cr_interrupted(void);
 /* How many threads an operation on the CPU uses at most, the calling one among them. At first as many as

@@ -29,7 +29,12 @@ dim3 blockDim, gridDim;
 unsigned char *cr__emulate_shared;
 std::recursive_mutex cr__emulate_lock;
 
-enum { MAX_THREADS = 1024, WARP = 32, STACK = 256 << 10, SHARED_MAX = 227 << 10, CANARY = 64 };
+enum { MAX_THREADS = 1024, WARP = 32, SHARED_MAX = 227 << 10, CANARY = 64 };
+#ifdef CR__ASAN
+enum { STACK = 2 << 20 }; /* each variable of what is inlined has a place of its own */
+#else
+enum { STACK = 256 << 10 };
+#endif
 
 /* ---- Fibers ---- */
 

@@ -239,10 +239,14 @@ static __device__ __forceinline__ uint64_t threshold(double p) {
 static __device__ double chance(const target &t, const chances &c, int64_t i) {
   int64_t at[2];
   cr__locate(t.places, i, at);
-  double p = cr__load_as<CR_FLOAT64>(c.data, c.dtype, at[1]);
-  if (p >= 0 && p <= 1) return p;
-  atomicMin(c.bad, (unsigned long long)i);
-  return 0;
+  return cr__load_as<CR_FLOAT64>(c.data, c.dtype, at[1]);
+}
+
+static __global__ void judge(target t, chances c) {
+  CR__EACH(i, t.n) {
+    double p = chance(t, c, i);
+    if (!(p >= 0 && p <= 1)) atomicMin(c.bad, (unsigned long long)i);
+  }
 }
 
 static __global__ void toss(cr__draw d, target t, chances c) {
@@ -283,6 +287,7 @@ static int check_chances(const cr__launch *k, const cr__iter *it, const unsigned
                   cr__load_scalar(element, (cr_dtype)k->v[1].dtype).u.f);
 }
 
+/* All probabilities are read before the first element is written: a call that fails has changed nothing. */
 static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__draw *d,
                           const target *t, chances c) {
   int ordinal = k->device - CR_CUDA, code = cr__refuse_capture(k->op);
@@ -292,9 +297,10 @@ static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__dra
   c.data = k->v[1].data;
   c.dtype = k->v[1].dtype;
   code = cr__cuda_check(k->op, cudaMemsetAsync(c.bad, 0xff, sizeof *c.bad, cr__stream()));
+  if (!code) code = CR__LAUNCH(k->op, judge, cr__blocks_for(t->n), CR__THREADS, 0, *t, c);
+  if (!code) code = check_chances(k, it, c.bad);
   if (!code)
     code = CR__LAUNCH(k->op, toss, cr__blocks_for((t->n + 3) / 4), CR__THREADS, 0, *d, *t, c);
-  if (!code) code = check_chances(k, it, c.bad);
   cr__cuda_free(ordinal, c.bad, sizeof *c.bad);
   return code;
 }

@@ -195,7 +195,7 @@ template <class N> struct logs {
     bool higher = other.top > s.top || other.top != other.top;
     double top = higher ? other.top : s.top, low = higher ? s.top : other.top;
     double rest = higher ? other.rest : s.rest, add = higher ? s.rest : other.rest;
-    s.rest = isfinite(top) ? rest + (1 + add) * exp(low - top) : 0;
+    s.rest = isfinite(top) ? rest + (1 + add) * f64_exp(low - top) : 0;
     s.top = top;
   }
   template <int U>
@@ -219,7 +219,7 @@ template <class N> struct logs {
   }
   static __device__ __forceinline__ void finish(const cr__fold_call &c, const state &s,
                                                 int64_t at) {
-    finish_number(c, isfinite(s.top) ? s.top + log1p(s.rest) : s.top, at);
+    finish_number(c, isfinite(s.top) ? s.top + f64_log1p(s.rest) : s.top, at);
   }
 };
 

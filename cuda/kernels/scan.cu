@@ -6,6 +6,7 @@
  * still, cut into parts for several blocks, which begin with what the parts before them come to. The
  * order depends on the sizes alone. */
 #include "lanes.cuh"
+#include "scalar.cuh"
 
 extern "C" {
 #include "scalar/reduction.h"
@@ -72,7 +73,7 @@ template <int D, class L> struct log_sums : numbers<D, L> {
     double high = s > later ? s : later, low = s > later ? later : s;
     if (s != s || later != later) s += later;
     else if (isinf(high)) s = high;
-    else s = high + log1p(exp(low - high));
+    else s = high + f64_log1p(f64_exp(low - high));
   }
 };
 

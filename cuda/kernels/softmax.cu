@@ -3,8 +3,9 @@
  * Holds true: the views are contiguous, seen as outer x n x inner. Lines along memory stay in the
  * registers of up to a warp or in the shared memory of a block where they fit, and are read twice
  * where not; lines side by side are read twice, a thread or several to each. Sums are gathered in
- * double, in an order that depends on the sizes alone. */
+ * double, in an order that depends on the sizes alone; all else is computed as on the CPU. */
 #include "lanes.cuh"
+#include "scalar.cuh"
 
 /* Blocks of short lines are smaller, as their threads need many registers. */
 enum { THREADS = 256, SHORT_THREADS = 128, LONG_EACH = 8, CACHE_BYTES = 40960 };
@@ -18,37 +19,20 @@ typedef struct lines {
   bool log, cached, wide; /* wide: all lines begin and end at multiples of 16 bytes */
 } lines;
 
-static __device__ __forceinline__ float power(float x) { return expf(x); }
-static __device__ __forceinline__ double power(double x) { return exp(x); }
+static __device__ __forceinline__ float power(float x) { return f32_exp_below(x); }
+static __device__ __forceinline__ double power(double x) { return f64_exp(x); }
 
 static __device__ __forceinline__ float larger(float x, float y) { return fmaxf(x, y); }
 static __device__ __forceinline__ double larger(double x, double y) { return fmax(x, y); }
-static __device__ __forceinline__ float multiply_add(float x, float y, float z) {
-  return fmaf(x, y, z);
-}
-static __device__ __forceinline__ double multiply_add(double x, double y, double z) {
-  return fma(x, y, z);
-}
-
-/* 1 / x in two parts: y (high + low), rounded once more, is the quotient y / x but for a last bit in
- * rare cases, and takes two instructions where a division takes ten. */
-template <class N> struct inverse {
-  N high, low;
-};
-static __device__ __forceinline__ inverse<float> inverse_of(float, double x) {
-  double y = 1 / x;
-  return {(float)y, (float)(y - (float)y)};
-}
-static __device__ __forceinline__ inverse<double> inverse_of(double, double x) {
-  double y = 1 / x;
-  return {y, fma(-x, y, 1.0) * y};
-}
-
 /* What a line's elements need to know of all of it. */
 template <class N> struct summary {
-  N x, y;
-  inverse<N> by;
+  N x, y, z;
 };
+
+/* The logarithm of 1 + rest, by the way that the CPU takes as well. */
+static __device__ double log_of_sum(double rest) {
+  return rest >= 0.25 ? f64_log(1 + rest) : f64_log1p(rest);
+}
 
 /* From here on a probability leaves the others so little that 1 less it has lost digits. */
 #define GREAT 0.75
@@ -70,7 +54,7 @@ template <class N> struct forward {
     bool nothing = other.top == -INFINITY || s.top == -INFINITY;
     double high = other.top > s.top ? other.top : s.top, low = other.top > s.top ? s.top : other.top;
     double rest = other.top > s.top ? other.rest : s.rest, add = other.top > s.top ? s.rest : other.rest;
-    s.rest = rest + (nothing ? add : (1 + add) * exp(low - high));
+    s.rest = rest + (nothing ? add : (1 + add) * f64_exp(low - high));
     s.top = high;
   }
   template <int U>
@@ -92,12 +76,11 @@ template <class N> struct forward {
     s.rest = top == (N)INFINITY ? (double)NAN : rest;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool log_) {
-    return {(N)s.top, log_ ? (N)log1p(s.rest) : 0, inverse_of(N(), 1 + s.rest)};
+    return {(N)s.top, log_ ? (N)log_of_sum(s.rest) : 0, (N)(1 / (1 + s.rest))};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N, bool log_) {
     if (log_) return a - s.x - s.y;
-    N y = power(a - s.x);
-    return multiply_add(y, s.by.high, y * s.by.low);
+    return power(a - s.x) * s.z;
   }
   /* The logarithm of the sum of exp(a - top). Of an infinite top PyTorch's way makes NaN: inf - inf. */
   template <int U>
@@ -115,7 +98,7 @@ template <class N> struct forward {
       others += __shfl_xor_sync(0xffffffffu, others, by, group);
       tops += __shfl_xor_sync(0xffffffffu, tops, by, group);
     }
-    return (N)log1p(others + (tops - 1));
+    return (N)log_of_sum(others + (tops - 1));
   }
   /* A line that `group` lanes hold, U elements each: as its largest element is known before any sum
    * begins, each exponential is computed once, and takes its element's place. */
@@ -141,14 +124,11 @@ template <class N> struct forward {
     }
     for (int by = group / 2; by > 0; by /= 2)
       total += __shfl_xor_sync(0xffffffffu, total, by, group);
-    inverse<N> r = inverse_of(N(), total);
+    N share = (N)(1 / total);
 #pragma unroll
-    for (int i = 0; i < U; i++) a[i] = multiply_add(power_of[i], r.high, power_of[i] * r.low);
+    for (int i = 0; i < U; i++) a[i] = power_of[i] * share;
   }
 };
-
-static __device__ __forceinline__ float power_less_1(float x) { return expm1f(x); }
-static __device__ __forceinline__ double power_less_1(double x) { return expm1(x); }
 
 /* a: the gradient by the result, b: the result. The gradient of an element whose probability is great
  * is the difference of two numbers that are nearly equal: it is computed from what the others are. */
@@ -164,6 +144,9 @@ template <class N> struct backward {
   static __device__ __forceinline__ state start() { return {0, 0, 0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
     s.total += other.total, s.others += other.others, s.chance += other.chance;
+  }
+  static __device__ __attribute__((noinline)) N great_log(double a, double b, double others) {
+    return (N)(-a * f64_expm1(b) - f64_exp(b) * others);
   }
   static __device__ __forceinline__ bool great(N b, bool log_) {
     return b > (N)(log_ ? LOG_GREAT : GREAT);
@@ -181,14 +164,14 @@ template <class N> struct backward {
     s.total += sum, s.others += others, s.chance += chance;
   }
   static __device__ __forceinline__ summary<N> sum_up(const state &s, bool) {
-    return {(N)s.total, (N)s.others, {(N)s.chance, 0}};
+    return {(N)s.total, (N)s.others, (N)s.chance};
   }
   static __device__ __forceinline__ N value(const summary<N> &s, N a, N b, bool log_) {
     if (log_) {
-      N e = power(b);
-      return great(b, log_) ? -a * power_less_1(b) - e * s.y : a - e * s.x;
+      if (great(b, log_)) return great_log(a, b, s.y);
+      return a - power(b) * s.x;
     }
-    return great(b, log_) ? b * (a * s.by.high - s.y) : b * (a - s.x);
+    return great(b, log_) ? b * (a * s.z - s.y) : b * (a - s.x);
   }
   template <int U>
   static __device__ __forceinline__ void finish(N *a, const N *b, int group, bool log_) {

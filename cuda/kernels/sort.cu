@@ -14,7 +14,7 @@ enum {
 };
 static_assert((int)DIGITS == (int)CR__THREADS, "a thread of a block stands for a digit");
 
-/* counts[digit][tile]: how many keys of the tile have the digit. */
+/* counts[digit][tile]: how many keys of the tile have the digit. Of a single tile they are the totals. */
 static __global__ void count_digits(const uint64_t *key, int64_t n, int shift, uint32_t *counts) {
   __shared__ uint32_t found[DIGITS];
   found[threadIdx.x] = 0;
@@ -49,6 +49,7 @@ static __device__ unsigned equals_of(int digit) {
   return equal;
 }
 
+/* No counts: there is a single tile, before which nothing is. */
 static __global__ void move_keys(const uint64_t *key, const uint32_t *number, int64_t n, int shift,
                                  const uint32_t *counts, const uint32_t *totals, uint64_t *to_key,
                                  uint32_t *to_number) {
@@ -57,12 +58,12 @@ static __global__ void move_keys(const uint64_t *key, const uint32_t *number, in
   int64_t begin = (int64_t)blockIdx.x * TILE + warp * CHUNK;
   for (int w = 0; w < WARPS; w++) next[w][threadIdx.x] = 0;
   __syncthreads();
-  for (int r = 0; r < ROUNDS; r++) {
+  for (int r = 0; r < ROUNDS && begin + r * 32 < n; r++) {
     int64_t at = begin + r * 32 + lane;
     if (at < n) atomicAdd(&next[warp][key[at] >> shift & (DIGITS - 1)], 1u);
   }
   uint32_t all, place = cr__block_scan(totals[threadIdx.x], &all);
-  place += counts[(int64_t)threadIdx.x * gridDim.x + blockIdx.x];
+  if (counts) place += counts[(int64_t)threadIdx.x * gridDim.x + blockIdx.x];
   __syncthreads();
   for (int w = 0; w < WARPS; w++) {
     uint32_t count = next[w][threadIdx.x];
@@ -70,7 +71,7 @@ static __global__ void move_keys(const uint64_t *key, const uint32_t *number, in
     place += count;
   }
   __syncthreads();
-  for (int r = 0; r < ROUNDS; r++) {
+  for (int r = 0; r < ROUNDS && begin + r * 32 < n; r++) { /* the same rounds for all of a warp */
     int64_t at = begin + r * 32 + lane;
     int digit = at < n ? (int)(key[at] >> shift & (DIGITS - 1)) : -1;
     unsigned equal = equals_of(digit);
@@ -108,16 +109,19 @@ int cr__sort_run(cr__sorting *s, const char *op, int bits) {
   uint64_t *keys = (uint64_t *)s->memory;
   uint32_t *numbers = (uint32_t *)(keys + 2 * n), *counts = numbers + 2 * n;
   uint32_t *totals = counts + tiles * DIGITS;
+  bool single = tiles == 1;
   int code = 0;
   for (int shift = 0; shift < bits && !code; shift += 8) {
     uint64_t *to_key = s->key == keys ? keys + n : keys;
     uint32_t *to_number = s->number == numbers ? numbers + n : numbers;
     dim3 blocks((unsigned)tiles);
-    code = CR__LAUNCH(op, count_digits, blocks, CR__THREADS, 0, s->key, n, shift, counts);
-    if (!code) code = CR__LAUNCH(op, sum_digits, DIGITS, CR__THREADS, 0, counts, tiles, totals);
+    code = CR__LAUNCH(op, count_digits, blocks, CR__THREADS, 0, s->key, n, shift,
+                      single ? totals : counts);
+    if (!code && !single)
+      code = CR__LAUNCH(op, sum_digits, DIGITS, CR__THREADS, 0, counts, tiles, totals);
     if (!code)
-      code = CR__LAUNCH(op, move_keys, blocks, CR__THREADS, 0, s->key, s->number, n, shift, counts,
-                        totals, to_key, to_number);
+      code = CR__LAUNCH(op, move_keys, blocks, CR__THREADS, 0, s->key, s->number, n, shift,
+                        single ? NULL : counts, totals, to_key, to_number);
     s->key = to_key;
     s->number = to_number;
   }

@@ -51,7 +51,7 @@ local sections = {
       "How many threads an operation may use; results do not depend on it.", "fun(n: integer)" },
     { "cr.get_num_threads", "cr.get_num_threads()", "How many threads one operation may use.", "fun(): integer" },
     { "cr.set_deadline", "cr.set_deadline(seconds)",
-      "Calls fail once so many seconds have passed; 0 lifts it, but not what the host has set.",
+      "Calls and plain Lua fail once so many seconds have passed; 0 lifts it, but not what the host has set.",
       "fun(seconds: number)" },
     { "cr.set_warning_handler", "cr.set_warning_handler(f)",
       "f(sentence) instead of Lua's warn; nil takes it back.", "fun(f: fun(sentence: string)?)" },

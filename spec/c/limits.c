@@ -194,6 +194,30 @@ static void own_hooks(void) {
   lua_close(L);
 }
 
+/* ---- A deadline of the script's own ---- */
+
+static void own_deadline(void) {
+  lua_State *L = open_state(), *other = open_state();
+  lua_sethook(L, own_hook, LUA_MASKCOUNT, 100);
+  fails(L, "cr.set_deadline(0.02) while true do pcall(function() while true do end end) end",
+        "deadline");
+  holds(other, "local n = 0 for i = 1, 100000 do n = n + i end return cr.ones(1):item() == 1");
+  holds(L, "cr.set_deadline(0) return cr.ones(1):item() == 1");
+  check(lua_gethook(L) == own_hook && lua_gethookcount(L) == 100,
+        "the host has its hook back once a script's deadline is lifted", NULL);
+  lua_sethook(L, NULL, 0, 0);
+  limit(L, 0, 1000, 0);
+  fails(L, "cr.set_deadline(0.02) while true do end", "deadline");
+  holds(L, "cr.set_deadline(0) local n = 0 for i = 1, 100000 do n = n + i end return n > 0");
+  check(lua_gethook(L) != NULL, "what lifts a script's deadline leaves the host's hook", NULL);
+  limit(L, 0, 0.02, 0);
+  fails(L, "cr.set_deadline(1000) while true do pcall(function() while true do end end) end",
+        "deadline");
+  fails(L, "cr.set_deadline(0)", "deadline"); /* which the host's limit stops, too */
+  lua_close(L);
+  lua_close(other);
+}
+
 /* ---- Threads, and what is wrong ---- */
 
 static void threads(void) {
@@ -244,6 +268,7 @@ int main(void) {
   time_limit();
   older_coroutine();
   own_hooks();
+  own_deadline();
   threads();
   refused();
   elsewhere();

@@ -35,6 +35,21 @@ def spread(low, high, more=()):
     return sorted({single(x) for x in out})
 
 
+def log_gamma(x):
+    return mp.re(mp.loggamma(x)) if x > 0 else mp.log(mp.pi / abs(mp.sinpi(x))) - mp.loggamma(1 - x)
+
+
+def left():
+    """Negative arguments of log |gamma|: at random, near the poles, and where it is small between two zeros; no
+    others where each last place of the argument is many of the result."""
+    draw = random.Random(11)
+    out = [-draw.uniform(0, 30) for _ in range(40)] + [-draw.uniform(2.4, 2.8) for _ in range(20)]
+    out += [-draw.randint(0, 12) + draw.choice((-1, 1)) * 10 ** draw.uniform(-7, -1) for _ in range(20)]
+    out += [-1e-30, -1e-10, -2.457024738, -2.747682647, -2.6111876, -2.4, -2.8, -100.5, -1000.25, -65536.5]
+    kept = {single(x) for x in out if x < 0 and single(x) % 1 != 0}
+    return sorted(x for x in kept if -2.8 < x < -2.4 or abs(x * mp.digamma(x) / log_gamma(mp.mpf(x))) < 100)
+
+
 ANGLES = [1e4, -3e4, 131071.9, 131073, 3e5, 1e8, -1e9, 1.5e9, 1e15, 1e22, -1e30, 3.4e38, 16367173 * 2.0**72, 22, 355, 710,
           2.0**17, 2.0**30, 2.0**31]
 BIG = [1e5, 1e10, 1e20, 3e38]
@@ -50,7 +65,7 @@ FUNCTIONS = {
     "asinh": (mp.asinh, spread(-5, 5, BIG)), "acosh": (mp.acosh, spread(1, 5, BIG)),
     "atanh": (mp.atanh, spread(-0.9999, 0.9999)), "erf": (mp.erf, spread(-4.5, 4.5)),
     "erfc": (mp.erfc, spread(-4, 9)), "sigmoid": (lambda x: 1 / (1 + mp.exp(-x)), spread(-80, 80)),
-    "lgamma": (lambda x: mp.re(mp.loggamma(x)), spread(1e-30, 40, [3e5, 1e30, 1.0001, 1.9999, 2.0001, 2.5, 12, 11.9])),
+    "lgamma": (log_gamma, left() + spread(1e-30, 40, [3e5, 1e30, 1.0001, 1.9999, 2.0001, 2.5, 12, 11.9])),
     "sinc": (lambda x: mp.sinc(mp.pi * x), [x for x in spread(-9, 9) if x != 0]),
 }
 PAIRS = {

@@ -40,9 +40,9 @@ function M.cresset(arguments, input) return M.run(M.runner .. " " .. arguments, 
 
 -- A new empty folder.
 function M.folder()
-  local name = os.tmpname()
-  os.remove(name)
-  assert(os.execute("mkdir -p " .. name))
+  local pipe = assert(io.popen "mktemp -d")
+  local name = assert(pipe:read "l")
+  pipe:close()
   return name
 end
 

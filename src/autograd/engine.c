@@ -220,7 +220,9 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   if (leaf && !p->accumulates) return 0;
   /* An operation passes nothing on if nothing came; a Function may want to know. */
   if (n->op && all_null(t->grads, n->nout)) return 0;
+  bool had_none = leaf && !leaf->grad;
   int code = n->type->backward(n, t->grads, gi);
+  t->first = had_none && !code;
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
@@ -280,8 +282,14 @@ static int add_root(pass *p, cr_tensor *root, int i) {
   return code;
 }
 
+/* Walks over long graphs look at the deadline every so many nodes. */
+static int look(int64_t node) { return node & 1023 ? 0 : cr__interrupted(); }
+
 static int discover(pass *p) {
+  int64_t n = 0;
   for (task *t = p->first; t; t = t->next) {
+    int code = look(++n);
+    if (code) return code;
     for (int i = 0; i < t->node->nedge; i++) {
       if (!t->node->edges[i].fn) continue;
       task *to = get_task(p, t->node->edges[i].fn);
@@ -312,15 +320,17 @@ static int mark_inputs(pass *p) {
 
 /* Marks what leads to an input. Tasks are visited leaves first: seq + 1 makes accumulators least. */
 static int mark_needed(pass *p) {
-  int n = 0;
-  for (task *t = p->first; t; t = t->next) n++;
-  int code = 0;
-  for (task *t = p->first; t && !code; t = t->next) code = push_ready(p, t);
+  int n = 0, code = 0;
+  for (task *t = p->first; t && !code; t = t->next)
+    if (!(code = push_ready(p, t))) code = look(++n);
   if (code) return code;
   task **order = cr__alloc((size_t)n * sizeof *order);
   if (!order) return CR_E_MEMORY;
-  for (int i = 0; i < n; i++) order[i] = pop_ready(p); /* accumulators, then youngest to oldest */
-  for (int i = n; i-- > 0;) {
+  for (int i = 0; i < n && !code; i++) {
+    order[i] = pop_ready(p); /* accumulators, then youngest to oldest */
+    code = look(i + 1);
+  }
+  for (int i = n; i-- > 0 && !code;) {
     cr_node *node = order[i]->node;
     for (int j = 0; j < node->nedge; j++) {
       task *to = node->edges[j].fn ? find_task(p, node->edges[j].fn) : NULL;
@@ -328,7 +338,18 @@ static int mark_needed(pass *p) {
     }
   }
   cr__free(order, (size_t)n * sizeof *order);
-  return 0;
+  return code;
+}
+
+/* What a pass that failed has brought to leaves without a gradient would count twice when it is made again.
+ * Nothing is taken out of those that had one. */
+static void take_back(const pass *p) {
+  for (task *t = p->first; t; t = t->next) {
+    cr_tensor *leaf = t->first ? cr_node_variable(t->node) : NULL;
+    if (!leaf) continue;
+    cr_release(leaf->grad);
+    leaf->grad = NULL;
+  }
 }
 
 /* Runs the callbacks that were queued, or drops them if code is an error; gives the first error. */
@@ -354,6 +375,7 @@ int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots) {
   while (p->nready && !code) code = run_task(p, pop_ready(p));
   code = cr__streams_return(&p->ambient, code);
   code = run_callbacks(p, code);
+  if (CR__UNLIKELY(code)) take_back(p);
   while (p->first) {
     task *t = p->first;
     p->first = t->next;

@@ -368,6 +368,15 @@ int cr_context_mark_non_differentiable(cr_context *c, cr_tensor *const *ts, int 
 void cr_context_materialize_grads(cr_context *c, bool on) { c->materialize = on; }
 void *cr_context_user(const cr_context *c) { return c->user; }
 
+bool cr_node_packed(const cr_node *n, int i, const void *free_handle, void **handle) {
+  const cr_context *c = n->type == &function_type ? n->user : NULL;
+  const cr__saved *saved = c ? c->saved : n->saved;
+  *handle = NULL;
+  if (!saved || i < 0 || i >= (c ? c->nsaved : n->nsaved)) return false;
+  *handle = cr__saved_handle(&saved[i], free_handle);
+  return true;
+}
+
 void *cr_node_user(const cr_node *n, const void *free_user) {
   if (n->type != &function_type) return NULL;
   const cr_context *c = n->user;

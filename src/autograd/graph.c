@@ -73,6 +73,7 @@ cr_node *cr_node_retain(cr_node *n) {
 }
 
 static void destroy(cr_node *n) {
+  if (CR__UNLIKELY(n->watched)) cr__tell_watches(n->hooks, 0);
   if (n->type->destroy) n->type->destroy(n);
   for (int i = 0; i < n->nsaved; i++) cr__saved_clear(&n->saved[i]);
   for (int i = 0; i < n->nedge; i++) cr_node_release(n->edges[i].fn);

@@ -173,6 +173,31 @@ static void slices_destroy(cr_node *n) {
 static const cr__node_type slices_type = {"CopySlices", slices_backward, slices_free_saved,
                                           slices_destroy};
 
+static int count_direct(const cr_node *n, const cr_node *to) {
+  int count = 0;
+  for (int i = 0; i < n->nedge; i++) count += n->edges[i].fn == to;
+  for (int i = 0; i < n->nsaved; i++) count += n->saved[i].fn == to;
+  return count;
+}
+
+/* The write's own node is known to the CopySlices alone, and so is what only that leads to: the nodes
+ * of the view, up to some depth. */
+int cr_node_holds(const cr_node *n, const cr_node *to) {
+  enum { DEPTH = 16 };
+  int count = count_direct(n, to);
+  if (n->type != &slices_type) return count;
+  const slices *s = n->user;
+  const cr_node *at = s->inner;
+  count += count_direct(at, to);
+  if (s->self_edge < 0) return count;
+  at = at->edges[s->self_edge].fn;
+  for (int i = 0; i < DEPTH && at && at != to && at->nedge && atomic_load(&at->refs) == 1; i++) {
+    count += count_direct(at, to);
+    at = at->edges[0].fn;
+  }
+  return count;
+}
+
 static slices *describe_region(cr_tensor *t, cr_node *inner, int self_edge, uint32_t slot) {
   const cr_tensor *base = t->base;
   slices *s = cr__alloc(slices_size(t->ndim, base->ndim));

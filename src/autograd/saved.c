@@ -181,6 +181,11 @@ cr_tensor *cr__load_tensor(cr_node *n, const cr__saved *s, bool history) {
   return t;
 }
 
+void *cr__saved_handle(const cr__saved *s, const void *free_handle) {
+  bool packed = s->flags & CR__SAVED_PACKED;
+  return packed && (const void *)s->hooks->h.free_handle == free_handle ? s->handle : NULL;
+}
+
 void cr__saved_clear(cr__saved *s) {
   if (s->flags & CR__SAVED_LIST) {
     cr__saved *items = s->handle;

@@ -154,9 +154,17 @@ void cr__small_flush(cr__cache *c) {
 
 /* ---- Failure injection ---- */
 
+bool cr__inject(cr__cache *c) {
+  if (c->fail_in > 0 && --c->fail_in > 0) return false;
+  if (c->fail_on) c->fail_in = -1;
+  return true;
+}
+
 void cr_memory_fail(int64_t n) {
   cr__cache *c = cr__cache_get();
-  if (c) c->fail_in = n < 0 ? 0 : n;
+  if (!c) return;
+  c->fail_on = n < 0;
+  c->fail_in = n < 0 ? -n : n;
 }
 
 int64_t cr_memory_fail_left(void) { return cr__my_cache ? cr__my_cache->fail_in : 0; }

@@ -41,7 +41,8 @@ typedef struct cr__cache {
   uint32_t ndata[CR__DATA_LISTS];
   _Atomic int64_t objects;     /* small blocks taken less those given back */
   _Atomic int64_t allocations; /* blocks of both kinds handed out */
-  int64_t fail_in;             /* > 0: that many allocations from now, one fails */
+  int64_t fail_in;             /* > 0: that many allocations from now, one fails; < 0: each does */
+  bool fail_on;                /* once one has failed, each does */
   int64_t since;               /* bytes handed out and not given back since the last collection */
   int64_t due;                 /* how many make the next one worth its time */
   double large_weight;         /* what a byte of a large block adds to `since` */
@@ -59,7 +60,10 @@ static inline void cr__count_own(_Atomic int64_t *counter, int64_t by) {
   atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
                         memory_order_relaxed);
 }
-static inline bool cr__injected(cr__cache *c) { return c->fail_in > 0 && --c->fail_in == 0; }
+bool cr__inject(cr__cache *c); /* for cr__injected: whether this allocation is to fail */
+static inline bool cr__injected(cr__cache *c) {
+  return CR__UNLIKELY(c->fail_in != 0) && cr__inject(c);
+}
 void cr__cache_totals(int64_t *objects, int64_t *allocations); /* over all threads */
 extern _Atomic int64_t cr__small_held; /* bytes of small blocks, cached ones included */
 void cr__small_flush(cr__cache *c);    /* gives cached small blocks back to the system */

@@ -47,6 +47,7 @@ void *cr__alloc(size_t n);
 void cr__free(void *p, size_t n); /* n as it was allocated; p may be NULL */
 /* Memory for tensor data on the host, 64-byte aligned, cached; NULL with the error set. */
 void *cr__host_alloc(size_t nbytes);
+void *cr__host_alloc_for(const char *what, size_t nbytes); /* whom the error names */
 void cr__host_free(void *p, size_t nbytes);
 
 /* ---- dtype.c ---- */

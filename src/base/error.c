@@ -186,7 +186,7 @@ int cr__why_stop(double at) {
 
 int cr__fail_stopped(int why) {
   if (why == BY_HOST) return cr__fail(CR_E_INTERRUPT, "interrupted by the host");
-  return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline set by the host has passed");
+  return cr__fail(CR_E_INTERRUPT, "interrupted: the deadline has passed");
 }
 
 int cr_interrupted(void) { return cr__interrupted(); }

@@ -114,7 +114,13 @@ int cr__over_limit(const char *what, size_t nbytes) {
   int64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
   if (CR__LIKELY(most == 0)) return CR_E_OK;
   int64_t used = budgeted();
-  if (used + (int64_t)nbytes <= most) return CR_E_OK;
+  if (nbytes <= (size_t)most && used <= most - (int64_t)nbytes) return CR_E_OK;
+  if (nbytes > (size_t)most)
+    return cr__fail(CR_E_MEMORY,
+                    "out of memory: %s needs %zu bytes, more than the whole limit of %lld (%lld "
+                    "are "
+                    "in use)",
+                    what, nbytes, (long long)most, (long long)used);
   return cr__fail(CR_E_MEMORY,
                   "out of memory: %s needs %zu bytes, but %lld of the limit of %lld are in use",
                   what, nbytes, (long long)used, (long long)most);
@@ -223,8 +229,9 @@ static void *take_new(size_t size) {
   return p;
 }
 
-void *cr__host_alloc(size_t nbytes) {
-  static const char what[] = "the data of a tensor";
+void *cr__host_alloc(size_t nbytes) { return cr__host_alloc_for("the data of a tensor", nbytes); }
+
+void *cr__host_alloc_for(const char *what, size_t nbytes) {
   cr__cache *c = cr__cache_get();
   if (!c) return NULL;
   if (CR__UNLIKELY(cr__injected(c)) || nbytes > (size_t)1 << MAX_EXPONENT) {

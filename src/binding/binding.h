@@ -271,6 +271,7 @@ void cr__lua_open_operator(lua_State *L); /* operator.c: arithmetic and comparis
 void cr__lua_open_index(lua_State *L);    /* index.c: x[k], newaxis */
 void cr__lua_open_ops(lua_State *L);      /* call.c: the catalogue's operations */
 void cr__lua_open_raise(lua_State *L);    /* raise.c: warnings */
+void cr__lua_open_limit(lua_State *L);    /* limit.c: set_deadline */
 void cr__lua_open_convert(lua_State *L);  /* convert.c: x:to and its forms */
 void cr__lua_open_table(lua_State *L);    /* table.c: tables in and out */
 void cr__lua_open_print(lua_State *L);    /* print.c */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "owner.h"
 #include "parse.h"
 
 /* ---- The core call ---- */
@@ -102,6 +102,12 @@ int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
   return cr__lua_call_as(L, cr__lua_home_of(L), op, op->lua, 0, args);
 }
 
+/* Whether the tensor that was written, or its base, may have had Lua values by its node. */
+static inline bool may_follow(lua_State *L, const cr_value *self, cr_tensor *t) {
+  const cr__lua_tensor *u = lua_touserdata(L, self->n);
+  return (u->owners && u->owners != &cr__lua_last_owner) || (cr_base(t) && cr_requires_grad(t));
+}
+
 void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                           const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
@@ -115,6 +121,7 @@ void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, con
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
+  if (v[0].kind == CR_TENSOR && may_follow(L, args, v[0].u.t)) cr__lua_written(L, v[0].u.t);
   cr__lua_after(L);
 }
 

@@ -41,6 +41,8 @@ int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunct
                     void *frame, int nargs, int nresults);
 bool cr__lua_callable(lua_State *L, int index);
 
+/* mode.c: the handles of the tensors that n has saved through hooks of Lua's become values of its owner. */
+void cr__lua_own_handles(lua_State *L, cr_node *n, owner *home);
 /* hooks.c: adds the function at 2 to the tensor or node at 1 (checked) and pushes its handle. */
 int cr__lua_add_hook(lua_State *L, const char *op, cr_hook_kind kind);
 

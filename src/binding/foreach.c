@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binding.h"
+#include "owner.h"
 #include "parse.h"
 
 /* ---- Operations on each tensor ------------------------------------------------------------------- */
@@ -49,13 +49,16 @@ static void fill_row(const cr__lua_parse *p, int k, cr_value *row) {
 }
 
 static void write_each(lua_State *L, const cr_op *op, const char *as, int n, const cr_value *rows) {
-  int at = 0;
-  for (bool retried = false;; retried = true) { /* goes on at the row that failed */
+  for (bool retried = false;; retried = true) {
     cr__lua_entry outer = cr__lua_enter(L);
-    int code = cr_foreach_inplace(op, n, rows, &at);
+    int code = cr_foreach_inplace(op, n, rows);
     cr__lua_leave(outer);
     if (!code) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
+  }
+  for (int k = 0; k < n; k++) {
+    const cr_value *self = rows + (ptrdiff_t)k * op->nparam;
+    if (self->kind == CR_TENSOR && cr_requires_grad(self->u.t)) cr__lua_written(L, self->u.t);
   }
 }
 

@@ -173,7 +173,10 @@ static void place_results(lua_State *L, const cr__lua_context *x, cr__lua_list *
   for (int k = 0; k < out->n; k++) {
     int index = first + x->place[k];
     cr__lua_tensor *u = cr__lua_test(L, index);
-    if (u && u->t == out->t[k]) continue; /* the list releases its own reference */
+    if (u && u->t == out->t[k]) { /* the list releases its own reference */
+      cr__lua_written(L, u->t);
+      continue;
+    }
     u = cr__lua_new(L);
     u->t = out->t[k];
     out->t[k] = NULL;
@@ -198,9 +201,11 @@ static void own_context(lua_State *L, const cr__lua_context *x, int first, cr__l
     if (!u || !u->t || !cr_requires_grad(u->t)) continue;
     cr_node *n = cr_grad_fn(u->t);
     bool mine = n && cr_node_user(n, (const void *)cr__lua_ref_free) == ref;
-    cr_node_release(n);
+    cr_node_release(n); /* the tensor keeps it */
     if (!mine) continue;
-    cr__lua_ref_move(L, ref, cr__lua_own(L, index));
+    owner *home = cr__lua_own(L, index);
+    cr__lua_ref_move(L, ref, home);
+    cr__lua_own_handles(L, n, home);
     return;
   }
 }
@@ -265,9 +270,8 @@ static int function_index(lua_State *L) {
     lua_pushstring(L, f->name);
     return 1;
   }
-  lua_pushstring(L, key);
-  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name,
-                       cr__lua_quote(L, -1, '\''));
+  const char *name = *key ? cr__lua_quote(L, 2, '\'') : cr__lua_describe(L, 2);
+  return cr__lua_error(L, "%s: a Function has no field %s; call it, or its 'apply'", f->name, name);
 }
 
 static int function_tostring(lua_State *L) {

@@ -1,11 +1,18 @@
-/* limit.c: the limits that a host sets for a Lua state, and the debug hook that makes plain Lua keep the
- * one on time.
+/* limit.c: the limits that a host sets for a Lua state, the deadline that a script sets itself, and the
+ * debug hook that makes plain Lua keep both.
  *
  * Holds true: a coroutine has one of two hooks of ours while time is limited: `alone`, or `chained`, which
- * calls the host's own as it asked. New coroutines inherit either, as they inherit any hook. */
+ * calls the host's own as it asked. New coroutines inherit either, as they inherit any hook. Time of the
+ * host's that is over fails each instruction from then on. A deadline of the script's own fails once, and
+ * the script may run for GRACE instructions more, in which it can lift the deadline; then each fails. Once
+ * this has led back to the function that has set the deadline, that one may run for as many, and so may each
+ * of its callers, once; and so may what the host calls after that. */
 #include "state.h"
 
-enum { EVERY = 1000 }; /* instructions between two looks at the clock */
+enum {
+  EVERY = 1000, /* instructions between two looks at the clock */
+  GRACE = 20000
+};
 
 static void alone(lua_State *L, lua_Debug *at);
 static void chained(lua_State *L, lua_Debug *at);
@@ -24,6 +31,8 @@ static void set(lua_State *L, const struct cr__lua_rest *r, lua_Hook hook, int c
   int mask = LUA_MASKCOUNT | (hook == chained ? r->host.mask : 0);
   lua_sethook(L, hook, mask, count ? count : steps(r, hook));
 }
+
+static bool is_watched(const struct cr__lua_rest *r) { return r->watched || r->watched_own; }
 
 static void install(lua_State *L, struct cr__lua_rest *r) {
   lua_Hook present = lua_gethook(L);
@@ -46,7 +55,7 @@ static void remove_hook(lua_State *L, const struct cr__lua_rest *r) {
 }
 
 void cr__lua_keep_watch(cr__lua_home *h, lua_State *L) {
-  if (!is_ours(lua_gethook(L))) install(L, h->rest);
+  if (is_watched(h->rest) && !is_ours(lua_gethook(L))) install(L, h->rest);
 }
 
 static int raise_here(lua_State *L, lua_Debug *at) {
@@ -57,20 +66,76 @@ static int raise_here(lua_State *L, lua_Debug *at) {
   return luaL_error(L, "%s", text);
 }
 
-/* Once time is over, each instruction fails: whoever catches the error does not get far. */
+/* Whether the deadline that the script has set (or an interrupt) is due, with the error set. */
+static bool own_is_due(const cr__lua_home *h) {
+  cr_place outer = cr_enter((cr_place){h->place.state, NULL});
+  bool due = cr_interrupted() != 0;
+  cr_enter(outer);
+  return due;
+}
+
+void cr__lua_deadline_told(cr__lua_home *h) {
+  struct cr__lua_rest *r = h->rest;
+  if (!r || !r->watched_own || r->told) return;
+  r->told = true;
+  r->grace = GRACE;
+}
+
+/* How many calls are running. */
+static int depth_of(lua_State *L) {
+  lua_Debug at;
+  int least = 0, most = 1;
+  while (lua_getstack(L, most, &at)) {
+    least = most;
+    most *= 2;
+  }
+  while (most - least > 1) {
+    int middle = least + (most - least) / 2;
+    if (lua_getstack(L, middle, &at)) least = middle;
+    else most = middle;
+  }
+  return least + 1;
+}
+
+/* Whether the calls that it was granted to are left: then it is granted to this one. */
+static bool is_granted(lua_State *L, struct cr__lua_rest *r) {
+  lua_Debug at;
+  if (L != r->setter.L || lua_getstack(L, r->setter.depth, &at)) return false;
+  r->setter.depth = depth_of(L) - 1;
+  r->grace = GRACE;
+  return true;
+}
+
+/* Whether an error of L's running function leaves Lua: only C functions have led to it. */
+static bool is_outermost(lua_State *L, const struct cr__lua_rest *r) {
+  lua_Debug at;
+  if (L != r->main.L) return false;
+  for (int level = 1; lua_getstack(L, level, &at); level++)
+    if (!lua_getinfo(L, "S", &at) || *at.what != 'C') return false;
+  return true;
+}
+
+/* Where every instruction fails, whoever catches the error does not get far. */
 static void look(lua_State *L, lua_Debug *at, cr__lua_home *h, lua_Hook hook) {
   struct cr__lua_rest *r = h->rest;
-  if (!r->watched) {
+  if (!is_watched(r)) {
     remove_hook(L, r);
     return;
   }
-  bool hurries = lua_gethookcount(L) == 1;
-  if (cr_state_stopped(h->place.state)) {
-    if (!hurries) set(L, r, hook, 1);
-    raise_here(L, at);
-  } else if (hurries && steps(r, hook) != 1) {
-    set(L, r, hook, 0);
-  }
+  int passed = lua_gethookcount(L);
+  bool hard = r->watched && cr_state_stopped(h->place.state);
+  bool due = hard || (r->watched_own && own_is_due(h));
+  bool waits = due && !hard && r->told && (r->grace > 0 || is_granted(L, r));
+  if (waits) r->grace -= passed;
+  bool hurries = hard || (due && r->told && !waits);
+  bool ends = hurries && !hard && is_outermost(L, r);
+  if (ends) hurries = false;
+  if (hurries != (passed == 1)) set(L, r, hook, hurries ? 1 : 0);
+  if (!due || ends) r->told = false;
+  if (waits) cr_error_clear();
+  if (!due || waits) return;
+  if (!ends) cr__lua_deadline_told(h);
+  raise_here(L, at);
 }
 
 static void alone(lua_State *L, lua_Debug *at) {
@@ -92,20 +157,44 @@ static void chained(lua_State *L, lua_Debug *at) {
   if (counts && lua_gethook(L) == chained) look(L, at, h, chained);
 }
 
+/* Who limits time, from now on: the count of instructions begins anew. */
+static void watch(lua_State *L, cr__lua_home *h, bool host, bool own) {
+  struct cr__lua_rest *r = h->rest;
+  bool before = is_watched(r);
+  r->watched = host;
+  r->watched_own = own;
+  r->told = false;
+  h->attention += is_watched(r) - before;
+  lua_State *const both[] = {r->main.L, L};
+  for (int i = 0; i < 2; i++) {
+    if (host || own) install(both[i], r);
+    else if (before) remove_hook(both[i], r);
+  }
+}
+
 int cr_lua_limit(lua_State *L, const cr_limits *limits) {
   cr__lua_home *h = cr__lua_home_of(L);
   if (!h->place.state)
     return cr_error_set(CR_E_ARGUMENT, "limit: the module is not open in this Lua state");
   int code = cr_state_limit(h->place.state, limits);
-  if (code) return code;
-  struct cr__lua_rest *r = h->rest;
-  bool watch = limits->seconds > 0;
-  h->attention += watch - r->watched;
-  r->watched = watch;
-  lua_State *const both[] = {r->main.L, L};
-  for (int i = 0; i < 2; i++) {
-    if (watch) install(both[i], r);
-    else remove_hook(both[i], r);
-  }
-  return CR_E_OK;
+  if (!code) watch(L, h, limits->seconds > 0, h->rest->watched_own);
+  return code;
+}
+
+/* set_deadline(seconds): every call, and plain Lua, fails from then on; 0 lifts it. */
+static int set_deadline(lua_State *L) {
+  double seconds = cr__lua_float_arg(L, 1, "set_deadline", "seconds");
+  if (seconds != seconds) return cr__lua_error(L, "set_deadline: seconds must not be NaN");
+  cr__lua_home *h = cr__lua_home_of(L);
+  CR__LUA_DO(L, cr_set_deadline(seconds));
+  if (!h->place.state) return 0;
+  h->rest->setter.L = L;
+  h->rest->setter.depth = depth_of(L) - 1; /* without this C function */
+  watch(L, h, h->rest->watched, seconds != 0);
+  return 0;
+}
+
+void cr__lua_open_limit(lua_State *L) {
+  static const luaL_Reg functions[] = {{"set_deadline", set_deadline}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
 }

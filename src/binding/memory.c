@@ -63,24 +63,27 @@ static int reset_peak(lua_State *L) {
   return 0;
 }
 
-/* debug.fail_alloc(n, {retry = false}): the n-th allocation of the engine from now on fails, and
- * failures are not retried, so that a spec sees each of them; 0 ends it. With retry = true the call is
- * repeated after a collection, as it is when memory really lacks. */
+/* debug.fail_alloc(n, {retry = false, lasting = false}): the n-th allocation of the engine from now on
+ * fails, and failures are not retried, so that a spec sees each of them; 0 ends it. With retry = true the
+ * call is repeated after a collection, as it is when memory really lacks; with lasting = true all later
+ * allocations fail as well. */
 static int fail_alloc(lua_State *L) {
   int64_t n = cr__lua_int_arg(L, 1, "debug.fail_alloc", "n");
   if (n < 0)
     return cr__lua_error(L, "debug.fail_alloc: n must be 0 or more, got %lld", (long long)n);
-  bool retry = false;
+  bool retry = false, lasting = false;
   if (!lua_isnoneornil(L, 2)) {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_getfield(L, 2, "retry");
-    retry = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    lua_getfield(L, 2, "lasting");
+    retry = lua_toboolean(L, -2);
+    lasting = lua_toboolean(L, -1);
+    lua_pop(L, 2);
   }
   if (n > 0 && !retry) lua_pushboolean(L, true);
   else lua_pushnil(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &no_retry_key);
-  cr_memory_fail(n);
+  cr_memory_fail(lasting ? -n : n);
   return 0;
 }
 

@@ -131,9 +131,11 @@ static int is_anomaly_enabled(lua_State *L) {
 
 /* ---- Hooks on saved tensors ---- */
 
+/* What a handle refers to is { value, { pack, unpack } }: the functions go with the handles once the scope
+ * has ended, so that rings through either are seen where the node that has saved them is owned. */
 typedef struct pair { /* shared by the guard's scope and by what was packed in it */
   atomic_int refs;
-  cr__lua_ref *functions; /* { pack, unpack } */
+  cr__lua_ref *functions; /* { pack, unpack }; NULL once the scope has ended */
 } pair;
 
 static void retain_pair(void *user, int by) {
@@ -143,39 +145,52 @@ static void retain_pair(void *user, int by) {
   free(p);
 }
 
+static void scope_ended(void *user) {
+  pair *p = user;
+  cr__lua_ref_free(p->functions);
+  p->functions = NULL;
+  retain_pair(p, -1);
+}
+
 typedef struct hook_frame {
-  const pair *pair;
+  const cr__lua_ref *functions;
   cr_tensor *t;
   cr__lua_ref *handle;
 } hook_frame;
 
-static void push_function(lua_State *L, const pair *p, int which) {
-  cr__lua_ref_push(L, p->functions);
-  lua_rawgeti(L, -1, which);
-  lua_remove(L, -2);
-}
-
 static int run_pack(lua_State *L) {
   hook_frame *fr = lua_touserdata(L, 1);
-  push_function(L, fr->pair, 1);
+  lua_createtable(L, 2, 0);
+  cr__lua_ref_push(L, fr->functions);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, 2);
+  lua_rawgeti(L, -1, 1);
   cr__lua_tensor *u = cr__lua_new(L);
   u->t = cr_retain(fr->t);
   lua_call(L, 1, 1);
+  lua_rawseti(L, -3, 1);
+  lua_pop(L, 1);
   fr->handle = cr__lua_ref_new(L, NULL, NULL);
   return 0;
 }
 
 static void *pack(void *user, cr_tensor *t) {
-  hook_frame fr = {user, t, NULL};
-  lua_State *L = cr__lua_state_of(fr.pair->functions);
+  hook_frame fr = {((pair *)user)->functions, t, NULL};
+  if (!fr.functions) {
+    cr_error_set(CR_E_CALLBACK, "saved_tensors_hooks: the scope of these hooks has ended");
+    return NULL;
+  }
+  lua_State *L = cr__lua_state_of(fr.functions);
   if (!L || cr__lua_protect(L, "pack", "saved_tensors_hooks", run_pack, &fr, 0, 0)) return NULL;
   return fr.handle;
 }
 
 static int run_unpack(lua_State *L) {
   hook_frame *fr = lua_touserdata(L, 1);
-  push_function(L, fr->pair, 2);
   cr__lua_ref_push(L, fr->handle);
+  lua_rawgeti(L, -1, 2);
+  lua_rawgeti(L, -1, 2);
+  lua_rawgeti(L, -3, 1);
   lua_call(L, 1, 1);
   cr__lua_tensor *u = cr__lua_test(L, -1);
   if (!u || !u->t)
@@ -186,8 +201,9 @@ static int run_unpack(lua_State *L) {
 }
 
 static cr_tensor *unpack(void *user, void *handle) {
-  hook_frame fr = {user, NULL, handle};
-  lua_State *L = cr__lua_state_of(fr.pair->functions);
+  (void)user;
+  hook_frame fr = {NULL, NULL, handle};
+  lua_State *L = cr__lua_state_of(fr.handle);
   if (!L || cr__lua_protect(L, "unpack", "saved_tensors_hooks", run_unpack, &fr, 0, 0)) return NULL;
   return fr.t;
 }
@@ -196,13 +212,13 @@ static cr_tensor *unpack(void *user, void *handle) {
  * whose metatable has true at 1 is told so: its own [1] becomes false. Nothing here can raise. */
 static void void_handle(const cr__lua_ref *handle) {
   lua_State *L = cr__lua_state_of(handle);
-  if (!L || !lua_checkstack(L, 4)) return;
+  if (!L || !lua_checkstack(L, 6)) return;
   int top = lua_gettop(L);
   cr__lua_ref_push(L, handle);
-  if (lua_istable(L, -1) && lua_getmetatable(L, -1)) {
+  if (lua_istable(L, -1) && lua_rawgeti(L, -1, 1) == LUA_TTABLE && lua_getmetatable(L, -1)) {
     if (lua_rawgeti(L, -1, 1) == LUA_TBOOLEAN) {
       lua_pushboolean(L, false);
-      lua_rawseti(L, top + 1, 1); /* there already, so this takes no memory */
+      lua_rawseti(L, top + 2, 1); /* there already, so this takes no memory */
     }
   }
   lua_settop(L, top);
@@ -212,6 +228,14 @@ static void free_handle(void *user, void *handle) {
   (void)user;
   if (cr_error_code() == CR_E_MEMORY) void_handle(handle);
   cr__lua_ref_free(handle);
+}
+
+void cr__lua_own_handles(lua_State *L, cr_node *n, owner *home) {
+  void *handle;
+  for (int i = 0; cr_node_packed(n, i, (const void *)free_handle, &handle); i++) {
+    cr__lua_ref *r = handle;
+    if (r && !r->home) cr__lua_ref_move(L, r, home);
+  }
 }
 
 /* Pops the table { pack, unpack } and makes it the pair of the guard's scope. */
@@ -226,8 +250,12 @@ static void make_hooks(lua_State *L, cr__lua_guard *g) {
   p->functions = functions;
   const cr_saved_hooks hooks = {pack, unpack, free_handle, retain_pair, p, NULL};
   g->scope = cr_scope_new(&(cr_mode){0}, &hooks);
-  retain_pair(p, -1);
-  if (!g->scope) cr__lua_raise(L, NULL);
+  if (!g->scope) {
+    retain_pair(p, -1);
+    cr__lua_raise(L, NULL);
+  }
+  g->ended = scope_ended;
+  g->user = p;
 }
 
 /* saved_tensors_hooks(pack, unpack), or with a function and its arguments behind them. */

@@ -99,13 +99,6 @@ static int clock_seconds(lua_State *L) {
   return 1;
 }
 
-/* set_deadline(seconds): every call fails from then on; 0 lifts it. */
-static int set_deadline(lua_State *L) {
-  double seconds = cr__lua_float_arg(L, 1, "set_deadline", "seconds");
-  CR__LUA_DO(L, cr_set_deadline(seconds));
-  return 0;
-}
-
 /* ---- What the catalogue says ---- */
 
 static void set_flag(lua_State *L, const cr_op *op, unsigned flag, const char *name) {
@@ -181,7 +174,6 @@ CR_API int luaopen_cresset_core(lua_State *L) {
                                        {"gemm_name", gemm_name},
                                        {"isa_name", isa_name},
                                        {"clock", clock_seconds},
-                                       {"set_deadline", set_deadline},
                                        {"operations", operations},
                                        {"methods", methods},
                                        {NULL, NULL}};
@@ -195,6 +187,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_ops(L); /* first, so that what is written by hand below replaces it */
   luaL_setfuncs(L, functions, 0);
   cr__lua_open_raise(L);
+  cr__lua_open_limit(L);
   cr__lua_open_memory(L);
   cr__lua_open_field(L);
   cr__lua_open_operator(L);

@@ -1,19 +1,19 @@
-/* owner.c: what keeps Lua values that the graph calls: the userdata of their tensor or node.
+/* owner.c: what keeps Lua values that the graph calls, and whether the registry has to: own.c makes owners.
  *
  * Holds true: a leaf or node that has Lua values (hooks, a Function's context) keeps them in one table,
  * the holder. The userdata of the leaf, of the node, and of a result of the node refer to it through a
  * table with weak keys, so that Lua's collector sees the ring of a closure that uses its own tensor. While
  * anything but these userdata refers to the object, the registry refers to the holder too: the core tells
  * of each reference (cr_tensor_watch), and the change to that side is made at once. The way back may wait
- * until the next sweep. Rings that pass through other C objects are not seen. */
+ * until the next sweep. A node to which only another one leads that has an owner, as after a write in place,
+ * is kept by that one's holder. Rings that pass through other C objects are not seen. */
 #include "owner.h"
 
 #include <stdlib.h>
 
 #include "callback.h"
 
-/* Registry: holders by slot, strong (false where none) and weak; owners by the address of their object. */
-static const char strong_key, weak_key, owners_key;
+const char cr__lua_strong_key, cr__lua_weak_key, cr__lua_owners_key;
 
 /* ---- Strong or weak ------------------------------------------------------------------------------- */
 
@@ -23,12 +23,13 @@ static bool is_exclusive(const owner *o) {
   int known = o->node_face != NULL;
   if (o->tensor && o->tensor_face && o->tensor_refs == 1 && cr_is_result_of(o->tensor, o->object))
     known++;
+  if (o->parent) known += cr_node_holds(o->parent->object, o->object);
   return known > 0 && o->refs == known;
 }
 
-/* Puts the holder on top (popped) in its place among the strong ones: takes no memory. */
-static void make_strong(lua_State *L, owner *o) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &strong_key);
+/* Takes no memory: the place is there. */
+void cr__lua_make_strong(lua_State *L, owner *o) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_strong_key);
   lua_insert(L, -2);
   lua_rawseti(L, -2, o->slot);
   lua_pop(L, 1);
@@ -37,7 +38,7 @@ static void make_strong(lua_State *L, owner *o) {
 
 static void make_weak(lua_State *L, owner *o) {
   lua_pushboolean(L, false);
-  make_strong(L, o);
+  cr__lua_make_strong(L, o);
   o->strong = false;
 }
 
@@ -48,18 +49,18 @@ static void push_from(lua_State *L, const void *key, int slot) {
 }
 
 void cr__lua_push_holder(lua_State *L, const owner *o) {
-  push_from(L, o->strong ? &strong_key : &weak_key, o->slot);
+  push_from(L, o->strong ? &cr__lua_strong_key : &cr__lua_weak_key, o->slot);
 }
 
-static void update(lua_State *L, owner *o) {
+void cr__lua_owner_update(lua_State *L, owner *o) {
   bool strong = !is_exclusive(o);
   if (o->dead || strong == o->strong) return;
   if (!strong) {
     make_weak(L, o);
     return;
   }
-  push_from(L, &weak_key, o->slot);
-  if (lua_istable(L, -1)) make_strong(L, o);
+  push_from(L, &cr__lua_weak_key, o->slot);
+  if (lua_istable(L, -1)) cr__lua_make_strong(L, o);
   else lua_pop(L, 1); /* being finalized: cr__lua_face_ends will do it */
 }
 
@@ -77,33 +78,42 @@ static void update_later(owner *o) {
 }
 
 /* On whichever thread the core is at work. */
-static void update_now(owner *o) {
+void cr__lua_owner_update_now(owner *o) {
   lua_State *L = cr__lua_current;
-  if (o->dead || o->strong == !is_exclusive(o)) return;
-  if (L && lua_checkstack(L, 4) && cr__lua_same_state(L, o->anchor)) update(L, o);
-  else update_later(o);
+  if (o->dead || (!o->parent && o->strong == !is_exclusive(o))) return;
+  bool here = L && lua_checkstack(L, 4) && cr__lua_same_state(L, o->anchor);
+  if (here) cr__lua_owner_update(L, o);
+  /* What a parent holds is told of while it still counts, so it is looked at again. */
+  if (!here || (o->parent && o->strong)) update_later(o);
 }
 
 void cr__lua_face_leaves(lua_State *L, cr__lua_tensor *u) {
   luaL_checkstack(L, 4, "no stack for a tensor");
   for (owner *o = u->owners; o != &cr__lua_last_owner; o = o->next_of_tensor) {
     if (o->strong || o->dead) continue;
-    push_from(L, &weak_key, o->slot);
-    make_strong(L, o);
+    push_from(L, &cr__lua_weak_key, o->slot);
+    cr__lua_make_strong(L, o);
     update_later(o);
   }
 }
 
-static void object_told(void *user, int refs) {
+void cr__lua_object_told(void *user, int refs) {
   owner *o = user;
   o->refs = refs;
-  update_now(o);
+  if (refs == 0) { /* it will be gone, but what it leads to may stay */
+    cr__lua_orphan(o);
+    return;
+  }
+  cr__lua_owner_update_now(o);
 }
 
-static void result_told(void *user, int refs) {
-  owner *o = ((cr__lua_ref *)user)->home;
-  o->tensor_refs = refs;
-  update_now(o);
+void cr__lua_orphan(owner *o) {
+  while (o->child) {
+    owner *child = o->child;
+    o->child = child->sibling;
+    child->parent = child->sibling = NULL;
+    cr__lua_owner_update_now(child);
+  }
 }
 
 /* ---- Life ----------------------------------------------------------------------------------------- */
@@ -116,7 +126,7 @@ void cr__lua_owner_done(owner *o) {
 }
 
 /* One value stands for the object itself. */
-static void object_gone(void *user) {
+void cr__lua_object_gone(void *user) {
   owner *o = user;
   anchor *a = o->anchor;
   pthread_mutex_lock(&a->lock);
@@ -130,11 +140,6 @@ static void object_gone(void *user) {
   pthread_mutex_unlock(&a->lock);
   if (closed) cr__lua_owner_done(o);
   else cr__lua_count_dead(1);
-}
-
-static void result_gone(void *user) {
-  ((cr__lua_ref *)user)->home->tensor = NULL;
-  cr__lua_ref_free(user);
 }
 
 static void forget_face(owner *o) {
@@ -152,18 +157,18 @@ static void bury(lua_State *L, owner *o) {
   }
   forget_face(o);
   if (o->node_face) o->node_face->owner = NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &owners_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_owners_key);
   if (lua_rawgetp(L, -1, o->object) == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == o) {
     lua_pushnil(L);
     lua_rawsetp(L, -3, o->object);
   }
   lua_pop(L, 2);
   lua_pushnil(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_weak_key);
   lua_insert(L, -2);
   lua_rawseti(L, -2, o->slot);
   lua_pop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &strong_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_strong_key);
   luaL_unref(L, -1, o->slot);
   lua_pop(L, 1);
   cr__lua_owner_done(o);
@@ -182,7 +187,7 @@ void cr__lua_sweep_owners(lua_State *L, anchor *a) {
     o->stale = false;
     pthread_mutex_unlock(&a->lock);
     cr__lua_count_dead(-1);
-    update(L, o);
+    cr__lua_owner_update(L, o);
   }
   while (dead) {
     owner *o = dead;
@@ -211,8 +216,8 @@ static void rescue(lua_State *L, owner *o, int index) {
   if (o->strong || o->dead) return;
   if (cr__lua_bag_get(L, index, o->slot)) {
     lua_pushvalue(L, -1);
-    make_strong(L, o);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
+    cr__lua_make_strong(L, o);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cr__lua_weak_key);
     lua_insert(L, -2);
     lua_rawseti(L, -2, o->slot);
   }
@@ -242,175 +247,4 @@ void cr__lua_node_face_ends(lua_State *L, cr__lua_node *u, int index) {
   bool by_tensor =
       o->tensor && o->tensor_face && o->tensor_refs == 1 && cr_is_result_of(o->tensor, u->n);
   if (left > by_tensor) rescue(L, o, index);
-}
-
-/* ---- Making one --------------------------------------------------------------------------------------- */
-
-static owner *find_owner(lua_State *L, const void *object) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &owners_key);
-  lua_rawgetp(L, -1, object);
-  owner *o = lua_touserdata(L, -1);
-  lua_pop(L, 2);
-  return o && !o->dead ? o : NULL;
-}
-
-/* Makes the userdata at index, of the leaf or a result, refer to o's holder, which is on top. */
-static void attach_tensor(lua_State *L, owner *o, int index) {
-  cr__lua_tensor *u = lua_touserdata(L, index);
-  if (o->tensor_face || o->tensor != u->t) return;
-  cr__lua_know(L, index);
-  cr__lua_bag_put(L, index, o->slot);
-  o->tensor_face = u;
-  o->next_of_tensor = u->owners;
-  u->owners = o;
-  o->tensor_refs = cr_tensor_refs(u->t);
-}
-
-static void attach_node(lua_State *L, owner *o, int index) {
-  cr__lua_node *u = lua_touserdata(L, index);
-  if (o->node_face) return;
-  cr__lua_bag_put(L, index, o->slot);
-  o->node_face = u;
-  u->owner = o;
-}
-
-/* One that the object tells of its references; NULL with the core's error set. */
-static owner *watch_object(lua_State *L, void *object, bool of_node, int slot) {
-  owner *o = malloc(sizeof *o);
-  if (!o) cr_error_set(CR_E_MEMORY, "out of memory: no owner for a hook");
-  if (!o) return NULL;
-  *o = (owner){.anchor = cr__lua_anchor_of(L),
-               .object = object,
-               .slot = slot,
-               .values = 1,
-               .of_node = of_node,
-               .strong = true};
-  int code = of_node ? cr_node_watch(object, object_told, o, object_gone)
-                     : cr_tensor_watch(object, object_told, o, object_gone);
-  if (code) {
-    free(o);
-    return NULL;
-  }
-  o->refs = of_node ? cr_node_refs(object) : cr_tensor_refs(object);
-  pthread_mutex_lock(&o->anchor->lock);
-  o->anchor->refs++;
-  pthread_mutex_unlock(&o->anchor->lock);
-  return o;
-}
-
-/* Pushes a holder and makes its owner, strong at first. */
-static owner *make_owner(lua_State *L, void *object, bool of_node) {
-  lua_newtable(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &owners_key);
-  lua_pushboolean(L, false);
-  lua_rawsetp(L, -2, object); /* makes the place */
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &strong_key);
-  lua_pushboolean(L, false);
-  int slot = luaL_ref(L, -2);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &weak_key);
-  lua_pushvalue(L, -4);
-  lua_rawseti(L, -2, slot);
-  lua_pop(L, 1);
-  owner *o = watch_object(L, object, of_node, slot);
-  for (bool retried = false; !o && !retried && cr__lua_retry(L); retried = true)
-    o = watch_object(L, object, of_node, slot);
-  if (!o) {
-    luaL_unref(L, -1, slot);
-    lua_pushnil(L);
-    lua_rawsetp(L, -3, object);
-    cr__lua_raise(L, NULL);
-  }
-  lua_pushvalue(L, -3);
-  lua_rawseti(L, -2, slot);
-  lua_pop(L, 1);
-  lua_pushlightuserdata(L, o);
-  lua_rawsetp(L, -2, object);
-  lua_pop(L, 1);
-  return o;
-}
-
-/* False with the core's error set. */
-static bool watch_result(owner *o, cr_tensor *t) {
-  cr__lua_ref *r = cr__lua_ref_bare(o);
-  if (!r) cr_error_set(CR_E_MEMORY, "out of memory: no reference for a hook");
-  if (r && !cr_tensor_watch(t, result_told, r, result_gone)) return true;
-  cr__lua_ref_free(r);
-  return false;
-}
-
-/* Watches t as the result through which a userdata holds o's node. Raises, with o as it was. */
-static void set_result(lua_State *L, owner *o, cr_tensor *t) {
-  if (o->tensor || !cr_is_result_of(t, o->object)) return;
-  if (!watch_result(o, t) && !(cr__lua_retry(L) && watch_result(o, t))) cr__lua_raise(L, NULL);
-  o->tensor = t;
-}
-
-/* The owner for the node of the tensor or node at index, or for the leaf there. */
-static owner *own_object(lua_State *L, int index, void *object, bool of_node) {
-  owner *o = find_owner(L, object);
-  if (o) cr__lua_push_holder(L, o);
-  if (o && !lua_istable(L, -1)) cr__lua_error(L, "this tensor is being collected");
-  if (!o) o = make_owner(L, object, of_node);
-  cr__lua_tensor *u = cr__lua_test(L, index);
-  if (u && of_node) set_result(L, o, u->t);
-  if (u && !of_node && !o->tensor) o->tensor = u->t;
-  if (u) attach_tensor(L, o, index);
-  lua_pop(L, 1);
-  update(L, o);
-  return o;
-}
-
-#define BATCH 16
-#define KBYTES_PER_BATCH 64
-
-/* A ring takes Lua two cycles to see through, and is mostly larger than the collector knows: it is told
- * of some of the bytes (as account() of tensor.c does). */
-static void account(lua_State *L) {
-  static CR__LUA_TLS unsigned made;
-  if (++made % BATCH == 0 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, KBYTES_PER_BATCH);
-}
-
-owner *cr__lua_own(lua_State *L, int index) {
-  luaL_checkstack(L, 12, "no stack for a hook");
-  account(L);
-  cr__lua_tensor *u = cr__lua_test(L, index);
-  if (!u) { /* a node */
-    cr__lua_node *n = lua_touserdata(L, index);
-    owner *o = n->owner ? n->owner : own_object(L, index, n->n, true);
-    if (!n->owner) {
-      cr__lua_push_holder(L, o);
-      attach_node(L, o, index);
-      if (n->from && cr__lua_push_known(L, n->from)) {
-        set_result(L, o, n->from);
-        lua_insert(L, -2);
-        attach_tensor(L, o, lua_gettop(L) - 1);
-        lua_pop(L, 1);
-      }
-      lua_pop(L, 1);
-      update(L, o);
-    }
-    return o;
-  }
-  cr_error_clear();
-  cr_node *n = CR__LUA_GET(L, cr_grad_fn(u->t));
-  CR__LUA_DO(L, cr_node_release(n)); /* the tensor keeps it */
-  if (!n && cr_error_code()) cr__lua_raise(L, NULL);
-  return own_object(L, index, n ? (void *)n : (void *)u->t, n != NULL);
-}
-
-void cr__lua_own_again(lua_State *L, int index) {
-  const cr__lua_node *u = lua_touserdata(L, index);
-  owner *o = find_owner(L, u->n);
-  if (!o) return;
-  cr__lua_push_holder(L, o);
-  if (lua_istable(L, -1)) attach_node(L, o, index);
-  lua_pop(L, 1);
-  update(L, o);
-}
-
-void cr__lua_open_owners(lua_State *L) {
-  cr__lua_make_registry(L, &strong_key, NULL);
-  cr__lua_make_registry(L, &weak_key, "v");
-  cr__lua_make_registry(L, &owners_key, NULL);
-  cr__lua_open_faces(L);
 }

@@ -32,7 +32,10 @@ struct cr__lua_owner {
   int slot;                    /* of the holder in the tables of strong and of weak ones */
   int values;                  /* references in the holder */
   bool of_node, strong, dead;
-  bool stale; /* in that list; the anchor's lock guards it */
+  owner *parent;  /* of a node that leads to this one, whose holder refers to this one's; or NULL */
+  owner *child;   /* the first one that this is the parent of, ... */
+  owner *sibling; /* ... and its parent's next */
+  bool stale;     /* in that list; the anchor's lock guards it */
 };
 
 /* The state's anchor; NULL while it is being opened or closed. */
@@ -43,11 +46,23 @@ bool cr__lua_same_state(lua_State *L, const anchor *a);
 /* Says that there is something to sweep, or no more. */
 void cr__lua_count_dead(int by);
 
-/* ---- Owners (owner.c) ---- */
+/* ---- Making owners (own.c) ---- */
 
 void cr__lua_open_owners(lua_State *L);
 /* The owner of the values of the tensor (what made it, or the leaf itself) or node at index; raises. */
 owner *cr__lua_own(lua_State *L, int index);
+/* The tensor has been written in place, and has another node than before: never raises. */
+void cr__lua_written(lua_State *L, cr_tensor *t);
+/* Makes the new userdata at index refer to what its node owns already. */
+void cr__lua_own_again(lua_State *L, int index);
+
+/* ---- Owners (owner.c) ---- */
+
+/* Registry: holders by slot, strong (false where none) and weak; owners by the address of their object. */
+extern const char cr__lua_strong_key, cr__lua_weak_key, cr__lua_owners_key;
+/* What the core tells of references to the object; the object is gone. */
+void cr__lua_object_told(void *owner, int refs);
+void cr__lua_object_gone(void *owner);
 /* Pushes its holder, or nil when that has been collected. */
 void cr__lua_push_holder(lua_State *L, const owner *o);
 /* The tensor's userdata at index is about to give up its reference. */
@@ -59,10 +74,15 @@ void cr__lua_face_leaves(lua_State *L, cr__lua_tensor *u);
 void cr__lua_sweep_owners(lua_State *L, anchor *a);
 /* At the end of the state, with the anchor locked. */
 void cr__lua_drop_owners(anchor *a);
+/* Brings the strength of o's holder up to date: on its state's own thread, or from wherever the core is at work. */
+void cr__lua_owner_update(lua_State *L, owner *o);
+void cr__lua_owner_update_now(owner *o);
+/* Puts the holder on top (popped) in its place among the strong ones. */
+void cr__lua_make_strong(lua_State *L, owner *o);
+/* Parts o from the owners that it is the parent of. */
+void cr__lua_orphan(owner *o);
 /* A value of the holder is gone; frees a dead owner without any. */
 void cr__lua_owner_done(owner *o);
-/* Makes the new userdata at index refer to what its node owns already. */
-void cr__lua_own_again(lua_State *L, int index);
 
 /* ---- Userdata (face.c) ---- */
 

@@ -127,6 +127,8 @@ static void end_scope(cr__lua_guard *g) {
   cr_scope *s = g->scope;
   g->scope = NULL;
   cr_scope_free(s);
+  if (g->ended) g->ended(g->user);
+  g->ended = NULL;
   cr__lua_list_modes(g->of);
 }
 

@@ -170,7 +170,7 @@ static void guess_chain(cr__lua_home *h, const lua_State *L) {
 }
 
 cr_modes *cr__lua_modes_of(cr__lua_home *h, lua_State *L) {
-  if (h->rest->watched) cr__lua_keep_watch(h, L);
+  cr__lua_keep_watch(h, L);
   if (h->rest->waiting) cr__lua_settle_guards(h, L);
   if (!h->rest->first || L == h->rest->main.L) return h->place.modes;
   cr__lua_modes *own = listed(h, L);
@@ -222,7 +222,7 @@ static int home_gc(lua_State *L) {
   h->rest->main.modes = NULL;
   h->rest->waiting = NULL;
   h->attention = 0;
-  h->rest->watched = false;
+  h->rest->watched = h->rest->watched_own = false;
   h->rest->first = NULL;
   atomic_fetch_add(&cr__lua_homes_changed, 1);
   cr_modes_free(place.modes);

@@ -27,7 +27,9 @@ typedef struct cr__lua_guard {
   struct cr__lua_guard *next; /* there */
   bool setting;               /* to be put back: `before` */
   cr_mode before;
-  const char *op; /* the function that made it */
+  const char *op;            /* the function that made it */
+  void (*ended)(void *user); /* NULL, or called once when the scope has ended */
+  void *user;
 } cr__lua_guard;
 
 struct cr__lua_rest { /* of a home */
@@ -38,6 +40,13 @@ struct cr__lua_rest { /* of a home */
   int faces;          /* the number of face.c's table in the registry */
   int closing_opcode; /* see scope.c; -1: not known yet */
   bool watched;       /* the host limits time: see limit.c */
+  bool watched_own;   /* the script does */
+  bool told;          /* and has had the error that its deadline is over, ... */
+  int grace;          /* ... since when it may run for so many instructions */
+  struct {
+    const lua_State *L; /* only an address */
+    int depth;          /* of calls: who is not deeper gets as many anew */
+  } setter;             /* who has set that */
   struct {
     lua_Hook hook;
     int mask, count;
@@ -60,8 +69,10 @@ void cr__lua_keep_modes(lua_State *L, int index);
 void cr__lua_list_modes(cr__lua_modes *m);
 /* Opens or drops the guards that wait: those that a variable with <close> holds are opened (scope.c). */
 void cr__lua_settle_guards(cr__lua_home *h, const lua_State *running);
-/* Sees to it that L has the hook (limit.c). */
+/* Sees to it that L has the hook where time is limited (limit.c). */
 void cr__lua_keep_watch(cr__lua_home *h, lua_State *L);
+/* The script is about to get an error because of its deadline. */
+void cr__lua_deadline_told(cr__lua_home *h);
 /* Adds a sentence to those that cr__lua_deliver tells. */
 void cr__lua_keep_warning(void *home, const char *sentence);
 

@@ -34,7 +34,9 @@ void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bo
   cr__convert(o + lines * (int64_t)to_size, to, s + lines * (int64_t)size, from, n - lines);
 }
 
-void cr__stream_end(void) { cr__best_stream()(NULL, NULL, 0); }
+void cr__stream_end(void) {
+  if (!cr__cpu_shares()) cr__best_stream()(NULL, NULL, 0);
+}
 
 #define SCATTER(TYPE)                                         \
   do {                                                        \

@@ -9,7 +9,8 @@
 /* n contiguous elements of dtype `from` become n contiguous ones of dtype `to`. */
 void cr__convert(void *out, int to, const void *in, int from, int64_t n);
 /* The same, past the caches where `past` is set: the target must start a line of the cache then.
- * cr__stream_end() makes what a thread has written so visible to others. */
+ * cr__stream_end() makes what a thread has written so visible to others: in a task, when the thread has
+ * done its share, for it waits until memory has all of it. */
 void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bool past);
 void cr__stream_end(void);
 /* The same as cr__convert with a stride on the one or the other side. */

@@ -19,6 +19,8 @@ int cr__cpu_share_among(int threads, int64_t n, int64_t work,
                         void (*task)(void *job, int64_t begin, int64_t end), void *job);
 /* Inside of a task: which of the threads this is, from 0. */
 int cr__cpu_member(void);
+/* Whether this is inside of a task that is shared out. */
+bool cr__cpu_shares(void);
 /* Inside of a task: whether the host has stopped the work. For pieces that may take longer than some
  * milliseconds, which then return at once; cr__cpu_share sets the error. */
 bool cr__cpu_stopped(void);

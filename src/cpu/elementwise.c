@@ -173,13 +173,16 @@ static void run_range(const plan *p, int64_t begin, int64_t end) {
   begin = run_in_place(p, begin, end, s.out);
   for (; begin < end; begin += p->chunk)
     run_chunk(p, &c, &s, begin, end - begin < p->chunk ? end - begin : p->chunk);
-  if (p->stream) p->stream(NULL, NULL, 0); /* others may read now */
+  if (p->stream) cr__stream_end();
 }
 
+/* Some functions take 300 ns for an element, so there is a look at the deadline every second piece. */
 static void run_pieces(void *plan_, int64_t first, int64_t last) {
   const plan *p = plan_;
   int64_t piece = CHUNKS_PER_PIECE * p->chunk, end = last * piece;
-  run_range(p, first * piece, end < p->it.numel ? end : p->it.numel);
+  if (end > p->it.numel) end = p->it.numel;
+  for (int64_t at = first * piece; at < end && !cr__cpu_stopped(); at += 2 * piece)
+    run_range(p, at, end - at < 2 * piece ? end : at + 2 * piece);
 }
 
 static int run_threads(plan *p) {
@@ -281,8 +284,8 @@ static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__l
   lay_out_repeated(p);
   choose_ways(p);
   p->stream = choose_stream(p);
-  int across = cr__tiled_dim(p);
-  return across ? cr__run_tiles(p, across) : run_threads(p);
+  int across = cr__tiled_dim(p), code;
+  return across && cr__run_tiles(p, across, &code) ? code : run_threads(p);
 }
 
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap

@@ -38,8 +38,9 @@ static inline void cr__pad(char *buffer, size_t size, int64_t n) {
 }
 
 /* The dim along which an input lies that walks across its memory in the innermost dim, if going by
- * tiles pays; else 0. Then cr__run_tiles(p, dim) carries the call out (elementwise_tiles.c). */
+ * tiles pays; else 0. Then cr__run_tiles(p, dim, &code) carries the call out (elementwise_tiles.c), or is
+ * false where there is no room for tiles: the other loops need none. */
 int cr__tiled_dim(const cr__plan *p);
-int cr__run_tiles(const cr__plan *p, int across);
+bool cr__run_tiles(const cr__plan *p, int across, int *code);
 
 #endif

@@ -146,7 +146,7 @@ static void run_bands(void *job, int64_t begin, int64_t end) {
   if (t->p->stream) cr__stream_end();
 }
 
-int cr__run_tiles(const cr__plan *p, int across) {
+bool cr__run_tiles(const cr__plan *p, int across, int *code) {
   int64_t widest = 1;
   for (int i = 0; i < p->e->nin; i++)
     if (is_turned(p, i, across) && size_of(&p->e->in[i]) > widest) widest = size_of(&p->e->in[i]);
@@ -156,9 +156,13 @@ int cr__run_tiles(const cr__plan *p, int across) {
   int64_t count = p->it.numel / (p->it.shape[0] * all) * t.of_plane;
   int threads = cr__cpu_threads(work);
   size_t nbytes = (size_t)threads * sizeof(buffers);
+  bool failed = cr_error_code() != CR_E_OK;
   t.room = cr__host_alloc(nbytes);
-  if (!t.room) return (int)cr_error_code();
-  int code = cr__cpu_share_among(threads, count, work, run_bands, &t);
+  if (!t.room) {
+    if (!failed) cr_error_clear();
+    return false;
+  }
+  *code = cr__cpu_share_among(threads, count, work, run_bands, &t);
   cr__host_free(t.room, nbytes);
-  return code;
+  return true;
 }

@@ -269,16 +269,18 @@ static void run_part(part *w) {
   int64_t width = block_of(w->b.end - w->b.first, j->block_b);
   for (w->p0 = 0; w->p0 < j->g.k; w->p0 += j->kb) {
     w->k = least(j->kb, j->g.k - w->p0);
-    if (j->pack_a) pack_a(w);
     if (cr__cpu_stopped()) return;
+    if (j->pack_a) pack_a(w);
     for (int64_t b0 = w->b.first; b0 < w->b.end; b0 = w->block.end) {
       w->block = (range){b0, least(b0 + width, w->b.end)};
+      if (cr__cpu_stopped()) return;
       if (j->pack_b) pack_b(w);
       for (int64_t pa = w->a.first; pa < w->a.end && !cr__cpu_stopped(); pa++) run_tiles(w, pa);
     }
   }
   if (!j->staged) return;
-  for (int64_t i = first_row(j, w->a.first); i < first_row(j, w->a.end); i++) unstage(w, i);
+  int64_t end = first_row(j, w->a.end);
+  for (int64_t i = first_row(j, w->a.first); i < end && !cr__cpu_stopped(); i++) unstage(w, i);
 }
 
 /* ---- Pieces, and who computes them ----------------------------------------------------------- */

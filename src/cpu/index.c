@@ -3,6 +3,7 @@
  * Holds true: a row of one position (its index has stride 0 along the row) is copied in one piece. */
 #include <stdatomic.h>
 
+#include "convert.h"
 #include "index.h"
 #include "cpu/loops/loops.h"
 
@@ -138,7 +139,7 @@ static void pick_blocks(void *job, int64_t begin, int64_t end) {
     bad = p->whole_rows ? pick_rows(p, s, n) : pick_columns(p, s, n);
   }
   if (bad) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
-  if (p->stream) p->stream(NULL, NULL, 0);
+  if (p->stream) cr__stream_end();
 }
 
 static int run_pick(pick *p) {

@@ -2,6 +2,7 @@
  *
  * Holds true: threads take ranges of the result, which they write from front to back. Large results are
  * put together in a buffer that stays in the nearest cache, and go past the caches from there. */
+#include "convert.h"
 #include "cpu.h"
 #include "cpu/loops/loops.h"
 
@@ -62,7 +63,7 @@ static void lay_pieces(void *job, int64_t begin, int64_t end) {
     j->stream(j->k->v[0].data + at, buffer, PIECE);
   }
   lay(j, &c, j->k->v[0].data + at, stop - at);
-  if (j->stream) j->stream(NULL, NULL, 0);
+  if (j->stream) cr__stream_end();
 }
 
 /* ---- Short rows: a column of pieces at a time ---- */
@@ -140,7 +141,7 @@ static void place_blocks(void *job, int64_t begin, int64_t end) {
     place_block(j, whole ? buffer : to, top, rows);
     if (whole) j->stream(to, buffer, (size_t)(rows * j->width));
   }
-  if (j->stream) j->stream(NULL, NULL, 0);
+  if (j->stream) cr__stream_end();
 }
 
 /* Rows of a block: as many as make up whole lines of the cache; 0 if rows are too long for that. */

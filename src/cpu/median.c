@@ -8,6 +8,8 @@
 #include "keys.h"
 #include "reduce.h"
 
+static inline bool go_on(int64_t at) { return at % CR__STRETCH != 0 || !cr__cpu_stopped(); }
+
 #define MEDIAN(t, T, K)                                                            \
   CR__SELECT(t, K)                                                                 \
   /* The position of the median of n elements; `room` has space for their keys. */ \
@@ -24,12 +26,12 @@
     }                                                                              \
     if (cr__cpu_stopped()) return 0;                                               \
     if (nan) {                                                                     \
-      while (x[at] == x[at]) at++;                                                 \
+      while (x[at] == x[at] && go_on(at)) at++;                                    \
       return at;                                                                   \
     }                                                                              \
     K middle = cr__select_##t(key, n, (n - 1) / 2, differ);                        \
     if (cr__cpu_stopped()) return 0;                                               \
-    while (cr__key_##t(x[at]) != middle) at++;                                     \
+    while (cr__key_##t(x[at]) != middle && go_on(at)) at++;                        \
     return at;                                                                     \
   }
 

@@ -236,11 +236,7 @@ static void finish(const job *j, const unit *u, void *s) {
   double before[CR__TILE];
   if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
   if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
-  if (j->k->i[1] == CR__FOLD_LOGSUMEXP) {
-    double *rests = x + u->w;
-    cr__apply_f64(CR__PW_log1p, rests, u->w);
-    for (int64_t c = 0; c < u->w; c++) x[c] = isfinite(x[c]) ? x[c] + rests[c] : x[c];
-  }
+  if (j->k->i[1] == CR__FOLD_LOGSUMEXP) cr__softmax_loops_here()->finish_logs(x, u->w);
   switch (j->k->i[3]) {
   case CR__FINISH_DIVIDE:
     for (int64_t c = 0; c < u->w; c++) x[c] /= f[1];

@@ -2,7 +2,8 @@
  *
  * Holds true: items are done in chunks whose borders nobody's results depend on. Between two chunks every
  * thread looks whether the host has interrupted or the caller's deadline has passed; then no more are
- * begun, and the caller fails. Work inside of shared work is done where it comes up. */
+ * begun, and the caller fails. Work inside of shared work is done where it comes up. What a thread has
+ * streamed past the caches is visible to all when a job ends. */
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/state.h"
+#include "cpu/loops/loops.h"
 #include "pool.h"
 
 /* In steps of about a nanosecond each. */
@@ -95,6 +97,7 @@ int cr__cpu_threads(int64_t work) {
 }
 
 int cr__cpu_member(void) { return place_here; }
+bool cr__cpu_shares(void) { return inside; }
 
 /* ---- A job ------------------------------------------------------------------------------------ */
 
@@ -130,6 +133,8 @@ int64_t cr__job_work(cr__job *j, int place) {
     }
   }
   inside = outer, place_here = outer_place;
+  /* Others may read now; a job that a thread does alone inside of another ends with that. */
+  if (!outer || j->nrange > 1) cr__best_stream()(NULL, NULL, 0);
   return done;
 }
 
@@ -275,8 +280,8 @@ int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
   int threads = cr__cpu_threads(work);
   if (threads > n) threads = n > 0 ? (int)n : 1;
   lines l = {.line = line, .job = job, .nbytes = (nbytes + 63) / 64 * 64};
-  l.room = cr__host_alloc(l.nbytes * (size_t)threads);
-  if (!l.room) return cr__fail_memory(op, l.nbytes * (size_t)threads);
+  l.room = cr__host_alloc_for(op, l.nbytes * (size_t)threads);
+  if (!l.room) return (int)cr_error_code();
   int code = cr__cpu_share_among(threads, n, work, some_lines, &l);
   cr__host_free(l.room, l.nbytes * (size_t)threads);
   return code;

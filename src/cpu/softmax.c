@@ -68,22 +68,39 @@ static void turn(const job *j, void *to, const void *from, int64_t w, bool back)
   else turn_8(to, from, j->n, w, back);
 }
 
+/* cr__convert of runs that may be long, in stretches. */
+static void convert(char *to, int to_dtype, const char *from, int from_dtype, int64_t n) {
+  int64_t to_size = (int64_t)cr__size_of((cr_dtype)to_dtype);
+  int64_t from_size = (int64_t)cr__size_of((cr_dtype)from_dtype);
+  if (n <= CR__STRETCH) {
+    cr__convert(to, to_dtype, from, from_dtype, n);
+    return;
+  }
+  CR__STRETCHES(b, n)
+  cr__convert(to + b * to_size, to_dtype, from + b * from_size, from_dtype,
+              n - b < CR__STRETCH ? n - b : CR__STRETCH);
+}
+
+/* Between so many rows there is a look at the deadline. */
+enum { LOOK_ROWS = 1024 };
+static bool goes_on(int64_t row) { return row % LOOK_ROWS != 0 || !cr__cpu_stopped(); }
+
 /* Moves the w lines of a unit between a view and packed memory of the computation type, where they
  * lie as in the view: one after another, or a row of all of them after another. */
 static void unpack(const job *j, char *packed, int view, int64_t base, int64_t w) {
   int type = cr__compute_dtype(j->compute), dtype = j->k->v[view].dtype;
   int64_t rows = j->inner == 1 ? 1 : j->n, run = j->inner == 1 ? j->n * w : w;
   int64_t nbytes = run * (int64_t)cr__size_of((cr_dtype)type);
-  for (int64_t r = 0; r < rows; r++)
-    cr__convert(packed + r * nbytes, type, element(j, view, base + r * j->inner), dtype, run);
+  for (int64_t r = 0; r < rows && goes_on(r); r++)
+    convert(packed + r * nbytes, type, element(j, view, base + r * j->inner), dtype, run);
 }
 
 static void pack(const job *j, const char *packed, int64_t base, int64_t w) {
   int type = cr__compute_dtype(j->compute), dtype = j->k->v[0].dtype;
   int64_t rows = j->inner == 1 ? 1 : j->n, run = j->inner == 1 ? j->n * w : w;
   int64_t nbytes = run * (int64_t)cr__size_of((cr_dtype)type);
-  for (int64_t r = 0; r < rows; r++)
-    cr__convert(element(j, 0, base + r * j->inner), dtype, packed + r * nbytes, type, run);
+  for (int64_t r = 0; r < rows && goes_on(r); r++)
+    convert(element(j, 0, base + r * j->inner), dtype, packed + r * nbytes, type, run);
 }
 
 /* Lines of few elements: side by side, so that vectors are full. */
@@ -127,7 +144,8 @@ static int run_converted(const job *j, int64_t base, int64_t w) {
   char *room = each <= ROOM ? here[0] : cr__host_alloc(nbytes);
   if (!room) return CR_E_MEMORY;
   for (int v = 1; v < j->k->nview; v++) unpack(j, room + (size_t)v * each, v, base, w);
-  run_lines(j, room, room + each, j->derivative ? room + 2 * each : NULL, w, w);
+  if (!cr__cpu_stopped())
+    run_lines(j, room, room + each, j->derivative ? room + 2 * each : NULL, w, w);
   pack(j, room, base, w);
   if (room != here[0]) cr__host_free(room, nbytes);
   return 0;
@@ -187,11 +205,6 @@ static int measure(long_line *l, double *state) {
   return code;
 }
 
-/* Makes what a thread has streamed visible to others: once, for it waits until memory has all of it. */
-static void finish_stream(const job *j) {
-  if (j->stream) cr__best_stream()(NULL, NULL, 0);
-}
-
 static void write_pieces(void *line, int64_t begin, int64_t end) {
   const long_line *w = line;
   const job *j = w->j;
@@ -201,7 +214,7 @@ static void write_pieces(void *line, int64_t begin, int64_t end) {
     cr__lines l = {w->out + from * size, w->x + from * size, NULL, n, 1, 1, j->log, j->stream};
     j->loops->piece[j->compute](&l, w->top, w->last);
   }
-  finish_stream(j);
+  if (j->stream) cr__stream_end();
 }
 
 /* Reads the line twice and writes it once; exponentials are cheaper than memory. */
@@ -240,7 +253,7 @@ static void some_units(void *job_, int64_t begin, int64_t end) {
   job *j = job_;
   for (int64_t u = begin; u < end; u++)
     if (!atomic_load_explicit(&j->failed, memory_order_relaxed) && run_unit(j, u)) j->failed = true;
-  finish_stream(j);
+  if (j->stream) cr__stream_end();
 }
 
 /* An error is set for the thread that meets it, so it has to be said again for the caller. */

@@ -23,7 +23,9 @@ typedef struct cr__softmax_loops {
   /* A piece of a long line, whose largest element is known, and the inverse of the sum of the
    * exponentials measured from it, or the logarithm of the sum (by computation type). */
   void (*piece[2])(const cr__lines *l, double top, double last);
-  cr__folder logs[2]; /* CR__FOLD_LOGSUMEXP: tops in the first w numbers of the state, then rests */
+  cr__folder
+      logs[2]; /* CR__FOLD_LOGSUMEXP: tops in the first w numbers of the state, then rests, ... */
+  void (*finish_logs)(double *state, int64_t w); /* ... which makes the tops the results */
 } cr__softmax_loops;
 
 const cr__softmax_loops *cr__softmax_loops_here(void); /* the best for this machine */

@@ -65,7 +65,8 @@ enum { FEW = 48, DIGITS = 256 };
   }                                                                                               \
   /* Keeps the `kept` smallest of n keys, of equal ones the first, in the order they stand in. */ \
   static void choose_##t(K *key, K *room, uint32_t *at, int64_t n, int64_t kept, K differ) {      \
-    memcpy(room, key, (size_t)n * sizeof *key);                                                   \
+    CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) room[i] = key[i]; }                                \
+    if (cr__cpu_stopped()) return;                                                                \
     K last = cr__select_##t(room, n, kept - 1, differ);                                           \
     int64_t m = 0, equal = kept;                                                                  \
     if (cr__cpu_stopped()) return;                                                                \

@@ -62,8 +62,11 @@ int cr__run_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout
 
 int cr__run_copy_(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
-  cr_tensor *self = args[0].u.t;
-  cr_tensor *src = cr__apart(op->name, args[1].u.t, self);
+  cr_tensor *self = args[0].u.t, *given = args[1].u.t;
+  if (given->storage != self->storage && given->ndim == self->ndim &&
+      memcmp(cr__sizes(given), cr__sizes(self), self->ndim * sizeof(int64_t)) == 0)
+    return cr__copy(op->name, self, given); /* takes no memory on one device */
+  cr_tensor *src = cr__apart(op->name, given, self);
   cr_tensor *wide = cr__broadcast_view(op->name, src, "src", self->ndim, cr__sizes(self));
   int code = wide ? cr__copy(op->name, self, wide) : (int)cr_error_code();
   cr_release(src);

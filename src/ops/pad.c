@@ -54,8 +54,12 @@ static cr_value with_copies(const cr_op *op, cr_value x, mode how, int d, int64_
   cr_tensor *t = x.u.t;
   int64_t size = cr__sizes(t)[d], n = before + size + after;
   cr_tensor *at = cr__new(op->lua, CR_INT64, CR_CPU, 1, &n);
-  for (int64_t i = 0; at && i < n; i++)
+  for (int64_t i = 0; at && i < n; i++) {
     ((int64_t *)(void *)cr__data(at))[i] = source_of(how, i - before, size) + 1;
+    if ((i & 65535) || !cr__interrupted()) continue;
+    cr_release(at);
+    at = NULL;
+  }
   cr_value there =
       cr__do(CR__OP_to,
              (cr_value[]){cr_of(at), cr_none(), cr_device_value(cr_device_of(t)), cr_bool(false)});

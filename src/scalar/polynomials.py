@@ -129,6 +129,20 @@ def third(x):
 SIN = of_square(lambda r: (mp.sin(r) / r - 1) / r**2, -third(6), third(120))
 ROOT_PI = mp.sqrt(mp.pi)
 
+def log_gamma(x):
+    """log |gamma(x)|, for x < 0 too."""
+    return mp.log(mp.pi / abs(mp.sinpi(x))) - mp.loggamma(1 - x)
+
+
+# The zeros of log |gamma| between -3 and -2, and what it is without them at w - 2.6.
+DIPS = [mp.findroot(log_gamma, at) for at in (mp.mpf("-2.457"), mp.mpf("-2.7476"))]
+
+
+def dip(w):
+    x = w - mp.mpf("2.6")
+    return log_gamma(x) / ((x - DIPS[0]) * (x - DIPS[1]))
+
+
 # name, what it is, function, weight, interval, degrees for f32 and f64 (None: not there). Weights make
 # the error that of the whole function, relative to its value.
 LIST = [
@@ -144,7 +158,11 @@ LIST = [
      of_square(lambda r: (mp.sinh(r) / r - 1) / r**2, third(6), third(120)), lambda z: z, (mp.mpf(0), H * H), (2, 5)),
     ("log_rest", "(log((1 + s) / (1 - s)) / s - 2) / s^2 of z = s^2, |s| <= (sqrt(2) - 1) / (sqrt(2) + 1)",
      of_square(lambda s: (2 * mp.atanh(s) / s - 2) / s**2, mp.mpf(2) / 3, mp.mpf(2) / 5),
-     lambda z: z / 2, (mp.mpf(0), S * S), (2, 6)),
+     lambda z: z / 2, (mp.mpf(0), S * S), (None, 6)),
+    ("log_cubic_rest", "(log(1 + f) - f + f^2 / 2) / f^3, |f| <= 1/3",
+     series_at_0(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, [third(3), -third(4), third(5)]),
+     lambda f: abs(f**3 / mp.log1p(f)) if abs(f) > mp.mpf(10) ** -9 else f * f,
+     (-third(3) * mp.mpf("1.0001"), third(3) * mp.mpf("1.0001")), (7, None)),
     ("sin_rest", "(sin r - r) / r^3 of z = r^2, |r| <= pi / 2", SIN, lambda z: z, (mp.mpf(0), HALF**2), (4, 8)),
     ("sin_short", "the same, |r| <= pi / 4", SIN, lambda z: z, (mp.mpf(0), QUARTER**2), (2, 5)),
     ("cos_short", "(cos r - 1 + r^2 / 2) / r^4 of z = r^2, |r| <= pi / 4",
@@ -175,6 +193,8 @@ LIST = [
     ("gamma_two", "log(gamma(2 + u)) / u, -3/4 <= u <= 1/2",
      series_at_0(lambda u: mp.re(mp.loggamma(2 + u)) / u, [1 - mp.euler, (mp.zeta(2) - 1) / 2]),
      lambda u: 1 / abs(mp.loggamma(2 + u) / u) if abs(u) > mp.mpf(10) ** -9 else mp.mpf(2), (-mp.mpf("0.7505"), mp.mpf("0.5005")), (None, 20)),
+    ("gamma_dip", "log |gamma(x)| / ((x - u) (x - v)) of w = x + 2.6, |w| <= 0.2, u and v being its zeros there",
+     dip, lambda w: 1 / abs(dip(w)), (-mp.mpf("0.2005"), mp.mpf("0.2005")), (None, 27)),
     ("erf_log2", "log2(erfc(x)) of w = x - 1 (f32), 1 <= x <= 4",
      lambda w: mp.log(mp.erfc(w + 1), 2), lambda w: LOG2 * mp.erfc(w + 1),
      (mp.mpf(0), mp.mpf(3)), (8, None)),

@@ -48,6 +48,14 @@ CR__SCALAR T F(exp_less)(T x, T less) {
 }
 CR__SCALAR T F(exp)(T x) { return F(exp_less)(x < EXP_LEAST ? EXP_LEAST : x, 0); }
 
+/* The same for no x > 0, where k needs no bound. */
+CR__SCALAR T F(exp_falling)(T x) {
+  T from = x < EXP_LEAST ? EXP_LEAST : x;
+  I sum = F(exp_sum)(from);
+  T r = F(exp_reduce)(from, F(exp_whole)(sum)), p = FMA(F(exp_rest)(r), r, 1);
+  return F(exp_scale)(FMA(p, r, 1), sum);
+}
+
 /* e^x for x <= 0, as softmax and logsumexp need it: a third fewer instructions. It is 0 where it would not be
  * a normal number. */
 CR__SCALAR T F(exp_below)(T x) {
@@ -60,7 +68,7 @@ CR__SCALAR T F(exp_below)(T x) {
 
 /* By e^-|x|, which does not overflow. */
 CR__SCALAR T F(sigmoid)(T x) {
-  T z = -M(fabs)(x), power = F(exp_less)(z < EXP_LEAST ? EXP_LEAST : z, 0);
+  T power = F(exp_falling)(-M(fabs)(x));
   return (x < 0 ? power : 1) / (1 + power);
 }
 

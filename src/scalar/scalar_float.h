@@ -88,7 +88,7 @@ CR__SCALAR T F(is_close)(T x, T y, T relative, T absolute, T equal_nan) {
 
 /* log(exp(x) + exp(y)) */
 CR__SCALAR T F(logaddexp)(T x, T y) {
-  T sum = F(maximum)(x, y) + F(log1p)(F(exp)(-M(fabs)(x - y)));
+  T sum = F(maximum)(x, y) + F(log1p_short)(F(exp_falling)(-M(fabs)(x - y)));
   return ((x == y) & (M(fabs)(x) == (T)INFINITY)) ? x : sum;
 }
 

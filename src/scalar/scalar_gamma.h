@@ -49,6 +49,14 @@ CR__SCALAR double f64_lgamma_right(double x) {
                     : value + 0.0; /* no -0 */
 }
 
+/* For x between -2.8 and -2.4, where the terms of the reflection cancel; its two zeros, with what their
+ * doubles lack. */
+CR__SCALAR double f64_lgamma_dip(double x) {
+  double u = (x + 0x1.3a7fc9600f86cp+1) + 0x1.55f64f98af8d0p-55;
+  double v = (x + 0x1.5fb410a1bd901p+1) - 0x1.a19a96d2e6f85p-54;
+  return u * v * f64_gamma_dip(x + 2.6);
+}
+
 CR__SCALAR double f64_lgamma(double x) {
   double a = fabs(x);
   if (!(a < (double)INFINITY)) return a;
@@ -56,5 +64,6 @@ CR__SCALAR double f64_lgamma(double x) {
   if (x > 0) return f64_lgamma_right(x);
   double off = x - rint(x);
   if (off == 0) return (double)INFINITY;
+  if (x > -2.8 && x < -2.4) return f64_lgamma_dip(x);
   return (1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off)) * a)) - f64_lgamma_right(a);
 }

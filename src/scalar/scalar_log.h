@@ -1,34 +1,44 @@
 /* scalar_log.h: logarithms, inverse hyperbolic functions and powers of one floating type; scalar_math.h
  * includes this once per type.
  *
- * Holds true: what scalar_exp.h says. A number is 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); then
- * log(1 + f) = 2 atanh(s) for s = f / (2 + f). */
+ * Holds true: what scalar_exp.h says. A number is 2^k (1 + f) with 1 + f between 2/3 and 4/3 (float), or
+ * between sqrt(1/2) and sqrt(2) (double). */
 
-/* log(1 + f) = f + this. */
-CR__SCALAR T F(log_bend)(T f) {
-  T s = f / (2 + f), z = s * s, half = (T)0.5 * f * f;
-  return FMA(s, FMA(z, F(log_rest)(z), half), -half);
+/* rest + factor (log(1 + f) - f), with p = factor f. In double by log(1 + f) = 2 atanh(s) with s = f / (2 + f); in
+ * float a quotient would take longer than the terms that it saves. */
+#if PICK(1, 0)
+CR__SCALAR T F(log_bend)(T f, T factor, T p, T rest) {
+  (void)factor;
+  return FMA(p, FMA(f * f, F(log_cubic_rest)(f), (T)-0.5 * f), rest);
 }
+#else
+CR__SCALAR T F(log_bend)(T f, T factor, T p, T rest) {
+  T s = f / (2 + f), z = s * s, half = (T)0.5 * f * f;
+  T bend = FMA(s, FMA(z, F(log_rest)(z), half), -half);
+  (void)p;
+  return FMA(bend, factor, rest);
+}
+#endif
 
 /* k and 1 + f of a normal number x > 0. */
 typedef struct F(parts) {
   T k, m;
 } F(parts);
 CR__SCALAR F(parts) F(log_parts)(T x) {
-  const U half = PICK(0x3f3504f3, 0x3fe6a09e667f3bcd); /* sqrt(1/2) */
+  const U least = PICK(0x3f2aaaab, 0x3fe6a09e667f3bcd); /* 1 + f */
   const T whole = (T)PICK(0x1p23f, 0x1p52);
-  U u = BITS(x) + (BITS((T)1) - half);
+  U u = BITS(x) + (BITS((T)1) - least);
   T k = OF_BITS((u >> MANTISSA) | BITS(whole)) - (whole + BIAS);
-  F(parts) p = {k, OF_BITS((u & (((U)1 << MANTISSA) - 1)) + half)};
+  F(parts) p = {k, OF_BITS((u & (((U)1 << MANTISSA) - 1)) + least)};
   return p;
 }
 
 /* (k + log2(1 + f)) times a unit, which is given in two parts, and so is its quotient by log(2). */
 CR__SCALAR T F(log_sum)(T k, T f, T unit, T unit_low, T factor, T factor_low) {
-  T bend = F(log_bend)(f), p = f * factor;
-  T low = factor == 1 ? bend : FMA(f, factor_low, FMA(bend, factor, FMA(f, factor, -p)));
-  T whole = k * unit, sum = whole + p;
-  return sum + FMA(k, unit_low, low + ((whole - sum) + p));
+  T p = f * factor, whole = k * unit, sum = whole + p, rest = (whole - sum) + p;
+  if (factor != 1) rest = rest + FMA(f, factor_low, FMA(f, factor, -p));
+  rest = F(log_bend)(f, factor, p, rest);
+  return sum + (unit_low == 0 ? rest : FMA(k, unit_low, rest));
 }
 
 /* The result y where 0 < x < infinity, else the limit. */
@@ -68,33 +78,39 @@ CR__SCALAR T F(log_near)(T x) { return F(log_near_of)(x, OF_LOG); }
 CR__SCALAR T F(log2_near)(T x) { return F(log_near_of)(x, OF_LOG2); }
 CR__SCALAR T F(log10_near)(T x) { return F(log_near_of)(x, OF_LOG10); }
 
-/* log(1 + x + more), for a more that is small beside x: what 1 + x loses goes into f. */
-CR__SCALAR T F(log1p_sum)(T x, T more) {
+/* log(1 + x + more), for a more that is small beside x, and no x from `most` on if that is not infinite. What
+ * 1 + x loses adds itself over 1 + f. */
+CR__SCALAR T F(log1p_sum)(T x, T more, T most) {
   const T large = PICK(0x1p60f, 0x1p120);
   T u = 1 + x, part = u - 1, lost = (1 - (u - part)) + (x - part);
   F(parts) p = F(log_parts)(u);
   T scale = OF_BITS(BITS(p.m) - BITS(u) + BITS((T)1)); /* 2^-k */
-  T f = p.m - 1;
-  f = x < large ? FMA(lost + more, scale, f) : f;
-  return F(log_sum)(p.k, f, LOG2_HIGH, LOG2_LOW, 1, 0);
+  T f = p.m - 1, c = (lost + more) * scale;
+  c = FMA(-c, f, c);
+  c = most <= large || x < large ? c : 0;
+  T whole = p.k * LOG2_HIGH, sum = whole + f, rest = ((whole - sum) + f) + c;
+  return sum + FMA(p.k, LOG2_LOW, F(log_bend)(f, 1, f, rest));
 }
 
 /* For x > -1 that is not large, else NaN. */
 CR__SCALAR T F(log1p_near)(T x) {
   const T large = PICK(0x1p60f, 0x1p120);
-  T y = F(unless)(F(log1p_sum)(x, 0), !(x > -1) | !(x < large));
+  T y = F(unless)(F(log1p_sum)(x, 0, large), !(x > -1) | !(x < large));
   return M(fabs)(x) < EPSILON / 4 ? x : y;
 }
 
+/* For 0 <= x <= 1. */
+CR__SCALAR T F(log1p_short)(T x) { return F(log1p_sum)(x, 0, 2); }
+
 /* Where x^2 is lost beside x, the result is x. */
 CR__SCALAR T F(log1p)(T x) {
-  T y = F(log_limits)(F(log1p_sum)(x, 0), x + 1);
+  T y = F(log_limits)(F(log1p_sum)(x, 0, (T)INFINITY), x + 1);
   return M(fabs)(x) < EPSILON / 4 ? x : y;
 }
 
 /* log(1 + w), or log(2 w) where w stands for more than squares can be computed of. */
 CR__SCALAR T F(log1p_twice)(T w, int twice) {
-  T y = F(log_limits)(F(log1p_sum)(w, 0), w + 1);
+  T y = F(log_limits)(F(log1p_sum)(w, 0, (T)INFINITY), w + 1);
   return twice ? y + (T)0.69314718055994530942 : y;
 }
 #define LARGE PICK(0x1p28f, 0x1p57)
@@ -120,7 +136,7 @@ CR__SCALAR T F(atanh)(T x) {
   T a = M(fabs)(x), under = 1 - a, w = 2 * a / under;
   T more = FMA(-w, under, 2 * a) +
            w * ((under - 1) + a); /* what both roundings have lost, times 1 - a */
-  T y = (T)0.5 * F(log1p_sum)(w, more / under);
+  T y = (T)0.5 * F(log1p_sum)(w, more / under, (T)INFINITY);
   y = a < 1 ? y : a == 1 ? (T)INFINITY : (T)NAN;
   return a < EPSILON ? x : M(copysign)(y, x);
 }

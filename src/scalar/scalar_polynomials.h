@@ -92,11 +92,6 @@ CR__SCALAR double f64_sinh_rest(double x) { /* 0.01 */
 }
 
 /* (log((1 + s) / (1 - s)) / s - 2) / s^2 of z = s^2, |s| <= (sqrt(2) - 1) / (sqrt(2) + 1) */
-CR__SCALAR float f32_log_rest(float x) { /* 0.014 */
-  float p = 0x1.31e3560000000p-2f;
-  p = f32_fma(p, x, 0x1.995eba0000000p-2f);
-  return f32_fma(p, x, 0x1.55557a0000000p-1f);
-}
 CR__SCALAR double f64_log_rest(double x) { /* 0.016 */
   double y = x * x;
   double p0 = 0x1.2f06763735299p-3;
@@ -107,6 +102,20 @@ CR__SCALAR double f64_log_rest(double x) { /* 0.016 */
   p1 = f64_fma(p1, y, 0x1.c71c52064357fp-3);
   p1 = f64_fma(p1, y, 0x1.999999997fd92p-2);
   return f64_fma(p1, x, p0);
+}
+
+/* (log(1 + f) - f + f^2 / 2) / f^3, |f| <= 1/3 */
+CR__SCALAR float f32_log_cubic_rest(float x) { /* 0.097 */
+  float y = x * x;
+  float p0 = 0x1.1e6b200000000p-3f;
+  p0 = f32_fma(p0, y, 0x1.1ed6560000000p-3f);
+  p0 = f32_fma(p0, y, 0x1.99d0320000000p-3f);
+  p0 = f32_fma(p0, y, 0x1.5555060000000p-2f);
+  float p1 = -0x1.08003a0000000p-3f;
+  p1 = f32_fma(p1, y, -0x1.f3143c0000000p-4f);
+  p1 = f32_fma(p1, y, -0x1.559daa0000000p-3f);
+  p1 = f32_fma(p1, y, -0x1.fffef20000000p-3f);
+  return f32_fma(p1, x, p0);
 }
 
 /* (sin r - r) / r^3 of z = r^2, |r| <= pi / 2 */
@@ -364,6 +373,40 @@ CR__SCALAR double f64_gamma_two(double x) { /* 1.1 */
   p3 = f64_fma(p3, z, 0x1.580427951548fp-16);
   p3 = f64_fma(p3, z, 0x1.0b36af9c4f69bp-11);
   p3 = f64_fma(p3, z, 0x1.51322ac7d90c6p-6);
+  return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
+}
+
+/* log |gamma(x)| / ((x - u) (x - v)) of w = x + 2.6, |w| <= 0.2, u and v being its zeros there */
+CR__SCALAR double f64_gamma_dip(double x) { /* 0.23 */
+  double y = x * x, z = y * y;
+  double p0 = -0x1.d5c4844e2ec05p+31;
+  p0 = f64_fma(p0, z, 0x1.dab70bafe3a34p+22);
+  p0 = f64_fma(p0, z, 0x1.bce3213e2a36ap+19);
+  p0 = f64_fma(p0, z, 0x1.dd87dd307c917p+14);
+  p0 = f64_fma(p0, z, 0x1.139591f846f9fp+10);
+  p0 = f64_fma(p0, z, 0x1.8ba7e0e03b7e4p+5);
+  p0 = f64_fma(p0, z, 0x1.65b23f87569fap+2);
+  double p1 = 0x1.5f8bd5107895dp+33;
+  p1 = f64_fma(p1, z, 0x1.e72a78226afd1p+19);
+  p1 = f64_fma(p1, z, -0x1.03eb9afd1908cp+21);
+  p1 = f64_fma(p1, z, -0x1.156437ec381e2p+16);
+  p1 = f64_fma(p1, z, -0x1.31987dec1362bp+11);
+  p1 = f64_fma(p1, z, -0x1.7445559ec6caap+6);
+  p1 = f64_fma(p1, z, -0x1.0c83216e8d5c8p+2);
+  double p2 = 0x1.07e28f888b586p+35;
+  p2 = f64_fma(p2, z, 0x1.18e2f6dae55edp+29);
+  p2 = f64_fma(p2, z, 0x1.6ed48753479b5p+22);
+  p2 = f64_fma(p2, z, 0x1.473bd12540764p+17);
+  p2 = f64_fma(p2, z, 0x1.6502dfb185196p+12);
+  p2 = f64_fma(p2, z, 0x1.bf59b4f1bb033p+7);
+  p2 = f64_fma(p2, z, 0x1.9e5b5f33a76dep+3);
+  double p3 = -0x1.5e449da546287p+36;
+  p3 = f64_fma(p3, z, -0x1.936b73fa427e8p+30);
+  p3 = f64_fma(p3, z, -0x1.d0318a645b1e1p+23);
+  p3 = f64_fma(p3, z, -0x1.8108b66bedc74p+18);
+  p3 = f64_fma(p3, z, -0x1.97bb091bf4ffdp+13);
+  p3 = f64_fma(p3, z, -0x1.d5a4d4eb3b1e7p+8);
+  p3 = f64_fma(p3, z, -0x1.32d3fd30442c3p+4);
   return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
 }
 

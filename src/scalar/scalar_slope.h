@@ -16,10 +16,10 @@ CR__SCALAR T F(bell)(T g, T h) {
 }
 
 /* g s(x) s(-x), where s is the logistic function */
-CR__SCALAR T F(sigmoid_d)(T g, T x) { return F(bell)(g, F(exp)(M(fabs)(x) * (T)-0.5)); }
+CR__SCALAR T F(sigmoid_d)(T g, T x) { return F(bell)(g, F(exp_falling)(M(fabs)(x) * (T)-0.5)); }
 
 /* g / cosh(x)^2 */
-CR__SCALAR T F(tanh_d)(T g, T x) { return F(bell)(4 * g, F(exp)(-M(fabs)(x))); }
+CR__SCALAR T F(tanh_d)(T g, T x) { return F(bell)(4 * g, F(exp_falling)(-M(fabs)(x))); }
 
 /* 1 / (1 + 2^-x), and g times its derivative over log(2) */
 CR__SCALAR T F(sigmoid2)(T x) {
@@ -30,24 +30,24 @@ CR__SCALAR T F(sigmoid2_d)(T g, T x) { return F(bell)(g, F(exp2)(M(fabs)(x) * (T
 
 /* x s(x), and g times its derivative */
 CR__SCALAR T F(silu)(T of) {
-  T x = F(at_least)(of), h = F(exp)(M(fabs)(x) * (T)-0.5);
+  T x = F(at_least)(of), h = F(exp_below)(M(fabs)(x) * (T)-0.5);
   return (x < 0 ? x * h * h : x) / (1 + h * h);
 }
 CR__SCALAR T F(silu_d)(T g, T of) {
-  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h, q = 1 / (1 + e);
+  T x = F(near)(of), h = F(exp_falling)(M(fabs)(x) * (T)-0.5), e = h * h, q = 1 / (1 + e);
   T below = (g * h * q) * (1 + e + x) * (h * q), above = g * (q * q) * (1 + e * (1 + x));
   return x < 0 ? below : above;
 }
 
 /* x tanh(log(1 + e^x)) as a quotient of polynomials in e^-|x|, and g times its derivative */
 CR__SCALAR T F(mish)(T of) {
-  T x = F(at_least)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(at_least)(of), h = F(exp_below)(M(fabs)(x) * (T)-0.5), e = h * h;
   T above = x * (1 + 2 * e) / (1 + 2 * e * (1 + e));
   T below = x * h * h * (e + 2) / (e * (e + 2) + 2);
   return x < 0 ? below : above;
 }
 CR__SCALAR T F(mish_d)(T g, T of) {
-  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(near)(of), h = F(exp_falling)(M(fabs)(x) * (T)-0.5), e = h * h;
   T u = e * (e + 2), q = 1 / (u + 2), p = 1 / (1 + 2 * e * (1 + e));
   T below = (g * h * q) * ((e + 2) * (u + 2) + 4 * x * (e + 1)) * (h * q);
   T above = g * ((1 + 2 * e) * p + 4 * x * (e * p) * (e * p) * (1 + e));
@@ -55,7 +55,7 @@ CR__SCALAR T F(mish_d)(T g, T of) {
 }
 
 CR__SCALAR T F(mish_dd)(T g, T of) {
-  T x = F(near)(of), h = F(exp)(M(fabs)(x) * (T)-0.5), e = h * h;
+  T x = F(near)(of), h = F(exp_falling)(M(fabs)(x) * (T)-0.5), e = h * h;
   T q = 1 / (e * (e + 2) + 2), p = 1 / (1 + 2 * e * (1 + e)), to = e * p;
   T low = 2 * (1 + e) / q + x * (2 + e * (2 - e * (3 + 2 * e)));
   T high = 2 * (1 + e) / p - x * (2 + e * (3 - 2 * e * (1 + e)));
@@ -63,12 +63,14 @@ CR__SCALAR T F(mish_dd)(T g, T of) {
   return x < 0 ? below : above;
 }
 
-CR__SCALAR T F(log_sigmoid)(T x) { return F(minimum)(x, 0) - F(log1p)(F(exp)(-M(fabs)(x))); }
+CR__SCALAR T F(log_sigmoid)(T x) {
+  return F(minimum)(x, 0) - F(log1p_short)(F(exp_falling)(-M(fabs)(x)));
+}
 
 /* Whether softplus is a line at y = beta x: no threshold from 20 on is needed. */
 CR__SCALAR T F(is_line)(T y, T threshold) { return (threshold < 20) & (y > threshold); }
 CR__SCALAR T F(softplus)(T x, T beta, T threshold) {
-  T y = x * beta, soft = (F(maximum)(y, 0) + F(log1p)(F(exp)(-M(fabs)(y)))) / beta;
+  T y = x * beta, soft = (F(maximum)(y, 0) + F(log1p_short)(F(exp_falling)(-M(fabs)(y)))) / beta;
   return ((F(is_line)(y, threshold) != 0) | (y == (T)INFINITY)) ? x : soft;
 }
 
@@ -108,7 +110,9 @@ CR__SCALAR T F(elu)(T x, T coefficient, T width) {
 
 /* The distribution function and the density of the normal distribution. */
 CR__SCALAR T F(normal_cdf)(T x) { return (T)0.5 * F(erfc)(x * -(T)0.70710678118654752440); }
-CR__SCALAR T F(normal_pdf)(T x) { return F(exp)((T)-0.5 * x * x) * (T)0.39894228040143267794; }
+CR__SCALAR T F(normal_pdf)(T x) {
+  return F(exp_falling)((T)-0.5 * x * x) * (T)0.39894228040143267794;
+}
 #ifdef CR__GELU /* float has its own (scalar_normal.h) */
 /* Of -infinity, as of -100, these are 0. */
 CR__SCALAR T F(gelu)(T x) { return F(normal_cdf)(x) * F(maximum)(x, -100); }

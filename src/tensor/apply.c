@@ -440,6 +440,22 @@ int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
   return code;
 }
 
+/* Makes room for *result in the empty `out`, last of all that may fail: it has come to out's device before. */
+static int resize_for(const cr_op *op, cr_tensor *out, cr_tensor **result) {
+  cr_tensor *r = *result;
+  cr_device device = out->storage->device;
+  if (r->storage->device != device) {
+    r = cr__new(op->name, (cr_dtype)r->dtype, device, r->ndim, cr__sizes(r));
+    if (!r || cr__copy(op->name, r, *result)) {
+      cr_release(r);
+      return (int)cr_error_code();
+    }
+    cr_release(*result);
+    *result = r;
+  }
+  return cr_resize(out, r->ndim, cr__sizes(r));
+}
+
 static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   fixed_args fixed;
   int code = check_args(op, &args, &fixed);
@@ -465,7 +481,7 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0) code = cr_resize(out, result->ndim, cr__sizes(result));
+  if (!code && out->numel == 0) code = resize_for(op, out, &result);
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))

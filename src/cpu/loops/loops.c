@@ -70,28 +70,48 @@
 
 #include "pointwise.inc"
 
-#define CR__QUICK_BODY(TYPE, op, name, nin, nk, expression)                                \
-  static void name##_quick(int64_t n, void *out, const void *const *in, const void *k) {   \
-    typedef TYPE T;                                                                        \
-    CR__BEGIN_##nin CR__NUMBERS_##nk for (int64_t at = 0; at < n; at += CR__BLOCK) {       \
-      T result[CR__BLOCK];                                                                 \
-      int unknown = 0;                                                                     \
-      _Pragma("omp simd reduction(| : unknown)") for (int64_t j = 0; j < CR__BLOCK; j++) { \
-        int64_t i = at + j;                                                                \
-        CR__LOAD_##nin result[j] = expression;                                             \
-        unknown |= result[j] != result[j];                                                 \
-      }                                                                                    \
-      if (unknown) {                                                                       \
-        const void *from[nin];                                                             \
-        for (int o = 0; o < nin; o++) from[o] = (const T *)in[o] + at;                     \
-        name(CR__BLOCK, (T *)out + at, from, k);                                           \
-      } else {                                                                             \
-        memcpy((T *)out + at, result, sizeof result);                                      \
-      }                                                                                    \
-    }                                                                                      \
+/* How many elements the quick forms take between two looks for NaN. */
+enum { AT_ONCE = 256 };
+
+static bool is_apart(const void *out, const void *const *in, int nin) {
+  for (int o = 0; o < nin; o++)
+    if (in[o] == out) return false;
+  return true;
+}
+
+/* WORD: the integer of T's size. Where the inputs would be lost, results wait in `room` until the blocks
+ * with NaN have been done again. */
+#define CR__QUICK_BODY(TYPE, WORD, op, name, nin, nk, expression)                               \
+  static __attribute__((noinline)) void name##_mend(int64_t n, TYPE *to, const void *const *in, \
+                                                    const void *k, int64_t at) {                \
+    for (int64_t b = 0; b < n; b += CR__BLOCK) {                                                \
+      const void *from[nin];                                                                    \
+      int unknown = 0;                                                                          \
+      for (int64_t j = b; j < b + CR__BLOCK; j++) unknown |= to[j] != to[j];                    \
+      for (int o = 0; o < nin; o++) from[o] = (const TYPE *)in[o] + at + b;                     \
+      if (unknown) name(CR__BLOCK, to + b, from, k);                                            \
+    }                                                                                           \
+  }                                                                                             \
+  static void name##_quick(int64_t n, void *out, const void *const *in, const void *k) {        \
+    typedef TYPE T;                                                                             \
+    _Alignas(64) T room[AT_ONCE];                                                               \
+    bool apart = is_apart(out, in, nin);                                                        \
+    CR__BEGIN_##nin CR__NUMBERS_##nk for (int64_t at = 0, m; at < n; at += m) {                 \
+      m = (n - at < AT_ONCE ? n - at : AT_ONCE) & ~(int64_t)(CR__BLOCK - 1);                    \
+      T *to = apart ? (T *)out + at : room;                                                     \
+      WORD unknown = 0;                                                                         \
+      _Pragma("omp simd reduction(| : unknown)") for (int64_t j = 0; j < m; j++) {              \
+        int64_t i = at + j;                                                                     \
+        CR__LOAD_##nin T one = expression;                                                      \
+        to[j] = one;                                                                            \
+        unknown |= one != one ? (WORD)-1 : 0;                                                   \
+      }                                                                                         \
+      if (unknown) name##_mend(m, to, in, k, at);                                               \
+      if (!apart) memcpy((T *)out + at, room, (size_t)m * sizeof(T));                           \
+    }                                                                                           \
   }
-#define CR__QUICK_f64(op, ...) CR__QUICK_BODY(double, op, op##_f64, __VA_ARGS__)
-#define CR__QUICK_f32(op, ...) CR__QUICK_BODY(float, op, op##_f32, __VA_ARGS__)
+#define CR__QUICK_f64(op, ...) CR__QUICK_BODY(double, int64_t, op, op##_f64, __VA_ARGS__)
+#define CR__QUICK_f32(op, ...) CR__QUICK_BODY(float, int32_t, op, op##_f32, __VA_ARGS__)
 #define CR__QUICK(op, suffix, ...) CR__QUICK_##suffix(op, __VA_ARGS__)
 #include "quick.inc"
 #undef CR__QUICK

@@ -51,6 +51,13 @@ INLINE void join_logs(double *top, double *rest, double other_top, double other_
   *top = most;
 }
 
+static void finish_logs(double *state, int64_t w) {
+  for (int64_t j = 0; j < w; j++) {
+    double sum = state[j] + f64_log1p(state[w + j]);
+    state[j] = isfinite(state[j]) ? sum : state[j];
+  }
+}
+
 static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, int64_t more) {
   double *s = state;
   const double *o = other;
@@ -77,4 +84,5 @@ const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA) = {
     .piece = {piece_f32, piece_f64},
     .logs = {{logs_row_f32, logs_columns_f32, merge_logs},
              {logs_row_f64, logs_columns_f64, merge_logs}},
+    .finish_logs = finish_logs,
 };
