@@ -1,0 +1,89 @@
+/* arguments.c: the arguments of a call, as the operation's descriptor promises them to who carries it out.
+ *
+ * Holds true: a call whose arguments need nothing does not come here; the others get a copy, with defaults
+ * filled in, kinds converted and choices numbered. */
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+
+const uint16_t cr__accepted_kinds[] = {
+    [CR_P_TENSOR] = CR__KIND(CR_TENSOR),
+    [CR_P_OPERAND] =
+        CR__KIND(CR_TENSOR) | CR__KIND(CR_INT) | CR__KIND(CR_FLOAT) | CR__KIND(CR_BOOLEAN_VALUE),
+    [CR_P_TENSORS] = CR__KIND(CR_TENSORS),
+    [CR_P_SCALAR] = CR__KIND(CR_INT) | CR__KIND(CR_FLOAT) | CR__KIND(CR_BOOLEAN_VALUE),
+    [CR_P_INT] = CR__KIND(CR_INT),
+    [CR_P_FLOAT] = CR__KIND(CR_FLOAT),
+    [CR_P_BOOL] = CR__KIND(CR_BOOLEAN_VALUE),
+    [CR_P_DIM] = CR__KIND(CR_INT),
+    [CR_P_DIMS] = CR__KIND(CR_INTS),
+    [CR_P_SHAPE] = CR__KIND(CR_INTS),
+    [CR_P_INTS] = CR__KIND(CR_INTS),
+    [CR_P_STRING] = 0, /* cr__takes_name looks closer */
+    [CR_P_DTYPE] = 0,
+    [CR_P_DEVICE] = 0,
+};
+
+/* True for a string of any text, for a dtype that there is, and for a device that there may be. */
+bool cr__takes_name(const cr_param *p, const cr_value *v) {
+  uint8_t type = p->type;
+  if (type == CR_P_STRING) return v->kind == CR_STRING && !p->choices;
+  if (type == CR_P_DTYPE)
+    return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
+  if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
+  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+}
+
+/* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
+static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
+  if (type == CR_P_FLOAT && v->kind == CR_INT) {
+    *v = cr_float((double)v->u.i);
+    return true;
+  }
+  bool list = type == CR_P_DIMS || type == CR_P_SHAPE || type == CR_P_INTS;
+  if (list && v->kind == CR_INT) {
+    *room = v->u.i;
+    *v = cr_ints(room, 1);
+    return true;
+  }
+  return false;
+}
+
+/* Numbers a string by the choices of its parameter. */
+static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
+  cr__text all = {""}, got;
+  size_t n = 0;
+  for (int i = 0; p->choices[i]; i++) {
+    v->n = i;
+    if (strcmp(v->u.s, p->choices[i]) == 0) return 0;
+    const char *joint = i == 0 ? "" : p->choices[i + 1] ? ", " : " or ";
+    n += (size_t)snprintf(all.s + n, sizeof all.s - n, "%s\"%s\"", joint, p->choices[i]);
+    if (n >= sizeof all.s) n = sizeof all.s - 1;
+  }
+  return cr__fail(CR_E_ARGUMENT, "%s: %s must be %s, got %s", op->lua, p->name, all.s,
+                  cr__quote(v->u.s, &got));
+}
+
+/* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
+int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_param *p = &op->params[i];
+    cr_value v = args[i];
+    if (v.kind == CR_NONE) {
+      if (!p->optional) return cr__fail_absent(op->name, p->name);
+      fixed->args[i] = p->otherwise;
+      if (p->otherwise.kind == CR_NONE) continue;
+      v = p->otherwise;
+    }
+    if (p->choices && v.kind == CR_STRING) {
+      int code = choose(op, p, &v);
+      if (code) return code;
+    } else if (!(cr__accepted_kinds[p->type] & CR__KIND(v.kind)) && !cr__takes_name(p, &v) &&
+               !convert_kind(&v, p->type, &fixed->room[i]))
+      return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
+                      p->name);
+    fixed->args[i] = v;
+  }
+  return 0;
+}

@@ -1,0 +1,77 @@
+/* call.h: what the pure form of a call (apply.c) and those that write (write.c) share.
+ *
+ * Holds true: arguments are checked before anything happens, and a call that failed has drawn no random
+ * numbers. */
+#ifndef CR__CALL_H
+#define CR__CALL_H
+
+#include "autograd/graph.h"
+
+#define CR__MAX_PARAMS 16
+
+/* ---- Arguments (arguments.c) ---- */
+
+typedef struct cr__fixed_args {
+  cr_value args[CR__MAX_PARAMS];
+  int64_t room[CR__MAX_PARAMS]; /* of lists of one */
+} cr__fixed_args;
+
+/* The kinds that a parameter of each type takes without a look at the value. */
+#define CR__KIND(k) (1u << (k))
+extern const uint16_t cr__accepted_kinds[];
+bool cr__takes_name(const cr_param *p, const cr_value *v);
+int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed);
+
+/* Makes *args what the descriptor promises: as they are if nothing is to be done, else a copy. */
+static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixed) {
+  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed))) {
+    int code = cr__interrupted();
+    if (code) return code;
+  }
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_param *p = &op->params[i];
+    int kind = (*args)[i].kind;
+    if (CR__LIKELY(cr__accepted_kinds[p->type] & CR__KIND(kind))) continue;
+    if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
+    if (cr__takes_name(p, &(*args)[i])) continue;
+    int code = cr__fix_args(op, *args, fixed);
+    *args = fixed->args;
+    return code;
+  }
+  return 0;
+}
+
+/* Whether the call leaves a node: it is recorded, and an argument with a derivative asks for it. */
+static inline bool cr__wants_node(const cr_op *op, const cr_value *args) {
+  const cr__impl *impl = &cr__impls[op->id];
+  if (!impl->backward || !cr__recording()) return false;
+  for (int i = 0; i < impl->ndiff; i++) {
+    const cr_value *v = &args[impl->diff[i]];
+    if (v->kind == CR_TENSOR && cr__requires(v->u.t)) return true;
+    if (v->kind == CR_TENSORS) {
+      for (int j = 0; j < v->n; j++)
+        if (v->u.ts[j] && cr__requires(v->u.ts[j])) return true;
+    }
+  }
+  return false;
+}
+
+/* ---- Failures ---- */
+
+/* The generator that the call draws from, and where it stood. */
+typedef struct cr__draws {
+  struct cr__rng *generator;
+  uint64_t offset;
+} cr__draws;
+static inline cr__draws cr__draws_now(void) {
+  struct cr__rng *generator = &cr__my_state()->rng;
+  return (cr__draws){generator, generator->offset};
+}
+/* Gives the draws back, and makes the error speak of what was called. */
+static inline void cr__call_failed(cr__draws before, const cr_op *op, const cr_value *args,
+                                   bool inplace) {
+  before.generator->offset = before.offset;
+  cr__speak(op, args, inplace);
+}
+
+#endif
