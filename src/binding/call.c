@@ -104,7 +104,8 @@ int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
 
 /* Whether the tensor that was written, or its base, may have had Lua values by its node. */
 static inline bool may_follow(lua_State *L, const cr_value *self, cr_tensor *t) {
-  const cr__lua_tensor *u = lua_touserdata(L, self->n);
+  const cr__lua_tensor *u = (const cr__lua_tensor *)self->u.s;
+  if (!u) u = lua_touserdata(L, self->n);
   return (u->owners && u->owners != &cr__lua_last_owner) || (cr_base(t) && cr_requires_grad(t));
 }
 
