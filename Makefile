@@ -436,7 +436,7 @@ coverage: build-coverage build-release-cuda
 	@$(call with,coverage) $(call specs,coverage,$(LUA),$(SPEC))
 	@$(call with,coverage) CRESSET_CUDA=emulate CRESSET_SPEC_DEVICE=cuda \
 	  $(call specs,coverage,$(LUA),$(wildcard spec/cuda_*.lua),-cuda)
-	@gcovr -r . --filter src/ --filter build/gen/ --exclude-unreachable-branches \
+	@gcovr -r . --filter src/ --filter build/gen/ \
 	  --csv build/coverage/files.csv build/coverage/obj
 	@$(LUA) spec/coverage.lua build/coverage/files.csv
 

@@ -4,7 +4,7 @@
 -- vector loops, which are compiled several times from one text. The exit status is 1 where the total is below the
 -- thresholds: raise them when the specs reach more.
 
-local least = { lines = 90, branches = 60 }
+local least = { lines = 96, branches = 85 }
 
 local function new(name) return { name = name, lines = 0, lines_run = 0, branches = 0, branches_run = 0 } end
 
