@@ -67,10 +67,13 @@ static inline cr__draws cr__draws_now(void) {
   struct cr__rng *generator = &cr__my_state()->rng;
   return (cr__draws){generator, generator->offset};
 }
+static inline void cr__give_draws_back(cr__draws before) {
+  before.generator->offset = before.offset;
+}
 /* Gives the draws back, and makes the error speak of what was called. */
 static inline void cr__call_failed(cr__draws before, const cr_op *op, const cr_value *args,
                                    bool inplace) {
-  before.generator->offset = before.offset;
+  cr__give_draws_back(before);
   cr__speak(op, args, inplace);
 }
 

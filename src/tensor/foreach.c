@@ -3,10 +3,10 @@
  * Holds true: a row of arguments is a call like any other, with its node in the graph; rows are done in
  * their order, and all of them or none: before a row is written of which a later one may still fail, what
  * it changes is kept. A message says which row it is about. */
-#include "autograd/graph.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "call.h"
 
 /* Puts "foreach.add_: tensor 3: " before the pending message, in the place of the operation's name. */
 static int name_row(const cr_op *op, const char *suffix, int row) {
@@ -23,14 +23,13 @@ static int name_row(const cr_op *op, const char *suffix, int row) {
 int cr_foreach(const cr_op *op, int n, const cr_value *rows, cr_tensor **out) {
   if (op->nout != 1 || (op->flags & CR_OP_INPLACE_ONLY) || op->nparam == 0)
     return cr__fail(CR_E_ARGUMENT, "foreach.%s: is not one result for each tensor", op->lua);
-  struct cr__rng *generator = &cr__my_state()->rng;
-  uint64_t drawn = generator->offset;
+  cr__draws before = cr__draws_now();
   for (int i = 0; i < n; i++) {
     const cr_value *row = rows + (ptrdiff_t)i * op->nparam;
     out[i] = row->kind == CR_NONE ? NULL : cr__op1(op->id, row);
     if (out[i] || row->kind == CR_NONE) continue;
     for (int j = 0; j < i; j++) cr_release(out[j]);
-    generator->offset = drawn;
+    cr__give_draws_back(before);
     return name_row(op, "", i);
   }
   return 0;
@@ -186,12 +185,11 @@ int cr_foreach_inplace(const cr_op *op, int n, const cr_value *args) {
   for (int i = 0; i < n; i++)
     if (row_at(&r, i)->kind != CR_NONE && cr__check_inplace_call(op, row_at(&r, i)))
       return name_row(op, suffix, i);
-  struct cr__rng *generator = &cr__my_state()->rng;
-  uint64_t drawn = generator->offset;
+  cr__draws before = cr__draws_now();
   int at = 0, code = prepare(&r);
   if (!code) code = write_rows(&r, &at);
   if (code && code != CR_E_INTERRUPT) { /* what time is up for is not undone either */
-    generator->offset = drawn;
+    cr__give_draws_back(before);
     if (r.undos) undo_rows(&r, at);
     code = name_row(op, suffix, at);
   }
