@@ -12,7 +12,7 @@
 
 enum { CHUNK = CR__CHUNK, CHUNKS_PER_PIECE = 16 /* threads share out pieces of so many */ };
 
-typedef cr__plan plan;
+typedef cr__elementwise_plan plan;
 typedef cr__way way;
 
 /* Which loops give bool, whatever they compute in. */

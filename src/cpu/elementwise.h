@@ -13,7 +13,7 @@ enum { CR__CHUNK = 512 /* elements that pass through buffers together, at most *
 /* How the loop gets at an operand: in place; converted; through a walk; from a buffer filled once. */
 typedef enum cr__way { DIRECT, DENSE, GATHERED, REPEATED } cr__way;
 
-typedef struct cr__plan {
+typedef struct cr__elementwise_plan {
   const cr__elementwise *e;
   cr__loop loop;
   cr__stream stream;   /* NULL: write as usual */
@@ -24,7 +24,7 @@ typedef struct cr__plan {
   char (*repeated)[CR__CHUNK * 8]; /* buffers filled once, per operand */
   cr__iter it;
   _Alignas(16) char numbers[4 * 8];
-} cr__plan;
+} cr__elementwise_plan;
 
 static inline int64_t cr__round_up(int64_t n) {
   return (n + CR__BLOCK - 1) & ~(int64_t)(CR__BLOCK - 1);
@@ -40,7 +40,7 @@ static inline void cr__pad(char *buffer, size_t size, int64_t n) {
 /* The dim along which an input lies that walks across its memory in the innermost dim, if going by
  * tiles pays; else 0. Then cr__run_tiles(p, dim, &code) carries the call out (elementwise_tiles.c), or is
  * false where there is no room for tiles: the other loops need none. */
-int cr__tiled_dim(const cr__plan *p);
-bool cr__run_tiles(const cr__plan *p, int across, int *code);
+int cr__tiled_dim(const cr__elementwise_plan *p);
+bool cr__run_tiles(const cr__elementwise_plan *p, int across, int *code);
 
 #endif

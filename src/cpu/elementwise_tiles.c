@@ -36,7 +36,7 @@ static int dim_across(const cr__iter *it, int k, int64_t size) {
   return 0;
 }
 
-int cr__tiled_dim(const cr__plan *p) {
+int cr__tiled_dim(const cr__elementwise_plan *p) {
   if (p->it.numel < TILES_FROM || p->it.shape[0] < CR__BLOCK) return 0;
   for (int i = 0; i < p->e->nin; i++) {
     int across = p->in_way[i] == GATHERED ? dim_across(&p->it, i + 1, size_of(&p->e->in[i])) : 0;
@@ -46,11 +46,11 @@ int cr__tiled_dim(const cr__plan *p) {
 }
 
 /* True if operand i is contiguous along `across`, so that its part of a tile is to be turned. */
-static bool is_turned(const cr__plan *p, int i, int across) {
+static bool is_turned(const cr__elementwise_plan *p, int i, int across) {
   return p->e->in[i].data && p->it.stride[i + 1][across] == 1 && p->it.stride[i + 1][0] != 1;
 }
 
-static void turn(const cr__plan *p, int across, const tile *t, buffers *b) {
+static void turn(const cr__elementwise_plan *p, int across, const tile *t, buffers *b) {
   for (int i = 0; i < p->e->nin; i++)
     if (is_turned(p, i, across))
       cr__transpose(b->tile[i], COLUMNS, t->in[i], p->it.stride[i + 1][0],
@@ -58,8 +58,8 @@ static void turn(const cr__plan *p, int across, const tile *t, buffers *b) {
 }
 
 /* Where the loop finds row r of operand i. */
-static const void *row_of(const cr__plan *p, int i, int across, const tile *t, int64_t r,
-                          buffers *b) {
+static const void *row_of(const cr__elementwise_plan *p, int i, int across, const tile *t,
+                          int64_t r, buffers *b) {
   const cr__operand *o = &p->e->in[i];
   if (cr__iter_fixed(&p->it, i + 1)) return p->repeated[i];
   int64_t step = p->it.stride[i + 1][0], n = t->columns;
@@ -79,7 +79,8 @@ static const void *row_of(const cr__plan *p, int i, int across, const tile *t, i
   return b->row[i];
 }
 
-static void run_row(const cr__plan *p, const void *const *in, char *out, int64_t n, buffers *b) {
+static void run_row(const cr__elementwise_plan *p, const void *const *in, char *out, int64_t n,
+                    buffers *b) {
   const cr__operand *o = &p->e->out;
   int64_t step = p->it.stride[0][0];
   bool past = p->stream && (uintptr_t)out % CR__LINE == 0;
@@ -92,7 +93,7 @@ static void run_row(const cr__plan *p, const void *const *in, char *out, int64_t
   else cr__write_run(out, o->dtype, step, b->out, p->native, n);
 }
 
-static void run_tile(const cr__plan *p, int across, const tile *t, buffers *b) {
+static void run_tile(const cr__elementwise_plan *p, int across, const tile *t, buffers *b) {
   const void *in[CR__MAX_OPERANDS];
   turn(p, across, t, b);
   for (int64_t r = 0; r < t->rows; r++) {
@@ -113,8 +114,8 @@ static char *position(const cr__iter *it, int k, char *data, int64_t size, int64
   return data + at * size;
 }
 
-static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, int64_t rows,
-                     buffers *b) {
+static void run_band(const cr__elementwise_plan *p, int across, int64_t plane, int64_t row,
+                     int64_t rows, buffers *b) {
   const cr__elementwise *e = p->e;
   tile t = {.rows = rows};
   for (int64_t c = 0; c < p->it.shape[0] && !cr__cpu_stopped(); c += COLUMNS) {
@@ -128,7 +129,7 @@ static void run_band(const cr__plan *p, int across, int64_t plane, int64_t row, 
 }
 
 typedef struct bands {
-  const cr__plan *p;
+  const cr__elementwise_plan *p;
   int across;
   int64_t height, of_plane; /* rows of a band, bands of a plane */
   buffers *room;            /* of each thread: too large for the stacks of some hosts */
@@ -146,7 +147,7 @@ static void run_bands(void *job, int64_t begin, int64_t end) {
   if (t->p->stream) cr__stream_end();
 }
 
-bool cr__run_tiles(const cr__plan *p, int across, int *code) {
+bool cr__run_tiles(const cr__elementwise_plan *p, int across, int *code) {
   int64_t widest = 1;
   for (int i = 0; i < p->e->nin; i++)
     if (is_turned(p, i, across) && size_of(&p->e->in[i]) > widest) widest = size_of(&p->e->in[i]);

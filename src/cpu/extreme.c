@@ -11,7 +11,7 @@ typedef struct job {
   const cr__view *in;
   char *values; /* NULL where only positions are wanted */
   int64_t *indices;
-  cr__plan plan;
+  cr__fold_plan plan;
   const cr__reduce_loops *loops;
   int compute;
   bool smallest;
@@ -59,7 +59,7 @@ static int64_t find(int compute, const void *x, const void *state) {
 }
 
 static void run_row(const job *j, int64_t row) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
   const cr__folder *fold = &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
   int wanted = cr__compute_dtype(j->compute), state = cr__state_dtype(j->compute);
@@ -90,7 +90,7 @@ static void run_row(const job *j, int64_t row) {
 }
 
 static void run_tile(const job *j, int64_t index) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   _Alignas(64) char buffer[CR__TILE * 8], best[CR__TILE * 8];
   int64_t indices[CR__TILE] = {0};
   int last = p->nkept - 1, wanted = cr__compute_dtype(j->compute);
@@ -122,7 +122,7 @@ static void run_units(void *context, int64_t begin, int64_t end) {
 int cr__cpu_extreme(cr__launch *k) {
   job j;
   begin(&j, k);
-  const cr__plan *p = &j.plan;
+  const cr__fold_plan *p = &j.plan;
   if (p->kept_count == 0) return 0;
   int64_t inner = p->kept[p->nkept - 1];
   j.tiles = (inner + CR__TILE - 1) / CR__TILE;

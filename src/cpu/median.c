@@ -41,14 +41,14 @@ MEDIAN(i64, int64_t, uint64_t)
 
 typedef struct job {
   const cr__launch *k;
-  cr__plan plan;
+  cr__fold_plan plan;
   int compute;
   int64_t n; /* elements of a row */
 } job;
 
 static void run_row(const void *job_, int64_t row, char *room) {
   const job *j = job_;
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   const cr__view *in = &j->k->v[2];
   int64_t size = (int64_t)cr__size_of((cr_dtype)in->dtype);
   const char *from = in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;

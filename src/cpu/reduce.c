@@ -22,7 +22,7 @@ enum {
 
 typedef struct job {
   const cr__launch *k;
-  cr__plan plan;
+  cr__fold_plan plan;
   const cr__reduce_loops *loops;
   const cr__folder *fold;
   const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
@@ -49,7 +49,7 @@ typedef union state {
 } state;
 
 static unit find_unit(const job *j, int64_t index) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   const cr__view *out = &j->k->v[0], *in = &j->k->v[1];
   int last = p->nkept - 1;
   int64_t first = index % j->tiles * j->width, outer = index / j->tiles;
@@ -91,7 +91,7 @@ static const void *fetch_row(const job *j, void *buffer, const char *from, int64
 /* Rows of many short runs: the runs, which lie side by side, are folded as columns, and then the
  * columns' states. begin and end are borders of runs. */
 static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, void *s) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   int64_t run = p->reduced[1], step = p->reduced_in[0], w;
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
   for (int64_t first = 0; first < run; first += w) {
@@ -108,7 +108,7 @@ static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, v
 
 /* Folds the elements begin .. end of the row that begins at x into its state. */
 static void fold_row(const job *j, const char *from, int64_t begin, int64_t end, void *s) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
@@ -129,7 +129,7 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
 
 /* Folds the elements begin .. end of each row of a unit into their states. */
 static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, char *s) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
   int64_t across = p->kept_in[p->nkept - 1] * size;
   if (u->w == 1) {
@@ -177,7 +177,7 @@ static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end
 
 /* Folds the rows begin .. end of a tile into the states of its columns. */
 static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
   int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = j->takes;
   int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
@@ -327,7 +327,7 @@ static void choose_fold(job *j) {
 
 /* Runs of the innermost folded dim that are too short to be folded one by one. */
 static void choose_across(job *j) {
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   int fold = (int)j->k->i[1], state = cr__compute_of(cr__state_dtype(j->compute));
   if (p->columns || p->reduced_count == 0 || p->nreduced != 2 || p->reduced_in[1] != 1 || j->map)
     return;
@@ -344,7 +344,7 @@ static void choose_across(job *j) {
  * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
   job j;
-  cr__plan *p = &j.plan;
+  cr__fold_plan *p = &j.plan;
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
   cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
   if (p->kept_count == 0) return 0;

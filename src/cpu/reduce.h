@@ -69,16 +69,16 @@ const cr__reduce_loops *cr__reduce_loops_here(void); /* the best for this machin
 
 /* Dims with their steps in elements, outermost first, merged where memory allows; always at least
  * one of each kind. */
-typedef struct cr__plan {
+typedef struct cr__fold_plan {
   int nkept, nreduced;
   int64_t kept[CR_MAX_DIMS], kept_in[CR_MAX_DIMS], kept_out[CR_MAX_DIMS];
   int64_t reduced[CR_MAX_DIMS], reduced_in[CR_MAX_DIMS];
   int64_t kept_count, reduced_count;
   bool columns; /* the innermost step in memory is along a kept dim */
-} cr__plan;
+} cr__fold_plan;
 
 /* `mask` has a bit for each (0-based) dim of `in` that is folded; `out` has size 1 there. */
-void cr__plan_reduction(cr__plan *p, const cr__view *out, const cr__view *in, uint32_t mask);
+void cr__plan_reduction(cr__fold_plan *p, const cr__view *out, const cr__view *in, uint32_t mask);
 
 /* Offset in elements of the index-th position of n dims. */
 static inline int64_t cr__offset_at(int n, const int64_t *shape, const int64_t *step,
@@ -98,7 +98,7 @@ cr__again cr__again_of(const cr__launch *k, int compute);
 /* Whether the state of n elements tells that it does. */
 bool cr__again_needed(cr__again what, int compute, double state, int64_t n);
 /* The finished result of the elements that begin at `in`, whose state is known. */
-double cr__again_fold(cr__again what, const cr__launch *k, const cr__plan *plan, const char *in,
-                      double state);
+double cr__again_fold(cr__again what, const cr__launch *k, const cr__fold_plan *plan,
+                      const char *in, double state);
 
 #endif

@@ -32,7 +32,7 @@ bool cr__again_needed(cr__again what, int compute, double state, int64_t n) {
 
 /* One result's elements. */
 typedef struct line {
-  const cr__plan *plan;
+  const cr__fold_plan *plan;
   const char *in;
   int dtype;
 } line;
@@ -47,7 +47,7 @@ typedef struct pass {
 } pass;
 
 static void walk(const line *l, pass *to, void (*take)(pass *to, const double *x, int64_t n)) {
-  const cr__plan *p = l->plan;
+  const cr__fold_plan *p = l->plan;
   double x[BLOCK];
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
@@ -143,8 +143,8 @@ static double spread(const line *l, double rest, bool root) {
   return squares / to.again / to.scale / to.again / to.scale;
 }
 
-double cr__again_fold(cr__again what, const cr__launch *k, const cr__plan *plan, const char *in,
-                      double state) {
+double cr__again_fold(cr__again what, const cr__launch *k, const cr__fold_plan *plan,
+                      const char *in, double state) {
   line l = {plan, in, k->v[1].dtype};
   if (what == CR__AGAIN_NORM) return norm(&l, k->i[2] == CR__MAP_SQUARE ? 2 : k->f[0]);
   if (what == CR__AGAIN_MEAN) return mean(&l, state, k->f[1]);

@@ -31,7 +31,7 @@ static int arrange(dim *dims, int n) {
   return last + 1;
 }
 
-void cr__plan_reduction(cr__plan *p, const cr__view *out, const cr__view *in, uint32_t mask) {
+void cr__plan_reduction(cr__fold_plan *p, const cr__view *out, const cr__view *in, uint32_t mask) {
   dim kept[CR_MAX_DIMS], reduced[CR_MAX_DIMS];
   int nkept = 0, nreduced = 0;
   p->kept_count = p->reduced_count = 1;

@@ -106,7 +106,7 @@ SORT(i64, int64_t, uint64_t)
 
 typedef struct job {
   const cr__view *values, *indices, *in; /* values: NULL where only positions are asked for */
-  cr__plan plan;
+  cr__fold_plan plan;
   int compute;
   bool descending;
   int64_t n, kept, step; /* elements of a line, in and out; their step there */
@@ -135,7 +135,7 @@ static void gather(char *to, int64_t step, const char *from, int64_t from_step, 
 
 static void run_row(const void *job_, int64_t row, char *room) {
   const job *j = job_;
-  const cr__plan *p = &j->plan;
+  const cr__fold_plan *p = &j->plan;
   size_t size = cr__size_of((cr_dtype)j->in->dtype);
   int64_t step = p->reduced_in[0];
   const char *from =

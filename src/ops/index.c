@@ -114,7 +114,7 @@ static cr_tensor *sum_offsets(const char *op, const axes *a, cr_device device, i
 
 /* Chooses the tensor that the plan follows, and what it counts. */
 static int set_index(const char *op, const axes *a, cr_device device, int ndim,
-                     const int64_t *shape, cr__plan *p) {
+                     const int64_t *shape, cr__index_plan *p) {
   const axis *only = NULL;
   int used = 0;
   for (int i = 0; i < a->n; i++)
@@ -136,7 +136,8 @@ static int set_index(const char *op, const axes *a, cr_device device, int ndim,
 }
 
 /* Lays the common dims of the indices among the whole dims. */
-static int lay_out(const char *op, const axes *a, int ndim, const int64_t *shape, cr__plan *p) {
+static int lay_out(const char *op, const axes *a, int ndim, const int64_t *shape,
+                   cr__index_plan *p) {
   int first = -1, last = -1, whole = 0, ahead = 0;
   for (int i = 0; i < a->n; i++) {
     if (a->at[i].index) {
@@ -170,7 +171,7 @@ static int lay_out(const char *op, const axes *a, int ndim, const int64_t *shape
   return 0;
 }
 
-int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__plan *p) {
+int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__index_plan *p) {
   axes a;
   int ndim = 0;
   int64_t shape[CR_MAX_DIMS];
@@ -197,7 +198,7 @@ int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__
 
 int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
-  cr__plan p;
+  cr__index_plan p;
   if (cr__plan_indices(op->name, args[0].u.t, &args[1], &p)) return (int)cr_error_code();
   cr_tensor *r = cr__pick(op->name, args[0].u.t, &p, p.ndim, p.shape);
   cr_release(p.index);
@@ -207,7 +208,7 @@ int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
 /* What a list of one tensor of positions reads along the first dim. */
 static int read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index, cr_tensor **out) {
   cr_value list = cr_list(&index, 1);
-  cr__plan p;
+  cr__index_plan p;
   if (cr__check_index_dtype(op->name, index) || cr__plan_indices(op->name, t, &list, &p))
     return (int)cr_error_code();
   cr_tensor *r = cr__pick(op->name, t, &p, p.ndim, p.shape);
@@ -237,7 +238,7 @@ int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **ou
   (void)nout;
   cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
   if (!zeros) return (int)cr_error_code();
-  cr__plan p;
+  cr__index_plan p;
   int code = cr__plan_indices(op->name, zeros, &args[2], &p);
   if (!code) code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
   cr_release(p.index);
@@ -247,7 +248,7 @@ int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **ou
 int cr__run_index_put(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   cr__placing how = args[3].u.i ? CR__PLACE_ADD : CR__PLACE_SET;
-  cr__plan p;
+  cr__index_plan p;
   int code = cr__plan_indices(op->name, args[0].u.t, &args[1], &p);
   if (!code) code = cr__place_value(op->name, args[0].u.t, &p, &args[2], "values", how);
   cr_release(p.index);
@@ -259,7 +260,7 @@ int cr__run_index_clear(const cr_op *op, const cr_value *args, cr_tensor **out, 
   if (args[2].u.i) return cr__give(cr_retain(args[0].u.t), out);
   cr_tensor *copy = cr__copy_of(op->name, args[0].u.t, (cr_dtype)args[0].u.t->dtype);
   cr_value zero = cr_int(0);
-  cr__plan p = {0};
+  cr__index_plan p = {0};
   int code = copy ? cr__plan_indices(op->name, copy, &args[1], &p) : (int)cr_error_code();
   if (!code) code = cr__place_value(op->name, copy, &p, &zero, "values", CR__PLACE_SET);
   cr_release(p.index);

@@ -90,7 +90,8 @@ int cr__run_masked_select(const cr_op *op, const cr_value *args, cr_tensor **out
 }
 
 /* Writes the first elements of source, as many as the plan asks for. */
-static int place_in_order(const char *op, cr_tensor *self, const cr__plan *p, cr_tensor *source) {
+static int place_in_order(const char *op, cr_tensor *self, const cr__index_plan *p,
+                          cr_tensor *source) {
   int64_t count = p->shape[0], step = 1;
   if (source->dtype != self->dtype)
     return cr__fail(CR_E_DTYPE, "%s: source is %s and self is %s; convert one of them", op,
@@ -110,7 +111,7 @@ int cr__run_masked_scatter(const cr_op *op, const cr_value *args, cr_tensor **ou
   (void)out, (void)nout;
   cr_tensor *self = args[0].u.t;
   cr_device device;
-  cr__plan p = {0};
+  cr__index_plan p = {0};
   if (check_mask(op->name, args[1].u.t) || cr__same_device(op->name, args, 3, &device))
     return (int)cr_error_code();
   cr_tensor *mask = cr__broadcast_view(op->name, args[1].u.t, "mask", self->ndim, cr__sizes(self));
@@ -155,7 +156,7 @@ static int count_classes(const char *op, cr_tensor *t, const cr_value *classes, 
 int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  cr__plan p = {.step = 1, .dim = t->ndim + 1, .ndim = t->ndim};
+  cr__index_plan p = {.step = 1, .dim = t->ndim + 1, .ndim = t->ndim};
   if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, &args[1], &p.size))
     return (int)cr_error_code();
   if (t->ndim == CR_MAX_DIMS)

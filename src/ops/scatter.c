@@ -14,13 +14,13 @@ int cr__check_index_dtype(const char *op, const cr_tensor *t) {
 
 /* ---- The two kernels ------------------------------------------------------------------------- */
 
-static void see(cr__view *v, const cr__plan *p, const int64_t *stride) {
+static void see(cr__view *v, const cr__index_plan *p, const int64_t *stride) {
   v->ndim = p->ndim;
   memcpy(v->shape, p->shape, (size_t)p->ndim * sizeof(int64_t));
   memcpy(v->stride, stride, (size_t)p->ndim * sizeof(int64_t));
 }
 
-static void set_numbers(cr__launch *k, const cr__plan *p, cr__placing how, bool late) {
+static void set_numbers(cr__launch *k, const cr__index_plan *p, cr__placing how, bool late) {
   k->i[0] = p->size;
   k->i[1] = p->step;
   k->i[2] = p->dim;
@@ -28,7 +28,7 @@ static void set_numbers(cr__launch *k, const cr__plan *p, cr__placing how, bool 
   k->i[4] = late;
 }
 
-cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
+cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__index_plan *p, int ndim,
                     const int64_t *shape) {
   int64_t stride[CR_MAX_DIMS];
   cr_tensor *r = cr__new(op, (cr_dtype)t->dtype, t->storage->device, ndim, shape);
@@ -46,7 +46,7 @@ cr_tensor *cr__pick(const char *op, cr_tensor *t, const cr__plan *p, int ndim,
 }
 
 /* late: t is given up after an error. */
-static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values,
+static int place(const char *op, cr_tensor *t, const cr__index_plan *p, cr_tensor *values,
                  cr__placing how, bool late) {
   cr_tensor *apart = cr__apart(op, values, t);
   cr_tensor *wide = cr__broadcast_view(op, apart, "what is written", p->ndim, p->shape);
@@ -65,15 +65,16 @@ static int place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *val
   return code;
 }
 
-int cr__place(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values, cr__placing how) {
+int cr__place(const char *op, cr_tensor *t, const cr__index_plan *p, cr_tensor *values,
+              cr__placing how) {
   return place(op, t, p, values, how, false);
 }
 
-int cr__add_to_new(const char *op, cr_tensor *t, const cr__plan *p, cr_tensor *values) {
+int cr__add_to_new(const char *op, cr_tensor *t, const cr__index_plan *p, cr_tensor *values) {
   return place(op, t, p, values, CR__PLACE_ADD, true);
 }
 
-int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_value *value,
+int cr__place_value(const char *op, cr_tensor *t, const cr__index_plan *p, const cr_value *value,
                     const char *name, cr__placing how) {
   cr_tensor *v = value->kind == CR_TENSOR ? value->u.t : NULL;
   if (v && v->dtype == t->dtype) return cr__place(op, t, p, v, how);
@@ -91,8 +92,8 @@ int cr__place_value(const char *op, cr_tensor *t, const cr__plan *p, const cr_va
 
 /* ---- Plans along one dim --------------------------------------------------------------------------- */
 
-static int begin_plan(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index, cr__plan *p,
-                      int *d) {
+static int begin_plan(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index,
+                      cr__index_plan *p, int *d) {
   cr_device device;
   p->index = NULL;
   if (cr__same_device(op, (cr_value[]){cr_of(t), cr_of(index)}, 2, &device) ||
@@ -106,7 +107,8 @@ static int begin_plan(const char *op, cr_tensor *t, int64_t dim, cr_tensor *inde
 }
 
 /* A list of positions: whole parts of t along dim. */
-static int plan_list(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index, cr__plan *p) {
+static int plan_list(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index,
+                     cr__index_plan *p) {
   int d;
   cr__text text;
   if (index->ndim > 1)
@@ -129,7 +131,8 @@ static int plan_list(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index
 }
 
 /* A position for each element, in the shape of index. */
-static int plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index, cr__plan *p) {
+static int plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index,
+                     cr__index_plan *p) {
   int d, n = t->ndim ? t->ndim : 1;
   cr__text a, b;
   if ((index->ndim ? index->ndim : 1) != n)
@@ -159,7 +162,7 @@ static int plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index
 int cr__run_index_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  cr__plan p;
+  cr__index_plan p;
   if (plan_list(op->name, t, args[1].u.i, args[2].u.t, &p)) return (int)cr_error_code();
   cr_tensor *r = cr__pick(op->name, t, &p, t->ndim, p.shape);
   cr_release(p.index);
@@ -169,7 +172,7 @@ int cr__run_index_select(const cr_op *op, const cr_value *args, cr_tensor **out,
 int cr__run_gather(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t, *index = args[2].u.t;
-  cr__plan p;
+  cr__index_plan p;
   if (plan_each(op->name, t, args[1].u.i, index, &p)) return (int)cr_error_code();
   cr_tensor *r = cr__pick(op->name, t, &p, index->ndim, cr__sizes(index));
   cr_release(p.index);
@@ -178,13 +181,13 @@ int cr__run_gather(const cr_op *op, const cr_value *args, cr_tensor **out, int *
 
 /* ---- Adding into zeros: the derivatives of reading ------------------------------------------------------- */
 
-typedef int (*make_plan)(const char *, cr_tensor *, int64_t, cr_tensor *, cr__plan *);
+typedef int (*make_plan)(const char *, cr_tensor *, int64_t, cr_tensor *, cr__index_plan *);
 
 /* args: self, shape, dim, index. */
 static int add_to_zeros(const cr_op *op, const cr_value *args, make_plan plan, cr_tensor **out) {
   cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
   if (!zeros) return (int)cr_error_code();
-  cr__plan p;
+  cr__index_plan p;
   int code = plan(op->name, zeros, args[2].u.i, args[3].u.t, &p);
   if (!code) {
     code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
@@ -234,7 +237,7 @@ int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int 
     if (!corner) return (int)cr_error_code();
     value = cr_of(corner);
   }
-  cr__plan p;
+  cr__index_plan p;
   int code = plan_each(op->name, t, args[1].u.i, index, &p);
   if (!code) {
     code = cr__place_value(op->name, t, &p, &value, "src", how);
@@ -281,7 +284,7 @@ int cr__run_scatter_reduced(const cr_op *op, const cr_value *args, cr_tensor **o
 static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source, cr__placing how) {
   cr_tensor *t = args[0].u.t;
   cr_device device;
-  cr__plan p;
+  cr__index_plan p;
   cr__text a, b;
   if (cr__same_device(op->name, args, 4, &device) ||
       plan_list(op->name, t, args[1].u.i, args[2].u.t, &p))
@@ -319,7 +322,7 @@ int cr__run_index_add(const cr_op *op, const cr_value *args, cr_tensor **out, in
 
 int cr__run_index_fill(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
-  cr__plan p;
+  cr__index_plan p;
   cr__text text;
   const cr_tensor *value = args[3].kind == CR_TENSOR ? args[3].u.t : NULL;
   if (value && value->ndim > 0)
@@ -336,7 +339,7 @@ int cr__run_index_fill(const cr_op *op, const cr_value *args, cr_tensor **out, i
 int cr__run_index_keep(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
-  cr__plan from, to;
+  cr__index_plan from, to;
   if (plan_list(op->name, t, args[1].u.i, args[2].u.t, &from)) return (int)cr_error_code();
   cr_tensor *parts = cr__pick(op->name, t, &from, from.ndim, from.shape);
   cr_tensor *zeros = parts ? cr__zeros_for(op->name, t, t->ndim, cr__sizes(t)) : NULL;
