@@ -6,9 +6,18 @@
 
 #include "binding.h"
 
+const char *cr__lua_push_colon(lua_State *L, int index, const char *name, bool function) {
+  if (lua_type(L, index) == LUA_TUSERDATA) return lua_pushliteral(L, "");
+  if (function)
+    return lua_pushfstring(L, "; call it with a colon: x:%s(...), or as cr.%s(x, ...)", name, name);
+  return lua_pushfstring(L, "; call it with a colon: x:%s(...)", name);
+}
+
 static int refuse(lua_State *L, int index, const char *op, const char *param, const char *wanted) {
   const char *got = cr__lua_describe(L, index);
-  return cr__lua_error(L, "%s: %s must be %s, got %s", op, param, wanted, got);
+  bool method = index == 1 && strcmp(param, "self") == 0;
+  const char *hint = method ? cr__lua_push_colon(L, 1, op, false) : "";
+  return cr__lua_error(L, "%s: %s must be %s, got %s%s", op, param, wanted, got, hint);
 }
 
 bool cr__lua_to_int(lua_State *L, int index, int64_t *out) {

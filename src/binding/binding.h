@@ -111,6 +111,9 @@ static inline cr__lua_tensor *cr__lua_test(lua_State *L, int index) {
 }
 /* The tensor at index, borrowed; else an error "<op>: <param> must be a tensor, got ...". */
 cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const char *param);
+/* Pushes "; call it with a colon: x:NAME(...)" for a method that was called with what lies at index in the
+ * place of its tensor, with "or as cr.NAME(x, ...)" if there is such a function; "" if that is a userdata. */
+const char *cr__lua_push_colon(lua_State *L, int index, const char *name, bool function);
 
 /* ---- Lists of references that the collector can see (list.c) ---- */
 

@@ -199,46 +199,6 @@ static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
   return n;
 }
 
-/* The problem of the operation that the arguments fitted best; the last of them if several did. */
-static void find_problem(lua_State *L, const cr__lua_overloads *o, int top, bool each, char *best,
-                         size_t size) {
-  cr__lua_parse p = {.explains = true, .each = each};
-  int best_progress = -1;
-  for (int i = 0; i < o->n; i++) {
-    cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p);
-    if (p.progress >= best_progress) {
-      memcpy(best, p.problem, size);
-      best_progress = p.progress;
-    }
-    lua_settop(L, top);
-  }
-}
-
-/* "sum: dim must be ...; usage: sum(...)", with all signatures where there are several. */
-static int refuse(lua_State *L, const cr__lua_overloads *o, int top, bool each) {
-  char problem[sizeof((cr__lua_parse *)0)->problem];
-  find_problem(L, o, top, each, problem, sizeof problem);
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int i = 0; i < o->n; i++) {
-    const char *parameters = strchr(o->ops[i]->signature, '(');
-    if (i) luaL_addstring(&b, " or ");
-    luaL_addstring(&b, o->name);
-    luaL_addstring(&b, parameters);
-  }
-  luaL_pushresult(&b);
-  return cr__lua_error(L, "%s: %s; usage: %s", o->name, problem, lua_tostring(L, -1));
-}
-
-void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p) {
-  p->explains = false; /* what fits no operation is read once more, to be explained */
-  for (int i = 0; i < o->n; i++) {
-    if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, p)) return;
-    lua_settop(L, top);
-  }
-  refuse(L, o, top, p->each);
-}
-
 static int call_op(lua_State *L) {
   const cr__lua_overloads *o = lua_touserdata(L, lua_upvalueindex(1));
   cr__lua_parse p;

@@ -248,6 +248,10 @@ static int apply(lua_State *L) {
 
 /* F.apply(x), upvalue 1 being F. */
 static int apply_field(lua_State *L) {
+  if (lua_rawequal(L, 1, lua_upvalueindex(1))) {
+    const cr__lua_function *f = lua_touserdata(L, 1);
+    return cr__lua_error(L, "%s: call it with a dot: %s.apply(...)", f->name, f->name);
+  }
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   return apply(L);

@@ -210,7 +210,31 @@ static inline bool take_open_tensor(lua_State *L, cr__lua_parse *p, int i, int i
   return true;
 }
 
-static bool take_positions(lua_State *L, cr__lua_parse *p, int last) {
+static int option(lua_State *L, int table, const char *name);
+
+/* Who explains a call reads on behind the argument that did not fit, to count all that do: from the
+ * parameter i and the place a on, then the options at `table` (0: none). Only the first problem is told. */
+static bool read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
+  int n = p->op->nparam;
+  if (!p->explains) return false;
+  p->explains = false;
+  luaL_checkstack(L, 8 * n + 24, "no stack for arguments");
+  for (; i < n; i++) {
+    p->args[i] = cr_none();
+    if (a > last) continue;
+    if (lua_type(L, a) == LUA_TNUMBER && p->op->params[i].variadic)
+      take_rest(L, p, i, a, last, &a);
+    else take(L, p, i, a++);
+  }
+  for (i = 0; table && i < n; i++) {
+    int index = p->args[i].kind == CR_NONE ? option(L, table, p->op->params[i].name) : 0;
+    if (index) take(L, p, i, index);
+  }
+  p->explains = true;
+  return false;
+}
+
+static bool take_positions(lua_State *L, cr__lua_parse *p, int last, int table) {
   int a = 1;
   for (int i = 0; i < p->op->nparam; i++) {
     const cr_param *param = &p->op->params[i];
@@ -225,9 +249,9 @@ static bool take_positions(lua_State *L, cr__lua_parse *p, int last) {
     if (type == LUA_TNIL && param->optional) {
       a++;
     } else if (type == LUA_TNUMBER && param->variadic) {
-      if (!take_rest(L, p, i, a, last, &a)) return false;
+      if (!take_rest(L, p, i, a, last, &a)) return read_on(L, p, i + 1, last + 1, last, table);
     } else if (!take(L, p, i, a++)) {
-      return false;
+      return read_on(L, p, i + 1, a, last, table);
     }
   }
   p->progress = p->op->nparam;
@@ -238,8 +262,7 @@ static bool take_positions(lua_State *L, cr__lua_parse *p, int last) {
 
 /* ---- Named arguments ---- */
 
-/* True if the value is a table with a name among its keys and no list. */
-static bool is_options(lua_State *L, int index) {
+bool cr__lua_is_options(lua_State *L, int index) {
   if (lua_type(L, index) != LUA_TTABLE || lua_rawlen(L, index) > 0) return false;
   lua_pushnil(L);
   if (!lua_next(L, index)) return false;
@@ -264,33 +287,30 @@ static bool has_requires_grad(const cr_op *op) {
   return false;
 }
 
-static bool takes_out(const cr__lua_parse *p, bool inplace) { return !inplace && p->op->nout == 1; }
+bool cr__lua_has_option(const cr_op *op, bool inplace, const char *name) {
+  if (strcmp(name, "out") == 0) return !inplace && op->nout == 1;
+  if (strcmp(name, "requires_grad") == 0 && has_requires_grad(op)) return true;
+  for (int i = 0; i < op->nparam; i++)
+    if (strcmp(name, op->params[i].name) == 0) return true;
+  return false;
+}
 
-/* Finds what is wrong with the options; `placed` has a bit per parameter that was given by place. */
+/* Finds what is wrong with the options; `placed` has a bit per parameter that was given by place. A name
+ * that is unknown here belongs to another operation of the same name in Lua (overload.c). */
 static bool wrong_option(lua_State *L, cr__lua_parse *p, bool inplace, int table, uint32_t placed) {
-  char names[256] = "";
-  size_t n = 0;
   if (!p->explains) return false;
-  for (int i = 0; i < p->op->nparam && n < sizeof names; i++)
-    n += (size_t)snprintf(names + n, sizeof names - n, i ? ", %s" : "%s", p->op->params[i].name);
-  if (has_requires_grad(p->op) && n < sizeof names)
-    n += (size_t)snprintf(names + n, sizeof names - n, ", requires_grad");
-  if (takes_out(p, inplace) && n < sizeof names) snprintf(names + n, sizeof names - n, ", out");
   lua_pushnil(L);
   while (lua_next(L, table)) {
     lua_pop(L, 1);
     if (lua_type(L, -1) != LUA_TSTRING)
       return problem(p, "the options have %s as a key", cr__lua_describe(L, -1));
     const char *key = lua_tostring(L, -1);
-    bool known = (strcmp(key, "out") == 0 && takes_out(p, inplace)) ||
-                 (strcmp(key, "requires_grad") == 0 && has_requires_grad(p->op));
-    for (int i = 0; i < p->op->nparam && !known; i++) {
-      known = strcmp(key, p->op->params[i].name) == 0;
-      if (known && placed >> i & 1)
+    if (!cr__lua_has_option(p->op, inplace, key))
+      return problem(p, "the option %s does not go with the other arguments",
+                     cr__lua_quote(L, -1, '\''));
+    for (int i = 0; i < p->op->nparam; i++)
+      if (placed >> i & 1 && strcmp(key, p->op->params[i].name) == 0)
         return problem(p, "%s is given twice, by place and by name", key);
-    }
-    if (!known)
-      return problem(p, "there is no option %s; there are: %s", cr__lua_quote(L, -1, '\''), names);
   }
   return problem(p, "the options are wrong");
 }
@@ -302,7 +322,7 @@ static bool take_extra_options(lua_State *L, cr__lua_parse *p, bool inplace, int
     p->requires_grad = lua_toboolean(L, index);
     ++*used;
   }
-  if (takes_out(p, inplace) && (index = option(L, table, "out"))) {
+  if (!inplace && p->op->nout == 1 && (index = option(L, table, "out"))) {
     if (!cr__lua_test(L, index)) return unfit(L, p, "out", "a tensor", index);
     p->out = index;
     ++*used;
@@ -319,7 +339,7 @@ static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table
       continue;
     }
     if (!(index = option(L, table, p->op->params[i].name))) continue;
-    if (!take(L, p, i, index)) return false;
+    if (!take(L, p, i, index)) return read_on(L, p, p->op->nparam, 1, 0, table);
     used++;
   }
   if (!take_extra_options(L, p, inplace, table, &used)) return false;
@@ -341,14 +361,21 @@ static bool fill_defaults(cr__lua_parse *p) {
   return true;
 }
 
+static int count_fits(const cr__lua_parse *p) {
+  int n = 0;
+  for (int i = 0; i < p->op->nparam; i++) n += p->args[i].kind != CR_NONE;
+  return n;
+}
+
 bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p) {
   p->op = op;
   p->out = p->list = p->nints = p->progress = 0;
   p->requires_grad = false;
-  bool named = top > 0 && is_options(L, top);
+  bool named = top > 0 && cr__lua_is_options(L, top);
   /* Places push little: what every C function has room for. */
   if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
-  if (!take_positions(L, p, named ? top - 1 : top)) return false;
-  if (named && !take_options(L, p, inplace, top)) return false;
-  return fill_defaults(p);
+  bool fits = take_positions(L, p, named ? top - 1 : top, named ? top : 0) &&
+              (!named || take_options(L, p, inplace, top));
+  if (p->explains) p->fits = count_fits(p);
+  return fits && fill_defaults(p);
 }

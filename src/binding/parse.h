@@ -12,7 +12,8 @@ typedef struct cr__lua_parse {
   int out;                           /* stack index of out = t; 0 */
   int list;                          /* stack index of the one list of tensors that was made; 0 */
   bool requires_grad;
-  int progress;  /* how many arguments fitted, when it failed */
+  int progress;  /* how many arguments fitted before the first that did not */
+  int fits;      /* if `explains`: how many fitted at all */
   bool explains; /* given by the caller: to say in `problem` why it failed */
   /* Given by the caller: a table for a tensor or a number is a list of them, one per call, and becomes
    * an argument of kind CR_TENSORS whose .u.s is an array of n cr_values. */
@@ -27,6 +28,11 @@ typedef struct cr__lua_parse {
  * Lua's memory is out. */
 bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr__lua_parse *p);
 
+/* Whether the value is a table with a name among its keys and no list. */
+bool cr__lua_is_options(lua_State *L, int index);
+/* Whether the operation, in place or not, knows an option of that name. */
+bool cr__lua_has_option(const cr_op *op, bool inplace, const char *name);
+
 /* The operations that share a name in Lua, in the catalogue's order: a block that ends with the name's
  * text. Upvalue 1 of the closure is its address; the other upvalue of a plain one is the metatable of
  * tensors. */
@@ -40,7 +46,7 @@ typedef struct cr__lua_overloads {
 /* Appends op to what the table at index `made` has under name, or makes it (call.c). */
 void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace);
 /* Reads the arguments 1 .. top for the first operation that takes them, p->each being given; raises if
- * none does. */
+ * none does (overload.c). */
 void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p);
 
 #endif

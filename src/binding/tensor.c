@@ -100,7 +100,9 @@ static int dim_arg(lua_State *L, const char *name, const cr_tensor *t) {
   int64_t dim = cr__lua_int_arg(L, 2, name, "dim");
   int n = cr_ndim(t);
   int64_t from_zero = dim > 0 ? dim - 1 : dim + n;
-  if (dim == 0 || from_zero < 0 || from_zero >= n)
+  if (dim == 0)
+    cr__lua_error(L, "%s: dim is 0, but dims count from 1 (or from -1, the last one)", name);
+  if (from_zero < 0 || from_zero >= n)
     cr__lua_error(L, "%s: dim %lld is out of range for a tensor of %d dims", name, (long long)dim,
                   n);
   return (int)from_zero;
@@ -233,10 +235,13 @@ static int tensor_len(lua_State *L) {
   return 1;
 }
 
-/* x(i, j) is x[{i, j}]. */
+/* x(i, j) is x[{i, j}]. A loop `for v in x` calls with two nils. */
 static int tensor_call(lua_State *L) {
   int n = lua_gettop(L) - 1;
   self(L, "index");
+  if (n == 2 && lua_isnil(L, 2) && lua_isnil(L, 3))
+    return cr__lua_error(L, "index: got nil and nil; a loop over a tensor is written "
+                            "`for i, row in ipairs(x) do`");
   lua_createtable(L, n, 0);
   lua_insert(L, 2);
   for (int i = n; i >= 1; i--) lua_rawseti(L, 2, i);
