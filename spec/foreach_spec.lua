@@ -133,10 +133,25 @@ describe("cr.foreach", function()
   end)
 
   it("has no field that is no operation", function()
-    assert.is_nil(foreach.nope)
-    assert.is_nil(foreach.cat)
-    assert.is_nil(foreach.sum_)
+    for wrong, advice in pairs { nope = "", cat = "", sum_ = "; did you mean 'cr.foreach.sum'?",
+      mull_ = "; did you mean 'cr.foreach.mul_'?", [("z"):rep(60)] = "" } do
+      assert.equal(("cresset.foreach has no operation '%s'%s"):format(wrong, advice),
+        refused(function() return foreach[wrong] end))
+    end
     assert.is_nil(foreach[1])
+    assert.is_nil(foreach._NAME)
+  end)
+
+  it("knows its names, and tells what it is when it is printed", function()
+    local names = getmetatable(foreach).names()
+    assert.is_true(names.add_ and names.sqrt and names.adam_ and names.sgd_ and names.multiply)
+    assert.is_nil(names.cat)
+    for name in pairs(names) do assert.is_function(foreach[name], name) end
+    for _, op in ipairs(cr.operations()) do
+      local known = pcall(function() return foreach[op.lua] end)
+      assert.equal(known, names[op.lua] == true, op.lua)
+    end
+    assert.truthy(tostring(foreach):find("cr.foreach.NAME(list, ...)", 1, true))
   end)
 end)
 

@@ -94,6 +94,19 @@ describe("a misspelt name", function()
     end
   end)
 
+  it("in a table of the module is one, too", function()
+    fails(function() return cr.memory.stat() end, "cresset.memory has no function 'stat'",
+      "; did you mean 'cr.memory.stats'?")
+    fails(function() return cr.cuda.sinchronize end, "did you mean 'cr.cuda.synchronize'?")
+    fails(function() return cr.debug.foo end, "cresset.debug has no function 'foo'")
+    assert.is_nil(cr.memory._NAME)
+    assert.is_nil(rawget(cr.memory, "stat"))
+  end)
+
+  it("of two letters is not answered with another one", function()
+    assert.equal("cresset has no function or field 'nm'", message_of(function() return cr.nm end))
+  end)
+
   it("of a dtype is answered with the dtype", function()
     for wrong, right in pairs { double = "float64", float = "float32", half = "float16", long = "int64", int = "int32",
       byte = "uint8", ["torch.float32"] = "float32", floaat32 = "float32", FloatTensor = "float32", f16 = "float16" } do
@@ -120,12 +133,42 @@ describe("a name of another library", function()
     fails(function() return x:zeros() end, "there is cr.zeros")
   end)
 
+  it("of a field of tensors is answered with the field", function()
+    for _, name in ipairs { "device", "shape", "dtype", "ndim", "requires_grad", "grad_fn", "is_leaf" } do
+      fails(function() return cr[name] end, ("'%s': it is a field of tensors, x.%s"):format(name, name))
+    end
+  end)
+
+  it("that has no counterpart yet is answered so, with what serves today, not with one that looks alike", function()
+    for name in ([[nn optim data DataLoader Dataset save load conv1d conv2d conv3d max_pool2d linalg svd det inv eig
+      solve qr cholesky fft batch_norm Parameter Module Sequential Linear Adam AdamW SGD clip_grad_norm_ jit onnx
+      complex64 isin]]):gmatch "%S+" do
+      local message = message_of(function() return cr[name] end)
+      local wanted = ("cresset has no function or field '%s'; it is not there yet"):format(name)
+      assert.equal(wanted, message:sub(1, #wanted))
+      assert.is_nil(message:find("did you mean", 1, true))
+    end
+    fails(function() return cr.Adam end, "cr.foreach.adam_")
+    fails(function() return cr.SGD end, "cr.foreach.sgd_")
+    fails(function() return cr.optim end, "cr.foreach.adam_", "cr.foreach.sgd_")
+    fails(function() return cr.ones(1):svd() end, "a tensor has no field or method 'svd'; it is not there yet")
+    fails(function() return cr.zeros({ 1 }, { dtype = "complex64" }) end, "complex dtypes are not there yet")
+  end)
+
   it("leads to names that exist, and is none itself", function()
-    for name, text in pairs(suggest.redirects) do
+    local all = {}
+    for _, list in ipairs { suggest.redirects, suggest.absent } do
+      for name, text in pairs(list) do
+        assert.is_nil(all[name], name .. " is told of twice")
+        all[name] = text
+      end
+    end
+    for name, text in pairs(all) do
       assert.is_nil(rawget(cr, name), name)
       assert.is_nil(cr.methods()[name], name)
       for called in text:gmatch "cr%.([%a_]+)" do assert(cr[called], name .. ": " .. text) end
       for called in text:gmatch "[xa]:([%a_]+)" do assert(cr.methods()[called], name .. ": " .. text) end
+      for called in text:gmatch "cr%.foreach%.([%a_]+)" do assert(cr.foreach[called], name .. ": " .. text) end
       if text:find "^[%l_%d]+$" then assert(cr.methods()[text] or cr[text], name .. ": " .. text) end
     end
   end)

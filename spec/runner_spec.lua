@@ -129,8 +129,8 @@ describe("the prompt", function()
   it("names its commands when one is unknown", function() has(session ":bogus\n", "bogus", ":help") end)
 
   describe("on Tab", function()
-    local repl = require "cresset.repl"
-    setup(function() _G.completion_probe = { x = require "cresset".zeros(2), alpha = 1, alphabet = 2 } end)
+    local cr, repl = require "cresset", require "cresset.repl"
+    setup(function() _G.completion_probe = { cr = cr, x = cr.zeros(2), alpha = 1, alphabet = 2 } end)
     teardown(function() _G.completion_probe = nil end)
 
     it("completes globals", function()
@@ -145,6 +145,12 @@ describe("the prompt", function()
       assert.same({ "x", { "log_softmax" } }, { repl.complete "completion_probe.x:log_softma" })
       assert.same({ "_grad", { "requires_grad" } }, { repl.complete "completion_probe.x.requires" })
       assert.same({ "", {} }, { repl.complete "completion_probe.x.softma" })
+    end)
+
+    it("completes the operations on lists, and the tables of the module", function()
+      assert.same({ "m_", { "adam_" } }, { repl.complete "completion_probe.cr.foreach.ada" })
+      assert.same({ "ts", { "stats" } }, { repl.complete "completion_probe.cr.memory.sta" })
+      assert.same({ "", {} }, { repl.complete "completion_probe.cr.memory.nope" })
     end)
 
     it("finds nothing behind nil", function() assert.same({ "", {} }, { repl.complete "no.such.thing" }) end)

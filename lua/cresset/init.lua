@@ -33,11 +33,20 @@ local function index(_, name)
   return value
 end
 
+-- A name that a table of the module lacks is an error, too; foreach has operations by its own __index.
+local function strict(path)
+  setmetatable(cr[path], { __index = function(_, name)
+    if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
+    require("cresset.suggest").no_member(path, name)
+  end })
+end
+
 -- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
 if rawget(cr, "lua_half") then
   find_alias = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
   cr.lua_half = nil
   setmetatable(cr, { lazy = lazy, __index = index }) -- lazy: for completion
+  for _, path in ipairs { "memory", "cuda", "debug" } do strict(path) end
 end
 
 return cr

@@ -107,6 +107,7 @@ local function collect(value, separator, prefix)
     local meta = debug.getmetatable(value)
     if type(meta) ~= "table" then break end
     add_names(names, meta.lazy, prefix)
+    if value == cr.foreach then add_names(names, meta.names(), prefix) end
     value = meta.__index
   end
   return names

@@ -1,9 +1,11 @@
 -- suggest.lua: what an error says after a name that does not exist, such as "did you mean 'sum'?".
 --
 -- Holds true: it is loaded by the first such error; a name is near another if few letters differ. Names
--- that other libraries have, and we have not, say what to use here.
+-- that other libraries have, and we have not, say what to use here, or that nothing is there yet (absent.lua).
 
 local cr = require "cresset"
+
+local absent = require "cresset.absent"
 
 local M = {}
 
@@ -105,7 +107,7 @@ end
 local function nearest(name, set)
   local function plain(s) return s:lower():gsub("_", "") end
   local wanted, best, least = plain(name), nil, nil
-  local most = #wanted < 2 and 0 or #wanted < 6 and 1 or #wanted < 9 and 2 or 3
+  local most = #wanted < 3 and 0 or #wanted < 6 and 1 or #wanted < 9 and 2 or 3
   for candidate in pairs(set) do
     local d = distance(wanted, plain(candidate), most)
     -- Of equally near ones: the one with the same ending underscore, then the first by alphabet.
@@ -117,6 +119,8 @@ local function nearest(name, set)
   end
   return best
 end
+
+M.nearest = nearest
 
 local function add_names(set, from)
   for name in next, from do
@@ -136,13 +140,20 @@ local function of_tensors()
   return add_names(add_names(help.aliases "method", cr.methods()), help.fields)
 end
 
+-- What to use instead of a name of another library; nil for names that are ours or nobody's.
+local function elsewhere(name, own)
+  if own[name] then return nil end
+  return redirects[name] and "; here it is " .. redirects[name] or absent.tell(name)
+end
+
 local kinds = {}
 
 -- A method or a field of tensors.
 function kinds.field(name)
   local own = of_tensors()
-  if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
+  local told = elsewhere(name, own)
   if functions()[name] then return ("; there is cr.%s"):format(name) end
+  if told then return told end
   local near = nearest(name, own)
   if near then return ("; did you mean '%s'?"):format(near) end
   near = nearest(name, functions())
@@ -152,7 +163,9 @@ end
 -- A function of the module.
 kinds["function"] = function(name)
   local own = functions()
-  if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
+  local told = elsewhere(name, own)
+  if told then return told end
+  if require("cresset.help").fields[name] then return (": it is a field of tensors, x.%s"):format(name) end
   if of_tensors()[name] then return (": it is a method, x:%s(...)"):format(name) end
   local near = nearest(name, own)
   return near and ("; did you mean 'cr.%s'?"):format(near) or ""
@@ -161,7 +174,8 @@ end
 -- Whatever cr.help may be asked for.
 function kinds.anything(name)
   local own = add_names(add_names(functions(), of_tensors()), require("cresset.help").names())
-  if redirects[name] and not own[name] then return "; here it is " .. redirects[name] end
+  local told = elsewhere(name, own)
+  if told then return told end
   local near = nearest(name, own)
   return near and ("; did you mean '%s'?"):format(near) or ""
 end
@@ -169,12 +183,26 @@ end
 function kinds.dtype(name)
   local plain = name:lower():gsub("^torch%.", ""):gsub("^np%.", ""):gsub("^numpy%.", "")
   local set = {}
+  if plain:find "^complex" or plain == "cfloat" or plain == "cdouble" then
+    return "; complex dtypes are not there yet"
+  end
   for key, value in next, cr do -- each dtype is a constant of the module: cr.bool == "bool"
     if key == value then set[key] = true end
   end
   local known = set[plain] and plain or set[dtype_of(plain) or ""] and dtype_of(plain) or nearest(plain, set)
   return known and ('; did you mean "%s"?'):format(known) or ""
 end
+
+-- A name in a table of the module, such as cr.memory; of cr.foreach, an operation.
+local function member(path)
+  return function(name)
+    local meta = getmetatable(cr[path])
+    local near = nearest(name, add_names(meta.names and meta.names() or {}, cr[path]))
+    return near and ("; did you mean 'cr.%s.%s'?"):format(path, near) or ""
+  end
+end
+
+for _, path in ipairs { "foreach", "memory", "cuda", "debug" } do kinds[path] = member(path) end
 
 --- What an error about an unknown name of a kind ("field", "function", "dtype") adds; "" if nothing.
 function M.advise(kind, name)
@@ -198,6 +226,12 @@ function M.no_function(name)
   cr.raise(("cresset has no function or field %s%s"):format(M.quote(name), M.advise("function", name)))
 end
 
+--- Raises the error of a name that a table of the module does not have.
+function M.no_member(path, name)
+  cr.raise(("cresset.%s has no function %s%s"):format(path, M.quote(name), M.advise(path, name)))
+end
+
 M.redirects = redirects
+M.absent = absent.names
 
 return M

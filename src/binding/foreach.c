@@ -148,12 +148,20 @@ static void match(lua_State *L, int made, const cr_op *op, const char *called, c
   if (twin && (only || op->flags & CR_OP_INPLACE)) cr__lua_add_overload(L, made, op, full, true);
 }
 
+/* foreach[name] where there is none: an error, but for who looks for a _NAME. */
+static int no_operation(lua_State *L, const char *name) {
+  if (*name == '_') return 0;
+  return cr__lua_error(L, "cresset.foreach has no operation %s%s", cr__lua_quote(L, 2, '\''),
+                       cr__lua_advice(L, "foreach", 2));
+}
+
 /* foreach[name]: a closure, which the table keeps. */
 static int find(lua_State *L) {
   char full[64];
   lua_settop(L, 2);
-  if (lua_type(L, 2) != LUA_TSTRING || lua_rawlen(L, 2) > 48) return 0;
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tostring(L, 2);
+  if (lua_rawlen(L, 2) > 48) return no_operation(L, name);
   snprintf(full, sizeof full, "foreach.%s", name);
   lua_newtable(L);
   lua_CFunction call = call_each;
@@ -166,7 +174,7 @@ static int find(lua_State *L) {
     cr__lua_add_overload(L, 3, op, full, true);
     call = call_lists;
   }
-  if (lua_getfield(L, 3, full) == LUA_TNIL) return 1;
+  if (lua_getfield(L, 3, full) == LUA_TNIL) return no_operation(L, name);
   lua_pushcclosure(L, call, 1);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
@@ -174,11 +182,49 @@ static int find(lua_State *L) {
   return 1;
 }
 
-void cr__lua_open_foreach(lua_State *L) {
+static void add_name(lua_State *L, const char *name, const char *ending) {
+  lua_pushfstring(L, "%s%s", name, ending);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+}
+
+/* Adds to the set on top the forms of op, as `called`, that match() finds. */
+static void add_forms(lua_State *L, const cr_op *op, const char *called) {
+  size_t n = strlen(called);
+  bool ends = n && called[n - 1] == '_', only = op->flags & CR_OP_INPLACE_ONLY;
+  if (!only || ends) add_name(L, called, "");
+  if (!ends && (only || op->flags & CR_OP_INPLACE)) add_name(L, called, "_");
+}
+
+/* names(): the set of names that foreach has, for completion and for advice. */
+static int names(lua_State *L) {
+  static const char prefix[] = "foreach.";
   lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, find);
-  lua_setfield(L, -2, "__index");
+  for (int i = 0; i < cr_op_count(); i++) {
+    const cr_op *op = cr_op_at(i);
+    if (strncmp(op->lua, prefix, sizeof prefix - 1) == 0)
+      add_name(L, op->lua + sizeof prefix - 1, "");
+    if (!is_mapped(op)) continue;
+    add_forms(L, op, op->lua);
+    for (const char *const *alias = op->aliases; alias && *alias; alias++) add_forms(L, op, *alias);
+  }
+  return 1;
+}
+
+static int foreach_tostring(lua_State *L) {
+  lua_pushliteral(L, "cresset.foreach: cr.foreach.NAME(list, ...) is the operation NAME on each "
+                     "tensor of a "
+                     "list; cr.help \"foreach\" tells more");
+  return 1;
+}
+
+void cr__lua_open_foreach(lua_State *L) {
+  static const luaL_Reg meta[] = {{"__index", find},
+                                  {"__tostring", foreach_tostring},
+                                  {"names", names},
+                                  {NULL, NULL}};
+  lua_newtable(L);
+  luaL_newlib(L, meta);
   lua_setmetatable(L, -2);
   lua_setfield(L, -2, "foreach");
 }
