@@ -254,6 +254,18 @@ describe("a deadline that a script sets itself", function()
     assert.truthy(tostring(message):find("deadline", 1, true), message)
   end)
 
+  it("says where it stopped plain Lua, once, and how it is lifted", function()
+    local chunk = load("local function wait() while true do end end\nlocal function run() wait() return 1 end\nrun()",
+      "=code")
+    cr.set_deadline(0.005)
+    local _, message = pcall(chunk)
+    cr.set_deadline(0.005)
+    local _, of_operation = pcall(load("while true do local x = ... x() end", "=code"), function() cr.ones(3) end)
+    cr.set_deadline(0)
+    assert.equal("code:1: interrupted: the deadline has passed; cr.set_deadline(0) lifts it", message)
+    assert.truthy(of_operation:find "^[^:]+:%d+: interrupted: the deadline has passed; cr.set_deadline%(0%) lifts it$")
+  end)
+
   it("that has passed leaves time for some work in the handler of the error", function()
     cr.set_deadline(0.005)
     local ok = pcall(for_ever)

@@ -58,12 +58,22 @@ void cr__lua_keep_watch(cr__lua_home *h, lua_State *L) {
   if (is_watched(h->rest) && !is_ours(lua_gethook(L))) install(L, h->rest);
 }
 
-static int raise_here(lua_State *L, lua_Debug *at) {
+const char *cr__lua_deadline_advice(const cr__lua_home *h) {
+  if (!h->rest || !h->rest->watched_own) return "";
+  bool hosts = cr_state_stopped(h->place.state) != 0;
+  cr_error_clear();
+  return hosts ? "" : "; cr.set_deadline(0) lifts it";
+}
+
+/* The position is that of the function that the hook has stopped: luaL_error would add its caller's. */
+static int raise_here(lua_State *L, lua_Debug *at, const cr__lua_home *h) {
   const char *text = lua_pushstring(L, cr_error_message());
   cr_error_clear();
+  const char *advice = cr__lua_deadline_advice(h);
   if (lua_getinfo(L, "Sl", at) && at->currentline > 0)
-    return luaL_error(L, "%s:%d: %s", at->short_src, at->currentline, text);
-  return luaL_error(L, "%s", text);
+    lua_pushfstring(L, "%s:%d: %s%s", at->short_src, at->currentline, text, advice);
+  else lua_pushfstring(L, "%s%s", text, advice);
+  return lua_error(L);
 }
 
 /* Whether the deadline that the script has set (or an interrupt) is due, with the error set. */
@@ -135,7 +145,7 @@ static void look(lua_State *L, lua_Debug *at, cr__lua_home *h, lua_Hook hook) {
   if (waits) cr_error_clear();
   if (!due || waits) return;
   if (!ends) cr__lua_deadline_told(h);
-  raise_here(L, at);
+  raise_here(L, at, h);
 }
 
 static void alone(lua_State *L, lua_Debug *at) {

@@ -156,7 +156,10 @@ int cr__lua_raise_as(lua_State *L, const cr_op *op, const char *as) {
   cr_error code = cr_error_code();
   write_as(text, sizeof text, cr_error_message(), op, as);
   cr_error_clear();
-  if (code == CR_E_INTERRUPT) cr__lua_deadline_told(cr__lua_home_of(L));
+  if (code == CR_E_INTERRUPT) {
+    cr__lua_deadline_told(cr__lua_home_of(L));
+    return cr__lua_error(L, "%s%s", text, cr__lua_deadline_advice(cr__lua_home_of(L)));
+  }
   if (code == CR_E_CALLBACK) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key);
     bool kept = lua_touserdata(L, -1) != (const void *)&kept_key;

@@ -73,6 +73,8 @@ void cr__lua_settle_guards(cr__lua_home *h, const lua_State *running);
 void cr__lua_keep_watch(cr__lua_home *h, lua_State *L);
 /* The script is about to get an error because of its deadline. */
 void cr__lua_deadline_told(cr__lua_home *h);
+/* What the message of an interrupt adds where it is the script's own deadline, else "". No error is pending. */
+const char *cr__lua_deadline_advice(const cr__lua_home *h);
 /* Adds a sentence to those that cr__lua_deliver tells. */
 void cr__lua_keep_warning(void *home, const char *sentence);
 
