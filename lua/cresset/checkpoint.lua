@@ -10,16 +10,27 @@ local M = {}
 
 local known = { use_reentrant = false, preserve_rng_state = true }
 
--- Splits a last table that holds nothing but our options from the arguments.
+-- Whether a last table is one of options: a name in it is ours, or nearly so. Others are f's.
+local function is_options(last)
+  if type(last) ~= "table" then return false end
+  for key in next, last do
+    if known[key] ~= nil then return true end
+    if type(key) == "string" and require("cresset.suggest").nearest(key, known) then return true end
+  end
+  return false
+end
+
+-- Splits a last table of options from the arguments.
 local function split_options(...)
   local args = table.pack(...)
   local last = args[args.n]
   local o = { use_reentrant = known.use_reentrant, preserve_rng_state = known.preserve_rng_state }
-  if type(last) ~= "table" or next(last) == nil then return args, o end
-  for key in pairs(last) do
-    if known[key] == nil then return args, o end
-  end
-  for key, value in pairs(last) do
+  if not is_options(last) then return args, o end
+  for key, value in next, last do
+    if known[key] == nil then
+      local name = type(key) == "string" and require("cresset.suggest").quote(key) or tostring(key)
+      cr.raise(("checkpoint: there is no option %s; there are: use_reentrant, preserve_rng_state"):format(name))
+    end
     if type(value) ~= "boolean" then
       cr.raise(("checkpoint: %s must be true or false, got a %s"):format(key, type(value)))
     end
@@ -203,7 +214,8 @@ end
 -- use_reentrant (false), preserve_rng_state (true).
 function M.checkpoint(f, ...)
   if not callable(f) then
-    cr.raise(("checkpoint: the first argument must be a function, got a %s"):format(type(f)))
+    local kind = cr.is_tensor(f) and "tensor" or type(f)
+    cr.raise(("checkpoint: the first argument must be a function, got %s"):format(f == nil and "nil" or "a " .. kind))
   end
   local args, o = split_options(...)
   if o.use_reentrant then return reentrant(f, args, o) end

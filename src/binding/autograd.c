@@ -2,6 +2,8 @@
  *
  * Holds true: roots, gradients and inputs are owned by lists on the Lua stack while the pass runs (one
  * root by the call itself), whatever the hooks and Functions in it do to their userdata. */
+#include <stdio.h>
+
 #include <string.h>
 
 #include "callback.h"
@@ -215,6 +217,19 @@ static int is_checkpoint_valid(lua_State *L) {
 }
 
 /* ---- Methods ---- */
+
+int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
+  int code;
+  char text[256];
+  CR__LUA_DO(L, code = cr_set_requires_grad(t, on));
+  if (code != CR_E_DTYPE) return code;
+  snprintf(text, sizeof text, "%s", cr_error_message());
+  cr_error_clear();
+  return cr_error_set(CR_E_DTYPE,
+                      "%s; write its numbers with a point (1.0), or give "
+                      "{ dtype = \"float32\" }",
+                      text);
+}
 
 static int requires_grad_(lua_State *L) {
   bool on = lua_isnoneornil(L, 2) || cr__lua_bool_arg(L, 2, "requires_grad_", "on");

@@ -68,11 +68,8 @@ void cr__lua_leave(cr__lua_entry outer);
     result_;                                 \
   })
 void cr__lua_open_state(lua_State *L);
-static inline int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on) {
-  int code;
-  CR__LUA_DO(L, code = cr_set_requires_grad(t, on));
-  return code;
-}
+/* cr_set_requires_grad, whose refusal of a dtype says here how Lua makes another (autograd.c). */
+int cr__lua_require_grad(lua_State *L, cr_tensor *t, bool on);
 /* The only element as a number; the code of an error. Nothing of the place matters to the CPU. */
 int cr__lua_item_elsewhere(lua_State *L, cr_tensor *t, cr_value *out);
 static inline int cr__lua_item(lua_State *L, cr_tensor *t, cr_value *out) {

@@ -276,8 +276,10 @@ int cr__lua_protect(lua_State *L, const char *half, const char *name, lua_CFunct
   return code;
 }
 
+/* A tensor's call is an index: no function. */
 bool cr__lua_callable(lua_State *L, int index) {
   if (lua_isfunction(L, index)) return true;
+  if (cr__lua_test(L, index)) return false;
   if (luaL_getmetafield(L, index, "__call") == LUA_TNIL) return false;
   lua_pop(L, 1);
   return true;

@@ -15,9 +15,9 @@ static int make_scope(lua_State *L, cr__lua_guard *g, const cr_mode *mode) {
   return (g->scope = cr_scope_new(mode, NULL)) ? 0 : cr__lua_raise(L, NULL);
 }
 
-/* The two forms of a mode without arguments of its own. */
+/* The two forms of a mode without arguments of its own. A nil is a function that the caller lacks. */
 static int enter_mode(lua_State *L, const char *op, const cr_mode *mode) {
-  bool calls = !lua_isnoneornil(L, 1);
+  bool calls = lua_gettop(L) > 0;
   if (calls && !cr__lua_callable(L, 1))
     return cr__lua_error(L,
                          "%s: expected a function to call, or nothing for "

@@ -222,8 +222,7 @@ static bool read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int 
   for (; i < n; i++) {
     p->args[i] = cr_none();
     if (a > last) continue;
-    if (lua_type(L, a) == LUA_TNUMBER && p->op->params[i].variadic)
-      take_rest(L, p, i, a, last, &a);
+    if (lua_type(L, a) == LUA_TNUMBER && p->op->params[i].variadic) take_rest(L, p, i, a, last, &a);
     else take(L, p, i, a++);
   }
   for (i = 0; table && i < n; i++) {

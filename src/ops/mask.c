@@ -3,6 +3,7 @@
  * Holds true: a mask is a bool tensor; elements are taken in row-major order. */
 #include "positions.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- nonzero ------------------------------------------------------------------------------------ */
@@ -153,6 +154,15 @@ static int count_classes(const char *op, cr_tensor *t, const cr_value *classes, 
                   (long long)*n);
 }
 
+/* Says of a position that cannot be one what it stands for here. */
+static int say_classes(int code) {
+  char text[256];
+  if (code != CR_E_INDEX) return code;
+  snprintf(text, sizeof text, "%s", cr_error_message());
+  cr_error_clear();
+  return cr__fail(CR_E_INDEX, "%s; the classes count from 1", text);
+}
+
 int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   cr_tensor *t = args[0].u.t;
@@ -174,5 +184,5 @@ int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr_value one = cr_int(1);
   int code = cr__fill(op->name, hot, cr_int(0));
   if (!code) code = cr__place_value(op->name, hot, &p, &one, "1", CR__PLACE_SET);
-  return cr__give_if(code, hot, out);
+  return cr__give_if(say_classes(code), hot, out);
 }
