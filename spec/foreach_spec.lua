@@ -133,7 +133,7 @@ describe("cr.foreach", function()
   end)
 
   it("has no field that is no operation", function()
-    for wrong, advice in pairs { nope = "", cat = "", sum_ = "; did you mean 'cr.foreach.sum'?",
+    for wrong, advice in pairs { nope = "", cat = "; there is cr.cat", sum_ = "; did you mean 'cr.foreach.sum'?",
       mull_ = "; did you mean 'cr.foreach.mul_'?", [("z"):rep(60)] = "" } do
       assert.equal(("cresset.foreach has no operation '%s'%s"):format(wrong, advice),
         refused(function() return foreach[wrong] end))

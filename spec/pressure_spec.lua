@@ -166,7 +166,7 @@ for _, kind in ipairs { "result", "plain tensor" } do
           watched = tensors_in { self, columns }, leaves = leaves,
         }
       end
-      if not cr.foreach[name] or refused(make().call) then return end
+      if refused(make().call) then return end
       withstands(make, alone, lasting)
     end)
   end)
@@ -184,7 +184,7 @@ describe("out of memory, nothing has happened in foreach", function()
         watched = tensors_in { self, columns }, leaves = leaves, undefined = samples.is_undefined(e),
       }
     end
-    if not cr.foreach[e.lua] or refused(make().call) then return end
+    if refused(make().call) then return end
     withstands(make, alone)
   end)
 end)

@@ -197,6 +197,7 @@ end
 local function member(path)
   return function(name)
     local meta = getmetatable(cr[path])
+    if functions()[name] then return ("; there is cr.%s"):format(name) end
     local near = nearest(name, add_names(meta.names and meta.names() or {}, cr[path]))
     return near and ("; did you mean 'cr.%s.%s'?"):format(path, near) or ""
   end

@@ -188,7 +188,7 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
 /* ---- Positional arguments ---- */
 
 /* Integers spelled out: f(2, 3). */
-static bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last, int *next) {
+static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last, int *next) {
   int n = 0;
   while (first + n <= last && lua_type(L, first + n) == LUA_TNUMBER) n++;
   int64_t *list = room_for(L, p, (lua_Unsigned)n);
@@ -214,7 +214,8 @@ static int option(lua_State *L, int table, const char *name);
 
 /* Who explains a call reads on behind the argument that did not fit, to count all that do: from the
  * parameter i and the place a on, then the options at `table` (0: none). Only the first problem is told. */
-static bool read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
+static bool __attribute__((noinline, cold))
+read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
   int n = p->op->nparam;
   if (!p->explains) return false;
   p->explains = false;
