@@ -188,7 +188,8 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
 /* ---- Positional arguments ---- */
 
 /* Integers spelled out: f(2, 3). */
-static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last, int *next) {
+static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last,
+                             int *next) {
   int n = 0;
   while (first + n <= last && lua_type(L, first + n) == LUA_TNUMBER) n++;
   int64_t *list = room_for(L, p, (lua_Unsigned)n);
