@@ -395,8 +395,8 @@ test: all $(EMULATING:emulate=build-release-cuda)
 ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
 test-cuda sanitize-cuda fuzz-cuda fuzz-sanitize-cuda: CRESSET_CUDA := emulate
 # Files that have no tensor on a device, whatever CRESSET_SPEC_DEVICE says.
-HOST_SPECS := $(addsuffix _spec,caller_line deadline einsum errors float_math guest isa large large_index layering \
-  lua_values memory modulo print random runner sort tensor view)
+HOST_SPECS := $(addsuffix _spec,caller_line deadline einsum errors float_math guest hints isa large large_index \
+  layering lua_values memory modulo print random runner sort tensor view)
 # Memory that is given back is overwritten, so that who works with it too long fails.
 test-cuda: SKIP ?= $(call by_default,$(HOST_SPECS))
 test-cuda: all build-release-cuda

@@ -128,6 +128,10 @@ describe("the prompt", function()
 
   it("names its commands when one is unknown", function() has(session ":bogus\n", "bogus", ":help") end)
 
+  it("tells what the table of operations on lists is", function()
+    has(session 'cr = require "cresset"\ncr.foreach\n', "cr.foreach.NAME(list, ...)")
+  end)
+
   describe("on Tab", function()
     local cr, repl = require "cresset", require "cresset.repl"
     setup(function() _G.completion_probe = { cr = cr, x = cr.zeros(2), alpha = 1, alphabet = 2 } end)
