@@ -297,3 +297,56 @@ describe("a queued callback", function()
     fails(function() cr.queue_callback(function() end) end, "backward")
   end)
 end)
+
+describe("a backward pass that fails", function()
+  local function failing(x, hook)
+    x:register_post_accumulate_grad_hook(hook)
+    local ok = pcall(function() (x * 3):sum():backward() end)
+    assert.is_false(ok)
+  end
+
+  it("leaves no gradient that it has brought", function()
+    local x = leaf { 2 }
+    failing(x, function() error "stop" end)
+    assert.is_nil(x.grad)
+  end)
+
+  it("leaves a gradient that a hook has put in the place of its own", function()
+    local x, own = leaf { 2 }, plain { 7 }
+    failing(x, function()
+      x.grad = own
+      error "stop"
+    end)
+    assert.equal(own, x.grad)
+  end)
+end)
+
+describe("a write whose saving is refused after a hook has changed the header", function()
+  for _, name in ipairs { "exp_", "sqrt_", "tanh_" } do
+    it("puts the elements back: " .. name, function()
+      local x = leaf { 1, 2, 3 } * 1
+      local function pack()
+        cr.no_grad(function() x:unsqueeze_(1) end)
+        error "no"
+      end
+      local ok = pcall(cr.saved_tensors_hooks, pack, function(v) return v end, function() x[name](x) end)
+      assert.is_false(ok)
+      is_values(x:detach():flatten(), { 1, 2, 3 })
+    end)
+  end
+
+  it("puts back the rows of a list, too", function()
+    local a, b = leaf { 1, 2 } * 1, leaf { 3, 4 } * 1
+    local calls = 0
+    local function pack(t)
+      calls = calls + 1
+      if calls < 2 then return t end
+      cr.no_grad(function() a:unsqueeze_(1) end)
+      error "no"
+    end
+    local ok = pcall(cr.saved_tensors_hooks, pack, function(v) return v end, function() cr.foreach.exp_ { a, b } end)
+    assert.is_false(ok)
+    is_values(a:detach():flatten(), { 1, 2 })
+    is_values(b, { 3, 4 })
+  end)
+end)

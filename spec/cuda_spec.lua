@@ -38,6 +38,23 @@ on_device("a CUDA device", function()
     fails(function() cr.cuda.set_tf32(1) end, "cuda.set_tf32", "on")
   end)
 
+  it("takes no part in a call on tensors of the host, whatever the operation", function()
+    local x, k = cr.ones(2, 3), cr.tensor { 1, 2 }
+    local there = { device = "cuda" }
+    local calls = {
+      function() return cr.cross_entropy(x, cr.tensor({ 1, 2 }, there)) end,
+      function() return cr.cross_entropy(cr.ones({ 2, 3 }, there), k) end,
+      function() return cr.nll_loss(x, k, cr.ones({ 3 }, there)) end,
+      function() return x:index_select(1, cr.tensor({ 1, 2 }, there)) end,
+      function() return x:gather(2, cr.tensor({ { 1 }, { 2 } }, there)) end,
+      function() return cr.searchsorted(cr.arange(1, 5), cr.tensor({ 1, 2 }, there)) end,
+      function() return x:repeat_interleave(cr.tensor({ 1, 2 }, there), 1) end,
+      function() return cr.exp(x, { out = cr.zeros({ 2, 3 }, there) }) end,
+      function() return cr.mm(x, x:t(), { out = cr.zeros({ 2, 2 }, there) }) end,
+    }
+    for _, call in ipairs(calls) do fails(call, "different devices") end
+  end)
+
   it("is chosen by number or name, as the notebook does", function()
     cr.cuda.set_device(0)
     cr.cuda.set_device "cuda:0"

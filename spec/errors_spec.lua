@@ -119,12 +119,14 @@ local groups = {
         .. 'uint8 or bool), a device ("cpu", "cuda" or "cuda:0"), a tensor to be like, or {dtype =, device =, '
         .. 'copy =}, got the string "flot"' },
     { "x:mm(cr.zeros({ 3, 2 }, { dtype = 'float64' }))",
-      [[mm: both must have one dtype, got float32 and float64; convert one with x:to("float32")]] },
+      [[mm: both must have one dtype, got float32 and float64; convert with x:to("float64")]] },
     { "cr.tensor({ 1, 2 }):mean()", "mean: expected a float dtype, got int64; convert it, or name a float dtype" },
     { "cr.tensor({ 1, 2 }):add_(1.5)", "add_: the result is float32, which a tensor of int64 cannot hold" },
     { "x & 1", "bitwise_and: cannot compute in float32; it takes integers and bools" },
     { "x << 1", "bitwise_left_shift: cannot compute in float32; it takes integers" },
-    { "cr.nll_loss(x, cr.tensor { 1.0, 2.0 })", "nll_loss: expected int64 class targets, got float32" },
+    { "cr.nll_loss(x, cr.tensor { 1.0, 2.0 })",
+      "nll_loss: expected int64 class targets, got float32 of shape 2 for an input of shape 2x3; "
+        .. "target:long() makes them int64" },
     { "x:index_select(1, cr.tensor { 1.0 })",
       "index_select: positions must be int64 or int32, got a float32 tensor" },
     { "x[cr.tensor { 1.0 }]", "index: positions must be int64 or int32, and masks bool, got a float32 tensor" },
@@ -272,7 +274,8 @@ local groups = {
   },
   { "rules of autograd that are broken",
     { "x:backward()",
-      "backward: output 1 does not require grad and has no grad_fn; nothing it was made of requires grad" },
+      "backward: output 1 does not require grad and has no grad_fn; nothing it was made of "
+        .. "requires grad, or it was made without recording (no_grad)" },
     { "(leaf * 2):backward()",
       "backward: a gradient can be created implicitly only for a tensor of one element; output 1 has shape "
         .. "2x3: give its gradient, or reduce it with sum() or mean()" },

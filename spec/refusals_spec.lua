@@ -103,6 +103,7 @@ local cases = {
       "cross_entropy: label_smoothing is 2; it must lie between 0 and 1" },
     { "cr.cross_entropy(cr.ones(2, 3), cr.tensor { 1, 2 }, cr.ones(2))",
       "cross_entropy: weight of shape 2 must have one element for each of 3 classes" },
+    { "cr.mse_loss(cr.ones(2), cr.ones(2), { reduction = 'sum\\0' })", "mse_loss: reduction must be a string" },
     { "cr.mse_loss(cr.ones(2), cr.ones(2), { reduction = 'foo' })",
       'mse_loss: reduction must be "none", "mean" or "sum", got "foo"' },
   },

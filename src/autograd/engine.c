@@ -222,7 +222,8 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   if (n->op && all_null(t->grads, n->nout)) return 0;
   bool had_none = leaf && !leaf->grad;
   int code = n->type->backward(n, t->grads, gi);
-  t->first = had_none && !code;
+  t->first = had_none && !code ? leaf->grad : NULL;
+  if (t->first) t->version = cr__version(t->first);
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
@@ -269,7 +270,7 @@ static int add_root(pass *p, cr_tensor *root, int i) {
   if (!cr__requires(root))
     return cr__fail(CR_E_AUTOGRAD,
                     "backward: output %d does not require grad and has no grad_fn; nothing it was "
-                    "made of requires grad",
+                    "made of requires grad, or it was made without recording (no_grad)",
                     i + 1);
   cr__edge e;
   int code = cr__edge_of(root, &e);
@@ -342,11 +343,11 @@ static int mark_needed(pass *p) {
 }
 
 /* What a pass that failed has brought to leaves without a gradient would count twice when it is made again.
- * Nothing is taken out of those that had one. */
+ * Nothing is taken out of those that had one, or whose gradient a callback has set or written since. */
 static void take_back(const pass *p) {
   for (task *t = p->first; t; t = t->next) {
     cr_tensor *leaf = t->first ? cr_node_variable(t->node) : NULL;
-    if (!leaf) continue;
+    if (!leaf || leaf->grad != t->first || cr__version(t->first) != t->version) continue;
     cr_release(leaf->grad);
     leaf->grad = NULL;
   }

@@ -23,7 +23,8 @@ struct cr__task {
   bool needed;        /* an input lies behind it, or it is one */
   bool runs;          /* an input lies behind it */
   bool captured;      /* its gradient is asked for */
-  bool first;         /* its leaf has got its first gradient in this pass */
+  cr_tensor *first;   /* the first gradient of its leaf, which this pass has given it; or NULL */
+  uint32_t version;   /* of that, then */
   cr_tensor *grads[]; /* one per output, owned */
 };
 

@@ -72,7 +72,7 @@ static int set_edges(cr_node *n, int at, const cr_value *v) {
 static cr_value keep_value(cr_node *n, cr_value v) {
   int64_t *room = n->ints + n->nints;
   if (v.kind == CR_INTS) {
-    memcpy(room, v.u.is, (size_t)v.n * sizeof(int64_t));
+    if (v.n) memcpy(room, v.u.is, (size_t)v.n * sizeof(int64_t)); /* else it may be NULL */
     v.u.is = room;
     n->nints = (uint16_t)(n->nints + v.n);
   } else if (v.kind == CR_STRING) {

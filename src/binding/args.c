@@ -39,16 +39,22 @@ bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
   }
 }
 
+const char *cr__lua_to_word(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TSTRING) return NULL;
+  const char *s = lua_tostring(L, index);
+  return strlen(s) == lua_rawlen(L, index) ? s : NULL;
+}
+
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out) {
-  if (lua_type(L, index) != LUA_TSTRING) return false;
-  const char *name = lua_tostring(L, index);
+  const char *name = cr__lua_to_word(L, index);
+  if (!name) return false;
   if (CR__LUA_GET(L, cr_device_parse(name, out)) == 0) return true;
   cr_error_clear();
   return false;
 }
 
 cr_dtype cr__lua_to_dtype(lua_State *L, int index) {
-  return lua_type(L, index) == LUA_TSTRING ? cr_dtype_parse(lua_tostring(L, index)) : CR_DTYPE_NONE;
+  return cr_dtype_parse(cr__lua_to_word(L, index));
 }
 
 cr_tensor *cr__lua_tensor_arg(lua_State *L, int index, const char *op, const char *param) {

@@ -206,6 +206,8 @@ int cr__lua_ints_arg(lua_State *L, int index, const char *op, const char *param,
                      int64_t *out, int max);
 /* The same for what may be something else: no dtype, false. */
 cr_dtype cr__lua_to_dtype(lua_State *L, int index);
+/* The string at index, borrowed; NULL for what is none, or has a zero byte inside. */
+const char *cr__lua_to_word(lua_State *L, int index);
 bool cr__lua_to_device(lua_State *L, int index, cr_device *out);
 /* The number of the device at index; -1, the calling thread's, where nothing stands there. */
 int cr__lua_ordinal_arg(lua_State *L, int index, const char *op);

@@ -132,6 +132,10 @@ static int backward(cr_context *c, void *user, cr_tensor *const *grad_outputs, i
   lua_State *L = cr__lua_state_of(ref);
   if (!L) return cr_error_code();
   cr__lua_ref_push(L, ref);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return cr_error_set(CR_E_CALLBACK, "Function: its result is being collected");
+  }
   lua_getiuservalue(L, -1, CONTEXT_FUNCTION);
   const cr__lua_function *f = lua_touserdata(L, -1);
   lua_pop(L, 2); /* the reference keeps both */

@@ -10,7 +10,9 @@
 #include "state.h"
 
 enum {
-  EVERY = 1000, /* instructions between two looks at the clock */
+  /* Instructions between two looks at the clock. A prime: else a loop could call a hook of the script's own,
+   * in which no hook runs, whenever they are over. */
+  EVERY = 997,
   GRACE = 20000
 };
 
@@ -107,11 +109,42 @@ static int depth_of(lua_State *L) {
   return least + 1;
 }
 
-/* Whether the calls that it was granted to are left: then it is granted to this one. */
-static bool is_granted(lua_State *L, struct cr__lua_rest *r) {
+/* registry: keeps the setter's coroutine, so that its address is not another's */
+static const char setter_key;
+
+static const void *function_of(lua_State *L, lua_Debug *at) {
+  lua_getinfo(L, "f", at);
+  const void *f = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return f;
+}
+
+static void set_setter(lua_State *L, struct cr__lua_rest *r, int depth, const void *function) {
+  r->setter.L = L;
+  r->setter.depth = depth;
+  r->setter.function = function;
+}
+
+/* Whether L has calls that run, be it that it has resumed another coroutine. */
+static bool is_active(lua_State *L) {
   lua_Debug at;
-  if (L != r->setter.L || lua_getstack(L, r->setter.depth, &at)) return false;
-  r->setter.depth = depth_of(L) - 1;
+  return lua_status(L) == LUA_OK && lua_getstack(L, 0, &at);
+}
+
+/* Whether the calls that it was granted to are left: then it is granted to this one. What closes a variable
+ * of such a call runs in its place. */
+static bool is_granted(lua_State *L, struct cr__lua_rest *r) {
+  lua_Debug at, deeper;
+  if (!lua_getstack(L, 0, &at)) return false;
+  const void *f = function_of(L, &at);
+  if (L != r->setter.L) {
+    if (is_active(r->setter.L)) return false;
+    lua_pushthread(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &setter_key);
+  } else if (lua_getstack(L, r->setter.depth, &deeper)) {
+    if (lua_getstack(L, r->setter.depth + 1, &deeper) || f == r->setter.function) return false;
+  }
+  set_setter(L, r, depth_of(L) - 1, f);
   r->grace = GRACE;
   return true;
 }
@@ -198,8 +231,9 @@ static int set_deadline(lua_State *L) {
   cr__lua_home *h = cr__lua_home_of(L);
   CR__LUA_DO(L, cr_set_deadline(seconds));
   if (!h->place.state) return 0;
-  h->rest->setter.L = L;
-  h->rest->setter.depth = depth_of(L) - 1; /* without this C function */
+  set_setter(L, h->rest, depth_of(L) - 1, NULL); /* without this C function */
+  lua_pushthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &setter_key);
   watch(L, h, h->rest->watched, seconds != 0);
   return 0;
 }

@@ -166,7 +166,7 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
   case CR_P_SHAPE:
   case CR_P_INTS: return take_ints(L, p, i, index);
   case CR_P_STRING:
-    if (lua_type(L, index) != LUA_TSTRING) return unfit(L, p, param->name, "a string", index);
+    if (!cr__lua_to_word(L, index)) return unfit(L, p, param->name, "a string", index);
     *out = cr_string(lua_tostring(L, index));
     return true;
   case CR_P_DTYPE:

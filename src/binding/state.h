@@ -44,8 +44,9 @@ struct cr__lua_rest { /* of a home */
   bool told;          /* and has had the error that its deadline is over, ... */
   int grace;          /* ... since when it may run for so many instructions */
   struct {
-    const lua_State *L; /* only an address */
+    lua_State *L;
     int depth;          /* of calls: who is not deeper gets as many anew */
+    const void *function;
   } setter;             /* who has set that */
   struct {
     lua_Hook hook;

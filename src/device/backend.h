@@ -48,6 +48,7 @@ typedef struct cr__launch {
   cr__view v[CR__MAX_VIEWS];
   const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
   int32_t nrow;
+  cr_device elsewhere; /* of a tensor that lies on another device; `device` if none does */
 } cr__launch;
 /* What becomes of the elements that a kernel for positions finds in place. */
 typedef enum cr__placing { CR__PLACE_SET, CR__PLACE_ADD, CR__PLACE_MULTIPLY } cr__placing;
@@ -191,5 +192,6 @@ static inline const cr__backend *cr__backend_of(cr_device device) {
 /* k starts as {0}-free memory: cr__launch_begin sets what matters, views are appended in order. */
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout);
 int cr__launch_run(cr__launch *k, cr__kernel_id id);
+int cr__fail_devices(const char *op, cr_device one, cr_device other);
 
 #endif

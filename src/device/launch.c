@@ -1,13 +1,20 @@
 /* launch.c: a kernel is called on the device whose memory it works with.
  *
- * Holds true: a device has been told of all memory that a kernel reads and writes before the kernel runs. */
+ * Holds true: a device has been told of all memory that a kernel reads and writes before the kernel runs, and
+ * all of it is the device's own. */
 #include "backend.h"
 
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout) {
   k->op = op;
-  k->device = device;
+  k->device = k->elsewhere = device;
   k->nview = k->nrow = 0;
   k->nout = nout;
+}
+
+int cr__fail_devices(const char *op, cr_device one, cr_device other) {
+  char a[16], b[16];
+  return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", op,
+                  cr_device_name(one, a), cr_device_name(other, b));
 }
 
 /* Names the memory of a launch over lists, a row at a time. */
@@ -26,6 +33,8 @@ static int enter_rows(const cr__backend *b, const cr__launch *k) {
 int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();
+  if (CR__UNLIKELY(k->elsewhere != k->device))
+    return cr__fail_devices(k->op, k->device, k->elsewhere);
   if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
   if (b->device) {
     int code = b->device->enter(k->device & 255, k->v, k->nview);

@@ -26,8 +26,14 @@ static int need_classes(const char *op, const cr_tensor *input) {
 /* The target must have input's shape without the classes. */
 static int need_targets(const char *op, const cr_tensor *input, const cr_tensor *target) {
   if (target->dtype != CR_INT64) {
-    return cr__fail(CR_E_DTYPE, "%s: expected int64 class targets, got %s", op,
-                    cr_dtype_name((cr_dtype)target->dtype));
+    cr__text a, b;
+    return cr__fail(CR_E_DTYPE,
+                    "%s: expected int64 class targets, got %s of shape %s for an input of shape "
+                    "%s; "
+                    "target:long() makes them int64",
+                    op, cr_dtype_name((cr_dtype)target->dtype),
+                    cr__shape_text(target->ndim, cr__sizes(target), &a),
+                    cr__shape_text(input->ndim, cr__sizes(input), &b));
   }
   bool fits = target->ndim == input->ndim - 1;
   for (int d = 0, at = 0; d < input->ndim && fits; d++) {

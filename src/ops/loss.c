@@ -89,7 +89,12 @@ int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int
     return cr__fail(CR_E_ARGUMENT, "%s: delta is %g; it must be positive", op->name, limit);
   }
   if (!same_shape(input, target)) {
+    int ndim = input->ndim;
+    int64_t shape[CR_MAX_DIMS];
     cr__text a, b;
+    memcpy(shape, cr__sizes(input), (size_t)ndim * sizeof *shape);
+    code = cr__broadcast_into(op->name, &ndim, shape, target->ndim, cr__sizes(target));
+    if (code) return code;
     cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is "
              "rarely "
              "meant",

@@ -15,10 +15,11 @@ int cr__check_rank(const cr_op *op, const char *param, const cr_tensor *t, int n
 
 int cr__check_dtypes(const char *op, const cr_tensor *a, const cr_tensor *b) {
   if (a->dtype != b->dtype) {
-    const char *one = cr_dtype_name((cr_dtype)a->dtype), *other = cr_dtype_name((cr_dtype)b->dtype);
+    cr_dtype both = cr_promote_types((cr_dtype)a->dtype, (cr_dtype)b->dtype);
     return cr__fail(CR_E_DTYPE,
-                    "%s: both must have one dtype, got %s and %s; convert one with x:to(\"%s\")",
-                    op, one, other, one);
+                    "%s: both must have one dtype, got %s and %s; convert with x:to(\"%s\")", op,
+                    cr_dtype_name((cr_dtype)a->dtype), cr_dtype_name((cr_dtype)b->dtype),
+                    cr_dtype_name(both));
   }
   if (a->dtype != CR_BOOL) return 0;
   return cr__fail(CR_E_DTYPE, "%s: bool cannot be multiplied; convert with x:to(\"int64\")", op);

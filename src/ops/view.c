@@ -40,7 +40,7 @@ int cr__run_alias(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
 static int read_shape(const char *op, const cr_tensor *t, const cr_value *v, int64_t *shape) {
   if (v->n > CR_MAX_DIMS)
     return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op, CR_MAX_DIMS, v->n);
-  memcpy(shape, v->u.is, (size_t)v->n * sizeof *shape);
+  if (v->n) memcpy(shape, v->u.is, (size_t)v->n * sizeof *shape);
   return cr__infer_size(op, t->numel, v->n, shape);
 }
 
@@ -108,7 +108,7 @@ int cr__run_unflatten(const cr_op *op, const cr_value *args, cr_tensor **out, in
                     op->name, d + 1, more, t->ndim - 1 + more, CR_MAX_DIMS);
   int64_t shape[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), (size_t)d * sizeof *shape);
-  memcpy(shape + d, args[2].u.is, (size_t)more * sizeof *shape);
+  if (more) memcpy(shape + d, args[2].u.is, (size_t)more * sizeof *shape);
   memcpy(shape + d + more, cr__sizes(t) + d + 1, (size_t)(t->ndim - d - 1) * sizeof *shape);
   if (cr__infer_size(op->name, cr__sizes(t)[d], more, shape + d)) return (int)cr_error_code();
   return cr__give(reshape(t, t->ndim - 1 + more, shape), out);

@@ -46,6 +46,7 @@ typedef struct place { /* a tensor's in the graph */
 
 typedef struct undo { /* what a row has written over */
   cr_tensor *old;     /* the data, or of an operation on headers the header; NULL: not kept */
+  cr_tensor *where;   /* the data goes back there: a hook may have changed self's header */
   const char *writer;
 } undo;
 
@@ -66,7 +67,8 @@ static const cr_value *row_at(const rows *r, int i) {
 /* Whether a row that was checked has nothing left that takes memory, or that may refuse it. */
 static bool is_sure(const cr_op *op, const cr_value *args) {
   const cr__impl *impl = &cr__impls[op->id];
-  const cr_tensor *self = args->u.t, *src = args[1].kind == CR_TENSOR ? args[1].u.t : NULL;
+  const cr_tensor *self = args->u.t;
+  const cr_tensor *src = op->nparam > 1 && args[1].kind == CR_TENSOR ? args[1].u.t : NULL;
   if (op->id == CR__OP_zero_) return true;
   if (op->id == CR__OP_copy_)
     return src && src->storage != self->storage && src->storage->device == self->storage->device &&
@@ -141,7 +143,8 @@ static int keep_row(const rows *r, int i) {
   undo *u = &r->undos[i];
   u->writer = self->storage->writer;
   u->old = r->header ? cr__alias_same(self) : cr__snapshot(r->op->lua, self);
-  return u->old ? 0 : (int)cr_error_code();
+  u->where = u->old && !r->header ? cr__alias_same(self) : NULL;
+  return u->old && (r->header || u->where) ? 0 : (int)cr_error_code();
 }
 
 /* Takes the first n rows back, the last one first: takes no memory. */
@@ -151,7 +154,7 @@ static void undo_rows(const rows *r, int n) {
     cr_tensor *self = row_at(r, i)->u.t;
     if (!old) continue;
     if (r->header) cr__set_geometry(self, old->ndim, cr__sizes(old), cr__steps(old), old->offset);
-    else cr__copy(r->op->lua, self, r->undos[i].old);
+    else cr__copy(r->op->lua, r->undos[i].where, r->undos[i].old);
     self->storage->writer = r->undos[i].writer;
     cr__unbump(self);
   }
@@ -159,7 +162,10 @@ static void undo_rows(const rows *r, int n) {
 }
 
 static void finish(const rows *r) {
-  for (int i = 0; r->undos && i < r->n; i++) cr_release(r->undos[i].old);
+  for (int i = 0; r->undos && i < r->n; i++) {
+    cr_release(r->undos[i].old);
+    cr_release(r->undos[i].where);
+  }
   for (int i = 0; i < r->nplace; i++) cr_node_release(r->places[i].fn);
   cr__free(r->undos, (size_t)r->n * sizeof *r->undos);
   cr__free(r->places, 2 * (size_t)(r->n * r->op->nparam) * sizeof *r->places);

@@ -16,6 +16,7 @@ void cr__view_of(const cr_tensor *t, cr__view *v) {
 cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
   cr__view *v = &k->v[k->nview++];
   cr__view_of(t, v);
+  if (CR__UNLIKELY(t->storage->device != k->device)) k->elsewhere = t->storage->device;
   return v;
 }
 
@@ -27,11 +28,8 @@ int cr__same_device(const char *op, const cr_value *args, int n, cr_device *devi
       const cr_tensor *t = args[i].kind == CR_TENSORS ? args[i].u.ts[j] : args[i].u.t;
       if (!t) continue;
       if (!first) first = t;
-      char a[16], b[16];
       if (t->storage->device != first->storage->device)
-        return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", op,
-                        cr_device_name(first->storage->device, a),
-                        cr_device_name(t->storage->device, b));
+        return cr__fail_devices(op, first->storage->device, t->storage->device);
     }
   }
   *device = first ? first->storage->device : CR_CPU;

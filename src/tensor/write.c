@@ -101,10 +101,11 @@ int cr__check_inplace_call(const cr_op *op, const cr_value *args) {
 
 /* Saved-tensor hooks want the written data, and may fail after the write: then *backup undoes it. */
 static int prepare_write(cr_tensor *self, cr_node *n, int self_edge, cr_node **slices,
-                         cr_tensor **backup) {
+                         cr_tensor **backup, cr_tensor **place) {
   int code = 0;
   if (!cr__saves_through_hooks()) code = cr__record_outputs(n, &self);
-  else if (!(*backup = cr__snapshot(n->op->lua, self))) code = (int)cr_error_code();
+  else if (!(*backup = cr__snapshot(n->op->lua, self)) || !(*place = cr__alias_same(self)))
+    code = (int)cr_error_code();
   return code ? code : cr__inplace_prepare(self, n, self_edge, 0, slices);
 }
 
@@ -112,15 +113,15 @@ static int prepare_write(cr_tensor *self, cr_node *n, int self_edge, cr_node **s
 static int write_recorded(const cr_op *op, const cr_value *args, cr_tensor *self, cr_node *n) {
   const cr__impl *impl = &cr__impls[op->id];
   cr_node *slices = NULL;
-  cr_tensor *backup = NULL;
+  cr_tensor *backup = NULL, *place = NULL; /* place: a hook may change self's header */
   int self_edge = impl->ndiff && impl->diff[0] == 0 ? 0 : -1;
-  int code = prepare_write(self, n, self_edge, &slices, &backup);
+  int code = prepare_write(self, n, self_edge, &slices, &backup, &place);
   if (!code) code = write_self(op, args, self);
   if (!code) {
     cr__bump(self);
     if (!backup) cr__settle_outputs(n, self);
     else if ((code = cr__record_outputs(n, &self))) {
-      cr__copy(op->lua, self, backup); /* of one dtype and shape: takes no memory */
+      cr__copy(op->lua, place, backup); /* of one dtype and shape: takes no memory */
       cr__unbump(self);
     }
   }
@@ -130,6 +131,7 @@ static int write_recorded(const cr_op *op, const cr_value *args, cr_tensor *self
   }
   cr_node_release(slices);
   cr_release(backup);
+  cr_release(place);
   return code;
 }
 
@@ -174,22 +176,6 @@ int cr_call_inplace_in(cr_place place, const cr_op *op, const cr_value *args) {
   return code;
 }
 
-/* Makes room for *result in the empty `out`, last of all that may fail: it has come to out's device before. */
-static int resize_for(const cr_op *op, cr_tensor *out, cr_tensor **result) {
-  cr_tensor *r = *result;
-  cr_device device = out->storage->device;
-  if (r->storage->device != device) {
-    r = cr__new(op->name, (cr_dtype)r->dtype, device, r->ndim, cr__sizes(r));
-    if (!r || cr__copy(op->name, r, *result)) {
-      cr_release(r);
-      return (int)cr_error_code();
-    }
-    cr_release(*result);
-    *result = r;
-  }
-  return cr_resize(out, r->ndim, cr__sizes(r));
-}
-
 static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   cr__fixed_args fixed;
   int code = cr__check_args(op, &args, &fixed);
@@ -215,7 +201,9 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   if (!cr__can_cast((cr_dtype)result->dtype, (cr_dtype)out->dtype))
     code = cr__fail(CR_E_DTYPE, "%s: the result is %s, which out of dtype %s cannot hold", op->name,
                     cr_dtype_name((cr_dtype)result->dtype), cr_dtype_name((cr_dtype)out->dtype));
-  if (!code && out->numel == 0) code = resize_for(op, out, &result);
+  if (!code && out->storage->device != result->storage->device)
+    code = cr__fail_devices(op->name, result->storage->device, out->storage->device);
+  if (!code && out->numel == 0) code = cr_resize(out, result->ndim, cr__sizes(result));
   cr__text a, b;
   if (!code && (out->ndim != result->ndim ||
                 memcmp(cr__sizes(out), cr__sizes(result), out->ndim * sizeof(int64_t)) != 0))
