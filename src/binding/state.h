@@ -45,9 +45,9 @@ struct cr__lua_rest { /* of a home */
   int grace;          /* ... since when it may run for so many instructions */
   struct {
     lua_State *L;
-    int depth;          /* of calls: who is not deeper gets as many anew */
+    int depth; /* of calls: who is not deeper gets as many anew */
     const void *function;
-  } setter;             /* who has set that */
+  } setter; /* who has set that */
   struct {
     lua_Hook hook;
     int mask, count;
