@@ -58,7 +58,7 @@ static void find_problem(lua_State *L, const cr__lua_overloads *o, int top, bool
                          size_t size) {
   cr__lua_parse p = {.explains = true, .each = each};
   int most = -1, progress = -1;
-  bool odd = cr__lua_is_options(L, top) && find_odd_option(L, o, top, best, size);
+  bool odd = top > 0 && cr__lua_is_options(L, top) && find_odd_option(L, o, top, best, size);
   lua_settop(L, top);
   for (int i = 0; i < o->n && !odd; i++) {
     cr__lua_parse_call(L, o->ops[i], o->inplace, top, &p);
