@@ -221,7 +221,7 @@ describe("an operation that writes to `out`", function()
   end)
 
   it("resizes an empty tensor", function()
-    local out = cr.zeros({ 0 }, { dtype = "float64" })
+    local out = cr.zeros({ 0 }, { dtype = "float64", device = values.device })
     cr.add(plain { 1, 2 }, plain { 3, 4 }, { out = out })
     values.assert_values(out, { 4, 6 })
   end)
