@@ -191,11 +191,11 @@ local function new_entry(signature, raw, family)
   return e
 end
 
-local function list_files(directory)
+local function list_files(directory, ending)
   local pipe = assert(io.popen(("ls '%s'"):format(directory)))
   local names = {}
   for name in pipe:lines() do
-    if name:match("%.lua$") then names[#names + 1] = name end
+    if name:sub(-#ending) == ending then names[#names + 1] = name end
   end
   pipe:close()
   table.sort(names)
@@ -222,7 +222,7 @@ end
 function M.load(directory)
   local entries, by_name = {}, {}
   local ops = {}
-  for _, file in ipairs(list_files(directory)) do
+  for _, file in ipairs(list_files(directory, ".lua")) do
     local family = file:gsub("%.lua$", "")
     local env = setmetatable({ ops = ops }, { __index = _G })
     env.op = function(signature)
@@ -253,10 +253,11 @@ end
 function M.check_names(cat, source)
   local in_c, in_lua = {}, {}
   for name in read(source .. "/cresset.h"):gmatch "%f[%w_]cr_([%w_]+)%(" do in_c[name] = "cresset.h" end
-  for _, file in ipairs { "autograd", "mode", "module", "raise", "table", "tensor" } do
-    local path = source .. "/binding/" .. file .. ".c"
-    for list in read(path):gmatch "luaL_Reg functions%[%] = (.-);" do
-      for name in list:gmatch '{"([%w_]+)"' do in_lua[name] = "binding/" .. file .. ".c" end
+  local in_a_table = { ["cuda.c"] = true, ["stream.c"] = true } -- their functions are cr.cuda's
+  for _, file in ipairs(list_files(source .. "/binding", ".c")) do
+    local text = in_a_table[file] and "" or read(source .. "/binding/" .. file)
+    for list in text:gmatch "luaL_Reg functions%[%] = (.-);" do
+      for name in list:gmatch '{"([%w_]+)"' do in_lua[name] = "binding/" .. file end
     end
   end
   for _, e in ipairs(cat.entries) do
