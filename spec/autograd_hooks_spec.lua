@@ -319,6 +319,16 @@ describe("a backward pass that fails", function()
     end)
     assert.equal(own, x.grad)
   end)
+
+  it("leaves it also where it lies in the memory of the one that was dropped", function()
+    local x = leaf { 2 }
+    failing(x, function()
+      x.grad = nil
+      x.grad = plain { 7 }
+      error "stop"
+    end)
+    is_values(x.grad, { 7 })
+  end)
 end)
 
 describe("a write whose saving is refused after a hook has changed the header", function()

@@ -223,7 +223,10 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   bool had_none = leaf && !leaf->grad;
   int code = n->type->backward(n, t->grads, gi);
   t->first = had_none && !code ? leaf->grad : NULL;
-  if (t->first) t->version = cr__version(t->first);
+  if (t->first) {
+    t->first->flags |= CR__FIRST;
+    t->version = cr__version(t->first);
+  }
   if (!code && cr__modes.check_nan) code = check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
@@ -347,7 +350,9 @@ static int mark_needed(pass *p) {
 static void take_back(const pass *p) {
   for (task *t = p->first; t; t = t->next) {
     cr_tensor *leaf = t->first ? cr_node_variable(t->node) : NULL;
-    if (!leaf || leaf->grad != t->first || cr__version(t->first) != t->version) continue;
+    /* The address alone may belong to another tensor by now. */
+    if (!leaf || leaf->grad != t->first || !(leaf->grad->flags & CR__FIRST)) continue;
+    if (cr__version(leaf->grad) != t->version) continue;
     cr_release(leaf->grad);
     leaf->grad = NULL;
   }

@@ -34,7 +34,8 @@ enum {
   CR__NO_VERSION = 8, /* made by cr_get_data: writes are not counted */
   CR__CONTIGUOUS = 16,
   CR__EMBEDDED = 32, /* this header lies in its first storage's block */
-  CR__WATCHED = 64   /* its hooks begin with watches */
+  CR__WATCHED = 64,  /* its hooks begin with watches */
+  CR__FIRST = 128    /* a gradient that a backward pass has given to a leaf which had none */
 };
 
 /* How a differentiable view came to be, which decides whether in-place writes may pass it. */
