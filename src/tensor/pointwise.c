@@ -282,10 +282,7 @@ static int set_device(call *c) {
     if (!first || (first->ndim == 0 && first->storage->device == CR_CPU)) {
       first = t;
     } else if (t->ndim > 0 || t->storage->device != CR_CPU) {
-      char a[16], b[16];
-      return cr__fail(CR_E_DEVICE, "%s: tensors are on different devices, %s and %s", c->op->lua,
-                      cr_device_name(first->storage->device, a),
-                      cr_device_name(t->storage->device, b));
+      return cr__fail_devices(c->op->lua, first->storage->device, t->storage->device);
     }
   }
   c->device = first->storage->device;
