@@ -253,7 +253,8 @@ describe("a source file", function()
     for _, path in ipairs(files(sources:format "src lua examples cuda")) do
       local first = read(path):match "^[^\n]*"
       local name = base(path)
-      if not first:find(name, 1, true) or not (first:find "^/%*" or first:find "^%-%-") then
+      local called = first:match("^%S+ (%S*/" .. name:gsub("%p", "%%%0") .. ")") or path
+      if not first:find(name, 1, true) or called ~= path or not (first:find "^/%*" or first:find "^%-%-") then
         problems[#problems + 1] = path
       end
     end

@@ -1,6 +1,6 @@
 /* cuda/kernels/convert.cuh: elements of any dtype as values, and values of one type as those of another.
  *
- * Holds true: the rules are those of cpu/loops_convert.c: floats become integers by truncation and
+ * Holds true: the rules are those of cpu/loops/loops_convert.c: floats become integers by truncation and
  * wrap into narrower ones; what int64 cannot hold (NaN too) becomes its smallest value first.
  * Anything but zero becomes true. float16 and bfloat16 go by way of float, rounded to nearest, ties
  * to even. */

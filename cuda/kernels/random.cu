@@ -1,7 +1,7 @@
 /* cuda/kernels/random.cu: kernels that draw random numbers.
  *
  * Holds true: element i (in row-major order of the output's shape) is the CPU's to the bit: it
- * takes the same words of the same block of the generator (cpu/loops_random.c), and the same
+ * takes the same words of the same block of the generator (cpu/loops/loops_random.c), and the same
  * rounded steps (compiled without contraction). A thread draws four elements, so that no block is computed
  * twice. */
 #include "convert.cuh"

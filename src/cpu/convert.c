@@ -1,4 +1,4 @@
-/* cpu/convert.c: moving runs of elements; the loops over dtypes themselves are in loops_convert.c. */
+/* convert.c: moving runs of elements; the loops over dtypes themselves are in loops_convert.c. */
 #include "convert.h"
 
 #include <string.h>

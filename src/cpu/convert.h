@@ -1,4 +1,4 @@
-/* cpu/convert.h: moving runs of elements, converting and changing strides on the way.
+/* convert.h: moving runs of elements, converting and changing strides on the way.
  *
  * Holds true: strides count elements and may be 0 or negative; source and target do not overlap. */
 #ifndef CR__CONVERT_H

@@ -1,4 +1,4 @@
-/* cpu/copy.c: copying between any two views of one shape, and filling.
+/* copy.c: copying between any two views of one shape, and filling.
  *
  * Holds true: source and target do not overlap (the engine has seen to it). */
 #include <string.h>

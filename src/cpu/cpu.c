@@ -1,4 +1,4 @@
-/* cpu/cpu.c: the CPU as a backend: its table and its memory. */
+/* cpu.c: the CPU as a backend: its table and its memory. */
 #include <string.h>
 
 #include "cpu.h"

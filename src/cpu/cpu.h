@@ -1,4 +1,4 @@
-/* cpu/cpu.h: what the files of the CPU backend share.
+/* cpu.h: what the files of the CPU backend share.
  *
  * Holds true: results never depend on the number of threads: work is cut at fixed borders. */
 #ifndef CR__CPU_H

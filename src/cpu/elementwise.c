@@ -1,4 +1,4 @@
-/* cpu/elementwise.c: the driver of pointwise loops: strides, broadcasting, conversion, threads.
+/* elementwise.c: the driver of pointwise loops: strides, broadcasting, conversion, threads.
  *
  * Holds true: a loop sees contiguous memory of its compute type in multiples of CR__BLOCK elements.
  * Operands that lie so already are read where they are; all others pass through a buffer that stays

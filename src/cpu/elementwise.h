@@ -1,4 +1,4 @@
-/* cpu/elementwise.h: the plan of a pointwise call, and the two ways to carry out a large one.
+/* elementwise.h: the plan of a pointwise call, and the two ways to carry out a large one.
  *
  * Holds true: see elementwise.c. Operand 0 of the iteration is the output. */
 #ifndef CR__ELEMENTWISE_H

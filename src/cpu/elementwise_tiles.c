@@ -1,4 +1,4 @@
-/* cpu/elementwise_tiles.c: pointwise calls whose operands disagree about the inner dim.
+/* elementwise_tiles.c: pointwise calls whose operands disagree about the inner dim.
  *
  * Holds true: the call goes through tiles of some rows (of the dim `across`) and columns (of the
  * innermost dim). What an input has of a tile is transposed into a buffer that stays in the first-level

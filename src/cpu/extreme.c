@@ -1,4 +1,4 @@
-/* cpu/extreme.c: the largest or smallest element along a dim, with its position.
+/* extreme.c: the largest or smallest element along a dim, with its position.
  *
  * Holds true: the first of equal elements is chosen, and the first NaN before all others. */
 #include <string.h>

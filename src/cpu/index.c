@@ -1,4 +1,4 @@
-/* cpu/index.c: reading by positions: pick, nonzero.
+/* index.c: reading by positions: pick, nonzero.
  *
  * Holds true: a row of one position (its index has stride 0 along the row) is copied in one piece. */
 #include <stdatomic.h>

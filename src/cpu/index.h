@@ -1,4 +1,4 @@
-/* cpu/index.h: what reading (index.c) and writing (scatter.c) by positions share.
+/* index.h: what reading (index.c) and writing (scatter.c) by positions share.
  *
  * Holds true: a position p counts from 1, or from -1 at the end; it stands for the offset
  * (p - 1) * stride, or (p + size) * stride, into the other operand. With size -1 positions are

@@ -1,4 +1,4 @@
-/* cpu/iter.c: collapsing of dims, and positions in strided views. */
+/* iter.c: collapsing of dims, and positions in strided views. */
 #include "iter.h"
 
 static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }

@@ -1,4 +1,4 @@
-/* cpu/iter.h: walking several strided views of one shape together.
+/* iter.h: walking several strided views of one shape together.
  *
  * Holds true: an iteration has dims without size 1, innermost first, merged where every operand
  * allows it; its order follows the memory of operand 0. A walk is a position in one operand. */

@@ -1,4 +1,4 @@
-/* cpu/join.c: tensors joined along a dim that is not the first: pieces of each in turn.
+/* join.c: tensors joined along a dim that is not the first: pieces of each in turn.
  *
  * Holds true: threads take ranges of the result, which they write from front to back. Large results are
  * put together in a buffer that stays in the nearest cache, and go past the caches from there. */

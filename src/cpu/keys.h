@@ -1,4 +1,4 @@
-/* cpu/keys.h: elements as unsigned numbers of the same order.
+/* keys.h: elements as unsigned numbers of the same order.
  *
  * Holds true: equal elements have one key, -0 and 0 as well; NaN has the largest. */
 #ifndef CR__KEYS_H

@@ -1,4 +1,4 @@
-/* cpu/levels.c: chooses among the loops that were compiled for several instruction sets.
+/* levels.c: chooses among the loops that were compiled for several instruction sets.
  *
  * Holds true: the choice is made once per process and never changes. It is the best level that the
  * machine has, or the one that CRESSET_ISA names; a name that this machine cannot honour is told of as

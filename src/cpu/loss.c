@@ -1,4 +1,4 @@
-/* cpu/loss.c: the kernels of losses.
+/* loss.c: the kernels of losses.
  *
  * Holds true: sums are gathered in float64, in the order of the targets. All views are contiguous. */
 #include <string.h>

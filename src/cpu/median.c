@@ -1,4 +1,4 @@
-/* cpu/median.c: the median along a dim, with its position.
+/* median.c: the median along a dim, with its position.
  *
  * Holds true: NaN decides, the first of several; else the lower middle element is found by its digits
  * from the highest down, in linear time whatever the order. Each row is worked on by one thread. */

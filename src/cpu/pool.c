@@ -1,4 +1,4 @@
-/* cpu/pool.c: the threads that help with large work.
+/* pool.c: the threads that help with large work.
  *
  * Holds true:
  * - None is started before the first large job; those that cannot be started are done without, and are

@@ -1,4 +1,4 @@
-/* cpu/pool.h: a job that several threads work on (share.c), and the threads (pool.c).
+/* pool.h: a job that several threads work on (share.c), and the threads (pool.c).
  *
  * Holds true: a job lies on its caller's stack. Its items are cut into chunks, and those into ranges;
  * whoever works on it takes the chunks of one range and then what is left of the others, so that a

@@ -1,4 +1,4 @@
-/* cpu/positions.c: positions checked, and turned into offsets, before anything moves by them.
+/* positions.c: positions checked, and turned into offsets, before anything moves by them.
  *
  * Holds true: an index may repeat along a dim (stride 0), which is read once. Threads share positions
  * out; the one that an error names is the first of the index, whoever found it. */

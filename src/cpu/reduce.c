@@ -1,4 +1,4 @@
-/* cpu/reduce.c: folds dims of a tensor: sums, products, extremes, norms, moments.
+/* reduce.c: folds dims of a tensor: sums, products, extremes, norms, moments.
  *
  * Holds true: the elements behind one result are cut into chunks of fixed length, each chunk is
  * folded by itself and the chunks are joined in order; so the result does not depend on how many

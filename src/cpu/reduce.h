@@ -1,4 +1,4 @@
-/* cpu/reduce.h: what the loops of reductions (loops_reduce.c, built per instruction set) and the
+/* reduce.h: what the loops of reductions (loops_reduce.c, built per instruction set) and the
  * kernels that drive them share.
  *
  * Holds true: elements of any dtype are loaded as one of three computation types: float32, float64

@@ -1,4 +1,4 @@
-/* cpu/reduce_again.c: means, spreads and norms whose sums, squares or powers leave the range of float64
+/* reduce_again.c: means, spreads and norms whose sums, squares or powers leave the range of float64
  * (or, of float32, that in which its lanes add up) although the result does not.
  *
  * Holds true: the elements are scaled by powers of two, which changes no digit, so that the largest one is

@@ -1,4 +1,4 @@
-/* cpu/reduce_plan.c: the order in which a reduction walks its input, and the loops it uses.
+/* reduce_plan.c: the order in which a reduction walks its input, and the loops it uses.
  *
  * Holds true: the plan depends on shapes and strides alone, never on the number of threads. */
 #include "reduce.h"

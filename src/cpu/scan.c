@@ -1,4 +1,4 @@
-/* cpu/scan.c: running sums, products and extremes along a dim.
+/* scan.c: running sums, products and extremes along a dim.
  *
  * Holds true: floats are accumulated in float64, integers in int64. The views are contiguous, seen
  * as outer x n x inner; a line is the n elements that share an outer and an inner position. Few long

@@ -1,4 +1,4 @@
-/* cpu/scan.h: what the loops of scans (loops_scan.c, built per instruction set) and the kernels that
+/* scan.h: what the loops of scans (loops_scan.c, built per instruction set) and the kernels that
  * drive them share.
  *
  * Holds true: a loop goes forward along a line, or along w <= CR__TILE lines side by side whose rows

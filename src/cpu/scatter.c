@@ -1,4 +1,4 @@
-/* cpu/scatter.c: writing, adding and multiplying by positions, and adding to overlapping views.
+/* scatter.c: writing, adding and multiplying by positions, and adding to overlapping views.
  *
  * Holds true: elements are written in the row-major order of the index, whatever its layout, so that
  * sums have one value and the last write stands; threads never write to one element. */

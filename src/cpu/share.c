@@ -1,4 +1,4 @@
-/* cpu/share.c: how work is shared out among threads, and how it is stopped half way.
+/* share.c: how work is shared out among threads, and how it is stopped half way.
  *
  * Holds true: items are done in chunks whose borders nobody's results depend on. Between two chunks every
  * thread looks whether the host has interrupted or the caller's deadline has passed; then no more are

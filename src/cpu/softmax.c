@@ -1,4 +1,4 @@
-/* cpu/softmax.c: softmax and log_softmax along a dim, and their derivatives.
+/* softmax.c: softmax and log_softmax along a dim, and their derivatives.
  *
  * Holds true: the views are contiguous, seen as outer x n x inner. A unit of work is a few lines, or a
  * tile of lines that lie side by side; which depends on the sizes alone, never on the threads. Lines of

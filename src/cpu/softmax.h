@@ -1,4 +1,4 @@
-/* cpu/softmax.h: what the loops of softmax (loops_softmax.c, built per instruction set) and the
+/* softmax.h: what the loops of softmax (loops_softmax.c, built per instruction set) and the
  * kernels that drive them share.
  *
  * Holds true: a loop works on one line of n elements, or on a tile of w <= CR__TILE lines side by side

@@ -1,4 +1,4 @@
-/* cpu/sort.c: lines along a dim in order, with the positions that their elements came from; places
+/* sort.c: lines along a dim in order, with the positions that their elements came from; places
  * in such a line.
  *
  * Holds true: the order is stable in both directions, NaN is larger than any number, and -0 is equal to

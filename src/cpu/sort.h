@@ -1,4 +1,4 @@
-/* cpu/sort.h: the order of a line's elements.
+/* sort.h: the order of a line's elements.
  *
  * Holds true: see sort.c. Inside of a task that is stopped half way the positions mean nothing. */
 #ifndef CR__CPU_SORT_H

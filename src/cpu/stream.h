@@ -1,4 +1,4 @@
-/* cpu/stream.h: stores that go past the caches, for the files that are compiled once per instruction set.
+/* stream.h: stores that go past the caches, for the files that are compiled once per instruction set.
  *
  * Holds true: as for cr__stream (loops.h), of which these are the inner part. */
 #ifndef CR__CPU_STREAM_H

@@ -1,4 +1,4 @@
-/* cpu/strided.c: triangles of matrices.
+/* strided.c: triangles of matrices.
  *
  * Holds true: rows are independent; each is part copy, part zeros. */
 #include "cpu.h"

@@ -1,4 +1,4 @@
-/* cpu/transpose.c: turning rows into columns, a tile at a time.
+/* transpose.c: turning rows into columns, a tile at a time.
  *
  * Holds true: whole squares of 16 bytes a side go through vector registers, the rest one by one. A
  * square of n x n elements is transposed by interleaving the lower with the upper half of its vectors,

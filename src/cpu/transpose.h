@@ -1,4 +1,4 @@
-/* cpu/transpose.h: turning rows into columns, a tile at a time.
+/* transpose.h: turning rows into columns, a tile at a time.
  *
  * Holds true: a tile fills half of a first-level cache. It takes two whole lines of the source where
  * that is contiguous, so that each line is read once, however far apart the lines lie. */

@@ -1,4 +1,4 @@
-/* cpu/update.c: kernels over lists of tensors: the steps of optimizers.
+/* update.c: kernels over lists of tensors: the steps of optimizers.
  *
  * Holds true: the elements of all rows are shared out among the threads as if they were one line; half
  * types are computed in float, in pieces that fit the cache. */

@@ -1,4 +1,4 @@
-/* cpu/update.h: what the loops of optimizer steps (loops_update.c, built per instruction set) and the
+/* update.h: what the loops of optimizer steps (loops_update.c, built per instruction set) and the
  * kernels that drive them (update.c) share.
  *
  * Holds true: a loop takes n contiguous elements of one row; k is the launch, f the row's numbers. */

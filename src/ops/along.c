@@ -1,4 +1,4 @@
-/* run/along.c: composites of a few operations whose shape has to be looked at first.
+/* along.c: composites of a few operations whose shape has to be looked at first.
  *
  * Holds true: every step is an operation that records itself; a failed step gives NULL, which the next
  * ones pass on. */

@@ -1,4 +1,4 @@
-/* run/broadcast.c: lists of tensors, seen in one common shape.
+/* broadcast.c: lists of tensors, seen in one common shape.
  *
  * Holds true: every result is a view of its tensor, by operations that record themselves. */
 #include <string.h>

@@ -1,4 +1,4 @@
-/* run/check.c: what some pointwise operations ask of their arguments beyond shape and dtype.
+/* check.c: what some pointwise operations ask of their arguments beyond shape and dtype.
  *
  * Holds true: a check reads, and changes nothing; it runs before anything is allocated or written. */
 #include "tensor/dispatch.h"

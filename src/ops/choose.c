@@ -1,4 +1,4 @@
-/* run/choose.c: operations whose string or absent arguments choose among pointwise ones.
+/* choose.c: operations whose string or absent arguments choose among pointwise ones.
  *
  * Holds true: nothing is computed here; the operation that is chosen records itself. */
 #include <string.h>

@@ -1,4 +1,4 @@
-/* run/close.c: isclose, exactly on integers.
+/* close.c: isclose, exactly on integers.
  *
  * Holds true: integers are compared as integers, exactly: neither they nor their difference passes through
  * a float. A difference of integers has 64 bits and no sign, and so has what it is held against. */

@@ -1,4 +1,4 @@
-/* run/cross_entropy.c: losses over several classes.
+/* cross_entropy.c: losses over several classes.
  *
  * Holds true: classes lie along dim 2 of the input (dim 1 if it has one dim); class targets count from
  * 1. nll and its transpose nll_backward see the input as N x C x D, contiguous. */

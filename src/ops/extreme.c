@@ -1,4 +1,4 @@
-/* run/extreme.c: the largest, smallest or middle element along a dim and its position, and what
+/* extreme.c: the largest, smallest or middle element along a dim and its position, and what
  * compares whole tensors.
  *
  * Holds true: positions are 1-based; along a dim of size 0 there is nothing to choose, an error. */

@@ -1,4 +1,4 @@
-/* run/layer.c: normalization over dims, attention.
+/* layer.c: normalization over dims, attention.
  *
  * Holds true: composites of operations that record themselves; a failed step gives NULL, which the next
  * ones pass on. */

@@ -1,4 +1,4 @@
-/* run/loss.c: losses between tensors of one shape: distances, binary cross entropy, divergence.
+/* loss.c: losses between tensors of one shape: distances, binary cross entropy, divergence.
  *
  * Holds true: every loss is a composite: its elements, weighted, then reduced, are operations that
  * record themselves. All arguments are checked before anything is computed. */

@@ -1,4 +1,4 @@
-/* run/loss.h: what the run functions of losses share. */
+/* loss.h: what the run functions of losses share. */
 #ifndef CR__RUN_LOSS_H
 #define CR__RUN_LOSS_H
 

@@ -1,4 +1,4 @@
-/* run/pad.c: tensors with more elements around them.
+/* pad.c: tensors with more elements around them.
  *
  * Holds true: dims are padded one after the other, by joins and by reading at positions, which record
  * themselves. */

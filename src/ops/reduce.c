@@ -1,4 +1,4 @@
-/* run/reduce.c: reductions over dims: sums, products, extremes, moments, norms, truth.
+/* reduce.c: reductions over dims: sums, products, extremes, moments, norms, truth.
  *
  * Holds true: all of them are one kernel, told how to map, fold and finish. Sums of float16 and
  * bfloat16 are gathered in wider types and rounded once. */

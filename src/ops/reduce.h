@@ -1,4 +1,4 @@
-/* run/reduce.h: what the run functions of reductions, scans and softmax share.
+/* reduce.h: what the run functions of reductions, scans and softmax share.
  *
  * Holds true: a result's view has the dims of the input, with size 1 where they are folded, whether
  * or not the result itself keeps them. */

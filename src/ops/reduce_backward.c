@@ -1,4 +1,4 @@
-/* run/reduce_backward.c: what serves the derivatives of reductions.
+/* reduce_backward.c: what serves the derivatives of reductions.
  *
  * Holds true: all but expand_mean are views or composites of differentiable operations, so that
  * their own derivatives exist to every order. Nothing divides by zero where a gradient is 0 by

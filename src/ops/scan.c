@@ -1,4 +1,4 @@
-/* run/scan.c: running sums, products and extremes along a dim, and the recurrences behind their
+/* scan.c: running sums, products and extremes along a dim, and the recurrences behind their
  * derivatives.
  *
  * Holds true: the kernels see contiguous tensors as outer x n x inner. A 0-dim tensor counts as one

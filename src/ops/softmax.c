@@ -1,4 +1,4 @@
-/* run/softmax.c: softmax, log_softmax, logsumexp.
+/* softmax.c: softmax, log_softmax, logsumexp.
  *
  * Holds true: the largest element is subtracted before exp, so that nothing overflows; results are
  * floating. The logarithm of a sum is a reduction. */

@@ -1,4 +1,4 @@
-/* run/sort.c: elements in order along a dim, with the positions that they came from.
+/* sort.c: elements in order along a dim, with the positions that they came from.
  *
  * Holds true: positions are 1-based; a 0-dim tensor is one of one element along dim 1. */
 #include "reduce.h"

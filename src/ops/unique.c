@@ -1,4 +1,4 @@
-/* run/unique.c: what stands in an order: different elements, and places for others.
+/* unique.c: what stands in an order: different elements, and places for others.
  *
  * Holds true: positions are 1-based. Steps are operations, so they run on any device; a failed one gives
  * NULL, which the next ones pass on. */

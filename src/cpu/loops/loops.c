@@ -1,4 +1,4 @@
-/* cpu/loops.c: the pointwise loops of the catalogue, for one instruction set (CR__ISA).
+/* loops.c: the pointwise loops of the catalogue, for one instruction set (CR__ISA).
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
  * table. A line of quick.inc becomes a function that takes the first one's place: it tries the quick

@@ -1,4 +1,4 @@
-/* cpu/loops.h: the innermost loops, compiled once per level of the instruction set.
+/* loops.h: the innermost loops, compiled once per level of the instruction set.
  *
  * Holds true: a pointwise loop gets contiguous operands of its compute type and a count that is a
  * multiple of CR__BLOCK (callers pad), so that an element's result never depends on where in a

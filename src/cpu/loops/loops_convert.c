@@ -1,4 +1,4 @@
-/* cpu/loops_convert.c: conversions between all dtypes, for one instruction set (CR__ISA).
+/* loops_convert.c: conversions between all dtypes, for one instruction set (CR__ISA).
  *
  * Holds true: floats become integers by truncation and wrap into narrower ones; what int64 cannot
  * hold (NaN too) becomes its smallest value first. Anything but zero becomes true. float16 and

@@ -1,4 +1,4 @@
-/* cpu/loops_reduce.c: the inner loops of reductions; compiled once per instruction set.
+/* loops_reduce.c: the inner loops of reductions; compiled once per instruction set.
  *
  * Holds true: elements go into a fixed number of lanes, the lanes into the wider state, always in the
  * same order, so that no instruction set and no thread count changes a bit. float32 lanes hold at

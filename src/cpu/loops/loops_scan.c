@@ -1,4 +1,4 @@
-/* cpu/loops_scan.c: the inner loops of scans; compiled once per instruction set.
+/* loops_scan.c: the inner loops of scans; compiled once per instruction set.
  *
  * Holds true: GROUP elements are scanned as a tree and then meet what came before them, so that no
  * element waits for the one before it; every instruction set adds in the same order. Products of

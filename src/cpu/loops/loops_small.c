@@ -1,4 +1,4 @@
-/* cpu/loops_small.c: pointwise calls of few elements, without the plan that elementwise.c makes for
+/* loops_small.c: pointwise calls of few elements, without the plan that elementwise.c makes for
  * more; for one instruction set (CR__ISA).
  *
  * Holds true: a loop gets whole blocks here as there, so an element's result is the same. What fills

@@ -1,4 +1,4 @@
-/* cpu/loops_softmax.c: softmax, log_softmax, their derivatives and logarithms of sums; compiled once
+/* loops_softmax.c: softmax, log_softmax, their derivatives and logarithms of sums; compiled once
  * per instruction set.
  *
  * Holds true: the exponential of an element does not depend on its place in the line, though vector

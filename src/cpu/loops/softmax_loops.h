@@ -1,4 +1,4 @@
-/* cpu/softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
+/* softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
  * for double.
  *
  * Given: T, its integer twin WORD, EXP(x), NAME(x). Elements are added up in lanes, a block of
