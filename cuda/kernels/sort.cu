@@ -1,131 +1,140 @@
-/* cuda/kernels/sort.cu: a radix sort, eight bits a pass, from the lowest digit up.
+/* cuda/kernels/sort_lines.cu: lines along a dim in order, with the positions that their elements came from; places
+ * in such a line.
  *
- * Holds true: a pass keeps the order of equal digits: tiles, the warps of a tile and the rounds of a
- * warp take their places one after the other, and the lanes of a round by rank among their equals. */
+ * Holds true: as in cpu/sort.c. All lines are sorted at once, as numbered keys (sort.cu): first by the
+ * elements, then by their lines, which keeps the order within each. */
+#include "fold.cuh"
 #include "grid.h"
 #include "sort.h"
 
-enum {
-  DIGITS = 256,
-  WARPS = CR__THREADS / 32,
-  ROUNDS = 16,
-  CHUNK = 32 * ROUNDS, /* what a warp takes in a row */
-  TILE = WARPS * CHUNK
-};
-static_assert((int)DIGITS == (int)CR__THREADS, "a thread of a block stands for a digit");
-
-/* counts[digit][tile]: how many keys of the tile have the digit. Of a single tile they are the totals. */
-static __global__ void count_digits(const uint64_t *key, int64_t n, int shift, uint32_t *counts) {
-  __shared__ uint32_t found[DIGITS];
-  found[threadIdx.x] = 0;
-  __syncthreads();
-  int64_t begin = (int64_t)blockIdx.x * TILE, end = begin + TILE < n ? begin + TILE : n;
-  for (int64_t at = begin + threadIdx.x; at < end; at += CR__THREADS)
-    atomicAdd(&found[key[at] >> shift & (DIGITS - 1)], 1u);
-  __syncthreads();
-  counts[(int64_t)threadIdx.x * gridDim.x + blockIdx.x] = found[threadIdx.x];
+/* Keys have the order of their elements, equal elements one key. */
+static __device__ __forceinline__ uint64_t key_of(float x) {
+  uint32_t u = __float_as_uint(x + 0.0f);
+  return x != x ? 0xffffffffu : u >> 31 ? ~u : u | 0x80000000u;
+}
+static __device__ __forceinline__ uint64_t key_of(double x) {
+  uint64_t u = (uint64_t)__double_as_longlong(x + 0.0);
+  return x != x ? ~(uint64_t)0 : u >> 63 ? ~u : u | 0x8000000000000000u;
+}
+static __device__ __forceinline__ uint64_t key_of(int64_t x) {
+  return (uint64_t)x ^ 0x8000000000000000u;
 }
 
-/* A block per digit: counts become the sums over the tiles before; totals[digit] that over all. */
-static __global__ void sum_digits(uint32_t *counts, int64_t tiles, uint32_t *totals) {
-  uint32_t *row = counts + (int64_t)blockIdx.x * tiles, sum = 0, total;
-  for (int64_t begin = 0; begin < tiles; begin += CR__THREADS) {
-    int64_t at = begin + threadIdx.x;
-    uint32_t count = at < tiles ? row[at] : 0;
-    uint32_t before = cr__block_scan(count, &total);
-    if (at < tiles) row[at] = sum + before;
-    sum += total;
-  }
-  if (threadIdx.x == 0) totals[blockIdx.x] = sum;
-}
-
-/* The lanes of the warp that have the same digit (active ones only: digit < 0 is none). */
-static __device__ unsigned equals_of(int digit) {
-  unsigned equal = __ballot_sync(0xffffffffu, digit >= 0);
-  for (int bit = 0; bit < 8; bit++) {
-    unsigned set = __ballot_sync(0xffffffffu, digit >> bit & 1);
-    equal &= digit >> bit & 1 ? set : ~set;
-  }
-  return equal;
-}
-
-/* No counts: there is a single tile, before which nothing is. */
-static __global__ void move_keys(const uint64_t *key, const uint32_t *number, int64_t n, int shift,
-                                 const uint32_t *counts, const uint32_t *totals, uint64_t *to_key,
-                                 uint32_t *to_number) {
-  __shared__ uint32_t next[WARPS][DIGITS]; /* where the warp's next key of the digit goes */
-  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  int64_t begin = (int64_t)blockIdx.x * TILE + warp * CHUNK;
-  for (int w = 0; w < WARPS; w++) next[w][threadIdx.x] = 0;
-  __syncthreads();
-  for (int r = 0; r < ROUNDS && begin + r * 32 < n; r++) {
-    int64_t at = begin + r * 32 + lane;
-    if (at < n) atomicAdd(&next[warp][key[at] >> shift & (DIGITS - 1)], 1u);
-  }
-  uint32_t all, place = cr__block_scan(totals[threadIdx.x], &all);
-  if (counts) place += counts[(int64_t)threadIdx.x * gridDim.x + blockIdx.x];
-  __syncthreads();
-  for (int w = 0; w < WARPS; w++) {
-    uint32_t count = next[w][threadIdx.x];
-    next[w][threadIdx.x] = place;
-    place += count;
-  }
-  __syncthreads();
-  for (int r = 0; r < ROUNDS && begin + r * 32 < n; r++) { /* the same rounds for all of a warp */
-    int64_t at = begin + r * 32 + lane;
-    int digit = at < n ? (int)(key[at] >> shift & (DIGITS - 1)) : -1;
-    unsigned equal = equals_of(digit);
-    int rank = __popc(equal & ((1u << lane) - 1));
-    uint32_t to = digit >= 0 ? next[warp][digit] + rank : 0;
-    __syncwarp();
-    if (digit >= 0) {
-      to_key[to] = key[at];
-      to_number[to] = number[at];
-      if (rank == 0) next[warp][digit] += __popc(equal);
-    }
-    __syncwarp();
+template <int D>
+static __global__ void key_by_element(cr__fold_call c, int64_t n, uint64_t flip, uint64_t *key,
+                                      uint32_t *number) {
+  int64_t length = c.reduced.count, step = c.reduced.in[0];
+  CR__EACH(i, n) {
+    int64_t line = i / length, from = cr__fold_offset(c.kept, line, c.narrow, NULL);
+    key[i] = key_of(cr__load_as<D>(c.in, c.in_dtype, from + (i - line * length) * step)) ^ flip;
+    number[i] = (uint32_t)i;
   }
 }
 
-/* ---- The sort -------------------------------------------------------------------------------- */
-
-/* In the memory: keys, keys, numbers, numbers, counts, totals. */
-static int64_t tiles_of(int64_t n) { return (n + TILE - 1) / TILE; }
-
-int cr__sort_begin(cr__sorting *s, cr_device device, int64_t n) {
-  size_t each = 2 * (sizeof(uint64_t) + sizeof(uint32_t));
-  s->ordinal = device & 255;
-  s->n = n;
-  s->nbytes = (size_t)n * each + (size_t)(tiles_of(n) + 1) * DIGITS * sizeof(uint32_t);
-  s->memory = cr__cuda_alloc(s->ordinal, s->nbytes);
-  if (!s->memory) return CR_E_MEMORY;
-  s->key = (uint64_t *)s->memory;
-  s->number = (uint32_t *)(s->key + 2 * n);
-  return 0;
+static __global__ void key_by_line(int64_t length, int64_t n, uint64_t *key,
+                                   const uint32_t *number) {
+  CR__EACH(i, n) key[i] = number[i] / (uint64_t)length;
 }
 
-int cr__sort_run(cr__sorting *s, const char *op, int bits) {
-  int64_t n = s->n, tiles = tiles_of(n);
-  uint64_t *keys = (uint64_t *)s->memory;
-  uint32_t *numbers = (uint32_t *)(keys + 2 * n), *counts = numbers + 2 * n;
-  uint32_t *totals = counts + tiles * DIGITS;
-  bool single = tiles == 1;
-  int code = 0;
-  for (int shift = 0; shift < bits && !code; shift += 8) {
-    uint64_t *to_key = s->key == keys ? keys + n : keys;
-    uint32_t *to_number = s->number == numbers ? numbers + n : numbers;
-    dim3 blocks((unsigned)tiles);
-    code = CR__LAUNCH(op, count_digits, blocks, CR__THREADS, 0, s->key, n, shift,
-                      single ? totals : counts);
-    if (!code && !single)
-      code = CR__LAUNCH(op, sum_digits, DIGITS, CR__THREADS, 0, counts, tiles, totals);
-    if (!code)
-      code = CR__LAUNCH(op, move_keys, blocks, CR__THREADS, 0, s->key, s->number, n, shift,
-                        single ? NULL : counts, totals, to_key, to_number);
-    s->key = to_key;
-    s->number = to_number;
+/* The first `kept` of each line, `step` apart in the results. */
+template <class T>
+static __global__ void store_lines(cr__fold_call c, int64_t kept, int64_t step,
+                                   const uint32_t *number) {
+  int64_t length = c.reduced.count;
+  CR__EACH(i, c.kept.count * kept) {
+    int64_t line = i / kept, out, from = cr__fold_offset(c.kept, line, c.narrow, &out);
+    int64_t position = (int64_t)number[line * length + i % kept] - line * length;
+    out += i % kept * step;
+    if (c.out) ((T *)c.out)[out] = ((const T *)c.in)[from + position * c.reduced.in[0]];
+    ((int64_t *)(void *)c.indices)[out] = position + 1;
   }
+}
+
+static int bits_for(int64_t count) {
+  int bits = 0;
+  while ((int64_t)1 << bits < count) bits++;
+  return bits;
+}
+
+static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__sorting *s, int *bits) {
+  bool descending = k->i[1], single = cr__category((cr_dtype)c->in_dtype) == CR_FLOATING;
+  single = single && c->in_dtype != CR_FLOAT64;
+  *bits = single ? 32 : 64;
+  uint64_t flip = !descending ? 0 : single ? UINT32_MAX : UINT64_MAX;
+  auto kernel = single                      ? key_by_element<CR_FLOAT32>
+                : c->in_dtype == CR_FLOAT64 ? key_by_element<CR_FLOAT64>
+                                            : key_by_element<CR_INT64>;
+  return CR__LAUNCH(k->op, kernel, cr__blocks_for(s->n), CR__THREADS, 0, *c, s->n, flip, s->key,
+                    s->number);
+}
+
+static int store(const cr__launch *k, const cr__fold_call *c, const cr__view *indices,
+                 const uint32_t *number) {
+  int64_t kept = indices->shape[k->i[0]], step = indices->stride[k->i[0]];
+  size_t size = cr__size_of((cr_dtype)c->in_dtype);
+  auto kernel = size == 1   ? store_lines<uint8_t>
+                : size == 2 ? store_lines<uint16_t>
+                : size == 4 ? store_lines<uint32_t>
+                            : store_lines<uint64_t>;
+  return CR__LAUNCH(k->op, kernel, cr__blocks_for(c->kept.count * kept), CR__THREADS, 0, *c, kept,
+                    step, number);
+}
+
+/* v and i as for cr__cpu_sort. */
+extern "C" int cr__cuda_sort(cr__launch *k) {
+  const cr__view *in = &k->v[k->nview - 1], *indices = &k->v[k->nview - 2];
+  cr__fold_call c = {};
+  cr__fold_plan(&c, indices, in, (uint32_t)1 << k->i[0]);
+  c.out = k->nview == 3 ? k->v[0].data : NULL;
+  c.indices = indices->data;
+  int64_t n = c.kept.count * c.reduced.count;
+  if (n == 0 || indices->shape[k->i[0]] == 0) return 0;
+  if (n > UINT32_MAX)
+    return cr__fail(CR_E_ARGUMENT, "%s: cuda sorts up to %lld elements, not %lld", k->op,
+                    (long long)UINT32_MAX, (long long)n);
+  cr__sorting s;
+  int code = cr__sort_begin(&s, k->device, n), bits;
+  if (code) return code;
+  code = make_keys(k, &c, &s, &bits);
+  if (!code) code = cr__sort_run(&s, k->op, bits);
+  int line_bits = bits_for(c.kept.count);
+  if (!code && line_bits) {
+    code = CR__LAUNCH(k->op, key_by_line, cr__blocks_for(n), CR__THREADS, 0, c.reduced.count, n,
+                      s.key, s.number);
+    if (!code) code = cr__sort_run(&s, k->op, line_bits);
+  }
+  if (!code) code = store(k, &c, indices, s.number);
+  cr__sort_end(&s);
   return code;
 }
 
-void cr__sort_end(cr__sorting *s) { cr__cuda_free(s->ordinal, s->memory, s->nbytes); }
+/* ---- Places in what is in order ---- */
+
+template <class T>
+static __global__ void find_places(int64_t *to, const T *lines, const T *values, int64_t count,
+                                   int64_t n, bool right, int64_t each) {
+  CR__EACH(i, count) {
+    const T *line = lines + i / each * n, x = values[i];
+    int64_t first = 0, last = n;
+    while (first < last) {
+      int64_t middle = first + (last - first) / 2;
+      if (right ? !(line[middle] > x) : !(line[middle] >= x)) first = middle + 1;
+      else last = middle;
+    }
+    to[i] = first + 1;
+  }
+}
+
+template <class T> static int run_search(const cr__launch *k) {
+  return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->i[0]), CR__THREADS, 0,
+                    (int64_t *)(void *)k->v[0].data, (const T *)(const void *)k->v[1].data,
+                    (const T *)(const void *)k->v[2].data, k->i[0], k->i[1], (bool)k->i[2],
+                    k->i[3]);
+}
+
+/* v and i as for cr__cpu_search. */
+extern "C" int cr__cuda_search(cr__launch *k) {
+  return k->v[1].dtype == CR_FLOAT32   ? run_search<float>(k)
+         : k->v[1].dtype == CR_FLOAT64 ? run_search<double>(k)
+                                       : run_search<int64_t>(k);
+}

@@ -1,286 +1,143 @@
-/* index.c: reading by positions: pick, nonzero.
+/* positions.c: positions checked, and turned into offsets, before anything moves by them.
  *
- * Holds true: a row of one position (its index has stride 0 along the row) is copied in one piece. */
+ * Holds true: an index may repeat along a dim (stride 0), which is read once. Threads share positions
+ * out; the one that an error names is the first of the index, whoever found it. */
 #include <stdatomic.h>
 
-#include "convert.h"
 #include "index.h"
-#include "cpu/loops/loops.h"
 
-/* ---- pick ------------------------------------------------------------------------------------ */
+#ifdef __x86_64__
+extern const cr__index_loops cr__index_loops_v2, cr__index_loops_v3, cr__index_loops_v4;
+const cr__index_loops *cr__index_loops_here(void) {
+  static const cr__index_loops *const by_level[] = {&cr__index_loops_v2, &cr__index_loops_v3,
+                                                    &cr__index_loops_v4};
+  return by_level[cr__cpu_level()];
+}
+#else
+extern const cr__index_loops cr__index_loops_base;
+const cr__index_loops *cr__index_loops_here(void) { return &cr__index_loops_base; }
+#endif
 
-enum { OUT, FROM, INDEX, BLOCK = 2048, SHORT = 64, PANEL = 128 };
+enum { PIECE = 32768, BLOCK = 2048 };
 
-/* The innermost dim counts columns, the next one rows; what is further out counts slabs. */
-typedef struct pick {
-  const cr__view *out, *from, *index;
-  int64_t size, stride; /* of the indexed dim */
-  int64_t element;      /* bytes */
-  int64_t rows, columns;
-  int64_t height, width; /* of a block */
-  bool whole_rows;       /* a position for each row, which is moved in one piece */
-  cr__stream stream;     /* NULL: write as usual */
-  atomic_bool bad;       /* a position is out of range */
-  cr__iter it;           /* operands: out, from, index */
-} pick;
+/* ---- Checking ------------------------------------------------------------------------------- */
 
-typedef struct slab { /* where the elements of a block begin, and the steps from row to row */
-  char *out;
-  const char *from, *index;
-  int64_t rows, out_step, from_step, index_step;
-} slab;
+static bool is_outside(int64_t p, int64_t size) { return p == 0 || p > size || p < -size; }
 
-static int64_t row_step(const pick *p, int operand) {
-  return p->it.ndim > 1 ? p->it.stride[operand][1] : 0;
+/* Names the first position of n, from data on, that is out of range. */
+static int refuse(const char *op, const cr__view *v, const char *data, int64_t step, int64_t n,
+                  int64_t size, int64_t dim) {
+  int64_t j = 0;
+  while (j < n - 1 && !is_outside(cr__cpu_position(data, v->dtype, j * step), size)) j++;
+  return cr__fail(CR_E_INDEX,
+                  "%s: position %lld is out of range for dim %lld of size %lld (positions count "
+                  "from "
+                  "1; negative ones from the end)",
+                  op, (long long)cr__cpu_position(data, v->dtype, j * step), (long long)dim,
+                  (long long)size);
 }
 
-/* Rows [top, ...) of slab number `outer`, from a column on. */
-static slab slab_at(const pick *p, int64_t outer, int64_t top, int64_t rows, int64_t column) {
-  int64_t at[3], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  for (int k = 0; k < 3; k++) at[k] = column * p->it.stride[k][0] + top * row_step(p, k);
-  for (int d = 2; d < p->it.ndim; d++) {
-    for (int k = 0; k < 3; k++) at[k] += outer % p->it.shape[d] * p->it.stride[k][d];
-    outer /= p->it.shape[d];
-  }
-  return (slab){p->out->data + at[OUT] * p->element, p->from->data + at[FROM] * p->element,
-                p->index->data + at[INDEX] * width,  rows,
-                row_step(p, OUT) * p->element,       row_step(p, FROM) * p->element,
-                row_step(p, INDEX) * width};
-}
-
-/* Bytes of the row that positions lead to, if it is short enough to be fetched while the one before it
- * is at work; else 0. */
-static int64_t row_ahead(const pick *p) {
-  int64_t bytes = p->size * p->element;
-  return p->stride == 1 && p->columns <= BLOCK && bytes <= 32768 ? bytes : 0;
-}
-
-/* A position for each of n columns; true if one is out of range. A piece at a time, so that reading
- * positions, finding elements and writing results overlap: the shorter, the better, but where each
- * column leads to another row, for then they wait for one another. */
-static bool pick_columns(const pick *p, slab s, int64_t n) {
-  const cr__index_loops *loops = cr__index_loops_here();
-  _Alignas(64) char line[PANEL * 8];
-  int64_t offset[BLOCK], so = p->it.stride[OUT][0], sf = p->it.stride[FROM][0];
-  int64_t si = p->it.stride[INDEX][0], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  int64_t short_of = sf == 0 ? SHORT : PANEL, ahead = row_ahead(p);
-  int64_t share = (ahead * short_of / n + CR__LINE - 1) / CR__LINE * CR__LINE;
-  int kind = cr__index_kind(p->index->dtype), size = cr__size_kind(p->element);
-  for (int64_t r = 0; r < s.rows && !cr__cpu_stopped(); r++) {
-    const char *next = s.from + s.from_step, *end = r + 1 < s.rows ? next + ahead : next;
-    for (int64_t c = 0; c < n; c += short_of) {
-      int64_t m = n - c < short_of ? n - c : short_of;
-      char *out = s.out + c * so * p->element;
-      const char *from = s.from + c * sf * p->element;
-      for (const char *stop = next + share; next < stop && next < end; next += CR__LINE)
-        __builtin_prefetch(next);
-      if ((r == 0 || s.index_step != 0) &&
-          loops->locate[kind](offset + c, s.index + c * si * width, si, p->size, p->stride, m))
-        return true;
-      loops->take[size](p->stream ? line : out, p->stream ? 1 : so, from, sf, offset + c, m);
-      if (p->stream) p->stream(out, line, (size_t)(m * p->element));
-    }
-    s.out += s.out_step;
-    s.from += s.from_step;
-    s.index += s.index_step;
-  }
-  return false;
-}
-
-/* A position for each row of n columns, which are moved in one piece. */
-static bool pick_rows(const pick *p, slab s, int64_t n) {
-  const cr__index_loops *loops = cr__index_loops_here();
-  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
-  int kind = cr__index_kind(p->index->dtype);
-  for (int64_t r = 0; r < s.rows && !cr__cpu_stopped(); r += BLOCK) {
-    int64_t m = s.rows - r < BLOCK ? s.rows - r : BLOCK;
-    if (loops->locate[kind](offset, s.index, s.index_step / width, p->size, p->stride * p->element,
-                            m))
-      return true;
-    for (int64_t i = 0; i < m && s.from_step; i++) offset[i] += i * s.from_step;
-    loops->take_rows(s.out, s.out_step, s.from, offset, n * p->element, m, p->stream != NULL);
-    s.out += m * s.out_step;
-    s.from += m * s.from_step;
-    s.index += m * s.index_step;
-  }
-  return false;
-}
-
-/* How the work is cut: blocks of columns, and of rows in them. Where positions lead from row to row
- * of `from`, a narrow panel of its columns stays in the cache while all rows pass through it. */
-static void cut(pick *p) {
-  enum { TASK = 16384 };
-  bool down = p->it.stride[FROM][0] != 0 && row_step(p, FROM) == 0 && !p->whole_rows;
-  bool panels = down && p->rows > 1 && p->size * p->stride * p->element > 1 << 20;
-  p->width = panels ? PANEL : p->whole_rows ? TASK : BLOCK;
-  if (p->width > p->columns) p->width = p->columns;
-  p->height = panels ? p->rows : TASK / p->width + 1;
-}
-
-/* Writing past the caches needs rows of whole cache lines. */
-static cr__stream choose_stream(const pick *p) {
-  int64_t step = row_step(p, OUT) * p->element, row = p->columns % p->width * p->element;
-  bool lines = p->it.stride[OUT][0] == 1 && step % CR__LINE == 0 && row % CR__LINE == 0;
-  if (!lines || !cr__iter_dense(&p->it, OUT)) return NULL;
-  return cr__stream_for(p->out->data, p->it.numel * p->element, p->width * p->element);
-}
-
-/* Blocks [begin, end): rows first, then columns, then slabs. */
-static void pick_blocks(void *job, int64_t begin, int64_t end) {
-  pick *p = job;
-  int64_t across = (p->columns + p->width - 1) / p->width;
-  int64_t down = (p->rows + p->height - 1) / p->height;
-  bool bad = false;
-  for (int64_t t = begin; t < end && !bad; t++) {
-    int64_t row = t % down * p->height, column = t / down % across * p->width;
-    int64_t rows = p->rows - row < p->height ? p->rows - row : p->height;
-    int64_t n = p->columns - column < p->width ? p->columns - column : p->width;
-    slab s = slab_at(p, t / down / across, row, rows, column);
-    bad = p->whole_rows ? pick_rows(p, s, n) : pick_columns(p, s, n);
-  }
-  if (bad) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
-  if (p->stream) cr__stream_end();
-}
-
-static int run_pick(pick *p) {
-  const cr__iter *it = &p->it;
-  p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && it->stride[FROM][0] == 1;
-  cut(p);
-  p->stream = choose_stream(p);
-  int64_t across = (p->columns + p->width - 1) / p->width;
-  int64_t down = (p->rows + p->height - 1) / p->height;
-  return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks,
-                       p);
-}
-
-/* out[...] = from[... + the offset of index[...]].
- * v[0] out, v[1] from, v[2] index (int64 or int32), all of one shape: `from` has stride 0 along what
- * the positions run through, index along the rest. i[0] size and i[1] stride (of `from`, in
- * elements) of the indexed dim, i[2] its number from 1; i[0] = -1: positions are offsets plus 1.
- * Equal dtypes of v[0] and v[1] have been checked, ranges have not; after an error v[0] is to be given
- * up. */
-int cr__cpu_pick(cr__launch *k) {
-  pick p = {.out = &k->v[0],
-            .from = &k->v[1],
-            .index = &k->v[2],
-            .size = k->i[0],
-            .stride = k->i[1]};
-  const int64_t *strides[] = {p.out->stride, p.from->stride, p.index->stride};
-  p.element = (int64_t)cr__size_of((cr_dtype)p.out->dtype);
-  cr__iter_begin(&p.it, p.out->ndim, p.out->shape, 3, strides);
-  if (p.it.numel == 0)
-    return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
-  p.columns = p.it.shape[0];
-  p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
-  int code = run_pick(&p);
-  if (code || !p.bad) return code;
-  return cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]);
-}
-
-/* ---- nonzero ------------------------------------------------------------------------------------- */
-
-enum { ROW = 512 };
-
-#define TRUTH(TYPE, IS)                                           \
-  do {                                                            \
-    const TYPE *x = (const TYPE *)data;                           \
-    for (int64_t j = 0; j < n; j++) truth[j] = IS(x[j * stride]); \
-  } while (0)
-#define NOT_ZERO(x) ((x) != 0)
-#define NOT_ZERO_HALF(x) (((x)&0x7fff) != 0)
-
-/* truth[j] = 1 where the j-th of n elements is not zero, else 0. */
-static void find_truth(uint8_t *truth, const char *data, int dtype, int64_t stride, int64_t n) {
-  switch (dtype) {
-  case CR_FLOAT64: TRUTH(double, NOT_ZERO); break;
-  case CR_FLOAT32: TRUTH(float, NOT_ZERO); break;
-  case CR_FLOAT16:
-  case CR_BFLOAT16: TRUTH(uint16_t, NOT_ZERO_HALF); break;
-  case CR_INT64: TRUTH(int64_t, NOT_ZERO); break;
-  case CR_INT32: TRUTH(int32_t, NOT_ZERO); break;
-  case CR_INT16: TRUTH(int16_t, NOT_ZERO); break;
-  default: TRUTH(uint8_t, NOT_ZERO); break;
-  }
-}
-
-/* Counts the nonzero elements of v[0] into i[0] of the launch itself. */
-int cr__cpu_count_true(cr__launch *k) {
-  const cr__view *v = &k->v[0];
-  const int64_t *strides[] = {v->stride};
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype), count = 0;
-  uint8_t truth[ROW];
+typedef struct check {
+  const cr__view *index;
+  int64_t size;        /* of the indexed dim */
+  _Atomic int64_t bad; /* the first place in the iteration whose row has one out of range */
   cr__iter it;
-  cr__iter_begin(&it, v->ndim, v->shape, 1, strides);
+} check;
+
+static void note_bad(check *c, int64_t place) {
+  int64_t found = atomic_load(&c->bad);
+  while (place < found && !atomic_compare_exchange_weak(&c->bad, &found, place)) continue;
+}
+
+/* Looks at pieces [begin, end) of the positions, up to the first row with one that is out of range. */
+static void check_pieces(void *job, int64_t begin, int64_t end) {
+  check *c = job;
+  const cr__index_loops *loops = cr__index_loops_here();
+  int kind = cr__index_kind(c->index->dtype);
+  int64_t width = (int64_t)cr__size_of((cr_dtype)c->index->dtype);
+  int64_t at = begin * PIECE, stop = end * PIECE < c->it.numel ? end * PIECE : c->it.numel;
   cr__walk w;
-  cr__walk_seek(&w, &it, 0, 0);
-  for (int64_t done = 0, step = 0; done < it.numel; step++) {
-    int64_t left = cr__walk_left(&w), n = left < ROW ? left : ROW;
-    int32_t found = 0;
-    int code = cr__cpu_look(step << 8);
-    if (code) return code;
-    find_truth(truth, v->data + w.offset * width, v->dtype, w.stride[0], n);
-    for (int64_t j = 0; j < n; j++) found += truth[j];
-    count += found;
+  cr__walk_seek(&w, &c->it, 0, at);
+  while (at < stop) {
+    int64_t left = cr__walk_left(&w), n = left < stop - at ? left : stop - at;
+    if (n > PIECE) n = PIECE;
+    if (loops->outside[kind](c->index->data + w.offset * width, w.stride[0], c->size, n)) {
+      note_bad(c, at);
+      return;
+    }
     cr__walk_advance(&w, n);
-    done += n;
-  }
-  k->i[0] = count;
-  return 0;
-}
-
-typedef struct listing {
-  int64_t *out;
-  const int64_t *step; /* NULL: a row of positions per element; else its offset plus 1 */
-  int ndim;
-  int64_t at[CR_MAX_DIMS]; /* of the current row, along all dims but the last */
-} listing;
-
-/* Lists what is true among n elements of a row, from position `begin` (from 0) on. */
-static void list_row(listing *l, const uint8_t *truth, int64_t begin, int64_t n) {
-  int64_t found[ROW], count = 0, base = 1;
-  int last = l->ndim - 1;
-  for (int64_t j = 0; j < n; j++) { /* without a branch, which would often be foreseen wrongly */
-    found[count] = begin + j;
-    count += truth[j];
-  }
-  for (int d = 0; l->step && d < last; d++) base += l->at[d] * l->step[d];
-  for (int64_t j = 0; j < count; j++) {
-    if (l->step) {
-      *l->out++ = base + found[j] * l->step[last];
-      continue;
-    }
-    for (int d = 0; d < last; d++) *l->out++ = l->at[d] + 1;
-    *l->out++ = found[j] + 1;
+    at += n;
   }
 }
 
-/* Lists the nonzero elements in row-major order.
- * v[0] out: int64, contiguous, as many rows as count_true found; v[1] the elements, in at least one
- * dim. i[0] 0: a column per dim, with the positions from 1. i[0] 1: no columns, but the offset plus 1
- * of each in a tensor whose strides are i[1 ...]. */
-int cr__cpu_nonzero(cr__launch *k) {
+int cr__cpu_check_positions(const char *op, const cr__view *v, int64_t size, int64_t dim) {
+  int64_t shape[CR_MAX_DIMS];
+  const int64_t *strides[] = {v->stride};
+  check c = {.index = v, .size = size, .bad = INT64_MAX};
+  for (int d = 0; d < v->ndim; d++)
+    shape[d] = v->stride[d] == 0 && v->shape[d] > 0 ? 1 : v->shape[d];
+  cr__iter_begin(&c.it, v->ndim, shape, 1, strides);
+  int code = cr__cpu_share((c.it.numel + PIECE - 1) / PIECE, c.it.numel / 2, check_pieces, &c);
+  if (code) return code;
+  if (c.bad == INT64_MAX) return 0;
+  cr__walk w;
+  cr__walk_seek(&w, &c.it, 0, c.bad);
+  return refuse(op, v, v->data + w.offset * (int64_t)cr__size_of((cr_dtype)v->dtype), w.stride[0],
+                cr__walk_left(&w), size, dim);
+}
+
+/* ---- offset ------------------------------------------------------------------------------------ */
+
+typedef struct offsets {
+  const cr__launch *k;
+  cr__iter it; /* operands: the offsets, the positions */
+} offsets;
+
+/* n positions of a row become offsets, or are added to those that are there. */
+static void offset_run(const cr__launch *k, int64_t *out, int64_t so, const char *in, int64_t si,
+                       int64_t n) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)k->v[1].dtype);
+  for (int64_t begin = 0; begin < n; begin += BLOCK) {
+    int64_t m = n - begin < BLOCK ? n - begin : BLOCK, *to = out + begin * so;
+    loops->locate[cr__index_kind(k->v[1].dtype)](offset, in + begin * si * width, si, k->i[0],
+                                                 k->i[1], m);
+    if (k->i[3])
+      for (int64_t j = 0; j < m; j++) to[j * so] = offset[j] + 1;
+    else
+      for (int64_t j = 0; j < m; j++) to[j * so] += offset[j];
+  }
+}
+
+static void offset_pieces(void *job, int64_t begin, int64_t end) {
+  const offsets *o = job;
+  const cr__view *v = o->k->v;
+  int64_t width = (int64_t)cr__size_of((cr_dtype)v[1].dtype);
+  int64_t at = begin * PIECE, stop = end * PIECE < o->it.numel ? end * PIECE : o->it.numel;
+  cr__walk to, from;
+  cr__walk_seek(&to, &o->it, 0, at);
+  cr__walk_seek(&from, &o->it, 1, at);
+  while (at < stop) {
+    int64_t left = cr__walk_left(&to), n = left < stop - at ? left : stop - at;
+    offset_run(o->k, (int64_t *)(void *)v[0].data + to.offset, to.stride[0],
+               v[1].data + from.offset * width, from.stride[0], n);
+    cr__walk_advance(&to, n);
+    cr__walk_advance(&from, n);
+    at += n;
+  }
+}
+
+/* Turns positions along one dim into offsets, and adds those of several dims up.
+ * v[0] out: int64, contiguous; v[1] positions, int64 or int32, of the same shape. i[0] size, i[1]
+ * stride of the indexed dim, i[2] its number from 1, i[3] 1 for the first dim (out = offset + 1) and
+ * 0 for the others (out += offset); i[0] = -1: positions are offsets plus 1. Nothing has been
+ * checked. */
+int cr__cpu_offset(cr__launch *k) {
   const cr__view *v = &k->v[1];
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype);
-  int last = v->ndim - 1;
-  listing l = {(int64_t *)k->v[0].data, k->i[0] ? &k->i[1] : NULL, v->ndim, {0}};
-  int64_t *end = l.out + k->v[0].shape[0] * (k->i[0] ? 1 : v->ndim);
-  const char *row = v->data;
-  uint8_t truth[ROW];
-  int64_t step = 0;
-  while (l.out < end) { /* a row of the last dim each time; the count says when to stop */
-    for (int64_t j = 0; j < v->shape[last]; j += ROW, step++) {
-      int code = cr__cpu_look(step << 8);
-      if (code) return code;
-      int64_t n = v->shape[last] - j < ROW ? v->shape[last] - j : ROW;
-      find_truth(truth, row + j * v->stride[last] * width, v->dtype, v->stride[last], n);
-      list_row(&l, truth, j, n);
-    }
-    for (int d = last - 1; d >= 0; d--) {
-      row += v->stride[d] * width;
-      if (++l.at[d] < v->shape[d]) break;
-      row -= l.at[d] * v->stride[d] * width;
-      l.at[d] = 0;
-    }
-  }
-  return 0;
+  const int64_t *strides[] = {k->v[0].stride, v->stride};
+  offsets o = {.k = k};
+  if (k->i[0] >= 0 && cr__cpu_check_positions(k->op, v, k->i[0], k->i[2]))
+    return (int)cr_error_code();
+  cr__iter_begin(&o.it, v->ndim, v->shape, 2, strides);
+  return cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, offset_pieces, &o);
 }
