@@ -1,4 +1,4 @@
-/* cuda/kernels/extreme.cu: the largest or smallest element along a dim, with its position.
+/* cuda/kernels/argmax.cu: the largest or smallest element along a dim, with its position.
  *
  * Holds true: the first of equal elements is chosen, and the first NaN before all others; as that
  * is true of any two candidates, the order in which threads meet does not matter. */
@@ -49,7 +49,7 @@ template <class L> static int run(const cr__launch *k, cr__fold_call *c) {
 /* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
  * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
  * smallest. The results are contiguous. */
-extern "C" int cr__cuda_extreme(cr__launch *k) {
+extern "C" int cr__cuda_argmax(cr__launch *k) {
   cr__fold_call c = {};
   const cr__view *in = &k->v[k->nout], *positions = &k->v[k->nout - 1];
   cr__fold_plan(&c, positions, in, (uint32_t)1 << k->i[0]);
@@ -61,7 +61,8 @@ extern "C" int cr__cuda_extreme(cr__launch *k) {
   switch (in->dtype) {
   case CR_FLOAT64: return run<cr__known<CR_FLOAT64, CR_FLOAT64>>(k, &c);
   case CR_FLOAT32: return run<cr__known<CR_FLOAT32, CR_FLOAT32>>(k, &c);
-  case CR_FLOAT16: case CR_BFLOAT16: return run<cr__any<CR_FLOAT32>>(k, &c);
+  case CR_FLOAT16:
+  case CR_BFLOAT16: return run<cr__any<CR_FLOAT32>>(k, &c);
   default: return run<cr__any<CR_INT64>>(k, &c);
   }
 }

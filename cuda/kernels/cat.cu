@@ -1,4 +1,4 @@
-/* cuda/kernels/join.cu: tensors joined along a dim that is not the first: pieces of each in turn.
+/* cuda/kernels/cat.cu: tensors joined along a dim that is not the first: pieces of each in turn.
  *
  * Holds true: a launch for each part; a thread moves one element. */
 #include "grid.h"
@@ -12,7 +12,7 @@ static __global__ void place(T *to, int64_t width, const T *from, int64_t step, 
   }
 }
 
-template <typename T> static int join(const cr__launch *k) {
+template <typename T> static int cat(const cr__launch *k) {
   int64_t outer = k->i[0], width = 0;
   T *to = (T *)k->v[0].data;
   int code = 0;
@@ -27,12 +27,12 @@ template <typename T> static int join(const cr__launch *k) {
   return code;
 }
 
-/* v, i and rows as for cr__cpu_join. */
-extern "C" int cr__cuda_join(cr__launch *k) {
+/* v, i and rows as for cr__cpu_cat. */
+extern "C" int cr__cuda_cat(cr__launch *k) {
   switch (cr__size_of((cr_dtype)k->v[0].dtype)) {
-  case 1: return join<uint8_t>(k);
-  case 2: return join<uint16_t>(k);
-  case 4: return join<uint32_t>(k);
-  default: return join<uint64_t>(k);
+  case 1: return cat<uint8_t>(k);
+  case 2: return cat<uint16_t>(k);
+  case 4: return cat<uint32_t>(k);
+  default: return cat<uint64_t>(k);
   }
 }

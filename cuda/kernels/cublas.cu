@@ -1,7 +1,7 @@
 /* cuda/kernels/cublas.cu: products of matrices by cuBLASLt, where that library is installed.
  *
  * Holds true: it is opened at the first product, and only beside a driver that has been loaded; without
- * it the kernels of gemm.cu serve. What its heuristics answer is kept for the next product of the
+ * it the kernels of matmul.cu serve. What its heuristics answer is kept for the next product of the
  * same sizes, strides and alignment. cuBLASLt counts along columns first, so that c = a b is given to
  * it as c^T = b^T a^T. */
 #include "cublas.h"

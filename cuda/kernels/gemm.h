@@ -1,4 +1,4 @@
-/* cuda/kernels/gemm.h: what the kernels of matrix products (gemm.cu) and cuBLASLt (cublas.cu) share. */
+/* cuda/kernels/gemm.h: what the kernels of matrix products (matmul.cu) and cuBLASLt (cublas.cu) share. */
 #ifndef CR__CUDA_GEMM_H
 #define CR__CUDA_GEMM_H
 

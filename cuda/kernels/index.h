@@ -1,4 +1,4 @@
-/* cuda/kernels/index.h: what reading (index.cu) and writing (scatter.cu) by positions share.
+/* cuda/kernels/index.h: what reading (gather.cu) and writing (scatter.cu) by positions share.
  *
  * Holds true: a position p counts from 1, or from -1 at the end; it stands for the offset
  * (p - 1) * stride, or (p + size) * stride. With size -1 positions are offsets plus 1. A position

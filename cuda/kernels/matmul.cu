@@ -1,4 +1,4 @@
-/* cuda/kernels/gemm.cu: the kernel `gemm`: batches of matrix products of every dtype but bool.
+/* cuda/kernels/matmul.cu: the kernel `matmul`: batches of matrix products of every dtype but bool.
  *
  * Holds true: which kernel multiplies, and in what order each element of the result is summed, depends
  * on sizes, strides and dtypes alone. float16 and bfloat16 are summed in float32; integers wrap, so
@@ -337,7 +337,7 @@ static cr__product product_of(const cr__launch *k) {
           add ? d->stride[2] : 0};
 }
 
-extern "C" int cr__cuda_gemm(cr__launch *k) {
+extern "C" int cr__cuda_matmul(cr__launch *k) {
   cr__product p = product_of(k);
   if (p.count == 0 || p.m == 0 || p.n == 0) return 0;
   int code = p.m > 1 && p.n > 1 ? cr__cublas_gemm(&p) : -1;

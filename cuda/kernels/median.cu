@@ -87,8 +87,8 @@ enum { LONG = 1 << 16, FEW_LINES = 64, BLOCKS = 1024, SHARE = 16 * MANY };
 
 /* What is known of a line between two kernels. */
 typedef struct search {
-  uint64_t prefix; /* the bits of the median's key that have been found */
-  count left;      /* its place among the elements that begin with them */
+  uint64_t prefix;  /* the bits of the median's key that have been found */
+  count left;       /* its place among the elements that begin with them */
   count first, nan; /* the positions of the first element equal to it, and of the first NaN */
   count seen[KEYS];
 } search;
@@ -162,8 +162,7 @@ static __global__ void __launch_bounds__(FEW_LINES)
   int64_t from = cr__fold_offset(c.kept, line, c.narrow, &out);
   bool has_nan = lines[line].nan < (count)c.reduced.count;
   int64_t at = (int64_t)(has_nan ? lines[line].nan : lines[line].first);
-  typename cr__element<D>::value x =
-      cr__load_as<D>(c.in, c.in_dtype, from + at * c.reduced.in[0]);
+  typename cr__element<D>::value x = cr__load_as<D>(c.in, c.in_dtype, from + at * c.reduced.in[0]);
   cr__store_from<D>(c.out, c.out_dtype, out, x);
   ((int64_t *)(void *)c.indices)[out] = at + 1;
 }

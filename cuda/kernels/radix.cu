@@ -1,9 +1,9 @@
-/* cuda/kernels/sort.cu: a radix sort, eight bits a pass, from the lowest digit up.
+/* cuda/kernels/radix.cu: a radix sort, eight bits a pass, from the lowest digit up.
  *
  * Holds true: a pass keeps the order of equal digits: tiles, the warps of a tile and the rounds of a
  * warp take their places one after the other, and the lanes of a round by rank among their equals. */
 #include "grid.h"
-#include "sort.h"
+#include "radix.h"
 
 enum {
   DIGITS = 256,
@@ -92,7 +92,7 @@ static __global__ void move_keys(const uint64_t *key, const uint32_t *number, in
 /* In the memory: keys, keys, numbers, numbers, counts, totals. */
 static int64_t tiles_of(int64_t n) { return (n + TILE - 1) / TILE; }
 
-int cr__sort_begin(cr__sorting *s, cr_device device, int64_t n) {
+int cr__radix_begin(cr__radix *s, cr_device device, int64_t n) {
   size_t each = 2 * (sizeof(uint64_t) + sizeof(uint32_t));
   s->ordinal = device & 255;
   s->n = n;
@@ -104,7 +104,7 @@ int cr__sort_begin(cr__sorting *s, cr_device device, int64_t n) {
   return 0;
 }
 
-int cr__sort_run(cr__sorting *s, const char *op, int bits) {
+int cr__radix_run(cr__radix *s, const char *op, int bits) {
   int64_t n = s->n, tiles = tiles_of(n);
   uint64_t *keys = (uint64_t *)s->memory;
   uint32_t *numbers = (uint32_t *)(keys + 2 * n), *counts = numbers + 2 * n;
@@ -128,4 +128,4 @@ int cr__sort_run(cr__sorting *s, const char *op, int bits) {
   return code;
 }
 
-void cr__sort_end(cr__sorting *s) { cr__cuda_free(s->ordinal, s->memory, s->nbytes); }
+void cr__radix_end(cr__radix *s) { cr__cuda_free(s->ordinal, s->memory, s->nbytes); }

@@ -5,12 +5,8 @@
 #include "reduce_again.cuh"
 
 /* The type that elements N are gathered in. */
-template <class N> struct wide {
-  typedef double type;
-};
-template <> struct wide<int64_t> {
-  typedef int64_t type;
-};
+template <class N> struct wide { typedef double type; };
+template <> struct wide<int64_t> { typedef int64_t type; };
 
 /* Out of line, as all kernels share it. */
 template <class N> static __attribute__((noinline)) __device__ N power_of(N x, N p) {
@@ -89,8 +85,7 @@ template <class N, bool PRODUCT> struct total {
   static __device__ __forceinline__ state start(const cr__fold_call &) { return PRODUCT; }
   static __device__ __forceinline__ void join(state &s, state other) {
     if constexpr (!std::is_same<state, int64_t>::value) s = PRODUCT ? s * other : s + other;
-    else { /* without a sign, so that it wraps */
-      uint64_t a = (uint64_t)s, b = (uint64_t)other;
+    else { /* without a sign, so that it wraps */ uint64_t a = (uint64_t)s, b = (uint64_t)other;
       s = (int64_t)(PRODUCT ? a * b : a + b);
     }
   }

@@ -6,7 +6,7 @@
 #include "convert.cuh"
 #include "grid.h"
 #include "runtime/runtime.h"
-#include "sort.h"
+#include "radix.h"
 
 #include "scalar/philox.h"
 
@@ -45,16 +45,16 @@ extern "C" int cr__cuda_randperm(cr__launch *k) {
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: cuda permutes up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)n);
-  cr__sorting s;
-  int code = cr__sort_begin(&s, k->device, n);
+  cr__radix s;
+  int code = cr__radix_begin(&s, k->device, n);
   if (code) return code;
   code = CR__LAUNCH(k->op, draw_keys, cr__blocks_for(n), CR__THREADS, 0, source_of(k), s.key,
                     s.number, n);
-  if (!code) code = cr__sort_run(&s, k->op, 64);
+  if (!code) code = cr__radix_run(&s, k->op, 64);
   if (!code)
     code = CR__LAUNCH(k->op, store_order, cr__blocks_for(n), CR__THREADS, 0, s.number,
                       (void *)v->data, v->dtype, v->stride[0], n);
-  cr__sort_end(&s);
+  cr__radix_end(&s);
   return code;
 }
 
@@ -240,22 +240,22 @@ static __global__ void store_first(places to, int64_t row, int64_t rows, int64_t
 static int draw_rows(const cr__launch *k, const weights *w, const places *to, int64_t row,
                      int64_t rows) {
   int64_t n = rows * w->m;
-  cr__sorting s;
-  int code = cr__sort_begin(&s, k->device, n), bits = 0;
+  cr__radix s;
+  int code = cr__radix_begin(&s, k->device, n), bits = 0;
   if (code) return code;
   code = CR__LAUNCH(k->op, draw_times, cr__blocks_for(n), CR__THREADS, 0, source_of(k), *w, row, n,
                     s.key, s.number);
-  if (!code) code = cr__sort_run(&s, k->op, 64);
+  if (!code) code = cr__radix_run(&s, k->op, 64);
   while ((int64_t)1 << bits < rows) bits++;
   if (!code && bits) { /* rows apart; within each the order stays */
     code =
         CR__LAUNCH(k->op, key_by_row, cr__blocks_for(n), CR__THREADS, 0, w->m, n, s.key, s.number);
-    if (!code) code = cr__sort_run(&s, k->op, bits);
+    if (!code) code = cr__radix_run(&s, k->op, bits);
   }
   if (!code)
     code = CR__LAUNCH(k->op, store_first, cr__blocks_for(rows * to->n), CR__THREADS, 0, *to, row,
                       rows, w->m, s.number);
-  cr__sort_end(&s);
+  cr__radix_end(&s);
   return code;
 }
 

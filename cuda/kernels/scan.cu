@@ -327,8 +327,7 @@ template <class L> static int run_float(const cr__launch *k, scan *c) {
 }
 
 template <class L> static int run_whole(const cr__launch *k, scan *c) {
-  return k->i[3] == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, c)
-                                 : run<products<CR_INT64, L>>(k, c);
+  return k->i[3] == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, c) : run<products<CR_INT64, L>>(k, c);
 }
 
 /* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.

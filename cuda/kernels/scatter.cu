@@ -4,7 +4,7 @@
  * the CPU's, and the last write stands. Either a thread walks all elements that may meet, or a stable
  * sort brings together those that do, and each such group has a thread. There are no atomics. */
 #include "index.h"
-#include "sort.h"
+#include "radix.h"
 
 /* ---- Elements ---------------------------------------------------------------------------------- */
 
@@ -42,7 +42,7 @@ static __device__ __forceinline__ uint8_t product(uint8_t a, uint8_t b) { return
 static __device__ __forceinline__ truth product(truth a, truth b) { return {(uint8_t)(a.x & b.x)}; }
 
 template <int HOW, typename T> static __device__ __forceinline__ T join(T a, T b) {
-  if constexpr (HOW == CR__PLACE_ADD) return sum(a, b);
+  if constexpr (HOW == CR__SCATTER_ADD) return sum(a, b);
   else return product(a, b);
 }
 
@@ -79,7 +79,7 @@ template <typename T, int HOW> static __global__ void walk_lines(writing w, T *t
     for (int64_t step = 0; step < w.nsteps; step++) {
       int64_t source, at = target(w, step, line, &source);
       if (at == CR__NOWHERE) continue;
-      if constexpr (HOW != CR__PLACE_SET) to[at] = join<HOW>(to[at], from[source]);
+      if constexpr (HOW != CR__SCATTER_SET) to[at] = join<HOW>(to[at], from[source]);
       else to[at] = from[source];
     }
   }
@@ -107,10 +107,10 @@ static __global__ void apply_groups(writing w, const uint64_t *key, const uint32
   CR__EACH(i, w.nsteps * w.nlines) {
     int64_t r = i / w.nlines, line = i - r * w.nlines, source;
     uint64_t k = key[r];
-    if (k == nowhere || (HOW != CR__PLACE_SET && r > 0 && key[r - 1] == k)) continue;
-    if (HOW == CR__PLACE_SET && r + 1 < w.nsteps && key[r + 1] == k) continue;
+    if (k == nowhere || (HOW != CR__SCATTER_SET && r > 0 && key[r - 1] == k)) continue;
+    if (HOW == CR__SCATTER_SET && r + 1 < w.nsteps && key[r + 1] == k) continue;
     int64_t at = target(w, number[r], line, &source);
-    if constexpr (HOW != CR__PLACE_SET) {
+    if constexpr (HOW != CR__SCATTER_SET) {
       T x = join<HOW>(to[at], from[source]);
       for (r++; r < w.nsteps && key[r] == k; r++) {
         target(w, number[r], line, &source);
@@ -149,16 +149,16 @@ static int bits_of(uint64_t x) {
 template <typename T, int HOW> static int sort_and_apply(const call *c) {
   const char *op = c->k->op;
   const writing *w = &c->w;
-  cr__sorting s;
-  if (cr__sort_begin(&s, c->k->device, w->nsteps)) return CR_E_MEMORY;
+  cr__radix s;
+  if (cr__radix_begin(&s, c->k->device, w->nsteps)) return CR_E_MEMORY;
   int code = CR__LAUNCH(op, make_keys, cr__blocks_for(w->nsteps), CR__THREADS, 0, *w, s.key,
                         s.number, c->nowhere);
-  if (!code) code = cr__sort_run(&s, op, bits_of(c->nowhere));
+  if (!code) code = cr__radix_run(&s, op, bits_of(c->nowhere));
   auto apply = apply_groups<T, HOW>;
   if (!code)
     code = CR__LAUNCH(op, apply, cr__blocks_for(w->nsteps * w->nlines), CR__THREADS, 0, *w, s.key,
                       s.number, c->nowhere, (T *)c->to, (const T *)c->from);
-  cr__sort_end(&s);
+  cr__radix_end(&s);
   return code;
 }
 
@@ -186,11 +186,11 @@ template <int HOW> static int run_join(const call *c, int dtype) {
 
 static int run_set(const call *c, int64_t size) {
   switch (size) {
-  case 1: return run<uint8_t, CR__PLACE_SET>(c);
-  case 2: return run<uint16_t, CR__PLACE_SET>(c);
-  case 4: return run<uint32_t, CR__PLACE_SET>(c);
-  case 8: return run<uint64_t, CR__PLACE_SET>(c);
-  default: return run<uint4, CR__PLACE_SET>(c);
+  case 1: return run<uint8_t, CR__SCATTER_SET>(c);
+  case 2: return run<uint16_t, CR__SCATTER_SET>(c);
+  case 4: return run<uint32_t, CR__SCATTER_SET>(c);
+  case 8: return run<uint64_t, CR__SCATTER_SET>(c);
+  default: return run<uint4, CR__SCATTER_SET>(c);
   }
 }
 
@@ -201,7 +201,7 @@ static void set_places(writing *w, const cr__iter *steps, const cr__iter *lines)
   w->nlines = lines->numel;
 }
 
-/* ---- place -------------------------------------------------------------------------------------- */
+/* ---- scatter -------------------------------------------------------------------------------------- */
 
 /* The dims along which no position moves an element: lines. Those that hold offsets may do so along
  * any dim that they differ along. */
@@ -219,7 +219,7 @@ static bool share_positions(const cr__view *index, uint32_t lines) {
   return true;
 }
 
-extern "C" int cr__cuda_place(cr__launch *k) {
+extern "C" int cr__cuda_scatter(cr__launch *k) {
   const cr__view *to = &k->v[0], *index = &k->v[1], *from = &k->v[2];
   bool as_offsets = k->i[0] < 0;
   uint32_t lines = line_dims(to, index, as_offsets), all = ~0u;
@@ -240,7 +240,7 @@ extern "C" int cr__cuda_place(cr__launch *k) {
   c.sort = worth_sorting(steps.numel);
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   if (share_positions(index, lines)) {
-    if (k->i[3] == CR__PLACE_SET)
+    if (k->i[3] == CR__SCATTER_SET)
       size = cr__widen(&along, &steps, size, to->data, from->data, &c.w.p.stride);
   } else if (c.sort && worth_sorting(steps.numel * along.numel)) { /* each element on its own */
     c.nowhere *= (uint64_t)count;
@@ -250,14 +250,14 @@ extern "C" int cr__cuda_place(cr__launch *k) {
     c.sort = false;
   }
   set_places(&c.w, &steps, &along);
-  if (k->i[3] == CR__PLACE_MULTIPLY) return run_join<CR__PLACE_MULTIPLY>(&c, to->dtype);
-  if (k->i[3] == CR__PLACE_ADD) return run_join<CR__PLACE_ADD>(&c, to->dtype);
+  if (k->i[3] == CR__SCATTER_MULTIPLY) return run_join<CR__SCATTER_MULTIPLY>(&c, to->dtype);
+  if (k->i[3] == CR__SCATTER_ADD) return run_join<CR__SCATTER_ADD>(&c, to->dtype);
   return run_set(&c, size);
 }
 
 /* ---- add_strided ----------------------------------------------------------------------------------- */
 
-extern "C" int cr__cuda_add_strided(cr__launch *k) {
+extern "C" int cr__cuda_scatter_strided(cr__launch *k) {
   const cr__view *to = &k->v[0], *from = &k->v[1];
   static const int64_t zeros[CR_MAX_DIMS] = {0};
   const int64_t *strides[] = {to->stride, from->stride, zeros, zeros};
@@ -270,5 +270,5 @@ extern "C" int cr__cuda_add_strided(cr__launch *k) {
   cr__span(&steps, TO, &c.w.low, &greatest);
   c.nowhere = (uint64_t)(greatest - c.w.low) + 1;
   set_places(&c.w, &steps, &along);
-  return run_join<CR__PLACE_ADD>(&c, to->dtype);
+  return run_join<CR__SCATTER_ADD>(&c, to->dtype);
 }

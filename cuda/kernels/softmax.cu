@@ -25,9 +25,7 @@ static __device__ __forceinline__ double power(double x) { return f64_exp(x); }
 static __device__ __forceinline__ float larger(float x, float y) { return fmaxf(x, y); }
 static __device__ __forceinline__ double larger(double x, double y) { return fmax(x, y); }
 /* What a line's elements need to know of all of it. */
-template <class N> struct summary {
-  N x, y, z;
-};
+template <class N> struct summary { N x, y, z; };
 
 /* The logarithm of 1 + rest, by the way that the CPU takes as well. */
 static __device__ double log_of_sum(double rest) {
@@ -52,8 +50,10 @@ template <class N> struct forward {
   static __device__ __forceinline__ state start() { return {-INFINITY, 0}; }
   static __device__ __forceinline__ void join(state &s, const state &other) {
     bool nothing = other.top == -INFINITY || s.top == -INFINITY;
-    double high = other.top > s.top ? other.top : s.top, low = other.top > s.top ? s.top : other.top;
-    double rest = other.top > s.top ? other.rest : s.rest, add = other.top > s.top ? s.rest : other.rest;
+    double high = other.top > s.top ? other.top : s.top,
+           low = other.top > s.top ? s.top : other.top;
+    double rest = other.top > s.top ? other.rest : s.rest,
+           add = other.top > s.top ? s.rest : other.rest;
     s.rest = rest + (nothing ? add : (1 + add) * f64_exp(low - high));
     s.top = high;
   }
@@ -83,8 +83,7 @@ template <class N> struct forward {
     return power(a - s.x) * s.z;
   }
   /* The logarithm of the sum of exp(a - top). Of an infinite top PyTorch's way makes NaN: inf - inf. */
-  template <int U>
-  static __device__ __forceinline__ N rest_of(const N *a, N top, int group) {
+  template <int U> static __device__ __forceinline__ N rest_of(const N *a, N top, int group) {
     double others = 0;
     int tops = 0;
 #pragma unroll
@@ -205,9 +204,8 @@ typedef struct share {
 
 /* Fills x; beyond the line's end with `absent`. */
 template <class L, int U>
-static __device__ __forceinline__ void load_share(const share &s, const char *from,
-                                                  typename L::number *x,
-                                                  typename L::number absent) {
+static __device__ __forceinline__ void
+load_share(const share &s, const char *from, typename L::number *x, typename L::number absent) {
   if (L::run > 1 && s.wide) {
 #pragma unroll
     for (int i = 0; i < U; i += L::run) {
@@ -253,10 +251,9 @@ static __device__ __forceinline__ void load_both(const lines &c, share &s, typen
   if (F::inputs == 2) load_share<L, U>(s, c.b, b, F::absent());
 }
 template <class L, class F, int U>
-static __device__ __forceinline__ void store_values(const lines &c, share &s,
-                                                    const summary<typename L::number> &all,
-                                                    typename L::number *a,
-                                                    const typename L::number *b) {
+static __device__ __forceinline__ void
+store_values(const lines &c, share &s, const summary<typename L::number> &all,
+             typename L::number *a, const typename L::number *b) {
 #pragma unroll
   for (int i = 0; i < U; i++) a[i] = F::value(all, a[i], F::inputs == 2 ? b[i] : 0, c.log);
   s.dtype = c.out_dtype;
@@ -268,8 +265,8 @@ template <class L, class F, int E>
 static __global__ void __launch_bounds__(SHORT_THREADS) short_lines(lines c) {
   typedef typename L::number N;
   int64_t line = (int64_t)blockIdx.x * (SHORT_THREADS / c.group) + threadIdx.x / (unsigned)c.group;
-  share own = {line * c.n, 0, line < c.count ? c.n : 0, (int)threadIdx.x % c.group, c.group, 0,
-               c.wide};
+  share own = {line * c.n, 0,     line < c.count ? c.n : 0, (int)threadIdx.x % c.group, c.group,
+               0,          c.wide};
   N a[E], b[E];
   load_both<L, F, E>(c, own, a, b);
   F::template finish<E>(a, b, c.group, c.log);

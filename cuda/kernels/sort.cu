@@ -1,11 +1,10 @@
-/* cuda/kernels/sort_lines.cu: lines along a dim in order, with the positions that their elements came from; places
- * in such a line.
+/* cuda/kernels/sort.cu: lines along a dim in order, with the positions that their elements came from.
  *
- * Holds true: as in cpu/sort.c. All lines are sorted at once, as numbered keys (sort.cu): first by the
+ * Holds true: as in cpu/sort.c. All lines are sorted at once, as numbered keys (radix.cu): first by the
  * elements, then by their lines, which keeps the order within each. */
 #include "fold.cuh"
 #include "grid.h"
-#include "sort.h"
+#include "radix.h"
 
 /* Keys have the order of their elements, equal elements one key. */
 static __device__ __forceinline__ uint64_t key_of(float x) {
@@ -56,7 +55,7 @@ static int bits_for(int64_t count) {
   return bits;
 }
 
-static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__sorting *s, int *bits) {
+static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__radix *s, int *bits) {
   bool descending = k->i[1], single = cr__category((cr_dtype)c->in_dtype) == CR_FLOATING;
   single = single && c->in_dtype != CR_FLOAT64;
   *bits = single ? 32 : 64;
@@ -92,49 +91,18 @@ extern "C" int cr__cuda_sort(cr__launch *k) {
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: cuda sorts up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)n);
-  cr__sorting s;
-  int code = cr__sort_begin(&s, k->device, n), bits;
+  cr__radix s;
+  int code = cr__radix_begin(&s, k->device, n), bits;
   if (code) return code;
   code = make_keys(k, &c, &s, &bits);
-  if (!code) code = cr__sort_run(&s, k->op, bits);
+  if (!code) code = cr__radix_run(&s, k->op, bits);
   int line_bits = bits_for(c.kept.count);
   if (!code && line_bits) {
     code = CR__LAUNCH(k->op, key_by_line, cr__blocks_for(n), CR__THREADS, 0, c.reduced.count, n,
                       s.key, s.number);
-    if (!code) code = cr__sort_run(&s, k->op, line_bits);
+    if (!code) code = cr__radix_run(&s, k->op, line_bits);
   }
   if (!code) code = store(k, &c, indices, s.number);
-  cr__sort_end(&s);
+  cr__radix_end(&s);
   return code;
-}
-
-/* ---- Places in what is in order ---- */
-
-template <class T>
-static __global__ void find_places(int64_t *to, const T *lines, const T *values, int64_t count,
-                                   int64_t n, bool right, int64_t each) {
-  CR__EACH(i, count) {
-    const T *line = lines + i / each * n, x = values[i];
-    int64_t first = 0, last = n;
-    while (first < last) {
-      int64_t middle = first + (last - first) / 2;
-      if (right ? !(line[middle] > x) : !(line[middle] >= x)) first = middle + 1;
-      else last = middle;
-    }
-    to[i] = first + 1;
-  }
-}
-
-template <class T> static int run_search(const cr__launch *k) {
-  return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->i[0]), CR__THREADS, 0,
-                    (int64_t *)(void *)k->v[0].data, (const T *)(const void *)k->v[1].data,
-                    (const T *)(const void *)k->v[2].data, k->i[0], k->i[1], (bool)k->i[2],
-                    k->i[3]);
-}
-
-/* v and i as for cr__cpu_search. */
-extern "C" int cr__cuda_search(cr__launch *k) {
-  return k->v[1].dtype == CR_FLOAT32   ? run_search<float>(k)
-         : k->v[1].dtype == CR_FLOAT64 ? run_search<double>(k)
-                                       : run_search<int64_t>(k);
 }

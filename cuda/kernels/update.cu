@@ -38,14 +38,15 @@ template <int D, int N> struct element {
   static __device__ __forceinline__ void step(const numbers &k, const double *, T(&x)[3]) {       \
     cr__sgd_##S c = {(T)k.f[CR__SGD_RATE], (T)k.f[CR__SGD_KEPT], (T)k.f[CR__SGD_ADDED],           \
                      (T)k.f[CR__SGD_DECAY], (T)k.f[CR__SGD_SIGN]};                                \
-    cr__sgd_step_##S(&c, k.f[CR__SGD_DECAY] != 0, k.on[CR__SGD_MOMENTUM], k.on[CR__SGD_NESTEROV],            \
+    cr__sgd_step_##S(&c, k.f[CR__SGD_DECAY] != 0, k.on[CR__SGD_MOMENTUM], k.on[CR__SGD_NESTEROV], \
                      k.on[CR__SGD_FIRST], &x[0], x[1], &x[2]);                                    \
   }                                                                                               \
   static __device__ __forceinline__ void step(const numbers &k, const double *f, T(&x)[5]) {      \
     cr__adam_##S c = {(T)k.f[CR__ADAM_DECAY],   (T)k.f[CR__ADAM_SIGN], (T)k.f[CR__ADAM_SHRINK],   \
                       (T)k.f[CR__ADAM_TOWARDS], (T)k.f[CR__ADAM_KEPT], (T)k.f[CR__ADAM_ADDED],    \
                       (T)k.f[CR__ADAM_EPS],     (T)f[CR__ADAM_RATE],   (T)f[CR__ADAM_ROOT]};      \
-    cr__adam_step_##S(&c, k.f[CR__ADAM_DECAY] != 0, k.on[CR__ADAM_AMSGRAD], &x[0], x[1], &x[2], &x[3], &x[4]); \
+    cr__adam_step_##S(&c, k.f[CR__ADAM_DECAY] != 0, k.on[CR__ADAM_AMSGRAD], &x[0], x[1], &x[2],   \
+                      &x[3], &x[4]);                                                              \
   }
 STEPS(double, f64)
 STEPS(float, f32)

@@ -1,4 +1,4 @@
-/* extreme.c: the largest or smallest element along a dim, with its position.
+/* argmax.c: the largest or smallest element along a dim, with its position.
  *
  * Holds true: the first of equal elements is chosen, and the first NaN before all others. */
 #include <string.h>
@@ -119,7 +119,7 @@ static void run_units(void *context, int64_t begin, int64_t end) {
 /* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
  * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
  * smallest. The results are contiguous. */
-int cr__cpu_extreme(cr__launch *k) {
+int cr__cpu_argmax(cr__launch *k) {
   job j;
   begin(&j, k);
   const cr__fold_plan *p = &j.plan;

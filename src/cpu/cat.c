@@ -1,4 +1,4 @@
-/* join.c: tensors joined along a dim that is not the first: pieces of each in turn.
+/* cat.c: tensors joined along a dim that is not the first: pieces of each in turn.
  *
  * Holds true: threads take ranges of the result, which they write from front to back. Large results are
  * put together in a buffer that stays in the nearest cache, and go past the caches from there. */
@@ -14,13 +14,13 @@ enum {
   SHORT = 256
 }; /* bytes: of a long row, of short rows, of such a row */
 
-typedef struct join {
+typedef struct cat {
   const cr__launch *k;
   int64_t size, width; /* bytes: of an element, of a row of the result */
   int64_t height;      /* short rows of a block */
   int64_t nbytes;
   cr__stream stream; /* NULL: write as usual */
-} join;
+} cat;
 
 /* ---- Long rows ---- */
 
@@ -30,14 +30,14 @@ typedef struct cursor { /* where the next byte comes from */
   int64_t at; /* in the part's piece of the row */
 } cursor;
 
-static cursor seek(const join *j, int64_t place) {
+static cursor seek(const cat *j, int64_t place) {
   cursor c = {place / j->width, 0, place % j->width};
   while (c.part < j->k->nrow && c.at >= j->k->rows[c.part].n * j->size)
     c.at -= j->k->rows[c.part++].n * j->size;
   return c;
 }
 
-static void lay(const join *j, cursor *c, char *to, int64_t n) {
+static void lay(const cat *j, cursor *c, char *to, int64_t n) {
   while (n > 0) {
     const cr__row *part = &j->k->rows[c->part];
     int64_t left = part->n * j->size - c->at, m = left < n ? left : n;
@@ -55,7 +55,7 @@ static void lay(const join *j, cursor *c, char *to, int64_t n) {
 
 static void lay_pieces(void *job, int64_t begin, int64_t end) {
   _Alignas(64) char buffer[PIECE];
-  const join *j = job;
+  const cat *j = job;
   int64_t at = begin * PIECE, stop = end * PIECE < j->nbytes ? end * PIECE : j->nbytes;
   cursor c = seek(j, at);
   for (; j->stream && at + PIECE <= stop; at += PIECE) {
@@ -115,7 +115,7 @@ static bool place_pairs(char *restrict to, const char *restrict a, const char *r
 }
 
 /* Rows [top, top + rows) of the result, laid out from `to` on. */
-static void place_block(const join *j, char *to, int64_t top, int64_t rows) {
+static void place_block(const cat *j, char *to, int64_t top, int64_t rows) {
   const cr__row *part = j->k->rows;
   bool pair = j->k->nrow == 2 && part[0].n == part[1].n && part[0].step == part[0].n &&
               part[1].step == part[1].n;
@@ -132,7 +132,7 @@ static void place_block(const join *j, char *to, int64_t top, int64_t rows) {
 
 static void place_blocks(void *job, int64_t begin, int64_t end) {
   _Alignas(64) char buffer[BLOCK];
-  const join *j = job;
+  const cat *j = job;
   int64_t outer = j->k->i[0];
   for (int64_t b = begin; b < end; b++) {
     int64_t top = b * j->height, rows = outer - top < j->height ? outer - top : j->height;
@@ -153,8 +153,8 @@ static int64_t height_of(int64_t width) {
 
 /* v[0] out, contiguous, of i[0] rows; rows: the parts, n elements (`step` apart in memory) of each for
  * a row, all of v[0]'s dtype; their n, none of which is 0, add up to a row. */
-int cr__cpu_join(cr__launch *k) {
-  join j = {.k = k, .size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype)};
+int cr__cpu_cat(cr__launch *k) {
+  cat j = {.k = k, .size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype)};
   for (int i = 0; i < k->nrow; i++) j.width += k->rows[i].n * j.size;
   j.nbytes = k->i[0] * j.width;
   j.height = height_of(j.width);

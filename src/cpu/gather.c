@@ -1,4 +1,4 @@
-/* index.c: reading by positions: pick, nonzero.
+/* gather.c: reading by positions.
  *
  * Holds true: a row of one position (its index has stride 0 along the row) is copied in one piece. */
 #include <stdatomic.h>
@@ -7,12 +7,10 @@
 #include "index.h"
 #include "cpu/loops/loops.h"
 
-/* ---- pick ------------------------------------------------------------------------------------ */
-
 enum { OUT, FROM, INDEX, BLOCK = 2048, SHORT = 64, PANEL = 128 };
 
 /* The innermost dim counts columns, the next one rows; what is further out counts slabs. */
-typedef struct pick {
+typedef struct gather {
   const cr__view *out, *from, *index;
   int64_t size, stride; /* of the indexed dim */
   int64_t element;      /* bytes */
@@ -22,7 +20,7 @@ typedef struct pick {
   cr__stream stream;     /* NULL: write as usual */
   atomic_bool bad;       /* a position is out of range */
   cr__iter it;           /* operands: out, from, index */
-} pick;
+} gather;
 
 typedef struct slab { /* where the elements of a block begin, and the steps from row to row */
   char *out;
@@ -30,12 +28,12 @@ typedef struct slab { /* where the elements of a block begin, and the steps from
   int64_t rows, out_step, from_step, index_step;
 } slab;
 
-static int64_t row_step(const pick *p, int operand) {
+static int64_t row_step(const gather *p, int operand) {
   return p->it.ndim > 1 ? p->it.stride[operand][1] : 0;
 }
 
 /* Rows [top, ...) of slab number `outer`, from a column on. */
-static slab slab_at(const pick *p, int64_t outer, int64_t top, int64_t rows, int64_t column) {
+static slab slab_at(const gather *p, int64_t outer, int64_t top, int64_t rows, int64_t column) {
   int64_t at[3], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   for (int k = 0; k < 3; k++) at[k] = column * p->it.stride[k][0] + top * row_step(p, k);
   for (int d = 2; d < p->it.ndim; d++) {
@@ -50,7 +48,7 @@ static slab slab_at(const pick *p, int64_t outer, int64_t top, int64_t rows, int
 
 /* Bytes of the row that positions lead to, if it is short enough to be fetched while the one before it
  * is at work; else 0. */
-static int64_t row_ahead(const pick *p) {
+static int64_t row_ahead(const gather *p) {
   int64_t bytes = p->size * p->element;
   return p->stride == 1 && p->columns <= BLOCK && bytes <= 32768 ? bytes : 0;
 }
@@ -58,7 +56,7 @@ static int64_t row_ahead(const pick *p) {
 /* A position for each of n columns; true if one is out of range. A piece at a time, so that reading
  * positions, finding elements and writing results overlap: the shorter, the better, but where each
  * column leads to another row, for then they wait for one another. */
-static bool pick_columns(const pick *p, slab s, int64_t n) {
+static bool gather_columns(const gather *p, slab s, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   _Alignas(64) char line[PANEL * 8];
   int64_t offset[BLOCK], so = p->it.stride[OUT][0], sf = p->it.stride[FROM][0];
@@ -88,7 +86,7 @@ static bool pick_columns(const pick *p, slab s, int64_t n) {
 }
 
 /* A position for each row of n columns, which are moved in one piece. */
-static bool pick_rows(const pick *p, slab s, int64_t n) {
+static bool gather_rows(const gather *p, slab s, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   int kind = cr__index_kind(p->index->dtype);
@@ -108,7 +106,7 @@ static bool pick_rows(const pick *p, slab s, int64_t n) {
 
 /* How the work is cut: blocks of columns, and of rows in them. Where positions lead from row to row
  * of `from`, a narrow panel of its columns stays in the cache while all rows pass through it. */
-static void cut(pick *p) {
+static void cut(gather *p) {
   enum { TASK = 16384 };
   bool down = p->it.stride[FROM][0] != 0 && row_step(p, FROM) == 0 && !p->whole_rows;
   bool panels = down && p->rows > 1 && p->size * p->stride * p->element > 1 << 20;
@@ -118,7 +116,7 @@ static void cut(pick *p) {
 }
 
 /* Writing past the caches needs rows of whole cache lines. */
-static cr__stream choose_stream(const pick *p) {
+static cr__stream choose_stream(const gather *p) {
   int64_t step = row_step(p, OUT) * p->element, row = p->columns % p->width * p->element;
   bool lines = p->it.stride[OUT][0] == 1 && step % CR__LINE == 0 && row % CR__LINE == 0;
   if (!lines || !cr__iter_dense(&p->it, OUT)) return NULL;
@@ -126,8 +124,8 @@ static cr__stream choose_stream(const pick *p) {
 }
 
 /* Blocks [begin, end): rows first, then columns, then slabs. */
-static void pick_blocks(void *job, int64_t begin, int64_t end) {
-  pick *p = job;
+static void gather_blocks(void *job, int64_t begin, int64_t end) {
+  gather *p = job;
   int64_t across = (p->columns + p->width - 1) / p->width;
   int64_t down = (p->rows + p->height - 1) / p->height;
   bool bad = false;
@@ -136,20 +134,20 @@ static void pick_blocks(void *job, int64_t begin, int64_t end) {
     int64_t rows = p->rows - row < p->height ? p->rows - row : p->height;
     int64_t n = p->columns - column < p->width ? p->columns - column : p->width;
     slab s = slab_at(p, t / down / across, row, rows, column);
-    bad = p->whole_rows ? pick_rows(p, s, n) : pick_columns(p, s, n);
+    bad = p->whole_rows ? gather_rows(p, s, n) : gather_columns(p, s, n);
   }
   if (bad) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
   if (p->stream) cr__stream_end();
 }
 
-static int run_pick(pick *p) {
+static int run_gather(gather *p) {
   const cr__iter *it = &p->it;
   p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && it->stride[FROM][0] == 1;
   cut(p);
   p->stream = choose_stream(p);
   int64_t across = (p->columns + p->width - 1) / p->width;
   int64_t down = (p->rows + p->height - 1) / p->height;
-  return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, pick_blocks,
+  return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, gather_blocks,
                        p);
 }
 
@@ -159,12 +157,12 @@ static int run_pick(pick *p) {
  * elements) of the indexed dim, i[2] its number from 1; i[0] = -1: positions are offsets plus 1.
  * Equal dtypes of v[0] and v[1] have been checked, ranges have not; after an error v[0] is to be given
  * up. */
-int cr__cpu_pick(cr__launch *k) {
-  pick p = {.out = &k->v[0],
-            .from = &k->v[1],
-            .index = &k->v[2],
-            .size = k->i[0],
-            .stride = k->i[1]};
+int cr__cpu_gather(cr__launch *k) {
+  gather p = {.out = &k->v[0],
+              .from = &k->v[1],
+              .index = &k->v[2],
+              .size = k->i[0],
+              .stride = k->i[1]};
   const int64_t *strides[] = {p.out->stride, p.from->stride, p.index->stride};
   p.element = (int64_t)cr__size_of((cr_dtype)p.out->dtype);
   cr__iter_begin(&p.it, p.out->ndim, p.out->shape, 3, strides);
@@ -172,115 +170,7 @@ int cr__cpu_pick(cr__launch *k) {
     return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
-  int code = run_pick(&p);
+  int code = run_gather(&p);
   if (code || !p.bad) return code;
   return cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]);
-}
-
-/* ---- nonzero ------------------------------------------------------------------------------------- */
-
-enum { ROW = 512 };
-
-#define TRUTH(TYPE, IS)                                           \
-  do {                                                            \
-    const TYPE *x = (const TYPE *)data;                           \
-    for (int64_t j = 0; j < n; j++) truth[j] = IS(x[j * stride]); \
-  } while (0)
-#define NOT_ZERO(x) ((x) != 0)
-#define NOT_ZERO_HALF(x) (((x)&0x7fff) != 0)
-
-/* truth[j] = 1 where the j-th of n elements is not zero, else 0. */
-static void find_truth(uint8_t *truth, const char *data, int dtype, int64_t stride, int64_t n) {
-  switch (dtype) {
-  case CR_FLOAT64: TRUTH(double, NOT_ZERO); break;
-  case CR_FLOAT32: TRUTH(float, NOT_ZERO); break;
-  case CR_FLOAT16:
-  case CR_BFLOAT16: TRUTH(uint16_t, NOT_ZERO_HALF); break;
-  case CR_INT64: TRUTH(int64_t, NOT_ZERO); break;
-  case CR_INT32: TRUTH(int32_t, NOT_ZERO); break;
-  case CR_INT16: TRUTH(int16_t, NOT_ZERO); break;
-  default: TRUTH(uint8_t, NOT_ZERO); break;
-  }
-}
-
-/* Counts the nonzero elements of v[0] into i[0] of the launch itself. */
-int cr__cpu_count_true(cr__launch *k) {
-  const cr__view *v = &k->v[0];
-  const int64_t *strides[] = {v->stride};
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype), count = 0;
-  uint8_t truth[ROW];
-  cr__iter it;
-  cr__iter_begin(&it, v->ndim, v->shape, 1, strides);
-  cr__walk w;
-  cr__walk_seek(&w, &it, 0, 0);
-  for (int64_t done = 0, step = 0; done < it.numel; step++) {
-    int64_t left = cr__walk_left(&w), n = left < ROW ? left : ROW;
-    int32_t found = 0;
-    int code = cr__cpu_look(step << 8);
-    if (code) return code;
-    find_truth(truth, v->data + w.offset * width, v->dtype, w.stride[0], n);
-    for (int64_t j = 0; j < n; j++) found += truth[j];
-    count += found;
-    cr__walk_advance(&w, n);
-    done += n;
-  }
-  k->i[0] = count;
-  return 0;
-}
-
-typedef struct listing {
-  int64_t *out;
-  const int64_t *step; /* NULL: a row of positions per element; else its offset plus 1 */
-  int ndim;
-  int64_t at[CR_MAX_DIMS]; /* of the current row, along all dims but the last */
-} listing;
-
-/* Lists what is true among n elements of a row, from position `begin` (from 0) on. */
-static void list_row(listing *l, const uint8_t *truth, int64_t begin, int64_t n) {
-  int64_t found[ROW], count = 0, base = 1;
-  int last = l->ndim - 1;
-  for (int64_t j = 0; j < n; j++) { /* without a branch, which would often be foreseen wrongly */
-    found[count] = begin + j;
-    count += truth[j];
-  }
-  for (int d = 0; l->step && d < last; d++) base += l->at[d] * l->step[d];
-  for (int64_t j = 0; j < count; j++) {
-    if (l->step) {
-      *l->out++ = base + found[j] * l->step[last];
-      continue;
-    }
-    for (int d = 0; d < last; d++) *l->out++ = l->at[d] + 1;
-    *l->out++ = found[j] + 1;
-  }
-}
-
-/* Lists the nonzero elements in row-major order.
- * v[0] out: int64, contiguous, as many rows as count_true found; v[1] the elements, in at least one
- * dim. i[0] 0: a column per dim, with the positions from 1. i[0] 1: no columns, but the offset plus 1
- * of each in a tensor whose strides are i[1 ...]. */
-int cr__cpu_nonzero(cr__launch *k) {
-  const cr__view *v = &k->v[1];
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype);
-  int last = v->ndim - 1;
-  listing l = {(int64_t *)k->v[0].data, k->i[0] ? &k->i[1] : NULL, v->ndim, {0}};
-  int64_t *end = l.out + k->v[0].shape[0] * (k->i[0] ? 1 : v->ndim);
-  const char *row = v->data;
-  uint8_t truth[ROW];
-  int64_t step = 0;
-  while (l.out < end) { /* a row of the last dim each time; the count says when to stop */
-    for (int64_t j = 0; j < v->shape[last]; j += ROW, step++) {
-      int code = cr__cpu_look(step << 8);
-      if (code) return code;
-      int64_t n = v->shape[last] - j < ROW ? v->shape[last] - j : ROW;
-      find_truth(truth, row + j * v->stride[last] * width, v->dtype, v->stride[last], n);
-      list_row(&l, truth, j, n);
-    }
-    for (int d = last - 1; d >= 0; d--) {
-      row += v->stride[d] * width;
-      if (++l.at[d] < v->shape[d]) break;
-      row -= l.at[d] * v->stride[d] * width;
-      l.at[d] = 0;
-    }
-  }
-  return 0;
 }

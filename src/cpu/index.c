@@ -1,4 +1,4 @@
-/* positions.c: positions checked, and turned into offsets, before anything moves by them.
+/* index.c: positions checked, and turned into offsets, before anything moves by them.
  *
  * Holds true: an index may repeat along a dim (stride 0), which is read once. Threads share positions
  * out; the one that an error names is the first of the index, whoever found it. */
@@ -86,7 +86,7 @@ int cr__cpu_check_positions(const char *op, const cr__view *v, int64_t size, int
                 cr__walk_left(&w), size, dim);
 }
 
-/* ---- offset ------------------------------------------------------------------------------------ */
+/* ---- ravel_index ------------------------------------------------------------------------------------ */
 
 typedef struct offsets {
   const cr__launch *k;
@@ -94,8 +94,8 @@ typedef struct offsets {
 } offsets;
 
 /* n positions of a row become offsets, or are added to those that are there. */
-static void offset_run(const cr__launch *k, int64_t *out, int64_t so, const char *in, int64_t si,
-                       int64_t n) {
+static void ravel_run(const cr__launch *k, int64_t *out, int64_t so, const char *in, int64_t si,
+                      int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)k->v[1].dtype);
   for (int64_t begin = 0; begin < n; begin += BLOCK) {
@@ -109,7 +109,7 @@ static void offset_run(const cr__launch *k, int64_t *out, int64_t so, const char
   }
 }
 
-static void offset_pieces(void *job, int64_t begin, int64_t end) {
+static void ravel_pieces(void *job, int64_t begin, int64_t end) {
   const offsets *o = job;
   const cr__view *v = o->k->v;
   int64_t width = (int64_t)cr__size_of((cr_dtype)v[1].dtype);
@@ -119,8 +119,8 @@ static void offset_pieces(void *job, int64_t begin, int64_t end) {
   cr__walk_seek(&from, &o->it, 1, at);
   while (at < stop) {
     int64_t left = cr__walk_left(&to), n = left < stop - at ? left : stop - at;
-    offset_run(o->k, (int64_t *)(void *)v[0].data + to.offset, to.stride[0],
-               v[1].data + from.offset * width, from.stride[0], n);
+    ravel_run(o->k, (int64_t *)(void *)v[0].data + to.offset, to.stride[0],
+              v[1].data + from.offset * width, from.stride[0], n);
     cr__walk_advance(&to, n);
     cr__walk_advance(&from, n);
     at += n;
@@ -132,12 +132,12 @@ static void offset_pieces(void *job, int64_t begin, int64_t end) {
  * stride of the indexed dim, i[2] its number from 1, i[3] 1 for the first dim (out = offset + 1) and
  * 0 for the others (out += offset); i[0] = -1: positions are offsets plus 1. Nothing has been
  * checked. */
-int cr__cpu_offset(cr__launch *k) {
+int cr__cpu_ravel_index(cr__launch *k) {
   const cr__view *v = &k->v[1];
   const int64_t *strides[] = {k->v[0].stride, v->stride};
   offsets o = {.k = k};
   if (k->i[0] >= 0 && cr__cpu_check_positions(k->op, v, k->i[0], k->i[2]))
     return (int)cr_error_code();
   cr__iter_begin(&o.it, v->ndim, v->shape, 2, strides);
-  return cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, offset_pieces, &o);
+  return cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, ravel_pieces, &o);
 }

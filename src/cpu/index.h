@@ -1,8 +1,8 @@
-/* index.h: what reading (index.c) and writing (scatter.c) by positions share.
+/* index.h: what reading (gather.c) and writing (scatter.c) by positions share.
  *
  * Holds true: a position p counts from 1, or from -1 at the end; it stands for the offset
  * (p - 1) * stride, or (p + size) * stride, into the other operand. With size -1 positions are
- * offsets plus 1, which cr__cpu_offset has made and checked. All positions are checked before the
+ * offsets plus 1, which cr__cpu_ravel_index has made and checked. All positions are checked before the
  * first element of what was there before is written. */
 #ifndef CR__CPU_INDEX_H
 #define CR__CPU_INDEX_H

@@ -1,4 +1,4 @@
-/* matmul.c: the kernel `gemm`: batches of matrix products of every dtype but bool.
+/* matmul.c: the kernel `matmul`: batches of matrix products of every dtype but bool.
  *
  * Holds true: which of the ways below multiplies depends on sizes, strides and dtypes, never on
  * threads. float16 and bfloat16 are summed in float32, integers wrap. */
@@ -141,7 +141,7 @@ static int run_vectors(batch *b) {
 
 /* v[0] = v[1] v[2], + v[3] if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
  * which is not bool. Strides may be 0 except in v[0]. */
-int cr__cpu_gemm(cr__launch *k) {
+int cr__cpu_matmul(cr__launch *k) {
   const cr__view *c = &k->v[0], *a = &k->v[1], *b = &k->v[2], *d = k->nview > 3 ? &k->v[3] : NULL;
   int64_t size = (int64_t)cr__size_of((cr_dtype)c->dtype);
   if (c->shape[0] == 0 || c->shape[1] == 0 || c->shape[2] == 0) return 0;

@@ -81,12 +81,12 @@ static const join_run multipliers[CR_DTYPE_COUNT] = {
     [CR_BOOL] = multiply_b8,
 };
 
-/* ---- place -------------------------------------------------------------------------------------- */
+/* ---- scatter -------------------------------------------------------------------------------------- */
 
 enum { BLOCK = 512, SHORT = 64, LINE = 16, PANEL = 128, AHEAD = 8 };
 enum { TO = 1, INDEX, FROM }; /* operands; the first is row-major order itself */
 
-typedef struct place {
+typedef struct scatter {
   const cr__view *to, *index, *from;
   int64_t size, stride;  /* of the indexed dim */
   int64_t element;       /* bytes */
@@ -97,14 +97,14 @@ typedef struct place {
   int64_t parts;
   atomic_bool bad; /* a position is out of range */
   cr__iter it;
-} place;
+} scatter;
 
-static int64_t row_step(const place *p, int operand) {
+static int64_t row_step(const scatter *p, int operand) {
   return p->it.ndim > 1 ? p->it.stride[operand][1] : 0;
 }
 
 /* A row of one position. */
-static void place_row(const place *p, char *to, const char *from, int64_t n) {
+static void scatter_row(const scatter *p, char *to, const char *from, int64_t n) {
   int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
   if (p->join) p->join(to, st, NULL, from, sf, n);
   else if (st == 1 && sf == 1) memcpy(to, from, (size_t)(n * p->element));
@@ -120,7 +120,7 @@ typedef struct slab { /* where the elements of a block begin, and the steps from
   int64_t to_step, index_step, from_step;
 } slab;
 
-static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
+static slab slab_at(const scatter *p, int64_t outer, int64_t top, int64_t left) {
   int64_t at[4], step[4], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   for (int k = TO; k <= FROM; k++) {
     int64_t rest = outer, size = k == INDEX ? width : p->element;
@@ -141,7 +141,7 @@ static slab slab_at(const place *p, int64_t outer, int64_t top, int64_t left) {
 }
 
 /* `rows` rows of n columns that have one position each; false if one is out of range. */
-static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
+static bool scatter_rows(const scatter *p, slab s, int64_t rows, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r += BLOCK) {
@@ -152,16 +152,16 @@ static bool place_rows(const place *p, slab s, int64_t rows, int64_t n) {
     for (int64_t i = 0; i < m; i++, s.to += s.to_step, s.from += s.from_step) {
       if (p->far && i + AHEAD < m)
         __builtin_prefetch(s.to + AHEAD * s.to_step + offset[i + AHEAD], 1);
-      place_row(p, s.to + offset[i], s.from, n);
+      scatter_row(p, s.to + offset[i], s.from, n);
     }
     s.index += m * s.index_step;
   }
   return true;
 }
 
-/* `rows` rows of n elements that have a position each; false if one is out of range. As in pick
+/* `rows` rows of n elements that have a position each; false if one is out of range. As in gather
  * (index.c), pieces are short where the memory of a row of positions is near. */
-static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
+static bool scatter_each(const scatter *p, slab s, int64_t rows, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
   int64_t offset[BLOCK], si = p->it.stride[INDEX][0];
   int64_t st = p->it.stride[TO][0], sf = p->it.stride[FROM][0];
@@ -190,19 +190,20 @@ static bool place_each(const place *p, slab s, int64_t rows, int64_t n) {
 }
 
 /* Columns [left, right) of rows [top, bottom) of slab number `outer`. */
-static bool place_slab(const place *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
-                       int64_t right) {
+static bool scatter_slab(const scatter *p, int64_t outer, int64_t top, int64_t bottom, int64_t left,
+                         int64_t right) {
   slab s = slab_at(p, outer, top, left);
-  if (p->it.stride[INDEX][0] == 0) return place_rows(p, s, bottom - top, right - left);
-  return place_each(p, s, bottom - top, right - left);
+  if (p->it.stride[INDEX][0] == 0) return scatter_rows(p, s, bottom - top, right - left);
+  return scatter_each(p, s, bottom - top, right - left);
 }
 
 /* Columns [left, right) of rows [top, bottom), which are counted over all dims but the innermost. */
-static bool place_part(const place *p, int64_t top, int64_t bottom, int64_t left, int64_t right) {
+static bool scatter_part(const scatter *p, int64_t top, int64_t bottom, int64_t left,
+                         int64_t right) {
   for (int64_t row = top; row < bottom;) {
     int64_t first = row % p->rows, n = p->rows - first;
     if (n > bottom - row) n = bottom - row;
-    if (!place_slab(p, row / p->rows, first, first + n, left, right)) return false;
+    if (!scatter_slab(p, row / p->rows, first, first + n, left, right)) return false;
     row += n;
   }
   return true;
@@ -210,30 +211,30 @@ static bool place_part(const place *p, int64_t top, int64_t bottom, int64_t left
 
 /* Columns [left, right) of all rows. Where positions lead from row to row of `to`, a narrow panel of
  * its columns stays in the cache while all rows pass through it. */
-static bool place_columns(const place *p, int64_t left, int64_t right) {
+static bool scatter_columns(const scatter *p, int64_t left, int64_t right) {
   int64_t all = p->it.numel / p->columns;
   bool down = p->it.stride[INDEX][0] != 0 && row_step(p, TO) == 0 && p->rows > 1;
   int64_t width = down ? PANEL : right - left;
   for (int64_t at = left; at < right; at += width)
-    if (!place_part(p, 0, all, at, right - at < width ? right : at + width)) return false;
+    if (!scatter_part(p, 0, all, at, right - at < width ? right : at + width)) return false;
   return true;
 }
 
 /* Parts [begin, end) of the work. */
-static void place_parts(void *job, int64_t begin, int64_t end) {
-  place *p = job;
+static void scatter_parts(void *job, int64_t begin, int64_t end) {
+  scatter *p = job;
   int64_t rows = p->it.numel / p->columns, of_part = rows / p->parts;
   int64_t lines = (p->columns + LINE - 1) / LINE, right = lines * end / p->parts * LINE;
-  bool good = p->by_column ? place_columns(p, lines * begin / p->parts * LINE,
-                                           right < p->columns ? right : p->columns)
-                           : place_part(p, of_part * begin, of_part * end, 0, p->columns);
+  bool good = p->by_column ? scatter_columns(p, lines * begin / p->parts * LINE,
+                                             right < p->columns ? right : p->columns)
+                           : scatter_part(p, of_part * begin, of_part * end, 0, p->columns);
   if (!good) atomic_store_explicit(&p->bad, true, memory_order_relaxed);
 }
 
 /* Cuts the work where no two parts can write to one element: along a dim that no position moves
  * through. Positions that are offsets may lead anywhere, so there only a row of one position is cut.
  * Columns are cut into as few parts as there are threads, since each part reads all positions. */
-static int place_all(place *p) {
+static int scatter_all(scatter *p) {
   const cr__iter *it = &p->it;
   int last = it->ndim - 1;
   bool single = p->size >= 0;
@@ -242,35 +243,35 @@ static int place_all(place *p) {
   int threads = cr__cpu_threads(it->numel);
   int64_t lines = (p->columns + LINE - 1) / LINE;
   p->parts = p->by_column ? (lines < threads ? lines : threads) : by_row ? it->shape[last] : 1;
-  return cr__cpu_share_among(threads, p->parts, it->numel, place_parts, p);
+  return cr__cpu_share_among(threads, p->parts, it->numel, scatter_parts, p);
 }
 
 /* to[... + the offset of index[...]] =, += or *= from[...].
  * v[0] to, v[1] index (int64 or int32), v[2] from, all of one shape: `to` has stride 0 along what the
  * positions run through. i[0] size and i[1] stride (of `to`, in elements) of the indexed dim, i[2]
- * its number from 1, i[3] a cr__placing; i[4] 1 if after an error `to` is given up, so
+ * its number from 1, i[3] a cr__scatter_mode; i[4] 1 if after an error `to` is given up, so
  * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
  * v[2], and that no two of the three share memory, have been checked; ranges have not. */
-int cr__cpu_place(cr__launch *k) {
-  place p = {.to = &k->v[0],
-             .index = &k->v[1],
-             .from = &k->v[2],
-             .size = k->i[0],
-             .stride = k->i[1]};
+int cr__cpu_scatter(cr__launch *k) {
+  scatter p = {.to = &k->v[0],
+               .index = &k->v[1],
+               .from = &k->v[2],
+               .size = k->i[0],
+               .stride = k->i[1]};
   int64_t order[CR_MAX_DIMS];
   const int64_t *strides[] = {order, p.to->stride, p.index->stride, p.from->stride};
   bool checks = p.size >= 0, late = k->i[4] != 0;
   if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  if (k->i[3] == CR__PLACE_ADD) p.join = adders[p.to->dtype];
-  if (k->i[3] == CR__PLACE_MULTIPLY) p.join = multipliers[p.to->dtype];
+  if (k->i[3] == CR__SCATTER_ADD) p.join = adders[p.to->dtype];
+  if (k->i[3] == CR__SCATTER_MULTIPLY) p.join = multipliers[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
   p.far = p.size < 0 || p.size * p.stride * p.element > 32768;
-  int code = p.it.numel > 0 ? place_all(&p) : 0;
+  int code = p.it.numel > 0 ? scatter_all(&p) : 0;
   if (code || (p.it.numel > 0 && !p.bad)) return code;
   return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
 }
@@ -280,7 +281,7 @@ int cr__cpu_place(cr__launch *k) {
 /* to[...] += from[...], one element after the other in row-major order.
  * v[0] to, whose elements may share memory with one another; v[1] from, of the same shape and dtype
  * and elsewhere in memory. */
-int cr__cpu_add_strided(cr__launch *k) {
+int cr__cpu_scatter_strided(cr__launch *k) {
   const cr__view *to = &k->v[0], *from = &k->v[1];
   int64_t order[CR_MAX_DIMS], size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   const int64_t *strides[] = {order, to->stride, from->stride};

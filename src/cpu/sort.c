@@ -1,5 +1,4 @@
-/* sort.c: lines along a dim in order, with the positions that their elements came from; places
- * in such a line.
+/* sort.c: lines along a dim in order, with the positions that their elements came from.
  *
  * Holds true: the order is stable in both directions, NaN is larger than any number, and -0 is equal to
  * 0. What is sorted are keys, unsigned numbers in the order of the elements (for a descending order
@@ -181,43 +180,3 @@ int cr__cpu_sort(cr__launch *k) {
   return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 8, room_of(&j), run_row,
                        &j);
 }
-
-/* ---- Places in what is in order ---- */
-
-/* How many of n elements in order stand before x: the smaller ones, and the equal ones as well if it is
- * to stand to their right. NaN stands behind all. */
-#define SEARCH(t, T)                                                                    \
-  static int64_t search_##t(const void *line, int64_t n, const void *values, int64_t i, \
-                            bool right) {                                               \
-    const T *in = line, x = ((const T *)values)[i];                                     \
-    int64_t first = 0, last = n;                                                        \
-    while (first < last) {                                                              \
-      int64_t middle = first + (last - first) / 2;                                      \
-      if (right ? !(in[middle] > x) : !(in[middle] >= x)) first = middle + 1;           \
-      else last = middle;                                                               \
-    }                                                                                   \
-    return first;                                                                       \
-  }
-SEARCH(f32, float)
-SEARCH(f64, double)
-SEARCH(i64, int64_t)
-
-static void search_some(void *launch, int64_t begin, int64_t end) {
-  const cr__launch *k = launch;
-  int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
-  const char *lines = k->v[1].data, *values = k->v[2].data;
-  int dtype = k->v[1].dtype;
-  bool right = k->i[2];
-  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-  for (int64_t i = begin; i < end; i++) {
-    const char *line = lines + i / each * n * size;
-    to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
-                 : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
-                                       : search_i64(line, n, values, i, right));
-  }
-}
-
-/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
- * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
- * i[3] values for each line. */
-int cr__cpu_search(cr__launch *k) { return cr__cpu_share(k->i[0], k->i[0] * 16, search_some, k); }

@@ -1,8 +1,7 @@
-/* extreme.c: the largest, smallest or middle element along a dim and its position, and what
- * compares whole tensors.
+/* argmax.c: the largest or smallest element along a dim and its position.
  *
  * Holds true: positions are 1-based; along a dim of size 0 there is nothing to choose, an error. */
-#include "reduce.h"
+#include "argmax.h"
 
 static int need_size(const char *op, const cr_tensor *self, int64_t size, int dim) {
   if (size > 0) return 0;
@@ -16,10 +15,8 @@ static int need_size(const char *op, const cr_tensor *self, int64_t size, int di
                   dim + 1, text.s);
 }
 
-/* Runs a kernel of values and positions along dim d of self. `values` may be NULL. A 0-dim tensor
- * counts as one of one dim. */
-static int choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, bool smallest,
-                  const cr_tensor *values, const cr_tensor *indices) {
+int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, bool smallest,
+               const cr_tensor *values, const cr_tensor *indices) {
   cr__launch k;
   uint32_t mask = (uint32_t)1 << d;
   cr__launch_begin(&k, op, cr_device_of(self), values ? 2 : 1);
@@ -34,9 +31,8 @@ static int choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, 
   return cr__launch_run(&k, kernel);
 }
 
-/* Values and positions along args[1], of which the first is left out of argmax and argmin. */
-static int choose_along(const cr_op *op, const cr_value *args, cr__kernel_id kernel, bool smallest,
-                        cr_tensor **out) {
+int cr__choose_along(const cr_op *op, const cr_value *args, cr__kernel_id kernel, bool smallest,
+                     cr_tensor **out) {
   cr_tensor *self = args[0].u.t;
   int d, n = op->nout;
   int code = cr__wrap_dim(op->lua, "dim", args[1].u.i, self->ndim, &d);
@@ -46,7 +42,7 @@ static int choose_along(const cr_op *op, const cr_value *args, cr__kernel_id ker
   out[n - 1] = cr__new_folded(op->lua, self, mask, args[2].u.i, CR_INT64);
   if (n == 2) out[0] = cr__new_folded(op->lua, self, mask, args[2].u.i, (cr_dtype)self->dtype);
   if (!out[0] || !out[n - 1]) code = cr_error_code();
-  else code = choose(op->lua, kernel, self, d, smallest, n == 2 ? out[0] : NULL, out[n - 1]);
+  else code = cr__choose(op->lua, kernel, self, d, smallest, n == 2 ? out[0] : NULL, out[n - 1]);
   for (int i = 0; i < n && code; i++) {
     cr_release(out[i]);
     out[i] = NULL;
@@ -54,8 +50,7 @@ static int choose_along(const cr_op *op, const cr_value *args, cr__kernel_id ker
   return code;
 }
 
-/* Returns self as a line of all its elements in row-major order. */
-static cr_tensor *flat(const char *op, cr_tensor *self) {
+cr_tensor *cr__flat(const char *op, cr_tensor *self) {
   if (need_size(op, self, self->numel, -1)) return NULL;
   int64_t n = -1;
   return CR__CALL(reshape, cr_of(self), cr_ints(&n, 1));
@@ -63,33 +58,21 @@ static cr_tensor *flat(const char *op, cr_tensor *self) {
 
 /* The position in the whole tensor. */
 static int choose_of_all(const cr_op *op, const cr_value *args, bool smallest, cr_tensor **out) {
-  cr_tensor *self = args[0].u.t, *line = flat(op->lua, self);
+  cr_tensor *self = args[0].u.t, *line = cr__flat(op->lua, self);
   if (!line) return cr_error_code();
   uint32_t all = ((uint32_t)1 << self->ndim) - 1;
   cr_tensor *t = cr__new_folded(op->lua, self, all, args[2].u.i, CR_INT64);
-  int code = t ? choose(op->lua, CR__K_extreme, line, 0, smallest, NULL, t) : (int)cr_error_code();
+  int code =
+      t ? cr__choose(op->lua, CR__K_argmax, line, 0, smallest, NULL, t) : (int)cr_error_code();
   cr_release(line);
   return cr__give_if(code, t, out);
 }
 
-int cr__run_extreme(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_argmax(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)nout;
   bool smallest = op->id == CR__OP_argmin || op->id == CR__OP_min_dim;
   if (args[1].kind == CR_NONE) return choose_of_all(op, args, smallest, out);
-  return choose_along(op, args, CR__K_extreme, smallest, out);
-}
-
-int cr__run_median(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  if (op->id == CR__OP_median_dim) return choose_along(op, args, CR__K_median, false, out);
-  cr_tensor *line = flat(op->lua, self);
-  if (!line) return cr_error_code();
-  cr_tensor *t = cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), 0, NULL);
-  cr_tensor *at = cr__new(op->lua, CR_INT64, cr_device_of(self), 0, NULL);
-  int code = t && at ? choose(op->lua, CR__K_median, line, 0, false, t, at) : (int)cr_error_code();
-  cr_release(line), cr_release(at);
-  return cr__give_if(code, t, out);
+  return cr__choose_along(op, args, CR__K_argmax, smallest, out);
 }
 
 /* args: gradient, indices, shape, dim, keepdim. Where the dim is gone it is put back first, and the
@@ -110,32 +93,4 @@ int cr__run_put_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, 
   cr_tensor *result = CR__CALL(gather_backward, g, args[2], dim, indices);
   if (!kept) cr__drop(g), cr__drop(indices);
   return cr__give(result, out);
-}
-
-/* ---- Comparing whole tensors ---- */
-
-static int truth(const char *op, cr_tensor *like, bool value, cr_tensor **out) {
-  cr_tensor *t = cr__new(op, CR_BOOL, cr_device_of(like), 0, NULL);
-  return cr__give_if(t ? cr__fill(op, t, cr_bool(value)) : (int)cr_error_code(), t, out);
-}
-
-/* Hands over whether all elements of t, which it gives up, are true. */
-static int give_all(cr_value t, cr_tensor **out) {
-  cr_tensor *all = CR__CALL(all, t, cr_none(), cr_bool(false));
-  cr__drop(t);
-  return cr__give(all, out);
-}
-
-int cr__run_equal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  bool fits = a->ndim == b->ndim;
-  for (int d = 0; d < a->ndim && fits; d++) fits = cr__sizes(a)[d] == cr__sizes(b)[d];
-  if (!fits) return truth(op->lua, a, false, out);
-  return give_all(cr__do(CR__OP_eq, (cr_value[]){args[0], args[1]}), out);
-}
-
-int cr__run_allclose(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return give_all(cr__do(CR__OP_isclose, args), out);
 }

@@ -145,7 +145,7 @@ op "neg(self: tensor)" {
 
 op "positive(self: tensor)" {
   doc = "A copy of the elements.",
-  pointwise = "x", dtypes = "float int bool", kernels = { "copy", "fill" },
+  pointwise = "x", dtypes = "float int bool",
   grad = { self = function(g) return g end },
 }
 

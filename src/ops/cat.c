@@ -1,11 +1,11 @@
-/* join.c: tensors joined along a dim, repeated, reversed, moved around.
+/* cat.c: tensors joined along a dim, one after the other or side by side.
  *
- * Holds true: a join copies each part into its range of the result once; the rest are composites of
- * views and joins, or a copy from a view that runs backwards. */
+ * Holds true: each part is copied once, into its range of the result; the rest are composites of views
+ * and of that. */
+#include <string.h>
+
 #include "autograd/graph.h"
 #include "geometry.h"
-
-#include <string.h>
 
 #define MOST 32767 /* parts: a node counts its edges in 16 bits */
 
@@ -64,8 +64,8 @@ int cr__run_cat(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   if (!sizes) return (int)cr_error_code();
   int code = part_sizes(op->name, list, first, d, sizes);
   if (!code) {
-    cr_value join[] = {*list, cr_int(d + 1), cr_ints(sizes, list->n)};
-    code = cr__give(cr__op1(CR__OP_join, join), out);
+    cr_value parts[] = {*list, cr_int(d + 1), cr_ints(sizes, list->n)};
+    code = cr__give(cr__op1(CR__OP_cat_parts, parts), out);
   }
   cr__free(sizes, room);
   return code;
@@ -99,8 +99,8 @@ static bool is_pieces(const cr_tensor *t, int d, int64_t *n, int64_t *step) {
 }
 
 /* Parts of whole's dtype that are pieces go there in one pass; false if there is another part. */
-static bool join_pieces(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d,
-                        int *code) {
+static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d,
+                       int *code) {
   size_t room = (size_t)list->n * sizeof(cr__row);
   int64_t outer = 1;
   for (int k = 0; k < d; k++) outer *= cr__sizes(whole)[k];
@@ -121,13 +121,13 @@ static bool join_pieces(cr_tensor *whole, const cr_value *list, const int64_t *s
   }
   k.rows = rows;
   k.i[0] = outer;
-  if (fits) *code = cr__launch_run(&k, CR__K_join);
+  if (fits) *code = cr__launch_run(&k, CR__K_cat);
   cr__free(rows, room);
   return fits;
 }
 
 /* A short row of parts that lie in the host's memory as they will in the result; false if they do not. */
-static bool join_few(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+static bool cat_few(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
   bool fits = whole->storage->device == CR_CPU && whole->numel <= CR__FEW;
   for (int k = 0; k < d; k++) fits = fits && cr__sizes(whole)[k] == 1;
   char *to = cr__data(whole);
@@ -141,7 +141,7 @@ static bool join_few(cr_tensor *whole, const cr_value *list, const int64_t *size
   return fits;
 }
 
-static int join_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+static int cat_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
   int64_t start = 0;
   int code = 0;
   for (int i = 0; i < list->n && !code; i++) {
@@ -154,7 +154,7 @@ static int join_copies(cr_tensor *whole, const cr_value *list, const int64_t *si
   return code;
 }
 
-int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_cat_parts(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
   const cr_value *list = &args[0];
   const int64_t *sizes = args[2].u.is;
@@ -172,12 +172,12 @@ int cr__run_join(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   shape[d] = total;
   cr_tensor *whole = cr__new("cat", promoted(list), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
-  if (!code && !join_few(whole, list, sizes, d) && !join_pieces(whole, list, sizes, d, &code))
-    code = join_copies(whole, list, sizes, d);
+  if (!code && !cat_few(whole, list, sizes, d) && !cat_pieces(whole, list, sizes, d, &code))
+    code = cat_copies(whole, list, sizes, d);
   return cr__give_if(code, whole, out);
 }
 
-int cr__grad_join(cr_node *n, const cr_value *g, cr_tensor **gi) {
+int cr__grad_cat_parts(cr_node *n, const cr_value *g, cr_tensor **gi) {
   int64_t dim = cr__unpack(n, 0).u.i, start = 1; /* saved: dim, sizes */
   const int64_t *sizes = cr__unpack(n, 1).u.is;
   for (int i = 0; i < n->nedge; i++) {
@@ -261,153 +261,4 @@ int cr__run_vstack(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   (void)nout;
   if (check_list(op->name, &args[0])) return (int)cr_error_code();
   return cat_changed(&args[0], 1, as_row, out);
-}
-
-/* ---- Repetition ------------------------------------------------------------------------------------- */
-
-/* t, whose elements are outer blocks of inner ones, with each block repeated, in a shape. */
-static cr_tensor *repeat_blocks(cr_tensor *t, int64_t outer, int64_t times, int64_t inner, int n,
-                                const int64_t *shape) {
-  int64_t from[] = {outer, 1, inner}, to[] = {outer, times, inner};
-  cr_tensor *a = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(from, 3)});
-  cr_tensor *b = cr__op1(CR__OP_expand, (cr_value[]){cr_of(a), cr_ints(to, 3)});
-  cr_tensor *c = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(b), cr_ints(shape, n)});
-  cr_release(a);
-  cr_release(b);
-  return c;
-}
-
-static int64_t product(const int64_t *sizes, int n) {
-  int64_t p = 1;
-  for (int d = 0; d < n; d++) p *= sizes[d];
-  return p;
-}
-
-/* Makes size the size after repetition; shape, of which it is part, must stay one. */
-static int multiply(const char *op, int64_t *size, int64_t times, int n, const int64_t *shape) {
-  int64_t numel;
-  if (times < 0)
-    return cr__fail(CR_E_ARGUMENT, "%s: %lld repeats are impossible", op, (long long)times);
-  if (__builtin_mul_overflow(*size, times, size)) *size = INT64_MAX;
-  return cr__count(op, n, shape, &numel);
-}
-
-/* t, seen as `shape`, repeated to the sizes of `whole`. Each dim that repeats is seen as two, so that
- * one copy does it all; where those would be too many dims, the last ones go first. */
-static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *whole) {
-  int id = n > 0 ? CR__OP_reshape : CR__OP_reshape_copy;
-  cr_tensor *r = cr__op1(id, (cr_value[]){cr_of(t), cr_ints(shape, n)});
-  for (int last = n - 1; last >= 0 && r;) {
-    int64_t from[CR_MAX_DIMS], to[CR_MAX_DIMS];
-    int first = last + 1, used = 2, k = 1;
-    while (first > 0 && used + 2 <= CR_MAX_DIMS) first--, used += 2;
-    from[0] = to[0] = product(shape, first);
-    for (int d = first; d <= last; d++, k += 2) {
-      from[k] = 1;
-      from[k + 1] = to[k + 1] = shape[d];
-      to[k] = shape[d] ? whole[d] / shape[d] : 0;
-    }
-    from[k] = to[k] = product(shape + last + 1, n - last - 1);
-    for (int d = first; d <= last; d++) shape[d] = whole[d];
-    last = first - 1;
-    cr_tensor *a = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(r), cr_ints(from, k + 1)});
-    cr_tensor *b = cr__op1(CR__OP_expand, (cr_value[]){cr_of(a), cr_ints(to, k + 1)});
-    cr_tensor *next = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(b), cr_ints(shape, n)});
-    cr_release(a);
-    cr_release(b);
-    cr_release(r);
-    r = next;
-  }
-  return r;
-}
-
-int cr__run_tile(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int count = args[1].n, n = count > t->ndim ? count : t->ndim;
-  int64_t shape[CR_MAX_DIMS], whole[CR_MAX_DIMS];
-  if (n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
-                    n);
-  for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
-  memcpy(whole, shape, (size_t)n * sizeof *whole);
-  for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
-    if (multiply(op->name, &whole[n - count + i], args[1].u.is[i], n, whole))
-      return (int)cr_error_code();
-  return cr__give(tile_dims(t, n, shape, whole), out);
-}
-
-int cr__run_repeat_interleave(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  bool flat = args[2].kind == CR_NONE || t->ndim == 0;
-  int d = 0, n = flat ? 1 : t->ndim;
-  int64_t shape[CR_MAX_DIMS];
-  if (args[2].kind == CR_INT && cr__wrap_dim(op->name, "dim", args[2].u.i, t->ndim, &d))
-    return (int)cr_error_code();
-  if (flat) shape[0] = t->numel;
-  else memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
-  int64_t outer = product(shape, d + 1), inner = product(shape + d + 1, n - d - 1);
-  if (multiply(op->name, &shape[d], args[1].u.i, n, shape)) return (int)cr_error_code();
-  return cr__give(repeat_blocks(t, outer, args[1].u.i, inner, n, shape), out);
-}
-
-/* ---- Order ----------------------------------------------------------------------------------------------- */
-
-int cr__run_flip(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int64_t stride[CR_MAX_DIMS], offset = t->offset;
-  uint32_t mask = 0;
-  if (args[1].n > 0 && cr__dim_mask(op->name, &args[1], t->ndim, &mask))
-    return (int)cr_error_code();
-  for (int d = 0; d < t->ndim; d++) {
-    bool turned = mask >> d & 1;
-    stride[d] = turned ? -cr__steps(t)[d] : cr__steps(t)[d];
-    if (turned && t->numel > 0) offset += (cr__sizes(t)[d] - 1) * cr__steps(t)[d];
-  }
-  cr_tensor *backwards = cr__alias(t, t->ndim, cr__sizes(t), stride, offset);
-  cr_tensor *r = backwards ? cr__copy_of(op->name, backwards, (cr_dtype)t->dtype) : NULL;
-  cr_release(backwards);
-  return cr__give(r, out);
-}
-
-/* t with what lies before `at` (from 1) along d moved to the end. */
-static cr_tensor *turn(cr_tensor *t, int d, int64_t at) {
-  int64_t size = cr__sizes(t)[d];
-  cr_value tail[] = {cr_of(t), cr_int(d + 1), cr_int(at), cr_int(size), cr_int(1)};
-  cr_value head[] = {cr_of(t), cr_int(d + 1), cr_int(1), cr_int(at - 1), cr_int(1)};
-  cr_tensor *parts[] = {cr__op1(CR__OP_slice, tail), cr__op1(CR__OP_slice, head)};
-  cr_tensor *r = NULL;
-  if (parts[0] && parts[1]) r = cr__op1(CR__OP_cat, (cr_value[]){cr_list(parts, 2), cr_int(d + 1)});
-  cr_release(parts[0]);
-  cr_release(parts[1]);
-  return r;
-}
-
-int cr__run_roll(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t, *r;
-  bool flat = args[2].kind != CR_INTS || t->ndim == 0;
-  int ndims = args[2].kind == CR_INTS ? args[2].n : 1;
-  if (args[1].n != ndims)
-    return cr__fail(CR_E_ARGUMENT, "%s: got %d shifts for %d dims", op->name, args[1].n, ndims);
-  int64_t all = -1;
-  r = flat ? cr__op1(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&all, 1)}) : cr_retain(t);
-  for (int i = 0; i < ndims && r; i++) {
-    int d = 0;
-    bool lost = args[2].kind == CR_INTS &&
-                cr__wrap_dim(op->name, "dims", args[2].u.is[i], t->ndim, &d) != 0;
-    int64_t size = lost ? 0 : cr__sizes(r)[d], shift = size ? args[1].u.is[i] % size : 0;
-    if (!lost && shift == 0) continue;
-    cr_tensor *next = lost ? NULL : turn(r, d, (shift < 0 ? -shift : size - shift) + 1);
-    cr_release(r);
-    r = next;
-  }
-  if (!r) return (int)cr_error_code();
-  if (!flat && r != t) return cr__give(r, out);
-  cr_value shape = cr_ints(cr__sizes(t), t->ndim);
-  out[0] = cr__op1(CR__OP_reshape_copy, (cr_value[]){cr_of(r), shape});
-  cr_release(r);
-  return cr__give(out[0], out);
 }

@@ -1,4 +1,4 @@
-/* close.c: isclose, exactly on integers.
+/* compare.c: comparisons within a tolerance, and of whole tensors.
  *
  * Holds true: integers are compared as integers, exactly: neither they nor their difference passes through
  * a float. A difference of integers has 64 bits and no sign, and so has what it is held against. */
@@ -61,4 +61,32 @@ int cr__run_isclose(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr_tensor *t = cr__op1(CR__OP_logical_or, (cr_value[]){near, same});
   cr__drop(near), cr__drop(same);
   return cr__give(t, out);
+}
+
+/* ---- Whole tensors ---- */
+
+static int truth(const char *op, cr_tensor *like, bool value, cr_tensor **out) {
+  cr_tensor *t = cr__new(op, CR_BOOL, cr_device_of(like), 0, NULL);
+  return cr__give_if(t ? cr__fill(op, t, cr_bool(value)) : (int)cr_error_code(), t, out);
+}
+
+/* Hands over whether all elements of t, which it gives up, are true. */
+static int give_all(cr_value t, cr_tensor **out) {
+  cr_tensor *all = CR__CALL(all, t, cr_none(), cr_bool(false));
+  cr__drop(t);
+  return cr__give(all, out);
+}
+
+int cr__run_equal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  bool fits = a->ndim == b->ndim;
+  for (int d = 0; d < a->ndim && fits; d++) fits = cr__sizes(a)[d] == cr__sizes(b)[d];
+  if (!fits) return truth(op->lua, a, false, out);
+  return give_all(cr__do(CR__OP_eq, (cr_value[]){args[0], args[1]}), out);
+}
+
+int cr__run_allclose(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)op, (void)nout;
+  return give_all(cr__do(CR__OP_isclose, args), out);
 }

@@ -91,3 +91,19 @@ op "bitwise_not(self: tensor)" {
   pointwise = "bit_not(x)", dtypes = "int bool", inplace = true, nondiff = true,
   samples = function(s) return { { s.i({ 2, 3 }, 0, 9) }, { s.b({ 3 }) }, { s.i({ 0 }, 0, 9) } } end,
 }
+
+-- ---- Whole tensors ---------------------------------------------------------------------------------
+
+op "equal(self: tensor, other: tensor)" {
+  doc = "Whether both have the same shape and equal elements: true or false. NaN equals nothing.",
+  run = "equal", nondiff = true, truth = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
+  end,
+}
+
+op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false)" {
+  doc = "Whether |self - other| <= atol + rtol * |other| for all elements: true or false.",
+  run = "allclose", nondiff = true, truth = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}

@@ -7,6 +7,10 @@
 
 #include "create.h"
 
+/* The size of dim d (from 0); a 0-dim tensor counts as one of a single element. */
+static inline int64_t cr__size_along(const cr_tensor *t, int d) {
+  return t->ndim ? cr__sizes(t)[d] : 1;
+}
 /* view.c: zeros of t's dtype and device. */
 cr_tensor *cr__zeros_for(const char *op, const cr_tensor *t, int ndim, const int64_t *shape);
 /* view.c: t seen with another shape, to which it broadcasts; the caller names both in messages. */

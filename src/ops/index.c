@@ -102,7 +102,7 @@ static cr_tensor *sum_offsets(const char *op, const axes *a, cr_device device, i
     k.i[1] = x->step;
     k.i[2] = x->dim;
     k.i[3] = first;
-    code = cr__launch_run(&k, CR__K_offset);
+    code = cr__launch_run(&k, CR__K_ravel_index);
     first = false;
     cr_release(wide);
   }
@@ -200,7 +200,7 @@ int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   (void)nout;
   cr__index_plan p;
   if (cr__plan_indices(op->name, args[0].u.t, &args[1], &p)) return (int)cr_error_code();
-  cr_tensor *r = cr__pick(op->name, args[0].u.t, &p, p.ndim, p.shape);
+  cr_tensor *r = cr__gather(op->name, args[0].u.t, &p, p.ndim, p.shape);
   cr_release(p.index);
   return cr__give(r, out);
 }
@@ -211,7 +211,7 @@ static int read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index, cr_te
   cr__index_plan p;
   if (cr__check_index_dtype(op->name, index) || cr__plan_indices(op->name, t, &list, &p))
     return (int)cr_error_code();
-  cr_tensor *r = cr__pick(op->name, t, &p, p.ndim, p.shape);
+  cr_tensor *r = cr__gather(op->name, t, &p, p.ndim, p.shape);
   cr_release(p.index);
   return cr__give(r, out);
 }
@@ -247,10 +247,10 @@ int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **ou
 
 int cr__run_index_put(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
-  cr__placing how = args[3].u.i ? CR__PLACE_ADD : CR__PLACE_SET;
+  cr__scatter_mode how = args[3].u.i ? CR__SCATTER_ADD : CR__SCATTER_SET;
   cr__index_plan p;
   int code = cr__plan_indices(op->name, args[0].u.t, &args[1], &p);
-  if (!code) code = cr__place_value(op->name, args[0].u.t, &p, &args[2], "values", how);
+  if (!code) code = cr__scatter_value(op->name, args[0].u.t, &p, &args[2], "values", how);
   cr_release(p.index);
   return code;
 }
@@ -262,7 +262,7 @@ int cr__run_index_clear(const cr_op *op, const cr_value *args, cr_tensor **out, 
   cr_value zero = cr_int(0);
   cr__index_plan p = {0};
   int code = copy ? cr__plan_indices(op->name, copy, &args[1], &p) : (int)cr_error_code();
-  if (!code) code = cr__place_value(op->name, copy, &p, &zero, "values", CR__PLACE_SET);
+  if (!code) code = cr__scatter_value(op->name, copy, &p, &zero, "values", CR__SCATTER_SET);
   cr_release(p.index);
   return cr__give_if(code, copy, out);
 }

@@ -41,6 +41,32 @@ int cr__run_inverse_spread(const cr_op *op, const cr_value *args, cr_tensor **ou
   return cr__give(size.kind == CR_TENSOR ? size.u.t : NULL, out);
 }
 
+/* args: gradient, input, result, dim, centred: -gradient / n * (input - mean) * result^3, in an order in
+ * which nothing leaves the range: the result is about the inverse of the distances' size, or less. */
+int cr__run_inverse_spread_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
+                                    int *nout) {
+  (void)nout;
+  cr_tensor *input = args[1].u.t;
+  uint32_t mask;
+  if (cr__fold_mask(op->name, args[3], input->ndim, &mask)) return cr_error_code();
+  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true), away = args[1];
+  cr_value share = cr_float(-1 / (double)cr__fold_count(input, mask));
+  if (args[4].u.i) {
+    cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[3], yes, cr_none()});
+    away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
+    cr__drop(mean);
+  }
+  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], args[2]});
+  cr_value each = cr__do(CR__OP_mul, (cr_value[]){part, share});
+  cr_value slope = cr__do(CR__OP_expand_reduced, (cr_value[]){each, shape, args[3], yes});
+  cr_value near = cr__do(CR__OP_mul, (cr_value[]){away, args[2]});
+  cr_value scaled = cr__do(CR__OP_mul, (cr_value[]){near, args[2]});
+  cr_tensor *result = CR__CALL(mul, scaled, slope);
+  if (args[4].u.i) cr__drop(away);
+  cr__drop(part), cr__drop(each), cr__drop(slope), cr__drop(near), cr__drop(scaled);
+  return cr__give(result, out);
+}
+
 /* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. */
 static cr_value normalized(cr_value self, cr_value dims, double eps, bool centred) {
   cr_value x = cr__do(CR__OP_alias, (cr_value[]){self});

@@ -1,112 +1,11 @@
-/* linear.c: products that are composed of those in matmul.c: matmul, linear, addmm and their like.
+/* linear.c: products that are composed of those in matmul.c: linear, addmm, tensordot and their like.
  *
  * Holds true: each checks its arguments first, so that a message names what was called. */
 #include "matmul.h"
-
-/* ---- Batches ------------------------------------------------------------------------------ */
-
-static cr_tensor *reshape(cr_tensor *t, int ndim, const int64_t *shape) {
-  return cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(shape, ndim)});
-}
-
-/* out = reshape(t) where t is given up. */
-static int give_reshaped(cr_tensor *t, int ndim, const int64_t *shape, cr_tensor **out) {
-  cr_tensor *r = reshape(t, ndim, shape);
-  cr_release(t);
-  return cr__give(r, out);
-}
-
-static int64_t product_of(int n, const int64_t *shape) {
-  int64_t p = 1;
-  for (int i = 0; i < n; i++) p *= shape[i];
-  return p;
-}
-
-/* Returns t (its last two dims are matrices) as a batch whose dims before these are `batch`. */
-static cr_tensor *as_batch(cr_tensor *t, int nbatch, const int64_t *batch) {
-  int64_t shape[CR_MAX_DIMS + 2];
-  const int64_t *matrix = cr__sizes(t) + t->ndim - 2;
-  for (int i = 0; i < nbatch; i++) shape[i] = batch[i];
-  shape[nbatch] = matrix[0], shape[nbatch + 1] = matrix[1];
-  bool same = t->ndim == nbatch + 2;
-  for (int i = 0; same && i < nbatch; i++) same = cr__sizes(t)[i] == batch[i];
-  cr_tensor *wide =
-      same ? cr_retain(t)
-           : cr__op1(CR__OP_expand, (cr_value[]){cr_of(t), cr_ints(shape, nbatch + 2)});
-  if (!wide || nbatch == 1) return wide;
-  cr_tensor *flat = reshape(wide, 3, (int64_t[]){product_of(nbatch, batch), matrix[0], matrix[1]});
-  cr_release(wide);
-  return flat;
-}
-
-/* Both have at least two dims: batches broadcast. row, column: dims to leave out of the result. */
-static int batched(const cr_op *op, cr_tensor *a, cr_tensor *b, bool row, bool column,
-                   cr_tensor **out) {
-  int64_t shape[CR_MAX_DIMS + 2] = {0};
-  int nbatch = a->ndim - 2;
-  for (int i = 0; i < nbatch; i++) shape[i] = cr__sizes(a)[i];
-  int code = cr__broadcast_into(op->name, &nbatch, shape, b->ndim - 2, cr__sizes(b));
-  if (code) return code;
-  cr_tensor *left = as_batch(a, nbatch, shape), *right = as_batch(b, nbatch, shape);
-  cr_tensor *t = NULL;
-  if (left && right) t = cr__op1(CR__OP_bmm, (cr_value[]){cr_of(left), cr_of(right)});
-  cr_release(left);
-  cr_release(right);
-  if (!t) return cr_error_code();
-  int ndim = nbatch;
-  if (!row) shape[ndim++] = cr__sizes(a)[a->ndim - 2];
-  if (!column) shape[ndim++] = cr__sizes(b)[b->ndim - 1];
-  if (ndim == 3 && nbatch == 1) return cr__give(t, out);
-  return give_reshaped(t, ndim, shape, out);
-}
-
-/* All dims of a but the last are rows of one matrix; b is a matrix or a vector. */
-static int folded(cr_tensor *a, cr_tensor *b, cr_tensor **out) {
-  int64_t shape[CR_MAX_DIMS];
-  int ndim = a->ndim - 1;
-  for (int i = 0; i < ndim; i++) shape[i] = cr__sizes(a)[i];
-  cr_tensor *rows = reshape(a, 2, (int64_t[]){product_of(ndim, shape), cr__sizes(a)[ndim]});
-  if (!rows) return cr_error_code();
-  cr_tensor *t = cr__op1(b->ndim == 2 ? CR__OP_mm : CR__OP_mv, (cr_value[]){cr_of(rows), cr_of(b)});
-  cr_release(rows);
-  if (!t) return cr_error_code();
-  if (b->ndim == 2) shape[ndim++] = cr__sizes(b)[1];
-  return give_reshaped(t, ndim, shape, out);
-}
-
-/* A vector on the left: a row, whose dim the result lacks. */
-static int row_times(const cr_op *op, cr_tensor *a, cr_tensor *b, cr_tensor **out) {
-  cr_tensor *row = reshape(a, 2, (int64_t[]){1, a->numel});
-  if (!row) return cr_error_code();
-  int code;
-  if (b->ndim > 2) {
-    code = batched(op, row, b, true, false, out);
-  } else {
-    cr_tensor *t = cr__op1(CR__OP_mm, (cr_value[]){cr_of(row), cr_of(b)});
-    code = t ? give_reshaped(t, 1, cr__sizes(b) + 1, out) : (int)cr_error_code();
-  }
-  cr_release(row);
-  return code;
-}
-
-int cr__run_matmul(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  if (a->ndim == 0 || b->ndim == 0) {
-    return cr__fail(CR_E_SHAPE,
-                    "matmul: both need at least 1 dim, got %d and %d; multiply numbers with *",
-                    a->ndim, b->ndim);
-  }
-  int code = cr__check_pair(op, a, b);
-  if (code) return code;
-  if (b->ndim <= 2 && a->ndim > 2) return folded(a, b, out);
-  if (a->ndim == 1 && b->ndim >= 2) return row_times(op, a, b, out);
-  if (b->ndim > 2) return batched(op, a, b, false, false, out);
-  int id = a->ndim == 1 ? CR__OP_dot : b->ndim == 1 ? CR__OP_mv : CR__OP_mm;
-  return cr__give(cr__op1(id, args), out);
-}
+#include "reduce.h"
 
 int cr__run_linear(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
   cr_tensor *x = args[0].u.t, *w = args[1].u.t;
   cr__text a, b;
   if (x->ndim == 0 || (w->ndim != 1 && w->ndim != 2)) {
@@ -130,9 +29,8 @@ int cr__run_linear(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   if (!code) code = cr__same_device(op->name, args, 3, &device);
   if (code) return code;
   if (w->ndim == 1) {
-    code = cr__run_matmul(op, args, out, nout);
-    if (code || args[2].kind != CR_TENSOR) return code;
-    cr_tensor *product = out[0];
+    cr_tensor *product = cr__op1(CR__OP_matmul, args);
+    if (!product || args[2].kind != CR_TENSOR) return cr__give(product, out);
     code = cr__give(cr__op1(CR__OP_add, (cr_value[]){cr_of(product), args[2]}), out);
     cr_release(product);
     return code;
@@ -141,10 +39,10 @@ int cr__run_linear(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int64_t shape[CR_MAX_DIMS];
   for (int i = 0; i < x->ndim - 1; i++) shape[i] = cr__sizes(x)[i];
   shape[x->ndim - 1] = cr__sizes(w)[0];
-  cr_tensor *rows = reshape(x, 2, (int64_t[]){product_of(x->ndim - 1, shape), k});
+  cr_tensor *rows = cr__reshaped(x, 2, (int64_t[]){cr__product_of(x->ndim - 1, shape), k});
   cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(rows), args[1], args[2]});
   cr_release(rows);
-  return t ? give_reshaped(t, x->ndim, shape, out) : (int)cr_error_code();
+  return t ? cr__give_reshaped(t, x->ndim, shape, out) : (int)cr_error_code();
 }
 
 /* ---- Sums with products ----------------------------------------------------------------------- */
@@ -236,7 +134,7 @@ int cr__run_outer(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   int code = cr__check_rank(op, "self", a, 1);
   if (!code) code = cr__check_rank(op, "vec2", b, 1);
   if (code) return code;
-  cr_tensor *column = reshape(a, 2, (int64_t[]){a->numel, 1});
+  cr_tensor *column = cr__reshaped(a, 2, (int64_t[]){a->numel, 1});
   cr_tensor *t = cr__op1(CR__OP_mul, (cr_value[]){cr_of(column), args[1]});
   cr_release(column);
   return cr__give(t, out);
@@ -273,12 +171,128 @@ int cr__run_inner(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
                     cr__shape_text(b->ndim, cr__sizes(b), &second));
   }
   for (int i = 0; i < a->ndim - 1; i++) shape[ndim++] = cr__sizes(a)[i];
-  int64_t rows = product_of(ndim, shape), columns = product_of(b->ndim - 1, cr__sizes(b));
+  int64_t rows = cr__product_of(ndim, shape), columns = cr__product_of(b->ndim - 1, cr__sizes(b));
   for (int i = 0; i < b->ndim - 1; i++) shape[ndim++] = cr__sizes(b)[i];
-  cr_tensor *left = reshape(a, 2, (int64_t[]){rows, k}),
-            *right = reshape(b, 2, (int64_t[]){columns, k});
+  cr_tensor *left = cr__reshaped(a, 2, (int64_t[]){rows, k}),
+            *right = cr__reshaped(b, 2, (int64_t[]){columns, k});
   cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(left), cr_of(right), cr_none()});
   cr_release(left);
   cr_release(right);
-  return t ? give_reshaped(t, ndim, shape, out) : (int)cr_error_code();
+  return t ? cr__give_reshaped(t, ndim, shape, out) : (int)cr_error_code();
+}
+
+/* ---- Over other dims ---- */
+
+int cr__run_trace(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  if (args[0].u.t->ndim != 2)
+    return cr__fail(CR_E_SHAPE, "%s: is for matrices, got a tensor of %d dims", op->lua,
+                    args[0].u.t->ndim);
+  cr_value diagonal =
+      cr__do(CR__OP_diagonal, (cr_value[]){args[0], cr_int(0), cr_int(1), cr_int(2)});
+  cr_tensor *r = CR__CALL(sum, diagonal, cr_none(), cr_bool(false), cr_none());
+  cr__drop(diagonal);
+  return cr__give(r, out);
+}
+
+/* The elements i + 1 of a times i + 2 of b, counted round dim. */
+static cr_value turned(cr_value a, cr_value b, cr_value dim, int by_a, int by_b) {
+  int64_t left = -by_a, right = -by_b;
+  cr_value dims = cr_ints(&dim.u.i, 1);
+  cr_value x = cr__do(CR__OP_roll, (cr_value[]){a, cr_ints(&left, 1), dims});
+  cr_value y = cr__do(CR__OP_roll, (cr_value[]){b, cr_ints(&right, 1), dims});
+  cr_value r = cr__do(CR__OP_mul, (cr_value[]){x, y});
+  cr__drop(x), cr__drop(y);
+  return r;
+}
+
+int cr__run_cross(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  int ndim = args[0].u.t->ndim > args[1].u.t->ndim ? args[0].u.t->ndim : args[1].u.t->ndim, d;
+  int code = cr__wrap_dim(op->lua, "dim", args[2].u.i, ndim, &d);
+  if (code) return code;
+  for (int i = 0; i < 2; i++) {
+    const cr_tensor *t = args[i].u.t;
+    int own = d - ndim + t->ndim;
+    if (own < 0 || cr__size_along(t, own) != 3)
+      return cr__fail(CR_E_SHAPE, "%s: %s must have size 3 in dim %d", op->lua, op->params[i].name,
+                      d + 1);
+  }
+  cr_value dim = cr_int(d - ndim); /* from the end, where the two agree */
+  cr_value plus = turned(args[0], args[1], dim, 1, 2), minus = turned(args[0], args[1], dim, 2, 1);
+  cr_tensor *r = CR__CALL(sub, plus, minus);
+  cr__drop(plus), cr__drop(minus);
+  return cr__give(r, out);
+}
+
+/* Dims to sum over, from 0, of one side; a bit for each in *mask. */
+static int summed_dims(const cr_op *op, const char *name, const cr_value *v, const cr_tensor *t,
+                       int n, bool last, int64_t *dims, uint32_t *mask) {
+  *mask = 0;
+  for (int i = 0; i < n; i++) {
+    int d = last ? t->ndim - n + i : i;
+    if (v->kind == CR_INTS) {
+      int code = cr__wrap_dim(op->lua, name, v->u.is[i], t->ndim, &d);
+      if (code) return code;
+    }
+    if (*mask >> d & 1)
+      return cr__fail(CR_E_ARGUMENT, "%s: %s names dim %d twice", op->lua, name, d + 1);
+    *mask |= UINT32_C(1) << d;
+    dims[i] = d;
+  }
+  return 0;
+}
+
+/* t as a matrix: the free dims, in their order, by the summed ones, or with `summed_first` the other way
+ * round. The free sizes go to shape[*ndim ...]. */
+static cr_value as_matrix(cr_tensor *t, const int64_t *dims, int n, uint32_t mask,
+                          bool summed_first, int64_t *shape, int *ndim) {
+  int64_t order[CR_MAX_DIMS], sizes[2] = {1, 1};
+  int at = summed_first ? n : 0;
+  for (int i = 0; i < n; i++) {
+    order[(summed_first ? 0 : t->ndim - n) + i] = dims[i] + 1;
+    sizes[!summed_first] *= cr__sizes(t)[dims[i]];
+  }
+  for (int d = 0; d < t->ndim; d++) {
+    if (mask >> d & 1) continue;
+    order[at++] = d + 1;
+    sizes[summed_first] *= cr__sizes(t)[d];
+    shape[(*ndim)++] = cr__sizes(t)[d];
+  }
+  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){cr_of(t), cr_ints(order, t->ndim)});
+  cr_value matrix = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(sizes, 2)});
+  cr__drop(moved);
+  return matrix;
+}
+
+/* tensordot(self, other, dims) and tensordot_dims(self, other, dims_self, dims_other) */
+int cr__run_tensordot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  const cr_value *of_a = &args[2], *of_b = of_a->kind == CR_INTS ? &args[3] : of_a;
+  int64_t n = of_a->kind == CR_INTS ? of_a->n : of_a->u.i, shape[2 * CR_MAX_DIMS];
+  int64_t dims_a[CR_MAX_DIMS], dims_b[CR_MAX_DIMS];
+  uint32_t mask_a, mask_b;
+  int ndim = 0;
+  if (n < 0 || n > a->ndim || n > b->ndim || (of_a->kind == CR_INTS && of_b->n != n))
+    return cr__fail(CR_E_ARGUMENT,
+                    "%s: cannot sum over %lld dims of tensors of %d and %d dims, or "
+                    "over lists of dims that differ in length",
+                    op->lua, (long long)n, a->ndim, b->ndim);
+  int code = summed_dims(op, "dims_self", of_a, a, (int)n, true, dims_a, &mask_a);
+  if (!code) code = summed_dims(op, "dims_other", of_b, b, (int)n, false, dims_b, &mask_b);
+  for (int i = 0; i < n && !code; i++)
+    if (cr__sizes(a)[dims_a[i]] != cr__sizes(b)[dims_b[i]])
+      code = cr__fail(CR_E_SHAPE, "%s: dim %d of self has size %lld, but dim %d of other %lld",
+                      op->lua, (int)dims_a[i] + 1, (long long)cr__sizes(a)[dims_a[i]],
+                      (int)dims_b[i] + 1, (long long)cr__sizes(b)[dims_b[i]]);
+  if (!code && a->ndim + b->ndim - 2 * n > CR_MAX_DIMS)
+    code = cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->lua, CR_MAX_DIMS);
+  if (code) return code;
+  cr_value x = as_matrix(a, dims_a, (int)n, mask_a, false, shape, &ndim);
+  cr_value y = as_matrix(b, dims_b, (int)n, mask_b, true, shape, &ndim);
+  cr_value product = cr__do(CR__OP_mm, (cr_value[]){x, y});
+  cr_tensor *r = CR__CALL(reshape, product, cr_ints(shape, ndim));
+  cr__drop(x), cr__drop(y), cr__drop(product);
+  return cr__give(r, out);
 }

@@ -102,7 +102,7 @@ static int place_in_order(const char *op, cr_tensor *self, const cr__index_plan 
                     (long long)count, (long long)source->numel);
   cr_tensor *row = cr__copy_of(op, source, (cr_dtype)source->dtype);
   cr_tensor *values = row ? cr__alias(row, 1, &count, &step, row->offset) : NULL;
-  int code = values ? cr__place(op, self, p, values, CR__PLACE_SET) : (int)cr_error_code();
+  int code = values ? cr__scatter(op, self, p, values, CR__SCATTER_SET) : (int)cr_error_code();
   cr_release(row);
   cr_release(values);
   return code;
@@ -183,6 +183,6 @@ int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   p.index = t;
   cr_value one = cr_int(1);
   int code = cr__fill(op->name, hot, cr_int(0));
-  if (!code) code = cr__place_value(op->name, hot, &p, &one, "1", CR__PLACE_SET);
+  if (!code) code = cr__scatter_value(op->name, hot, &p, &one, "1", CR__SCATTER_SET);
   return cr__give_if(say_classes(code), hot, out);
 }

@@ -1,4 +1,4 @@
-/* matmul.c: the products that reach the kernel: mm, mv, dot, bmm, mm_add, affine.
+/* matmul.c: the products that reach the kernel, and matmul, which is composed of them.
  *
  * Holds true: each checks ranks, sizes, dtypes and devices itself; the kernel trusts it. */
 #include "matmul.h"
@@ -86,7 +86,7 @@ static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const
   }
   add_factor(&k, a, false);
   add_factor(&k, b, column);
-  return cr__give_if(cr__launch_run(&k, CR__K_gemm), t, out);
+  return cr__give_if(cr__launch_run(&k, CR__K_matmul), t, out);
 }
 
 int cr__run_mm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -169,7 +169,7 @@ static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transp
   add_view(&k, b, shape, stride);
   const char *name = op->id == CR__OP_affine ? "linear" : op->name; /* affine serves linear alone */
   int code = added ? add_added(name, &k, added, param, t) : 0;
-  return cr__give_if(code ? code : cr__launch_run(&k, CR__K_gemm), t, out);
+  return cr__give_if(code ? code : cr__launch_run(&k, CR__K_matmul), t, out);
 }
 
 int cr__run_mm_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -190,4 +190,109 @@ int cr__run_affine(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   int code = cr__check_rank(op, "input", a, 2);
   if (!code) code = cr__check_rank(op, "weight", b, 2);
   return code ? code : multiply_add(op, a, b, true, bias, "bias", out);
+}
+
+/* ---- Tensors of any rank ---- */
+
+cr_tensor *cr__reshaped(cr_tensor *t, int ndim, const int64_t *shape) {
+  return cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(shape, ndim)});
+}
+
+/* out = cr__reshaped(t) where t is given up. */
+int cr__give_reshaped(cr_tensor *t, int ndim, const int64_t *shape, cr_tensor **out) {
+  cr_tensor *r = cr__reshaped(t, ndim, shape);
+  cr_release(t);
+  return cr__give(r, out);
+}
+
+int64_t cr__product_of(int n, const int64_t *shape) {
+  int64_t p = 1;
+  for (int i = 0; i < n; i++) p *= shape[i];
+  return p;
+}
+
+/* Returns t (its last two dims are matrices) as a batch whose dims before these are `batch`. */
+static cr_tensor *as_batch(cr_tensor *t, int nbatch, const int64_t *batch) {
+  int64_t shape[CR_MAX_DIMS + 2];
+  const int64_t *matrix = cr__sizes(t) + t->ndim - 2;
+  for (int i = 0; i < nbatch; i++) shape[i] = batch[i];
+  shape[nbatch] = matrix[0], shape[nbatch + 1] = matrix[1];
+  bool same = t->ndim == nbatch + 2;
+  for (int i = 0; same && i < nbatch; i++) same = cr__sizes(t)[i] == batch[i];
+  cr_tensor *wide =
+      same ? cr_retain(t)
+           : cr__op1(CR__OP_expand, (cr_value[]){cr_of(t), cr_ints(shape, nbatch + 2)});
+  if (!wide || nbatch == 1) return wide;
+  cr_tensor *flat =
+      cr__reshaped(wide, 3, (int64_t[]){cr__product_of(nbatch, batch), matrix[0], matrix[1]});
+  cr_release(wide);
+  return flat;
+}
+
+/* Both have at least two dims: batches broadcast. row, column: dims to leave out of the result. */
+static int batched(const cr_op *op, cr_tensor *a, cr_tensor *b, bool row, bool column,
+                   cr_tensor **out) {
+  int64_t shape[CR_MAX_DIMS + 2] = {0};
+  int nbatch = a->ndim - 2;
+  for (int i = 0; i < nbatch; i++) shape[i] = cr__sizes(a)[i];
+  int code = cr__broadcast_into(op->name, &nbatch, shape, b->ndim - 2, cr__sizes(b));
+  if (code) return code;
+  cr_tensor *left = as_batch(a, nbatch, shape), *right = as_batch(b, nbatch, shape);
+  cr_tensor *t = NULL;
+  if (left && right) t = cr__op1(CR__OP_bmm, (cr_value[]){cr_of(left), cr_of(right)});
+  cr_release(left);
+  cr_release(right);
+  if (!t) return cr_error_code();
+  int ndim = nbatch;
+  if (!row) shape[ndim++] = cr__sizes(a)[a->ndim - 2];
+  if (!column) shape[ndim++] = cr__sizes(b)[b->ndim - 1];
+  if (ndim == 3 && nbatch == 1) return cr__give(t, out);
+  return cr__give_reshaped(t, ndim, shape, out);
+}
+
+/* All dims of a but the last are rows of one matrix; b is a matrix or a vector. */
+static int folded(cr_tensor *a, cr_tensor *b, cr_tensor **out) {
+  int64_t shape[CR_MAX_DIMS];
+  int ndim = a->ndim - 1;
+  for (int i = 0; i < ndim; i++) shape[i] = cr__sizes(a)[i];
+  cr_tensor *rows =
+      cr__reshaped(a, 2, (int64_t[]){cr__product_of(ndim, shape), cr__sizes(a)[ndim]});
+  if (!rows) return cr_error_code();
+  cr_tensor *t = cr__op1(b->ndim == 2 ? CR__OP_mm : CR__OP_mv, (cr_value[]){cr_of(rows), cr_of(b)});
+  cr_release(rows);
+  if (!t) return cr_error_code();
+  if (b->ndim == 2) shape[ndim++] = cr__sizes(b)[1];
+  return cr__give_reshaped(t, ndim, shape, out);
+}
+
+/* A vector on the left: a row, whose dim the result lacks. */
+static int row_times(const cr_op *op, cr_tensor *a, cr_tensor *b, cr_tensor **out) {
+  cr_tensor *row = cr__reshaped(a, 2, (int64_t[]){1, a->numel});
+  if (!row) return cr_error_code();
+  int code;
+  if (b->ndim > 2) {
+    code = batched(op, row, b, true, false, out);
+  } else {
+    cr_tensor *t = cr__op1(CR__OP_mm, (cr_value[]){cr_of(row), cr_of(b)});
+    code = t ? cr__give_reshaped(t, 1, cr__sizes(b) + 1, out) : (int)cr_error_code();
+  }
+  cr_release(row);
+  return code;
+}
+
+int cr__run_matmul(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+  if (a->ndim == 0 || b->ndim == 0) {
+    return cr__fail(CR_E_SHAPE,
+                    "matmul: both need at least 1 dim, got %d and %d; multiply numbers with *",
+                    a->ndim, b->ndim);
+  }
+  int code = cr__check_pair(op, a, b);
+  if (code) return code;
+  if (b->ndim <= 2 && a->ndim > 2) return folded(a, b, out);
+  if (a->ndim == 1 && b->ndim >= 2) return row_times(op, a, b, out);
+  if (b->ndim > 2) return batched(op, a, b, false, false, out);
+  int id = a->ndim == 1 ? CR__OP_dot : b->ndim == 1 ? CR__OP_mv : CR__OP_mm;
+  return cr__give(cr__op1(id, args), out);
 }

@@ -5,7 +5,7 @@
  * ops/random.lua. */
 #include <math.h>
 
-#include "create.h"
+#include "random.h"
 
 /* ---- Launches ----------------------------------------------------------------------------- */
 
@@ -17,18 +17,18 @@ static void take(cr__launch *k, int64_t blocks) {
   k->i[1] = (int64_t)offset;
 }
 
-static void begin(cr__launch *k, const cr_op *op, cr_tensor *t, int64_t blocks) {
+void cr__begin_draws(cr__launch *k, const cr_op *op, cr_tensor *t, int64_t blocks) {
   cr__launch_begin(k, op->lua, cr_device_of(t), 1);
   cr__launch_add(k, t);
   take(k, blocks);
 }
 
 /* Blocks for one draw per element of t: of 32 bits, or of 64. */
-static int64_t blocks_for(int64_t n, bool wide) {
+int64_t cr__draw_blocks(int64_t n, bool wide) {
   return wide ? n / 2 + n % 2 : n / 4 + (n % 4 != 0);
 }
 
-static int check_floating(const cr_op *op, cr_dtype dtype) {
+int cr__check_floating(const cr_op *op, cr_dtype dtype) {
   if (cr__category(dtype) == CR_FLOATING) return 0;
   return cr__fail(CR_E_DTYPE, "%s: %s cannot hold its fractions; use a floating dtype", op->lua,
                   cr_dtype_name(dtype));
@@ -63,7 +63,7 @@ static int fill_uniform(const cr_op *op, cr_tensor *t, double from, double to) {
   for (int i = 0; i < 2; i++)
     if (cr__check_store(op->lua, (cr_dtype)t->dtype, &bounds[i])) return (int)cr_error_code();
   cr__launch k;
-  begin(&k, op, t, blocks_for(t->numel, t->dtype == CR_FLOAT64));
+  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
   double top = below(to, (cr_dtype)t->dtype);
   k.f[0] = from, k.f[1] = to, k.f[2] = top < from ? from : top;
   return cr__launch_run(&k, CR__K_uniform);
@@ -74,13 +74,13 @@ static int fill_normal(const cr_op *op, cr_tensor *t, double mean, double std) {
     return cr__fail(CR_E_ARGUMENT, "%s: std must not be negative, got %g", op->lua, std);
   }
   cr__launch k;
-  begin(&k, op, t, blocks_for(t->numel, t->dtype == CR_FLOAT64));
+  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
   k.f[0] = mean, k.f[1] = std;
   return cr__launch_run(&k, CR__K_normal);
 }
 
 /* The largest integer up to which the dtype holds every one. */
-static int64_t exact_up_to(cr_dtype dtype) {
+int64_t cr__exact_up_to(cr_dtype dtype) {
   switch (dtype) {
   case CR_FLOAT64: return 1ll << 53;
   case CR_FLOAT32: return 1ll << 24;
@@ -100,7 +100,7 @@ static int check_range(const cr_op *op, cr_dtype dtype, int64_t low, int64_t hig
     return cr__fail(CR_E_ARGUMENT, "%s: needs low < high, got %lld and %lld", op->lua,
                     (long long)low, (long long)high);
   }
-  int64_t most = exact_up_to(dtype), least = dtype == CR_UINT8 || dtype == CR_BOOL ? 0 : -most;
+  int64_t most = cr__exact_up_to(dtype), least = dtype == CR_UINT8 || dtype == CR_BOOL ? 0 : -most;
   if (cr__category(dtype) == CR_INTEGRAL && least) least--;
   if (low >= least && high - 1 <= most) return 0;
   return cr__fail(CR_E_ARGUMENT,
@@ -112,7 +112,7 @@ static int check_range(const cr_op *op, cr_dtype dtype, int64_t low, int64_t hig
 /* range is high - low, or 0 for all of 2^63 from 0 on. */
 static int fill_integers(const cr_op *op, cr_tensor *t, int64_t low, uint64_t range) {
   cr__launch k;
-  begin(&k, op, t, blocks_for(t->numel, true));
+  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, true));
   k.i[2] = low;
   k.i[3] = (int64_t)range;
   return cr__launch_run(&k, CR__K_randint);
@@ -140,7 +140,7 @@ int cr__run_rand(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   (void)nout;
   const cr_value *size = args + (op->id == CR__OP_normal ? 2 : 0);
   cr_dtype dtype = cr__dtype_or(size[1], cr_default_dtype());
-  int code = check_floating(op, dtype);
+  int code = cr__check_floating(op, dtype);
   if (code) return code;
   cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(size[2], CR_CPU), size->n, size->u.is);
   return t ? cr__give_if(draw(op, args, t), t, out) : (int)cr_error_code();
@@ -153,7 +153,7 @@ int cr__run_rand_like(const cr_op *op, const cr_value *args, cr_tensor **out, in
   cr_dtype dtype = cr__dtype_or(args[op->nparam - 2], (cr_dtype)self->dtype);
   cr_device device = cr__device_or(args[op->nparam - 1], cr_device_of(self));
   bool integers = op->id == CR__OP_randint_like || op->id == CR__OP_randint_like_to;
-  int code = integers ? 0 : check_floating(op, dtype);
+  int code = integers ? 0 : cr__check_floating(op, dtype);
   if (code) return code;
   cr_tensor *t = cr__new(op->lua, dtype, device, self->ndim, cr__sizes(self));
   return t ? cr__give_if(draw(op, args, t), t, out) : (int)cr_error_code();
@@ -172,34 +172,17 @@ int cr__run_randint(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   return cr__give_if(fill_integers(op, t, low, (uint64_t)high - (uint64_t)low), t, out);
 }
 
-int cr__run_randperm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int64_t n = args[0].u.i;
-  cr_dtype dtype = cr__dtype_or(args[1], CR_INT64);
-  if (n < 0)
-    return cr__fail(CR_E_ARGUMENT, "randperm: n must not be negative, got %lld", (long long)n);
-  if (n > exact_up_to(dtype)) {
-    return cr__fail(CR_E_ARGUMENT, "randperm: %s does not hold all integers up to %lld",
-                    cr_dtype_name(dtype), (long long)n);
-  }
-  cr_tensor *t = cr__new(op->name, dtype, cr__device_or(args[2], CR_CPU), 1, &n);
-  if (!t) return cr_error_code();
-  cr__launch k;
-  begin(&k, op, t, blocks_for(n, true));
-  return cr__give_if(cr__launch_run(&k, CR__K_randperm), t, out);
-}
-
 /* ---- Fills -------------------------------------------------------------------------------- */
 
 int cr__run_uniform(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, *nout = 0;
-  int code = check_floating(op, (cr_dtype)args[0].u.t->dtype);
+  int code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
   return code ? code : fill_uniform(op, args[0].u.t, args[1].u.f, args[2].u.f);
 }
 
 int cr__run_normal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, *nout = 0;
-  int code = check_floating(op, (cr_dtype)args[0].u.t->dtype);
+  int code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
   return code ? code : fill_normal(op, args[0].u.t, args[1].u.f, args[2].u.f);
 }
 
@@ -207,12 +190,12 @@ int cr__run_exponential(const cr_op *op, const cr_value *args, cr_tensor **out, 
   (void)out, *nout = 0;
   cr_tensor *self = args[0].u.t;
   double rate = args[1].u.f;
-  int code = check_floating(op, (cr_dtype)self->dtype);
+  int code = cr__check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
   if (!(rate > 0))
     return cr__fail(CR_E_ARGUMENT, "%s: rate must be positive, got %g", op->lua, rate);
   cr__launch k;
-  begin(&k, op, self, blocks_for(self->numel, self->dtype == CR_FLOAT64));
+  cr__begin_draws(&k, op, self, cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
   k.f[0] = rate;
   return cr__launch_run(&k, CR__K_exponential);
 }
@@ -222,7 +205,7 @@ int cr__run_random(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   cr_tensor *self = args[0].u.t;
   bool has_low = args[1].kind == CR_INT, has_high = args[2].kind == CR_INT;
   if (!has_low && !has_high) {
-    return fill_integers(op, self, 0, (uint64_t)exact_up_to((cr_dtype)self->dtype) + 1);
+    return fill_integers(op, self, 0, (uint64_t)cr__exact_up_to((cr_dtype)self->dtype) + 1);
   }
   int64_t low = has_low && has_high ? args[1].u.i : 0;
   int64_t high = args[has_high ? 2 : 1].u.i;
@@ -256,7 +239,7 @@ static int add_probabilities(const cr_op *op, cr__launch *k, cr_tensor *t, cr_te
 
 /* Ones become `value`. p: a number, or a tensor of probabilities that broadcasts to t. */
 static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double value) {
-  int code = p.kind == CR_TENSOR ? check_floating(op, (cr_dtype)p.u.t->dtype)
+  int code = p.kind == CR_TENSOR ? cr__check_floating(op, (cr_dtype)p.u.t->dtype)
                                  : check_probability(op, p.u.f);
   cr_device device;
   if (!code && p.kind == CR_TENSOR)
@@ -266,7 +249,7 @@ static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double valu
   cr__launch_begin(&k, op->lua, cr_device_of(t), 1);
   cr__launch_add(&k, t);
   if (p.kind == CR_TENSOR && (code = add_probabilities(op, &k, t, p.u.t))) return code;
-  take(&k, blocks_for(t->numel, false));
+  take(&k, cr__draw_blocks(t->numel, false));
   k.f[0] = p.kind == CR_TENSOR ? 0 : p.u.f;
   k.f[1] = value;
   return cr__launch_run(&k, CR__K_bernoulli);
@@ -306,40 +289,11 @@ int cr__run_dropout(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   int code = check_probability(op, p);
   if (code) return code;
   if (!args[2].u.i || p == 0) return cr__give(cr_retain(args[0].u.t), out);
-  code = check_floating(op, (cr_dtype)args[0].u.t->dtype);
+  code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
   if (code) return code;
   cr_value mask = cr__do(CR__OP_dropout_mask, (cr_value[]){args[0], cr_float(p)});
   if (mask.kind != CR_TENSOR) return cr_error_code();
   cr_tensor *t = cr__op1(CR__OP_mul, (cr_value[]){args[0], mask});
   cr__drop(mask);
   return cr__give(t, out);
-}
-
-/* ---- Multinomial -------------------------------------------------------------------------- */
-
-int cr__run_multinomial(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  int64_t n = args[1].u.i;
-  bool replacement = args[2].u.i;
-  int code = check_floating(op, (cr_dtype)self->dtype);
-  if (code) return code;
-  if (self->ndim != 1 && self->ndim != 2) {
-    return cr__fail(CR_E_SHAPE, "multinomial: takes weights of 1 or 2 dims, got %d dims",
-                    self->ndim);
-  }
-  int64_t rows = self->ndim == 2 ? cr__sizes(self)[0] : 1, m = cr__sizes(self)[self->ndim - 1];
-  if (n < 1 || (!replacement && n > m)) {
-    return cr__fail(CR_E_ARGUMENT, "multinomial: cannot draw %lld of %lld positions %s replacement",
-                    (long long)n, (long long)m, replacement ? "with" : "without");
-  }
-  int64_t shape[2] = {rows, n};
-  cr_tensor *t =
-      cr__new(op->name, CR_INT64, cr_device_of(self), self->ndim, shape + 2 - self->ndim);
-  if (!t) return cr_error_code();
-  cr__launch k;
-  begin(&k, op, t, blocks_for(rows * (replacement ? n : m), true));
-  cr__launch_add(&k, self);
-  k.i[2] = replacement;
-  return cr__give_if(cr__launch_run(&k, CR__K_multinomial), t, out);
 }

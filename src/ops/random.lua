@@ -38,12 +38,6 @@ op "randint(low: int, high: int, size: shape, dtype: dtype?, device: device?)" {
   samples = function() return { { -2, 5, { 2, 3 } }, { 3, 4, { 2 }, "float32" } } end,
 }
 
-op "randperm(n: int, dtype: dtype?, device: device?)" {
-  doc = "The positions 1 to n in random order; int64 without a dtype.",
-  run = "randperm", kernels = { "randperm" }, creates = true, nondiff = true,
-  samples = function() return { { 6 }, { 0 }, { 1, "int32" } } end,
-}
-
 op "rand_like(self: tensor, dtype: dtype?, device: device?)" {
   doc = "Uniform numbers from [0, 1) in the shape, dtype and device of another tensor.",
   run = "rand_like", nondiff = true, samples = likeness,
@@ -129,11 +123,4 @@ op "dropout(self: tensor, p: float = 0.5, train: bool = true)" {
   run = "dropout", composite = true, inplace = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.0 }, { s.t({ 2, 3 }, -1, 1), 0.5, false },
     { s.t({ 4 }, -1, 1), 1.0 } } end,
-}
-
-op "multinomial(self: tensor, n: int, replacement: bool = false)" {
-  doc = [[n positions (from 1) per row of self, drawn with probabilities in proportion to the row's weights;
-    without replacement no position comes twice. Weights are finite, not negative, and not all zero.]],
-  run = "multinomial", kernels = { "multinomial" }, nondiff = true,
-  samples = function(s) return { { s.t({ 4 }, 0.1, 1), 2 }, { s.t({ 2, 3 }, 0.1, 1), 5, true } } end,
 }

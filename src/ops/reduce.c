@@ -175,3 +175,27 @@ int cr__run_norm_named(const cr_op *op, const cr_value *args, cr_tensor **out, i
   }
   return cr__give(CR__CALL(norm, args[0], cr_int(2), args[2], args[3], args[4]), out);
 }
+
+/* args: self, dim, keepdim. */
+int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t, *result = NULL;
+  uint32_t mask;
+  int code = cr__fold_mask(op->name, args[1], self->ndim, &mask);
+  if (code) return code;
+  bool is_float = cr__is_float((cr_dtype)self->dtype);
+  cr_tensor *x = is_float ? cr_retain(self) : cr__copy_of(op->name, self, cr_default_dtype());
+  if (x) result = cr__new_folded(op->name, x, mask, args[2].u.i, (cr_dtype)x->dtype);
+  code = result ? 0 : (int)cr_error_code();
+  if (!code) {
+    cr__launch k;
+    cr__launch_begin(&k, op->name, cr_device_of(x), 1);
+    cr__add_folded(&k, result, x, mask);
+    cr__launch_add(&k, x);
+    k.i[0] = mask, k.i[1] = CR__FOLD_LOGSUMEXP, k.i[2] = CR__MAP_NONE, k.i[3] = CR__FINISH_NONE;
+    k.i[4] = x->dtype;
+    code = cr__launch_run(&k, CR__K_reduce);
+  }
+  cr_release(x);
+  return cr__give_if(code, result, out);
+}

@@ -19,10 +19,6 @@ local function with_empty(s)
   return cases
 end
 
-local function along_one(s)
-  return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
-end
-
 -- g, back in the shape of self.
 local function spread(g, v) return g:expand_reduced(v.self.shape, v.dim, v.keepdim) end
 
@@ -160,55 +156,7 @@ for _, words in ipairs { { "max", "largest", "larger" }, { "min", "smallest", "s
     body = function(v) return v.self[name .. "imum"](v.self, v.other) end,
     samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
   }
-
-  op(name .. "_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices") {
-    doc = ("The %s element along dim and its position, the first one of several."):format(most),
-    lua = name, run = "extreme", kernels = { "extreme" },
-    grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-    samples = along_one,
-  }
 end
-
-op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: bool = false)" {
-  doc = "Zeros of the shape, with self at the positions along dim that a reduction has chosen.",
-  run = "put_reduced", composite = true, hidden = true,
-  samples = function(s)
-    return { { s.t({ 3 }, -2, 2), s.i({ 3 }, 1, 2), { 2, 3 }, 1 },
-      { s.t({ 2, 1 }, -2, 2), s.i({ 2, 1 }, 1, 3), { 2, 3 }, -1, true } }
-  end,
-}
-
-op "argmax(self: tensor, dim: dim?, keepdim: bool = false)" {
-  doc = [[The position of the largest element along dim, the first one of several or the first NaN; without
-    dim, its position in row-major order.]],
-  run = "extreme", nondiff = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
-  end,
-}
-
-op "argmin(self: tensor, dim: dim?, keepdim: bool = false)" {
-  doc = [[The position of the smallest element along dim, the first one of several or the first NaN; without
-    dim, its position in row-major order.]],
-  run = "extreme", nondiff = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
-  end,
-}
-
-op "median(self: tensor)" {
-  doc = "The median of all elements, the lower one of two; NaN if there is one. Equal elements share the gradient.",
-  run = "median", kernels = { "median" },
-  grad = { self = spread_ties_all },
-  samples = whole,
-}
-
-op "median_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
-  doc = "The median along dim, the lower one of two, and its position; the first NaN if there is one.",
-  lua = "median", run = "median",
-  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
-  samples = along_one,
-}
 
 -- ---- Spread, norms and logarithms of sums ---------------------------------------------------------
 
@@ -353,59 +301,4 @@ op "all(self: tensor, dim: dims?, keepdim: bool = false)" {
 op "any(self: tensor, dim: dims?, keepdim: bool = false)" {
   doc = "Whether any element over dims is other than zero, in bool (of uint8: in uint8). False of none.",
   run = "reduce", nondiff = true, samples = truths,
-}
-
-op "equal(self: tensor, other: tensor)" {
-  doc = "Whether both have the same shape and equal elements: true or false. NaN equals nothing.",
-  run = "equal", nondiff = true, truth = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
-  end,
-}
-
-op "allclose(self: tensor, other: tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = false)" {
-  doc = "Whether |self - other| <= atol + rtol * |other| for all elements: true or false.",
-  run = "allclose", nondiff = true, truth = true,
-  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
-}
-
--- ---- Norms of differences and directions -----------------------------------------------------------
-
-op "dist(self: tensor, other: tensor, p: scalar = 2)" {
-  doc = "The p-norm of the difference.",
-  body = function(v) return (v.self - v.other):norm(v.p) end,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 3 }), 1 } } end,
-}
-
-op "pairwise_distance(x1: tensor, x2: tensor, p: scalar = 2, eps: float = 1e-6, keepdim: bool = false)" {
-  doc = "The p-norm of x1 - x2 + eps along the last dim.",
-  body = function(v) return (v.x1 - v.x2 + v.eps):norm(v.p, { -1 }, v.keepdim) end,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) } } end,
-}
-
-op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
-  doc = [[self divided by its p-norm along dim, or by eps where that is larger. Where the norm is 0, so are the result
-    and its gradient.]],
-  body = function(v)
-    local norm = v.self:norm(v.p, { v.dim }, true)
-    return v.self / norm:masked_fill(norm:eq(0), math.huge):clamp_min(v.eps)
-  end,
-  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }), 3, 1 } } end,
-}
-
-op "cosine_similarity(x1: tensor, x2: tensor, dim: dim = 2, eps: float = 1e-8)" {
-  doc = [[The cosine of the angle between x1 and x2, which broadcast, along dim: their product divided by that of their
-    norms, or by eps where that is larger. With a vector of zeros it is 0, and so is its gradient.]],
-  run = "cosine_similarity", composite = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 3, 2 }), s.t({ 3, 1 }), 1 }, { s.t({ 1, 2 }), s.t({ 3, 2 }), 1 },
-      { s.t({ 2, 3 }), s.t({ 2, 3 }), 2, 10.0 } }
-  end,
-}
-
-op "bound_cosine(self: tensor)" {
-  doc = "A cosine that rounding has brought beyond 1 or -1, back in its bounds; its derivative is not cut.",
-  hidden = true, pointwise = "clamp(x, -1, 1)", dtypes = "float",
-  grad = { self = function(g) return g end },
-  samples = { domain = { -0.875, 0.875 } },
 }

@@ -122,3 +122,63 @@ int cr__run_cumulative(const cr_op *op, const cr_value *args, cr_tensor **out, i
   }
   return code;
 }
+
+/* ---- Differences of neighbours ---- */
+
+static cr_value difference(cr_value self, cr_value dim, int64_t size) {
+  int64_t n = size > 0 ? size - 1 : 0;
+  cr_value first = cr__do(CR__OP_narrow, (cr_value[]){self, dim, cr_int(1), cr_int(n)});
+  cr_value second = cr__do(CR__OP_narrow, (cr_value[]){self, dim, cr_int(n ? 2 : 1), cr_int(n)});
+  bool truth = self.kind == CR_TENSOR && self.u.t->dtype == CR_BOOL;
+  cr_value r = cr__do(truth ? CR__OP_logical_xor : CR__OP_sub, (cr_value[]){second, first});
+  cr__drop(first), cr__drop(second);
+  return r;
+}
+
+/* self between what is prepended and appended along dim d, each of which may be absent. */
+static cr_value extended(const cr_op *op, const cr_value *args, int d) {
+  static const int places[] = {3, 0, 4}; /* prepend, self, append */
+  const cr_tensor *self = args[0].u.t;
+  cr_tensor *parts[3];
+  int n = 0;
+  for (int i = 0; i < 3; i++) {
+    const cr_value *v = &args[places[i]];
+    if (v->kind != CR_TENSOR) continue;
+    cr__text a, b;
+    bool fits = v->u.t->ndim == self->ndim;
+    for (int k = 0; fits && k < self->ndim; k++)
+      fits = k == d || cr__sizes(v->u.t)[k] == cr__sizes(self)[k];
+    if (!fits) {
+      cr__fail(CR_E_SHAPE,
+               "%s: %s of shape %s does not fit self of shape %s in the dims other than %d",
+               op->lua, op->params[places[i]].name,
+               cr__shape_text(v->u.t->ndim, cr__sizes(v->u.t), &a),
+               cr__shape_text(self->ndim, cr__sizes(self), &b), d + 1);
+      return cr_none();
+    }
+    parts[n++] = v->u.t;
+  }
+  if (n == 1) return cr__do(CR__OP_alias, args);
+  return cr__do(CR__OP_cat, (cr_value[]){cr_list(parts, n), cr_int(d + 1)});
+}
+
+int cr__run_diff(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  int64_t n = args[1].u.i;
+  int d;
+  if (self->ndim == 0) return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no neighbours", op->lua);
+  int code = cr__wrap_dim(op->lua, "dim", args[2].u.i, self->ndim, &d);
+  if (code) return code;
+  if (n < 0)
+    return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua, (long long)n);
+  cr_value now = n ? extended(op, args, d) : cr__do(CR__OP_alias, args);
+  int64_t size = now.kind == CR_TENSOR ? cr__sizes(now.u.t)[d] : 0;
+  for (int64_t i = 0; i < n && (size || i == 0) && now.kind == CR_TENSOR; i++) {
+    cr_value next = difference(now, cr_int(d + 1), size);
+    cr__drop(now);
+    now = next;
+    size -= size > 0;
+  }
+  return cr__give(now.kind == CR_TENSOR ? now.u.t : NULL, out);
+}

@@ -1,4 +1,5 @@
--- scan.lua: operations along one dim that keep its size: running sums, products and extremes, softmax.
+-- scan.lua: operations along one dim that keep its size: running sums, products and extremes,
+-- and the differences of neighbours.
 --
 -- Holds true: a 0-dim tensor has one element along dim 1. Positions are 1-based. The derivative of a
 -- running sum is a sum from the other end, that of a running product a linear recurrence, which has
@@ -116,58 +117,14 @@ op "cummin(self: tensor, dim: dim) -> values, indices" {
   samples = along_one,
 }
 
--- ---- Softmax --------------------------------------------------------------------------------------
+-- ---- Differences of neighbours ---------------------------------------------------------------------
 
-op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "exp(self) divided by its sum along dim, computed without overflow; float dtypes only.",
-  run = "softmax", kernels = { "softmax" },
-  grad = { self = function(g, v) return g:softmax_backward(v.out, v.dim) end },
-  samples = along_one,
-}
-
-op "log_softmax(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The logarithm of softmax, computed without loss of small probabilities; float dtypes only.",
-  run = "softmax",
-  grad = { self = function(g, v) return g:log_softmax_backward(v.out, v.dim) end },
-  samples = along_one,
-}
-
-op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
-  doc = "The softmax of -self along dim.",
-  body = function(v) return (-v.self):softmax(v.dim, v.dtype) end,
-  samples = along_one,
-}
-
--- Below 1/2, for numerical derivatives leave the tensors whose lines sum to 1.
-local function backward_samples(s)
-  return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, 0.125, 0.375), 2 },
-    { s.t({ 3, 2 }, -2, 2), s.t({ 3, 2 }, 0.125, 0.375), 1 }, { s.t({}, -2, 2), s.t({}, 0.125, 0.375), 1 } }
-end
-
-op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
-  doc = [[The gradient of softmax for self, the one of its result, whose lines sum to 1: result * (self - sum(self *
-    result)). An element of more than 3/4 gets what the others leave.]],
-  run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
-  grad = {
-    self = function(g, v) return g:softmax_backward(v.result, v.dim) end,
-    result = function(g, v)
-      local a, b = (v.self * v.result):sum(v.dim, true), (g * v.result):sum(v.dim, true)
-      return g * (v.self - a) - v.self * b
-    end,
-  },
-  samples = backward_samples,
-}
-
-op "log_softmax_backward(self: tensor, result: tensor, dim: dim)" {
-  doc = "The gradient of log_softmax for self, the one of its result: self - exp(result) * sum(self).",
-  run = "softmax_backward", hidden = true,
-  grad = {
-    self = function(g, v)
-      local share = v.result:exp()
-      local most = g:softmax_backward(share, v.dim) / share:clamp_min(0.5)
-      return ops.where(share:gt(0.5), most, g - (g * share):sum(v.dim, true))
-    end,
-    result = function(g, v) return -(g * v.result:exp()) * v.self:sum(v.dim, true) end,
-  },
-  samples = backward_samples,
+op "diff(self: tensor, n: int = 1, dim: dim = -1, prepend: tensor?, append: tensor?)" {
+  doc = [[The differences of neighbours along dim, n times over; of bools, whether they differ. What is to be prepended
+    or appended is joined to self along dim first.]],
+  run = "diff", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 4 }) }, { s.t({ 4, 2 }), 2, 1 }, { s.t({ 2 }), 3 }, { s.t({ 3 }), 0 },
+      { s.t({ 2, 2 }), 1, -1, s.t({ 2, 1 }), s.t({ 2, 2 }) }, { s.t({ 2, 2 }), 2, 1, nil, s.t({ 1, 2 }) } }
+  end,
 }

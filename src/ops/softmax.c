@@ -48,27 +48,3 @@ int cr__run_softmax_backward(const cr_op *op, const cr_value *args, cr_tensor **
   cr_release(in[0]), cr_release(in[1]);
   return cr__give_if(code, t, out);
 }
-
-/* args: self, dim, keepdim. */
-int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t, *result = NULL;
-  uint32_t mask;
-  int code = cr__fold_mask(op->name, args[1], self->ndim, &mask);
-  if (code) return code;
-  bool is_float = cr__is_float((cr_dtype)self->dtype);
-  cr_tensor *x = is_float ? cr_retain(self) : cr__copy_of(op->name, self, cr_default_dtype());
-  if (x) result = cr__new_folded(op->name, x, mask, args[2].u.i, (cr_dtype)x->dtype);
-  code = result ? 0 : (int)cr_error_code();
-  if (!code) {
-    cr__launch k;
-    cr__launch_begin(&k, op->name, cr_device_of(x), 1);
-    cr__add_folded(&k, result, x, mask);
-    cr__launch_add(&k, x);
-    k.i[0] = mask, k.i[1] = CR__FOLD_LOGSUMEXP, k.i[2] = CR__MAP_NONE, k.i[3] = CR__FINISH_NONE;
-    k.i[4] = x->dtype;
-    code = cr__launch_run(&k, CR__K_reduce);
-  }
-  cr_release(x);
-  return cr__give_if(code, result, out);
-}

@@ -72,7 +72,7 @@ static int add_into(const char *op, cr_tensor *memory, const geometry *g, int64_
   cr__launch_begin(&k, op, memory->storage->device, 1);
   cr__launch_add(&k, to);
   cr__launch_add(&k, values);
-  int code = cr__launch_run(&k, CR__K_add_strided);
+  int code = cr__launch_run(&k, CR__K_scatter_strided);
   cr_release(to);
   return code;
 }

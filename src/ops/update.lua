@@ -1,4 +1,4 @@
--- foreach.lua: updates of whole lists of tensors, in one pass over their memory: the steps of optimizers.
+-- update.lua: updates of whole lists of tensors, in one pass over their memory: the steps of optimizers.
 --
 -- Holds true: they are functions of cr.foreach and write to the tensors of their lists. Everything is
 -- checked before the first is written. `false` among the grads stands for a parameter without gradient:

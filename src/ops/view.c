@@ -244,36 +244,3 @@ int cr__run_unsqueeze(const cr_op *op, const cr_value *args, cr_tensor **out, in
   }
   return cr__give(cr__alias(t, n, shape, stride, t->offset), out);
 }
-
-int cr__run_expand(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int64_t shape[CR_MAX_DIMS], numel;
-  int n = args[1].n, ahead = n - t->ndim;
-  if (n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS,
-                    n);
-  for (int d = 0; d < n; d++) {
-    shape[d] = args[1].u.is[d];
-    if (shape[d] == -1 && d >= ahead && ahead >= 0) shape[d] = cr__sizes(t)[d - ahead];
-  }
-  if (cr__count(op->name, n, shape, &numel)) return (int)cr_error_code();
-  return cr__give(cr__broadcast_view(op->name, t, "self", n, shape), out);
-}
-
-int cr__run_sum_to(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  cr_tensor *t = args[0].u.t;
-  const int64_t *shape = args[1].u.is;
-  int64_t dims[CR_MAX_DIMS];
-  int n = 0, ahead = t->ndim - args[1].n;
-  for (int d = 0; d < t->ndim; d++)
-    if (cr__sizes(t)[d] != 1 && (d < ahead || shape[d - ahead] == 1)) dims[n++] = d + 1;
-  cr_tensor *sum = n == 0 ? cr_retain(t)
-                          : cr__op1(CR__OP_sum, (cr_value[]){args[0], cr_ints(dims, n),
-                                                             cr_bool(true), cr_none(), cr_none()});
-  if (!sum || ahead == 0) return cr__give(sum, out);
-  cr_tensor *r = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(sum), args[1]});
-  cr_release(sum);
-  return cr__give(r, out);
-}

@@ -1,0 +1,42 @@
+/* search.c: places in lines that are in order.
+ *
+ * Holds true: NaN stands behind all numbers, as sort.c puts it. */
+#include "cpu.h"
+
+/* How many of n elements in order stand before x: the smaller ones, and the equal ones as well if it is
+ * to stand to their right. NaN stands behind all. */
+#define SEARCH(t, T)                                                                    \
+  static int64_t search_##t(const void *line, int64_t n, const void *values, int64_t i, \
+                            bool right) {                                               \
+    const T *in = line, x = ((const T *)values)[i];                                     \
+    int64_t first = 0, last = n;                                                        \
+    while (first < last) {                                                              \
+      int64_t middle = first + (last - first) / 2;                                      \
+      if (right ? !(in[middle] > x) : !(in[middle] >= x)) first = middle + 1;           \
+      else last = middle;                                                               \
+    }                                                                                   \
+    return first;                                                                       \
+  }
+SEARCH(f32, float)
+SEARCH(f64, double)
+SEARCH(i64, int64_t)
+
+static void search_some(void *launch, int64_t begin, int64_t end) {
+  const cr__launch *k = launch;
+  int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
+  const char *lines = k->v[1].data, *values = k->v[2].data;
+  int dtype = k->v[1].dtype;
+  bool right = k->i[2];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
+  for (int64_t i = begin; i < end; i++) {
+    const char *line = lines + i / each * n * size;
+    to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
+                 : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
+                                       : search_i64(line, n, values, i, right));
+  }
+}
+
+/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
+ * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
+ * i[3] values for each line. */
+int cr__cpu_search(cr__launch *k) { return cr__cpu_share(k->i[0], k->i[0] * 16, search_some, k); }

@@ -1,0 +1,63 @@
+-- mask.lua: the elements that are true, and reading and writing by them.
+--
+-- Holds true: masks are bool; what they choose is taken in row-major order.
+
+op "masked_select(self: tensor, mask: tensor)" {
+  doc = "The elements where a bool mask is true, in one dim; self and mask are broadcast together.",
+  composite = true,
+  run = "masked_select",
+  samples = function(s) return { { s.t({ 2, 3 }), s.b({ 2, 3 }) }, { s.t({ 3 }), s.b({ 2, 1 }) } } end,
+}
+
+op "masked_scatter(self: tensor, mask: tensor, source: tensor)" {
+  doc = "self with the elements of source, in order, written where a bool mask, broadcast to self, is true.",
+  inplace = true,
+  rewrites = true,
+  run = "masked_scatter",
+  grad = {
+    self = function(g, v) return g:masked_fill(v.mask, 0) end,
+    source = function(g, v) return g:masked_source(v.mask, v.source.shape) end,
+  },
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.b({ 2, 3 }), s.t({ 6 }) },
+      { s.t({ 2, 3 }), s.b({ 3 }), s.t({ 3, 3 }) } }
+  end,
+}
+
+op "masked_source(self: tensor, mask: tensor, shape: shape)" {
+  doc = "The elements of self where mask is true, in order, followed by zeros, in a shape.",
+  hidden = true,
+  composite = true,
+  run = "masked_source",
+  samples = function(s) return { { s.t({ 2, 3 }), s.b({ 2, 3 }), { 8 } } } end,
+}
+
+op "nonzero(self: tensor)" {
+  doc = "The positions of the nonzero elements: a row per element, a column per dim, int64.",
+  run = "nonzero",
+  kernels = { "nonzero", "count_true" },
+  nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.b({ 2, 3 }) }, { s.t({}) }, { s.t({ 0, 2 }) } } end,
+}
+
+op "argwhere(self: tensor)" {
+  doc = "nonzero by NumPy's name.",
+  body = function(v) return v.self:nonzero() end,
+  samples = function(s) return { { s.b({ 2, 3 }) } } end,
+}
+
+op "where_positions(condition: tensor) -> ..." {
+  doc = "The positions of the nonzero elements, a 1-dim int64 tensor per dim.",
+  lua = "where",
+  composite = true,
+  run = "where_positions",
+  samples = function(s) return { { s.b({ 2, 3 }) }, { s.b({}) } } end,
+}
+
+op "one_hot(self: tensor, classes: int?)" {
+  doc = [[An int64 tensor with a last dim of `classes` (absent: the largest class) that is 1 at the class (from 1) in
+    self and 0 elsewhere.]],
+  run = "one_hot",
+  nondiff = true,
+  samples = function(s) return { { s.i({ 4 }, 1, 3), 3 }, { s.i({ 2, 2 }, 1, 3) }, { s.i({}, 2, 2), 4 } } end,
+}

@@ -1,0 +1,18 @@
+/* median.c: the element in the middle, of all or along a dim.
+ *
+ * Holds true: of two in the middle it is the lower one; the first NaN is chosen before all numbers. */
+#include "argmax.h"
+
+int cr__run_median(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  (void)nout;
+  cr_tensor *self = args[0].u.t;
+  if (op->id == CR__OP_median_dim) return cr__choose_along(op, args, CR__K_median, false, out);
+  cr_tensor *line = cr__flat(op->lua, self);
+  if (!line) return cr_error_code();
+  cr_tensor *t = cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), 0, NULL);
+  cr_tensor *at = cr__new(op->lua, CR_INT64, cr_device_of(self), 0, NULL);
+  int code =
+      t && at ? cr__choose(op->lua, CR__K_median, line, 0, false, t, at) : (int)cr_error_code();
+  cr_release(line), cr_release(at);
+  return cr__give_if(code, t, out);
+}

@@ -1,0 +1,29 @@
+-- median.lua: the element in the middle.
+--
+-- Holds true: of two in the middle it is the lower one; NaN wins.
+
+local function along_one(s)
+  return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
+end
+
+-- The gradient of the middle value: shared evenly by all elements that have it.
+local function spread_ties_all(g, v)
+  local ties = v.self:eq(v.out)
+  return g * ties / ties:sum()
+end
+
+local whole = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({}, -2, 2) } } end
+
+op "median(self: tensor)" {
+  doc = "The median of all elements, the lower one of two; NaN if there is one. Equal elements share the gradient.",
+  run = "median", kernels = { "median" },
+  grad = { self = spread_ties_all },
+  samples = whole,
+}
+
+op "median_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices" {
+  doc = "The median along dim, the lower one of two, and its position; the first NaN if there is one.",
+  lua = "median", run = "median",
+  grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
+  samples = along_one,
+}
