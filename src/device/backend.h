@@ -51,7 +51,11 @@ typedef struct cr__launch {
   cr_device elsewhere; /* of a tensor that lies on another device; `device` if none does */
 } cr__launch;
 /* What becomes of the elements that a kernel for positions finds in place. */
-typedef enum cr__scatter_mode { CR__SCATTER_SET, CR__SCATTER_ADD, CR__SCATTER_MULTIPLY } cr__scatter_mode;
+typedef enum cr__scatter_mode {
+  CR__SCATTER_SET,
+  CR__SCATTER_ADD,
+  CR__SCATTER_MULTIPLY
+} cr__scatter_mode;
 typedef int (*cr__kernel)(cr__launch *k); /* 0, or a cr_error with the error set */
 
 /* One elementwise call: out = f(inputs; numbers). All operands have been broadcast to one shape
