@@ -120,6 +120,13 @@ CR_API void cr_error_clear(void);
 CR_API int cr_error_set(cr_error code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A caller's text as messages have it, in a buffer that is returned: between two `mark`s, on one line, at most 80
+ * of its n bytes and then "...", never cut inside a character of UTF-8. */
+typedef struct cr_quoted {
+  char s[96];
+} cr_quoted;
+CR_API const char *cr_quote(const char *text, size_t n, char mark, cr_quoted *buffer);
+
 /* A handler is told of warnings (a sentence, borrowed); without one they go nowhere. */
 typedef void (*cr_warning_handler)(void *user, const char *sentence);
 CR_API void cr_set_warning_handler(cr_warning_handler handler,

@@ -43,9 +43,10 @@ end
 
 -- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
 if rawget(cr, "lua_half") then
-  find_alias = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
+  local quote
+  find_alias, quote = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
   cr.lua_half = nil
-  setmetatable(cr, { lazy = lazy, __index = index }) -- lazy: for completion
+  setmetatable(cr, { lazy = lazy, quote = quote, __index = index }) -- lazy: for completion
   for _, path in ipairs { "memory", "cuda", "debug" } do strict(path) end
 end
 

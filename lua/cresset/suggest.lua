@@ -211,16 +211,8 @@ function M.advise(kind, name)
   return kinds[kind](name)
 end
 
---- A string of the caller's as messages have it: between marks, on one line, at most 80 bytes.
-function M.quote(text, mark)
-  local most = 80
-  if #text > most then
-    local cut = utf8.len(text) and utf8.offset(text, 0, most + 1) - 1 or most
-    text = text:sub(1, cut) .. "..."
-  end
-  mark = mark or "'"
-  return mark .. text:gsub("%c", "?") .. mark
-end
+--- quote(text, mark): a string of the caller's as messages have it: between marks ('), on one line, at most 80 bytes.
+M.quote = getmetatable(cr).quote
 
 --- Raises the error of a name that the module does not have.
 function M.no_function(name)

@@ -4,6 +4,8 @@
 #ifndef CR__BASE_H
 #define CR__BASE_H
 
+#include <string.h>
+
 #include "cresset.h"
 
 #define CR__LIKELY(x) __builtin_expect(!!(x), 1)
@@ -121,8 +123,10 @@ typedef struct cr__text {
   char s[160];
 } cr__text;
 const char *cr__shape_text(int ndim, const int64_t *shape, cr__text *buffer);
-/* A string of the caller's as messages have it: in quotes, one line, at most 80 bytes of it. */
-const char *cr__quote(const char *s, cr__text *buffer);
+/* cr_quote of a whole string, in double quotes. */
+static inline const char *cr__quote(const char *s, cr_quoted *buffer) {
+  return cr_quote(s, strnlen(s, sizeof buffer->s), '"', buffer);
+}
 /* Product of the sizes; fails on a negative size, on too many dims and on overflow. */
 int cr__count(const char *op, int ndim, const int64_t *shape, int64_t *numel);
 void cr__fill_strides(int ndim, const int64_t *shape, int64_t *stride); /* contiguous */

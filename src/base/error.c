@@ -91,16 +91,20 @@ int cr__fail_absent(const char *op, const char *param) {
   return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' is missing", op, param);
 }
 
-const char *cr__quote(const char *s, cr__text *buffer) {
+const char *cr_quote(const char *text, size_t n, char mark, cr_quoted *buffer) {
   enum { MOST = 80 };
-  size_t n = strnlen(s, MOST + 1);
   bool cut = n > MOST;
-  if (cut) /* not inside a character of UTF-8 */
-    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
+  if (cut)
+    for (n = MOST; n > MOST - 4 && ((unsigned char)text[n] & 0xC0) == 0x80;) n--;
   char *to = buffer->s;
-  *to++ = '"';
-  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
-  strcpy(to, cut ? "...\"" : "\"");
+  *to++ = mark;
+  for (size_t i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)text[i];
+    *to++ = c < ' ' || c == 127 ? '?' : text[i];
+  }
+  for (int i = 0; i < 3 && cut; i++) *to++ = '.';
+  *to++ = mark;
+  *to = 0;
   return buffer->s;
 }
 

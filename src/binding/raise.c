@@ -24,18 +24,10 @@ static void push_brief(lua_State *L, const cr_tensor *t) {
 
 /* At most 80 bytes, not ending inside a character of UTF-8. */
 const char *cr__lua_quote(lua_State *L, int index, char mark) {
-  enum { MOST = 80 };
   size_t n;
   const char *s = lua_tolstring(L, index, &n);
-  bool cut = n > MOST;
-  if (cut)
-    for (n = MOST; n > MOST - 4 && ((unsigned char)s[n] & 0xC0) == 0x80;) n--;
-  char text[MOST + 8], *to = text;
-  *to++ = mark;
-  for (size_t i = 0; i < n; i++) *to++ = (unsigned char)s[i] < ' ' ? '?' : s[i];
-  for (int i = 0; i < 3 && cut; i++) *to++ = '.';
-  *to++ = mark;
-  return lua_pushlstring(L, text, (size_t)(to - text));
+  cr_quoted text;
+  return lua_pushstring(L, cr_quote(s, n, mark, &text));
 }
 
 static const char *describe_userdata(lua_State *L, int index) {
@@ -254,8 +246,16 @@ static int raise_message(lua_State *L) {
 /* find_alias(name): the function that name is an alias of, or nil. */
 static int find_alias(lua_State *L) { return cr__lua_find_alias(L, 1, false) ? 1 : 0; }
 
+/* quote(text, mark): a string of the caller's as messages have it, between marks, or quotes. */
+static int quote(lua_State *L) {
+  const char *mark = luaL_optstring(L, 2, "'");
+  luaL_checkstring(L, 1);
+  cr__lua_quote(L, 1, *mark);
+  return 1;
+}
+
 /* lua_half(advise), called once by init.lua: where its file lies are the module's own files. Gives
- * find_alias. */
+ * find_alias and quote. */
 static int lua_half(lua_State *L) {
   lua_Debug ar;
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -269,7 +269,8 @@ static int lua_half(lua_State *L) {
     }
   }
   lua_pushcfunction(L, find_alias);
-  return 1;
+  lua_pushcfunction(L, quote);
+  return 2;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */

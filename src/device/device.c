@@ -181,7 +181,7 @@ int cr_device_parse(const char *name, cr_device *device) {
       return CR_E_OK;
     }
   }
-  cr__text text;
+  cr_quoted text;
   return cr__fail(CR_E_DEVICE, "device: %s is no device (\"cpu\", \"cuda\" or \"cuda:1\" are)",
                   cr__quote(name ? name : "", &text));
 }

@@ -169,7 +169,7 @@ int cr__run_norm_named(const cr_op *op, const cr_value *args, cr_tensor **out, i
   (void)op, (void)nout;
   const char *p = args[1].u.s;
   if (strcmp(p, "fro")) {
-    cr__text text;
+    cr_quoted text;
     return cr__fail(CR_E_ARGUMENT, "norm: p is %s; it may be \"fro\" or a number",
                     cr__quote(p, &text));
   }

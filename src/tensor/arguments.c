@@ -52,7 +52,8 @@ static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
 
 /* Numbers a string by the choices of its parameter. */
 static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
-  cr__text all = {""}, got;
+  cr__text all = {""};
+  cr_quoted got;
   size_t n = 0;
   for (int i = 0; p->choices[i]; i++) {
     v->n = i;
