@@ -208,17 +208,6 @@ int cr__raise_fault(int ordinal) {
 
 /* ---- The table ---- */
 
-static int elementwise(const cr__elementwise *e) {
-  int ordinal = e->device & 255;
-  if (cr__activate(ordinal)) return CR_E_DEVICE;
-  if (cr__capturing()) {
-    cr__capture_note(ordinal, e->out.data);
-    for (int i = 0; i < e->nin; i++)
-      if (e->in[i].data) cr__capture_note(ordinal, e->in[i].data);
-  }
-  return cr__cuda_elementwise(e);
-}
-
 static int copy_to_host(int ordinal, void *host, const void *device, size_t nbytes) {
   if (cr__begin_wait("copy to the host", ordinal)) return CR_E_DEVICE;
   cudaStream_t s = cr__stream();
@@ -271,7 +260,7 @@ cr__backend_open(const cr__host *host) {
   backend.free = cr__cuda_free;
   backend.copy_to_host = copy_to_host;
   backend.copy_from_host = copy_from_host;
-  backend.elementwise = elementwise;
+  backend.elementwise = cr__cuda_elementwise;
   backend.has_loop = cr__cuda_has_loop;
   backend.kernels = cuda_kernels;
   backend.device = &cr__cuda_ops;

@@ -196,6 +196,7 @@ static inline const cr__backend *cr__backend_of(cr_device device) {
 /* k starts as {0}-free memory: cr__launch_begin sets what matters, views are appended in order. */
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout);
 int cr__launch_run(cr__launch *k, cr__kernel_id id);
+int cr__elementwise_run(const cr__elementwise *e);
 int cr__fail_devices(const char *op, cr_device one, cr_device other);
 
 #endif

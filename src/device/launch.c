@@ -30,6 +30,26 @@ static int enter_rows(const cr__backend *b, const cr__launch *k) {
   return code;
 }
 
+/* Names the memory of an elementwise call. */
+static int enter_operands(const cr__backend *b, const cr__elementwise *e) {
+  cr__view views[1 + CR__MAX_OPERANDS];
+  int n = 0;
+  views[n++].data = e->out.data;
+  for (int i = 0; i < e->nin; i++)
+    if (e->in[i].data) views[n++].data = e->in[i].data;
+  return b->device->enter(e->device & 255, views, n);
+}
+
+int cr__elementwise_run(const cr__elementwise *e) {
+  const cr__backend *b = cr__backend_of(e->device);
+  if (!b) return (int)cr_error_code();
+  if (CR__UNLIKELY(b->device != NULL)) {
+    int code = enter_operands(b, e);
+    if (code) return code;
+  }
+  return b->elementwise(e);
+}
+
 int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();

@@ -124,8 +124,6 @@ static void shorten_power(const call *c, const cr_value *v, int32_t *pointwise, 
 /* ---- Calling the backend ---- */
 
 static inline int run_backend(const call *c, cr__elementwise *e) {
-  const cr__backend *backend = cr__backend_of(c->device);
-  if (!backend) return cr_error_code();
   const cr__impl *impl = c->impl;
   e->op = c->op->lua;
   e->device = c->device;
@@ -136,7 +134,7 @@ static inline int run_backend(const call *c, cr__elementwise *e) {
   for (int j = 0; j < e->nk; j++) e->k[j] = c->args[impl->noperand + j];
   if (is_power(c) && e->in[0].data && !e->in[1].data && e->in[1].number.kind != CR_NONE)
     shorten_power(c, &e->in[1].number, &e->pointwise, &e->nin);
-  return backend->elementwise(e);
+  return cr__elementwise_run(e);
 }
 
 /* A flat call (below) as struct cr__few wants it; false, with nothing done, if it is not so. */
