@@ -62,14 +62,12 @@ describe("the family of an operation", function()
     local cuda = owners(texts("cuda/kernels", ".cu"), 'extern "C" int cr__cuda_([%w_]+)%(cr__launch %*k%) {')
     local problems, seen = {}, 0
     for family, text in pairs(entries) do
-      for list in text:gmatch "kernels = (%b{})" do
-        for kernel in list:gmatch '"([%w_]+)"' do
-          seen = seen + 1
-          for backend, of in pairs { cpu = cpu, cuda = cuda } do
-            local place = of[kernel]
-            if place ~= family then
-              problems[#problems + 1] = ("%s.lua: %s of %s is in %s"):format(family, kernel, backend, place)
-            end
+      for kernel in text:gmatch '\nkernel ["%[]+([%w_]+)%(' do
+        seen = seen + 1
+        for backend, of in pairs { cpu = cpu, cuda = cuda } do
+          local place = of[kernel]
+          if place ~= family then
+            problems[#problems + 1] = ("%s.lua: %s of %s is in %s"):format(family, kernel, backend, place)
           end
         end
       end

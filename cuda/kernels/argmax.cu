@@ -46,18 +46,16 @@ template <class L> static int run(const cr__launch *k, cr__fold_call *c) {
   return cr__fold_run<L, choose<L>>(k, c);
 }
 
-/* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
- * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
- * smallest. The results are contiguous. */
+/* As cr__cpu_argmax. */
 extern "C" int cr__cuda_argmax(cr__launch *k) {
   cr__fold_call c = {};
-  const cr__view *in = &k->v[k->nout], *positions = &k->v[k->nout - 1];
-  cr__fold_plan(&c, positions, in, (uint32_t)1 << k->i[0]);
+  const cr__view *in = &k->argmax.from, *positions = &k->argmax.indices;
+  cr__fold_plan(&c, positions, in, (uint32_t)1 << k->argmax.dim);
   if (c.kept.count == 0) return 0;
-  c.out = k->nout == 2 ? k->v[0].data : NULL;
+  c.out = cr__has_view(k, &k->argmax.values) ? k->argmax.values.data : NULL;
   c.out_dtype = in->dtype;
   c.indices = positions->data;
-  c.fold = k->i[1] != 0;
+  c.fold = k->argmax.smallest;
   switch (in->dtype) {
   case CR_FLOAT64: return run<cr__known<CR_FLOAT64, CR_FLOAT64>>(k, &c);
   case CR_FLOAT32: return run<cr__known<CR_FLOAT32, CR_FLOAT32>>(k, &c);

@@ -13,8 +13,8 @@ static __global__ void place(T *to, int64_t width, const T *from, int64_t step, 
 }
 
 template <typename T> static int cat(const cr__launch *k) {
-  int64_t outer = k->i[0], width = 0;
-  T *to = (T *)k->v[0].data;
+  int64_t outer = k->cat.outer, width = 0;
+  T *to = (T *)k->cat.whole.data;
   int code = 0;
   for (int i = 0; i < k->nrow; i++) width += k->rows[i].n;
   for (int i = 0; i < k->nrow && !code; i++) {
@@ -29,7 +29,7 @@ template <typename T> static int cat(const cr__launch *k) {
 
 /* v, i and rows as for cr__cpu_cat. */
 extern "C" int cr__cuda_cat(cr__launch *k) {
-  switch (cr__size_of((cr_dtype)k->v[0].dtype)) {
+  switch (cr__size_of((cr_dtype)k->cat.whole.dtype)) {
   case 1: return cat<uint8_t>(k);
   case 2: return cat<uint16_t>(k);
   case 4: return cat<uint32_t>(k);

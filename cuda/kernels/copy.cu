@@ -229,7 +229,7 @@ static int convert(const char *op, const cr__iter *it, char *to, const char *fro
 
 /* v as for cr__cpu_copy. */
 extern "C" int cr__cuda_copy(cr__launch *k) {
-  const cr__view *to = &k->v[0], *from = &k->v[1];
+  const cr__view *to = &k->copy.to, *from = &k->copy.from;
   const int64_t *const strides[] = {to->stride, from->stride};
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   cr__iter it;
@@ -281,15 +281,13 @@ static int run_fill(const char *op, const cr__iter *it, char *to, uint4 pattern)
                     cr__places_of<1>(it), (M *)to, it->numel, value);
 }
 
-/* v and i as for cr__cpu_fill. */
+/* As cr__cpu_fill. */
 extern "C" int cr__cuda_fill(cr__launch *k) {
-  const cr__view *to = &k->v[0];
+  const cr__view *to = &k->fill.to;
   const int64_t *const strides[] = {to->stride};
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
-  cr_value number = cr_int(k->i[1]);
-  if (k->i[0] == CR_FLOAT) number = cr_float(k->f[0]);
   uint4 pattern;
-  cr__store_scalar(&pattern, (cr_dtype)to->dtype, &number);
+  cr__store_scalar(&pattern, (cr_dtype)to->dtype, &k->fill.number);
   for (int64_t at = size; at < 16; at += size)
     memcpy((char *)&pattern + at, &pattern, (size_t)size);
   cr__iter it;

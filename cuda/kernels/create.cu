@@ -18,16 +18,16 @@ static __global__ void count_floats(void *to, int dtype, int64_t step, int64_t n
   CR__EACH(i, n) cr__store_from<CR_FLOAT64>(to, dtype, i * step, start + by * (double)i);
 }
 
-/* v, i and f as for cr__cpu_arange. */
+/* As cr__cpu_arange. */
 extern "C" int cr__cuda_arange(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->arange.out;
   int64_t n = v->shape[0], step = v->stride[0];
   if (n == 0) return 0;
-  if (k->i[0])
+  if (k->arange.integers)
     return CR__LAUNCH(k->op, count_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                      v->dtype, step, n, (uint64_t)k->i[1], (uint64_t)k->i[2]);
+                      v->dtype, step, n, (uint64_t)k->arange.start, (uint64_t)k->arange.step);
   return CR__LAUNCH(k->op, count_floats, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                    v->dtype, step, n, k->f[0], k->f[1]);
+                    v->dtype, step, n, k->arange.first, k->arange.by);
 }
 
 typedef struct spacing {
@@ -48,15 +48,16 @@ static __global__ void space_ints(void *to, int dtype, int64_t step, int64_t n, 
   CR__EACH(i, n) cr__store_from<CR_INT64>(to, dtype, i * step, cr__space_int(first, last, n, i));
 }
 
-/* v, i and f as for cr__cpu_linspace. */
+/* As cr__cpu_linspace. */
 extern "C" int cr__cuda_linspace(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0];
   if (n == 0) return 0;
-  if (k->i[1])
+  if (k->linspace.integers)
     return CR__LAUNCH(k->op, space_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                      v->dtype, v->stride[0], n, k->i[2], k->i[3]);
-  spacing s = {k->f[0], k->f[1], cr__space_step(k->f[0], k->f[1], n), k->f[2], k->i[0] != 0};
+                      v->dtype, v->stride[0], n, k->linspace.first, k->linspace.last);
+  double from = k->linspace.from, to = k->linspace.to;
+  spacing s = {from, to, cr__space_step(from, to, n), k->linspace.base, k->linspace.powers};
   return CR__LAUNCH(k->op, space, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data, v->dtype,
                     v->stride[0], n, s);
 }

@@ -106,32 +106,29 @@ static __global__ void __launch_bounds__(THREADS) spread_gradient(job j) {
 
 /* ---- The kernels of the catalogue ---- */
 
-static vector vector_of(const cr__launch *k, int view) {
-  if (view >= k->nview) return {NULL, 0};
-  return {k->v[view].data, k->v[view].dtype};
-}
+static vector vector_of(const cr__view *v) { return {v->data, v->dtype}; }
 
-static int begin(job *j, const cr__launch *k, int targets) {
+static int begin(job *j, const cr__launch *k, const cr__view *out, const cr__view *target, const cr__view *weight,
+                 cr__line_sizes l) {
   *j = {};
-  j->out = vector_of(k, 0);
-  j->weight = vector_of(k, 4);
-  j->targets = (const int64_t *)(const void *)k->v[targets].data;
-  j->count = k->i[0] * k->i[2], j->classes = k->i[1], j->inner = k->i[2];
-  j->ignored = k->i[3], j->reduction = (int)k->i[4];
+  j->out = vector_of(out);
+  if (cr__has_view(k, weight)) j->weight = vector_of(weight);
+  j->targets = (const int64_t *)(const void *)target->data;
+  j->count = l.outer * l.inner, j->classes = l.n, j->inner = l.inner;
   j->op = k->op;
   j->fault = cr__fault_slot();
   return j->fault ? 0 : CR_E_DEVICE;
 }
 
-/* v[0] = loss, N x D for CR__LOSS_NONE and else one element, v[1] = the sum of weights, one
- * element; v[2] = input, N x C x D; v[3] = int64 targets, N x D; v[4] = weights, C, may be left out.
- * i[0], i[1], i[2]: N, C, D; i[3]: the target to ignore; i[4]: a cr__loss_reduction. */
+/* As cr__cpu_nll. */
 extern "C" int cr__cuda_nll(cr__launch *k) {
+  const cr__nll_slots *s = &k->nll;
   job j;
-  int code = begin(&j, k, 3);
+  int code = begin(&j, k, &s->loss, &s->target, &s->weight, s->lines);
   if (code) return code;
-  j.weight_sum = vector_of(k, 1);
-  j.in = vector_of(k, 2);
+  j.ignored = s->ignored, j.reduction = (int)s->reduction;
+  j.weight_sum = vector_of(&s->total);
+  j.in = vector_of(&s->input);
   int64_t blocks = (j.count + 4 * THREADS - 1) / (4 * THREADS);
   int parts = blocks < 1 ? 1 : blocks < MOST_BLOCKS ? (int)blocks : MOST_BLOCKS;
   if (parts == 1) return CR__LAUNCH(k->op, gather_losses, 1, THREADS, 0, j);
@@ -145,14 +142,15 @@ extern "C" int cr__cuda_nll(cr__launch *k) {
   return code;
 }
 
-/* v[0] = the gradient by the input, N x C x D; v[1] = the one by the loss; v[2] = targets; v[3] =
- * the sum of weights; v[4] = weights, may be left out; i as above. */
+/* As cr__cpu_nll_backward. */
 extern "C" int cr__cuda_nll_backward(cr__launch *k) {
+  const cr__nll_backward_slots *s = &k->nll_backward;
   job j;
-  int code = begin(&j, k, 2);
+  int code = begin(&j, k, &s->out, &s->target, &s->weight, s->lines);
   if (code) return code;
-  j.in = vector_of(k, 1);
-  j.weight_sum = vector_of(k, 3);
+  j.ignored = s->ignored, j.reduction = (int)s->reduction;
+  j.in = vector_of(&s->grad);
+  j.weight_sum = vector_of(&s->total);
   size_t nbytes = (size_t)(j.count * j.classes) * cr__size_of((cr_dtype)j.out.dtype);
   if (nbytes == 0) return 0;
   code = cr__cuda_check(k->op, cudaMemsetAsync(j.out.data, 0, nbytes, cr__stream()));

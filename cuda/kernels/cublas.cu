@@ -238,15 +238,13 @@ static int copy_matrices(const cr__product *p, char *to, const char *from, const
   k.op = p->op;
   k.device = CR_CUDA + p->ordinal;
   k.nview = 2;
-  k.nout = 1;
-  for (int v = 0; v < 2; v++) {
-    k.v[v].data = v ? (char *)from : to;
-    k.v[v].dtype = p->dtype;
-    k.v[v].ndim = 3;
-    for (int d = 0; d < 3; d++) {
-      k.v[v].shape[d] = shape[d];
-      k.v[v].stride[d] = v ? from_stride[d] : to_stride[d];
-    }
+  k.copy.to.data = to, k.copy.from.data = (char *)from;
+  k.copy.to.dtype = k.copy.from.dtype = p->dtype;
+  k.copy.to.ndim = k.copy.from.ndim = 3;
+  for (int d = 0; d < 3; d++) {
+    k.copy.to.shape[d] = k.copy.from.shape[d] = shape[d];
+    k.copy.to.stride[d] = to_stride[d];
+    k.copy.from.stride[d] = from_stride[d];
   }
   return cr__cuda_copy(&k);
 }

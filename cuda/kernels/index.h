@@ -20,8 +20,9 @@ typedef struct cr__positions {
   const char *op;
 } cr__positions;
 
-static inline int cr__positions_of(const cr__launch *k, const cr__view *index, cr__positions *p) {
-  *p = {index->data, index->dtype == CR_INT64, (int32_t)k->i[2], k->i[0], k->i[1], cr__fault_slot(),
+static inline int cr__positions_of(const cr__launch *k, const cr__view *index, int64_t size,
+                                   int64_t step, int64_t dim, cr__positions *p) {
+  *p = {index->data, index->dtype == CR_INT64, (int32_t)dim, size, step, cr__fault_slot(),
         k->op};
   return p->fault ? 0 : CR_E_DEVICE;
 }

@@ -15,10 +15,10 @@ static __global__ void __launch_bounds__(THREADS)
   }
 }
 
-/* v[0]: float probabilities of any layout; an error unless all lie between 0 and 1. */
+/* `from`: float probabilities of any layout; an error unless all lie between 0 and 1. */
 extern "C" int cr__cuda_check_probabilities(cr__launch *k) {
   cr__fold_call c = {};
-  cr__fold_plan(&c, &k->v[0], &k->v[0], 0);
+  cr__fold_plan(&c, &k->check_probabilities.from, &k->check_probabilities.from, 0);
   if (c.kept.count == 0) return 0;
   cr__fault *fault = cr__fault_slot();
   if (!fault) return CR_E_DEVICE;

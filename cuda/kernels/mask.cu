@@ -88,7 +88,7 @@ template <typename T> static int run_tiles(cr__launch *k, const elements<T> &e, 
   if (!code) code = CR__LAUNCH(k->op, sum_counts, 1, CR__THREADS, 0, counts, tiles);
   if (!code && l) code = CR__LAUNCH(k->op, list_tiles<T>, blocks, CR__THREADS, 0, e, counts, *l);
   if (!code && !l) {
-    code = cr__cuda_check(k->op, cudaMemcpyAsync(&k->i[0], counts + tiles, sizeof(int64_t),
+    code = cr__cuda_check(k->op, cudaMemcpyAsync(&k->count_true.count, counts + tiles, sizeof(int64_t),
                                                  cudaMemcpyDeviceToHost, cr__stream()));
     if (!code) code = cr__cuda_check(k->op, cudaStreamSynchronize(cr__stream()));
   }
@@ -106,7 +106,7 @@ static int run_elements(cr__launch *k, const cr__iter *it, const cr__view *v, T 
 static int run_nonzero(cr__launch *k, const cr__view *v, const listing *l) {
   const int64_t *strides[] = {v->stride};
   cr__iter it = cr__row_major(v->ndim, v->shape, 1, strides, ~0u);
-  if (!l) k->i[0] = 0;
+  if (!l) k->count_true.count = 0;
   if (it.numel == 0) return 0;
   bool floating = cr__category((cr_dtype)v->dtype) == CR_FLOATING;
   switch (cr__size_of((cr_dtype)v->dtype)) {
@@ -117,14 +117,14 @@ static int run_nonzero(cr__launch *k, const cr__view *v, const listing *l) {
   }
 }
 
-extern "C" int cr__cuda_count_true(cr__launch *k) { return run_nonzero(k, &k->v[0], NULL); }
+extern "C" int cr__cuda_count_true(cr__launch *k) { return run_nonzero(k, &k->count_true.from, NULL); }
 
 extern "C" int cr__cuda_nonzero(cr__launch *k) {
-  const cr__view *v = &k->v[1];
-  listing l = {(int64_t *)k->v[0].data, k->v[0].shape[0], v->ndim, k->i[0] != 0, {0}, {0}};
+  const cr__view *v = &k->nonzero.from;
+  listing l = {(int64_t *)k->nonzero.out.data, k->nonzero.out.shape[0], v->ndim, k->nonzero.as_offsets, {0}, {0}};
   for (int d = 0; d < v->ndim; d++) {
     l.shape[d] = v->shape[d];
-    l.step[d] = l.as_offsets ? k->i[1 + d] : 0;
+    l.step[d] = l.as_offsets ? k->nonzero.step[d] : 0;
   }
   return l.rows > 0 ? run_nonzero(k, v, &l) : 0;
 }

@@ -310,8 +310,8 @@ template <typename T> static int run(const cr__product *p) {
 /* ---- The kernel ---------------------------------------------------------------------------------- */
 
 static cr__product product_of(const cr__launch *k) {
-  const cr__view *c = &k->v[0], *a = &k->v[1], *b = &k->v[2], *d = &k->v[3];
-  bool add = k->nview > 3;
+  const cr__view *c = &k->matmul.out, *a = &k->matmul.a, *b = &k->matmul.b, *d = &k->matmul.added;
+  bool add = cr__has_view(k, d);
   return {k->op,
           k->device & 255,
           c->dtype,

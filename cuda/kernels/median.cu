@@ -189,15 +189,14 @@ template <int D> static int run_long(const cr__launch *k, cr__fold_call *c) {
   return code;
 }
 
-/* v[0] = values, v[1] = int64 positions, v[2] = the input. i[0]: the 0-based dim, of size 1 in the
- * results and not of size 0 in the input. The results are contiguous. */
+/* As cr__cpu_median. */
 extern "C" int cr__cuda_median(cr__launch *k) {
   cr__fold_call c = {};
-  const cr__view *in = &k->v[2];
-  cr__fold_plan(&c, &k->v[1], in, (uint32_t)1 << k->i[0]);
+  const cr__view *in = &k->median.from;
+  cr__fold_plan(&c, &k->median.indices, in, (uint32_t)1 << k->median.dim);
   if (c.kept.count == 0) return 0;
-  c.out = k->v[0].data, c.out_dtype = k->v[0].dtype;
-  c.indices = k->v[1].data;
+  c.out = k->median.values.data, c.out_dtype = k->median.values.dtype;
+  c.indices = k->median.indices.data;
   bool whole = cr__category((cr_dtype)in->dtype) != CR_FLOATING;
   if (c.reduced.count >= LONG && c.kept.count <= FEW_LINES)
     return whole ? run_long<CR_INT64>(k, &c) : run_long<CR_FLOAT64>(k, &c);

@@ -161,14 +161,15 @@ static __device__ __forceinline__ void store_four(const target &t, int64_t quad,
   }
 }
 
-static cr__iter rows_of(const cr__launch *k) {
-  const int64_t *strides[] = {k->v[0].stride, k->v[k->nview - 1].stride};
-  return cr__row_major(k->v[0].ndim, k->v[0].shape, 2, strides, UINT32_MAX);
+/* Operands: out, and another one of its shape, or out again. */
+static cr__iter rows_of(const cr__view *out, const cr__view *other) {
+  const int64_t *strides[] = {out->stride, other->stride};
+  return cr__row_major(out->ndim, out->shape, 2, strides, UINT32_MAX);
 }
 
-static target target_of(const cr__launch *k, const cr__iter *it) {
-  bool dense = cr__iter_dense(it, 0) && (uintptr_t)k->v[0].data % 16 == 0;
-  return {cr__places_of<2>(it), k->v[0].data, k->v[0].dtype, dense, it->numel};
+static target target_of(const cr__view *out, const cr__iter *it) {
+  bool dense = cr__iter_dense(it, 0) && (uintptr_t)out->data % 16 == 0;
+  return {cr__places_of<2>(it), out->data, out->dtype, dense, it->numel};
 }
 
 /* ---- Kernels ---- */
@@ -181,45 +182,45 @@ template <class K> static __global__ void fill(cr__draw d, target t) {
   }
 }
 
-template <class K> static int run(const cr__launch *k, const cr__draw *d) {
-  cr__iter it = rows_of(k);
+template <class K> static int run(const cr__launch *k, const cr__view *out, const cr__draw *d) {
+  cr__iter it = rows_of(out, out);
   if (it.numel == 0) return 0;
-  target t = target_of(k, &it);
+  target t = target_of(out, &it);
   return CR__LAUNCH(k->op, fill<K>, cr__blocks_for((t.n + 3) / 4), CR__THREADS, 0, *d, t);
 }
 
-static cr__draw draw_of(const cr__launch *k) {
+static cr__draw draw_of(cr__rng_place rng) {
   cr__draw d = {};
-  d.seed = (uint64_t)k->i[0];
-  d.offset = (uint64_t)k->i[1];
+  d.seed = rng.seed;
+  d.offset = rng.offset;
   return d;
 }
 
-/* v, i and f as for cr__cpu_uniform; so below. */
+/* As cr__cpu_uniform; so below. */
 extern "C" int cr__cuda_uniform(cr__launch *k) {
-  cr__draw d = draw_of(k);
-  int dtype = k->v[0].dtype;
-  d.a = k->f[0], d.b = k->f[1], d.top = k->f[2];
+  cr__draw d = draw_of(k->uniform.rng);
+  int dtype = k->uniform.out.dtype;
+  d.a = k->uniform.from, d.b = k->uniform.to, d.top = k->uniform.top;
   d.bits = dtype == CR_FLOAT16 ? 11 : dtype == CR_BFLOAT16 ? 8 : 24;
-  return dtype == CR_FLOAT64 ? run<uniform_f64>(k, &d) : run<uniform_f32>(k, &d);
+  return dtype == CR_FLOAT64 ? run<uniform_f64>(k, &k->uniform.out, &d) : run<uniform_f32>(k, &k->uniform.out, &d);
 }
 
 extern "C" int cr__cuda_normal(cr__launch *k) {
-  cr__draw d = draw_of(k);
-  d.a = k->f[0], d.b = k->f[1];
-  return k->v[0].dtype == CR_FLOAT64 ? run<normal_f64>(k, &d) : run<normal_f32>(k, &d);
+  cr__draw d = draw_of(k->normal.rng);
+  d.a = k->normal.mean, d.b = k->normal.std;
+  return k->normal.out.dtype == CR_FLOAT64 ? run<normal_f64>(k, &k->normal.out, &d) : run<normal_f32>(k, &k->normal.out, &d);
 }
 
 extern "C" int cr__cuda_exponential(cr__launch *k) {
-  cr__draw d = draw_of(k);
-  d.a = k->f[0];
-  return k->v[0].dtype == CR_FLOAT64 ? run<exponential_f64>(k, &d) : run<exponential_f32>(k, &d);
+  cr__draw d = draw_of(k->exponential.rng);
+  d.a = k->exponential.rate;
+  return k->exponential.out.dtype == CR_FLOAT64 ? run<exponential_f64>(k, &k->exponential.out, &d) : run<exponential_f32>(k, &k->exponential.out, &d);
 }
 
 extern "C" int cr__cuda_randint(cr__launch *k) {
-  cr__draw d = draw_of(k);
-  d.low = k->i[2], d.range = (uint64_t)k->i[3];
-  return run<integers>(k, &d);
+  cr__draw d = draw_of(k->randint.rng);
+  d.low = k->randint.low, d.range = (uint64_t)k->randint.range;
+  return run<integers>(k, &k->randint.out, &d);
 }
 
 /* ---- Bernoulli ---- */
@@ -278,13 +279,13 @@ static int check_chances(const cr__launch *k, const cr__iter *it, const unsigned
     at += (int64_t)first % it->shape[d] * it->stride[1][d];
     first = (unsigned long long)((int64_t)first / it->shape[d]);
   }
-  size_t size = cr__size_of((cr_dtype)k->v[1].dtype);
-  code = cr__cuda_check(k->op, cudaMemcpyAsync(element, k->v[1].data + at * (int64_t)size, size,
+  size_t size = cr__size_of((cr_dtype)k->bernoulli.p.dtype);
+  code = cr__cuda_check(k->op, cudaMemcpyAsync(element, k->bernoulli.p.data + at * (int64_t)size, size,
                                                cudaMemcpyDeviceToHost, s));
   if (!code) code = cr__cuda_check(k->op, cudaStreamSynchronize(s));
   if (code) return code;
   return cr__fail(CR_E_ARGUMENT, "%s: probabilities lie from 0 to 1; got %g", k->op,
-                  cr__load_scalar(element, (cr_dtype)k->v[1].dtype).u.f);
+                  cr__load_scalar(element, (cr_dtype)k->bernoulli.p.dtype).u.f);
 }
 
 /* All probabilities are read before the first element is written: a call that fails has changed nothing. */
@@ -294,8 +295,8 @@ static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__dra
   if (code) return code;
   c.bad = (unsigned long long *)cr__cuda_alloc(ordinal, sizeof *c.bad);
   if (!c.bad) return CR_E_MEMORY;
-  c.data = k->v[1].data;
-  c.dtype = k->v[1].dtype;
+  c.data = k->bernoulli.p.data;
+  c.dtype = k->bernoulli.p.dtype;
   code = cr__cuda_check(k->op, cudaMemsetAsync(c.bad, 0xff, sizeof *c.bad, cr__stream()));
   if (!code) code = CR__LAUNCH(k->op, judge, cr__blocks_for(t->n), CR__THREADS, 0, *t, c);
   if (!code) code = check_chances(k, it, c.bad);
@@ -306,12 +307,14 @@ static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__dra
 }
 
 extern "C" int cr__cuda_bernoulli(cr__launch *k) {
-  cr__draw d = draw_of(k);
-  cr__iter it = rows_of(k);
+  cr__draw d = draw_of(k->bernoulli.rng);
+  const cr__view *out = &k->bernoulli.out, *p = &k->bernoulli.p;
+  bool by_tensor = cr__has_view(k, p);
+  cr__iter it = rows_of(out, by_tensor ? p : out);
   if (it.numel == 0) return 0;
-  target t = target_of(k, &it);
+  target t = target_of(out, &it);
   bool floating = cr__category((cr_dtype)t.dtype) == CR_FLOATING;
-  chances c = {NULL, 0, k->f[0], floating ? k->f[1] : 1, NULL};
-  if (k->nview > 1) return toss_by_tensor(k, &it, &d, &t, c);
+  chances c = {NULL, 0, k->bernoulli.probability, floating ? k->bernoulli.one : 1, NULL};
+  if (by_tensor) return toss_by_tensor(k, &it, &d, &t, c);
   return CR__LAUNCH(k->op, toss, cr__blocks_for((t.n + 3) / 4), CR__THREADS, 0, d, t, c);
 }

@@ -222,7 +222,7 @@ template <class N> struct logs {
 
 template <class L> static int run_fold(const cr__launch *k, cr__fold_call *c) {
   typedef typename L::number N;
-  switch (k->i[1]) {
+  switch (k->reduce.fold) {
   case CR__FOLD_SUM: return cr__fold_run<L, total<N, false>>(k, c);
   case CR__FOLD_PROD: return cr__fold_run<L, total<N, true>>(k, c);
   case CR__FOLD_MAX: return cr__fold_run<L, extreme<N, false>>(k, c);
@@ -230,7 +230,7 @@ template <class L> static int run_fold(const cr__launch *k, cr__fold_call *c) {
   default: break;
   }
   if constexpr (std::is_floating_point<N>::value) {
-    if (k->i[1] == CR__FOLD_LOGSUMEXP) return cr__fold_run<L, logs<N>>(k, c);
+    if (k->reduce.fold == CR__FOLD_LOGSUMEXP) return cr__fold_run<L, logs<N>>(k, c);
     return cr__fold_run<L, moments<N>>(k, c);
   }
   return 0; /* integers have neither moments nor logarithms */
@@ -246,7 +246,7 @@ static int run_float(const cr__launch *k, cr__fold_call *c) {
 }
 
 static int run_any(const cr__launch *k, cr__fold_call *c) {
-  int compute = (int)k->i[4];
+  int compute = (int)k->reduce.compute;
   if (cr__category((cr_dtype)compute) != CR_FLOATING) {
     if (c->in_dtype == CR_INT64) return run_fold<cr__known<CR_INT64, CR_INT64>>(k, c);
     if (c->in_dtype == CR_UINT8 || c->in_dtype == CR_BOOL) {
@@ -260,21 +260,18 @@ static int run_any(const cr__launch *k, cr__fold_call *c) {
   return run_fold<cr__any<CR_FLOAT64>>(k, c);
 }
 
-/* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
- * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a
- * cr__finish; i[4]: the dtype to compute in; f[0]: the exponent of CR__MAP_POWER; f[1]: the number
- * of the finish. */
+/* As cr__cpu_reduce. */
 extern "C" int cr__cuda_reduce(cr__launch *k) {
   cr__fold_call c = {};
-  cr__fold_plan(&c, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
+  cr__fold_plan(&c, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (c.kept.count == 0) return 0;
-  c.out = k->v[0].data;
-  c.out_dtype = k->v[0].dtype;
-  c.map = (int)k->i[2];
-  c.ending = (int)k->i[3];
-  c.power = k->f[0];
-  c.number = k->f[1];
-  c.fold = (int)k->i[1];
+  c.out = k->reduce.out.data;
+  c.out_dtype = k->reduce.out.dtype;
+  c.map = (int)k->reduce.map;
+  c.ending = (int)k->reduce.finish;
+  c.power = k->reduce.power;
+  c.number = k->reduce.number;
+  c.fold = (int)k->reduce.fold;
   int code = run_any(k, &c);
   return code ? code : cr__fold_again(k, &c);
 }

@@ -21,7 +21,7 @@ static __device__ __forceinline__ uint64_t word_64(source s, int64_t i) {
   return i % 2 ? cr__rng_pair(w[2], w[3]) : cr__rng_pair(w[0], w[1]);
 }
 
-static source source_of(const cr__launch *k) { return {(uint64_t)k->i[0], (uint64_t)k->i[1]}; }
+static source source_of(cr__rng_place rng) { return {rng.seed, rng.offset}; }
 
 /* ---- Permutations ---- */
 
@@ -37,9 +37,9 @@ static __global__ void store_order(const uint32_t *number, void *to, int dtype, 
   CR__EACH(i, n) cr__store_from<CR_INT64>(to, dtype, i * step, (int64_t)number[i] + 1);
 }
 
-/* v and i as for cr__cpu_randperm. */
+/* As cr__cpu_randperm. */
 extern "C" int cr__cuda_randperm(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->randperm.out;
   int64_t n = v->shape[0];
   if (n == 0) return 0;
   if (n > UINT32_MAX)
@@ -48,7 +48,7 @@ extern "C" int cr__cuda_randperm(cr__launch *k) {
   cr__radix s;
   int code = cr__radix_begin(&s, k->device, n);
   if (code) return code;
-  code = CR__LAUNCH(k->op, draw_keys, cr__blocks_for(n), CR__THREADS, 0, source_of(k), s.key,
+  code = CR__LAUNCH(k->op, draw_keys, cr__blocks_for(n), CR__THREADS, 0, source_of(k->randperm.rng), s.key,
                     s.number, n);
   if (!code) code = cr__radix_run(&s, k->op, 64);
   if (!code)
@@ -202,7 +202,7 @@ static int run_with(const cr__launch *k, const weights *w, const places *to) {
   double *room = (double *)cr__cuda_alloc(ordinal, nbytes);
   if (!room) return CR_E_MEMORY;
   int code =
-      CR__LAUNCH(k->op, draw_with, (unsigned)blocks, CR__THREADS, 0, source_of(k), *w, *to, room);
+      CR__LAUNCH(k->op, draw_with, (unsigned)blocks, CR__THREADS, 0, source_of(k->multinomial.rng), *w, *to, room);
   cr__cuda_free(ordinal, room, nbytes);
   return code;
 }
@@ -243,7 +243,7 @@ static int draw_rows(const cr__launch *k, const weights *w, const places *to, in
   cr__radix s;
   int code = cr__radix_begin(&s, k->device, n), bits = 0;
   if (code) return code;
-  code = CR__LAUNCH(k->op, draw_times, cr__blocks_for(n), CR__THREADS, 0, source_of(k), *w, row, n,
+  code = CR__LAUNCH(k->op, draw_times, cr__blocks_for(n), CR__THREADS, 0, source_of(k->multinomial.rng), *w, row, n,
                     s.key, s.number);
   if (!code) code = cr__radix_run(&s, k->op, 64);
   while ((int64_t)1 << bits < rows) bits++;
@@ -271,10 +271,10 @@ static int run_without(const cr__launch *k, const weights *w, const places *to) 
   return 0;
 }
 
-/* v and i as for cr__cpu_multinomial. */
+/* As cr__cpu_multinomial. */
 extern "C" int cr__cuda_multinomial(cr__launch *k) {
-  const cr__view *out = &k->v[0], *in = &k->v[1];
-  bool repeat = k->i[2], many = in->ndim == 2;
+  const cr__view *out = &k->multinomial.out, *in = &k->multinomial.weights;
+  bool repeat = k->multinomial.replacement, many = in->ndim == 2;
   int last = in->ndim - 1;
   weights w = {in->data,
                in->dtype,

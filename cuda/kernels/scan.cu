@@ -310,16 +310,16 @@ static int run_recurrence(const cr__launch *k, const scan *c) {
 
 /* ---- The kernels of the catalogue ---- */
 
-static scan scan_of(const cr__launch *k, int in) {
+static scan scan_of(const cr__view *out, const cr__view *from, cr__line_sizes l) {
   scan c = {};
-  c.out = k->v[0].data, c.out_dtype = k->v[0].dtype;
-  c.in = k->v[in].data, c.in_dtype = k->v[in].dtype;
-  c.lines = k->i[0] * k->i[2], c.n = k->i[1], c.inner = k->i[2];
+  c.out = out->data, c.out_dtype = out->dtype;
+  c.in = from->data, c.in_dtype = from->dtype;
+  c.lines = l.outer * l.inner, c.n = l.n, c.inner = l.inner;
   return c;
 }
 
 template <class L> static int run_float(const cr__launch *k, scan *c) {
-  switch (k->i[3]) {
+  switch (k->scan.kind) {
   case CR__SCAN_SUM: return run<sums<CR_FLOAT64, L>>(k, c);
   case CR__SCAN_PROD: return run<products<CR_FLOAT64, L>>(k, c);
   default: return run<log_sums<CR_FLOAT64, L>>(k, c);
@@ -327,15 +327,13 @@ template <class L> static int run_float(const cr__launch *k, scan *c) {
 }
 
 template <class L> static int run_whole(const cr__launch *k, scan *c) {
-  return k->i[3] == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, c) : run<products<CR_INT64, L>>(k, c);
+  return k->scan.kind == CR__SCAN_SUM ? run<sums<CR_INT64, L>>(k, c) : run<products<CR_INT64, L>>(k, c);
 }
 
-/* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.
- * i[0], i[1], i[2]: sizes outer, n, inner; i[3]: a cr__scan; i[4]: 1 to go from the last to the
- * first. All views are contiguous; a float result takes any kind, another one SUM and PROD. */
+/* As cr__cpu_scan. */
 extern "C" int cr__cuda_scan(cr__launch *k) {
-  scan c = scan_of(k, 1);
-  c.reverse = k->i[4] != 0;
+  scan c = scan_of(&k->scan.out, &k->scan.from, k->scan.lines);
+  c.reverse = k->scan.reverse;
   if (c.lines == 0 || c.n == 0) return 0;
   if (cr__category((cr_dtype)c.out_dtype) != CR_FLOATING) {
     if (c.in_dtype == CR_INT32) return run_whole<cr__known<CR_INT32, CR_INT64>>(k, &c);
@@ -343,8 +341,8 @@ extern "C" int cr__cuda_scan(cr__launch *k) {
       return run_whole<cr__known<CR_UINT8, CR_INT64>>(k, &c);
     return run_whole<cr__any<CR_INT64>>(k, &c);
   }
-  if (k->i[3] == CR__SCAN_RECURRENCE) {
-    c.factors = k->v[2].data, c.factor_dtype = k->v[2].dtype;
+  if (k->scan.kind == CR__SCAN_RECURRENCE) {
+    c.factors = k->scan.factor.data, c.factor_dtype = k->scan.factor.dtype;
     return run_recurrence(k, &c);
   }
   switch (c.in_dtype) {
@@ -356,12 +354,11 @@ extern "C" int cr__cuda_scan(cr__launch *k) {
   return run_float<cr__any<CR_FLOAT64>>(k, &c);
 }
 
-/* v[0] = the extreme of v[2] up to each element, v[1] = its int64 position. i[0], i[1], i[2]: sizes
- * outer, n, inner; i[3]: 1 for the smallest. All views are contiguous. */
+/* As cr__cpu_cumulative. */
 extern "C" int cr__cuda_cumulative(cr__launch *k) {
-  scan c = scan_of(k, 2);
-  c.indices = k->v[1].data;
-  c.smallest = k->i[3] != 0;
+  scan c = scan_of(&k->cumulative.values, &k->cumulative.from, k->cumulative.lines);
+  c.indices = k->cumulative.indices.data;
+  c.smallest = k->cumulative.smallest;
   if (c.lines == 0 || c.n == 0) return 0;
   if (cr__category((cr_dtype)c.in_dtype) == CR_FLOATING) {
     return run<extremes<CR_FLOAT64, cr__any<CR_FLOAT64>>>(k, &c);

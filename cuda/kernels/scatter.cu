@@ -220,8 +220,8 @@ static bool share_positions(const cr__view *index, uint32_t lines) {
 }
 
 extern "C" int cr__cuda_scatter(cr__launch *k) {
-  const cr__view *to = &k->v[0], *index = &k->v[1], *from = &k->v[2];
-  bool as_offsets = k->i[0] < 0;
+  const cr__view *to = &k->scatter.to, *index = &k->scatter.index, *from = &k->scatter.from;
+  bool as_offsets = k->scatter.size < 0;
   uint32_t lines = line_dims(to, index, as_offsets), all = ~0u;
   int64_t number[CR_MAX_DIMS] = {0}, count = 1; /* of lines */
   for (int d = to->ndim - 1; d >= 0; d--) {
@@ -234,13 +234,13 @@ extern "C" int cr__cuda_scatter(cr__launch *k) {
   cr__iter steps = cr__row_major(to->ndim, to->shape, OPERANDS, strides, all & ~lines);
   cr__iter along = cr__row_major(to->ndim, to->shape, OPERANDS, strides, lines);
   if (steps.numel == 0 || along.numel == 0) return 0;
-  if (cr__positions_of(k, index, &c.w.p)) return CR_E_DEVICE;
+  if (cr__positions_of(k, index, k->scatter.size, k->scatter.step, k->scatter.dim, &c.w.p)) return CR_E_DEVICE;
   /* No device has room for 2^40 elements, which bounds offsets. */
-  c.nowhere = as_offsets ? ((uint64_t)1 << 40) - 1 : (uint64_t)k->i[0];
+  c.nowhere = as_offsets ? ((uint64_t)1 << 40) - 1 : (uint64_t)k->scatter.size;
   c.sort = worth_sorting(steps.numel);
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   if (share_positions(index, lines)) {
-    if (k->i[3] == CR__SCATTER_SET)
+    if (k->scatter.how == CR__SCATTER_SET)
       size = cr__widen(&along, &steps, size, to->data, from->data, &c.w.p.stride);
   } else if (c.sort && worth_sorting(steps.numel * along.numel)) { /* each element on its own */
     c.nowhere *= (uint64_t)count;
@@ -250,15 +250,15 @@ extern "C" int cr__cuda_scatter(cr__launch *k) {
     c.sort = false;
   }
   set_places(&c.w, &steps, &along);
-  if (k->i[3] == CR__SCATTER_MULTIPLY) return run_join<CR__SCATTER_MULTIPLY>(&c, to->dtype);
-  if (k->i[3] == CR__SCATTER_ADD) return run_join<CR__SCATTER_ADD>(&c, to->dtype);
+  if (k->scatter.how == CR__SCATTER_MULTIPLY) return run_join<CR__SCATTER_MULTIPLY>(&c, to->dtype);
+  if (k->scatter.how == CR__SCATTER_ADD) return run_join<CR__SCATTER_ADD>(&c, to->dtype);
   return run_set(&c, size);
 }
 
-/* ---- add_strided ----------------------------------------------------------------------------------- */
+/* ---- scatter_strided ----------------------------------------------------------------------------------- */
 
 extern "C" int cr__cuda_scatter_strided(cr__launch *k) {
-  const cr__view *to = &k->v[0], *from = &k->v[1];
+  const cr__view *to = &k->scatter_strided.to, *from = &k->scatter_strided.from;
   static const int64_t zeros[CR_MAX_DIMS] = {0};
   const int64_t *strides[] = {to->stride, from->stride, zeros, zeros};
   uint32_t lines = cr__strides_disjoint(to->ndim, to->shape, to->stride) ? ~0u : 0;

@@ -401,14 +401,17 @@ template <int D, template <class> class F> static int run_mixed(const cr__launch
   return c->inner > 1 || c->n <= 32 ? run_side<L, G>(k, c) : run_long<L, G>(k, c);
 }
 
-template <template <class> class F> static int run(const cr__launch *k) {
+/* b: NULL where there is one input. */
+template <template <class> class F>
+static int run(const cr__launch *k, const cr__view *out, const cr__view *a, const cr__view *b, cr__line_sizes l,
+               bool log) {
   lines c = {};
-  c.out = k->v[0].data, c.out_dtype = k->v[0].dtype;
-  c.a = k->v[1].data, c.a_dtype = k->v[1].dtype;
-  if (k->nview > 2) c.b = k->v[2].data, c.b_dtype = k->v[2].dtype;
-  c.count = k->i[0] * k->i[2], c.n = k->i[1], c.inner = k->i[2], c.log = k->i[3] != 0;
+  c.out = out->data, c.out_dtype = out->dtype;
+  c.a = a->data, c.a_dtype = a->dtype;
+  if (b) c.b = b->data, c.b_dtype = b->dtype;
+  c.count = l.outer * l.inner, c.n = l.n, c.inner = l.inner, c.log = log;
   if (c.count == 0 || c.n == 0) return 0;
-  bool same = c.a_dtype == c.out_dtype && (k->nview < 3 || c.b_dtype == c.out_dtype);
+  bool same = c.a_dtype == c.out_dtype && (!b || c.b_dtype == c.out_dtype);
   if (!same && c.out_dtype == CR_FLOAT64) return run_mixed<CR_FLOAT64, F>(k, &c);
   if (!same) return run_mixed<CR_FLOAT32, F>(k, &c);
   switch (c.out_dtype) {
@@ -419,9 +422,12 @@ template <template <class> class F> static int run(const cr__launch *k) {
   }
 }
 
-/* v[0] = softmax of v[1] along the middle dim; i[0], i[1], i[2]: sizes outer, n, inner; i[3]: 1 for
- * its logarithm. The views are contiguous; v[0] is floating, v[1] of any dtype. */
-extern "C" int cr__cuda_softmax(cr__launch *k) { return run<forward>(k); }
+/* As cr__cpu_softmax and cr__cpu_softmax_backward. */
+extern "C" int cr__cuda_softmax(cr__launch *k) {
+  return run<forward>(k, &k->softmax.out, &k->softmax.from, NULL, k->softmax.lines, k->softmax.log);
+}
 
-/* v[0] = the gradient by the input, v[1] = the one by the result, v[2] = the result; i as above. */
-extern "C" int cr__cuda_softmax_backward(cr__launch *k) { return run<backward>(k); }
+extern "C" int cr__cuda_softmax_backward(cr__launch *k) {
+  const cr__softmax_backward_slots *s = &k->softmax_backward;
+  return run<backward>(k, &s->out, &s->grad, &s->result, s->lines, s->log);
+}

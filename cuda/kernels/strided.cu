@@ -21,13 +21,13 @@ static __global__ void keep_triangle(cr__places<2> w, int64_t n, triangle t, T *
 
 template <typename T> static int run(const cr__launch *k, const cr__iter *it, const triangle &t) {
   return CR__LAUNCH(k->op, keep_triangle<T>, cr__blocks_for(it->numel), CR__THREADS, 0,
-                    cr__places_of<2>(it), it->numel, t, (T *)k->v[0].data, (const T *)k->v[1].data);
+                    cr__places_of<2>(it), it->numel, t, (T *)k->triangle.out.data, (const T *)k->triangle.from.data);
 }
 
 extern "C" int cr__cuda_triangle(cr__launch *k) {
-  const cr__view *v = &k->v[0];
-  const int64_t *strides[] = {v->stride, k->v[1].stride};
-  triangle t = {v->shape[v->ndim - 2], v->shape[v->ndim - 1], k->i[0], k->i[1] != 0};
+  const cr__view *v = &k->triangle.out;
+  const int64_t *strides[] = {v->stride, k->triangle.from.stride};
+  triangle t = {v->shape[v->ndim - 2], v->shape[v->ndim - 1], k->triangle.diagonal, k->triangle.upper};
   cr__iter it = cr__row_major(v->ndim, v->shape, 2, strides, ~0u);
   if (it.numel == 0) return 0;
   if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */

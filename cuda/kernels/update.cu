@@ -14,12 +14,6 @@ typedef struct batch {
   cr__row rows[ROWS];
 } batch;
 
-/* What all elements have in common. */
-typedef struct numbers {
-  double f[8];
-  bool on[CR__MAX_LISTS];
-} numbers;
-
 /* The elements of row r that begin at data, one of each list. */
 template <int D, int N> struct element {
   typename cr__element<D>::value x[N];
@@ -35,24 +29,24 @@ template <int D, int N> struct element {
 };
 
 #define STEPS(T, S)                                                                               \
-  static __device__ __forceinline__ void step(const numbers &k, const double *, T(&x)[3]) {       \
-    cr__sgd_##S c = {(T)k.f[CR__SGD_RATE], (T)k.f[CR__SGD_KEPT], (T)k.f[CR__SGD_ADDED],           \
-                     (T)k.f[CR__SGD_DECAY], (T)k.f[CR__SGD_SIGN]};                                \
-    cr__sgd_step_##S(&c, k.f[CR__SGD_DECAY] != 0, k.on[CR__SGD_MOMENTUM], k.on[CR__SGD_NESTEROV], \
-                     k.on[CR__SGD_FIRST], &x[0], x[1], &x[2]);                                    \
+  static __device__ __forceinline__ void step(const cr__sgd_slots &k, const double *, T(&x)[3]) {       \
+    cr__sgd_##S c = {(T)k.rate, (T)k.kept, (T)k.added,           \
+                     (T)k.decay, (T)k.sign};                                \
+    cr__sgd_step_##S(&c, k.decay != 0, k.momentum, k.nesterov, \
+                     k.first, &x[0], x[1], &x[2]);                                    \
   }                                                                                               \
-  static __device__ __forceinline__ void step(const numbers &k, const double *f, T(&x)[5]) {      \
-    cr__adam_##S c = {(T)k.f[CR__ADAM_DECAY],   (T)k.f[CR__ADAM_SIGN], (T)k.f[CR__ADAM_SHRINK],   \
-                      (T)k.f[CR__ADAM_TOWARDS], (T)k.f[CR__ADAM_KEPT], (T)k.f[CR__ADAM_ADDED],    \
-                      (T)k.f[CR__ADAM_EPS],     (T)f[CR__ADAM_RATE],   (T)f[CR__ADAM_ROOT]};      \
-    cr__adam_step_##S(&c, k.f[CR__ADAM_DECAY] != 0, k.on[CR__ADAM_AMSGRAD], &x[0], x[1], &x[2],   \
+  static __device__ __forceinline__ void step(const cr__adam_slots &k, const double *f, T(&x)[5]) {      \
+    cr__adam_##S c = {(T)k.decay,   (T)k.sign, (T)k.shrink,   \
+                      (T)k.towards, (T)k.kept, (T)k.added,    \
+                      (T)k.eps,     (T)f[CR__ADAM_RATE],   (T)f[CR__ADAM_ROOT]};      \
+    cr__adam_step_##S(&c, k.decay != 0, k.amsgrad, &x[0], x[1], &x[2],   \
                       &x[3], &x[4]);                                                              \
   }
 STEPS(double, f64)
 STEPS(float, f32)
 
-/* N: how many lists, which tells the updates apart. */
-template <int D, int N> static __global__ void update(batch b, numbers k) {
+/* N: how many lists; K: the numbers that all elements have in common. */
+template <int D, int N, class K> static __global__ void update(batch b, K k) {
   int r = 0;
   while (r + 1 < b.n && blockIdx.x >= b.first[r + 1]) r++;
   const cr__row &row = b.rows[r];
@@ -65,10 +59,11 @@ template <int D, int N> static __global__ void update(batch b, numbers k) {
   }
 }
 
-template <int N> static int launch(const char *op, int dtype, const batch &b, const numbers &k) {
+template <int N, class K>
+static int launch(const char *op, int dtype, const batch &b, const K &k) {
   dim3 blocks(b.first[b.n]);
-  auto f64 = update<CR_FLOAT64, N>, f32 = update<CR_FLOAT32, N>;
-  auto half = update<CR_FLOAT16, N>, bfloat = update<CR_BFLOAT16, N>;
+  auto f64 = update<CR_FLOAT64, N, K>, f32 = update<CR_FLOAT32, N, K>;
+  auto half = update<CR_FLOAT16, N, K>, bfloat = update<CR_BFLOAT16, N, K>;
   auto kernel = dtype == CR_FLOAT64   ? f64
                 : dtype == CR_FLOAT32 ? f32
                 : dtype == CR_FLOAT16 ? half
@@ -77,7 +72,7 @@ template <int N> static int launch(const char *op, int dtype, const batch &b, co
 }
 
 /* The rows of one dtype, in batches. */
-template <int N> static int run_dtype(const cr__launch *k, int dtype, const numbers &c) {
+template <int N, class K> static int run_dtype(const cr__launch *k, int dtype, const K &c) {
   batch b;
   b.n = 0;
   b.first[0] = 0;
@@ -93,16 +88,13 @@ template <int N> static int run_dtype(const cr__launch *k, int dtype, const numb
   return code || b.n == 0 ? code : launch<N>(k->op, dtype, b, c);
 }
 
-template <int N> static int run(const cr__launch *k, int nswitch) {
+template <int N, class K> static int run(const cr__launch *k, const K &c) {
   static const int dtypes[] = {CR_FLOAT64, CR_FLOAT32, CR_FLOAT16, CR_BFLOAT16};
-  numbers c;
-  for (int i = 0; i < 8; i++) c.f[i] = k->f[i];
-  for (int i = 0; i < nswitch; i++) c.on[i] = k->i[i] != 0;
   int code = 0;
   for (int d = 0; d < 4 && !code; d++) code = run_dtype<N>(k, dtypes[d], c);
   return code;
 }
 
-/* rows, i and f as for cr__cpu_sgd and cr__cpu_adam. */
-extern "C" int cr__cuda_sgd(cr__launch *k) { return run<CR__SGD_LISTS>(k, CR__SGD_FIRST + 1); }
-extern "C" int cr__cuda_adam(cr__launch *k) { return run<CR__ADAM_LISTS>(k, CR__ADAM_AMSGRAD + 1); }
+/* As cr__cpu_sgd and cr__cpu_adam. */
+extern "C" int cr__cuda_sgd(cr__launch *k) { return run<CR__SGD_LISTS>(k, k->sgd); }
+extern "C" int cr__cuda_adam(cr__launch *k) { return run<CR__ADAM_LISTS>(k, k->adam); }

@@ -26,7 +26,7 @@ M.types = {
 
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
-for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body kernels
+for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body
   composite view multi_view rewrites creates warns truth aliases grad nondiff samples]]):gmatch("%S+") do
   fields[name] = true
 end
@@ -191,6 +191,45 @@ local function new_entry(signature, raw, family)
   return e
 end
 
+-- ---- Kernels ------------------------------------------------------------------------------------
+
+-- The types of a kernel's numbers, and what C calls them.
+M.slot_types = { int = "int64_t", bool = "bool", float = "double", scalar = "cr_value", rng = "cr__rng_place",
+  lines = "cr__line_sizes" }
+
+local function parse_view(kernel, text)
+  local name, optional = text:match "^([%a_][%w_]*)(%??)$"
+  if not name then fail(kernel, "cannot read the view '%s'", text) end
+  return { name = name, optional = optional == "?" }
+end
+
+local function parse_number(kernel, text)
+  local name, array, type = text:match "^([%a_][%w_]*)(%[?d?i?m?s?%]?)%s*:?%s*(%a*)$"
+  type = type == "" and "int" or type
+  if not name or array ~= "" and array ~= "[dims]" then fail(kernel, "cannot read the number '%s'", text) end
+  if not M.slot_types[type] then fail(kernel, "the number %s has an unknown type '%s'", name, type) end
+  return { name = name, array = array ~= "", c_type = M.slot_types[type] }
+end
+
+-- "name(view, view?; number, number: bool, number[dims])": what a launch of a kernel holds, by name.
+local function new_kernel(signature, family)
+  local name, inside = signature:match "^([%a_][%w_]*)%((.*)%)$"
+  signature = signature:gsub("%s+", " ")
+  local kernel = { name = name or signature, signature = signature, family = family, views = {}, numbers = {} }
+  if not name then fail(kernel, "cannot read the kernel") end
+  local views, numbers = inside:match "^([^;]*);?(.*)$"
+  local seen = {}
+  local function add(list, slot)
+    if seen[slot.name] then fail(kernel, "%s is named twice", slot.name) end
+    seen[slot.name] = true
+    list[#list + 1] = slot
+  end
+  for text in views:gmatch "[^,%s][^,]*" do add(kernel.views, parse_view(kernel, (text:gsub("%s+$", "")))) end
+  for text in numbers:gmatch "[^,%s][^,]*" do add(kernel.numbers, parse_number(kernel, (text:gsub("%s+$", "")))) end
+  if #kernel.views + #kernel.numbers == 0 then fail(kernel, "has neither views nor numbers") end
+  return kernel
+end
+
 local function list_files(directory, ending)
   local pipe = assert(io.popen(("ls '%s'"):format(directory)))
   local names = {}
@@ -217,10 +256,10 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do e.aliases = lists[e.lua] or e.aliases end
 end
 
--- Returns the list of entries in `directory`, sorted by file and place; `ops`, seen by formulas as a
+-- Returns the lists of entries and kernels in `directory`, sorted by file and place; `ops`, seen by formulas as a
 -- global, is a table that the generator fills.
 function M.load(directory)
-  local entries, by_name = {}, {}
+  local entries, by_name, kernels, kernel_of = {}, {}, {}, {}
   local ops = {}
   for _, file in ipairs(list_files(directory, ".lua")) do
     local family = file:gsub("%.lua$", "")
@@ -233,10 +272,16 @@ function M.load(directory)
         entries[#entries + 1] = e
       end
     end
+    env.kernel = function(signature)
+      local k = new_kernel(signature, family)
+      if kernel_of[k.name] then fail(k, "the kernel is declared twice") end
+      kernel_of[k.name] = k
+      kernels[#kernels + 1] = k
+    end
     assert(loadfile(directory .. "/" .. file, "t", env))()
   end
   share_aliases(entries)
-  return { entries = entries, by_name = by_name, ops = ops }
+  return { entries = entries, by_name = by_name, kernels = kernels, ops = ops }
 end
 
 -- ---- Names that are written by hand ---------------------------------------------------------------

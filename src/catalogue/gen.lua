@@ -4,6 +4,7 @@
 -- Holds true: the output is tables and straight-line calls, never an algorithm. A mistake in an entry is one
 -- sentence that names it, and an exit status of 1. What it writes:
 --   kernels.h        the ids of kernels and pointwise expressions (backends see these)
+--   slots.h          what a launch of each kernel holds, by name
 --   op_ids.h         the ids of operations (the engine sees these)
 --   cresset_ops.h    public prototypes
 --   ops.c            descriptors, saved values, derivatives, composites
@@ -29,7 +30,7 @@ local function generate(out_dir, ops_dir)
     end
     npublic = hidden and npublic or #entries
   end
-  require("ids").write(out_dir, entries)
+  require("ids").write(out_dir, entries, cat.kernels)
   require("loops").write(out_dir, entries)
   require("api").write(out_dir, entries)
   require("tables").write(out_dir, cat, entries, npublic)

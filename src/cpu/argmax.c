@@ -19,11 +19,14 @@ typedef struct job {
 } job;
 
 static void begin(job *j, const cr__launch *k) {
-  *j = (job){.k = k, .in = &k->v[k->nout], .loops = cr__reduce_loops_here(), .smallest = k->i[1]};
-  j->values = k->nout == 2 ? k->v[0].data : NULL;
-  j->indices = (int64_t *)k->v[k->nout - 1].data;
+  *j = (job){.k = k,
+             .in = &k->argmax.from,
+             .loops = cr__reduce_loops_here(),
+             .smallest = k->argmax.smallest};
+  j->values = cr__has_view(k, &k->argmax.values) ? k->argmax.values.data : NULL;
+  j->indices = (int64_t *)k->argmax.indices.data;
   j->compute = cr__compute_of(j->in->dtype);
-  cr__plan_reduction(&j->plan, &k->v[k->nout - 1], j->in, (uint32_t)1 << k->i[0]);
+  cr__plan_reduction(&j->plan, &k->argmax.indices, j->in, (uint32_t)1 << k->argmax.dim);
 }
 
 /* Stores w results at an offset of `at` elements. */
@@ -116,9 +119,8 @@ static void run_units(void *context, int64_t begin, int64_t end) {
   }
 }
 
-/* v[0] = values (left out if nout is 1), v[nout - 1] = int64 positions, v[nout] = the input.
- * i[0]: the 0-based dim, of size 1 in the results and not of size 0 in the input; i[1]: 1 for the
- * smallest. The results are contiguous. */
+/* `indices` are int64 positions of `values`, which may be left out; both are contiguous. dim: 0-based, of size 1
+ * in the results and not of size 0 in `from`; smallest: whether the smallest is looked for. */
 int cr__cpu_argmax(cr__launch *k) {
   job j;
   begin(&j, k);

@@ -60,9 +60,9 @@ static void lay_pieces(void *job, int64_t begin, int64_t end) {
   cursor c = seek(j, at);
   for (; j->stream && at + PIECE <= stop; at += PIECE) {
     lay(j, &c, buffer, PIECE);
-    j->stream(j->k->v[0].data + at, buffer, PIECE);
+    j->stream(j->k->cat.whole.data + at, buffer, PIECE);
   }
-  lay(j, &c, j->k->v[0].data + at, stop - at);
+  lay(j, &c, j->k->cat.whole.data + at, stop - at);
   if (j->stream) cr__stream_end();
 }
 
@@ -133,10 +133,10 @@ static void place_block(const cat *j, char *to, int64_t top, int64_t rows) {
 static void place_blocks(void *job, int64_t begin, int64_t end) {
   _Alignas(64) char buffer[BLOCK];
   const cat *j = job;
-  int64_t outer = j->k->i[0];
+  int64_t outer = j->k->cat.outer;
   for (int64_t b = begin; b < end; b++) {
     int64_t top = b * j->height, rows = outer - top < j->height ? outer - top : j->height;
-    char *to = j->k->v[0].data + top * j->width;
+    char *to = j->k->cat.whole.data + top * j->width;
     bool whole = j->stream && rows == j->height;
     place_block(j, whole ? buffer : to, top, rows);
     if (whole) j->stream(to, buffer, (size_t)(rows * j->width));
@@ -151,15 +151,16 @@ static int64_t height_of(int64_t width) {
   return BLOCK / width / rows * rows;
 }
 
-/* v[0] out, contiguous, of i[0] rows; rows: the parts, n elements (`step` apart in memory) of each for
- * a row, all of v[0]'s dtype; their n, none of which is 0, add up to a row. */
+/* `whole` is contiguous, of `outer` rows; the launch's rows are the parts, n elements (`step` apart in memory) of each for
+ * a row, all of one dtype; their n, none of which is 0, add up to a row. */
 int cr__cpu_cat(cr__launch *k) {
-  cat j = {.k = k, .size = (int64_t)cr__size_of((cr_dtype)k->v[0].dtype)};
+  cat j = {.k = k, .size = (int64_t)cr__size_of((cr_dtype)k->cat.whole.dtype)};
   for (int i = 0; i < k->nrow; i++) j.width += k->rows[i].n * j.size;
-  j.nbytes = k->i[0] * j.width;
+  j.nbytes = k->cat.outer * j.width;
   j.height = height_of(j.width);
-  j.stream = cr__stream_for(k->v[0].data, j.nbytes, CR__LINE);
+  j.stream = cr__stream_for(k->cat.whole.data, j.nbytes, CR__LINE);
   if (j.height)
-    return cr__cpu_share((k->i[0] + j.height - 1) / j.height, j.nbytes / j.size, place_blocks, &j);
+    return cr__cpu_share((k->cat.outer + j.height - 1) / j.height, j.nbytes / j.size, place_blocks,
+                         &j);
   return cr__cpu_share((j.nbytes + PIECE - 1) / PIECE, j.nbytes / j.size, lay_pieces, &j);
 }

@@ -204,9 +204,9 @@ static int copy_short_rows(copy *c) {
   return cr__cpu_share(it->numel / (it->shape[0] * rows) * blocks, it->numel, copy_short_blocks, c);
 }
 
-/* v[0] = v[1], converted. Shapes are equal. */
+/* Copies `from`, converted, to `to`. Shapes are equal. */
 int cr__cpu_copy(cr__launch *k) {
-  copy c = {.to = &k->v[0], .from = &k->v[1]};
+  copy c = {.to = &k->copy.to, .from = &k->copy.from};
   const int64_t *const strides[] = {c.to->stride, c.from->stride};
   c.to_size = (int64_t)cr__size_of((cr_dtype)c.to->dtype);
   c.from_size = (int64_t)cr__size_of((cr_dtype)c.from->dtype);
@@ -253,12 +253,10 @@ static void fill_pieces(void *job, int64_t first, int64_t last) {
   if (past) cr__stream_end();
 }
 
-/* v[0]: every element becomes the number; i[0] is its kind, i[1] or f[0] its value. */
+/* Every element of `to` becomes the number, which its dtype holds. */
 int cr__cpu_fill(cr__launch *k) {
-  fill f = {.to = &k->v[0]};
-  cr_value number = {(int32_t)k->i[0], 0, {.i = k->i[1]}};
-  if (number.kind == CR_FLOAT) number.u.f = k->f[0];
-  cr__store_scalar(f.element, (cr_dtype)f.to->dtype, &number);
+  fill f = {.to = &k->fill.to};
+  cr__store_scalar(f.element, (cr_dtype)f.to->dtype, &k->fill.number);
   const int64_t *const strides[] = {f.to->stride};
   cr__iter_begin(&f.it, f.to->ndim, f.to->shape, 1, strides);
   int64_t n = f.it.numel;

@@ -23,12 +23,13 @@ static void store(const cr__view *v, int64_t at, double x) {
 
 /* The position in an N x C x D tensor that target number `at` (of N x D) chooses, -1 if it is to be
  * ignored, -2 with the error set if there is no such class. */
-static int64_t chosen(const cr__launch *k, const int64_t *targets, int64_t at) {
-  int64_t classes = k->i[1], d = k->i[2], target = targets[at];
-  if (target == k->i[3]) return -1;
+static int64_t chosen(const char *op, cr__line_sizes lines, int64_t ignored, int64_t target,
+                      int64_t at) {
+  int64_t classes = lines.n, d = lines.inner;
+  if (target == ignored) return -1;
   if (target < 1 || target > classes) {
-    cr__fail(CR_E_INDEX, "%s: target %lld is out of range for %lld classes, which count from 1",
-             k->op, (long long)target, (long long)classes);
+    cr__fail(CR_E_INDEX, "%s: target %lld is out of range for %lld classes, which count from 1", op,
+             (long long)target, (long long)classes);
     return -2;
   }
   return (at / d * classes + target - 1) * d + at % d;
@@ -57,43 +58,45 @@ static double weight_at(const cr__view *weight, const int64_t *targets, int64_t 
   return weight ? load(weight, targets[at] - 1) : 1;
 }
 
-/* v[0] = loss, N x D for CR__LOSS_NONE and else one element, v[1] = the sum of weights, one element;
- * v[2] = input, N x C x D; v[3] = int64 targets, N x D; v[4] = weights, C, may be left out.
- * i[0], i[1], i[2]: N, C, D; i[3]: the target to ignore; i[4]: a cr__loss_reduction. */
+/* `loss` is N x D for CR__LOSS_NONE and else one element, `total` the sum of weights, one element; `input` is
+ * N x C x D, `target` int64 and N x D, `weight` C. */
 int cr__cpu_nll(cr__launch *k) {
-  const int64_t *targets = (const int64_t *)k->v[3].data;
-  const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
+  const int64_t *targets = (const int64_t *)k->nll.target.data;
+  const cr__view *weight = cr__has_view(k, &k->nll.weight) ? &k->nll.weight : NULL;
+  cr__line_sizes l = k->nll.lines;
   double sum = 0, total = 0;
-  for (int64_t at = 0; at < k->i[0] * k->i[2]; at++) {
+  for (int64_t at = 0; at < l.outer * l.inner; at++) {
     int code = cr__cpu_look(at);
     if (code) return code;
-    int64_t from = chosen(k, targets, at);
+    int64_t from = chosen(k->op, l, k->nll.ignored, targets[at], at);
     if (from == -2) return CR_E_INDEX;
     double w = from < 0 ? 0 : weight_at(weight, targets, at);
-    double loss = from < 0 ? 0 : -w * load(&k->v[2], from);
-    if (k->i[4] == CR__LOSS_NONE) store(&k->v[0], at, loss);
+    double loss = from < 0 ? 0 : -w * load(&k->nll.input, from);
+    if (k->nll.reduction == CR__LOSS_NONE) store(&k->nll.loss, at, loss);
     sum += loss, total += w;
   }
-  if (k->i[4] != CR__LOSS_NONE) store(&k->v[0], 0, k->i[4] == CR__LOSS_MEAN ? sum / total : sum);
-  store(&k->v[1], 0, total);
+  if (k->nll.reduction != CR__LOSS_NONE)
+    store(&k->nll.loss, 0, k->nll.reduction == CR__LOSS_MEAN ? sum / total : sum);
+  store(&k->nll.total, 0, total);
   return 0;
 }
 
-/* v[0] = the gradient by the input, N x C x D; v[1] = the one by the loss; v[2] = targets; v[3] = the
- * sum of weights; v[4] = weights, may be left out; i as above. */
+/* `out` is the gradient by the input, N x C x D, `grad` the one by the loss; the others are as above. */
 int cr__cpu_nll_backward(cr__launch *k) {
-  const int64_t *targets = (const int64_t *)k->v[2].data;
-  const cr__view *weight = k->nview > 4 ? &k->v[4] : NULL;
-  double share = k->i[4] == CR__LOSS_MEAN ? load(&k->v[3], 0) : 1;
-  int code = clear(&k->v[0], k->i[0] * k->i[1] * k->i[2]);
+  const int64_t *targets = (const int64_t *)k->nll_backward.target.data;
+  const cr__view *weight =
+      cr__has_view(k, &k->nll_backward.weight) ? &k->nll_backward.weight : NULL;
+  cr__line_sizes l = k->nll_backward.lines;
+  double share = k->nll_backward.reduction == CR__LOSS_MEAN ? load(&k->nll_backward.total, 0) : 1;
+  int code = clear(&k->nll_backward.out, l.outer * l.n * l.inner);
   if (code) return code;
-  for (int64_t at = 0; at < k->i[0] * k->i[2] && !code; at++) {
-    int64_t to = chosen(k, targets, at);
+  for (int64_t at = 0; at < l.outer * l.inner && !code; at++) {
+    int64_t to = chosen(k->op, l, k->nll_backward.ignored, targets[at], at);
     if (to == -2) return CR_E_INDEX;
     if (!(at & 65535)) code = cr__interrupted();
     if (to < 0) continue;
-    double g = load(&k->v[1], k->i[4] == CR__LOSS_NONE ? at : 0);
-    store(&k->v[0], to, -weight_at(weight, targets, at) * g / share);
+    double g = load(&k->nll_backward.grad, k->nll_backward.reduction == CR__LOSS_NONE ? at : 0);
+    store(&k->nll_backward.out, to, -weight_at(weight, targets, at) * g / share);
   }
   return code;
 }

@@ -152,25 +152,24 @@ static int run_gather(gather *p) {
 }
 
 /* out[...] = from[... + the offset of index[...]].
- * v[0] out, v[1] from, v[2] index (int64 or int32), all of one shape: `from` has stride 0 along what
- * the positions run through, index along the rest. i[0] size and i[1] stride (of `from`, in
- * elements) of the indexed dim, i[2] its number from 1; i[0] = -1: positions are offsets plus 1.
- * Equal dtypes of v[0] and v[1] have been checked, ranges have not; after an error v[0] is to be given
- * up. */
+ * `out`, `from` and `index` (int64 or int32) have one shape: `from` has stride 0 along what the positions
+ * run through, index along the rest. `size` and `step` (of `from`, in elements) are the indexed dim's, `dim`
+ * its number from 1; size -1: positions are offsets plus 1. Equal dtypes of `out` and `from` have been checked,
+ * ranges have not; after an error `out` is to be given up. */
 int cr__cpu_gather(cr__launch *k) {
-  gather p = {.out = &k->v[0],
-              .from = &k->v[1],
-              .index = &k->v[2],
-              .size = k->i[0],
-              .stride = k->i[1]};
+  gather p = {.out = &k->gather.out,
+              .from = &k->gather.from,
+              .index = &k->gather.index,
+              .size = k->gather.size,
+              .stride = k->gather.step};
   const int64_t *strides[] = {p.out->stride, p.from->stride, p.index->stride};
   p.element = (int64_t)cr__size_of((cr_dtype)p.out->dtype);
   cr__iter_begin(&p.it, p.out->ndim, p.out->shape, 3, strides);
   if (p.it.numel == 0)
-    return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
+    return p.size >= 0 ? cr__cpu_check_positions(k->op, p.index, p.size, k->gather.dim) : 0;
   p.columns = p.it.shape[0];
   p.rows = p.it.ndim > 1 ? p.it.shape[1] : 1;
   int code = run_gather(&p);
   if (code || !p.bad) return code;
-  return cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]);
+  return cr__cpu_check_positions(k->op, p.index, p.size, k->gather.dim);
 }

@@ -97,12 +97,13 @@ typedef struct offsets {
 static void ravel_run(const cr__launch *k, int64_t *out, int64_t so, const char *in, int64_t si,
                       int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
-  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)k->v[1].dtype);
+  int64_t offset[BLOCK], width = (int64_t)cr__size_of((cr_dtype)k->ravel_index.index.dtype);
   for (int64_t begin = 0; begin < n; begin += BLOCK) {
     int64_t m = n - begin < BLOCK ? n - begin : BLOCK, *to = out + begin * so;
-    loops->locate[cr__index_kind(k->v[1].dtype)](offset, in + begin * si * width, si, k->i[0],
-                                                 k->i[1], m);
-    if (k->i[3])
+    loops->locate[cr__index_kind(k->ravel_index.index.dtype)](offset, in + begin * si * width, si,
+                                                              k->ravel_index.size,
+                                                              k->ravel_index.step, m);
+    if (k->ravel_index.first)
       for (int64_t j = 0; j < m; j++) to[j * so] = offset[j] + 1;
     else
       for (int64_t j = 0; j < m; j++) to[j * so] += offset[j];
@@ -111,16 +112,16 @@ static void ravel_run(const cr__launch *k, int64_t *out, int64_t so, const char 
 
 static void ravel_pieces(void *job, int64_t begin, int64_t end) {
   const offsets *o = job;
-  const cr__view *v = o->k->v;
-  int64_t width = (int64_t)cr__size_of((cr_dtype)v[1].dtype);
+  const cr__view *out = &o->k->ravel_index.out, *index = &o->k->ravel_index.index;
+  int64_t width = (int64_t)cr__size_of((cr_dtype)index->dtype);
   int64_t at = begin * PIECE, stop = end * PIECE < o->it.numel ? end * PIECE : o->it.numel;
   cr__walk to, from;
   cr__walk_seek(&to, &o->it, 0, at);
   cr__walk_seek(&from, &o->it, 1, at);
   while (at < stop) {
     int64_t left = cr__walk_left(&to), n = left < stop - at ? left : stop - at;
-    ravel_run(o->k, (int64_t *)(void *)v[0].data + to.offset, to.stride[0],
-              v[1].data + from.offset * width, from.stride[0], n);
+    ravel_run(o->k, (int64_t *)(void *)out->data + to.offset, to.stride[0],
+              index->data + from.offset * width, from.stride[0], n);
     cr__walk_advance(&to, n);
     cr__walk_advance(&from, n);
     at += n;
@@ -128,15 +129,15 @@ static void ravel_pieces(void *job, int64_t begin, int64_t end) {
 }
 
 /* Turns positions along one dim into offsets, and adds those of several dims up.
- * v[0] out: int64, contiguous; v[1] positions, int64 or int32, of the same shape. i[0] size, i[1]
- * stride of the indexed dim, i[2] its number from 1, i[3] 1 for the first dim (out = offset + 1) and
- * 0 for the others (out += offset); i[0] = -1: positions are offsets plus 1. Nothing has been
- * checked. */
+ * `out` is int64 and contiguous, `index` int64 or int32, of the same shape. `size` and `step` are the indexed
+ * dim's, `dim` its number from 1; `first` is true of the first dim (out = offset + 1), false of the others
+ * (out += offset); size -1: positions are offsets plus 1. Nothing has been checked. */
 int cr__cpu_ravel_index(cr__launch *k) {
-  const cr__view *v = &k->v[1];
-  const int64_t *strides[] = {k->v[0].stride, v->stride};
+  const cr__view *v = &k->ravel_index.index;
+  const int64_t *strides[] = {k->ravel_index.out.stride, v->stride};
   offsets o = {.k = k};
-  if (k->i[0] >= 0 && cr__cpu_check_positions(k->op, v, k->i[0], k->i[2]))
+  if (k->ravel_index.size >= 0 &&
+      cr__cpu_check_positions(k->op, v, k->ravel_index.size, k->ravel_index.dim))
     return (int)cr_error_code();
   cr__iter_begin(&o.it, v->ndim, v->shape, 2, strides);
   return cr__cpu_share((o.it.numel + PIECE - 1) / PIECE, o.it.numel, ravel_pieces, &o);

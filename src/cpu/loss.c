@@ -4,9 +4,9 @@
 #include "convert.h"
 #include "cpu.h"
 
-/* v[0]: float probabilities of any layout; an error unless all lie between 0 and 1. */
+/* `from`: float probabilities of any layout; an error unless all lie between 0 and 1. */
 int cr__cpu_check_probabilities(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->check_probabilities.from;
   int last = v->ndim - 1;
   int64_t rows = 1, n = last < 0 ? 1 : v->shape[last], step = last < 0 ? 1 : v->stride[last];
   enum { RUN = 512 };

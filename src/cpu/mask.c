@@ -28,9 +28,9 @@ static void find_truth(uint8_t *truth, const char *data, int dtype, int64_t stri
   }
 }
 
-/* Counts the nonzero elements of v[0] into i[0] of the launch itself. */
+/* Counts the nonzero elements of `from` into `count` of the launch itself. */
 int cr__cpu_count_true(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->count_true.from;
   const int64_t *strides[] = {v->stride};
   int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype), count = 0;
   uint8_t truth[ROW];
@@ -49,7 +49,7 @@ int cr__cpu_count_true(cr__launch *k) {
     cr__walk_advance(&w, n);
     done += n;
   }
-  k->i[0] = count;
+  k->count_true.count = count;
   return 0;
 }
 
@@ -80,15 +80,16 @@ static void list_row(listing *l, const uint8_t *truth, int64_t begin, int64_t n)
 }
 
 /* Lists the nonzero elements in row-major order.
- * v[0] out: int64, contiguous, as many rows as count_true found; v[1] the elements, in at least one
- * dim. i[0] 0: a column per dim, with the positions from 1. i[0] 1: no columns, but the offset plus 1
- * of each in a tensor whose strides are i[1 ...]. */
+ * `out` is int64 and contiguous, of as many rows as count_true found; `from` has at least one dim. A row has
+ * a column per dim, with the positions from 1, or (as_offsets) no columns, but the offset plus 1 in a tensor
+ * whose strides are `step`. */
 int cr__cpu_nonzero(cr__launch *k) {
-  const cr__view *v = &k->v[1];
+  const cr__view *v = &k->nonzero.from;
   int64_t width = (int64_t)cr__size_of((cr_dtype)v->dtype);
   int last = v->ndim - 1;
-  listing l = {(int64_t *)k->v[0].data, k->i[0] ? &k->i[1] : NULL, v->ndim, {0}};
-  int64_t *end = l.out + k->v[0].shape[0] * (k->i[0] ? 1 : v->ndim);
+  bool offsets = k->nonzero.as_offsets;
+  listing l = {(int64_t *)k->nonzero.out.data, offsets ? k->nonzero.step : NULL, v->ndim, {0}};
+  int64_t *end = l.out + k->nonzero.out.shape[0] * (offsets ? 1 : v->ndim);
   const char *row = v->data;
   uint8_t truth[ROW];
   int64_t step = 0;

@@ -139,10 +139,11 @@ static int run_vectors(batch *b) {
   return cr__fail(CR_E_MEMORY, "out of memory: a product of a batch needs more");
 }
 
-/* v[0] = v[1] v[2], + v[3] if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
- * which is not bool. Strides may be 0 except in v[0]. */
+/* out = a b, + `added` if there: b x m x n, b x m x k, b x k x n, b x m x n, all of one dtype,
+ * which is not bool. Strides may be 0 except in `out`. */
 int cr__cpu_matmul(cr__launch *k) {
-  const cr__view *c = &k->v[0], *a = &k->v[1], *b = &k->v[2], *d = k->nview > 3 ? &k->v[3] : NULL;
+  const cr__view *c = &k->matmul.out, *a = &k->matmul.a, *b = &k->matmul.b;
+  const cr__view *d = cr__has_view(k, &k->matmul.added) ? &k->matmul.added : NULL;
   int64_t size = (int64_t)cr__size_of((cr_dtype)c->dtype);
   if (c->shape[0] == 0 || c->shape[1] == 0 || c->shape[2] == 0) return 0;
   batch w = {

@@ -49,7 +49,7 @@ typedef struct job {
 static void run_row(const void *job_, int64_t row, char *room) {
   const job *j = job_;
   const cr__fold_plan *p = &j->plan;
-  const cr__view *in = &j->k->v[2];
+  const cr__view *in = &j->k->median.from;
   int64_t size = (int64_t)cr__size_of((cr_dtype)in->dtype);
   const char *from = in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
   int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row), step = p->reduced_in[0];
@@ -62,15 +62,15 @@ static void run_row(const void *job_, int64_t row, char *room) {
   int64_t at = j->compute == CR__COMPUTE_F32   ? median_f32(x, room, j->n)
                : j->compute == CR__COMPUTE_F64 ? median_f64(x, room, j->n)
                                                : median_i64(x, room, j->n);
-  memcpy(j->k->v[0].data + to * size, from + at * step * size, (size_t)size);
-  ((int64_t *)j->k->v[1].data)[to] = at + 1;
+  memcpy(j->k->median.values.data + to * size, from + at * step * size, (size_t)size);
+  ((int64_t *)j->k->median.indices.data)[to] = at + 1;
 }
 
-/* v[0] = values, v[1] = int64 positions, v[2] = the input. i[0]: the 0-based dim, of size 1 in the
+/* `indices` are int64 positions of `values`. dim: 0-based, of size 1 in the
  * results and not of size 0 in the input. The results are contiguous. */
 int cr__cpu_median(cr__launch *k) {
-  job j = {.k = k, .compute = cr__compute_of(k->v[2].dtype)};
-  cr__plan_reduction(&j.plan, &k->v[1], &k->v[2], (uint32_t)1 << k->i[0]);
+  job j = {.k = k, .compute = cr__compute_of(k->median.from.dtype)};
+  cr__plan_reduction(&j.plan, &k->median.indices, &k->median.from, (uint32_t)1 << k->median.dim);
   j.n = j.plan.reduced[0];
   return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 4,
                        (size_t)j.n * 2 * cr__compute_size(j.compute), run_row, &j);

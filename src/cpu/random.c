@@ -23,8 +23,8 @@ extern const cr__draw_loops cr__draw_loops_base;
 const cr__draw_loops *cr__draw_loops_here(void) { return &cr__draw_loops_base; }
 #endif
 
-cr__draw cr__draw_of(const cr__launch *k) {
-  return (cr__draw){.seed = (uint64_t)k->i[0], .offset = (uint64_t)k->i[1]};
+cr__draw cr__draw_of(cr__rng_place rng) {
+  return (cr__draw){.seed = rng.seed, .offset = rng.offset};
 }
 
 /* ---- Storing ------------------------------------------------------------------------------- */
@@ -99,8 +99,8 @@ static void fill_chunks(void *job, int64_t begin, int64_t end) {
   }
 }
 
-static int fill(const cr__launch *k, const cr__draw *d, cr__draw_loop loop, int dtype) {
-  filling f = {k->v[0], d, loop, dtype};
+static int fill(const cr__view *v, const cr__draw *d, cr__draw_loop loop, int dtype) {
+  filling f = {*v, d, loop, dtype};
   collapse(&f.v);
   int64_t n = count(&f.v);
   return cr__cpu_share((n + CR__DRAW_CHUNK - 1) / CR__DRAW_CHUNK, n * 4, fill_chunks, &f);
@@ -108,39 +108,40 @@ static int fill(const cr__launch *k, const cr__draw *d, cr__draw_loop loop, int 
 
 /* ---- Kernels ------------------------------------------------------------------------------- */
 
-/* v[0] floating. i: seed, offset. f: from, to, the largest value to give. */
+/* `out` is floating; `top` is the largest value to give. */
 int cr__cpu_uniform(cr__launch *k) {
-  cr__draw d = cr__draw_of(k);
-  int dtype = k->v[0].dtype;
-  d.a = k->f[0], d.b = k->f[1], d.top = k->f[2];
+  cr__draw d = cr__draw_of(k->uniform.rng);
+  int dtype = k->uniform.out.dtype;
+  d.a = k->uniform.from, d.b = k->uniform.to, d.top = k->uniform.top;
   d.bits = dtype == CR_FLOAT16 ? 11 : dtype == CR_BFLOAT16 ? 8 : 24;
-  if (dtype == CR_FLOAT64) return fill(k, &d, cr__draw_loops_here()->uniform_f64, CR_FLOAT64);
-  return fill(k, &d, cr__draw_loops_here()->uniform_f32, CR_FLOAT32);
+  if (dtype == CR_FLOAT64)
+    return fill(&k->uniform.out, &d, cr__draw_loops_here()->uniform_f64, CR_FLOAT64);
+  return fill(&k->uniform.out, &d, cr__draw_loops_here()->uniform_f32, CR_FLOAT32);
 }
 
-/* v[0] floating. i: seed, offset. f: mean, standard deviation. */
+/* `out` is floating. */
 int cr__cpu_normal(cr__launch *k) {
-  cr__draw d = cr__draw_of(k);
-  d.a = k->f[0], d.b = k->f[1];
-  if (k->v[0].dtype == CR_FLOAT64)
-    return fill(k, &d, cr__draw_loops_here()->normal_f64, CR_FLOAT64);
-  return fill(k, &d, cr__draw_loops_here()->normal_f32, CR_FLOAT32);
+  cr__draw d = cr__draw_of(k->normal.rng);
+  d.a = k->normal.mean, d.b = k->normal.std;
+  if (k->normal.out.dtype == CR_FLOAT64)
+    return fill(&k->normal.out, &d, cr__draw_loops_here()->normal_f64, CR_FLOAT64);
+  return fill(&k->normal.out, &d, cr__draw_loops_here()->normal_f32, CR_FLOAT32);
 }
 
-/* v[0] floating. i: seed, offset. f: rate > 0. */
+/* `out` is floating, rate > 0. */
 int cr__cpu_exponential(cr__launch *k) {
-  cr__draw d = cr__draw_of(k);
-  d.a = k->f[0];
-  if (k->v[0].dtype == CR_FLOAT64)
-    return fill(k, &d, cr__draw_loops_here()->exponential_f64, CR_FLOAT64);
-  return fill(k, &d, cr__draw_loops_here()->exponential_f32, CR_FLOAT32);
+  cr__draw d = cr__draw_of(k->exponential.rng);
+  d.a = k->exponential.rate;
+  if (k->exponential.out.dtype == CR_FLOAT64)
+    return fill(&k->exponential.out, &d, cr__draw_loops_here()->exponential_f64, CR_FLOAT64);
+  return fill(&k->exponential.out, &d, cr__draw_loops_here()->exponential_f32, CR_FLOAT32);
 }
 
-/* v[0] any dtype that holds the numbers. i: seed, offset, low, how many from low on. */
+/* `out` has any dtype that holds the numbers, which are `range` from `low` on. */
 int cr__cpu_randint(cr__launch *k) {
-  cr__draw d = cr__draw_of(k);
-  d.low = k->i[2], d.range = (uint64_t)k->i[3];
-  return fill(k, &d, cr__draw_loops_here()->integers, CR_INT64);
+  cr__draw d = cr__draw_of(k->randint.rng);
+  d.low = k->randint.low, d.range = (uint64_t)k->randint.range;
+  return fill(&k->randint.out, &d, cr__draw_loops_here()->integers, CR_INT64);
 }
 
 /* Reads n probabilities; false if one of them is none. */
@@ -201,18 +202,19 @@ static void toss_chunks(void *job, int64_t begin, int64_t end) {
       atomic_store_explicit(&t->bad, true, memory_order_relaxed);
 }
 
-/* v[0] any dtype; v[1], if there, floating probabilities in v[0]'s shape. i: seed, offset. f: the
- * probability where there is no v[1], the value that stands for one (1 for other than floats). */
+/* `out` has any dtype; `p`, if there, floating probabilities in its shape, else `probability` is that of all.
+ * `one` stands for a one (1 for other than floats). */
 int cr__cpu_bernoulli(cr__launch *k) {
-  cr__draw d = cr__draw_of(k);
-  cr__view v = k->v[0], p = k->v[k->nview - 1];
+  cr__draw d = cr__draw_of(k->bernoulli.rng);
+  cr__view v = k->bernoulli.out, p = k->bernoulli.p;
   bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING;
-  double one = floating ? k->f[1] : 1;
-  if (k->nview == 1) {
+  double one = floating ? k->bernoulli.one : 1;
+  if (!cr__has_view(k, &k->bernoulli.p)) {
     d.a = one;
-    d.range = threshold(k->f[0]);
-    if (v.dtype == CR_FLOAT64) return fill(k, &d, cr__draw_loops_here()->toss_f64, CR_FLOAT64);
-    return fill(k, &d, cr__draw_loops_here()->toss_f32, CR_FLOAT32);
+    d.range = threshold(k->bernoulli.probability);
+    if (v.dtype == CR_FLOAT64)
+      return fill(&k->bernoulli.out, &d, cr__draw_loops_here()->toss_f64, CR_FLOAT64);
+    return fill(&k->bernoulli.out, &d, cr__draw_loops_here()->toss_f32, CR_FLOAT32);
   }
   collapse(&v);
   collapse(&p);

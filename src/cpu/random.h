@@ -33,7 +33,7 @@ typedef struct cr__draw_loops {
 /* Shared by random.c and sample.c: the loops for this processor; i[0] and i[1] of a launch; and the
  * numbers of elements first .. first + n - 1 written to a view of any dtype. */
 const cr__draw_loops *cr__draw_loops_here(void);
-cr__draw cr__draw_of(const cr__launch *k);
+cr__draw cr__draw_of(cr__rng_place rng);
 void cr__store_integers(const cr__view *v, int64_t first, int64_t n, const int64_t *x);
 
 #endif

@@ -50,7 +50,7 @@ typedef union state {
 
 static unit find_unit(const job *j, int64_t index) {
   const cr__fold_plan *p = &j->plan;
-  const cr__view *out = &j->k->v[0], *in = &j->k->v[1];
+  const cr__view *out = &j->k->reduce.out, *in = &j->k->reduce.from;
   int last = p->nkept - 1;
   int64_t first = index % j->tiles * j->width, outer = index / j->tiles;
   unit u = {.w = p->kept[last] - first < j->width ? p->kept[last] - first : j->width};
@@ -64,10 +64,10 @@ static unit find_unit(const job *j, int64_t index) {
 static void clear(const job *j, void *s, int64_t w) {
   static const double f[] = {0, 1, -INFINITY, INFINITY, 0, -INFINITY};
   static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
-  int fold = (int)j->k->i[1];
+  int fold = (int)j->k->reduce.fold;
   /* Of truths, the smallest of none is true and the largest false. */
-  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
-  if (j->k->i[2] == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
+  if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
+  if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
   bool whole = j->compute == CR__COMPUTE_I64;
   for (int64_t c = 0; c < 2 * w; c++) {
     if (whole) ((int64_t *)s)[c] = i[fold];
@@ -78,13 +78,13 @@ static void clear(const job *j, void *s, int64_t w) {
 /* Elements ready to be folded: those in memory if they are, else a converted, mapped copy. */
 static const void *fetch_row(const job *j, void *buffer, const char *from, int64_t step,
                              int64_t n) {
-  int dtype = j->k->v[1].dtype, wanted = j->takes;
+  int dtype = j->k->reduce.from.dtype, wanted = j->takes;
   const void *x = from;
   if (dtype != wanted || step != 1) {
     cr__read_run(buffer, wanted, from, dtype, step, n);
     x = buffer;
   }
-  if (j->map) j->loops->map[j->compute](buffer, x, n, j->map, j->k->f[0]);
+  if (j->map) j->loops->map[j->compute](buffer, x, n, j->map, j->k->reduce.power);
   return j->map ? buffer : x;
 }
 
@@ -93,7 +93,7 @@ static const void *fetch_row(const job *j, void *buffer, const char *from, int64
 static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, void *s) {
   const cr__fold_plan *p = &j->plan;
   int64_t run = p->reduced[1], step = p->reduced_in[0], w;
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   for (int64_t first = 0; first < run; first += w) {
     state part;
     w = run - first < CR__TILE ? run - first : CR__TILE;
@@ -112,7 +112,7 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   if (j->across) {
     fold_runs(j, from, begin, end, s);
     return;
@@ -130,7 +130,7 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
 /* Folds the elements begin .. end of each row of a unit into their states. */
 static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, char *s) {
   const cr__fold_plan *p = &j->plan;
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   int64_t across = p->kept_in[p->nkept - 1] * size;
   if (u->w == 1) {
     fold_row(j, u->in, begin, end, s);
@@ -151,14 +151,14 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
 
 /* Rows that stay in the first-level cache for the second pass of those folds that have one. */
 static int64_t rows_at_once(const job *j) {
-  return j->k->i[1] >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
+  return j->k->reduce.fold >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
 }
 
 /* A few columns whose rows lie without gaps: as many rows as fit are folded side by side, as if they
  * were one, and then joined. Returns how many rows that took care of. */
 static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   int64_t w = u->w, side = CR__TILE / w, rows = (end - begin) / side, most = rows_at_once(j);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   if (side < 2 || rows < 2) return 0;
   state wide, part;
   clear(j, &wide, side * w);
@@ -179,7 +179,7 @@ static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end
 static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   const cr__fold_plan *p = &j->plan;
   _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
-  int last = p->nreduced - 1, dtype = j->k->v[1].dtype, wanted = j->takes;
+  int last = p->nreduced - 1, dtype = j->k->reduce.from.dtype, wanted = j->takes;
   int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
   int64_t each = (int64_t)cr__size_of((cr_dtype)wanted);
@@ -201,7 +201,7 @@ static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, v
       void *to = buffer + row * u->w * each;
       const char *x = from + row * step * size;
       if (!direct) cr__read_run(to, wanted, x, dtype, across, u->w);
-      if (j->map) j->loops->map[j->compute](to, direct ? x : to, u->w, j->map, j->k->f[0]);
+      if (j->map) j->loops->map[j->compute](to, direct ? x : to, u->w, j->map, j->k->reduce.power);
     }
     j->fold->columns(s, buffer, n, u->w, u->w, r - begin);
   }
@@ -223,7 +223,7 @@ static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, cons
 /* Replaces those of a unit's results that have left the range on their way. */
 static void again(const job *j, const unit *u, double *x, const double *state) {
   int64_t n = j->plan.reduced_count, across = j->plan.kept_in[j->plan.nkept - 1];
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->v[1].dtype);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   for (int64_t c = 0; c < u->w && n > 0; c++)
     if (cr__again_needed(j->again, j->compute, state[c], n))
       x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, state[c]);
@@ -231,21 +231,21 @@ static void again(const job *j, const unit *u, double *x, const double *state) {
 
 static void finish(const job *j, const unit *u, void *s) {
   double *x = s;
-  const double *f = j->k->f;
-  int dtype = j->k->v[0].dtype;
+  double power = j->k->reduce.power, number = j->k->reduce.number;
+  int dtype = j->k->reduce.out.dtype;
   double before[CR__TILE];
-  if (j->k->i[1] == CR__FOLD_MOMENTS) x += u->w;
+  if (j->k->reduce.fold == CR__FOLD_MOMENTS) x += u->w;
   if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
-  if (j->k->i[1] == CR__FOLD_LOGSUMEXP) cr__softmax_loops_here()->finish_logs(x, u->w);
-  switch (j->k->i[3]) {
+  if (j->k->reduce.fold == CR__FOLD_LOGSUMEXP) cr__softmax_loops_here()->finish_logs(x, u->w);
+  switch (j->k->reduce.finish) {
   case CR__FINISH_DIVIDE:
-    for (int64_t c = 0; c < u->w; c++) x[c] /= f[1];
+    for (int64_t c = 0; c < u->w; c++) x[c] /= number;
     break;
   case CR__FINISH_DIVIDE_ROOT:
-    for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / f[1]);
+    for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / number);
     break;
   case CR__FINISH_POWER:
-    for (int64_t c = 0; c < u->w; c++) x[c] = f64_root(x[c], f[0]);
+    for (int64_t c = 0; c < u->w; c++) x[c] = f64_root(x[c], power);
     break;
   default: break;
   }
@@ -305,13 +305,13 @@ static int run_chunks(const job *j, int64_t index) {
 }
 
 static void choose_fold(job *j) {
-  int fold = (int)j->k->i[1], dtype = j->k->v[1].dtype;
-  j->map = (int)j->k->i[2];
-  j->compute = cr__compute_of((int)j->k->i[4]);
+  int fold = (int)j->k->reduce.fold, dtype = j->k->reduce.from.dtype;
+  j->map = (int)j->k->reduce.map;
+  j->compute = cr__compute_of((int)j->k->reduce.compute);
   j->fold = &j->loops->fold[j->compute][fold];
   j->takes = cr__compute_dtype(j->compute);
   if (fold == CR__FOLD_LOGSUMEXP) j->fold = &cr__softmax_loops_here()->logs[j->compute];
-  if (j->map == CR__MAP_SQUARE && j->k->v[0].dtype != CR_FLOAT64 &&
+  if (j->map == CR__MAP_SQUARE && j->k->reduce.out.dtype != CR_FLOAT64 &&
       cr__compute_of(dtype) == CR__COMPUTE_F32) {
     j->compute = CR__COMPUTE_F32, j->map = CR__MAP_NONE;
     j->takes = CR_FLOAT32;
@@ -328,25 +328,25 @@ static void choose_fold(job *j) {
 /* Runs of the innermost folded dim that are too short to be folded one by one. */
 static void choose_across(job *j) {
   const cr__fold_plan *p = &j->plan;
-  int fold = (int)j->k->i[1], state = cr__compute_of(cr__state_dtype(j->compute));
+  int fold = (int)j->k->reduce.fold, state = cr__compute_of(cr__state_dtype(j->compute));
   if (p->columns || p->reduced_count == 0 || p->nreduced != 2 || p->reduced_in[1] != 1 || j->map)
     return;
   if (p->reduced[1] > CR__FOLD_BLOCK / 2 || fold >= CR__FOLD_MOMENTS || fold == CR__FOLD_PROD)
     return;
-  if (j->k->v[1].dtype != j->takes) return;
+  if (j->k->reduce.from.dtype != j->takes) return;
   j->across = &j->loops->fold[state][fold];
   j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
 }
 
-/* v[0] = the fold of v[1], which has the same dims; v[0] has size 1 where the fold goes.
- * i[0]: bit mask of the 0-based dims to fold; i[1]: a cr__fold; i[2]: a cr__map; i[3]: a cr__finish;
- * i[4]: the dtype to compute in, float32, float64 or int64 (which knows only the maps NONE and
- * NONZERO, and no finish); f[0]: the exponent of CR__MAP_POWER; f[1]: the number of the finish. */
+/* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each
+ * 0-based dim to fold; fold, map, finish: a cr__fold, cr__map, cr__finish; compute: the dtype to compute in,
+ * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
+ * of CR__MAP_POWER; number: that of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
   job j;
   cr__fold_plan *p = &j.plan;
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
-  cr__plan_reduction(p, &k->v[0], &k->v[1], (uint32_t)k->i[0]);
+  cr__plan_reduction(p, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (p->kept_count == 0) return 0;
   choose_fold(&j);
   j.again = cr__again_of(k, j.compute);

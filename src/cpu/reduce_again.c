@@ -14,12 +14,12 @@
 enum { BLOCK = 512 };
 
 cr__again cr__again_of(const cr__launch *k, int compute) {
-  bool root = k->i[2] == CR__MAP_SQUARE, power = k->i[2] == CR__MAP_POWER;
+  bool root = k->reduce.map == CR__MAP_SQUARE, power = k->reduce.map == CR__MAP_POWER;
   if (compute == CR__COMPUTE_I64) return CR__AGAIN_NEVER;
-  if (k->i[1] == CR__FOLD_MOMENTS) return CR__AGAIN_SPREAD;
-  if (k->i[1] != CR__FOLD_SUM) return CR__AGAIN_NEVER;
-  if (power || (root && k->v[1].dtype == CR_FLOAT64)) return CR__AGAIN_NORM;
-  bool mean = k->i[2] == CR__MAP_NONE && k->i[3] == CR__FINISH_DIVIDE;
+  if (k->reduce.fold == CR__FOLD_MOMENTS) return CR__AGAIN_SPREAD;
+  if (k->reduce.fold != CR__FOLD_SUM) return CR__AGAIN_NEVER;
+  if (power || (root && k->reduce.from.dtype == CR_FLOAT64)) return CR__AGAIN_NORM;
+  bool mean = k->reduce.map == CR__MAP_NONE && k->reduce.finish == CR__FINISH_DIVIDE;
   return mean ? CR__AGAIN_MEAN : CR__AGAIN_NEVER;
 }
 
@@ -145,8 +145,9 @@ static double spread(const line *l, double rest, bool root) {
 
 double cr__again_fold(cr__again what, const cr__launch *k, const cr__fold_plan *plan,
                       const char *in, double state) {
-  line l = {plan, in, k->v[1].dtype};
-  if (what == CR__AGAIN_NORM) return norm(&l, k->i[2] == CR__MAP_SQUARE ? 2 : k->f[0]);
-  if (what == CR__AGAIN_MEAN) return mean(&l, state, k->f[1]);
-  return spread(&l, k->f[1], k->i[3] == CR__FINISH_DIVIDE_ROOT);
+  line l = {plan, in, k->reduce.from.dtype};
+  if (what == CR__AGAIN_NORM)
+    return norm(&l, k->reduce.map == CR__MAP_SQUARE ? 2 : k->reduce.power);
+  if (what == CR__AGAIN_MEAN) return mean(&l, state, k->reduce.number);
+  return spread(&l, k->reduce.number, k->reduce.finish == CR__FINISH_DIVIDE_ROOT);
 }

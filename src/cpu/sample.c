@@ -192,11 +192,11 @@ static int store_positions(const sorting *s, const cr__view *v) {
                              store_chunks, &(storing){s, v});
 }
 
-/* v[0] one dim of less than 2^32, any dtype that holds 1 to n. i: seed, offset. The positions in the
+/* `out` has one dim of less than 2^32, and any dtype that holds 1 to n. The positions in the
  * order of one 64-bit draw each (in their own order if two are equal). */
 int cr__cpu_randperm(cr__launch *k) {
-  cr__view *v = &k->v[0];
-  cr__draw d = cr__draw_of(k);
+  cr__view *v = &k->randperm.out;
+  cr__draw d = cr__draw_of(k->randperm.rng);
   int64_t n = v->shape[0];
   sorting s = {.d = &d, .n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
   s.passes = n > 1 << 20 ? 3 : 2;
@@ -317,8 +317,8 @@ typedef struct weighted_draw {
 
 /* One row; 0, or what is wrong with it: -1 weights, else 1 more than how many are positive. */
 static int64_t draw_row(const weighted_draw *c, int64_t row, double *w) {
-  const cr__view *out = &c->k->v[0], *in = &c->k->v[1];
-  cr__draw d = cr__draw_of(c->k);
+  const cr__view *out = &c->k->multinomial.out, *in = &c->k->multinomial.weights;
+  cr__draw d = cr__draw_of(c->k->multinomial.rng);
   int64_t positive, step = out->stride[out->ndim - 1], m = c->m, n = c->n;
   int64_t *to = (int64_t *)(void *)out->data + (out->ndim == 2 ? row * out->stride[0] : 0);
   if (!read_weights(in, row, m, w, &positive)) return -1;
@@ -353,15 +353,15 @@ static int refuse_row(const weighted_draw *c, int64_t row, int64_t problem) {
                   c->repeat ? "with replacement" : "without replacement");
 }
 
-/* v[0] int64 (rows x) n; v[1] floating weights (rows x) m. i: seed, offset, whether positions may
- * repeat (if not, n <= m). After an error v[0] is to be given up. */
+/* `out` is int64, (rows x) n; `weights` floating, (rows x) m. Without replacement n <= m. After an error `out`
+ * is to be given up. */
 int cr__cpu_multinomial(cr__launch *k) {
-  const cr__view *in = &k->v[1];
+  const cr__view *in = &k->multinomial.weights;
   weighted_draw c = {.k = k,
                      .rows = in->ndim == 2 ? in->shape[0] : 1,
                      .m = in->shape[in->ndim - 1],
-                     .n = k->v[0].shape[in->ndim - 1],
-                     .repeat = k->i[2] != 0};
+                     .n = k->multinomial.out.shape[in->ndim - 1],
+                     .repeat = k->multinomial.replacement};
   int64_t work = c.rows * (c.m * 2 + c.n * 16);
   int threads = c.rows > 1 ? cr__cpu_threads(work) : 1;
   if (threads > c.rows) threads = (int)c.rows;

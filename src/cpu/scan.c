@@ -41,8 +41,8 @@ typedef union carry {
   int64_t i;
 } carry;
 
-static job job_of(const cr__launch *k, int compute) {
-  job j = {.k = k, .outer = k->i[0], .n = k->i[1], .inner = k->i[2], .kind = (int)k->i[3]};
+static job job_of(const cr__launch *k, cr__line_sizes s, int kind, int compute) {
+  job j = {.k = k, .outer = s.outer, .n = s.n, .inner = s.inner, .kind = kind};
   j.loops = loops_here();
   j.compute = compute;
   j.width = j.inner < CR__TILE ? j.inner : CR__TILE;
@@ -50,8 +50,7 @@ static job job_of(const cr__launch *k, int compute) {
   return j;
 }
 
-static char *element(const job *j, int view, int64_t index) {
-  const cr__view *v = &j->k->v[view];
+static char *element(const cr__view *v, int64_t index) {
   return v->data + index * (int64_t)cr__size_of((cr_dtype)v->dtype);
 }
 
@@ -73,15 +72,16 @@ static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
   double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
   for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t r = j->reverse ? j->n - 1 - s : s, at = base + r * j->inner;
-    cr__convert(s ? x : acc, CR_FLOAT64, element(j, 1, at), j->k->v[1].dtype, w);
+    cr__convert(s ? x : acc, CR_FLOAT64, element(&j->k->scan.from, at), j->k->scan.from.dtype, w);
     if (s && j->kind == CR__SCAN_RECURRENCE) {
       int64_t from = j->reverse ? at + j->inner : at;
-      cr__convert(factor, CR_FLOAT64, element(j, 2, from), j->k->v[2].dtype, w);
+      cr__convert(factor, CR_FLOAT64, element(&j->k->scan.factor, from), j->k->scan.factor.dtype,
+                  w);
     }
     if (s && j->kind == CR__SCAN_LOGSUMEXP) j->loops->logs_row(acc, x, w);
     for (int64_t c = 0; c < w && s && j->kind == CR__SCAN_RECURRENCE; c++)
       acc[c] = x[c] + factor[c] * acc[c];
-    cr__convert(element(j, 0, at), j->k->v[0].dtype, acc, CR_FLOAT64, w);
+    cr__convert(element(&j->k->scan.out, at), j->k->scan.out.dtype, acc, CR_FLOAT64, w);
   }
 }
 
@@ -98,18 +98,18 @@ static void scan_tile(const job *j, int64_t unit) {
   int64_t go = j->reverse ? -j->inner : j->inner;
   int type = cr__compute_dtype(j->compute);
   for (int64_t c = 0; c < w; c++) acc[c] = start(j);
-  if (j->k->v[0].dtype == type && j->k->v[1].dtype == type) {
+  if (j->k->scan.out.dtype == type && j->k->scan.from.dtype == type) {
     for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s += ROWS)
-      j->loops->rows[j->compute][j->kind](element(j, 0, last + s * go),
-                                          element(j, 1, last + s * go),
+      j->loops->rows[j->compute][j->kind](element(&j->k->scan.out, last + s * go),
+                                          element(&j->k->scan.from, last + s * go),
                                           j->n - s < ROWS ? j->n - s : ROWS, go, w, acc);
     return;
   }
   for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t at = last + s * go;
-    cr__convert(x, type, element(j, 1, at), j->k->v[1].dtype, w);
+    cr__convert(x, type, element(&j->k->scan.from, at), j->k->scan.from.dtype, w);
     j->loops->rows[j->compute][j->kind](x, x, 1, 0, w, acc);
-    cr__convert(element(j, 0, at), j->k->v[0].dtype, x, type, w);
+    cr__convert(element(&j->k->scan.out, at), j->k->scan.out.dtype, x, type, w);
   }
 }
 
@@ -121,8 +121,8 @@ static void recur(const job *j, double *x, int64_t s, int64_t at, int64_t m, dou
   /* The first element has no predecessor: its factor, perhaps outside the line, is not read. */
   int64_t skip = s == 0, from = j->reverse ? at + 1 : at, go = j->reverse ? -1 : 1;
   factor[0] = 0;
-  cr__read_run(factor + skip, CR_FLOAT64, element(j, 2, from + skip * go), j->k->v[2].dtype, go,
-               m - skip);
+  cr__read_run(factor + skip, CR_FLOAT64, element(&j->k->scan.factor, from + skip * go),
+               j->k->scan.factor.dtype, go, m - skip);
   for (int64_t i = 0; i < m; i++) x[i] = y = x[i] + factor[i] * y;
   *acc = y;
 }
@@ -136,16 +136,16 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
   for (int64_t s = begin, m; s < end && !cr__cpu_stopped(); s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
-    const void *from = element(j, 1, at);
-    void *to = j->to_memory ? (void *)element(j, 0, at) : x;
+    const void *from = element(&j->k->scan.from, at);
+    void *to = j->to_memory ? (void *)element(&j->k->scan.out, at) : x;
     if (!j->from_memory) {
-      cr__read_run(x, type, from, j->k->v[1].dtype, go, m);
+      cr__read_run(x, type, from, j->k->scan.from.dtype, go, m);
       from = x;
     }
     if (is_simple(j->kind)) j->loops->line[j->compute][j->kind](to, from, m, acc);
     else if (j->kind == CR__SCAN_RECURRENCE) recur(j, (double *)x, s, at, m, &acc->f);
     else acc->f = j->loops->logs((double *)x, m, acc->f);
-    if (to == x) cr__write_run(element(j, 0, at), j->k->v[0].dtype, go, x, type, m);
+    if (to == x) cr__write_run(element(&j->k->scan.out, at), j->k->scan.out.dtype, go, x, type, m);
   }
 }
 
@@ -157,9 +157,9 @@ static carry sum_chunk(const job *j, int64_t line, int64_t begin, int64_t end) {
   carry sum = start(j);
   for (int64_t s = begin, m; s < end; s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
-    const void *x = element(j, 1, line * j->n + (j->reverse ? j->n - s - m : s));
-    if (j->k->v[1].dtype != type) {
-      cr__convert(buffer, type, x, j->k->v[1].dtype, m);
+    const void *x = element(&j->k->scan.from, line * j->n + (j->reverse ? j->n - s - m : s));
+    if (j->k->scan.from.dtype != type) {
+      cr__convert(buffer, type, x, j->k->scan.from.dtype, m);
       x = buffer;
     }
     fold->row(&sum, x, m, 0);
@@ -213,9 +213,9 @@ static int scan_chunks(const job *j) {
 }
 
 static int compute_of(const cr__launch *k) {
-  if (cr__category((cr_dtype)k->v[0].dtype) != CR_FLOATING) return CR__COMPUTE_I64;
-  bool wide = k->v[0].dtype == CR_FLOAT64 || k->v[1].dtype == CR_FLOAT64;
-  return wide || !is_simple((int)k->i[3]) ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
+  if (cr__category((cr_dtype)k->scan.out.dtype) != CR_FLOATING) return CR__COMPUTE_I64;
+  bool wide = k->scan.out.dtype == CR_FLOAT64 || k->scan.from.dtype == CR_FLOAT64;
+  return wide || !is_simple((int)k->scan.kind) ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
 }
 
 static void scan_units(void *context, int64_t begin, int64_t end) {
@@ -227,16 +227,16 @@ static void scan_units(void *context, int64_t begin, int64_t end) {
   }
 }
 
-/* v[0] = the scan of v[1]; v[2], for CR__SCAN_RECURRENCE only: the factors, of the same shape.
- * i[0], i[1], i[2]: sizes outer, n, inner; i[3]: a cr__scan; i[4]: 1 to go from the last to the first.
- * All views are contiguous; a float result takes any kind, another one SUM and PROD. */
+/* `out` = the scan of `from`; `factor`, for CR__SCAN_RECURRENCE only, has the same shape. kind: a cr__scan;
+ * reverse: from the last to the first. All views are contiguous; a float result takes any kind, another one
+ * SUM and PROD. */
 int cr__cpu_scan(cr__launch *k) {
-  job j = job_of(k, compute_of(k));
+  job j = job_of(k, k->scan.lines, (int)k->scan.kind, compute_of(k));
   if (j.n == 0) return 0;
   int type = cr__compute_dtype(j.compute);
-  j.reverse = k->i[4];
-  j.from_memory = is_simple(j.kind) && !j.reverse && k->v[1].dtype == type;
-  j.to_memory = is_simple(j.kind) && !j.reverse && k->v[0].dtype == type;
+  j.reverse = k->scan.reverse;
+  j.from_memory = is_simple(j.kind) && !j.reverse && k->scan.from.dtype == type;
+  j.to_memory = is_simple(j.kind) && !j.reverse && k->scan.out.dtype == type;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
@@ -249,24 +249,24 @@ int cr__cpu_scan(cr__launch *k) {
 static void extreme_unit(const job *j, int64_t unit) {
   _Alignas(64) char x[LINE_BLOCK * 8], best[CR__TILE * 8];
   int64_t place[CR__TILE] = {0};
-  int dtype = j->k->v[2].dtype, type = cr__compute_dtype(j->compute);
+  int dtype = j->k->cumulative.from.dtype, type = cr__compute_dtype(j->compute);
   bool line = j->inner == 1, direct = dtype == type, smallest = j->kind;
   int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
   int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
-  cr__convert(best, type, element(j, 2, base), dtype, w);
+  cr__convert(best, type, element(&j->k->cumulative.from, base), dtype, w);
   for (int64_t s = 0, m; s < j->n && !cr__cpu_stopped(); s += m) {
     m = !line ? 1 : j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
     int64_t at = base + s * j->inner, run = line ? m : w;
-    int64_t *places = (int64_t *)element(j, 1, at);
-    const void *from = element(j, 2, at);
-    void *to = direct ? (void *)element(j, 0, at) : x;
+    int64_t *places = (int64_t *)element(&j->k->cumulative.indices, at);
+    const void *from = element(&j->k->cumulative.from, at);
+    void *to = direct ? (void *)element(&j->k->cumulative.values, at) : x;
     if (!direct) {
       cr__convert(x, type, from, dtype, run);
       from = x;
     }
     (line ? j->loops->best_line : j->loops->best_row)[j->compute][smallest](to, places, from, run,
                                                                             s + 1, best, place);
-    if (!direct) cr__convert(element(j, 0, at), dtype, x, type, run);
+    if (!direct) cr__convert(element(&j->k->cumulative.values, at), dtype, x, type, run);
   }
 }
 
@@ -274,10 +274,11 @@ static void extreme_units(void *context, int64_t begin, int64_t end) {
   for (int64_t u = begin; u < end; u++) extreme_unit(context, u);
 }
 
-/* v[0] = the extreme of v[2] up to each element, v[1] = its int64 position. i[0], i[1], i[2]: sizes
- * outer, n, inner; i[3]: 1 for the smallest. All views are contiguous. */
+/* `values` = the extreme of `from` up to each element, `indices` its int64 position. All views are
+ * contiguous. */
 int cr__cpu_cumulative(cr__launch *k) {
-  job j = job_of(k, cr__compute_of(k->v[2].dtype));
+  job j = job_of(k, k->cumulative.lines, k->cumulative.smallest,
+                 cr__compute_of(k->cumulative.from.dtype));
   if (j.n == 0) return 0;
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
 }

@@ -247,25 +247,25 @@ static int scatter_all(scatter *p) {
 }
 
 /* to[... + the offset of index[...]] =, += or *= from[...].
- * v[0] to, v[1] index (int64 or int32), v[2] from, all of one shape: `to` has stride 0 along what the
- * positions run through. i[0] size and i[1] stride (of `to`, in elements) of the indexed dim, i[2]
- * its number from 1, i[3] a cr__scatter_mode; i[4] 1 if after an error `to` is given up, so
- * that positions need not be checked before; i[0] = -1: positions are offsets plus 1. Equal dtypes of v[0] and
- * v[2], and that no two of the three share memory, have been checked; ranges have not. */
+ * `to`, `index` (int64 or int32) and `from` have one shape: `to` has stride 0 along what the positions run
+ * through. `size` and `step` (of `to`, in elements) are the indexed dim's, `dim` its number from 1; how: a
+ * cr__scatter_mode; late: after an error `to` is given up, so that positions need not be checked before; size -1:
+ * positions are offsets plus 1. Equal dtypes of `to` and `from`, and that no two of the three share memory, have
+ * been checked; ranges have not. */
 int cr__cpu_scatter(cr__launch *k) {
-  scatter p = {.to = &k->v[0],
-               .index = &k->v[1],
-               .from = &k->v[2],
-               .size = k->i[0],
-               .stride = k->i[1]};
+  scatter p = {.to = &k->scatter.to,
+               .index = &k->scatter.index,
+               .from = &k->scatter.from,
+               .size = k->scatter.size,
+               .stride = k->scatter.step};
   int64_t order[CR_MAX_DIMS];
   const int64_t *strides[] = {order, p.to->stride, p.index->stride, p.from->stride};
-  bool checks = p.size >= 0, late = k->i[4] != 0;
-  if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]))
+  bool checks = p.size >= 0, late = k->scatter.late;
+  if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->scatter.dim))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  if (k->i[3] == CR__SCATTER_ADD) p.join = adders[p.to->dtype];
-  if (k->i[3] == CR__SCATTER_MULTIPLY) p.join = multipliers[p.to->dtype];
+  if (k->scatter.how == CR__SCATTER_ADD) p.join = adders[p.to->dtype];
+  if (k->scatter.how == CR__SCATTER_MULTIPLY) p.join = multipliers[p.to->dtype];
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];
@@ -273,16 +273,16 @@ int cr__cpu_scatter(cr__launch *k) {
   p.far = p.size < 0 || p.size * p.stride * p.element > 32768;
   int code = p.it.numel > 0 ? scatter_all(&p) : 0;
   if (code || (p.it.numel > 0 && !p.bad)) return code;
-  return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->i[2]) : 0;
+  return checks && late ? cr__cpu_check_positions(k->op, p.index, p.size, k->scatter.dim) : 0;
 }
 
-/* ---- add_strided ----------------------------------------------------------------------------------- */
+/* ---- scatter_strided ----------------------------------------------------------------------------------- */
 
 /* to[...] += from[...], one element after the other in row-major order.
- * v[0] to, whose elements may share memory with one another; v[1] from, of the same shape and dtype
- * and elsewhere in memory. */
+ * Elements of `to` may share memory with one another; `from` has the same shape and dtype and lies elsewhere
+ * in memory. */
 int cr__cpu_scatter_strided(cr__launch *k) {
-  const cr__view *to = &k->v[0], *from = &k->v[1];
+  const cr__view *to = &k->scatter_strided.to, *from = &k->scatter_strided.from;
   int64_t order[CR_MAX_DIMS], size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   const int64_t *strides[] = {order, to->stride, from->stride};
   cr__fill_strides(to->ndim, to->shape, order);

@@ -272,8 +272,9 @@ static bool streams(const job *j) {
          j->outer * line >= STREAM_BYTES;
 }
 
-static int run(const cr__launch *k, bool derivative) {
-  job j = {.k = k, .outer = k->i[0], .n = k->i[1], .inner = k->i[2], .log = k->i[3]};
+/* The views of either kernel are the result, then what it is made of. */
+static int run(const cr__launch *k, cr__line_sizes s, bool log, bool derivative) {
+  job j = {.k = k, .outer = s.outer, .n = s.n, .inner = s.inner, .log = log};
   if (j.outer == 0 || j.n == 0 || j.inner == 0) return 0;
   j.compute = k->v[0].dtype == CR_FLOAT64 ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
   j.loops = cr__softmax_loops_here();
@@ -291,9 +292,11 @@ static int run(const cr__launch *k, bool derivative) {
   return run_units(&j);
 }
 
-/* v[0] = softmax of v[1] along the middle dim; i[0], i[1], i[2]: sizes outer, n, inner; i[3]: 1 for
- * its logarithm. The views are contiguous; v[0] is floating, v[1] of any dtype. */
-int cr__cpu_softmax(cr__launch *k) { return run(k, false); }
+/* `out` = softmax of `from`, or its logarithm. The views are contiguous; `out` is floating, `from` of any
+ * dtype. */
+int cr__cpu_softmax(cr__launch *k) { return run(k, k->softmax.lines, k->softmax.log, false); }
 
-/* v[0] = the gradient by the input, v[1] = the one by the result, v[2] = the result; i as above. */
-int cr__cpu_softmax_backward(cr__launch *k) { return run(k, true); }
+/* `out` = the gradient by the input, `grad` the one by the result. */
+int cr__cpu_softmax_backward(cr__launch *k) {
+  return run(k, k->softmax_backward.lines, k->softmax_backward.log, true);
+}

@@ -47,18 +47,18 @@ static void keep_rows(void *job, int64_t begin, int64_t end) {
              t->in->data + row_offset(t->in, r) * t->size, r % t->rows);
 }
 
-/* The part of matrices on one side of a diagonal.
- * v[0] out, v[1] in: one shape of at least 2 dims, one dtype. i[0] the diagonal (positive: above the
- * main one), i[1] 1 for the part above it and 0 for the part below; the diagonal itself is kept. */
+/* The part of matrices on one side of a diagonal, which is kept.
+ * `out` and `from` have one shape of at least 2 dims and one dtype. diagonal: positive above the main one;
+ * upper: whether the part above is kept, not the one below. */
 int cr__cpu_triangle(cr__launch *k) {
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->triangle.out;
   triangle t = {v,
-                &k->v[1],
+                &k->triangle.from,
                 v->shape[v->ndim - 2],
                 v->shape[v->ndim - 1],
-                k->i[0],
+                k->triangle.diagonal,
                 (int64_t)cr__size_of((cr_dtype)v->dtype),
-                k->i[1] != 0};
+                k->triangle.upper};
   int64_t n = 1;
   for (int d = 0; d < v->ndim - 1; d++) n *= v->shape[d];
   if (t.diagonal > t.columns) t.diagonal = t.columns; /* as far away as matters */

@@ -15,10 +15,9 @@
 /* What a plug-in is checked against, with the catalogue: a number to raise when a meaning changes,
  * and the sizes of what both sides share. */
 #define CR__BACKEND_ABI                                                      \
-  ((uint32_t)(4 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
+  ((uint32_t)(5 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
 #define CR__MAX_VIEWS 8
-#define CR__MAX_INTS (2 * CR_MAX_DIMS + 8)
 
 typedef struct cr__view {
   char *data; /* the first element */
@@ -37,19 +36,37 @@ typedef struct cr__row {
   double f[2];     /* numbers that differ from row to row */
 } cr__row;
 
-/* One call of a kernel. Outputs come first. What `i` and `f` mean, and what the engine has checked
- * before, stands above each kernel in src/cpu. */
+/* Where the random numbers of a call begin. */
+typedef struct cr__rng_place {
+  uint64_t seed, offset;
+} cr__rng_place;
+
+/* A tensor as lines along one of its dims: the sizes of the dims before it, of itself, of those after it. */
+typedef struct cr__line_sizes {
+  int64_t outer, n, inner;
+} cr__line_sizes;
+
+#include "slots.h" /* generated: cr__NAME_slots of each kernel, CR__SLOTS */
+
+/* One call of a kernel. The catalogue declares what it holds: views first, then numbers, by name: those of
+ * the kernel `sort` are k->sort.from, k->sort.dim. What the engine has checked before stands above each
+ * kernel in src/cpu. */
 typedef struct cr__launch {
   const char *op; /* for messages */
   cr_device device;
-  int32_t nview, nout;
-  int64_t i[CR__MAX_INTS];
-  double f[8];
-  cr__view v[CR__MAX_VIEWS];
-  const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
-  int32_t nrow;
   cr_device elsewhere; /* of a tensor that lies on another device; `device` if none does */
+  int32_t nview;       /* up to the last view that is there */
+  int32_t nrow;
+  const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
+  union {
+    cr__view v[CR__MAX_VIEWS];
+    CR__SLOTS
+  };
 } cr__launch;
+/* Whether a view that a kernel may go without is there. */
+static inline bool cr__has_view(const cr__launch *k, const cr__view *view) {
+  return view - k->v < k->nview && view->ndim >= 0;
+}
 /* What becomes of the elements that a kernel for positions finds in place. */
 typedef enum cr__scatter_mode {
   CR__SCATTER_SET,
@@ -193,8 +210,8 @@ static inline const cr__backend *cr__backend_of(cr_device device) {
 
 /* ---- launch.c ---- */
 
-/* k starts as {0}-free memory: cr__launch_begin sets what matters, views are appended in order. */
-void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout);
+/* k starts as {0}-free memory: cr__launch_begin sets what matters, cr__launch_view each view. */
+void cr__launch_begin(cr__launch *k, const char *op, cr_device device);
 int cr__launch_run(cr__launch *k, cr__kernel_id id);
 int cr__elementwise_run(const cr__elementwise *e);
 int cr__fail_devices(const char *op, cr_device one, cr_device other);

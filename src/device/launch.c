@@ -4,11 +4,10 @@
  * all of it is the device's own. */
 #include "backend.h"
 
-void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout) {
+void cr__launch_begin(cr__launch *k, const char *op, cr_device device) {
   k->op = op;
   k->device = k->elsewhere = device;
   k->nview = k->nrow = 0;
-  k->nout = nout;
 }
 
 int cr__fail_devices(const char *op, cr_device one, cr_device other) {

@@ -19,15 +19,14 @@ int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, boo
                const cr_tensor *values, const cr_tensor *indices) {
   cr__launch k;
   uint32_t mask = (uint32_t)1 << d;
-  cr__launch_begin(&k, op, cr_device_of(self), values ? 2 : 1);
-  if (values) cr__add_folded(&k, values, self, mask);
-  cr__add_folded(&k, indices, self, mask);
-  cr__launch_add(&k, self);
-  for (int i = 0; i < k.nview && self->ndim == 0; i++) {
-    k.v[i].ndim = 1;
-    k.v[i].shape[0] = k.v[i].stride[0] = 1;
-  }
-  k.i[0] = d, k.i[1] = smallest;
+  cr__launch_begin(&k, op, cr_device_of(self));
+  bool median = kernel == CR__K_median;
+  if (values) cr__view_folded(&k, median ? &k.median.values : &k.argmax.values, values, self, mask);
+  cr__view_folded(&k, median ? &k.median.indices : &k.argmax.indices, indices, self, mask);
+  cr__launch_view(&k, median ? &k.median.from : &k.argmax.from, self);
+  if (self->ndim == 0) cr__as_one_dim(&k);
+  if (median) k.median.dim = d;
+  else k.argmax.dim = d, k.argmax.smallest = smallest;
   return cr__launch_run(&k, kernel);
 }
 

@@ -2,6 +2,8 @@
 --
 -- Holds true: of equal elements the first is chosen; the first NaN comes before all numbers.
 
+kernel "argmax(values?, indices, from; dim, smallest: bool)"
+
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
 end
@@ -11,7 +13,7 @@ for _, words in ipairs { { "max", "largest" }, { "min", "smallest" } } do
 
   op(name .. "_dim(self: tensor, dim: dim, keepdim: bool = false) -> values, indices") {
     doc = ("The %s element along dim and its position, the first one of several."):format(most),
-    lua = name, run = "argmax", kernels = { "argmax" },
+    lua = name, run = "argmax",
     grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, v.keepdim) end },
     samples = along_one,
   }

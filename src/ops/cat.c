@@ -109,8 +109,8 @@ static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *si
   *code = rows ? 0 : (int)cr_error_code();
   if (!rows) return true;
   cr__launch k;
-  cr__launch_begin(&k, "cat", whole->storage->device, 1);
-  cr__launch_add(&k, whole);
+  cr__launch_begin(&k, "cat", whole->storage->device);
+  cr__launch_view(&k, &k.cat.whole, whole);
   bool fits = true;
   for (int i = 0; i < list->n && fits; i++) {
     const cr_tensor *t = list->u.ts[i];
@@ -120,7 +120,7 @@ static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *si
     fits = t->dtype == whole->dtype && is_pieces(t, d, &row->n, &row->step);
   }
   k.rows = rows;
-  k.i[0] = outer;
+  k.cat.outer = outer;
   if (fits) *code = cr__launch_run(&k, CR__K_cat);
   cr__free(rows, room);
   return fits;

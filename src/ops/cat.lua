@@ -2,6 +2,8 @@
 --
 -- Holds true: every result has memory of its own, in the promoted dtype of the parts.
 
+kernel "cat(whole; outer)"
+
 for _, name in ipairs { "cat", "concat" } do
   op(name .. "(tensors: tensors, dim: dim = 1)") {
     doc = [[The tensors one after the other along dim, in their promoted dtype. They agree in every other size, but
@@ -21,7 +23,6 @@ op "cat_parts(tensors: tensors, dim: int, sizes: ints)" {
   doc = "cat of tensors whose sizes along dim (from 1) are known; a tensor of size -1 is left out.",
   hidden = true,
   run = "cat_parts",
-  kernels = { "cat" },
   grad = "cat_parts",
   samples = function(s) return { { { s.t({ 2, 3 }), s.t({ 1, 3 }) }, 1, { 2, 1 } } } end,
 }

@@ -2,6 +2,9 @@
 --
 -- Holds true: every result has memory of its own, except where the doc says that self is returned.
 
+kernel "copy(to, from)"
+kernel "fill(to; number: scalar)"
+
 op "clone(self: tensor)" {
   doc = "A copy with memory of its own, in self's order of dims in memory.",
   run = "clone",
@@ -46,7 +49,6 @@ op "copy_(self: tensor, src: tensor)" {
   inplace = "only",
   rewrites = true,
   run = "copy_",
-  kernels = { "copy" },
   grad = { self = function(g) return g:zeros_like() end, src = function(g) return g end },
   samples = function(s)
     return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({}), s.t({}) } }
@@ -59,7 +61,6 @@ op "fill_(self: tensor, value: operand)" {
   inplace = "only",
   rewrites = true,
   run = "fill_",
-  kernels = { "fill" },
   grad = { self = function(g) return g:zeros_like() end, value = function(g) return g end },
   samples = function(s) return { { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), s.t({}) } } end,
 }

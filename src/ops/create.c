@@ -163,12 +163,12 @@ int cr__run_arange(const cr_op *op, const cr_value *args, cr_tensor **out, int *
   cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op->lua, cr_device_of(t), 1);
-  cr__launch_add(&k, t);
-  k.i[0] = ints || !floats;
-  k.i[1] = k.i[0] ? integer_of(start) : 0;
-  k.i[2] = k.i[0] ? integer_of(step) : 0;
-  k.f[0] = number_of(start), k.f[1] = number_of(step);
+  cr__launch_begin(&k, op->lua, cr_device_of(t));
+  cr__launch_view(&k, &k.arange.out, t);
+  bool integers = k.arange.integers = ints || !floats;
+  k.arange.start = integers ? integer_of(start) : 0;
+  k.arange.step = integers ? integer_of(step) : 0;
+  k.arange.first = number_of(start), k.arange.by = number_of(step);
   return cr__give_if(cr__launch_run(&k, CR__K_arange), t, out);
 }
 
@@ -199,13 +199,14 @@ int cr__run_linspace(const cr_op *op, const cr_value *args, cr_tensor **out, int
   cr_tensor *t = cr__new(op->name, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op->name, cr_device_of(t), 1);
-  cr__launch_add(&k, t);
-  k.i[0] = powers;
-  k.i[1] = ints && !powers;
-  k.i[2] = k.i[1] ? integer_of(args[0]) : 0;
-  k.i[3] = k.i[1] ? integer_of(args[1]) : 0;
-  k.f[0] = number_of(args[0]), k.f[1] = number_of(args[1]), k.f[2] = powers ? args[3].u.f : 0;
+  cr__launch_begin(&k, op->name, cr_device_of(t));
+  cr__launch_view(&k, &k.linspace.out, t);
+  bool integers = k.linspace.integers = ints && !powers;
+  k.linspace.powers = powers;
+  k.linspace.first = integers ? integer_of(args[0]) : 0;
+  k.linspace.last = integers ? integer_of(args[1]) : 0;
+  k.linspace.from = number_of(args[0]), k.linspace.to = number_of(args[1]);
+  k.linspace.base = powers ? args[3].u.f : 0;
   return cr__give_if(cr__launch_run(&k, CR__K_linspace), t, out);
 }
 

@@ -7,12 +7,11 @@
 
 static int class_dim(const cr_tensor *input) { return input->ndim > 1 ? 1 : 0; }
 
-/* N, C and D, the product of all dims behind the classes. */
-static void sizes_of(int ndim, const int64_t *shape, int64_t *sizes) {
-  sizes[0] = ndim > 1 ? shape[0] : 1;
-  sizes[1] = ndim > 1 ? shape[1] : shape[0];
-  sizes[2] = 1;
-  for (int d = 2; d < ndim; d++) sizes[2] *= shape[d];
+/* Lines of classes: N, C and D, the product of all dims behind the classes. */
+static cr__line_sizes lines_of(int ndim, const int64_t *shape) {
+  cr__line_sizes l = {ndim > 1 ? shape[0] : 1, ndim > 1 ? shape[1] : shape[0], 1};
+  for (int d = 2; d < ndim; d++) l.inner *= shape[d];
+  return l;
 }
 
 static int need_classes(const char *op, const cr_tensor *input) {
@@ -96,12 +95,14 @@ int cr__run_nll(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   }
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, name, device, 2);
-    cr__launch_add(&k, out[0]);
-    cr__launch_add(&k, out[1]);
-    for (int i = 0; i < 3 && ready[i]; i++) cr__launch_add(&k, ready[i]);
-    sizes_of(self->ndim, cr__sizes(self), k.i);
-    k.i[3] = args[3].u.i, k.i[4] = args[4].u.i;
+    cr__launch_begin(&k, name, device);
+    cr__launch_view(&k, &k.nll.loss, out[0]);
+    cr__launch_view(&k, &k.nll.total, out[1]);
+    cr__launch_view(&k, &k.nll.input, ready[0]);
+    cr__launch_view(&k, &k.nll.target, ready[1]);
+    if (ready[2]) cr__launch_view(&k, &k.nll.weight, ready[2]);
+    k.nll.lines = lines_of(self->ndim, cr__sizes(self));
+    k.nll.ignored = args[3].u.i, k.nll.reduction = args[4].u.i;
     code = cr__launch_run(&k, CR__K_nll);
   }
   drop_ready(ready, 3);
@@ -123,11 +124,14 @@ int cr__run_nll_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
   }
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, "nll_loss", cr_device_of(g), 1);
-    cr__launch_add(&k, t);
-    for (int i = 0; i < 4 && ready[i]; i++) cr__launch_add(&k, ready[i]);
-    sizes_of(args[4].n, args[4].u.is, k.i);
-    k.i[3] = args[5].u.i, k.i[4] = args[6].u.i;
+    cr__launch_begin(&k, "nll_loss", cr_device_of(g));
+    cr__launch_view(&k, &k.nll_backward.out, t);
+    cr__launch_view(&k, &k.nll_backward.grad, ready[0]);
+    cr__launch_view(&k, &k.nll_backward.target, ready[1]);
+    cr__launch_view(&k, &k.nll_backward.total, ready[2]);
+    if (ready[3]) cr__launch_view(&k, &k.nll_backward.weight, ready[3]);
+    k.nll_backward.lines = lines_of(args[4].n, args[4].u.is);
+    k.nll_backward.ignored = args[5].u.i, k.nll_backward.reduction = args[6].u.i;
     code = cr__launch_run(&k, CR__K_nll_backward);
   }
   drop_ready(ready, 4);

@@ -2,6 +2,9 @@
 --
 -- Holds true: classes count from 1. Each loss has a derivative by its input, of every order.
 
+kernel "nll(loss, total, input, target, weight?; lines: lines, ignored, reduction)"
+kernel "nll_backward(out, grad, target, total, weight?; lines: lines, ignored, reduction)"
+
 local function class_samples(s)
   return {
     { s.t({ 3, 4 }, -2, 0), s.i({ 3 }, 1, 4) },
@@ -24,7 +27,7 @@ op [[nll_loss(input: tensor, target: tensor, weight: tensor?, ignore_index: int 
 op [[nll(self: tensor, target: tensor, weight: tensor?, ignore_index: int, reduction: int, name: string)
   -> loss, total]] {
   doc = "nll_loss, and the sum of the weights of all targets; name is the operation that errors speak of.",
-  hidden = true, run = "nll", kernels = { "nll" },
+  hidden = true, run = "nll",
   grad = { self = function(g, v)
     return g:nll_backward(v.target, v.weight, v.total, v.self.shape, v.ignore_index, v.reduction)
   end },
@@ -34,7 +37,7 @@ op [[nll(self: tensor, target: tensor, weight: tensor?, ignore_index: int, reduc
 op [[nll_backward(self: tensor, target: tensor, weight: tensor?, total: tensor, shape: shape,
   ignore_index: int, reduction: int)]] {
   doc = "The gradient of nll for self, the one of its loss: nll is linear, and this its transpose.",
-  hidden = true, run = "nll_backward", kernels = { "nll_backward" },
+  hidden = true, run = "nll_backward",
   grad = { self = function(g, v)
     return ops.nll_first(g, v.target, v.weight, v.ignore_index, v.reduction)
   end },

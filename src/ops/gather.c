@@ -23,12 +23,12 @@ cr_tensor *cr__gather(const char *op, cr_tensor *t, const cr__index_plan *p, int
   cr_tensor *r = cr__new(op, (cr_dtype)t->dtype, t->storage->device, ndim, shape);
   if (!r) return NULL;
   cr__launch k;
-  cr__launch_begin(&k, op, t->storage->device, 1);
+  cr__launch_begin(&k, op, t->storage->device);
   cr__fill_strides(p->ndim, p->shape, stride);
-  cr__see_plan(cr__launch_add(&k, r), p, stride);
-  cr__see_plan(cr__launch_add(&k, t), p, p->stride);
-  cr__see_plan(cr__launch_add(&k, p->index), p, p->index_stride);
-  k.i[0] = p->size, k.i[1] = p->step, k.i[2] = p->dim;
+  cr__see_plan(cr__launch_view(&k, &k.gather.out, r), p, stride);
+  cr__see_plan(cr__launch_view(&k, &k.gather.from, t), p, p->stride);
+  cr__see_plan(cr__launch_view(&k, &k.gather.index, p->index), p, p->index_stride);
+  k.gather.size = p->size, k.gather.step = p->step, k.gather.dim = p->dim;
   if (cr__launch_run(&k, CR__K_gather) == 0) return r;
   cr_release(r);
   return NULL;

@@ -3,10 +3,11 @@
 -- Holds true: positions count from 1, negative ones from the end, in int64 or int32 tensors; 0 and what
 -- lies outside is an error.
 
+kernel "gather(out, from, index; size, step, dim)"
+
 op "index_select(self: tensor, dim: dim, index: tensor)" {
   doc = "The positions that a 0-dim or 1-dim index lists, along dim.",
   run = "index_select",
-  kernels = { "gather" },
   grad = {
     self = function(g, v) return g:index_select_backward(v.self.shape, v.dim, v.index) end,
   },

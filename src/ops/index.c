@@ -95,13 +95,13 @@ static cr_tensor *sum_offsets(const char *op, const axes *a, cr_device device, i
       break;
     }
     cr__launch k;
-    cr__launch_begin(&k, op, device, 1);
-    cr__launch_add(&k, sum);
-    cr__launch_add(&k, wide);
-    k.i[0] = x->size;
-    k.i[1] = x->step;
-    k.i[2] = x->dim;
-    k.i[3] = first;
+    cr__launch_begin(&k, op, device);
+    cr__launch_view(&k, &k.ravel_index.out, sum);
+    cr__launch_view(&k, &k.ravel_index.index, wide);
+    k.ravel_index.size = x->size;
+    k.ravel_index.step = x->step;
+    k.ravel_index.dim = x->dim;
+    k.ravel_index.first = first;
     code = cr__launch_run(&k, CR__K_ravel_index);
     first = false;
     cr_release(wide);

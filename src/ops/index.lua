@@ -3,6 +3,8 @@
 -- Holds true: positions are those of gather.lua; what is written follows the rules of scatter.lua. Several
 -- tensors of positions are raveled into one of offsets.
 
+kernel "ravel_index(out, index; size, step, dim, first: bool)"
+
 -- ---- By one tensor of positions ---------------------------------------------------------------------
 
 op "take(self: tensor, index: tensor)" {
@@ -33,7 +35,6 @@ op "index(self: tensor, indices: tensors)" {
   func = false,
   method = false,
   run = "index",
-  kernels = { "ravel_index" },
   grad = { self = function(g, v) return g:index_backward(v.self.shape, v.indices) end },
   samples = function(s)
     return { { s.t({ 3, 2 }), { s.i({ 4 }, 1, 3) } }, { s.t({ 3, 2 }), { s.i({ 2, 1 }, 1, 3), s.i({ 2 }, -2, -1) } },

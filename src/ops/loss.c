@@ -117,8 +117,8 @@ static int check_probabilities(const cr_op *op, const cr_value *args) {
                     cr_dtype_name((cr_dtype)args[1].u.t->dtype));
   }
   cr__launch k;
-  cr__launch_begin(&k, op->name, cr_device_of(input), 0);
-  cr__launch_add(&k, input);
+  cr__launch_begin(&k, op->name, cr_device_of(input));
+  cr__launch_view(&k, &k.check_probabilities.from, input);
   return cr__launch_run(&k, CR__K_check_probabilities);
 }
 

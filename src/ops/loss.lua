@@ -4,6 +4,8 @@
 -- folded as `reduction` says: "mean", "sum" or "none" (kl_div also "batchmean"). Each loss has a derivative
 -- by each of its float tensors.
 
+kernel "check_probabilities(from)"
+
 local function pair(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) } } end
 
 local function reductions(s)
@@ -108,7 +110,7 @@ op [[binary_cross_entropy(input: tensor, target: tensor, weight: tensor?,
   reduction: "none" | "mean" | "sum" = "mean")]] {
   doc = [[The mean (or sum) of -(target * log(input) + (1 - target) * log(1 - input)) for probabilities input
     in [0, 1]; each logarithm counts as -100 where it is less.]],
-  method = false, run = "binary_cross_entropy", kernels = { "check_probabilities" }, composite = true,
+  method = false, run = "binary_cross_entropy", composite = true,
   samples = chances,
 }
 

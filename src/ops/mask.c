@@ -12,17 +12,17 @@
  * given) into one row of offsets plus 1 by those strides. */
 static cr_tensor *list_nonzero(const char *op, cr_tensor *t, int columns, const int64_t *steps) {
   cr__launch k;
-  cr__launch_begin(&k, op, t->storage->device, 0);
-  cr__launch_add(&k, t);
+  cr__launch_begin(&k, op, t->storage->device);
+  cr__launch_view(&k, &k.count_true.from, t);
   if (cr__launch_run(&k, CR__K_count_true)) return NULL;
-  int64_t shape[] = {k.i[0], columns};
+  int64_t shape[] = {k.count_true.count, columns};
   cr_tensor *list = cr__new(op, CR_INT64, t->storage->device, steps ? 1 : 2, shape);
   if (!list) return NULL;
-  cr__launch_begin(&k, op, t->storage->device, 1);
-  cr__launch_add(&k, list);
-  cr__launch_add(&k, t);
-  k.i[0] = steps != NULL;
-  if (steps) memcpy(&k.i[1], steps, t->ndim * sizeof *steps);
+  cr__launch_begin(&k, op, t->storage->device);
+  cr__launch_view(&k, &k.nonzero.out, list);
+  cr__launch_view(&k, &k.nonzero.from, t);
+  k.nonzero.as_offsets = steps != NULL;
+  if (steps) memcpy(k.nonzero.step, steps, t->ndim * sizeof *steps);
   if (cr__launch_run(&k, CR__K_nonzero) == 0) return list;
   cr_release(list);
   return NULL;

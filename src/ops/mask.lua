@@ -2,6 +2,9 @@
 --
 -- Holds true: masks are bool; what they choose is taken in row-major order.
 
+kernel "count_true(from; count)"
+kernel "nonzero(out, from; as_offsets: bool, step[dims])"
+
 op "masked_select(self: tensor, mask: tensor)" {
   doc = "The elements where a bool mask is true, in one dim; self and mask are broadcast together.",
   composite = true,
@@ -35,7 +38,6 @@ op "masked_source(self: tensor, mask: tensor, shape: shape)" {
 op "nonzero(self: tensor)" {
   doc = "The positions of the nonzero elements: a row per element, a column per dim, int64.",
   run = "nonzero",
-  kernels = { "nonzero", "count_true" },
   nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.b({ 2, 3 }) }, { s.t({}) }, { s.t({ 0, 2 }) } } end,
 }

@@ -48,23 +48,24 @@ int cr__check_pair(const cr_op *op, const cr_tensor *a, const cr_tensor *b) {
 /* ---- The kernel ----------------------------------------------------------------------------- */
 
 /* A view of t as a batch of matrices, with the strides given (0 for a dim that t lacks). */
-static void add_view(cr__launch *k, cr_tensor *t, const int64_t shape[3], const int64_t stride[3]) {
-  cr__view *v = cr__launch_add(k, t);
+static void add_view(cr__launch *k, cr__view *slot, cr_tensor *t, const int64_t shape[3],
+                     const int64_t stride[3]) {
+  cr__view *v = cr__launch_view(k, slot, t);
   v->ndim = 3;
   for (int i = 0; i < 3; i++) v->shape[i] = shape[i], v->stride[i] = stride[i];
 }
 
 /* Views a vector (as a column), a matrix or a batch. */
-static void add_factor(cr__launch *k, cr_tensor *t, bool column) {
+static void add_factor(cr__launch *k, cr__view *slot, cr_tensor *t, bool column) {
   const int64_t *n = cr__sizes(t), *s = cr__steps(t);
   if (t->ndim == 3) {
-    add_view(k, t, n, s);
+    add_view(k, slot, t, n, s);
   } else if (t->ndim == 2) {
-    add_view(k, t, (int64_t[]){1, n[0], n[1]}, (int64_t[]){0, s[0], s[1]});
+    add_view(k, slot, t, (int64_t[]){1, n[0], n[1]}, (int64_t[]){0, s[0], s[1]});
   } else if (column) {
-    add_view(k, t, (int64_t[]){1, n[0], 1}, (int64_t[]){0, s[0], 0});
+    add_view(k, slot, t, (int64_t[]){1, n[0], 1}, (int64_t[]){0, s[0], 0});
   } else {
-    add_view(k, t, (int64_t[]){1, 1, n[0]}, (int64_t[]){0, 0, s[0]});
+    add_view(k, slot, t, (int64_t[]){1, 1, n[0]}, (int64_t[]){0, 0, s[0]});
   }
 }
 
@@ -76,16 +77,16 @@ static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const
   cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), ndim, shape);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op->name, cr_device_of(t), 1);
+  cr__launch_begin(&k, op->name, cr_device_of(t));
   bool row = a->ndim == 1, column = b->ndim == 1;
   int64_t step = ndim ? cr__steps(t)[0] : 0;
   if (ndim >= 2) {
-    add_factor(&k, t, false);
+    add_factor(&k, &k.matmul.out, t, false);
   } else {
-    add_view(&k, t, (int64_t[]){1, row ? 1 : shape[0], 1}, (int64_t[]){0, step, 0});
+    add_view(&k, &k.matmul.out, t, (int64_t[]){1, row ? 1 : shape[0], 1}, (int64_t[]){0, step, 0});
   }
-  add_factor(&k, a, false);
-  add_factor(&k, b, column);
+  add_factor(&k, &k.matmul.a, a, false);
+  add_factor(&k, &k.matmul.b, b, column);
   return cr__give_if(cr__launch_run(&k, CR__K_matmul), t, out);
 }
 
@@ -149,7 +150,8 @@ static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *pa
                     cr__shape_text(product->ndim, want, &b));
   }
   cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), 2, want, stride);
-  add_view(k, t, (int64_t[]){1, want[0], want[1]}, (int64_t[]){0, stride[0], stride[1]});
+  add_view(k, &k->matmul.added, t, (int64_t[]){1, want[0], want[1]},
+           (int64_t[]){0, stride[0], stride[1]});
   return 0;
 }
 
@@ -163,10 +165,10 @@ static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transp
                          (int64_t[]){cr__sizes(a)[0], shape[2]});
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op->name, cr_device_of(t), 1);
-  add_factor(&k, t, false);
-  add_factor(&k, a, false);
-  add_view(&k, b, shape, stride);
+  cr__launch_begin(&k, op->name, cr_device_of(t));
+  add_factor(&k, &k.matmul.out, t, false);
+  add_factor(&k, &k.matmul.a, a, false);
+  add_view(&k, &k.matmul.b, b, shape, stride);
   const char *name = op->id == CR__OP_affine ? "linear" : op->name; /* affine serves linear alone */
   int code = added ? add_added(name, &k, added, param, t) : 0;
   return cr__give_if(code ? code : cr__launch_run(&k, CR__K_matmul), t, out);

@@ -4,9 +4,11 @@
 -- float16 and bfloat16 accumulate in float32, integers wrap. An empty inner dimension gives zeros.
 -- Derivatives are products again, so every order exists; G below is the gradient of the result.
 
+kernel "matmul(out, a, b, added?)"
+
 op "mm(self: tensor, other: tensor)" {
   doc = "The product of two matrices: n x k by k x m gives n x m. By A: G B^T, by B: A^T G.",
-  run = "mm", kernels = { "matmul" },
+  run = "mm",
   grad = {
     self = function(g, v) return g:mm(v.other:t()) end,
     other = function(g, v) return v.self:t():mm(g) end,

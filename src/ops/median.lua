@@ -2,6 +2,8 @@
 --
 -- Holds true: of two in the middle it is the lower one; NaN wins.
 
+kernel "median(values, indices, from; dim)"
+
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3, true }, { s.t({}, -2, 2), 1 } }
 end
@@ -16,7 +18,7 @@ local whole = function(s) return { { s.t({ 2, 3 }, -2, 2) }, { s.t({}, -2, 2) } 
 
 op "median(self: tensor)" {
   doc = "The median of all elements, the lower one of two; NaN if there is one. Equal elements share the gradient.",
-  run = "median", kernels = { "median" },
+  run = "median",
   grad = { self = spread_ties_all },
   samples = whole,
 }

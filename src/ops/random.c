@@ -9,18 +9,17 @@
 
 /* ---- Launches ----------------------------------------------------------------------------- */
 
-/* Takes `blocks` of the generator for a launch: i[0] and i[1]. */
-static void take(cr__launch *k, int64_t blocks) {
-  uint64_t seed, offset;
-  cr__rng_take((uint64_t)blocks, &seed, &offset);
-  k->i[0] = (int64_t)seed;
-  k->i[1] = (int64_t)offset;
+cr__rng_place cr__take_draws(int64_t blocks) {
+  cr__rng_place at;
+  cr__rng_take((uint64_t)blocks, &at.seed, &at.offset);
+  return at;
 }
 
-void cr__begin_draws(cr__launch *k, const cr_op *op, cr_tensor *t, int64_t blocks) {
-  cr__launch_begin(k, op->lua, cr_device_of(t), 1);
-  cr__launch_add(k, t);
-  take(k, blocks);
+void cr__begin_draws(cr__launch *k, const cr_op *op, cr__view *out, cr_tensor *t,
+                     cr__rng_place *rng, int64_t blocks) {
+  cr__launch_begin(k, op->lua, cr_device_of(t));
+  cr__launch_view(k, out, t);
+  *rng = cr__take_draws(blocks);
 }
 
 /* Blocks for one draw per element of t: of 32 bits, or of 64. */
@@ -63,9 +62,10 @@ static int fill_uniform(const cr_op *op, cr_tensor *t, double from, double to) {
   for (int i = 0; i < 2; i++)
     if (cr__check_store(op->lua, (cr_dtype)t->dtype, &bounds[i])) return (int)cr_error_code();
   cr__launch k;
-  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
+  cr__begin_draws(&k, op, &k.uniform.out, t, &k.uniform.rng,
+                  cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
   double top = below(to, (cr_dtype)t->dtype);
-  k.f[0] = from, k.f[1] = to, k.f[2] = top < from ? from : top;
+  k.uniform.from = from, k.uniform.to = to, k.uniform.top = top < from ? from : top;
   return cr__launch_run(&k, CR__K_uniform);
 }
 
@@ -74,8 +74,9 @@ static int fill_normal(const cr_op *op, cr_tensor *t, double mean, double std) {
     return cr__fail(CR_E_ARGUMENT, "%s: std must not be negative, got %g", op->lua, std);
   }
   cr__launch k;
-  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
-  k.f[0] = mean, k.f[1] = std;
+  cr__begin_draws(&k, op, &k.normal.out, t, &k.normal.rng,
+                  cr__draw_blocks(t->numel, t->dtype == CR_FLOAT64));
+  k.normal.mean = mean, k.normal.std = std;
   return cr__launch_run(&k, CR__K_normal);
 }
 
@@ -112,9 +113,9 @@ static int check_range(const cr_op *op, cr_dtype dtype, int64_t low, int64_t hig
 /* range is high - low, or 0 for all of 2^63 from 0 on. */
 static int fill_integers(const cr_op *op, cr_tensor *t, int64_t low, uint64_t range) {
   cr__launch k;
-  cr__begin_draws(&k, op, t, cr__draw_blocks(t->numel, true));
-  k.i[2] = low;
-  k.i[3] = (int64_t)range;
+  cr__begin_draws(&k, op, &k.randint.out, t, &k.randint.rng, cr__draw_blocks(t->numel, true));
+  k.randint.low = low;
+  k.randint.range = (int64_t)range;
   return cr__launch_run(&k, CR__K_randint);
 }
 
@@ -195,8 +196,9 @@ int cr__run_exponential(const cr_op *op, const cr_value *args, cr_tensor **out, 
   if (!(rate > 0))
     return cr__fail(CR_E_ARGUMENT, "%s: rate must be positive, got %g", op->lua, rate);
   cr__launch k;
-  cr__begin_draws(&k, op, self, cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
-  k.f[0] = rate;
+  cr__begin_draws(&k, op, &k.exponential.out, self, &k.exponential.rng,
+                  cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
+  k.exponential.rate = rate;
   return cr__launch_run(&k, CR__K_exponential);
 }
 
@@ -231,7 +233,7 @@ static int add_probabilities(const cr_op *op, cr__launch *k, cr_tensor *t, cr_te
                     cr__shape_text(t->ndim, cr__sizes(t), &b));
   }
   cr__broadcast_strides(p->ndim, cr__sizes(p), cr__steps(p), ndim, shape, stride);
-  cr__view *v = cr__launch_add(k, p);
+  cr__view *v = cr__launch_view(k, &k->bernoulli.p, p);
   v->ndim = ndim;
   for (int i = 0; i < ndim; i++) v->shape[i] = shape[i], v->stride[i] = stride[i];
   return 0;
@@ -246,12 +248,12 @@ static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double valu
     code = cr__same_device(op->lua, (cr_value[]){cr_of(t), p}, 2, &device);
   if (code) return code;
   cr__launch k;
-  cr__launch_begin(&k, op->lua, cr_device_of(t), 1);
-  cr__launch_add(&k, t);
+  cr__launch_begin(&k, op->lua, cr_device_of(t));
+  cr__launch_view(&k, &k.bernoulli.out, t);
   if (p.kind == CR_TENSOR && (code = add_probabilities(op, &k, t, p.u.t))) return code;
-  take(&k, cr__draw_blocks(t->numel, false));
-  k.f[0] = p.kind == CR_TENSOR ? 0 : p.u.f;
-  k.f[1] = value;
+  k.bernoulli.rng = cr__take_draws(cr__draw_blocks(t->numel, false));
+  k.bernoulli.probability = p.kind == CR_TENSOR ? 0 : p.u.f;
+  k.bernoulli.one = value;
   return cr__launch_run(&k, CR__K_bernoulli);
 }
 

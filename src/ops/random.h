@@ -7,8 +7,11 @@
 
 #include "create.h"
 
-/* Begins a launch that writes t and draws `blocks` of the generator. */
-void cr__begin_draws(cr__launch *k, const cr_op *op, cr_tensor *t, int64_t blocks);
+/* Takes `blocks` of the generator for a launch. */
+cr__rng_place cr__take_draws(int64_t blocks);
+/* Begins a launch that writes t through `out` and draws `blocks` of the generator, from *rng on. */
+void cr__begin_draws(cr__launch *k, const cr_op *op, cr__view *out, cr_tensor *t,
+                     cr__rng_place *rng, int64_t blocks);
 /* Blocks for n draws of 32 bits, or (wide) of 64. */
 int64_t cr__draw_blocks(int64_t n, bool wide);
 /* Fails unless dtype is floating. */

@@ -5,6 +5,12 @@
 -- elements moves the offset on by ceil(n / 4) for 32-bit draws (float32, float16, bfloat16, bernoulli)
 -- and by ceil(n / 2) for 64-bit ones (float64, integers, randperm).
 
+kernel "uniform(out; rng: rng, from: float, to: float, top: float)"
+kernel "normal(out; rng: rng, mean: float, std: float)"
+kernel "exponential(out; rng: rng, rate: float)"
+kernel "randint(out; rng: rng, low, range)"
+kernel "bernoulli(out, p?; rng: rng, probability: float, one: float)"
+
 local sizes = function() return { { { 2, 3 } }, { { 0, 3 } }, { { 5 }, "float64" }, { { 3 }, "float16" } } end
 local likeness = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), "float16" } } end
 -- A fill forgets what was there, so its derivative is zero.
@@ -12,12 +18,12 @@ local forgotten = { self = function(g) return ops.zeros_like(g) end }
 
 op "rand(size: shape, dtype: dtype?, device: device?)" {
   doc = "Numbers drawn uniformly from [0, 1).",
-  run = "rand", kernels = { "uniform" }, creates = true, nondiff = true, samples = sizes,
+  run = "rand", creates = true, nondiff = true, samples = sizes,
 }
 
 op "randn(size: shape, dtype: dtype?, device: device?)" {
   doc = "Numbers drawn from the normal distribution with mean 0 and standard deviation 1.",
-  run = "rand", kernels = { "normal" }, creates = true, nondiff = true, samples = sizes,
+  run = "rand", creates = true, nondiff = true, samples = sizes,
 }
 
 op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)" {
@@ -28,7 +34,7 @@ op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)
 
 op "randint_to(high: int, size: shape, dtype: dtype?, device: device?)" {
   doc = "Integers drawn uniformly from 0 up to high, which is not among them; int64 without a dtype.",
-  lua = "randint", run = "randint", kernels = { "randint" }, creates = true, nondiff = true,
+  lua = "randint", run = "randint", creates = true, nondiff = true,
   samples = function() return { { 5, { 2, 3 } }, { 1, { 2 }, "uint8" } } end,
 }
 
@@ -74,7 +80,7 @@ op "normal_(self: tensor, mean: float = 0.0, std: float = 1.0)" {
 
 op "exponential_(self: tensor, rate: float = 1.0)" {
   doc = "Fills with numbers drawn from the exponential distribution; never zero.",
-  run = "exponential", kernels = { "exponential" }, rewrites = true, inplace = "only", grad = forgotten,
+  run = "exponential", rewrites = true, inplace = "only", grad = forgotten,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 2.0 } } end,
 }
 
@@ -87,7 +93,7 @@ op "random_(self: tensor, low: int?, high: int?)" {
 
 op "bernoulli_(self: tensor, p: float = 0.5)" {
   doc = "Fills with ones, each with probability p, and zeros.",
-  run = "bernoulli_fill", kernels = { "bernoulli" }, rewrites = true, inplace = "only", grad = forgotten,
+  run = "bernoulli_fill", rewrites = true, inplace = "only", grad = forgotten,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.b({ 4 }), 0.25 } } end,
 }
 

@@ -27,8 +27,9 @@ cr_tensor *cr__new_folded(const char *op, cr_tensor *self, uint32_t mask, bool k
   return cr__new(op, dtype, cr_device_of(self), n, shape);
 }
 
-void cr__add_folded(cr__launch *k, const cr_tensor *out, const cr_tensor *self, uint32_t mask) {
-  cr__view *v = cr__launch_add(k, out);
+void cr__view_folded(cr__launch *k, cr__view *slot, const cr_tensor *out, const cr_tensor *self,
+                     uint32_t mask) {
+  cr__view *v = cr__launch_view(k, slot, out);
   v->ndim = self->ndim;
   for (int d = 0; d < self->ndim; d++) v->shape[d] = mask >> d & 1 ? 1 : cr__sizes(self)[d];
   cr__fill_strides(v->ndim, v->shape, v->stride);
@@ -45,11 +46,12 @@ static int fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim, co
   cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op, cr_device_of(self), 1);
-  cr__add_folded(&k, t, self, mask);
-  cr__launch_add(&k, self);
-  k.i[0] = mask, k.i[1] = r->fold, k.i[2] = r->map, k.i[3] = r->finish, k.i[4] = r->compute;
-  k.f[0] = r->power, k.f[1] = r->number;
+  cr__launch_begin(&k, op, cr_device_of(self));
+  cr__view_folded(&k, &k.reduce.out, t, self, mask);
+  cr__launch_view(&k, &k.reduce.from, self);
+  k.reduce.mask = mask, k.reduce.fold = r->fold, k.reduce.map = r->map;
+  k.reduce.finish = r->finish, k.reduce.compute = r->compute;
+  k.reduce.power = r->power, k.reduce.number = r->number;
   int code = cr__launch_run(&k, CR__K_reduce);
   if (code) cr_release(t);
   else out[0] = t;
@@ -189,11 +191,11 @@ int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, in
   code = result ? 0 : (int)cr_error_code();
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, op->name, cr_device_of(x), 1);
-    cr__add_folded(&k, result, x, mask);
-    cr__launch_add(&k, x);
-    k.i[0] = mask, k.i[1] = CR__FOLD_LOGSUMEXP, k.i[2] = CR__MAP_NONE, k.i[3] = CR__FINISH_NONE;
-    k.i[4] = x->dtype;
+    cr__launch_begin(&k, op->name, cr_device_of(x));
+    cr__view_folded(&k, &k.reduce.out, result, x, mask);
+    cr__launch_view(&k, &k.reduce.from, x);
+    k.reduce.mask = mask, k.reduce.fold = CR__FOLD_LOGSUMEXP, k.reduce.map = CR__MAP_NONE;
+    k.reduce.finish = CR__FINISH_NONE, k.reduce.compute = x->dtype;
     code = cr__launch_run(&k, CR__K_reduce);
   }
   cr_release(x);

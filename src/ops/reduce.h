@@ -38,11 +38,14 @@ static inline cr_dtype cr__sum_dtype(cr_value asked, cr_dtype dtype) {
 /* reduce.c: returns a new tensor for a reduction of self. */
 cr_tensor *cr__new_folded(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
                           cr_dtype dtype);
-/* reduce.c: adds the view of such a tensor to the launch. */
-void cr__add_folded(cr__launch *k, const cr_tensor *out, const cr_tensor *self, uint32_t mask);
+/* reduce.c: makes a slot of the launch the view of such a tensor. */
+void cr__view_folded(cr__launch *k, cr__view *slot, const cr_tensor *out, const cr_tensor *self,
+                     uint32_t mask);
 /* reduce.c: an error unless dtype is floating; says how to get there. */
 int cr__need_float(const char *op, cr_dtype dtype, const char *advice);
-/* scan.c: sizes of the dims before, at and after dim d of self. */
-void cr__lines_of(const cr_tensor *self, int d, int64_t *sizes);
+/* scan.c: self as lines along dim d. */
+cr__line_sizes cr__lines_of(const cr_tensor *self, int d);
+/* sort.c: makes the views of a launch on 0-dim tensors ones of one dim. */
+void cr__as_one_dim(cr__launch *k);
 
 #endif

@@ -5,6 +5,8 @@
 -- magnitude. A derivative spreads its gradient back with expand_reduced, and every op that only
 -- serves derivatives is linear or has a derivative of its own, so all orders exist.
 
+kernel "reduce(out, from; mask, fold, map, finish, compute, power: float, number: float)"
+
 -- The arguments of most reductions: the ways to say which dims, and the edges.
 local function everywhere(s)
   return {
@@ -39,7 +41,7 @@ end
 
 op "sum(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
   doc = "The sum over dims. Integers and bool are summed in int64, unless dtype names another.",
-  run = "reduce", kernels = { "reduce" },
+  run = "reduce",
   grad = { self = spread },
   samples = with_empty,
 }

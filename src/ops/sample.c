@@ -16,7 +16,7 @@ int cr__run_randperm(const cr_op *op, const cr_value *args, cr_tensor **out, int
   cr_tensor *t = cr__new(op->name, dtype, cr__device_or(args[2], CR_CPU), 1, &n);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__begin_draws(&k, op, t, cr__draw_blocks(n, true));
+  cr__begin_draws(&k, op, &k.randperm.out, t, &k.randperm.rng, cr__draw_blocks(n, true));
   return cr__give_if(cr__launch_run(&k, CR__K_randperm), t, out);
 }
 
@@ -41,8 +41,9 @@ int cr__run_multinomial(const cr_op *op, const cr_value *args, cr_tensor **out, 
       cr__new(op->name, CR_INT64, cr_device_of(self), self->ndim, shape + 2 - self->ndim);
   if (!t) return cr_error_code();
   cr__launch k;
-  cr__begin_draws(&k, op, t, cr__draw_blocks(rows * (replacement ? n : m), true));
-  cr__launch_add(&k, self);
-  k.i[2] = replacement;
+  cr__begin_draws(&k, op, &k.multinomial.out, t, &k.multinomial.rng,
+                  cr__draw_blocks(rows * (replacement ? n : m), true));
+  cr__launch_view(&k, &k.multinomial.weights, self);
+  k.multinomial.replacement = replacement;
   return cr__give_if(cr__launch_run(&k, CR__K_multinomial), t, out);
 }

@@ -5,9 +5,11 @@
  * element along one dim. */
 #include "reduce.h"
 
-void cr__lines_of(const cr_tensor *self, int d, int64_t *sizes) {
-  sizes[0] = sizes[1] = sizes[2] = 1;
-  for (int i = 0; i < self->ndim; i++) sizes[i < d ? 0 : i == d ? 1 : 2] *= cr__sizes(self)[i];
+cr__line_sizes cr__lines_of(const cr_tensor *self, int d) {
+  cr__line_sizes l = {1, 1, 1};
+  for (int i = 0; i < self->ndim; i++)
+    *(i < d ? &l.outer : i == d ? &l.n : &l.inner) *= cr__sizes(self)[i];
+  return l;
 }
 
 static cr__scan kind_of(const cr_op *op) {
@@ -33,14 +35,14 @@ static int scan(const cr_op *op, cr_tensor *self, cr_tensor *factor, int64_t dim
   if (!t) code = cr_error_code();
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, op->name, cr_device_of(self), 1);
-    cr__launch_add(&k, t);
-    cr__launch_add(&k, a);
-    if (b) cr__launch_add(&k, b);
-    cr__lines_of(self, d, k.i);
-    k.i[3] = kind_of(op);
-    k.i[4] = op->id == CR__OP_cumsum_reverse || op->id == CR__OP_cumprod_reverse ||
-             op->id == CR__OP_recurrence_reverse;
+    cr__launch_begin(&k, op->name, cr_device_of(self));
+    cr__launch_view(&k, &k.scan.out, t);
+    cr__launch_view(&k, &k.scan.from, a);
+    if (b) cr__launch_view(&k, &k.scan.factor, b);
+    k.scan.lines = cr__lines_of(self, d);
+    k.scan.kind = kind_of(op);
+    k.scan.reverse = op->id == CR__OP_cumsum_reverse || op->id == CR__OP_cumprod_reverse ||
+                     op->id == CR__OP_recurrence_reverse;
     code = cr__launch_run(&k, CR__K_scan);
   }
   cr_release(a), cr_release(b);
@@ -107,12 +109,12 @@ int cr__run_cumulative(const cr_op *op, const cr_value *args, cr_tensor **out, i
   if (!out[1]) code = cr_error_code();
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, op->name, cr_device_of(self), 2);
-    cr__launch_add(&k, out[0]);
-    cr__launch_add(&k, out[1]);
-    cr__launch_add(&k, a);
-    cr__lines_of(self, d, k.i);
-    k.i[3] = op->id == CR__OP_cummin;
+    cr__launch_begin(&k, op->name, cr_device_of(self));
+    cr__launch_view(&k, &k.cumulative.values, out[0]);
+    cr__launch_view(&k, &k.cumulative.indices, out[1]);
+    cr__launch_view(&k, &k.cumulative.from, a);
+    k.cumulative.lines = cr__lines_of(self, d);
+    k.cumulative.smallest = op->id == CR__OP_cummin;
     code = cr__launch_run(&k, CR__K_cumulative);
   }
   cr_release(a);

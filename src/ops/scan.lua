@@ -5,6 +5,9 @@
 -- running sum is a sum from the other end, that of a running product a linear recurrence, which has
 -- the recurrence from the other end as its own; so all orders exist, in linear time.
 
+kernel "scan(out, from, factor?; lines: lines, kind, reverse: bool)"
+kernel "cumulative(values, indices, from; lines: lines, smallest: bool)"
+
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3 }, { s.t({}, -2, 2), 1 } }
 end
@@ -14,7 +17,7 @@ end
 op "cumsum(self: tensor, dim: dim, dtype: dtype?)" {
   aliases = "cumulative_sum",
   doc = "The sums of the elements along dim up to each one; of integers and bool in int64.",
-  run = "scan", kernels = { "scan" }, inplace = true,
+  run = "scan", inplace = true,
   grad = { self = function(g, v) return g:cumsum_reverse(v.dim) end },
   samples = along_one,
 }
@@ -105,7 +108,7 @@ op "log_odds(self: tensor, other: tensor)" {
 
 op "cummax(self: tensor, dim: dim) -> values, indices" {
   doc = "The largest element along dim up to each one, and its position, the last one of several.",
-  run = "cumulative", kernels = { "cumulative" },
+  run = "cumulative",
   grad = { self = function(g, v) return g:put_reduced(v.indices, v.self.shape, v.dim, true) end },
   samples = along_one,
 }

@@ -16,12 +16,12 @@ static int place(const char *op, cr_tensor *t, const cr__index_plan *p, cr_tenso
   int code = wide ? 0 : (int)cr_error_code();
   if (!code) {
     cr__launch k;
-    cr__launch_begin(&k, op, t->storage->device, 1);
-    cr__see_plan(cr__launch_add(&k, t), p, p->stride);
-    cr__see_plan(cr__launch_add(&k, p->index), p, p->index_stride);
-    cr__launch_add(&k, wide);
-    k.i[0] = p->size, k.i[1] = p->step, k.i[2] = p->dim;
-    k.i[3] = how, k.i[4] = late;
+    cr__launch_begin(&k, op, t->storage->device);
+    cr__see_plan(cr__launch_view(&k, &k.scatter.to, t), p, p->stride);
+    cr__see_plan(cr__launch_view(&k, &k.scatter.index, p->index), p, p->index_stride);
+    cr__launch_view(&k, &k.scatter.from, wide);
+    k.scatter.size = p->size, k.scatter.step = p->step, k.scatter.dim = p->dim;
+    k.scatter.how = how, k.scatter.late = late;
     code = cr__launch_run(&k, CR__K_scatter);
   }
   cr_release(apart);

@@ -4,6 +4,9 @@
 -- Where a position is written twice the last write stands (its derivative is then given to every writer);
 -- sums are taken in the order of the positions. A number that self's dtype cannot hold is refused.
 
+kernel "scatter(to, index, from; size, step, dim, how, late: bool)"
+kernel "scatter_strided(to, from)"
+
 -- The product of the other factors that came to an element's place, without dividing by zero.
 local function other_factors(g, v)
   local zero = v.src:eq(0):to(v.src.dtype)
@@ -19,7 +22,6 @@ op "scatter(self: tensor, dim: dim, index: tensor, src: operand)" {
   inplace = true,
   rewrites = true,
   run = "scatter",
-  kernels = { "scatter", "scatter_strided" },
   grad = {
     self = function(g, v) return g:scatter(v.dim, v.index, 0) end,
     src = function(g, v) return g:gather(v.dim, v.index):corner(v.src.shape) end,

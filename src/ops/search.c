@@ -40,12 +40,12 @@ static int search(const cr_op *op, cr_tensor *line, cr_tensor *t, bool right, cr
   if (!code && t->numel) {
     int64_t n = cr__sizes(line)[line->ndim - 1];
     cr__launch k;
-    cr__launch_begin(&k, op->lua, cr_device_of(t), 1);
-    cr__launch_add(&k, r);
-    cr__launch_add(&k, in.u.t);
-    cr__launch_add(&k, values.u.t);
-    k.i[0] = t->numel, k.i[1] = n, k.i[2] = right;
-    k.i[3] = line->ndim == 1 ? t->numel : cr__sizes(t)[t->ndim - 1];
+    cr__launch_begin(&k, op->lua, cr_device_of(t));
+    cr__launch_view(&k, &k.search.out, r);
+    cr__launch_view(&k, &k.search.lines, in.u.t);
+    cr__launch_view(&k, &k.search.values, values.u.t);
+    k.search.count = t->numel, k.search.n = n, k.search.right = right;
+    k.search.each = line->ndim == 1 ? t->numel : cr__sizes(t)[t->ndim - 1];
     code = cr__launch_run(&k, CR__K_search);
   }
   cr__drop(in), cr__drop(values);

@@ -2,12 +2,14 @@
 --
 -- Holds true: places are 1-based, and NaN stands behind all numbers.
 
+kernel "search(out, lines, values; count, n, right: bool, each)"
+
 op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: "left" | "right"?,
     sorter: tensor?, out_int32: bool = false)]]) {
   doc = [[The first positions at which values could be put in without harm to the order of the last dim: before equal
     elements, or with right = true (or side = "right") after them. A sequence of one dim serves all values. sorter has
     the positions that put an unsorted sequence in order, as argsort gives them; with out_int32 the result is int32.]],
-  run = "searchsorted", kernels = { "search" }, nondiff = true,
+  run = "searchsorted", nondiff = true,
   samples = function(s)
     local line, lines = s.t({ 5 }):msort(), s.t({ 2, 4 }):sort()
     local mixed = s.t({ 2, 4 })

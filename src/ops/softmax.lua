@@ -3,6 +3,9 @@
 -- Holds true: the largest element is subtracted first, so nothing overflows; a 0-dim tensor has one
 -- element along dim 1.
 
+kernel "softmax(out, from; lines: lines, log: bool)"
+kernel "softmax_backward(out, grad, result; lines: lines, log: bool)"
+
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2), 2 }, { s.t({ 3, 2, 2 }, -2, 2), -3 }, { s.t({}, -2, 2), 1 } }
 end
@@ -15,7 +18,7 @@ end
 
 op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
   doc = "exp(self) divided by its sum along dim, computed without overflow; float dtypes only.",
-  run = "softmax", kernels = { "softmax" },
+  run = "softmax",
   grad = { self = function(g, v) return g:softmax_backward(v.out, v.dim) end },
   samples = along_one,
 }
@@ -36,7 +39,7 @@ op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
 op "softmax_backward(self: tensor, result: tensor, dim: dim)" {
   doc = [[The gradient of softmax for self, the one of its result, whose lines sum to 1: result * (self - sum(self *
     result)). An element of more than 3/4 gets what the others leave.]],
-  run = "softmax_backward", kernels = { "softmax_backward" }, hidden = true,
+  run = "softmax_backward", hidden = true,
   grad = {
     self = function(g, v) return g:softmax_backward(v.result, v.dim) end,
     result = function(g, v)

@@ -3,19 +3,24 @@
  * Holds true: positions are 1-based; a 0-dim tensor is one of one element along dim 1. */
 #include "reduce.h"
 
+void cr__as_one_dim(cr__launch *k) {
+  for (int i = 0; i < k->nview; i++) {
+    if (!cr__has_view(k, &k->v[i])) continue;
+    k->v[i].ndim = 1;
+    k->v[i].shape[0] = k->v[i].stride[0] = 1;
+  }
+}
+
 /* Sorts along dim d and keeps the first `kept` of each line. `values` may be NULL. */
 static int launch(const char *op, cr_tensor *self, int d, bool descending, const cr_tensor *values,
                   const cr_tensor *indices) {
   cr__launch k;
-  cr__launch_begin(&k, op, cr_device_of(self), values ? 2 : 1);
-  if (values) cr__launch_add(&k, values);
-  cr__launch_add(&k, indices);
-  cr__launch_add(&k, self);
-  for (int i = 0; i < k.nview && self->ndim == 0; i++) {
-    k.v[i].ndim = 1;
-    k.v[i].shape[0] = k.v[i].stride[0] = 1;
-  }
-  k.i[0] = d, k.i[1] = descending;
+  cr__launch_begin(&k, op, cr_device_of(self));
+  if (values) cr__launch_view(&k, &k.sort.values, values);
+  cr__launch_view(&k, &k.sort.indices, indices);
+  cr__launch_view(&k, &k.sort.from, self);
+  if (self->ndim == 0) cr__as_one_dim(&k);
+  k.sort.dim = d, k.sort.descending = descending;
   return cr__launch_run(&k, CR__K_sort);
 }
 

@@ -3,6 +3,8 @@
 -- Holds true: every sort is stable, in both directions; NaN is larger than any number, -0 equal to 0.
 -- Positions are 1-based. A 0-dim tensor has one element along dim 1.
 
+kernel "sort(values?, indices, from; dim, descending: bool)"
+
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3, 2, 2 }, -2, 2), 1, true }, { s.t({}, -2, 2), 1 }, { s.t({ 0, 2 }), 1 } }
 end
@@ -12,7 +14,7 @@ local function put_back(g, v) return g:gather_backward(v.self.shape, v.dim, v.in
 
 op "sort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = true) -> values, indices" {
   doc = "The elements in ascending (or descending) order along dim, and their positions; always stable.",
-  run = "sort", kernels = { "sort" },
+  run = "sort",
   grad = { self = put_back },
   samples = along_one,
 }

@@ -69,9 +69,9 @@ static int add_into(const char *op, cr_tensor *memory, const geometry *g, int64_
   cr_tensor *to = seen_by(memory, g, low);
   if (!to) return (int)cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op, memory->storage->device, 1);
-  cr__launch_add(&k, to);
-  cr__launch_add(&k, values);
+  cr__launch_begin(&k, op, memory->storage->device);
+  cr__launch_view(&k, &k.scatter_strided.to, to);
+  cr__launch_view(&k, &k.scatter_strided.from, values);
   int code = cr__launch_run(&k, CR__K_scatter_strided);
   cr_release(to);
   return code;
@@ -147,10 +147,10 @@ int cr__run_triangle(const cr_op *op, const cr_value *args, cr_tensor **out, int
   cr_tensor *r = cr__new_like(op->name, t, (cr_dtype)t->dtype);
   if (!r) return (int)cr_error_code();
   cr__launch k;
-  cr__launch_begin(&k, op->name, t->storage->device, 1);
-  cr__launch_add(&k, r);
-  cr__launch_add(&k, t);
-  k.i[0] = args[1].u.i;
-  k.i[1] = op->id == CR__OP_triu;
+  cr__launch_begin(&k, op->name, t->storage->device);
+  cr__launch_view(&k, &k.triangle.out, r);
+  cr__launch_view(&k, &k.triangle.from, t);
+  k.triangle.diagonal = args[1].u.i;
+  k.triangle.upper = op->id == CR__OP_triu;
   return cr__give_if(cr__launch_run(&k, CR__K_triangle), r, out);
 }

@@ -2,13 +2,14 @@
 --
 -- Holds true: the derivative of a view of overlapping elements adds up what lies in one place.
 
+kernel "triangle(out, from; diagonal, upper: bool)"
+
 for _, name in ipairs { "tril", "triu" } do
   op(name .. "(self: tensor, diagonal: int = 0)") {
     doc = name == "tril" and "The elements of the matrices on and below a diagonal; 0 elsewhere."
       or "The elements of the matrices on and above a diagonal; 0 elsewhere.",
     inplace = true,
     run = "triangle",
-    kernels = { "triangle" },
     grad = { self = function(g, v) return g[name](g, v.diagonal) end },
     samples = function(s) return { { s.t({ 3, 3 }) }, { s.t({ 2, 3, 4 }), 1 }, { s.t({ 3, 2 }), -1 } } end,
   }

@@ -233,7 +233,7 @@ static int run(update *u, cr__launch *k, cr__kernel_id id, const double (*f)[2])
 static int begin(update *u, cr__launch *k, const cr_op *op, const cr_value *args, int nlist) {
   *u = (update){.op = op, .lists = args, .nlist = nlist, .n = args[0].n};
   int code = check_lengths(u);
-  cr__launch_begin(k, op->lua, u->device, 0);
+  cr__launch_begin(k, op->lua, u->device);
   return code;
 }
 
@@ -255,14 +255,14 @@ int cr__run_sgd(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   cr__launch k;
   int code = begin(&u, &k, op, lists, CR__SGD_LISTS);
   if (code) return code;
-  k.i[CR__SGD_MOMENTUM] = has_momentum;
-  k.i[CR__SGD_NESTEROV] = nesterov;
-  k.i[CR__SGD_FIRST] = args[9].u.i;
-  k.f[CR__SGD_RATE] = args[3].u.f;
-  k.f[CR__SGD_KEPT] = momentum;
-  k.f[CR__SGD_ADDED] = 1 - dampening;
-  k.f[CR__SGD_DECAY] = args[6].u.f;
-  k.f[CR__SGD_SIGN] = args[8].u.i ? -1 : 1;
+  k.sgd.momentum = has_momentum;
+  k.sgd.nesterov = nesterov;
+  k.sgd.first = args[9].u.i;
+  k.sgd.rate = args[3].u.f;
+  k.sgd.kept = momentum;
+  k.sgd.added = 1 - dampening;
+  k.sgd.decay = args[6].u.f;
+  k.sgd.sign = args[8].u.i ? -1 : 1;
   return run(&u, &k, CR__K_sgd, NULL);
 }
 
@@ -305,14 +305,14 @@ int cr__run_adam(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   int code = begin(&u, &k, op, args, CR__ADAM_LISTS);
   if (!code) code = check_adam(op, args, u.n);
   if (code || u.n == 0) return code;
-  k.i[CR__ADAM_AMSGRAD] = args[CR__ADAM_MOST].kind == CR_TENSORS;
-  k.f[CR__ADAM_DECAY] = decoupled ? 0 : decay;
-  k.f[CR__ADAM_SIGN] = args[12].u.i ? -1 : 1;
-  k.f[CR__ADAM_SHRINK] = decoupled ? 1 - lr * decay : 1;
-  k.f[CR__ADAM_TOWARDS] = 1 - beta1;
-  k.f[CR__ADAM_KEPT] = beta2;
-  k.f[CR__ADAM_ADDED] = 1 - beta2;
-  k.f[CR__ADAM_EPS] = args[9].u.f;
+  k.adam.amsgrad = args[CR__ADAM_MOST].kind == CR_TENSORS;
+  k.adam.decay = decoupled ? 0 : decay;
+  k.adam.sign = args[12].u.i ? -1 : 1;
+  k.adam.shrink = decoupled ? 1 - lr * decay : 1;
+  k.adam.towards = 1 - beta1;
+  k.adam.kept = beta2;
+  k.adam.added = 1 - beta2;
+  k.adam.eps = args[9].u.f;
   size_t room = (size_t)u.n * 2 * sizeof(double);
   double(*f)[2] = cr__alloc(room);
   if (!f) return (int)cr_error_code();

@@ -4,6 +4,15 @@
 -- checked before the first is written. `false` among the grads stands for a parameter without gradient:
 -- nothing of it is touched. (The other functions of cr.foreach are the catalogue's operations themselves.)
 
+-- `rate` and `sign` (-1 to climb) multiply the gradient, `kept` and `added` are the shares of the buffer and of the
+-- gradient in the new buffer.
+kernel [[sgd(; momentum: bool, nesterov: bool, first: bool, rate: float, kept: float, added: float, decay: float,
+  sign: float)]]
+-- `decay` is added to the gradient, in units of the parameter, which `shrink` multiplies first; `towards` is how far
+-- the mean goes to the gradient; `kept` and `added` are shares of the square mean.
+kernel [[adam(; amsgrad: bool, decay: float, sign: float, shrink: float, towards: float, kept: float,
+  added: float, eps: float)]]
+
 op("foreach_sgd_(params: tensors, grads: tensors, momentum_buffers: tensors?, lr: float, momentum: float = 0.0, " ..
   "dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = false, maximize: bool = false, " ..
   "first: bool = false)") {
@@ -12,7 +21,7 @@ op("foreach_sgd_(params: tensors, grads: tensors, momentum_buffers: tensors?, lr
     nothing yet.]],
   lua = "foreach.sgd_",
   inplace = "only", rewrites = true, method = false, func = false, nondiff = true,
-  run = "sgd", kernels = { "sgd" },
+  run = "sgd",
   samples = function(s) return { { { s.t({ 2, 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 2, 3 }) }, 0.1, 0.9 } } end,
 }
 
@@ -24,7 +33,7 @@ op("foreach_adam_(params: tensors, grads: tensors, exp_avgs: tensors, exp_avg_sq
     it is the AMSGrad variant.]],
   lua = "foreach.adam_",
   inplace = "only", rewrites = true, method = false, func = false, nondiff = true,
-  run = "adam", kernels = { "adam" },
+  run = "adam",
   samples = function(s)
     return { { { s.t({ 2, 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 2, 3 }, 0, 1) }, s.none, 1 } }
   end,

@@ -26,19 +26,7 @@ enum {
   CR__ADAM_LISTS
 };
 
-/* What stands where in a launch: i[] of switches, f[] of numbers, f[] of each row. */
-enum { CR__SGD_MOMENTUM, CR__SGD_NESTEROV, CR__SGD_FIRST };
-enum { CR__SGD_RATE, CR__SGD_KEPT, CR__SGD_ADDED, CR__SGD_DECAY, CR__SGD_SIGN };
-enum { CR__ADAM_AMSGRAD };
-enum {
-  CR__ADAM_DECAY, /* added to the gradient, in units of the parameter */
-  CR__ADAM_SIGN,
-  CR__ADAM_SHRINK, /* the parameter is multiplied by this first */
-  CR__ADAM_TOWARDS,
-  CR__ADAM_KEPT,
-  CR__ADAM_ADDED,
-  CR__ADAM_EPS
-};
+/* The numbers of each row of a launch of Adam. */
 enum { CR__ADAM_RATE, CR__ADAM_ROOT }; /* of a row: with the bias of its step corrected */
 
 /* T: the type, S: its suffix. Which switches are on is known when this is compiled, so that a loop has

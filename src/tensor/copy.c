@@ -42,9 +42,9 @@ cr_tensor *cr__snapshot(const char *op, cr_tensor *t) {
 
 static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
   cr__launch k;
-  cr__launch_begin(&k, op, dst->storage->device, 1);
-  cr__launch_add(&k, dst);
-  cr__launch_add(&k, src);
+  cr__launch_begin(&k, op, dst->storage->device);
+  cr__launch_view(&k, &k.copy.to, dst);
+  cr__launch_view(&k, &k.copy.from, src);
   return cr__launch_run(&k, CR__K_copy);
 }
 
@@ -93,11 +93,9 @@ int cr__fill(const char *op, cr_tensor *dst, cr_value number) {
   cr__launch k;
   int code = cr__check_store(op, (cr_dtype)dst->dtype, &number);
   if (code || dst->numel == 0) return code;
-  cr__launch_begin(&k, op, dst->storage->device, 1);
-  cr__launch_add(&k, dst);
-  k.i[0] = number.kind;
-  k.i[1] = number.kind == CR_FLOAT ? 0 : number.u.i;
-  k.f[0] = number.kind == CR_FLOAT ? number.u.f : 0;
+  cr__launch_begin(&k, op, dst->storage->device);
+  cr__launch_view(&k, &k.fill.to, dst);
+  k.fill.number = number;
   return cr__launch_run(&k, CR__K_fill);
 }
 

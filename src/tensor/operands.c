@@ -13,11 +13,15 @@ void cr__view_of(const cr_tensor *t, cr__view *v) {
   memcpy(v->stride, cr__steps(t), t->ndim * sizeof(int64_t));
 }
 
-cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
-  cr__view *v = &k->v[k->nview++];
-  cr__view_of(t, v);
+cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t) {
+  for (; &k->v[k->nview] < slot; k->nview++) {
+    k->v[k->nview].data = NULL;
+    k->v[k->nview].ndim = -1;
+  }
+  k->nview++;
+  cr__view_of(t, slot);
   if (CR__UNLIKELY(t->storage->device != k->device)) k->elsewhere = t->storage->device;
-  return v;
+  return slot;
 }
 
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {

@@ -123,7 +123,8 @@ static inline bool cr__data_inside(const cr__storage *s) { /* its own block */
 /* ---- What a backend is given (operands.c), and copies ---- */
 
 void cr__view_of(const cr_tensor *t, cr__view *v);
-cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t);
+/* Makes `slot`, one of k's, a view of t, and returns it. Slots come in their order; those that are passed over are not there. */
+cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t);
 /* The device of all tensors (NULLs skipped) or an error that names two that differ. CPU 0-dim
  * tensors may join others only as operands of elementwise operations. */
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device);
