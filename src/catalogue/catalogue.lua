@@ -4,6 +4,8 @@
 -- the generator, the manual and the specs all read it from here. A mistake in an entry names the
 -- operation and the field.
 
+local kernels = require "kernels"
+
 local M = {}
 
 -- The types a parameter may have; `tensor` marks those that carry tensors.
@@ -208,8 +210,8 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do names[e.lua] = true end
   for _, e in ipairs(entries) do
     for _, alias in ipairs(e.aliases) do
-      if owner[alias] then fail(e, "the alias %s is one of %s too", alias, owner[alias]) end
-      if names[alias] then fail(e, "the alias %s is the name of an operation", alias) end
+      if owner[alias] then fail(e.name, "the alias %s is one of %s too", alias, owner[alias]) end
+      if names[alias] then fail(e.name, "the alias %s is the name of an operation", alias) end
       owner[alias] = e.name
     end
     if #e.aliases > 0 then lists[e.lua] = e.aliases end
@@ -217,10 +219,22 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do e.aliases = lists[e.lua] or e.aliases end
 end
 
--- Returns the list of entries in `directory`, sorted by file and place; `ops`, seen by formulas as a
--- global, is a table that the generator fills.
+-- Takes the declaration of a kernel, or of some with the same slots.
+local function add_kernel(list, seen, text)
+  local k = kernels.parse(text)
+  for _, name in ipairs(k.names) do
+    if seen[name] then fail("kernel " .. name, "is declared twice") end
+    seen[name] = true
+  end
+  if seen["slots of " .. k.slots] then fail("kernel " .. k.names[1], "other slots are named %s", k.slots) end
+  seen["slots of " .. k.slots] = true
+  list[#list + 1] = k
+end
+
+-- Returns the list of entries in `directory`, sorted by file and place, and that of the kernels declared there;
+-- `ops`, seen by formulas as a global, is a table that the generator fills.
 function M.load(directory)
-  local entries, by_name = {}, {}
+  local entries, by_name, declared, seen = {}, {}, {}, {}
   local ops = {}
   for _, file in ipairs(list_files(directory, ".lua")) do
     local family = file:gsub("%.lua$", "")
@@ -233,10 +247,11 @@ function M.load(directory)
         entries[#entries + 1] = e
       end
     end
+    env.kernel = function(text) add_kernel(declared, seen, text) end
     assert(loadfile(directory .. "/" .. file, "t", env))()
   end
   share_aliases(entries)
-  return { entries = entries, by_name = by_name, ops = ops }
+  return { entries = entries, by_name = by_name, ops = ops, kernels = declared }
 end
 
 -- ---- Names that are written by hand ---------------------------------------------------------------
@@ -264,6 +279,18 @@ function M.check_names(cat, source)
     local where = in_c[e.name] or e.func ~= false and in_lua[e.lua]
     if where and not e.hidden then fail(e.name, "a function of this name is written by hand, in %s", where) end
   end
+end
+
+-- Fails where a declared kernel is launched nowhere; `source` is the folder that has the run functions.
+function M.check_launches(cat, source)
+  if #cat.kernels == 0 then return end
+  local texts = {}
+  for _, folder in ipairs { "/ops", "/tensor" } do
+    for _, file in ipairs(list_files(source .. folder, ".c")) do
+      texts[#texts + 1] = read(source .. folder .. "/" .. file)
+    end
+  end
+  kernels.check_launched(cat, table.concat(texts))
 end
 
 return M

@@ -8,11 +8,14 @@ local write, header = output.write, output.header
 
 local M = {}
 
--- The names of all kernels, in the order in which entries introduce them.
-local function kernels_of(entries)
+-- The names of all kernels: those that are declared, then those that entries name.
+local function kernels_of(cat, entries)
   local kernels, seen = {}, {}
+  for _, k in ipairs(cat.kernels) do table.move(k.names, 1, #k.names, #kernels + 1, kernels) end
+  for _, name in ipairs(kernels) do seen[name] = "declared" end
   for _, e in ipairs(entries) do
     for _, k in ipairs(e.kernels or {}) do
+      if seen[k] == "declared" then output.fail(e, "lists the kernel %s, which is declared by itself", k) end
       if not seen[k] then kernels[#kernels + 1] = k end
       seen[k] = true
     end
@@ -62,10 +65,11 @@ local function write_tables(out_dir, kernels)
   write(out_dir, "cuda_table.inc", h)
 end
 
--- Equal for an engine and a plug-in that number kernels and expressions alike.
-local function write_catalogue_id(out_dir, entries, kernels)
+-- Equal for an engine and a plug-in that number kernels and expressions alike, and agree on the slots.
+local function write_catalogue_id(out_dir, cat, entries, kernels)
   local names = {}
   for _, k in ipairs(kernels) do names[#names + 1] = k end
+  for _, k in ipairs(cat.kernels) do names[#names + 1] = k.text end
   for _, e in ipairs(entries) do
     if e.pointwise then names[#names + 1] = e.name end
   end
@@ -76,11 +80,11 @@ local function write_catalogue_id(out_dir, entries, kernels)
   write(out_dir, "catalogue_id.h", h)
 end
 
-function M.write(out_dir, entries)
-  local kernels = kernels_of(entries)
+function M.write(out_dir, cat, entries)
+  local kernels = kernels_of(cat, entries)
   write_enums(out_dir, entries, kernels)
   write_tables(out_dir, kernels)
-  write_catalogue_id(out_dir, entries, kernels)
+  write_catalogue_id(out_dir, cat, entries, kernels)
 end
 
 return M

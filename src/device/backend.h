@@ -15,7 +15,7 @@
 /* What a plug-in is checked against, with the catalogue: a number to raise when a meaning changes,
  * and the sizes of what both sides share. */
 #define CR__BACKEND_ABI                                                      \
-  ((uint32_t)(4 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
+  ((uint32_t)(5 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
 #define CR__MAX_VIEWS 8
 #define CR__MAX_INTS (2 * CR_MAX_DIMS + 8)
@@ -27,6 +27,8 @@ typedef struct cr__view {
   int64_t stride[CR_MAX_DIMS]; /* in elements */
 } cr__view;
 
+#include "slots.h" /* generated: what a launch hands each kernel, by name */
+
 /* A row of a call over lists of tensors: one tensor of each list, all of one dtype and laid out alike
  * without gaps, so that they count as n elements in a line. */
 #define CR__MAX_LISTS 5
@@ -37,15 +39,19 @@ typedef struct cr__row {
   double f[2];     /* numbers that differ from row to row */
 } cr__row;
 
-/* One call of a kernel. Outputs come first. What `i` and `f` mean, and what the engine has checked
- * before, stands above each kernel in src/cpu. */
+/* One call of a kernel. Its views and numbers have the names of its declaration in the catalogue; those of a
+ * kernel that is not declared are v, i and f, outputs first. What they mean, and what the engine has
+ * checked before, stands above each kernel in src/cpu. */
 typedef struct cr__launch {
   const char *op; /* for messages */
   cr_device device;
   int32_t nview, nout;
   int64_t i[CR__MAX_INTS];
   double f[8];
-  cr__view v[CR__MAX_VIEWS];
+  union {
+    cr__view v[CR__MAX_VIEWS]; /* nview of them; data is NULL where one is absent */
+    CR__SLOTS
+  };
   const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
   int32_t nrow;
   cr_device elsewhere; /* of a tensor that lies on another device; `device` if none does */
@@ -193,7 +199,8 @@ static inline const cr__backend *cr__backend_of(cr_device device) {
 
 /* ---- launch.c ---- */
 
-/* k starts as {0}-free memory: cr__launch_begin sets what matters, views are appended in order. */
+/* k starts as {0}-free memory: cr__launch_begin sets what matters. Views of a declared kernel that nobody
+ * has set are absent; those of others are appended in order. */
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device, int nout);
 int cr__launch_run(cr__launch *k, cr__kernel_id id);
 int cr__elementwise_run(const cr__elementwise *e);

@@ -20,6 +20,17 @@ cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t) {
   return v;
 }
 
+void cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t) {
+  for (; &k->v[k->nview] < slot; k->nview++) k->v[k->nview].data = NULL;
+  if (&k->v[k->nview] == slot) k->nview++;
+  if (!t) {
+    slot->data = NULL;
+    return;
+  }
+  cr__view_of(t, slot);
+  if (CR__UNLIKELY(t->storage->device != k->device)) k->elsewhere = t->storage->device;
+}
+
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {
   const cr_tensor *first = NULL;
   for (int i = 0; i < n; i++) {

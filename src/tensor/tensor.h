@@ -124,6 +124,8 @@ static inline bool cr__data_inside(const cr__storage *s) { /* its own block */
 
 void cr__view_of(const cr_tensor *t, cr__view *v);
 cr__view *cr__launch_add(cr__launch *k, const cr_tensor *t);
+/* Fills a view of k, such as &k->sort.in; NULL: it is absent. In any order. */
+void cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t);
 /* The device of all tensors (NULLs skipped) or an error that names two that differ. CPU 0-dim
  * tensors may join others only as operands of elementwise operations. */
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device);
