@@ -19,15 +19,17 @@ static __global__ void find_places(int64_t *to, const T *lines, const T *values,
 }
 
 template <class T> static int run_search(const cr__launch *k) {
-  return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->i[0]), CR__THREADS, 0,
-                    (int64_t *)(void *)k->v[0].data, (const T *)(const void *)k->v[1].data,
-                    (const T *)(const void *)k->v[2].data, k->i[0], k->i[1], (bool)k->i[2],
-                    k->i[3]);
+  return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->search.count), CR__THREADS, 0,
+                    (int64_t *)(void *)k->search.out.data,
+                    (const T *)(const void *)k->search.lines.data,
+                    (const T *)(const void *)k->search.values.data, k->search.count,
+                    k->search.length, k->search.right, k->search.each);
 }
 
-/* v and i as for cr__cpu_search. */
+/* The slots as for cr__cpu_search. */
 extern "C" int cr__cuda_search(cr__launch *k) {
-  return k->v[1].dtype == CR_FLOAT32   ? run_search<float>(k)
-         : k->v[1].dtype == CR_FLOAT64 ? run_search<double>(k)
-                                       : run_search<int64_t>(k);
+  int dtype = k->search.lines.dtype;
+  return dtype == CR_FLOAT32   ? run_search<float>(k)
+         : dtype == CR_FLOAT64 ? run_search<double>(k)
+                               : run_search<int64_t>(k);
 }

@@ -56,7 +56,7 @@ static int bits_for(int64_t count) {
 }
 
 static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__radix *s, int *bits) {
-  bool descending = k->i[1], single = cr__category((cr_dtype)c->in_dtype) == CR_FLOATING;
+  bool descending = k->sort.descending, single = cr__category((cr_dtype)c->in_dtype) == CR_FLOATING;
   single = single && c->in_dtype != CR_FLOAT64;
   *bits = single ? 32 : 64;
   uint64_t flip = !descending ? 0 : single ? UINT32_MAX : UINT64_MAX;
@@ -69,7 +69,7 @@ static int make_keys(const cr__launch *k, const cr__fold_call *c, cr__radix *s, 
 
 static int store(const cr__launch *k, const cr__fold_call *c, const cr__view *indices,
                  const uint32_t *number) {
-  int64_t kept = indices->shape[k->i[0]], step = indices->stride[k->i[0]];
+  int64_t kept = indices->shape[k->sort.dim], step = indices->stride[k->sort.dim];
   size_t size = cr__size_of((cr_dtype)c->in_dtype);
   auto kernel = size == 1   ? store_lines<uint8_t>
                 : size == 2 ? store_lines<uint16_t>
@@ -79,15 +79,15 @@ static int store(const cr__launch *k, const cr__fold_call *c, const cr__view *in
                     step, number);
 }
 
-/* v and i as for cr__cpu_sort. */
+/* The slots as for cr__cpu_sort. */
 extern "C" int cr__cuda_sort(cr__launch *k) {
-  const cr__view *in = &k->v[k->nview - 1], *indices = &k->v[k->nview - 2];
+  const cr__view *in = &k->sort.in, *indices = &k->sort.indices;
   cr__fold_call c = {};
-  cr__fold_plan(&c, indices, in, (uint32_t)1 << k->i[0]);
-  c.out = k->nview == 3 ? k->v[0].data : NULL;
+  cr__fold_plan(&c, indices, in, (uint32_t)1 << k->sort.dim);
+  c.out = k->sort.values.data;
   c.indices = indices->data;
   int64_t n = c.kept.count * c.reduced.count;
-  if (n == 0 || indices->shape[k->i[0]] == 0) return 0;
+  if (n == 0 || indices->shape[k->sort.dim] == 0) return 0;
   if (n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: cuda sorts up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)n);

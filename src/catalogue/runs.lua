@@ -12,6 +12,10 @@ local M = {}
 
 -- The families whose functions get their parameters by name; those of others read `args`.
 M.converted = {
+  create = true,
+  pad = true,
+  search = true,
+  sort = true,
 }
 
 local results = { "none", "one", "several", "variable" } -- from the narrowest

@@ -21,8 +21,8 @@ static void store_double(char *to, int dtype, double x) {
 /* Counts in integers, which wrap. */
 static void count_ints(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  const cr__view *v = &k->v[0];
-  uint64_t start = (uint64_t)k->i[1], by = (uint64_t)k->i[2];
+  const cr__view *v = &k->arange.out;
+  uint64_t start = (uint64_t)k->arange.first_int, by = (uint64_t)k->arange.step_int;
   int64_t step = v->stride[0];
   switch (v->dtype) {
   case CR_FLOAT64: EACH(double, (int64_t)(start + (uint64_t)i * by));
@@ -39,8 +39,8 @@ static void count_ints(void *launch, int64_t begin, int64_t end) {
 
 static void count_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  const cr__view *v = &k->v[0];
-  double start = k->f[0], by = k->f[1];
+  const cr__view *v = &k->arange.out;
+  double start = k->arange.first, by = k->arange.step;
   int64_t step = v->stride[0];
   switch (v->dtype) {
   case CR_FLOAT64: EACH(double, start + by * (double)i);
@@ -50,29 +50,29 @@ static void count_floats(void *launch, int64_t begin, int64_t end) {
   }
 }
 
-/* v[0] one dim, not bool. i: whether to count in integers, then start and step in integers. f: start
- * and step as floats, for which v[0] is floating. */
+/* out: one dim, not bool. ints: counts in integers, from first_int by step_int; else from first by step, for
+ * which out is floating. */
 int cr__cpu_arange(cr__launch *k) {
-  int64_t n = k->v[0].shape[0];
-  return cr__cpu_share(n, n, k->i[0] ? count_ints : count_floats, k);
+  int64_t n = k->arange.out.shape[0];
+  return cr__cpu_share(n, n, k->arange.ints ? count_ints : count_floats, k);
 }
 
-/* Exact, for which v[0] has integers. */
+/* Exact, for which out has integers. */
 static void space_ints(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
   for (int64_t i = begin; i < end; i++) {
-    cr_value number = cr_int(cr__space_int(k->i[2], k->i[3], n, i));
+    cr_value number = cr_int(cr__space_int(k->linspace.first_int, k->linspace.last_int, n, i));
     cr__store_scalar(v->data + i * size, (cr_dtype)v->dtype, &number);
   }
 }
 
 static void space_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  const cr__view *v = &k->v[0];
+  const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
-  double first = k->f[0], last = k->f[1], step = cr__space_step(first, last, n);
+  double first = k->linspace.first, last = k->linspace.last, step = cr__space_step(first, last, n);
   for (int64_t at = begin; at < end; at += CR__BLOCK) {
     double x[CR__BLOCK];
     int64_t m = end - at < CR__BLOCK ? end - at : CR__BLOCK;
@@ -80,14 +80,14 @@ static void space_floats(void *launch, int64_t begin, int64_t end) {
       int64_t i = at + j;
       x[j] = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
     }
-    if (k->i[0]) cr__powers_f64(x, NULL, x, k->f[2], m);
+    if (k->linspace.powers) cr__powers_f64(x, NULL, x, k->linspace.base, m);
     for (int64_t j = 0; j < m; j++) store_double(v->data + (at + j) * size, v->dtype, x[j]);
   }
 }
 
-/* v[0] one dim, not bool. i: whether the numbers are exponents; whether they are integers, then first
- * and last as such. f: first, last, base. Counts from the nearer end, so that both ends are exact. */
+/* out: one dim, not bool. ints: the numbers are integers, from first_int to last_int; else they lie between first
+ * and last. powers: they are exponents of base. Counts from the nearer end, so that both ends are exact. */
 int cr__cpu_linspace(cr__launch *k) {
-  int64_t n = k->v[0].shape[0];
-  return cr__cpu_share(n, n * 16, k->i[1] ? space_ints : space_floats, k);
+  int64_t n = k->linspace.out.shape[0];
+  return cr__cpu_share(n, n * 16, k->linspace.ints ? space_ints : space_floats, k);
 }

@@ -23,10 +23,10 @@ SEARCH(i64, int64_t)
 
 static void search_some(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  int64_t *to = (int64_t *)(void *)k->v[0].data, n = k->i[1], each = k->i[3];
-  const char *lines = k->v[1].data, *values = k->v[2].data;
-  int dtype = k->v[1].dtype;
-  bool right = k->i[2];
+  int64_t *to = (int64_t *)(void *)k->search.out.data, n = k->search.length, each = k->search.each;
+  const char *lines = k->search.lines.data, *values = k->search.values.data;
+  int dtype = k->search.lines.dtype;
+  bool right = k->search.right;
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
   for (int64_t i = begin; i < end; i++) {
     const char *line = lines + i / each * n * size;
@@ -36,7 +36,8 @@ static void search_some(void *launch, int64_t begin, int64_t end) {
   }
 }
 
-/* v[0] = int64 positions, v[1] = lines in order, v[2] = values; all contiguous, the last two both
- * float32, float64 or int64. i[0] values, i[1] elements of a line, i[2] whether to the right of equals,
- * i[3] values for each line. */
-int cr__cpu_search(cr__launch *k) { return cr__cpu_share(k->i[0], k->i[0] * 16, search_some, k); }
+/* out: int64 positions of count values; lines in order, each of `length` elements, serve `each` values. All are
+ * contiguous, lines and values both float32, float64 or int64. right: of equal elements. */
+int cr__cpu_search(cr__launch *k) {
+  return cr__cpu_share(k->search.count, k->search.count * 16, search_some, k);
+}

@@ -158,17 +158,17 @@ static void run_row(const void *job_, int64_t row, char *room) {
     gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
 }
 
-/* v[0] = values (left out where there are 2 views), then int64 positions, of one geometry, and the
- * input. i[0]: the 0-based dim, in which the results may have fewer elements than the input, the first
- * ones; i[1]: whether the largest come first. */
+/* values (absent where only positions are asked for) and the int64 positions `indices` have one geometry. dim,
+ * from 0, in which the results may have fewer elements than the input, the first ones; descending: the
+ * largest come first. */
 int cr__cpu_sort(cr__launch *k) {
-  const cr__view *in = &k->v[k->nview - 1], *indices = &k->v[k->nview - 2];
-  int d = (int)k->i[0];
-  job j = {.values = k->nview == 3 ? &k->v[0] : NULL,
+  const cr__view *in = &k->sort.in, *indices = &k->sort.indices;
+  int d = (int)k->sort.dim;
+  job j = {.values = k->sort.values.data ? &k->sort.values : NULL,
            .indices = indices,
            .in = in,
            .compute = cr__compute_of(in->dtype),
-           .descending = k->i[1],
+           .descending = k->sort.descending,
            .n = in->shape[d],
            .kept = indices->shape[d],
            .step = indices->stride[d]};

@@ -38,9 +38,12 @@ op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
   samples = function() return { { 2.5 }, { 3 } } end,
 }
 
+kernel "arange(out; ints: bool, first_int, step_int, first: float, step: float)"
+kernel "linspace(out; powers: bool, ints: bool, first_int, last_int, first: float, last: float, base: float)"
+
 op "arange_to(stop: scalar, dtype: dtype?, device: device?)" {
   doc = [[The numbers 0, 1, 2, ... below stop, which is not among them; int64 if stop is an integer.]],
-  lua = "arange", run = "arange", kernels = { "arange" }, creates = true, nondiff = true,
+  lua = "arange", run = "arange", creates = true, nondiff = true,
   samples = function() return { { 5 }, { 2.5 }, { 0 }, { 3, "float64" } } end,
 }
 
@@ -55,7 +58,7 @@ op "arange(start: scalar, stop: scalar, step: scalar = 1, dtype: dtype?, device:
 op "linspace(start: scalar, stop: scalar, steps: int, dtype: dtype?, device: device?)" {
   doc = [[Numbers at equal distances from start to stop, both included; computed in float64, from the
     nearer end. An integer dtype first truncates both; its numbers are exact, rounded towards zero.]],
-  run = "linspace", kernels = { "linspace" }, creates = true, nondiff = true,
+  run = "linspace", creates = true, nondiff = true,
   samples = function() return { { 0, 1, 5 }, { 2, -2, 4 }, { 3, 4, 1 }, { 0, 1, 0 }, { 0, 10, 6, "int64" } } end,
 }
 

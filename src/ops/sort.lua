@@ -10,16 +10,18 @@ end
 -- Elements that came from given positions along dim go back there.
 local function put_back(g, v) return g:gather_backward(v.self.shape, v.dim, v.indices) end
 
+kernel "sort(values?, indices, in; dim, descending: bool)"
+
 op "sort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = true) -> values, indices" {
   doc = "The elements in ascending (or descending) order along dim, and their positions; always stable.",
-  run = "sort", kernels = { "sort" },
+  run = "sort",
   grad = { self = put_back },
   samples = along_one,
 }
 
 op "argsort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = true)" {
   doc = "The positions that would put the elements in order along dim; always stable.",
-  run = "sort", nondiff = true,
+  run = "argsort", nondiff = true,
   samples = along_one,
 }
 
