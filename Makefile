@@ -135,7 +135,7 @@ LAYERS     := base device cpu cpu/loops tensor autograd ops
 LIB_SRC    := $(wildcard $(LAYERS:%=src/%/*.c))
 GEN_SRC    := build/gen/ops.c build/gen/api.c
 GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc quick.inc cpu_table.inc \
-  catalogue_id.h cuda_table.inc)
+  catalogue_id.h cuda_table.inc slots.h slot_views.inc runs.h calls.h)
 SHIM_SRC   := $(wildcard src/onednn/*.c)
 LOOP_SRC   := $(wildcard src/cpu/loops/*.c)
 BIND_SRC   := $(wildcard src/binding/*.c)

@@ -2,11 +2,11 @@
 
 local shell = require "spec.support.shell"
 
--- What the generator says of one entry, and whether it has ended well.
-local function generate(entry)
+-- What the generator says of one entry, of a family of that name, and whether it has ended well.
+local function generate(entry, family)
   local folder = shell.folder()
   shell.run(("mkdir -p %s/ops %s/gen"):format(folder, folder))
-  shell.write(folder .. "/ops/trial.lua", entry)
+  shell.write(("%s/ops/%s.lua"):format(folder, family or "trial"), entry)
   local text, status = shell.run(("lua5.4 src/catalogue/gen.lua %s/gen %s/ops"):format(folder, folder))
   shell.run("rm -rf " .. folder)
   return (text:gsub("\n$", "")), status
@@ -91,5 +91,63 @@ describe("a mistake in a derivative names the operation and the parameter:", fun
   it("a parameter that is none", function()
     refuses(pointwise("(self: tensor)", 'pointwise = "x", grad = { other = function(g) return g end }'),
       "grad names 'other'")
+  end)
+end)
+
+describe("the declaration of a kernel", function()
+  local function refuses_kernel(text, part)
+    local said, status = generate(("kernel %q"):format(text))
+    assert.equal(1, status)
+    assert.equal("catalogue: kernel " .. part, said)
+  end
+
+  it("names each slot once, in a form that can be read", function()
+    refuses_kernel("sort(in, in)", "sort: has two slots in")
+    refuses_kernel("sort(in; n, in)", "sort: has two slots in")
+    refuses_kernel("sort(in-side)", "sort: cannot read the view 'in-side'")
+    refuses_kernel("sort(in; 3n)", "sort: cannot read the number '3n'")
+    refuses_kernel("sort(in; n: long)", "sort: number n has an unknown type 'long'")
+    refuses_kernel("sort(in; n; m)", "sort: has more than one ';'")
+    refuses_kernel("sort()", "sort: has no slots")
+    refuses_kernel("sort in", "'sort in': cannot read the declaration")
+  end)
+
+  it("uses no word of C++", function()
+    refuses_kernel("sort(this)", "sort: the name of the slot this is taken")
+  end)
+
+  it("has at most eight views", function()
+    refuses_kernel("sort(in[8], out)", "sort: has 9 views, and 8 at most are possible")
+  end)
+
+  it("names the slots that several kernels share", function()
+    refuses_kernel("sort, search(in)", "sort: shares its slots with search and gives them no name")
+  end)
+
+  it("is made once", function()
+    local said, status = generate 'kernel "sort(in)" kernel "sort(in, out)"'
+    assert.equal(1, status)
+    assert.equal("catalogue: kernel sort: is declared twice", said)
+  end)
+
+  it("is of a kernel that something launches", function()
+    refuses_kernel("idle(in)", "idle: no run function launches it")
+  end)
+end)
+
+describe("entries that share a run function", function()
+  local pair = 'op "once(%s)" { doc = "x", run = "sort", nondiff = true }\n'
+    .. 'op "twice(%s)" { doc = "x", run = "sort", nondiff = true, %s }'
+
+  it("give a parameter of one name one type", function()
+    local said, status = generate(pair:format("self: tensor, k: int", "self: tensor, k: float", ""), "sort")
+    assert.equal(1, status)
+    assert.equal('catalogue: twice: its k has another type than that of once, with which it shares run = "sort"', said)
+  end)
+
+  it("all rewrite their argument, or none does", function()
+    local said, status = generate(pair:format("self: tensor", "self: tensor", "rewrites = true"), "sort")
+    assert.equal(1, status)
+    assert(said:find("unlike once", 1, true), said)
   end)
 end)

@@ -52,7 +52,7 @@ extern "C" int cr__cuda_argmax(cr__launch *k) {
   const cr__view *in = &k->argmax.from, *positions = &k->argmax.indices;
   cr__fold_plan(&c, positions, in, (uint32_t)1 << k->argmax.dim);
   if (c.kept.count == 0) return 0;
-  c.out = cr__has_view(k, &k->argmax.values) ? k->argmax.values.data : NULL;
+  c.out = k->argmax.values.data ? k->argmax.values.data : NULL;
   c.out_dtype = in->dtype;
   c.indices = positions->data;
   c.fold = k->argmax.smallest;

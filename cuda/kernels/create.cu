@@ -18,16 +18,17 @@ static __global__ void count_floats(void *to, int dtype, int64_t step, int64_t n
   CR__EACH(i, n) cr__store_from<CR_FLOAT64>(to, dtype, i * step, start + by * (double)i);
 }
 
-/* As cr__cpu_arange. */
+/* The slots as for cr__cpu_arange. */
 extern "C" int cr__cuda_arange(cr__launch *k) {
-  const cr__view *v = &k->arange.out;
+  const cr__arange_slots *a = &k->arange;
+  const cr__view *v = &a->out;
   int64_t n = v->shape[0], step = v->stride[0];
   if (n == 0) return 0;
-  if (k->arange.integers)
+  if (a->ints)
     return CR__LAUNCH(k->op, count_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                      v->dtype, step, n, (uint64_t)k->arange.start, (uint64_t)k->arange.step);
+                      v->dtype, step, n, (uint64_t)a->first_int, (uint64_t)a->step_int);
   return CR__LAUNCH(k->op, count_floats, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                    v->dtype, step, n, k->arange.first, k->arange.by);
+                    v->dtype, step, n, a->first, a->step);
 }
 
 typedef struct spacing {
@@ -48,16 +49,16 @@ static __global__ void space_ints(void *to, int dtype, int64_t step, int64_t n, 
   CR__EACH(i, n) cr__store_from<CR_INT64>(to, dtype, i * step, cr__space_int(first, last, n, i));
 }
 
-/* As cr__cpu_linspace. */
+/* The slots as for cr__cpu_linspace. */
 extern "C" int cr__cuda_linspace(cr__launch *k) {
-  const cr__view *v = &k->linspace.out;
+  const cr__linspace_slots *a = &k->linspace;
+  const cr__view *v = &a->out;
   int64_t n = v->shape[0];
   if (n == 0) return 0;
-  if (k->linspace.integers)
+  if (a->ints)
     return CR__LAUNCH(k->op, space_ints, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data,
-                      v->dtype, v->stride[0], n, k->linspace.first, k->linspace.last);
-  double from = k->linspace.from, to = k->linspace.to;
-  spacing s = {from, to, cr__space_step(from, to, n), k->linspace.base, k->linspace.powers};
+                      v->dtype, v->stride[0], n, a->first_int, a->last_int);
+  spacing s = {a->first, a->last, cr__space_step(a->first, a->last, n), a->base, a->powers};
   return CR__LAUNCH(k->op, space, cr__blocks_for(n), CR__THREADS, 0, (void *)v->data, v->dtype,
                     v->stride[0], n, s);
 }

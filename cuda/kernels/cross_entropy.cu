@@ -112,7 +112,7 @@ static int begin(job *j, const cr__launch *k, const cr__view *out, const cr__vie
                  cr__line_sizes l) {
   *j = {};
   j->out = vector_of(out);
-  if (cr__has_view(k, weight)) j->weight = vector_of(weight);
+  if (weight->data) j->weight = vector_of(weight);
   j->targets = (const int64_t *)(const void *)target->data;
   j->count = l.outer * l.inner, j->classes = l.n, j->inner = l.inner;
   j->op = k->op;

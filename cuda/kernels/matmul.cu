@@ -311,7 +311,7 @@ template <typename T> static int run(const cr__product *p) {
 
 static cr__product product_of(const cr__launch *k) {
   const cr__view *c = &k->matmul.out, *a = &k->matmul.a, *b = &k->matmul.b, *d = &k->matmul.added;
-  bool add = cr__has_view(k, d);
+  bool add = d->data;
   return {k->op,
           k->device & 255,
           c->dtype,

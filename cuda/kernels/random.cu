@@ -309,7 +309,7 @@ static int toss_by_tensor(const cr__launch *k, const cr__iter *it, const cr__dra
 extern "C" int cr__cuda_bernoulli(cr__launch *k) {
   cr__draw d = draw_of(k->bernoulli.rng);
   const cr__view *out = &k->bernoulli.out, *p = &k->bernoulli.p;
-  bool by_tensor = cr__has_view(k, p);
+  bool by_tensor = p->data;
   cr__iter it = rows_of(out, by_tensor ? p : out);
   if (it.numel == 0) return 0;
   target t = target_of(out, &it);

@@ -20,14 +20,16 @@ static __global__ void find_places(int64_t *to, const T *lines, const T *values,
 
 template <class T> static int run_search(const cr__launch *k) {
   return CR__LAUNCH(k->op, find_places<T>, cr__blocks_for(k->search.count), CR__THREADS, 0,
-                    (int64_t *)(void *)k->search.out.data, (const T *)(const void *)k->search.lines.data,
-                    (const T *)(const void *)k->search.values.data, k->search.count, k->search.n, k->search.right,
-                    k->search.each);
+                    (int64_t *)(void *)k->search.out.data,
+                    (const T *)(const void *)k->search.lines.data,
+                    (const T *)(const void *)k->search.values.data, k->search.count,
+                    k->search.length, k->search.right, k->search.each);
 }
 
-/* As cr__cpu_search. */
+/* The slots as for cr__cpu_search. */
 extern "C" int cr__cuda_search(cr__launch *k) {
-  return k->search.lines.dtype == CR_FLOAT32   ? run_search<float>(k)
-         : k->search.lines.dtype == CR_FLOAT64 ? run_search<double>(k)
-                                       : run_search<int64_t>(k);
+  int dtype = k->search.lines.dtype;
+  return dtype == CR_FLOAT32   ? run_search<float>(k)
+         : dtype == CR_FLOAT64 ? run_search<double>(k)
+                               : run_search<int64_t>(k);
 }

@@ -79,12 +79,12 @@ static int store(const cr__launch *k, const cr__fold_call *c, const cr__view *in
                     step, number);
 }
 
-/* As cr__cpu_sort. */
+/* The slots as for cr__cpu_sort. */
 extern "C" int cr__cuda_sort(cr__launch *k) {
-  const cr__view *in = &k->sort.from, *indices = &k->sort.indices;
+  const cr__view *in = &k->sort.in, *indices = &k->sort.indices;
   cr__fold_call c = {};
   cr__fold_plan(&c, indices, in, (uint32_t)1 << k->sort.dim);
-  c.out = cr__has_view(k, &k->sort.values) ? k->sort.values.data : NULL;
+  c.out = k->sort.values.data;
   c.indices = indices->data;
   int64_t n = c.kept.count * c.reduced.count;
   if (n == 0 || indices->shape[k->sort.dim] == 0) return 0;

@@ -4,6 +4,8 @@
 -- the generator, the manual and the specs all read it from here. A mistake in an entry names the
 -- operation and the field.
 
+local kernels = require "kernels"
+
 local M = {}
 
 -- The types a parameter may have; `tensor` marks those that carry tensors.
@@ -191,45 +193,6 @@ local function new_entry(signature, raw, family)
   return e
 end
 
--- ---- Kernels ------------------------------------------------------------------------------------
-
--- The types of a kernel's numbers, and what C calls them.
-M.slot_types = { int = "int64_t", bool = "bool", float = "double", scalar = "cr_value", rng = "cr__rng_place",
-  lines = "cr__line_sizes" }
-
-local function parse_view(kernel, text)
-  local name, optional = text:match "^([%a_][%w_]*)(%??)$"
-  if not name then fail(kernel, "cannot read the view '%s'", text) end
-  return { name = name, optional = optional == "?" }
-end
-
-local function parse_number(kernel, text)
-  local name, array, type = text:match "^([%a_][%w_]*)(%[?d?i?m?s?%]?)%s*:?%s*(%a*)$"
-  type = type == "" and "int" or type
-  if not name or array ~= "" and array ~= "[dims]" then fail(kernel, "cannot read the number '%s'", text) end
-  if not M.slot_types[type] then fail(kernel, "the number %s has an unknown type '%s'", name, type) end
-  return { name = name, array = array ~= "", c_type = M.slot_types[type] }
-end
-
--- "name(view, view?; number, number: bool, number[dims])": what a launch of a kernel holds, by name.
-local function new_kernel(signature, family)
-  local name, inside = signature:match "^([%a_][%w_]*)%((.*)%)$"
-  signature = signature:gsub("%s+", " ")
-  local kernel = { name = name or signature, signature = signature, family = family, views = {}, numbers = {} }
-  if not name then fail(kernel, "cannot read the kernel") end
-  local views, numbers = inside:match "^([^;]*);?(.*)$"
-  local seen = {}
-  local function add(list, slot)
-    if seen[slot.name] then fail(kernel, "%s is named twice", slot.name) end
-    seen[slot.name] = true
-    list[#list + 1] = slot
-  end
-  for text in views:gmatch "[^,%s][^,]*" do add(kernel.views, parse_view(kernel, (text:gsub("%s+$", "")))) end
-  for text in numbers:gmatch "[^,%s][^,]*" do add(kernel.numbers, parse_number(kernel, (text:gsub("%s+$", "")))) end
-  if #kernel.views + #kernel.numbers == 0 then fail(kernel, "has neither views nor numbers") end
-  return kernel
-end
-
 local function list_files(directory, ending)
   local pipe = assert(io.popen(("ls '%s'"):format(directory)))
   local names = {}
@@ -247,8 +210,8 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do names[e.lua] = true end
   for _, e in ipairs(entries) do
     for _, alias in ipairs(e.aliases) do
-      if owner[alias] then fail(e, "the alias %s is one of %s too", alias, owner[alias]) end
-      if names[alias] then fail(e, "the alias %s is the name of an operation", alias) end
+      if owner[alias] then fail(e.name, "the alias %s is one of %s too", alias, owner[alias]) end
+      if names[alias] then fail(e.name, "the alias %s is the name of an operation", alias) end
       owner[alias] = e.name
     end
     if #e.aliases > 0 then lists[e.lua] = e.aliases end
@@ -256,10 +219,22 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do e.aliases = lists[e.lua] or e.aliases end
 end
 
--- Returns the lists of entries and kernels in `directory`, sorted by file and place; `ops`, seen by formulas as a
--- global, is a table that the generator fills.
+-- Takes the declaration of a kernel, or of some with the same slots.
+local function add_kernel(list, seen, text)
+  local k = kernels.parse(text)
+  for _, name in ipairs(k.names) do
+    if seen[name] then fail("kernel " .. name, "is declared twice") end
+    seen[name] = true
+  end
+  if seen["slots of " .. k.slots] then fail("kernel " .. k.names[1], "other slots are named %s", k.slots) end
+  seen["slots of " .. k.slots] = true
+  list[#list + 1] = k
+end
+
+-- Returns the list of entries in `directory`, sorted by file and place, and that of the kernels declared there;
+-- `ops`, seen by formulas as a global, is a table that the generator fills.
 function M.load(directory)
-  local entries, by_name, kernels, kernel_of = {}, {}, {}, {}
+  local entries, by_name, declared, seen = {}, {}, {}, {}
   local ops = {}
   for _, file in ipairs(list_files(directory, ".lua")) do
     local family = file:gsub("%.lua$", "")
@@ -272,16 +247,11 @@ function M.load(directory)
         entries[#entries + 1] = e
       end
     end
-    env.kernel = function(signature)
-      local k = new_kernel(signature, family)
-      if kernel_of[k.name] then fail(k, "the kernel is declared twice") end
-      kernel_of[k.name] = k
-      kernels[#kernels + 1] = k
-    end
+    env.kernel = function(text) add_kernel(declared, seen, text) end
     assert(loadfile(directory .. "/" .. file, "t", env))()
   end
   share_aliases(entries)
-  return { entries = entries, by_name = by_name, kernels = kernels, ops = ops }
+  return { entries = entries, by_name = by_name, ops = ops, kernels = declared }
 end
 
 -- ---- Names that are written by hand ---------------------------------------------------------------
@@ -309,6 +279,18 @@ function M.check_names(cat, source)
     local where = in_c[e.name] or e.func ~= false and in_lua[e.lua]
     if where and not e.hidden then fail(e.name, "a function of this name is written by hand, in %s", where) end
   end
+end
+
+-- Fails where a declared kernel is launched nowhere; `source` is the folder that has the run functions.
+function M.check_launches(cat, source)
+  if #cat.kernels == 0 then return end
+  local texts = {}
+  for _, folder in ipairs { "/ops", "/tensor" } do
+    for _, file in ipairs(list_files(source .. folder, ".c")) do
+      texts[#texts + 1] = read(source .. folder .. "/" .. file)
+    end
+  end
+  kernels.check_launched(cat, table.concat(texts))
 end
 
 return M

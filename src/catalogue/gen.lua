@@ -4,9 +4,11 @@
 -- Holds true: the output is tables and straight-line calls, never an algorithm. A mistake in an entry is one
 -- sentence that names it, and an exit status of 1. What it writes:
 --   kernels.h        the ids of kernels and pointwise expressions (backends see these)
---   slots.h          what a launch of each kernel holds, by name
+--   slots.h          what a launch hands each kernel, by name (backends see these), and slot_views.inc: how many views
 --   op_ids.h         the ids of operations (the engine sees these)
 --   cresset_ops.h    public prototypes
+--   calls.h          calls of operations from within the engine
+--   runs.h           the functions that carry operations out, and where derivatives find what was saved
 --   ops.c            descriptors, saved values, derivatives, composites
 --   api.c            the bodies of the public prototypes
 --   pointwise.inc    CR__LOOP(op, suffix, inputs, numbers, result, expression) per compute dtype
@@ -22,6 +24,7 @@ local catalogue = require "catalogue"
 local function generate(out_dir, ops_dir)
   local cat = catalogue.load(ops_dir)
   catalogue.check_names(cat, here .. "/..")
+  catalogue.check_launches(cat, here .. "/..")
   -- Those that only serve derivatives come last: cr_op_find and its sisters end before them.
   local entries, npublic = {}, 0
   for _, hidden in ipairs { false, true } do
@@ -30,9 +33,11 @@ local function generate(out_dir, ops_dir)
     end
     npublic = hidden and npublic or #entries
   end
-  require("ids").write(out_dir, entries, cat.kernels)
+  require("ids").write(out_dir, cat, entries)
+  require("kernels").write(out_dir, cat)
   require("loops").write(out_dir, entries)
   require("api").write(out_dir, entries)
+  require("runs").write(out_dir, entries)
   require("tables").write(out_dir, cat, entries, npublic)
 end
 

@@ -1,4 +1,4 @@
--- ids.lua: the ids of operations, kernels and pointwise expressions, and the slots and tables of kernels.
+-- ids.lua: the ids of operations, kernels and pointwise expressions, and the tables of kernels.
 --
 -- Holds true: ids follow the order of the entries; an engine and a plug-in that agree on CR__CATALOGUE agree
 -- on all of them.
@@ -8,30 +8,17 @@ local write, header = output.write, output.header
 
 local M = {}
 
--- What a launch of each kernel holds: its views, then its numbers.
-local function write_slots(out_dir, kernels)
-  local h = header("What a launch of each kernel holds: its views, then its numbers.")
-  h[#h + 1] = "#ifndef CR__SLOTS_H\n#define CR__SLOTS_H\n"
-  for _, k in ipairs(kernels) do
-    h[#h + 1] = ("typedef struct cr__%s_slots { /* %s */"):format(k.name, k.signature)
-    for _, v in ipairs(k.views) do h[#h + 1] = ("  cr__view %s;"):format(v.name) end
-    for _, n in ipairs(k.numbers) do
-      h[#h + 1] = ("  %s %s%s;"):format(n.c_type, n.name, n.array and "[CR_MAX_DIMS]" or "")
-    end
-    h[#h + 1] = ("} cr__%s_slots;"):format(k.name)
-  end
-  h[#h + 1] = "\n#define CR__SLOTS \\"
-  for i, k in ipairs(kernels) do
-    h[#h + 1] = ("  cr__%s_slots %s;%s"):format(k.name, k.name, i < #kernels and " \\" or "")
-  end
-  h[#h + 1] = "\n#endif"
-  write(out_dir, "slots.h", h)
+-- The names of all kernels, in the order of their declarations.
+local function kernels_of(cat)
+  local kernels = {}
+  for _, k in ipairs(cat.kernels) do table.move(k.names, 1, #k.names, #kernels + 1, kernels) end
+  return kernels
 end
 
 local function write_enums(out_dir, entries, kernels)
   local h = header("Ids of kernels and pointwise expressions.")
   h[#h + 1] = "#ifndef CR__KERNELS_H\n#define CR__KERNELS_H\n\ntypedef enum cr__kernel_id {"
-  for _, k in ipairs(kernels) do h[#h + 1] = "  CR__K_" .. k.name .. "," end
+  for _, k in ipairs(kernels) do h[#h + 1] = "  CR__K_" .. k .. "," end
   h[#h + 1] = "  CR__K_COUNT\n} cr__kernel_id;\n\ntypedef enum cr__pointwise_id {"
   for _, e in ipairs(entries) do
     if e.pointwise then h[#h + 1] = "  CR__PW_" .. e.name .. "," end
@@ -56,24 +43,25 @@ end
 
 local function write_tables(out_dir, kernels)
   local h = header("The CPU's kernels.")
-  for _, k in ipairs(kernels) do h[#h + 1] = ("int cr__cpu_%s(cr__launch *k);"):format(k.name) end
+  for _, k in ipairs(kernels) do h[#h + 1] = ("int cr__cpu_%s(cr__launch *k);"):format(k) end
   h[#h + 1] = "static const cr__kernel cpu_kernels[CR__K_COUNT + 1] = {"
-  for _, k in ipairs(kernels) do h[#h + 1] = ("    [CR__K_%s] = cr__cpu_%s,"):format(k.name, k.name) end
+  for _, k in ipairs(kernels) do h[#h + 1] = ("    [CR__K_%s] = cr__cpu_%s,"):format(k, k) end
   h[#h + 1] = "};"
   write(out_dir, "cpu_table.inc", h)
 
   h = header("CUDA's kernels.")
-  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" int cr__cuda_%s(cr__launch *k);'):format(k.name) end
+  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" int cr__cuda_%s(cr__launch *k);'):format(k) end
   h[#h + 1] = "static const cr__kernel cuda_kernels[CR__K_COUNT + 1] = {"
-  for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k.name) end
+  for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k) end
   h[#h + 1] = "    NULL};"
   write(out_dir, "cuda_table.inc", h)
 end
 
--- Equal for an engine and a plug-in that number kernels and expressions alike, and put the same into a launch.
-local function write_catalogue_id(out_dir, entries, kernels)
+-- Equal for an engine and a plug-in that number kernels and expressions alike, and agree on the slots.
+local function write_catalogue_id(out_dir, cat, entries, kernels)
   local names = {}
-  for _, k in ipairs(kernels) do names[#names + 1] = k.signature end
+  for _, k in ipairs(kernels) do names[#names + 1] = k end
+  for _, k in ipairs(cat.kernels) do names[#names + 1] = k.text end
   for _, e in ipairs(entries) do
     if e.pointwise then names[#names + 1] = e.name end
   end
@@ -84,11 +72,11 @@ local function write_catalogue_id(out_dir, entries, kernels)
   write(out_dir, "catalogue_id.h", h)
 end
 
-function M.write(out_dir, entries, kernels)
+function M.write(out_dir, cat, entries)
+  local kernels = kernels_of(cat)
   write_enums(out_dir, entries, kernels)
-  write_slots(out_dir, kernels)
   write_tables(out_dir, kernels)
-  write_catalogue_id(out_dir, entries, kernels)
+  write_catalogue_id(out_dir, cat, entries, kernels)
 end
 
 return M

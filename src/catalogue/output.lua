@@ -24,6 +24,20 @@ function M.header(what)
   return { "/* " .. what .. " Generated from the catalogue by gen.lua. */" }
 end
 
+-- A line of C, broken after commas where it is long.
+function M.wrap(line)
+  local lines, now = {}, ""
+  for part in (line .. ", "):gmatch "(.-, )" do
+    if #now + #part > 100 and now:find "%S" then
+      lines[#lines + 1] = now:gsub(" $", "")
+      now = line:match "^ *" .. "    "
+    end
+    now = now .. part
+  end
+  lines[#lines + 1] = now:sub(1, -3)
+  return table.concat(lines, "\n")
+end
+
 -- A C string literal.
 function M.quote(s)
   return '"' .. s:gsub('[\\"]', "\\%0"):gsub("\n%s*", " ") .. '"'

@@ -5,6 +5,7 @@
 local catalogue = require "catalogue"
 local output = require "output"
 local loops = require "loops"
+local runs = require "runs"
 local trace = require "trace"
 local write, header, quote, fail = output.write, output.header, output.quote, output.fail
 
@@ -109,7 +110,7 @@ local function role_bits(e)
   return #bits > 0 and (", .roles = %s"):format(table.concat(bits, " | ")) or ""
 end
 
-local function pointwise_fields(e)
+local function pointwise_fields(e, thunks)
   local mask, noperand = 0, 0
   for _, p in ipairs(e.params) do
     if catalogue.types[p.type].tensor then
@@ -123,18 +124,19 @@ local function pointwise_fields(e)
   if e.promote and not rules[e.promote] then fail(e, "unknown promote '%s'", e.promote) end
   return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s%s"):format(e.name,
     rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask, role_bits(e),
-    e.check and ", .check = cr__check_" .. e.check or "")
+    e.check and ", .check = " .. (thunks.check[e.name] or "cr__check_" .. e.check) or "")
 end
 
-local function write_impls(c, entries, formulas)
+local function write_impls(c, entries, formulas, thunks)
   c[#c + 1] = "const cr__impl cr__impls[] = {"
   for _, e in ipairs(entries) do
     local f = formulas[e.name]
     local parts = { ("    {.node_name = %s"):format(quote(node_name(e.name))) }
     if e.pointwise then
-      parts[#parts + 1] = pointwise_fields(e)
+      parts[#parts + 1] = pointwise_fields(e, thunks)
     else
-      parts[#parts + 1] = ("     .pointwise = -1, .run = cr__run_%s"):format(e.body and e.name or e.run)
+      local run = thunks.run[e.name] or "cr__run_" .. (e.body and e.name or e.run)
+      parts[#parts + 1] = "     .pointwise = -1, .run = " .. run
     end
     if f then
       parts[#parts + 1] = ("     .backward = %s, .diff = diff_%s, .ndiff = %d"):format(f.c_name, e.name, #f.diff)
@@ -155,15 +157,18 @@ end
 
 function M.write(out_dir, cat, entries, npublic)
   local c = header("Descriptors, derivatives and composites.")
-  c[#c + 1] = '#include "autograd/graph.h"\n'
+  c[#c + 1] = '#include "autograd/graph.h"\n#include "runs.h"\n'
   local seen = {}
   local function declare(text)
     if not seen[text] then c[#c + 1] = text end
     seen[text] = true
   end
   for _, e in ipairs(entries) do
-    if e.run then declare(("int cr__run_%s(const cr_op *, const cr_value *, cr_tensor **, int *);"):format(e.run)) end
-    if e.check then
+    local by_name = runs.converted[e.family]
+    if e.run and not by_name then
+      declare(("int cr__run_%s(const cr_op *, const cr_value *, cr_tensor **, int *);"):format(e.run))
+    end
+    if e.check and not by_name then
       declare(("int cr__check_%s(const cr_op *, const cr_value *, cr_tensor **, int *);"):format(e.check))
     end
     if type(e.grad) == "string" then
@@ -182,7 +187,7 @@ function M.write(out_dir, cat, entries, npublic)
       for _, line in ipairs(tracer.body(e)) do c[#c + 1] = line end
     end
   end
-  write_impls(c, entries, formulas)
+  write_impls(c, entries, formulas, runs.thunks(c, entries))
   write(out_dir, "ops.c", c)
 end
 

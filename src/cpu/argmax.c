@@ -23,7 +23,7 @@ static void begin(job *j, const cr__launch *k) {
              .in = &k->argmax.from,
              .loops = cr__reduce_loops_here(),
              .smallest = k->argmax.smallest};
-  j->values = cr__has_view(k, &k->argmax.values) ? k->argmax.values.data : NULL;
+  j->values = k->argmax.values.data ? k->argmax.values.data : NULL;
   j->indices = (int64_t *)k->argmax.indices.data;
   j->compute = cr__compute_of(j->in->dtype);
   cr__plan_reduction(&j->plan, &k->argmax.indices, j->in, (uint32_t)1 << k->argmax.dim);

@@ -22,7 +22,7 @@ static void store_double(char *to, int dtype, double x) {
 static void count_ints(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->arange.out;
-  uint64_t start = (uint64_t)k->arange.start, by = (uint64_t)k->arange.step;
+  uint64_t start = (uint64_t)k->arange.first_int, by = (uint64_t)k->arange.step_int;
   int64_t step = v->stride[0];
   switch (v->dtype) {
   case CR_FLOAT64: EACH(double, (int64_t)(start + (uint64_t)i * by));
@@ -40,7 +40,7 @@ static void count_ints(void *launch, int64_t begin, int64_t end) {
 static void count_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->arange.out;
-  double start = k->arange.first, by = k->arange.by;
+  double start = k->arange.first, by = k->arange.step;
   int64_t step = v->stride[0];
   switch (v->dtype) {
   case CR_FLOAT64: EACH(double, start + by * (double)i);
@@ -50,20 +50,20 @@ static void count_floats(void *launch, int64_t begin, int64_t end) {
   }
 }
 
-/* `out` has one dim and is not bool. It counts in integers from `start` by `step`, or, where it is floating,
- * from `first` by `by`. */
+/* out: one dim, not bool. ints: counts in integers, from first_int by step_int; else from first by step, for
+ * which out is floating. */
 int cr__cpu_arange(cr__launch *k) {
   int64_t n = k->arange.out.shape[0];
-  return cr__cpu_share(n, n, k->arange.integers ? count_ints : count_floats, k);
+  return cr__cpu_share(n, n, k->arange.ints ? count_ints : count_floats, k);
 }
 
-/* Exact, for an `out` of integers. */
+/* Exact, for which out has integers. */
 static void space_ints(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
   for (int64_t i = begin; i < end; i++) {
-    cr_value number = cr_int(cr__space_int(k->linspace.first, k->linspace.last, n, i));
+    cr_value number = cr_int(cr__space_int(k->linspace.first_int, k->linspace.last_int, n, i));
     cr__store_scalar(v->data + i * size, (cr_dtype)v->dtype, &number);
   }
 }
@@ -72,7 +72,7 @@ static void space_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
-  double first = k->linspace.from, last = k->linspace.to, step = cr__space_step(first, last, n);
+  double first = k->linspace.first, last = k->linspace.last, step = cr__space_step(first, last, n);
   for (int64_t at = begin; at < end; at += CR__BLOCK) {
     double x[CR__BLOCK];
     int64_t m = end - at < CR__BLOCK ? end - at : CR__BLOCK;
@@ -85,10 +85,9 @@ static void space_floats(void *launch, int64_t begin, int64_t end) {
   }
 }
 
-/* `out` has one dim and is not bool. The numbers, which are exponents of `base` if `powers` says so, go from
- * `from` to `to`, or where they are integers from `first` to `last`. Counts from the nearer end, so that
- * both ends are exact. */
+/* out: one dim, not bool. ints: the numbers are integers, from first_int to last_int; else they lie between first
+ * and last. powers: they are exponents of base. Counts from the nearer end, so that both ends are exact. */
 int cr__cpu_linspace(cr__launch *k) {
   int64_t n = k->linspace.out.shape[0];
-  return cr__cpu_share(n, n * 16, k->linspace.integers ? space_ints : space_floats, k);
+  return cr__cpu_share(n, n * 16, k->linspace.ints ? space_ints : space_floats, k);
 }

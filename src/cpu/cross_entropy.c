@@ -62,7 +62,7 @@ static double weight_at(const cr__view *weight, const int64_t *targets, int64_t 
  * N x C x D, `target` int64 and N x D, `weight` C. */
 int cr__cpu_nll(cr__launch *k) {
   const int64_t *targets = (const int64_t *)k->nll.target.data;
-  const cr__view *weight = cr__has_view(k, &k->nll.weight) ? &k->nll.weight : NULL;
+  const cr__view *weight = k->nll.weight.data ? &k->nll.weight : NULL;
   cr__line_sizes l = k->nll.lines;
   double sum = 0, total = 0;
   for (int64_t at = 0; at < l.outer * l.inner; at++) {
@@ -84,8 +84,7 @@ int cr__cpu_nll(cr__launch *k) {
 /* `out` is the gradient by the input, N x C x D, `grad` the one by the loss; the others are as above. */
 int cr__cpu_nll_backward(cr__launch *k) {
   const int64_t *targets = (const int64_t *)k->nll_backward.target.data;
-  const cr__view *weight =
-      cr__has_view(k, &k->nll_backward.weight) ? &k->nll_backward.weight : NULL;
+  const cr__view *weight = k->nll_backward.weight.data ? &k->nll_backward.weight : NULL;
   cr__line_sizes l = k->nll_backward.lines;
   double share = k->nll_backward.reduction == CR__LOSS_MEAN ? load(&k->nll_backward.total, 0) : 1;
   int code = clear(&k->nll_backward.out, l.outer * l.n * l.inner);

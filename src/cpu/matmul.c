@@ -143,7 +143,7 @@ static int run_vectors(batch *b) {
  * which is not bool. Strides may be 0 except in `out`. */
 int cr__cpu_matmul(cr__launch *k) {
   const cr__view *c = &k->matmul.out, *a = &k->matmul.a, *b = &k->matmul.b;
-  const cr__view *d = cr__has_view(k, &k->matmul.added) ? &k->matmul.added : NULL;
+  const cr__view *d = k->matmul.added.data ? &k->matmul.added : NULL;
   int64_t size = (int64_t)cr__size_of((cr_dtype)c->dtype);
   if (c->shape[0] == 0 || c->shape[1] == 0 || c->shape[2] == 0) return 0;
   batch w = {

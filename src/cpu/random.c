@@ -209,7 +209,7 @@ int cr__cpu_bernoulli(cr__launch *k) {
   cr__view v = k->bernoulli.out, p = k->bernoulli.p;
   bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING;
   double one = floating ? k->bernoulli.one : 1;
-  if (!cr__has_view(k, &k->bernoulli.p)) {
+  if (!k->bernoulli.p.data) {
     d.a = one;
     d.range = threshold(k->bernoulli.probability);
     if (v.dtype == CR_FLOAT64)

@@ -23,7 +23,7 @@ SEARCH(i64, int64_t)
 
 static void search_some(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
-  int64_t *to = (int64_t *)(void *)k->search.out.data, n = k->search.n, each = k->search.each;
+  int64_t *to = (int64_t *)(void *)k->search.out.data, n = k->search.length, each = k->search.each;
   const char *lines = k->search.lines.data, *values = k->search.values.data;
   int dtype = k->search.lines.dtype;
   bool right = k->search.right;
@@ -36,8 +36,8 @@ static void search_some(void *launch, int64_t begin, int64_t end) {
   }
 }
 
-/* `out`: int64 positions; all views are contiguous, `lines` and `values` both float32, float64 or int64. count: of
- * values; n: elements of a line; each: values for a line; right: whether to the right of equals. */
+/* out: int64 positions of count values; lines in order, each of `length` elements, serve `each` values. All are
+ * contiguous, lines and values both float32, float64 or int64. right: of equal elements. */
 int cr__cpu_search(cr__launch *k) {
   return cr__cpu_share(k->search.count, k->search.count * 16, search_some, k);
 }

@@ -158,12 +158,13 @@ static void run_row(const void *job_, int64_t row, char *room) {
     gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
 }
 
-/* `values`, which may be left out, and their int64 positions `indices` have one geometry. dim: 0-based, in which
- * they may have fewer elements than `from`, the first ones; descending: whether the largest come first. */
+/* values (absent where only positions are asked for) and the int64 positions `indices` have one geometry. dim,
+ * from 0, in which the results may have fewer elements than the input, the first ones; descending: the
+ * largest come first. */
 int cr__cpu_sort(cr__launch *k) {
-  const cr__view *in = &k->sort.from, *indices = &k->sort.indices;
+  const cr__view *in = &k->sort.in, *indices = &k->sort.indices;
   int d = (int)k->sort.dim;
-  job j = {.values = cr__has_view(k, &k->sort.values) ? &k->sort.values : NULL,
+  job j = {.values = k->sort.values.data ? &k->sort.values : NULL,
            .indices = indices,
            .in = in,
            .compute = cr__compute_of(in->dtype),

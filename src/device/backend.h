@@ -46,27 +46,22 @@ typedef struct cr__line_sizes {
   int64_t outer, n, inner;
 } cr__line_sizes;
 
-#include "slots.h" /* generated: cr__NAME_slots of each kernel, CR__SLOTS */
+#include "slots.h" /* generated: what a launch hands each kernel, by name */
 
-/* One call of a kernel. The catalogue declares what it holds: views first, then numbers, by name: those of
- * the kernel `sort` are k->sort.from, k->sort.dim. What the engine has checked before stands above each
- * kernel in src/cpu. */
+/* One call of a kernel. Its views and numbers have the names of its declaration in the catalogue: those of
+ * the kernel `sort` are k->sort.in, k->sort.dim. What they mean, and what the engine has checked before, stands
+ * above each kernel in src/cpu. */
 typedef struct cr__launch {
   const char *op; /* for messages */
   cr_device device;
   cr_device elsewhere; /* of a tensor that lies on another device; `device` if none does */
-  int32_t nview;       /* up to the last view that is there */
-  int32_t nrow;
+  int32_t nview, nrow;
   const cr__row *rows; /* nrow of them, for kernels over lists of tensors */
   union {
-    cr__view v[CR__MAX_VIEWS];
+    cr__view v[CR__MAX_VIEWS]; /* nview of them; data is NULL where one is absent */
     CR__SLOTS
   };
 } cr__launch;
-/* Whether a view that a kernel may go without is there. */
-static inline bool cr__has_view(const cr__launch *k, const cr__view *view) {
-  return view - k->v < k->nview && view->ndim >= 0;
-}
 /* What becomes of the elements that a kernel for positions finds in place. */
 typedef enum cr__scatter_mode {
   CR__SCATTER_SET,
@@ -210,7 +205,7 @@ static inline const cr__backend *cr__backend_of(cr_device device) {
 
 /* ---- launch.c ---- */
 
-/* k starts as {0}-free memory: cr__launch_begin sets what matters, cr__launch_view each view. */
+/* k starts as {0}-free memory: cr__launch_begin sets what matters. Views that nobody has set are absent. */
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device);
 int cr__launch_run(cr__launch *k, cr__kernel_id id);
 int cr__elementwise_run(const cr__elementwise *e);

@@ -3,6 +3,7 @@
  * Holds true: a device has been told of all memory that a kernel reads and writes before the kernel runs, and
  * all of it is the device's own. */
 #include "backend.h"
+#include "slot_views.inc" /* generated: how many views a kernel has */
 
 void cr__launch_begin(cr__launch *k, const char *op, cr_device device) {
   k->op = op;
@@ -55,6 +56,7 @@ int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   if (CR__UNLIKELY(k->elsewhere != k->device))
     return cr__fail_devices(k->op, k->device, k->elsewhere);
   if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
+  for (; k->nview < views_of[id]; k->nview++) k->v[k->nview].data = NULL;
   if (b->device) {
     int code = b->device->enter(k->device & 255, k->v, k->nview);
     if (!code && k->nrow) code = enter_rows(b, k);

@@ -6,15 +6,8 @@
 
 #include "create.h"
 
-static cr_value find(const cr_op *op, const cr_value *args, int type) {
-  for (int i = op->nparam - 1; i >= 0; i--) {
-    if (op->params[i].type == type) return args[i];
-  }
-  return cr_none();
-}
-
-/* The number that op fills with: its name says it, or its scalar parameter. CR_NONE: none at all. */
-static cr_value filling(const cr_op *op, const cr_value *args) {
+/* The number that op fills with: its name says it, or its parameter. CR_NONE: none at all. */
+static cr_value filling(const cr_op *op, cr_value value) {
   switch (op->id) {
   case CR__OP_zeros:
   case CR__OP_zeros_like:
@@ -22,54 +15,48 @@ static cr_value filling(const cr_op *op, const cr_value *args) {
   case CR__OP_ones:
   case CR__OP_ones_like:
   case CR__OP_new_ones: return cr_int(1);
-  default: return find(op, args, CR_P_SCALAR);
+  default: return value;
   }
 }
 
-static int make_filled(const char *op, cr_dtype dtype, cr_device device, int ndim,
-                       const int64_t *shape, cr_value number, cr_tensor **out) {
-  cr_tensor *t = cr__new(op, dtype, device, ndim, shape);
-  if (!t) return cr_error_code();
-  return cr__give_if(number.kind == CR_NONE ? 0 : cr__fill(op, t, number), t, out);
+/* t, given up if it cannot be filled; CR_NONE leaves it as it is. */
+static cr_tensor *filled(const char *op, cr_tensor *t, cr_value number) {
+  if (!t || number.kind == CR_NONE) return t;
+  return cr__filled(cr__fill(op, t, number), t);
 }
 
-int cr__run_full(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_value number = filling(op, args), size = find(op, args, CR_P_SHAPE);
-  bool by_number = op->id == CR__OP_full || op->id == CR__OP_scalar_tensor;
-  cr_dtype natural = by_number ? cr__scalar_dtype(&number) : cr_default_dtype();
-  return make_filled(op->name, cr__dtype_or(find(op, args, CR_P_DTYPE), natural),
-                     cr__device_or(find(op, args, CR_P_DEVICE), CR_CPU), size.n, size.u.is, number,
-                     out);
+cr_tensor *cr__run_full(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device,
+                        cr_value value) {
+  cr_value number = filling(op, value);
+  cr_dtype natural = value.kind != CR_NONE ? cr__scalar_dtype(&value) : cr_default_dtype();
+  int ndim = op->id == CR__OP_scalar_tensor ? 0 : size.n;
+  return filled(op->name,
+                cr__new(op->name, cr__given_dtype_or(dtype, natural),
+                        cr__given_device_or(device, CR_CPU), ndim, size.at),
+                number);
 }
 
-int cr__run_empty(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(cr__new(op->name, cr__dtype_or(args[1], cr_default_dtype()),
-                          cr__device_or(args[2], CR_CPU), args[0].n, args[0].u.is),
-                  out);
+cr_tensor *cr__run_empty(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device) {
+  return cr__new(op->name, cr__given_dtype_or(dtype, cr_default_dtype()),
+                 cr__given_device_or(device, CR_CPU), size.n, size.at);
 }
 
-int cr__run_full_like(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  cr_dtype dtype = cr__dtype_or(find(op, args, CR_P_DTYPE), (cr_dtype)self->dtype);
-  cr_device device = cr__device_or(find(op, args, CR_P_DEVICE), cr_device_of(self));
-  cr_value number = filling(op, args);
-  if (device != cr_device_of(self)) {
-    return make_filled(op->name, dtype, device, self->ndim, cr__sizes(self), number, out);
-  }
-  cr_tensor *t = cr__new_strided_like(op->name, self, dtype);
-  if (!t) return cr_error_code();
-  return cr__give_if(number.kind == CR_NONE ? 0 : cr__fill(op->name, t, number), t, out);
+cr_tensor *cr__run_full_like(const cr_op *op, cr_tensor *self, cr_dtype dtype, cr_device device,
+                             cr_value value) {
+  dtype = cr__given_dtype_or(dtype, (cr_dtype)self->dtype);
+  device = cr__given_device_or(device, cr_device_of(self));
+  cr_tensor *t = device == cr_device_of(self)
+                     ? cr__new_strided_like(op->name, self, dtype)
+                     : cr__new(op->name, dtype, device, self->ndim, cr__sizes(self));
+  return filled(op->name, t, filling(op, value));
 }
 
-int cr__run_new_full(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  return make_filled(op->name, cr__dtype_or(find(op, args, CR_P_DTYPE), (cr_dtype)self->dtype),
-                     cr__device_or(find(op, args, CR_P_DEVICE), cr_device_of(self)), args[1].n,
-                     args[1].u.is, filling(op, args), out);
+cr_tensor *cr__run_new_full(const cr_op *op, cr_tensor *self, cr__ints size, cr_dtype dtype,
+                            cr_device device, cr_value value) {
+  return filled(op->name,
+                cr__new(op->name, cr__given_dtype_or(dtype, (cr_dtype)self->dtype),
+                        cr__given_device_or(device, cr_device_of(self)), size.n, size.at),
+                filling(op, value));
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------- */
@@ -79,19 +66,12 @@ static double number_of(cr_value v) { return v.kind == CR_FLOAT ? v.u.f : (doubl
 /* Truncates; the caller has bounded the number. */
 static int64_t integer_of(cr_value v) { return v.kind == CR_FLOAT ? (int64_t)v.u.f : v.u.i; }
 
-static int check_finite(const cr_op *op, const cr_value *args, int n, bool to_int) {
-  for (int i = 0; i < n; i++) {
-    double x = number_of(args[i]);
-    if (!isfinite(x)) {
-      return cr__fail(CR_E_ARGUMENT, "%s: %s must be a finite number, got %g", op->lua,
-                      op->params[i].name, x);
-    }
-    if (to_int && args[i].kind == CR_FLOAT && !(fabs(x) < 0x1p63)) {
-      return cr__fail(CR_E_ARGUMENT, "%s: %s is %g, which no 64-bit integer holds", op->lua,
-                      op->params[i].name, x);
-    }
-  }
-  return 0;
+static int check_finite(const cr_op *op, const char *name, cr_value number, bool to_int) {
+  double x = number_of(number);
+  if (!isfinite(x))
+    return cr__fail(CR_E_ARGUMENT, "%s: %s must be a finite number, got %g", op->lua, name, x);
+  if (!to_int || number.kind != CR_FLOAT || fabs(x) < 0x1p63) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: %s is %g, which no 64-bit integer holds", op->lua, name, x);
 }
 
 static int refuse_bool(const cr_op *op, cr_dtype dtype) {
@@ -134,91 +114,107 @@ static int check_ends(const cr_op *op, cr_dtype dtype, int64_t n, cr_value first
   return code || n == 1 ? code : cr__check_store(op->lua, dtype, &last);
 }
 
-int cr__run_arange(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  bool short_form = op->id == CR__OP_arange_to;
-  cr_value start = short_form ? cr_int(0) : args[0], stop = args[short_form ? 0 : 1];
-  cr_value step = short_form ? cr_int(1) : args[2];
-  const cr_value *options = args + (short_form ? 1 : 3);
-  bool floats = start.kind == CR_FLOAT || stop.kind == CR_FLOAT || step.kind == CR_FLOAT;
-  cr_dtype dtype = cr__dtype_or(options[0], floats ? cr_default_dtype() : CR_INT64);
-  bool ints = cr__category(dtype) == CR_INTEGRAL;
-  int64_t n = 0;
-  int code = refuse_bool(op, dtype);
-  if (!code) code = check_finite(op, args, short_form ? 1 : 3, ints);
+/* A range: how many numbers it has, the first one, and by what they grow, in integers or in floats. */
+typedef struct range {
+  cr_dtype dtype;
+  bool ints;
+  int64_t n, first_int, step_int;
+  double first, step;
+} range;
+
+/* Counts the range, all of whose numbers its dtype must hold. */
+static int count(const cr_op *op, range *r, cr_value stop) {
+  cr_value first = cr_float(r->first), last;
+  int code = r->ints ? count_ints(op, r->first_int, integer_of(stop), r->step_int, &r->n)
+                     : count_floats(op, r->first, number_of(stop), r->step, &r->n);
   if (code) return code;
-  cr_value last;
-  if (ints || !floats) {
-    int64_t from = integer_of(start), by = integer_of(step);
-    code = count_ints(op, from, integer_of(stop), by, &n);
-    start = cr_int(from);
-    last = cr_int((int64_t)((uint64_t)from + (uint64_t)(n - 1) * (uint64_t)by));
-  } else {
-    double from = number_of(start), by = number_of(step);
-    code = count_floats(op, from, number_of(stop), by, &n);
-    last = cr_float(from + by * (double)(n - 1));
-  }
-  if (!code) code = check_ends(op, dtype, n, start, last);
-  if (code) return code;
-  cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
-  if (!t) return cr_error_code();
+  if (r->ints) {
+    first = cr_int(r->first_int);
+    last = cr_int((int64_t)((uint64_t)r->first_int + (uint64_t)(r->n - 1) * (uint64_t)r->step_int));
+  } else last = cr_float(r->first + r->step * (double)(r->n - 1));
+  return check_ends(op, r->dtype, r->n, first, last);
+}
+
+static int count_up(const cr_op *op, const range *r, const cr_tensor *t) {
   cr__launch k;
   cr__launch_begin(&k, op->lua, cr_device_of(t));
   cr__launch_view(&k, &k.arange.out, t);
-  bool integers = k.arange.integers = ints || !floats;
-  k.arange.start = integers ? integer_of(start) : 0;
-  k.arange.step = integers ? integer_of(step) : 0;
-  k.arange.first = number_of(start), k.arange.by = number_of(step);
-  return cr__give_if(cr__launch_run(&k, CR__K_arange), t, out);
+  k.arange.ints = r->ints;
+  k.arange.first_int = r->first_int, k.arange.step_int = r->step_int;
+  k.arange.first = r->first, k.arange.step = r->step;
+  return cr__launch_run(&k, CR__K_arange);
+}
+
+/* Without a start from 0, in steps of 1. */
+cr_tensor *cr__run_arange(const cr_op *op, cr_value stop, cr_dtype dtype, cr_device device,
+                          cr_value start, cr_value step) {
+  if (start.kind == CR_NONE) start = cr_int(0), step = cr_int(1);
+  bool floats = start.kind == CR_FLOAT || stop.kind == CR_FLOAT || step.kind == CR_FLOAT;
+  range r = {.dtype = cr__given_dtype_or(dtype, floats ? cr_default_dtype() : CR_INT64)};
+  bool whole = cr__category(r.dtype) == CR_INTEGRAL;
+  int code = refuse_bool(op, r.dtype);
+  if (!code) code = check_finite(op, "start", start, whole);
+  if (!code) code = check_finite(op, "stop", stop, whole);
+  if (!code) code = check_finite(op, "step", step, whole);
+  if (code) return NULL;
+  r.ints = whole || !floats;
+  if (r.ints) r.first_int = integer_of(start), r.step_int = integer_of(step);
+  r.first = number_of(start), r.step = number_of(step);
+  if (count(op, &r, stop)) return NULL;
+  cr_tensor *t = cr__new(op->lua, r.dtype, cr__given_device_or(device, CR_CPU), 1, &r.n);
+  return t ? cr__filled(count_up(op, &r, t), t) : NULL;
 }
 
 /* The ends of a range of n numbers at equal distances, or of the powers of base with these exponents. */
-static int check_span(const cr_op *op, const cr_value *args, cr_dtype dtype, int64_t n) {
-  if (op->id != CR__OP_logspace) return check_ends(op, dtype, n, args[0], args[1]);
-  double base = args[3].u.f;
-  return check_ends(op, dtype, n, cr_float(pow(base, number_of(args[0]))),
-                    cr_float(pow(base, number_of(args[1]))));
+static int check_span(const cr_op *op, cr_dtype dtype, int64_t n, cr_value start, cr_value stop,
+                      const double *base) {
+  if (!base) return check_ends(op, dtype, n, start, stop);
+  return check_ends(op, dtype, n, cr_float(pow(*base, number_of(start))),
+                    cr_float(pow(*base, number_of(stop))));
 }
 
-int cr__run_linspace(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  bool powers = op->id == CR__OP_logspace;
-  const cr_value *options = args + (powers ? 4 : 3);
-  cr_dtype dtype = cr__dtype_or(options[0], cr_default_dtype());
-  bool ints = cr__category(dtype) == CR_INTEGRAL;
-  int64_t n = args[2].u.i;
-  int code = refuse_bool(op, dtype);
-  if (!code) code = check_finite(op, args, 2, ints);
-  if (code) return code;
-  if (n < 0) {
-    return cr__fail(CR_E_ARGUMENT, "%s: steps must not be negative, got %lld", op->name,
-                    (long long)n);
-  }
-  code = check_span(op, args, dtype, n);
-  if (code) return code;
-  cr_tensor *t = cr__new(op->name, dtype, cr__device_or(options[1], CR_CPU), 1, &n);
-  if (!t) return cr_error_code();
+static int space_out(const cr_op *op, cr_value start, cr_value stop, const double *base,
+                     const cr_tensor *t) {
   cr__launch k;
   cr__launch_begin(&k, op->name, cr_device_of(t));
   cr__launch_view(&k, &k.linspace.out, t);
-  bool integers = k.linspace.integers = ints && !powers;
-  k.linspace.powers = powers;
-  k.linspace.first = integers ? integer_of(args[0]) : 0;
-  k.linspace.last = integers ? integer_of(args[1]) : 0;
-  k.linspace.from = number_of(args[0]), k.linspace.to = number_of(args[1]);
-  k.linspace.base = powers ? args[3].u.f : 0;
-  return cr__give_if(cr__launch_run(&k, CR__K_linspace), t, out);
+  bool ints = !base && cr__category((cr_dtype)t->dtype) == CR_INTEGRAL;
+  k.linspace.powers = base != NULL, k.linspace.ints = ints;
+  k.linspace.first_int = ints ? integer_of(start) : 0;
+  k.linspace.last_int = ints ? integer_of(stop) : 0;
+  k.linspace.first = number_of(start), k.linspace.last = number_of(stop);
+  k.linspace.base = base ? *base : 0;
+  return cr__launch_run(&k, CR__K_linspace);
 }
 
-int cr__run_eye(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int64_t n = args[0].u.i, m = args[1].kind == CR_INT ? args[1].u.i : n;
-  int code = make_filled(op->name, cr__dtype_or(args[2], cr_default_dtype()),
-                         cr__device_or(args[3], CR_CPU), 2, (int64_t[]){n, m}, cr_int(0), out);
-  if (code) return code;
-  cr_tensor *t = out[0];
-  cr_tensor *diagonal = cr__alias(t, 1, (int64_t[]){n < m ? n : m}, (int64_t[]){m + 1}, t->offset);
-  code = diagonal ? cr__fill(op->name, diagonal, cr_int(1)) : (int)cr_error_code();
+/* linspace, and logspace, which alone has a base. */
+cr_tensor *cr__run_linspace(const cr_op *op, cr_value start, cr_value stop, int64_t steps,
+                            cr_dtype dtype, cr_device device, const double *base) {
+  dtype = cr__given_dtype_or(dtype, cr_default_dtype());
+  bool whole = cr__category(dtype) == CR_INTEGRAL;
+  int code = refuse_bool(op, dtype);
+  if (!code) code = check_finite(op, "start", start, whole);
+  if (!code) code = check_finite(op, "stop", stop, whole);
+  if (code) return NULL;
+  if (steps < 0)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: steps must not be negative, got %lld",
+                                  op->name, (long long)steps));
+  if (check_span(op, dtype, steps, start, stop, base)) return NULL;
+  cr_tensor *t = cr__new(op->name, dtype, cr__given_device_or(device, CR_CPU), 1, &steps);
+  return t ? cr__filled(space_out(op, start, stop, base, t), t) : NULL;
+}
+
+cr_tensor *cr__run_eye(const cr_op *op, int64_t n, const int64_t *m, cr_dtype dtype,
+                       cr_device device) {
+  int64_t shape[] = {n, m ? *m : n};
+  cr_tensor *t = filled(op->name,
+                        cr__new(op->name, cr__given_dtype_or(dtype, cr_default_dtype()),
+                                cr__given_device_or(device, CR_CPU), 2, shape),
+                        cr_int(0));
+  if (!t) return NULL;
+  int64_t length = n < shape[1] ? n : shape[1], step = shape[1] + 1;
+  cr_tensor *diagonal = cr__alias(t, 1, &length, &step, t->offset);
+  int code = diagonal ? cr__fill(op->name, diagonal, cr_int(1)) : (int)cr_error_code();
   cr_release(diagonal);
-  return cr__give_if(code, t, out);
+  return cr__filled(code, t);
 }

@@ -4,8 +4,6 @@
 -- default dtype and integers int64; without a device, the likeness keeps its model's and the rest
 -- are made on the CPU; a number that the dtype cannot hold is refused. Nothing here has a derivative.
 
-kernel "arange(out; integers: bool, start, step, first: float, by: float)"
-kernel "linspace(out; powers: bool, integers: bool, first, last, from: float, to: float, base: float)"
 
 local sizes = function()
   return { { { 2, 3 } }, { {} }, { { 0, 3 } }, { { 4 }, "int64" }, { { 2 }, "bool" } }
@@ -40,6 +38,9 @@ op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
   run = "full", creates = true, hidden = true, nondiff = true,
   samples = function() return { { 2.5 }, { 3 } } end,
 }
+
+kernel "arange(out; ints: bool, first_int, step_int, first: float, step: float)"
+kernel "linspace(out; powers: bool, ints: bool, first_int, last_int, first: float, last: float, base: float)"
 
 op "arange_to(stop: scalar, dtype: dtype?, device: device?)" {
   doc = [[The numbers 0, 1, 2, ... below stop, which is not among them; int64 if stop is an integer.]],

@@ -3,7 +3,7 @@
 -- Holds true: masks are bool; what they choose is taken in row-major order.
 
 kernel "count_true(from; count)"
-kernel "nonzero(out, from; as_offsets: bool, step[dims])"
+kernel "nonzero(out, from; as_offsets: bool, step: int[dims])"
 
 op "masked_select(self: tensor, mask: tensor)" {
   doc = "The elements where a bool mask is true, in one dim; self and mask are broadcast together.",

@@ -45,7 +45,5 @@ void cr__view_folded(cr__launch *k, cr__view *slot, const cr_tensor *out, const 
 int cr__need_float(const char *op, cr_dtype dtype, const char *advice);
 /* scan.c: self as lines along dim d. */
 cr__line_sizes cr__lines_of(const cr_tensor *self, int d);
-/* sort.c: makes the views of a launch on 0-dim tensors ones of one dim. */
-void cr__as_one_dim(cr__launch *k);
 
 #endif

@@ -2,7 +2,7 @@
 --
 -- Holds true: places are 1-based, and NaN stands behind all numbers.
 
-kernel "search(out, lines, values; count, n, right: bool, each)"
+kernel "search(out, lines, values; count, length, right: bool, each)"
 
 op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false, side: "left" | "right"?,
     sorter: tensor?, out_int32: bool = false)]]) {
@@ -20,7 +20,7 @@ op([[searchsorted(sorted_sequence: tensor, values: operand, right: bool = false,
 
 op "bucketize(self: operand, boundaries: tensor, right: bool = false, out_int32: bool = false)" {
   doc = "searchsorted(boundaries, self): the bucket that each element falls into, from 1; in int32 with out_int32.",
-  run = "searchsorted", nondiff = true,
+  run = "bucketize", nondiff = true,
   samples = function(s)
     return { { s.t({ 2, 3 }), s.t({ 4 }):msort() }, { s.t({ 3 }), s.t({ 4 }):msort(), true, true } }
   end,

@@ -3,7 +3,6 @@
 -- Holds true: every sort is stable, in both directions; NaN is larger than any number, -0 equal to 0.
 -- Positions are 1-based. A 0-dim tensor has one element along dim 1.
 
-kernel "sort(values?, indices, from; dim, descending: bool)"
 
 local function along_one(s)
   return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 3, 2, 2 }, -2, 2), 1, true }, { s.t({}, -2, 2), 1 }, { s.t({ 0, 2 }), 1 } }
@@ -11,6 +10,8 @@ end
 
 -- Elements that came from given positions along dim go back there.
 local function put_back(g, v) return g:gather_backward(v.self.shape, v.dim, v.indices) end
+
+kernel "sort(values?, indices, in; dim, descending: bool)"
 
 op "sort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = true) -> values, indices" {
   doc = "The elements in ascending (or descending) order along dim, and their positions; always stable.",
@@ -21,7 +22,7 @@ op "sort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = t
 
 op "argsort(self: tensor, dim: dim = -1, descending: bool = false, stable: bool = true)" {
   doc = "The positions that would put the elements in order along dim; always stable.",
-  run = "sort", nondiff = true,
+  run = "argsort", nondiff = true,
   samples = along_one,
 }
 

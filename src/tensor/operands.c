@@ -14,14 +14,20 @@ void cr__view_of(const cr_tensor *t, cr__view *v) {
 }
 
 cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t) {
-  for (; &k->v[k->nview] < slot; k->nview++) {
-    k->v[k->nview].data = NULL;
-    k->v[k->nview].ndim = -1;
-  }
-  k->nview++;
+  for (; &k->v[k->nview] < slot; k->nview++) k->v[k->nview].data = NULL;
+  if (&k->v[k->nview] == slot) k->nview++;
+  slot->data = NULL;
+  if (!t) return slot;
   cr__view_of(t, slot);
   if (CR__UNLIKELY(t->storage->device != k->device)) k->elsewhere = t->storage->device;
   return slot;
+}
+
+void cr__launch_as_one_dim(cr__launch *k) {
+  for (int i = 0; i < k->nview; i++) {
+    k->v[i].ndim = 1;
+    k->v[i].shape[0] = k->v[i].stride[0] = 1;
+  }
 }
 
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device) {

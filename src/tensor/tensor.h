@@ -123,7 +123,9 @@ static inline bool cr__data_inside(const cr__storage *s) { /* its own block */
 /* ---- What a backend is given (operands.c), and copies ---- */
 
 void cr__view_of(const cr_tensor *t, cr__view *v);
-/* Makes `slot`, one of k's, a view of t, and returns it. Slots come in their order; those that are passed over are not there. */
+/* Makes the views of k, of 0-dim tensors, ones of a single dim. */
+void cr__launch_as_one_dim(cr__launch *k);
+/* Makes a slot of k, such as &k->sort.in, a view of t and returns it; NULL: it is absent. In any order. */
 cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t);
 /* The device of all tensors (NULLs skipped) or an error that names two that differ. CPU 0-dim
  * tensors may join others only as operands of elementwise operations. */
