@@ -81,13 +81,25 @@ CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one th
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 
+/* Kinds of devices: X(NAME, name, number), from 0. The first is the host's processor and has no ordinals; each
+ * other is a plug-in, libcresset_<name>.so beside this library, or what the environment variable
+ * CRESSET_<NAME> names: a path, or "emulate" for libcresset_<name>_emulated.so. */
+#define CR_DEVICES(X) \
+  X(CPU, cpu, 0)      \
+  X(CUDA, cuda, 1)
+
 /* A device: its kind in the high bits, its ordinal in the low eight. */
 typedef int32_t cr_device;
-#define CR_CPU 0
-#define CR_CUDA 256
+enum { /* CR_CPU, CR_CUDA, ...: the first device of each kind */
+#define X(NAME, name, number) CR_##NAME = (number) << 8,
+       CR_DEVICES(X)
+#undef X
+};
 /* "cpu", "cuda" (the current one, see CUDA below), "cuda:1". */
 CR_API int cr_device_parse(const char *name, cr_device *device);
 CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
+/* Writes what a device may be called, "\"cpu\", \"cuda\" or \"cuda:1\"", for messages; returns buffer. */
+CR_API const char *cr_device_list(char *buffer, size_t size);
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 

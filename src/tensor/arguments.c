@@ -32,7 +32,7 @@ bool cr__takes_name(const cr_param *p, const cr_value *v) {
   if (type == CR_P_DTYPE)
     return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
   if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
-  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+  return cr__is_device(v->u.i);
 }
 
 /* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
