@@ -633,8 +633,9 @@ typedef struct cr_parallel {
  * fork begins without a lent pool. */
 CR_API int cr_set_parallel(const cr_parallel *pool);
 /* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
- * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
- * it is given float32 as well. Looks for it if nothing has yet. */
+ * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; behind that, with a ";", why a library
+ * that is there does not serve. With CRESSET_GEMM=onednn it is given float32 as well. Looks for it if nothing has
+ * yet. */
 CR_API const char *cr_gemm_name(void);
 /* The level of x86-64 whose vector loops run here: "v2", "v3" or "v4"; "base" on other machines. The
  * best that the machine has, or the one that the environment variable CRESSET_ISA names when the process
