@@ -157,7 +157,8 @@ typedef enum cr_kind {
   CR_INTS, /* shape, dims, ranges */
   CR_STRING,
   CR_DTYPE_VALUE,
-  CR_DEVICE_VALUE
+  CR_DEVICE_VALUE,
+  CR_COMPLEX_VALUE
 } cr_kind;
 
 /* An argument of an operation. Pointers are borrowed for the call. */
@@ -171,6 +172,7 @@ typedef struct cr_value {
     double f;
     const int64_t *is;
     const char *s;
+    const double *c; /* the real and the imaginary part */
   } u;
 } cr_value;
 
@@ -194,6 +196,13 @@ static inline cr_value cr_float(double f) {
   return v;
 }
 static inline cr_value cr_bool(bool b) { return cr__whole(CR_BOOLEAN_VALUE, b); }
+/* A complex number: its real and its imaginary part, borrowed as lists are. NULL is the absent argument. Operations
+ * refuse it, as there is no complex dtype. */
+static inline cr_value cr_complex(const double *parts) {
+  cr_value v = cr__value(parts ? CR_COMPLEX_VALUE : CR_NONE, 0);
+  v.u.c = parts;
+  return v;
+}
 /* Names. NULL and CR_DTYPE_NONE are the absent argument. */
 static inline cr_value cr_string(const char *s) {
   cr_value v = cr__value(s ? CR_STRING : CR_NONE, 0);

@@ -66,6 +66,14 @@ static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
                   cr__quote(v->u.s, &got));
 }
 
+static int fail_kind(const cr_op *op, const cr_param *p, const cr_value *v) {
+  if (v->kind == CR_COMPLEX_VALUE)
+    return cr__fail(CR_E_DTYPE, "%s: %s is the complex number %g%+gi, but no dtype is complex",
+                    op->lua, p->name, v->u.c[0], v->u.c[1]);
+  return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
+                  p->name);
+}
+
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
 int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
   for (int i = 0; i < op->nparam; i++) {
@@ -82,8 +90,7 @@ int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
       if (code) return code;
     } else if (!(cr__accepted_kinds[p->type] & CR__KIND(v.kind)) && !cr__takes_name(p, &v) &&
                !convert_kind(&v, p->type, &fixed->room[i]))
-      return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
-                      p->name);
+      return fail_kind(op, p, &v);
     fixed->args[i] = v;
   }
   return 0;
