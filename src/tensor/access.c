@@ -109,9 +109,9 @@ int cr_item(cr_tensor *t, cr_value *out) {
                     "(shape %s)",
                     (long long)t->numel, cr__shape_text(t->ndim, cr__sizes(t), &text));
   }
-  uint64_t element = 0;
-  if (fetch(t, &element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();
-  *out = cr__load_scalar(&element, (cr_dtype)t->dtype);
+  _Alignas(CR__MAX_ELEMENT) char element[CR__MAX_ELEMENT];
+  if (fetch(t, element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();
+  *out = cr__load_scalar(element, (cr_dtype)t->dtype);
   return CR_E_OK;
 }
 
