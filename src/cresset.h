@@ -198,7 +198,7 @@ static inline cr_value cr_float(double f) {
 static inline cr_value cr_bool(bool b) { return cr__whole(CR_BOOLEAN_VALUE, b); }
 /* A complex number: its real and its imaginary part, borrowed as lists are. NULL is the absent argument. Operations
  * refuse it, as there is no complex dtype. */
-static inline cr_value cr_complex(const double *parts) {
+static inline cr_value cr_complex_value(const double *parts) {
   cr_value v = cr__value(parts ? CR_COMPLEX_VALUE : CR_NONE, 0);
   v.u.c = parts;
   return v;
