@@ -24,8 +24,8 @@ static int fail(const char *format, ...) {
 
 #ifndef WITHOUT_FILL
 extern "C" int cr__cuda_fill(cr__launch *k) {
-  float *to = (float *)k->v[0].data;
-  for (int64_t i = 0; i < k->v[0].shape[0]; i++) to[i] = (float)k->i[1];
+  float *to = (float *)k->fill.to.data;
+  for (int64_t i = 0; i < k->fill.to.shape[0]; i++) to[i] = (float)k->fill.number.u.i;
   return 0;
 }
 #endif
