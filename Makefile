@@ -244,7 +244,10 @@ $(DIR_$(1))/obj/gen/%.o: build/gen/%.c $(DIR_$(1))/flags
 	$$(call say,cc,$$@)$$(COMPILE_$(1)) $$(INCLUDE) -MMD -MP -c $$< -o $$@
 $$(foreach isa,$$(ISAS),$$(eval $$(call loops,$(1),$$(isa))))
 
-$(DIR_$(1))/lib/libcresset.a: $$(OBJ_$(1))
+# One object: a linker would not look into an archive for kernels, which are weak in their table.
+$(DIR_$(1))/obj/libcresset.o: $$(OBJ_$(1))
+	$$(call say,link,$$@)$$(CC_$(1)) -r -nostdlib -o $$@ $$^
+$(DIR_$(1))/lib/libcresset.a: $(DIR_$(1))/obj/libcresset.o
 	@mkdir -p $$(@D) && rm -f $$@
 	$$(call say,ar,$$@)ar rcs $$@ $$^
 $(DIR_$(1))/lib/libcresset.so.$(SOVERSION): $$(OBJ_$(1))

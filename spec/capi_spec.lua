@@ -28,6 +28,13 @@ describe("the C API", function()
 
   it("refuses what it cannot do, in words #compiles", function() keeps("refusals", "") end)
 
+  -- The archive is the release's alone.
+  if shell.read(shell.build .. "/lib/libcresset.a") then
+    it("moves elements of every size #compiles", function()
+      keeps("elements", shell.build .. "/lib/libcresset.a -lm -ldl")
+    end)
+  end
+
   it("has modes and hooks for C programs too #compiles", function() keeps("modes", "-lm") end)
 
   it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)

@@ -2,14 +2,15 @@
 
 local shell = require "spec.support.shell"
 
--- What the generator says of one entry, of a family of that name, and whether it has ended well.
+-- What the generator says of one entry, of a family of that name, whether it has ended well, and the operations' C.
 local function generate(entry, family)
   local folder = shell.folder()
   shell.run(("mkdir -p %s/ops %s/gen"):format(folder, folder))
   shell.write(("%s/ops/%s.lua"):format(folder, family or "trial"), entry)
   local text, status = shell.run(("lua5.4 src/catalogue/gen.lua %s/gen %s/ops"):format(folder, folder))
+  local made = shell.read(folder .. "/gen/ops.c")
   shell.run("rm -rf " .. folder)
-  return (text:gsub("\n$", "")), status
+  return (text:gsub("\n$", "")), status, made
 end
 
 local function refuses(entry, ...)
@@ -54,6 +55,60 @@ describe("an entry of the catalogue", function()
 
   it("has no field that nobody knows", function()
     refuses(pointwise("(self: tensor)", 'pointwize = "x", nondiff = true'), "unknown field 'pointwize'")
+  end)
+end)
+
+describe("a formula that conjugates", function()
+  local function product(formula)
+    local _, status, made = generate(([[
+      op "conj(self: tensor)" { doc = "x", run = "conj", identity = "real", grad = { self = function(g) return g end } }
+      op "mul(self: operand, other: operand)" { doc = "x", pointwise = "x * y", grad = {
+        self = function(g, v) return %s end, other = function(g, v) return v.self.conj(g) * v.self end } }]])
+      :format(formula))
+    assert.equal(0, status)
+    return assert(made)
+  end
+
+  it("becomes the C of one that does not, as no dtype is complex", function()
+    local plain = product "g * v.other"
+    assert(plain:find("CR__OP_mul", 1, true))
+    assert.equal(plain, product "g * v.other:conj()")
+    assert.equal(plain, product "g:conj():conj() * v.other:conj():conj()")
+  end)
+
+  it("saves what it conjugates, and nothing of which it takes the shape", function()
+    local made = product "g * v.self:conj() * v.other:conj()"
+    assert(made:find('CR__SAVE_INPUT, 1, 1, "other"', 1, true), made)
+  end)
+end)
+
+describe("conj", function()
+  local cr = require "cresset"
+
+  it("of real numbers is the tensor itself, with nothing recorded", function()
+    local x = cr.rand({ 2, 3 }, { requires_grad = true })
+    local y = x * 2
+    assert.equal(x, x:conj())
+    assert.equal(y, cr.conj(y))
+    assert.equal(y.grad_fn, y:conj().grad_fn)
+    for _, dtype in ipairs { "float16", "int64", "uint8", "bool" } do
+      local t = cr.zeros({ 2 }, { dtype = dtype })
+      assert.equal(t, t:conj())
+    end
+  end)
+
+  it("stands in the formulas of products and of holomorphic functions", function()
+    local text = ""
+    for _, family in ipairs { "arith", "math", "matmul", "reduce", "scan" } do
+      text = text .. assert(shell.read("src/ops/" .. family .. ".lua"))
+    end
+    local names = "mul div pow square sqrt rsqrt reciprocal addcmul addcdiv lerp exp expm1 log log2 log10 log1p sin "
+      .. "cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid mm mv dot bmm mm_add affine prod cumprod"
+    for name in names:gmatch "%S+" do
+      local grad = text:match('op "' .. name .. "%(.-\n  grad = (.-)\n  samples") or text:match('op "' .. name
+        .. "%(.-\n  grad = (.-)\n}")
+      assert(grad and grad:find(":conj()", 1, true), name)
+    end
   end)
 end)
 

@@ -81,13 +81,25 @@ CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one th
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 
+/* Kinds of devices: X(NAME, name, number), from 0. The first is the host's processor and has no ordinals; each
+ * other is a plug-in, libcresset_<name>.so beside this library, or what the environment variable
+ * CRESSET_<NAME> names: a path, or "emulate" for libcresset_<name>_emulated.so. */
+#define CR_DEVICES(X) \
+  X(CPU, cpu, 0)      \
+  X(CUDA, cuda, 1)
+
 /* A device: its kind in the high bits, its ordinal in the low eight. */
 typedef int32_t cr_device;
-#define CR_CPU 0
-#define CR_CUDA 256
+enum { /* CR_CPU, CR_CUDA, ...: the first device of each kind */
+#define X(NAME, name, number) CR_##NAME = (number) << 8,
+       CR_DEVICES(X)
+#undef X
+};
 /* "cpu", "cuda" (the current one, see CUDA below), "cuda:1". */
 CR_API int cr_device_parse(const char *name, cr_device *device);
 CR_API const char *cr_device_name(cr_device device, char buffer[16]); /* returns buffer */
+/* Writes what a device may be called, "\"cpu\", \"cuda\" or \"cuda:1\"", for messages; returns buffer. */
+CR_API const char *cr_device_list(char *buffer, size_t size);
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 
@@ -145,7 +157,8 @@ typedef enum cr_kind {
   CR_INTS, /* shape, dims, ranges */
   CR_STRING,
   CR_DTYPE_VALUE,
-  CR_DEVICE_VALUE
+  CR_DEVICE_VALUE,
+  CR_COMPLEX_VALUE
 } cr_kind;
 
 /* An argument of an operation. Pointers are borrowed for the call. */
@@ -159,6 +172,7 @@ typedef struct cr_value {
     double f;
     const int64_t *is;
     const char *s;
+    const double *c; /* the real and the imaginary part */
   } u;
 } cr_value;
 
@@ -182,6 +196,13 @@ static inline cr_value cr_float(double f) {
   return v;
 }
 static inline cr_value cr_bool(bool b) { return cr__whole(CR_BOOLEAN_VALUE, b); }
+/* A complex number: its real and its imaginary part, borrowed as lists are. NULL is the absent argument. Operations
+ * refuse it, as there is no complex dtype. */
+static inline cr_value cr_complex_value(const double *parts) {
+  cr_value v = cr__value(parts ? CR_COMPLEX_VALUE : CR_NONE, 0);
+  v.u.c = parts;
+  return v;
+}
 /* Names. NULL and CR_DTYPE_NONE are the absent argument. */
 static inline cr_value cr_string(const char *s) {
   cr_value v = cr__value(s ? CR_STRING : CR_NONE, 0);
@@ -621,8 +642,9 @@ typedef struct cr_parallel {
  * fork begins without a lent pool. */
 CR_API int cr_set_parallel(const cr_parallel *pool);
 /* What multiplies large bfloat16 matrices on the CPU: "oneDNN 2.6.3", or "built in" where the library
- * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; with CRESSET_GEMM=onednn
- * it is given float32 as well. Looks for it if nothing has yet. */
+ * libcresset_dnnl.so is missing or the environment has CRESSET_GEMM=builtin; behind that, with a ";", why a library
+ * that is there does not serve. With CRESSET_GEMM=onednn it is given float32 as well. Looks for it if nothing has
+ * yet. */
 CR_API const char *cr_gemm_name(void);
 /* The level of x86-64 whose vector loops run here: "v2", "v3" or "v4"; "base" on other machines. The
  * best that the machine has, or the one that the environment variable CRESSET_ISA names when the process

@@ -33,6 +33,7 @@ extern "C" int cr__cuda_cat(cr__launch *k) {
   case 1: return cat<uint8_t>(k);
   case 2: return cat<uint16_t>(k);
   case 4: return cat<uint32_t>(k);
-  default: return cat<uint64_t>(k);
+  case 8: return cat<uint64_t>(k);
+  default: return cat<uint4>(k);
   }
 }

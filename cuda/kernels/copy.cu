@@ -288,6 +288,7 @@ extern "C" int cr__cuda_fill(cr__launch *k) {
   int64_t size = (int64_t)cr__size_of((cr_dtype)to->dtype);
   uint4 pattern;
   cr__store_scalar(&pattern, (cr_dtype)to->dtype, &k->fill.number);
+  static_assert(sizeof pattern >= CR__MAX_ELEMENT, "a pattern holds any element");
   for (int64_t at = size; at < 16; at += size)
     memcpy((char *)&pattern + at, &pattern, (size_t)size);
   cr__iter it;

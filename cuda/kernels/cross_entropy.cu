@@ -132,7 +132,7 @@ extern "C" int cr__cuda_nll(cr__launch *k) {
   int64_t blocks = (j.count + 4 * THREADS - 1) / (4 * THREADS);
   int parts = blocks < 1 ? 1 : blocks < MOST_BLOCKS ? (int)blocks : MOST_BLOCKS;
   if (parts == 1) return CR__LAUNCH(k->op, gather_losses, 1, THREADS, 0, j);
-  int ordinal = k->device & 255;
+  int ordinal = cr__ordinal_of(k->device);
   size_t nbytes = (size_t)parts * sizeof(partial);
   j.parts = (char *)cr__cuda_alloc(ordinal, nbytes);
   if (!j.parts) return CR_E_MEMORY;

@@ -258,7 +258,7 @@ static __global__ void __launch_bounds__(CR__FOLD_THREADS) cr__fold_parts(cr__fo
 /* Runs a planned fold with elements read by L. */
 template <class L, class F> static int cr__fold_run(const cr__launch *k, cr__fold_call *c) {
   int64_t blocks = cr__fold_blocks(c, L::run, L::run > 1 && !c->columns ? 16 : 8);
-  int ordinal = k->device & 255;
+  int ordinal = cr__ordinal_of(k->device);
   size_t nbytes = 0;
   if (c->splits > 1) {
     nbytes = sizeof(typename F::state) * (size_t)(c->kept.count * c->splits);

@@ -80,7 +80,7 @@ static __global__ void list_tiles(elements<T> e, const int64_t *counts, listing 
 template <typename T> static int run_tiles(cr__launch *k, const elements<T> &e, const listing *l) {
   int64_t tiles = (e.n + TILE - 1) / TILE;
   size_t nbytes = (size_t)(tiles + 1) * sizeof(int64_t);
-  int ordinal = k->device & 255;
+  int ordinal = cr__ordinal_of(k->device);
   int64_t *counts = (int64_t *)cr__cuda_alloc(ordinal, nbytes);
   if (!counts) return CR_E_MEMORY;
   dim3 blocks((unsigned)tiles);

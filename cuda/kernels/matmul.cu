@@ -313,7 +313,7 @@ static cr__product product_of(const cr__launch *k) {
   const cr__view *c = &k->matmul.out, *a = &k->matmul.a, *b = &k->matmul.b, *d = &k->matmul.added;
   bool add = d->data;
   return {k->op,
-          k->device & 255,
+          cr__ordinal_of(k->device),
           c->dtype,
           c->shape[0],
           c->shape[1],

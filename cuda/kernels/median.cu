@@ -173,7 +173,7 @@ template <int D> static int run_long(const cr__launch *k, cr__fold_call *c) {
   if (parts > most) parts = most;
   c->chunk = (n + parts - 1) / parts;
   c->splits = (n + c->chunk - 1) / c->chunk;
-  int ordinal = k->device & 255;
+  int ordinal = cr__ordinal_of(k->device);
   size_t nbytes = (size_t)lines * sizeof(search);
   search *s = (search *)cr__cuda_alloc(ordinal, nbytes);
   if (!s) return CR_E_MEMORY;

@@ -94,7 +94,7 @@ static int64_t tiles_of(int64_t n) { return (n + TILE - 1) / TILE; }
 
 int cr__radix_begin(cr__radix *s, cr_device device, int64_t n) {
   size_t each = 2 * (sizeof(uint64_t) + sizeof(uint32_t));
-  s->ordinal = device & 255;
+  s->ordinal = cr__ordinal_of(device);
   s->n = n;
   s->nbytes = (size_t)n * each + (size_t)(tiles_of(n) + 1) * DIGITS * sizeof(uint32_t);
   s->memory = cr__cuda_alloc(s->ordinal, s->nbytes);

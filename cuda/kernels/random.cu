@@ -269,7 +269,7 @@ static __global__ void toss(cr__draw d, target t, chances c) {
 static int check_chances(const cr__launch *k, const cr__iter *it, const unsigned long long *bad) {
   cudaStream_t s = cr__stream();
   unsigned long long first;
-  char element[8];
+  char element[CR__MAX_ELEMENT];
   int code =
       cr__cuda_check(k->op, cudaMemcpyAsync(&first, bad, sizeof first, cudaMemcpyDeviceToHost, s));
   if (!code) code = cr__cuda_check(k->op, cudaStreamSynchronize(s));

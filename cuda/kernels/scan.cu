@@ -240,7 +240,7 @@ template <class F> static int run(const cr__launch *k, scan *c) {
   if (each < 4) each = 4;
   c->part = each * TILE;
   c->splits = (tiles + each - 1) / each;
-  int ordinal = k->device & 255;
+  int ordinal = cr__ordinal_of(k->device);
   unsigned blocks = (unsigned)(c->lines * c->splits);
   size_t nbytes = blocks * sizeof(typename F::state);
   c->parts = (char *)cr__cuda_alloc(ordinal, nbytes);

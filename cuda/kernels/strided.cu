@@ -15,7 +15,7 @@ static __global__ void keep_triangle(cr__places<2> w, int64_t n, triangle t, T *
     int64_t at[2], row = i / t.columns, column = i - row * t.columns;
     int64_t beyond = column - row % t.rows - t.diagonal; /* to the right of the diagonal */
     cr__locate(w, i, at);
-    out[at[0]] = (t.upper ? beyond >= 0 : beyond <= 0) ? in[at[1]] : (T)0;
+    out[at[0]] = (t.upper ? beyond >= 0 : beyond <= 0) ? in[at[1]] : T();
   }
 }
 
@@ -36,6 +36,7 @@ extern "C" int cr__cuda_triangle(cr__launch *k) {
   case 1: return run<uint8_t>(k, &it, t);
   case 2: return run<uint16_t>(k, &it, t);
   case 4: return run<uint32_t>(k, &it, t);
-  default: return run<uint64_t>(k, &it, t);
+  case 8: return run<uint64_t>(k, &it, t);
+  default: return run<uint4>(k, &it, t);
   }
 }

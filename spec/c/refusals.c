@@ -110,12 +110,67 @@ static void calling(void) {
   cr_release(t);
 }
 
+/* ---- Complex numbers, which no dtype holds ---- */
+
+/* A value that the parameter takes; CR_NONE where it may be left out. */
+static cr_value plain(const cr_param *p, cr_tensor *t, cr_tensor *const *list) {
+  static const int64_t one[] = {1};
+  if (p->optional) return cr_none();
+  switch (p->type) {
+  case CR_P_TENSOR:
+  case CR_P_OPERAND: return cr_of(t);
+  case CR_P_TENSORS: return cr_list(list, 1);
+  case CR_P_FLOAT: return cr_float(1);
+  case CR_P_BOOL: return cr_bool(true);
+  case CR_P_DIMS:
+  case CR_P_SHAPE:
+  case CR_P_INTS: return cr_ints(one, 1);
+  case CR_P_STRING: return cr_string(p->choices ? p->choices[0] : "sum");
+  case CR_P_DTYPE: return cr_dtype_value(CR_FLOAT32);
+  case CR_P_DEVICE: return cr_device_value(CR_CPU);
+  default: return cr_int(1);
+  }
+}
+
+/* One call of each form with the complex number in the place of parameter `at`. */
+static void refuses_complex(const cr_op *op, int at, cr_tensor *t) {
+  static const double parts[] = {3, -4};
+  cr_value args[16];
+  cr_tensor *out[CR_MAX_OUTPUTS] = {NULL};
+  int n, before = broken;
+  char says[160];
+  for (int i = 0; i < op->nparam; i++) args[i] = plain(&op->params[i], t, &t);
+  args[at] = cr_complex_value(parts);
+  snprintf(says, sizeof says, "%s is the complex number 3-4i", op->params[at].name);
+  if (!(op->flags & CR_OP_INPLACE_ONLY))
+    refused(cr_call(op, args, out, &n) && !out[0], CR_E_DTYPE, says, "a call refuses it");
+  if (op->nout == 1)
+    refused(cr_call_out(op, args, t), CR_E_DTYPE, says, "so does one into a tensor");
+  if (op->flags & (CR_OP_INPLACE | CR_OP_INPLACE_ONLY) && at > 0) {
+    refused(cr_call_inplace(op, args), CR_E_DTYPE, says, "and one in place");
+    refused(cr_foreach_inplace(op, 1, args), CR_E_DTYPE, says, "and one over lists");
+  }
+  if (broken > before) printf("  by %s, parameter %s\n", op->name, op->params[at].name);
+}
+
+static void complex_numbers(void) {
+  double value = 1, got = 0;
+  cr_tensor *t = cr_from(&value, CR_FLOAT64, 1, (int64_t[]){1});
+  for (int i = 0; i < cr_op_count(); i++)
+    for (int at = 0; at < cr_op_at(i)->nparam; at++) refuses_complex(cr_op_at(i), at, t);
+  check(cr_read(t, &got, sizeof got) == 0 && got == 1, "and nothing is read of it");
+  check(cr_complex_value(NULL).kind == CR_NONE, "no parts are no argument");
+  cr_release(t);
+}
+
 /* ---- Settings ---- */
 
 static void settings(void) {
   cr_device device = 5;
   check(cr_device_parse("cpu", &device) == 0 && device == CR_CPU, "the CPU is a device");
   refused(cr_device_parse("tpu", &device), CR_E_DEVICE, "tpu", "an unknown device is named");
+  refused(cr_device_parse("tpu", &device), CR_E_DEVICE, "there are \"cpu\", \"cuda\" or \"cuda:1\"",
+          "in a sentence that lists what there is");
   refused(cr_device_parse("cuda:x", &device), CR_E_DEVICE, "cuda:x", "and so is an odd ordinal");
   refused(cr_set_default_dtype(CR_INT32), CR_E_DTYPE, "int32", "the default dtype is a float");
   refused(cr_set_num_threads(0), CR_E_ARGUMENT, "0", "there is at least one thread");
@@ -135,6 +190,7 @@ int main(void) {
   making();
   asking();
   calling();
+  complex_numbers();
   settings();
   return broken;
 }

@@ -83,6 +83,7 @@ def arith():
     f.case("neg", V([-128, 127], d="int8"))
     unary(f, "neg", kinds="float int")
     unary(f, "positive", kinds="float int", torch_f=lambda x: x * 1)
+    unary(f, "conj", kinds="float int", torch_f=torch.conj)
     unary(f, "abs", kinds="float int")
     unary(f, "sign")
     unary(f, "square", kinds="float int")

@@ -139,7 +139,7 @@ static int explain(const cr_node *n, int code) {
 
 static int check_nan(const cr_node *n, cr_tensor *const *gi) {
   for (int i = 0; i < n->nedge; i++) {
-    if (!gi[i] || cr__category((cr_dtype)gi[i]->dtype) < CR_FLOATING) continue;
+    if (!gi[i] || !cr__is_inexact((cr_dtype)gi[i]->dtype)) continue;
     cr__below++;
     cr_value nan = cr__do(CR__OP_isnan, (cr_value[]){cr_of(gi[i])});
     cr_value any = cr__do(CR__OP_any, (cr_value[]){nan, cr_none(), cr_bool(false)});

@@ -181,8 +181,7 @@ static int check_dirty(const cr_context *c, bool records) {
 /* Makes results[i] the i-th output of n, or a plain tensor. */
 static int place(cr_context *c, cr_node *n, int i) {
   cr_tensor *t = c->results[i], *alias;
-  bool fixed =
-      index_of(c->fixed, c->nfixed, t) >= 0 || cr__category((cr_dtype)t->dtype) < CR_FLOATING;
+  bool fixed = index_of(c->fixed, c->nfixed, t) >= 0 || !cr__is_inexact((cr_dtype)t->dtype);
   int input = index_of(c->inputs, c->nin, t);
   bool dirty = index_of(c->dirty, c->ndirty, t) >= 0;
   if (dirty && !fixed) {

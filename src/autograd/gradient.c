@@ -118,7 +118,7 @@ int cr__fit_grad(const cr_node *from, int index, const cr__edge *e, cr_tensor **
     *g = fitted;
   }
   if ((*g)->dtype != m->dtype || (*g)->storage->device != m->device) {
-    if (cr__category((cr_dtype)(*g)->dtype) < CR_FLOATING)
+    if (!cr__is_inexact((cr_dtype)(*g)->dtype))
       return cr__fail(CR_E_DTYPE,
                       "%s returned a gradient of dtype %s at position %d; it must be a "
                       "floating point tensor",

@@ -278,7 +278,7 @@ int cr_set_requires_grad(cr_tensor *t, bool on) {
     return cr__fail(CR_E_AUTOGRAD,
                     "requires_grad_: only a leaf can stop to require grad; this tensor "
                     "is the result of an operation: use x:detach()");
-  if (on && cr__category((cr_dtype)t->dtype) < CR_FLOATING)
+  if (on && !cr__is_inexact((cr_dtype)t->dtype))
     return cr__fail(CR_E_DTYPE,
                     "requires_grad_: only floating point tensors can require grad, this one is %s",
                     cr_dtype_name((cr_dtype)t->dtype));

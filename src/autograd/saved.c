@@ -176,7 +176,7 @@ cr_tensor *cr__load_tensor(cr_node *n, const cr__saved *s, bool history) {
     if (!t) return NULL;
   }
   if (history && s->fn) cr__set_history(t, s->fn, s->slot);
-  if (history && (s->flags & CR__SAVED_OUTPUT) && cr__category((cr_dtype)t->dtype) >= CR_FLOATING)
+  if (history && (s->flags & CR__SAVED_OUTPUT) && cr__is_inexact((cr_dtype)t->dtype))
     cr__set_history(t, n, s->slot);
   return t;
 }

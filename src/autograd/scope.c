@@ -128,7 +128,7 @@ void cr__scope_pop_hooks(void) {
 
 int cr_scope_stream(cr_scope *s, cr_stream *stream) {
   if (!stream) return cr__fail_absent("cuda.stream", "stream");
-  void *note = cr__cuda_loaded()->device->streams_with(stream);
+  void *note = cr__loaded_ops(CR_CUDA)->streams_with(stream);
   if (!note) return (int)cr_error_code();
   cr__streams_free(s->streams);
   s->streams = note;

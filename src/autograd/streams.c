@@ -13,12 +13,12 @@ typedef struct cr__ambient {
   cr_stream *stream;
 } ambient;
 
-static const cr__device_ops *ops(void) { return cr__cuda_loaded()->device; }
+static const cr__device_ops *ops(void) { return cr__loaded_ops(CR_CUDA); }
 
 void cr__node_note_stream(cr_node *n, cr_device device) {
-  if (n->stream) return;
+  if (n->stream || cr__kind_of(device) != cr__kind_of(CR_CUDA)) return; /* others have no streams */
   cr_error before = cr_error_code();
-  n->stream = ops()->stream_current(device & 255);
+  n->stream = ops()->stream_current(cr__ordinal_of(device));
   if (!n->stream && before == CR_E_OK)
     cr_error_clear(); /* its backward runs wherever it is called */
 }
@@ -49,8 +49,9 @@ static bool is_known(const ambient *list, int ordinal) {
 }
 
 int cr__streams_keep(const cr_node *n, const cr_tensor *g) {
-  if (!n->stream || g->storage->device == CR_CPU) return 0;
-  return ops()->stream_record(n->stream, g->storage->device & 255, g->storage->data);
+  cr_device device = g->storage->device;
+  if (!n->stream || cr__kind_of(device) != cr__kind_of(CR_CUDA)) return 0;
+  return ops()->stream_record(n->stream, cr__ordinal_of(device), g->storage->data);
 }
 
 static int enter(cr__ambient **list, const cr_node *n, cr_stream *from) {

@@ -115,6 +115,11 @@ static inline cr_category cr__category(cr_dtype d) {
   };
   return (cr_category)category[d];
 }
+/* Real numbers with a fraction; those and the complex ones: what has derivatives, and is neither bool nor integer. */
+static inline bool cr__is_float(cr_dtype d) { return cr__category(d) == CR_FLOATING; }
+static inline bool cr__is_inexact(cr_dtype d) { return cr__category(d) >= CR_FLOATING; }
+/* The bytes of the largest element of all dtypes, complex128's. */
+enum { CR__MAX_ELEMENT = 16 };
 
 /* ---- shape.c ---- */
 

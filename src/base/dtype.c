@@ -136,7 +136,7 @@ static bool overflows(cr_dtype dtype, double x) {
 bool cr__fits_slow(cr_dtype dtype, const cr_value *number) {
   double x = number->kind == CR_FLOAT ? number->u.f : (double)number->u.i;
   if (dtype == CR_BOOL || number->kind == CR_BOOLEAN_VALUE) return true;
-  if (cr__category(dtype) == CR_FLOATING) return !isfinite(x) || !overflows(dtype, x);
+  if (cr__is_float(dtype)) return !isfinite(x) || !overflows(dtype, x);
   if (number->kind == CR_INT)
     return number->u.i >= cr__int_low[dtype] && number->u.i <= cr__int_high[dtype];
   x = trunc(x); /* a fraction is cut off; the bound above, one more than the highest, is exact */
@@ -146,8 +146,7 @@ bool cr__fits_slow(cr_dtype dtype, const cr_value *number) {
 cr_value cr__saturated(cr_dtype dtype, const cr_value *number) {
   bool above = number->kind == CR_FLOAT ? number->u.f > 0 : number->u.i > 0;
   if (cr__fits(dtype, number)) return *number;
-  if (cr__category(dtype) == CR_FLOATING)
-    return cr_float(above ? cr__largest(dtype) : -cr__largest(dtype));
+  if (cr__is_float(dtype)) return cr_float(above ? cr__largest(dtype) : -cr__largest(dtype));
   return cr_int(above ? cr__int_high[dtype] : cr__int_low[dtype]);
 }
 
@@ -156,7 +155,7 @@ int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number) {
   if (CR__LIKELY(cr__fits(dtype, number))) return 0;
   if (number->kind == CR_FLOAT) snprintf(text, sizeof text, "%.14g", number->u.f);
   else snprintf(text, sizeof text, "%lld", (long long)number->u.i);
-  if (cr__category(dtype) == CR_FLOATING)
+  if (cr__is_float(dtype))
     return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, whose numbers end at %.5g", op, text,
                     cr_dtype_name(dtype), cr__largest(dtype));
   return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, which holds %lld to %lld", op, text,

@@ -91,7 +91,7 @@ int cr_state_limit(cr_state *s, const cr_limits *l) {
 cr_dtype cr_default_dtype(void) { return (cr_dtype)cr__my_state()->default_dtype; }
 
 int cr_set_default_dtype(cr_dtype d) {
-  if (d < 0 || d >= CR_DTYPE_COUNT || cr__category(d) != CR_FLOATING)
+  if (d < 0 || d >= CR_DTYPE_COUNT || !cr__is_float(d))
     return cr__fail(CR_E_DTYPE,
                     "set_default_dtype: %s is not a floating dtype (float64, float32, "
                     "float16 or bfloat16)",

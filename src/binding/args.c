@@ -95,7 +95,7 @@ cr_dtype cr__lua_dtype_arg(lua_State *L, int index, const char *op, const char *
 
 cr_device cr__lua_device_arg(lua_State *L, int index, const char *op, const char *param) {
   cr_device device = CR_CPU;
-  if (!cr__lua_to_device(L, index, &device)) refuse(L, index, op, param, CR__LUA_A_DEVICE);
+  if (!cr__lua_to_device(L, index, &device)) refuse(L, index, op, param, cr__lua_a_device(L));
   return device;
 }
 
@@ -282,6 +282,11 @@ void cr__lua_push_value(lua_State *L, const cr_value *v) {
 }
 
 /* ---- Devices ---- */
+
+const char *cr__lua_a_device(lua_State *L) {
+  char names[160];
+  return lua_pushfstring(L, "a device (%s)", cr_device_list(names, sizeof names));
+}
 
 int cr__lua_ordinal_arg(lua_State *L, int index, const char *op) {
   cr_device device;

@@ -215,7 +215,7 @@ void cr__lua_push_device(lua_State *L, cr_device device);
 /* What messages say is wanted. */
 #define CR__LUA_A_DTYPE \
   "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool)"
-#define CR__LUA_A_DEVICE "a device (\"cpu\", \"cuda\" or \"cuda:0\")"
+const char *cr__lua_a_device(lua_State *L); /* a device, with the names that there are; pushed */
 /* A number or boolean as a value; false for all else. */
 bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
 /* Pushes any value: numbers as they are, ints as a table, tensors as userdata (a reference of

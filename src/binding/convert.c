@@ -42,9 +42,10 @@ static void read_form(lua_State *L, int index, target *to) {
     read_options(L, index, to);
   } else {
     cr__lua_error(L,
-                  "to: argument %d must be " CR__LUA_A_DTYPE ", " CR__LUA_A_DEVICE
-                  ", a tensor to be like, or {dtype =, device =, copy =}, got %s%s",
-                  index - 1, cr__lua_describe(L, index), cr__lua_advice(L, "dtype", index));
+                  "to: argument %d must be " CR__LUA_A_DTYPE
+                  ", %s, a tensor to be like, or {dtype =, device =, copy =}, got %s%s",
+                  index - 1, cr__lua_a_device(L), cr__lua_describe(L, index),
+                  cr__lua_advice(L, "dtype", index));
   }
 }
 
@@ -78,23 +79,31 @@ static int tensor_type_as(lua_State *L) {
   return convert(L, &to);
 }
 
-static int tensor_cpu(lua_State *L) {
-  target to = {cr_none(), cr_device_value(CR_CPU), cr_bool(false)};
-  cr__lua_tensor_arg(L, 1, "cpu", "self");
-  return convert(L, &to);
-}
-
-static int tensor_cuda(lua_State *L) {
+/* x:cpu(), x:cuda(): a method for each kind of device, whose name is the upvalue. */
+static int tensor_to_kind(lua_State *L) {
+  const char *kind = lua_tostring(L, lua_upvalueindex(1));
   cr_device device;
-  if (CR__LUA_GET(L, cr_device_parse("cuda", &device))) return cr__lua_raise(L, NULL);
+  if (CR__LUA_GET(L, cr_device_parse(kind, &device))) return cr__lua_raise(L, NULL);
   target to = {cr_none(), cr_device_value(device), cr_bool(false)};
-  cr__lua_tensor_arg(L, 1, "cuda", "self");
+  cr__lua_tensor_arg(L, 1, kind, "self");
   return convert(L, &to);
 }
 
 void cr__lua_open_convert(lua_State *L) {
-  static const luaL_Reg methods[] = {{"to", tensor_to},           {"type", tensor_type},
-                                     {"type_as", tensor_type_as}, {"cpu", tensor_cpu},
-                                     {"cuda", tensor_cuda},       {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"to", tensor_to},
+                                     {"type", tensor_type},
+                                     {"type_as", tensor_type_as},
+                                     {NULL, NULL}};
+#define X(NAME, name, number) #name,
+  static const char *const kinds[] = {CR_DEVICES(X)};
+#undef X
   cr__lua_add_methods(L, methods);
+  cr__lua_methods(L);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    lua_pushstring(L, kinds[i]);
+    lua_pushvalue(L, -1);
+    lua_pushcclosure(L, tensor_to_kind, 1);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 1);
 }

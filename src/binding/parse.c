@@ -178,7 +178,7 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
   default: {
     cr_device device = CR_CPU;
     if (!cr__lua_to_device(L, index, &device))
-      return unfit(L, p, param->name, CR__LUA_A_DEVICE, index);
+      return p->explains && unfit(L, p, param->name, cr__lua_a_device(L), index);
     *out = cr_device_value(device);
     return true;
   }

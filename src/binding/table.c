@@ -207,7 +207,7 @@ static cr_dtype natural_dtype(const survey *s) {
 /* In which dtype to fill, so that the conversion that may follow rounds only once. */
 static cr_dtype fill_dtype(cr_dtype wanted) {
   if (wanted == CR_FLOAT32 || wanted == CR_BOOL) return wanted;
-  return cr_dtype_category(wanted) == CR_FLOATING ? CR_FLOAT64 : CR_INT64;
+  return cr_dtype_category(wanted) >= CR_FLOATING ? CR_FLOAT64 : CR_INT64;
 }
 
 /* Replaces the tensor on top by its conversion. */

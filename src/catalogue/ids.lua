@@ -19,7 +19,9 @@ local function write_enums(out_dir, entries, kernels)
   local h = header("Ids of kernels and pointwise expressions.")
   h[#h + 1] = "#ifndef CR__KERNELS_H\n#define CR__KERNELS_H\n\ntypedef enum cr__kernel_id {"
   for _, k in ipairs(kernels) do h[#h + 1] = "  CR__K_" .. k .. "," end
-  h[#h + 1] = "  CR__K_COUNT\n} cr__kernel_id;\n\ntypedef enum cr__pointwise_id {"
+  h[#h + 1] = "  CR__K_COUNT\n} cr__kernel_id;\n\n#define CR__KERNELS(X) \\"
+  for _, k in ipairs(kernels) do h[#h + 1] = ("  X(%s) \\"):format(k) end
+  h[#h + 1] = "\ntypedef enum cr__pointwise_id {"
   for _, e in ipairs(entries) do
     if e.pointwise then h[#h + 1] = "  CR__PW_" .. e.name .. "," end
   end
@@ -41,16 +43,21 @@ local function write_enums(out_dir, entries, kernels)
   write(out_dir, "op_ids.h", h)
 end
 
+-- A kernel that a backend leaves out has the address NULL: the symbols are weak.
 local function write_tables(out_dir, kernels)
   local h = header("The CPU's kernels.")
-  for _, k in ipairs(kernels) do h[#h + 1] = ("int cr__cpu_%s(cr__launch *k);"):format(k) end
+  for _, k in ipairs(kernels) do
+    h[#h + 1] = ("__attribute__((weak)) int cr__cpu_%s(cr__launch *k);"):format(k)
+  end
   h[#h + 1] = "static const cr__kernel cpu_kernels[CR__K_COUNT + 1] = {"
   for _, k in ipairs(kernels) do h[#h + 1] = ("    [CR__K_%s] = cr__cpu_%s,"):format(k, k) end
   h[#h + 1] = "};"
   write(out_dir, "cpu_table.inc", h)
 
   h = header("CUDA's kernels.")
-  for _, k in ipairs(kernels) do h[#h + 1] = ('extern "C" int cr__cuda_%s(cr__launch *k);'):format(k) end
+  for _, k in ipairs(kernels) do
+    h[#h + 1] = ('extern "C" __attribute__((weak)) int cr__cuda_%s(cr__launch *k);'):format(k)
+  end
   h[#h + 1] = "static const cr__kernel cuda_kernels[CR__K_COUNT + 1] = {"
   for _, k in ipairs(kernels) do h[#h + 1] = ("    cr__cuda_%s,"):format(k) end
   h[#h + 1] = "    NULL};"

@@ -9,7 +9,8 @@ local write, header, fail = output.write, output.header, output.fail
 
 local M = {}
 
-local suffixes = { float = { "f64", "f32" }, int = { "i64", "i32", "i16", "i8", "u8" }, bool = { "b8" } }
+local suffixes = { float = { "f64", "f32" }, int = { "i64", "i32", "i16", "i8", "u8" }, bool = { "b8" },
+  complex = {} }
 
 -- Gives every function the suffix of its type and every number the type T.
 local function specialize(text, suffix)

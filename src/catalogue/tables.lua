@@ -93,7 +93,7 @@ end
 
 local rules = { float = "CR__PROMOTE_FLOAT", bool = "CR__PROMOTE_BOOL", self = "CR__PROMOTE_SELF" }
 local roles = { bound = "CR__BOUND", stored = "CR__STORED", largest = "CR__LARGEST", smallest = "CR__SMALLEST" }
-local accepts = { float = "CR__FLOAT_OK", int = "CR__INTS_OK", bool = "CR__BOOL_OK" }
+local accepts = { float = "CR__FLOAT_OK", int = "CR__INTS_OK", bool = "CR__BOOL_OK", complex = "CR__COMPLEX_OK" }
 
 -- `numbers`: one role for every number, or a table of roles by parameter; those not named count by value.
 local function role_bits(e)

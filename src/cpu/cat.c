@@ -85,6 +85,7 @@ static void place_pieces(char *to, int64_t to_step, const char *from, int64_t fr
   case 2: PLACE(uint16_t);
   case 4: PLACE(uint32_t);
   case 8: PLACE(uint64_t);
+  case 16: PLACE(cr__bytes16);
   default:
     for (int64_t r = 0; r < rows; r++, to += to_step, from += from_step)
       memcpy(to, from, (size_t)n);
@@ -110,6 +111,7 @@ static bool place_pairs(char *restrict to, const char *restrict a, const char *r
   case 2: PAIR(uint16_t);
   case 4: PAIR(uint32_t);
   case 8: PAIR(uint64_t);
+  case 16: PAIR(cr__bytes16);
   default: return false;
   }
 }

@@ -24,7 +24,7 @@ void cr__convert_past(void *out, int to, const void *in, int from, int64_t n, bo
   if (to == from) {
     if (lines) cr__best_stream()(o, s, (size_t)lines * size);
   } else {
-    _Alignas(64) char run[CHUNK * 8];
+    _Alignas(64) char run[CHUNK * CR__MAX_ELEMENT];
     for (int64_t i = 0; i < lines; i += CHUNK) {
       int64_t m = lines - i < CHUNK ? lines - i : CHUNK;
       cr__convert(run, to, s + i * (int64_t)size, from, m);
@@ -51,12 +51,13 @@ void cr__stream_end(void) {
     for (int64_t i = 0; i < n; i++) to[i] = value; \
   } while (0)
 /* Elements are moved as integers of their size. */
-#define BY_SIZE(size, MOVE)       \
-  switch (size) {                 \
-  case 1: MOVE(uint8_t); break;   \
-  case 2: MOVE(uint16_t); break;  \
-  case 4: MOVE(uint32_t); break;  \
-  default: MOVE(uint64_t); break; \
+#define BY_SIZE(size, MOVE)      \
+  switch (size) {                \
+  case 1: MOVE(uint8_t); break;  \
+  case 2: MOVE(uint16_t); break; \
+  case 4: MOVE(uint32_t); break; \
+  case 8: MOVE(uint64_t); break; \
+  default: MOVE(cr__bytes16);    \
   }
 
 static void gather(void *out, const void *in, size_t size, int64_t stride, int64_t n) {
@@ -74,7 +75,7 @@ static void scatter(void *out, const void *in, size_t size, int64_t stride, int6
 void cr__splat(void *out, const void *element, size_t size, int64_t n) { BY_SIZE(size, SPLAT) }
 
 void cr__splat_past(void *out, const void *element, size_t size, int64_t n) {
-  _Alignas(64) char run[CHUNK * 8];
+  _Alignas(64) char run[CHUNK * CR__MAX_ELEMENT];
   int64_t lines = n / CR__LINE * CR__LINE;
   cr__splat(run, element, size, lines < CHUNK ? lines : CHUNK);
   for (int64_t i = 0; i < lines; i += CHUNK) {
@@ -91,7 +92,7 @@ void cr__read_run(void *out, int to, const void *in, int from, int64_t stride, i
   } else if (to == from) {
     gather(out, in, size, stride, n);
   } else {
-    _Alignas(64) char run[CHUNK * 8];
+    _Alignas(64) char run[CHUNK * CR__MAX_ELEMENT];
     for (int64_t i = 0; i < n; i += CHUNK) {
       int64_t m = n - i < CHUNK ? n - i : CHUNK;
       gather(run, (const char *)in + i * stride * (int64_t)size, size, stride, m);
@@ -114,7 +115,7 @@ void cr__write_run(void *out, int to, int64_t stride, const void *in, int from, 
   } else if (to == from) {
     scatter(out, in, size, stride, n);
   } else {
-    _Alignas(64) char run[CHUNK * 8];
+    _Alignas(64) char run[CHUNK * CR__MAX_ELEMENT];
     for (int64_t i = 0; i < n; i += CHUNK) {
       int64_t m = n - i < CHUNK ? n - i : CHUNK;
       cr__convert(run, to, (const char *)in + i * (int64_t)size, from, m);

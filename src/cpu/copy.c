@@ -30,7 +30,7 @@ static bool is_aligned(const void *p) { return (uintptr_t)p % CR__LINE == 0; }
 /* A row in which neither side is contiguous. */
 static void copy_through_buffer(const copy *c, char *out, int64_t to_step, const char *in,
                                 int64_t from_step, int64_t n) {
-  _Alignas(64) char buffer[BUFFER * 8];
+  _Alignas(64) char buffer[BUFFER * CR__MAX_ELEMENT];
   for (int64_t i = 0; i < n; i += BUFFER) {
     int64_t m = n - i < BUFFER ? n - i : BUFFER;
     cr__read_run(buffer, c->to->dtype, in + i * from_step * c->from_size, c->from->dtype, from_step,
@@ -159,7 +159,8 @@ static void move_column(char *to, const char *from, size_t size, int64_t rows, i
   case 1: MOVE_COLUMN(uint8_t); break;
   case 2: MOVE_COLUMN(uint16_t); break;
   case 4: MOVE_COLUMN(uint32_t); break;
-  default: MOVE_COLUMN(uint64_t); break;
+  case 8: MOVE_COLUMN(uint64_t); break;
+  default: MOVE_COLUMN(cr__bytes16); break;
   }
 }
 
@@ -171,7 +172,7 @@ static bool has_short_rows(const copy *c) {
 
 /* Rows [row, row + n) of a plane. Dense ones that go past the caches are put together first. */
 static void copy_short_block(const copy *c, int64_t plane, int64_t row, int64_t n) {
-  _Alignas(64) char buffer[SHORT_ROWS * SHORT * 8];
+  _Alignas(64) char buffer[SHORT_ROWS * SHORT * CR__MAX_ELEMENT];
   const cr__iter *it = &c->it;
   int64_t to = row * it->stride[0][1], from = row * it->stride[1][1], size = c->to_size;
   for (int d = 2; d < it->ndim; d++) {
@@ -224,7 +225,7 @@ int cr__cpu_copy(cr__launch *k) {
 
 typedef struct fill {
   const cr__view *to;
-  char element[8];
+  char element[CR__MAX_ELEMENT];
   cr__iter it;
 } fill;
 

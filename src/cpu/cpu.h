@@ -6,6 +6,11 @@
 
 #include "device/backend.h"
 
+/* An element of 16 bytes, where its value does not matter. */
+typedef struct cr__bytes16 {
+  uint64_t half[2];
+} cr__bytes16;
+
 /* How many threads pay for `work` elementary steps (about a nanosecond each): 1 for small work and
  * inside of other shared work. */
 int cr__cpu_threads(int64_t work);

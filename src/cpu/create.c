@@ -9,8 +9,7 @@
 static int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
 
 static void store_double(char *to, int dtype, double x) {
-  cr_value number =
-      cr__category((cr_dtype)dtype) == CR_FLOATING ? cr_float(x) : cr_int(truncated(x));
+  cr_value number = cr__is_inexact((cr_dtype)dtype) ? cr_float(x) : cr_int(truncated(x));
   cr__store_scalar(to, (cr_dtype)dtype, &number);
 }
 

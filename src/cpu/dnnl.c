@@ -25,7 +25,7 @@ static pthread_once_t asked = PTHREAD_ONCE_INIT, once = PTHREAD_ONCE_INIT;
 static bool left_out, float32_too;        /* what the environment says */
 static cr__dnnl_prepare_function prepare; /* NULL: not there */
 static cr__dnnl_run_function run;
-static char name[32] = "built in";
+static char name[96] = "built in";
 
 /* ---- The library ------------------------------------------------------------------------------ */
 
@@ -51,12 +51,15 @@ static void open_shim(void) {
   void *library = open_beside();
   if (!library) library = dlopen(SHIM, RTLD_NOW | RTLD_LOCAL);
   if (!library) return;
+  cr__dnnl_abi_function abi;
   cr__dnnl_version_function version;
   int v[3];
+  *(void **)&abi = dlsym(library, "cr__dnnl_abi");
   *(void **)&prepare = dlsym(library, "cr__dnnl_prepare");
   *(void **)&run = dlsym(library, "cr__dnnl_run");
   *(void **)&version = dlsym(library, "cr__dnnl_version");
-  if (!prepare || !run || !version) {
+  if (!abi || abi() != CR__DNNL_ABI || !prepare || !run || !version) {
+    snprintf(name, sizeof name, "built in; %s was built for another version of this library", SHIM);
     prepare = NULL;
     dlclose(library);
     return;

@@ -10,7 +10,7 @@
 #include "cpu.h"
 #include "elementwise.h"
 
-enum { CHUNK = CR__CHUNK, CHUNKS_PER_PIECE = 16 /* threads share out pieces of so many */ };
+enum { CHUNKS_PER_PIECE = 16 /* threads share out pieces of so many */ };
 
 typedef cr__elementwise_plan plan;
 typedef cr__way way;
@@ -35,9 +35,9 @@ static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
 bool cr__cpu_has_loop(int pointwise, int dtype) { return cr__loop_for(pointwise, dtype) != NULL; }
 
 typedef struct scratch {
-  _Alignas(64) char in[CR__MAX_OPERANDS][CHUNK * 8];
-  _Alignas(64) char out[CHUNK * 8];
-  _Alignas(64) char converted[CHUNK * 8]; /* results, before they are streamed */
+  _Alignas(64) char in[CR__MAX_OPERANDS][CR__CHUNK_BYTES];
+  _Alignas(64) char out[CR__CHUNK_BYTES];
+  _Alignas(64) char converted[CR__CHUNK_BYTES]; /* results, before they are streamed */
 } scratch;
 
 static void store_numbers(plan *p) {
@@ -229,11 +229,11 @@ static void lay_out_repeated(plan *p) {
   int64_t step = CR__BLOCK;
   for (int i = 0; i < e->nin; i++) {
     int64_t period = period_of(&p->it, i + 1), both = common_multiple(step, period);
-    bool pays = period == 1 || (both <= CHUNK && period < p->it.numel);
+    bool pays = period == 1 || (both <= p->most && period < p->it.numel);
     p->in_way[i] = pays ? REPEATED : DIRECT;
     if (pays) step = both;
   }
-  p->chunk = CHUNK / step * step;
+  p->chunk = p->most / step * step;
   int64_t most = p->it.numel < p->chunk ? p->it.numel : p->chunk;
   for (int i = 0; i < e->nin; i++) {
     if (p->in_way[i] != REPEATED) continue;
@@ -244,7 +244,7 @@ static void lay_out_repeated(plan *p) {
       gather(p, o, &w, p->repeated[i], most);
       cr__pad(p->repeated[i], p->size, most);
     } else {
-      char number[8];
+      char number[CR__MAX_ELEMENT];
       cr__store_scalar(number, (cr_dtype)p->compute, &o->number);
       cr__splat(p->repeated[i], number, p->size, cr__round_up(most));
     }
@@ -264,9 +264,17 @@ static cr__stream choose_stream(const plan *p) {
   return cr__best_stream();
 }
 
+/* As many elements as fit a buffer in the largest of the call's dtypes. */
+static int64_t most_in_buffer(const plan *p) {
+  size_t size = p->size > p->native_size ? p->size : p->native_size;
+  if (p->out_size > size) size = p->out_size;
+  int64_t most = CR__CHUNK_BYTES / (int64_t)size;
+  return most < CR__CHUNK ? most : CR__CHUNK;
+}
+
 static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__loop loop,
                                                  int native) {
-  _Alignas(64) char repeated[CR__MAX_OPERANDS][CHUNK * 8];
+  _Alignas(64) char repeated[CR__MAX_OPERANDS][CR__CHUNK_BYTES];
   static const int64_t still[CR_MAX_DIMS] = {0};
   plan whole, *p = &whole;
   p->e = e;
@@ -276,6 +284,7 @@ static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__l
   p->size = cr__size_of((cr_dtype)p->compute);
   p->native_size = cr__size_of((cr_dtype)p->native);
   p->out_size = cr__size_of((cr_dtype)e->out.dtype);
+  p->most = most_in_buffer(p);
   store_numbers(p);
   const int64_t *strides[CR__ITER_OPERANDS] = {e->out.stride};
   for (int i = 0; i < e->nin; i++) strides[i + 1] = e->in[i].data ? e->in[i].stride : still;

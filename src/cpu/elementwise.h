@@ -8,7 +8,10 @@
 #include "iter.h"
 #include "cpu/loops/loops.h"
 
-enum { CR__CHUNK = 512 /* elements that pass through buffers together, at most */ };
+enum {
+  CR__CHUNK_BYTES = 4096, /* of a buffer */
+  CR__CHUNK = 512         /* elements that pass through buffers together, at most */
+};
 
 /* How the loop gets at an operand: in place; converted; through a walk; from a buffer filled once. */
 typedef enum cr__way { DIRECT, DENSE, GATHERED, REPEATED } cr__way;
@@ -16,14 +19,15 @@ typedef enum cr__way { DIRECT, DENSE, GATHERED, REPEATED } cr__way;
 typedef struct cr__elementwise_plan {
   const cr__elementwise *e;
   cr__loop loop;
-  cr__stream stream;   /* NULL: write as usual */
-  int64_t chunk;       /* multiple of CR__BLOCK and of the period of every repeated operand */
+  cr__stream stream; /* NULL: write as usual */
+  int64_t most;      /* elements of every dtype of the call that a buffer holds, up to CR__CHUNK */
+  int64_t chunk;     /* multiple of CR__BLOCK and of the period of every repeated operand */
   int compute, native; /* dtypes that the loop reads and writes */
   size_t size, native_size, out_size;
   cr__way in_way[CR__MAX_OPERANDS], out_way;
-  char (*repeated)[CR__CHUNK * 8]; /* buffers filled once, per operand */
+  char (*repeated)[CR__CHUNK_BYTES]; /* buffers filled once, per operand */
   cr__iter it;
-  _Alignas(16) char numbers[4 * 8];
+  _Alignas(16) char numbers[4 * CR__MAX_ELEMENT];
 } cr__elementwise_plan;
 
 static inline int64_t cr__round_up(int64_t n) {

@@ -20,8 +20,8 @@ typedef struct tile {
 
 typedef struct buffers {
   _Alignas(64) char tile[CR__MAX_OPERANDS][CR__TILE_BYTES];
-  _Alignas(64) char row[CR__MAX_OPERANDS][COLUMNS * 8];
-  _Alignas(64) char out[COLUMNS * 8];
+  _Alignas(64) char row[CR__MAX_OPERANDS][COLUMNS * CR__MAX_ELEMENT];
+  _Alignas(64) char out[COLUMNS * CR__MAX_ELEMENT];
 } buffers;
 
 static int64_t size_of(const cr__operand *o) { return (int64_t)cr__size_of((cr_dtype)o->dtype); }

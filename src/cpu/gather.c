@@ -58,7 +58,7 @@ static int64_t row_ahead(const gather *p) {
  * column leads to another row, for then they wait for one another. */
 static bool gather_columns(const gather *p, slab s, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
-  _Alignas(64) char line[PANEL * 8];
+  _Alignas(64) char line[PANEL * CR__MAX_ELEMENT];
   int64_t offset[BLOCK], so = p->it.stride[OUT][0], sf = p->it.stride[FROM][0];
   int64_t si = p->it.stride[INDEX][0], width = (int64_t)cr__size_of((cr_dtype)p->index->dtype);
   int64_t short_of = sf == 0 ? SHORT : PANEL, ahead = row_ahead(p);

@@ -254,7 +254,7 @@ static void unstage(const part *w, int64_t i) {
   const cr__gemm *g = &w->g;
   int64_t c = first_column(j, w->b.first), cols = first_column(j, w->b.end) - c;
   char *sums = sums_of(w, i, c);
-  _Alignas(64) char x[CHUNK * 8];
+  _Alignas(64) char x[CHUNK * CR__MAX_ELEMENT];
   for (int64_t at = 0; g->d && at < cols; at += CHUNK) {
     int64_t n = least(CHUNK, cols - at);
     cr__read_run(x, j->l->dtype, g->d + (i * g->dm + (c + at) * g->dn) * j->size, g->dtype, g->dn,

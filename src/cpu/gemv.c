@@ -116,7 +116,7 @@ static void dot_pieces(void *row, int64_t begin, int64_t end) {
 /* Few long rows: threads share each. */
 static int long_rows(const job *j) {
   enum { MOST = 1024, LEAST = 16384 };
-  bool floats = cr__category((cr_dtype)j->sum) == CR_FLOATING;
+  bool floats = cr__is_float((cr_dtype)j->sum);
   int64_t piece = (j->k + MOST - 1) / MOST;
   if (piece < LEAST) piece = LEAST;
   int64_t pieces = (j->k + piece - 1) / piece;
@@ -163,7 +163,7 @@ static void few_columns(const job *j, int64_t first, int64_t n, void *sums) {
 }
 
 static void put_columns(const job *j, int64_t first, int64_t n) {
-  _Alignas(64) char sums[CR__GEMV_WIDTH * 8];
+  _Alignas(64) char sums[CR__GEMV_WIDTH * CR__MAX_ELEMENT];
   memset(sums, 0, (size_t)(n * j->sum_size));
   few_columns(j, first, n, sums);
   for (int64_t i = 0; i < n; i++) {
@@ -188,7 +188,7 @@ static const cr__gemv_loops *loops_for(int dtype) {
   const cr__gemm_isa *isa = cr__gemm_isa_here();
   if (dtype == CR_FLOAT64) return &isa->vf64;
   if (dtype == CR_INT64) return &isa->vi64;
-  return cr__category((cr_dtype)dtype) == CR_FLOATING ? &isa->vf32 : &isa->vi32;
+  return cr__is_float((cr_dtype)dtype) ? &isa->vf32 : &isa->vi32;
 }
 
 int cr__gemm_vector(const cr__gemm *g) {

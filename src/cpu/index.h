@@ -14,6 +14,7 @@
 int cr__cpu_check_positions(const char *op, const cr__view *v, int64_t size, int64_t dim);
 
 /* Loops that are compiled once per instruction set (loops_index.c). */
+enum { CR__SIZES = 5 };
 typedef struct cr__index_loops {
   /* Offsets of n positions that lie `step` apart; true if one of them is out of range. By dtype: int64,
    * int32. */
@@ -21,25 +22,25 @@ typedef struct cr__index_loops {
                     int64_t n);
   /* Whether one is. */
   bool (*outside[2])(const void *index, int64_t step, int64_t size, int64_t n);
-  /* out[i * so] = from[i * sf + offset[i]], by size: 1, 2, 4, 8 bytes. */
-  void (*take[4])(void *out, int64_t so, const void *from, int64_t sf, const int64_t *offset,
-                  int64_t n);
+  /* out[i * so] = from[i * sf + offset[i]], by size: 1, 2, 4, 8, 16 bytes. */
+  void (*take[CR__SIZES])(void *out, int64_t so, const void *from, int64_t sf,
+                          const int64_t *offset, int64_t n);
   /* to[i * st + offset[i]] = from[i * sf]: the last one stands. far: they reach beyond the cache. */
-  void (*put[4])(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
-                 int64_t n, bool far);
+  void (*put[CR__SIZES])(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
+                         int64_t n, bool far);
   /* One row of nbytes to each of n places in a line, from rows that begin at offset[i] (in bytes).
    * past: past the caches, where rows are whole lines of the cache. */
   void (*take_rows)(char *out, int64_t step, const char *from, const int64_t *offset,
                     int64_t nbytes, int64_t n, bool past);
   /* out[i] = from[i * step], by size. */
-  void (*step[4])(void *out, const void *from, int64_t step, int64_t n);
+  void (*step[CR__SIZES])(void *out, const void *from, int64_t step, int64_t n);
 } cr__index_loops;
 const cr__index_loops *cr__index_loops_here(void);
 
 /* Where dtypes and element sizes stand in those tables. */
 static inline int cr__index_kind(int dtype) { return dtype == CR_INT64 ? 0 : 1; }
 static inline int cr__size_kind(int64_t size) {
-  return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
+  return size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : size == 8 ? 3 : 4;
 }
 
 static inline int64_t cr__cpu_offset_of(int64_t p, int64_t size, int64_t stride) {

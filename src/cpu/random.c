@@ -207,7 +207,7 @@ static void toss_chunks(void *job, int64_t begin, int64_t end) {
 int cr__cpu_bernoulli(cr__launch *k) {
   cr__draw d = cr__draw_of(k->bernoulli.rng);
   cr__view v = k->bernoulli.out, p = k->bernoulli.p;
-  bool floating = cr__category((cr_dtype)v.dtype) == CR_FLOATING;
+  bool floating = cr__is_float((cr_dtype)v.dtype);
   double one = floating ? k->bernoulli.one : 1;
   if (!k->bernoulli.p.data) {
     d.a = one;

@@ -109,7 +109,7 @@ static void fold_runs(const job *j, const char *x, int64_t begin, int64_t end, v
 /* Folds the elements begin .. end of the row that begins at x into its state. */
 static void fold_row(const job *j, const char *from, int64_t begin, int64_t end, void *s) {
   const cr__fold_plan *p = &j->plan;
-  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * CR__MAX_ELEMENT];
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
@@ -178,7 +178,7 @@ static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end
 /* Folds the rows begin .. end of a tile into the states of its columns. */
 static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   const cr__fold_plan *p = &j->plan;
-  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * CR__MAX_ELEMENT];
   int last = p->nreduced - 1, dtype = j->k->reduce.from.dtype, wanted = j->takes;
   int64_t inner = p->reduced[last], step = p->reduced_in[last], across = p->kept_in[p->nkept - 1];
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);

@@ -36,7 +36,7 @@ static inline int cr__state_dtype(int compute) {
 /* What a dtype is computed in where nothing says otherwise. */
 static inline int cr__compute_of(int dtype) {
   if (dtype == CR_FLOAT64) return CR__COMPUTE_F64;
-  return cr__category((cr_dtype)dtype) == CR_FLOATING ? CR__COMPUTE_F32 : CR__COMPUTE_I64;
+  return cr__is_float((cr_dtype)dtype) ? CR__COMPUTE_F32 : CR__COMPUTE_I64;
 }
 
 /* The state of w columns is 2 * w numbers of 8 bytes: float64 for the float types, int64 for int64.

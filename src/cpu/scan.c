@@ -213,7 +213,7 @@ static int scan_chunks(const job *j) {
 }
 
 static int compute_of(const cr__launch *k) {
-  if (cr__category((cr_dtype)k->scan.out.dtype) != CR_FLOATING) return CR__COMPUTE_I64;
+  if (!cr__is_float((cr_dtype)k->scan.out.dtype)) return CR__COMPUTE_I64;
   bool wide = k->scan.out.dtype == CR_FLOAT64 || k->scan.from.dtype == CR_FLOAT64;
   return wide || !is_simple((int)k->scan.kind) ? CR__COMPUTE_F64 : CR__COMPUTE_F32;
 }

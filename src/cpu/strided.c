@@ -11,11 +11,11 @@ typedef struct triangle {
   bool upper;
 } triangle;
 
-#define KEEP(TYPE)                                                                            \
-  do {                                                                                        \
-    TYPE *o = (TYPE *)out;                                                                    \
-    const TYPE *x = (const TYPE *)in;                                                         \
-    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : 0; \
+#define KEEP(TYPE)                                                                               \
+  do {                                                                                           \
+    TYPE *o = (TYPE *)out;                                                                       \
+    const TYPE *x = (const TYPE *)in, zero = {0};                                                \
+    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : zero; \
   } while (0)
 
 static void keep_row(const triangle *t, char *out, const char *in, int64_t row) {
@@ -26,7 +26,8 @@ static void keep_row(const triangle *t, char *out, const char *in, int64_t row) 
   case 1: KEEP(uint8_t); break;
   case 2: KEEP(uint16_t); break;
   case 4: KEEP(uint32_t); break;
-  default: KEEP(uint64_t); break;
+  case 8: KEEP(uint64_t); break;
+  default: KEEP(cr__bytes16); break;
   }
 }
 

@@ -49,6 +49,14 @@ TRANSPOSE(uint16_t, 2, 8)
 TRANSPOSE(uint32_t, 4, 4)
 TRANSPOSE(uint64_t, 8, 2)
 
+/* An element is a vector by itself. */
+static void transpose_16(char *to, int64_t to_step, const char *from, int64_t from_step,
+                         int64_t rows, int64_t columns) {
+  for (int64_t k = 0; k < columns; k++)
+    for (int64_t r = 0; r < rows; r++)
+      memcpy(to + (r * to_step + k) * 16, from + (k * from_step + r) * 16, 16);
+}
+
 void cr__transpose(char *to, int64_t to_step, const char *from, int64_t from_step, size_t size,
                    int64_t rows, int64_t columns) {
   void *t = to;
@@ -57,6 +65,7 @@ void cr__transpose(char *to, int64_t to_step, const char *from, int64_t from_ste
   case 1: transpose_1(t, to_step, f, from_step, rows, columns); break;
   case 2: transpose_2(t, to_step, f, from_step, rows, columns); break;
   case 4: transpose_4(t, to_step, f, from_step, rows, columns); break;
-  default: transpose_8(t, to_step, f, from_step, rows, columns); break;
+  case 8: transpose_8(t, to_step, f, from_step, rows, columns); break;
+  default: transpose_16(t, to_step, f, from_step, rows, columns); break;
   }
 }

@@ -193,8 +193,17 @@ typedef struct cr__host {
 typedef const cr__backend *(*cr__backend_opener)(const cr__host *host);
 
 /* ---- device.c ---- */
-const cr__device_ops *cr__device_ops_of(cr_device device); /* of CUDA; NULL with the error set */
-const cr__backend *cr__cuda_loaded(void); /* NULL without an error if nobody has used it yet */
+
+/* The parts of a cr_device. */
+enum { CR__ORDINALS = 256 };
+static inline int cr__kind_of(cr_device device) { return device / CR__ORDINALS; }
+static inline int cr__ordinal_of(cr_device device) { return device & (CR__ORDINALS - 1); }
+bool cr__is_device(int64_t device); /* whether it is of a kind that there is */
+/* What the device offers beyond the CPU, which opens its plug-in; NULL with the error set. */
+const cr__device_ops *cr__device_ops_of(cr_device device);
+/* NULL without an error for the CPU and for a kind that nobody has used yet. */
+const cr__device_ops *cr__loaded_ops(cr_device device);
+int64_t cr__devices_in_use(void); /* bytes of tensors, on all devices but the CPU */
 
 extern const cr__backend cr__cpu_backend;               /* cpu/cpu.c */
 const cr__backend *cr__other_backend(cr_device device); /* for devices that are not the CPU */
@@ -202,6 +211,16 @@ const cr__backend *cr__other_backend(cr_device device); /* for devices that are 
 static inline const cr__backend *cr__backend_of(cr_device device) {
   return CR__LIKELY(device == CR_CPU) ? &cr__cpu_backend : cr__other_backend(device);
 }
+
+/* ---- plugin.c ---- */
+
+/* A kind of device that a plug-in has. */
+typedef struct cr__plugin {
+  const char *name;        /* of the kind, and in the plug-in's file */
+  const char *environment; /* the variable that names another file */
+} cr__plugin;
+/* Opens a plug-in, which stays; NULL with the error set. */
+const cr__backend *cr__plugin_open(const cr__plugin *plugin);
 
 /* ---- launch.c ---- */
 

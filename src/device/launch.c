@@ -25,7 +25,7 @@ static int enter_rows(const cr__backend *b, const cr__launch *k) {
     int n = 0;
     for (int j = 0; j < CR__MAX_LISTS; j++)
       if (k->rows[i].data[j]) views[n++].data = k->rows[i].data[j];
-    code = b->device->enter(k->device & 255, views, n);
+    code = b->device->enter(cr__ordinal_of(k->device), views, n);
   }
   return code;
 }
@@ -37,7 +37,7 @@ static int enter_operands(const cr__backend *b, const cr__elementwise *e) {
   views[n++].data = e->out.data;
   for (int i = 0; i < e->nin; i++)
     if (e->in[i].data) views[n++].data = e->in[i].data;
-  return b->device->enter(e->device & 255, views, n);
+  return b->device->enter(cr__ordinal_of(e->device), views, n);
 }
 
 int cr__elementwise_run(const cr__elementwise *e) {
@@ -50,15 +50,23 @@ int cr__elementwise_run(const cr__elementwise *e) {
   return b->elementwise(e);
 }
 
+static int fail_missing(const cr__launch *k, const cr__backend *b, cr__kernel_id id) {
+#define X(kernel) #kernel,
+  static const char *const kernels[] = {CR__KERNELS(X)};
+#undef X
+  return cr__fail(CR_E_DEVICE, "%s: %s has no kernel %s%s", k->op, b->name, kernels[id],
+                  k->device == CR_CPU ? "" : "; tensors that were brought to the cpu may do");
+}
+
 int cr__launch_run(cr__launch *k, cr__kernel_id id) {
   const cr__backend *b = cr__backend_of(k->device);
   if (!b) return (int)cr_error_code();
   if (CR__UNLIKELY(k->elsewhere != k->device))
     return cr__fail_devices(k->op, k->device, k->elsewhere);
-  if (!b->kernels[id]) return cr__fail(CR_E_DEVICE, "%s: has no kernel on %s", k->op, b->name);
+  if (CR__UNLIKELY(!b->kernels[id])) return fail_missing(k, b, id);
   for (; k->nview < views_of[id]; k->nview++) k->v[k->nview].data = NULL;
   if (b->device) {
-    int code = b->device->enter(k->device & 255, k->v, k->nview);
+    int code = b->device->enter(cr__ordinal_of(k->device), k->v, k->nview);
     if (!code && k->nrow) code = enter_rows(b, k);
     if (CR__UNLIKELY(code)) return code;
   }

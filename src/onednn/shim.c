@@ -173,6 +173,9 @@ static entry *find(const cr__dnnl_product *p) {
 
 /* ---- What the engine calls ------------------------------------------------------------------- */
 
+EXPORT int cr__dnnl_abi(void);
+EXPORT int cr__dnnl_abi(void) { return CR__DNNL_ABI; }
+
 EXPORT int64_t cr__dnnl_prepare(const cr__dnnl_product *p);
 EXPORT int64_t cr__dnnl_prepare(const cr__dnnl_product *p) {
   const entry *e = find(p);

@@ -16,6 +16,9 @@ typedef struct cr__dnnl_product {
   int64_t am, ak, bk, bn, cm;
 } cr__dnnl_product;
 
+/* What both sides must agree on: a number to raise when a meaning changes, and the size of what they share. */
+#define CR__DNNL_ABI ((int)(100 + sizeof(cr__dnnl_product)))
+typedef int (*cr__dnnl_abi_function)(void);
 /* The bytes of scratch memory that the product needs, or -1: oneDNN has no fast way here. */
 typedef int64_t (*cr__dnnl_prepare_function)(const cr__dnnl_product *p);
 /* On the calling thread alone. Nonzero: out of memory, c is undefined. */

@@ -22,7 +22,7 @@ op "add_scaled(self: operand, other: operand, alpha: scalar)" {
   lua = "add", pointwise = "x + a * y", dtypes = "float int bool", check = "scale", inplace = true,
   grad = {
     self = function(g) return g end,
-    other = function(g, v) return g * v.alpha end,
+    other = function(g, v) return g * v.alpha:conj() end,
   },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), 2 } } end,
 }
@@ -43,7 +43,7 @@ op "sub_scaled(self: operand, other: operand, alpha: scalar)" {
   lua = "sub", pointwise = "x - a * y", dtypes = "float int bool", check = "sub_scaled", inplace = true,
   grad = {
     self = function(g) return g end,
-    other = function(g, v) return -(g * v.alpha) end,
+    other = function(g, v) return -(g * v.alpha:conj()) end,
   },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), 2 } } end,
 }
@@ -63,8 +63,8 @@ op "mul(self: operand, other: operand)" {
   doc = "The product, element by element. On bools, and.",
   pointwise = "x * y", dtypes = "float int bool", inplace = true,
   grad = {
-    self = function(g, v) return g * v.other end,
-    other = function(g, v) return g * v.self end,
+    self = function(g, v) return g * v.other:conj() end,
+    other = function(g, v) return g * v.self:conj() end,
   },
   samples = { pairs = { -2, 2 } },
 }
@@ -74,8 +74,8 @@ op "div(self: operand, other: operand)" {
   doc = "The quotient; of integers, in the default float dtype.",
   pointwise = "x / y", promote = "float", inplace = true,
   grad = {
-    self = function(g, v) return g / v.other end,
-    other = function(g, v) return ops.div_d(g, v.self, v.other) end,
+    self = function(g, v) return g / v.other:conj() end,
+    other = function(g, v) return ops.div_d(g, v.self:conj(), v.other:conj()) end,
   },
   samples = { pairs = { 0.5, 2 } },
 }
@@ -84,9 +84,9 @@ op "div_d(grad: operand, self: operand, other: operand)" {
   doc = "The derivative of self / other by other: -grad self / other^2.",
   pointwise = "-x * (y / z) / z", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.div_d(g, v.self, v.other) end,
-    self = function(g, v) return ops.div_d(g, v.grad, v.other) end,
-    other = function(g, v) return ops.div_d(g * v.grad * -2, v.self, v.other) / v.other end,
+    grad = function(g, v) return ops.div_d(g, v.self:conj(), v.other:conj()) end,
+    self = function(g, v) return ops.div_d(g, v.grad:conj(), v.other:conj()) end,
+    other = function(g, v) return ops.div_d(g * v.grad:conj() * -2, v.self:conj(), v.other:conj()) / v.other:conj() end,
   },
   samples = function(s) return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2) } } end,
 }
@@ -149,6 +149,13 @@ op "positive(self: tensor)" {
   grad = { self = function(g) return g end },
 }
 
+op "conj(self: tensor)" {
+  doc = "The complex conjugate. A real number is its own: of a tensor of them self is the result.",
+  run = "conj", identity = "real",
+  grad = { self = function(g) return g:conj() end },
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({}) }, { s.i({ 2, 3 }, -3, 3) }, { s.b { 2 } } } end,
+}
+
 op "abs(self: tensor)" {
   aliases = "absolute",
   doc = "The absolute value; its derivative at 0 is 0.",
@@ -170,7 +177,7 @@ op "sign(self: tensor)" {
 op "square(self: tensor)" {
   doc = "The square, x * x.",
   pointwise = "x * x", inplace = true,
-  grad = { self = function(g, v) return g * ops.twice(v.self) end },
+  grad = { self = function(g, v) return g * ops.twice(v.self:conj()) end },
 }
 
 op "twice(self: tensor)" {
@@ -182,47 +189,47 @@ op "twice(self: tensor)" {
 op "cube(self: tensor)" {
   doc = "x * x * x.",
   pointwise = "x * x * x", hidden = true,
-  grad = { self = function(g, v) return g * ops.cube_d(v.self) end },
+  grad = { self = function(g, v) return g * ops.cube_d(v.self:conj()) end },
 }
 
 op "cube_d(self: tensor)" {
   doc = "3 x^2: the derivative of the cube.",
   pointwise = "3 * (x * x)", dtypes = "float", hidden = true,
-  grad = { self = function(g, v) return g * v.self * 6 end },
+  grad = { self = function(g, v) return g * v.self:conj() * 6 end },
 }
 
 op "sqrt(self: tensor)" {
   doc = "The square root; NaN for negative elements. Its derivative at 0 is inf.",
   pointwise = "sqrt(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / (v.out * 2) end },
+  grad = { self = function(g, v) return g / (v.out:conj() * 2) end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "rsqrt(self: tensor)" {
   doc = "1 / sqrt(x).",
   pointwise = "1 / sqrt(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * ops.cube(v.out) * -0.5 end },
+  grad = { self = function(g, v) return g * ops.cube(v.out:conj()) * -0.5 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "sqrt_d(self: tensor)" {
   doc = "0.5 / sqrt(x): the derivative of the square root, as a power.",
   pointwise = "0.5 / sqrt(x)", dtypes = "float", hidden = true,
-  grad = { self = function(g, v) return g * ops.cube(v.out) * -2 end },
+  grad = { self = function(g, v) return g * ops.cube(v.out:conj()) * -2 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "reciprocal(self: tensor)" {
   doc = "The reciprocal, 1 / x.",
   pointwise = "1 / x", promote = "float", inplace = true,
-  grad = { self = function(g, v) return -(g * (v.out * v.out)) end },
+  grad = { self = function(g, v) return -(g * (v.out:conj() * v.out:conj())) end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "recip_square(self: tensor)" {
   doc = "The reciprocal of the square, 1 / x^2.",
   pointwise = "1 / x / x", dtypes = "float", hidden = true,
-  grad = { self = function(g, v) return g * -2 / ops.cube(v.self) end },
+  grad = { self = function(g, v) return g * -2 / ops.cube(v.self:conj()) end },
   samples = { domain = { 0.5, 2 } },
 }
 
@@ -231,8 +238,8 @@ op "pow(self: operand, exponent: operand)" {
     exponent is 0 where the base is 0 and the exponent is not negative.]],
   pointwise = "pow(x, y)", quick = "pow_near(x, y)", check = "pow", inplace = true,
   grad = {
-    self = function(g, v) return g * ops.pow_d(v.self, v.exponent) end,
-    exponent = function(g, v) return g * ops.pow_log(v.self, v.exponent) end,
+    self = function(g, v) return g * ops.pow_d(v.self:conj(), v.exponent:conj()) end,
+    exponent = function(g, v) return g * ops.pow_log(v.self:conj(), v.exponent:conj()) end,
   },
   samples = { pairs = { 0.5, 2 } },
 }
@@ -241,8 +248,8 @@ op "pow_d(self: operand, exponent: operand)" {
   doc = "exponent self^(exponent - 1), and 0 wherever the exponent is 0.",
   pointwise = "y == 0 ? 0 : y * pow(x, y - 1)", dtypes = "float", hidden = true,
   grad = {
-    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 2, 0) end,
-    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
+    self = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), 2, 0) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), 1, 1) end,
   },
   samples = { pairs = { 0.5, 2 } },
 }
@@ -251,8 +258,8 @@ op "pow_log(self: operand, exponent: operand)" {
   doc = "self^exponent log(self), and 0 where the exponent wins against an infinite logarithm.",
   pointwise = "pow_log(x, y)", dtypes = "float", hidden = true,
   grad = {
-    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, 1, 1) end,
-    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, 0, 2) end,
+    self = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), 1, 1) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), 0, 2) end,
   },
   samples = { pairs = { 0.5, 2 } },
 }
@@ -261,8 +268,8 @@ op "pow_part(self: operand, exponent: operand, n: scalar, m: scalar)" {
   doc = "The n-th derivative by self of the m-th derivative by exponent of self^exponent.",
   pointwise = "pow_part(x, y, a, b)", dtypes = "float", hidden = true,
   grad = {
-    self = function(g, v) return g * ops.pow_part(v.self, v.exponent, v.n + 1, v.m) end,
-    exponent = function(g, v) return g * ops.pow_part(v.self, v.exponent, v.n, v.m + 1) end,
+    self = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), v.n + 1, v.m) end,
+    exponent = function(g, v) return g * ops.pow_part(v.self:conj(), v.exponent:conj(), v.n, v.m + 1) end,
   },
   samples = function(s)
     return { { s.t({ 3 }, 0.5, 2), s.t({ 3 }, 0.5, 2), 2, 1 }, { s.t({ 3 }, 0.5, 2), 3, 1, 0 } }
@@ -275,9 +282,9 @@ op "lerp(self: tensor, end: tensor, weight: operand)" {
   doc = "self + weight (end - self), computed from the nearer side. All tensors have one floating dtype.",
   pointwise = "lerp(x, y, z)", dtypes = "float", check = "same_dtype", inplace = true,
   grad = {
-    self = function(g, v) return ops.lerp_rest(g, v.weight) end,
-    ["end"] = function(g, v) return g * v.weight end,
-    weight = function(g, v) return g * (v["end"] - v.self) end,
+    self = function(g, v) return ops.lerp_rest(g, v.weight:conj()) end,
+    ["end"] = function(g, v) return g * v.weight:conj() end,
+    weight = function(g, v) return g * (v["end"]:conj() - v.self:conj()) end,
   },
   samples = function(s)
     return {
@@ -291,8 +298,8 @@ op "lerp_rest(grad: tensor, weight: operand)" {
   doc = "grad (1 - weight): the derivative of lerp by self.",
   pointwise = "x * (1 - y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.lerp_rest(g, v.weight) end,
-    weight = function(g, v) return -(g * v.grad) end,
+    grad = function(g, v) return ops.lerp_rest(g, v.weight:conj()) end,
+    weight = function(g, v) return -(g * v.grad:conj()) end,
   },
   samples = { pairs = { 0.5, 2 } },
 }
@@ -309,8 +316,8 @@ op "addcmul(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)
   pointwise = "x + a * y * z", check = "scale", inplace = true,
   grad = {
     self = function(g) return g end,
-    tensor1 = function(g, v) return g * v.tensor2 * v.value end,
-    tensor2 = function(g, v) return g * v.tensor1 * v.value end,
+    tensor1 = function(g, v) return g * v.tensor2:conj() * v.value:conj() end,
+    tensor2 = function(g, v) return g * v.tensor1:conj() * v.value:conj() end,
   },
   samples = three,
 }
@@ -320,8 +327,8 @@ op "addcdiv(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)
   pointwise = "x + a * y / z", dtypes = "float", inplace = true,
   grad = {
     self = function(g) return g end,
-    tensor1 = function(g, v) return g * v.value / v.tensor2 end,
-    tensor2 = function(g, v) return ops.div_d(g * v.value, v.tensor1, v.tensor2) end,
+    tensor1 = function(g, v) return g * v.value:conj() / v.tensor2:conj() end,
+    tensor2 = function(g, v) return ops.div_d(g * v.value:conj(), v.tensor1:conj(), v.tensor2:conj()) end,
   },
   samples = three,
 }

@@ -3,15 +3,15 @@
  * Holds true: a check reads, and changes nothing; it runs before anything is allocated or written. */
 #include "tensor/dispatch.h"
 
-static cr_category category_of(const cr_op *op, const cr_value *args) {
-  return cr__category(cr__pointwise_dtype(op, args));
+static bool is_inexact(const cr_op *op, const cr_value *args) {
+  return cr__is_inexact(cr__pointwise_dtype(op, args));
 }
 
 /* alpha, value: a float cannot scale integers. */
 int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)out, (void)nout;
   int last = op->nparam - 1;
-  if (args[last].kind == CR_FLOAT && category_of(op, args) < CR_FLOATING)
+  if (args[last].kind == CR_FLOAT && !is_inexact(op, args))
     return cr__fail(CR_E_DTYPE, "%s: %s must be an integer for integer tensors, got %g", op->lua,
                     op->params[last].name, args[last].u.f);
   return 0;
@@ -85,7 +85,7 @@ int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, in
   (void)out, (void)nout;
   bool zero = false;
   cr_dtype dtype = cr__pointwise_dtype(op, args);
-  if (cr__category(dtype) == CR_FLOATING) return 0;
+  if (cr__is_inexact(dtype)) return 0;
   int code = check_reach(op, args, dtype);
   if (code) return code;
   if (args[0].kind == CR_TENSOR && args[0].u.t->numel == 0) return 0; /* nothing is divided */
@@ -99,7 +99,7 @@ int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
   (void)out, (void)nout;
   bool negative = false;
   int code = 0;
-  if (args[1].kind == CR_FLOAT || category_of(op, args) == CR_FLOATING) return 0;
+  if (args[1].kind == CR_FLOAT || is_inexact(op, args)) return 0;
   if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_lt, args[1], cr_int(0), &negative);
   else negative = args[1].kind == CR_INT && args[1].u.i < 0;
   if (code || !negative) return code;

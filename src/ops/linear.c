@@ -66,7 +66,7 @@ static int check_sum(const cr_op *op, const cr_value *args) {
   if (!code) code = cr__check_dtypes(op->name, a, self);
   if (code) return code;
   bool floats = args[3].kind == CR_FLOAT || args[4].kind == CR_FLOAT;
-  if (floats && cr__category((cr_dtype)a->dtype) != CR_FLOATING) {
+  if (floats && !cr__is_inexact((cr_dtype)a->dtype)) {
     return cr__fail(CR_E_DTYPE, "%s: beta and alpha must be integers for %s tensors", op->name,
                     cr_dtype_name((cr_dtype)a->dtype));
   }

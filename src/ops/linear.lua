@@ -71,14 +71,14 @@ op "linear(input: tensor, weight: tensor, bias: tensor?)" {
 }
 
 op "vdot(self: tensor, other: tensor)" {
-  doc = "dot by NumPy's name.",
-  body = function(v) return v.self:dot(v.other) end,
+  doc = "dot by NumPy's name, of the conjugate of self.",
+  body = function(v) return v.self:conj():dot(v.other) end,
   samples = function(s) return { { s.t({ 3 }), s.t({ 3 }) } } end,
 }
 
 op "vecdot(self: tensor, other: tensor, dim: dim = -1)" {
-  doc = "The sum of the products along dim, of tensors that broadcast.",
-  body = function(v) return (v.self * v.other):sum { v.dim } end,
+  doc = "The sum of the products of self's conjugate and other along dim, of tensors that broadcast.",
+  body = function(v) return (v.self:conj() * v.other):sum { v.dim } end,
   samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 2, 3 }), s.t({ 2, 3 }), 1 } } end,
 }
 

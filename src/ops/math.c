@@ -18,7 +18,7 @@ int cr__run_float_power(const cr_op *op, const cr_value *args, cr_tensor **out, 
 int cr__run_nan_to_num(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
   (void)op, (void)nout;
   cr_dtype dtype = (cr_dtype)args[0].u.t->dtype;
-  if (cr__category(dtype) != CR_FLOATING) /* integers need no replacement */
+  if (!cr__is_inexact(dtype)) /* integers need no replacement */
     return cr__give(cr__op1(CR__OP_positive, args), out);
   double most = cr__largest(dtype);
   cr_value with[] = {args[0], args[1], args[2].kind == CR_NONE ? cr_float(most) : args[2],

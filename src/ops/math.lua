@@ -8,72 +8,72 @@ local function zero(g) return ops.zeros_like(g) end
 op "exp(self: tensor)" {
   doc = "e to the power of each element.",
   pointwise = "exp(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.out end },
+  grad = { self = function(g, v) return g * v.out:conj() end },
 }
 
 op "exp2(self: tensor)" {
   doc = "2 to the power of each element.",
   pointwise = "exp2(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * ops.exp2_d(v.self, 0.69314718055994530942) end },
+  grad = { self = function(g, v) return g * ops.exp2_d(v.self:conj(), 0.69314718055994530942) end },
 }
 
 op "exp2_d(self: tensor, coefficient: float)" {
   doc = "coefficient 2^x, finite wherever the product is.",
   pointwise = "exp2_d(x, a)", dtypes = "float", hidden = true,
-  grad = { self = function(g, v) return g * ops.exp2_d(v.self, v.coefficient * 0.69314718055994530942) end },
+  grad = { self = function(g, v) return g * ops.exp2_d(v.self:conj(), v.coefficient * 0.69314718055994530942) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 0.75 } } end,
 }
 
 op "expm1(self: tensor)" {
   doc = "exp(x) - 1, exact near 0.",
   pointwise = "expm1(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.self:exp() end },
+  grad = { self = function(g, v) return g * v.self:conj():exp() end },
 }
 
 op "log(self: tensor)" {
   doc = "The natural logarithm.",
   pointwise = "log(x)", quick = "log_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / v.self end },
+  grad = { self = function(g, v) return g / v.self:conj() end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log2(self: tensor)" {
   doc = "The logarithm to the base of 2.",
   pointwise = "log2(x)", quick = "log2_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / v.self * 1.44269504088896340736 end },
+  grad = { self = function(g, v) return g / v.self:conj() * 1.44269504088896340736 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log10(self: tensor)" {
   doc = "The logarithm to the base of 10.",
   pointwise = "log10(x)", quick = "log10_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / v.self * 0.43429448190325182765 end },
+  grad = { self = function(g, v) return g / v.self:conj() * 0.43429448190325182765 end },
   samples = { domain = { 0.5, 2 } },
 }
 
 op "log1p(self: tensor)" {
   doc = "log(1 + x), exact near 0.",
   pointwise = "log1p(x)", quick = "log1p_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g / (v.self + 1) end },
+  grad = { self = function(g, v) return g / (v.self:conj() + 1) end },
   samples = { domain = { -0.5, 2 } },
 }
 
 op "sin(self: tensor)" {
   doc = "The sine of an angle in radians.",
   pointwise = "sin(x)", quick = "sin_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.self:cos() end },
+  grad = { self = function(g, v) return g * v.self:conj():cos() end },
 }
 
 op "cos(self: tensor)" {
   doc = "The cosine of an angle in radians.",
   pointwise = "cos(x)", quick = "cos_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return -(g * v.self:sin()) end },
+  grad = { self = function(g, v) return -(g * v.self:conj():sin()) end },
 }
 
 op "tan(self: tensor)" {
   doc = "The tangent of an angle in radians.",
   pointwise = "tan(x)", quick = "tan_near(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * (v.out * v.out + 1) end },
+  grad = { self = function(g, v) return g * (v.out:conj() * v.out:conj() + 1) end },
   samples = { domain = { -1, 1 } },
 }
 
@@ -81,7 +81,7 @@ op "asin(self: tensor)" {
   aliases = "arcsin",
   doc = "The angle in [-pi/2, pi/2] whose sine is x.",
   pointwise = "asin(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.asin_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.asin_d(g, v.self:conj()) end },
   samples = { domain = { -0.75, 0.75 } },
 }
 
@@ -89,8 +89,11 @@ op "asin_d(grad: tensor, self: tensor)" {
   doc = "grad / sqrt(1 - x^2): the derivative of asin.",
   pointwise = "x / sqrt((1 - y) * (1 + y))", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.asin_d(g, v.self) end,
-    self = function(g, v) return ops.asin_d(ops.atanh_d(g * v.grad * v.self, v.self), v.self) end,
+    grad = function(g, v) return ops.asin_d(g, v.self:conj()) end,
+    self = function(g, v)
+      local x = v.self:conj()
+      return ops.asin_d(ops.atanh_d(g * v.grad:conj() * x, x), x)
+    end,
   },
   samples = { tensors = { -0.75, 0.75 } },
 }
@@ -99,7 +102,7 @@ op "acos(self: tensor)" {
   aliases = "arccos",
   doc = "The angle in [0, pi] whose cosine is x.",
   pointwise = "acos(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return -ops.asin_d(g, v.self) end },
+  grad = { self = function(g, v) return -ops.asin_d(g, v.self:conj()) end },
   samples = { domain = { -0.75, 0.75 } },
 }
 
@@ -107,16 +110,17 @@ op "atan(self: tensor)" {
   aliases = "arctan",
   doc = "The angle in (-pi/2, pi/2) whose tangent is x.",
   pointwise = "atan(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.atan_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.atan_d(g, v.self:conj()) end },
 }
 
 op "atan_d(grad: tensor, self: tensor)" {
   doc = "grad / (1 + x^2): the derivative of atan.",
   pointwise = "atan_d(x, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.atan_d(g, v.self) end,
+    grad = function(g, v) return ops.atan_d(g, v.self:conj()) end,
     self = function(g, v)
-      return ops.atan_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)) * -2
+      local x = v.self:conj()
+      return ops.atan_d(g * v.grad:conj(), x) * ops.over_square(x, ops.ones_like(x)) * -2
     end,
   },
   samples = { tensors = { -2, 2 } },
@@ -125,27 +129,27 @@ op "atan_d(grad: tensor, self: tensor)" {
 op "sinh(self: tensor)" {
   doc = "The hyperbolic sine.",
   pointwise = "sinh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.self:cosh() end },
+  grad = { self = function(g, v) return g * v.self:conj():cosh() end },
 }
 
 op "cosh(self: tensor)" {
   doc = "The hyperbolic cosine.",
   pointwise = "cosh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * v.self:sinh() end },
+  grad = { self = function(g, v) return g * v.self:conj():sinh() end },
 }
 
 op "tanh(self: tensor)" {
   doc = "The hyperbolic tangent.",
   pointwise = "tanh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.tanh_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.tanh_d(g, v.self:conj()) end },
 }
 
 op "tanh_d(grad: tensor, self: tensor)" {
   doc = "grad / cosh(x)^2: the derivative of tanh.",
   pointwise = "tanh_d(x, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.tanh_d(g, v.self) end,
-    self = function(g, v) return ops.tanh_d(g * v.grad * v.self:tanh() * -2, v.self) end,
+    grad = function(g, v) return ops.tanh_d(g, v.self:conj()) end,
+    self = function(g, v) return ops.tanh_d(g * v.grad:conj() * v.self:conj():tanh() * -2, v.self:conj()) end,
   },
   samples = { tensors = { -2, 2 } },
 }
@@ -154,16 +158,17 @@ op "asinh(self: tensor)" {
   aliases = "arcsinh",
   doc = "The inverse of sinh.",
   pointwise = "asinh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.asinh_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.asinh_d(g, v.self:conj()) end },
 }
 
 op "asinh_d(grad: tensor, self: tensor)" {
   doc = "grad / sqrt(1 + x^2): the derivative of asinh.",
   pointwise = "x / hypot(1, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.asinh_d(g, v.self) end,
+    grad = function(g, v) return ops.asinh_d(g, v.self:conj()) end,
     self = function(g, v)
-      return -(ops.asinh_d(g * v.grad, v.self) * ops.over_square(v.self, ops.ones_like(v.self)))
+      local x = v.self:conj()
+      return -(ops.asinh_d(g * v.grad:conj(), x) * ops.over_square(x, ops.ones_like(x)))
     end,
   },
   samples = { tensors = { -2, 2 } },
@@ -173,7 +178,7 @@ op "acosh(self: tensor)" {
   aliases = "arccosh",
   doc = "The inverse of cosh for x >= 1.",
   pointwise = "acosh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.acosh_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.acosh_d(g, v.self:conj()) end },
   samples = { domain = { 1.5, 3 } },
 }
 
@@ -181,10 +186,11 @@ op "acosh_d(grad: tensor, self: tensor)" {
   doc = "grad / sqrt(x^2 - 1): the derivative of acosh.",
   pointwise = "x / (sqrt(abs(y) - 1) * sqrt(abs(y) + 1))", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.acosh_d(g, v.self) end,
+    grad = function(g, v) return ops.acosh_d(g, v.self:conj()) end,
     -- By x / (x^2 - 1) = 1 / ((x - 1) (1 + 1 / x)), which does not overflow.
     self = function(g, v)
-      return -(ops.acosh_d(g * v.grad, v.self) / (v.self - 1) / (v.self:reciprocal() + 1))
+      local x = v.self:conj()
+      return -(ops.acosh_d(g * v.grad:conj(), x) / (x - 1) / (x:reciprocal() + 1))
     end,
   },
   samples = { tensors = { 1.5, 3 } },
@@ -194,7 +200,7 @@ op "atanh(self: tensor)" {
   aliases = "arctanh",
   doc = "The inverse of tanh for -1 < x < 1.",
   pointwise = "atanh(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.atanh_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.atanh_d(g, v.self:conj()) end },
   samples = { domain = { -0.75, 0.75 } },
 }
 
@@ -202,8 +208,11 @@ op "atanh_d(grad: tensor, self: tensor)" {
   doc = "grad / (1 - x^2): the derivative of atanh.",
   pointwise = "x / ((1 - y) * (1 + y))", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.atanh_d(g, v.self) end,
-    self = function(g, v) return ops.atanh_d(ops.atanh_d(g * v.grad * v.self * 2, v.self), v.self) end,
+    grad = function(g, v) return ops.atanh_d(g, v.self:conj()) end,
+    self = function(g, v)
+      local x = v.self:conj()
+      return ops.atanh_d(ops.atanh_d(g * v.grad:conj() * x * 2, x), x)
+    end,
   },
   samples = { tensors = { -0.75, 0.75 } },
 }
@@ -265,15 +274,15 @@ op "sigmoid(self: tensor)" {
   aliases = "expit",
   doc = "1 / (1 + exp(-x)).",
   pointwise = "sigmoid(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return ops.sigmoid_d(g, v.self) end },
+  grad = { self = function(g, v) return ops.sigmoid_d(g, v.self:conj()) end },
 }
 
 op "sigmoid_d(grad: tensor, self: tensor)" {
   doc = "grad s(x) s(-x): the derivative of sigmoid.",
   pointwise = "sigmoid_d(x, y)", dtypes = "float", hidden = true,
   grad = {
-    grad = function(g, v) return ops.sigmoid_d(g, v.self) end,
-    self = function(g, v) return ops.sigmoid_d(g * v.grad * (v.self * -0.5):tanh(), v.self) end,
+    grad = function(g, v) return ops.sigmoid_d(g, v.self:conj()) end,
+    self = function(g, v) return ops.sigmoid_d(g * v.grad:conj() * (v.self:conj() * -0.5):tanh(), v.self:conj()) end,
   },
   samples = { tensors = { -2, 2 } },
 }

@@ -10,8 +10,8 @@ op "mm(self: tensor, other: tensor)" {
   doc = "The product of two matrices: n x k by k x m gives n x m. By A: G B^T, by B: A^T G.",
   run = "mm",
   grad = {
-    self = function(g, v) return g:mm(v.other:t()) end,
-    other = function(g, v) return v.self:t():mm(g) end,
+    self = function(g, v) return g:mm(v.other:conj():t()) end,
+    other = function(g, v) return v.self:conj():t():mm(g) end,
   },
   samples = function(s)
     return {
@@ -25,8 +25,8 @@ op "mv(self: tensor, vec: tensor)" {
   doc = "The product of an n x k matrix and a vector of k elements.",
   run = "mv",
   grad = {
-    self = function(g, v) return ops.outer(g, v.vec) end,
-    vec = function(g, v) return v.self:t():mv(g) end,
+    self = function(g, v) return ops.outer(g, v.vec:conj()) end,
+    vec = function(g, v) return v.self:conj():t():mv(g) end,
   },
   samples = function(s)
     return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, -1, 1) }, { s.t({ 2, 0 }, -1, 1), s.t({ 0 }, -1, 1) } }
@@ -37,8 +37,8 @@ op "dot(self: tensor, other: tensor)" {
   doc = "The sum of the products of two vectors' elements.",
   run = "dot",
   grad = {
-    self = function(g, v) return g * v.other end,
-    other = function(g, v) return g * v.self end,
+    self = function(g, v) return g * v.other:conj() end,
+    other = function(g, v) return g * v.self:conj() end,
   },
   samples = function(s)
     return { { s.t({ 5 }, -1, 1), s.t({ 5 }, -1, 1) }, { s.t({ 0 }, -1, 1), s.t({ 0 }, -1, 1) } }
@@ -49,8 +49,8 @@ op "bmm(self: tensor, other: tensor)" {
   doc = "The products of b pairs of matrices: b x n x k by b x k x m gives b x n x m.",
   run = "bmm",
   grad = {
-    self = function(g, v) return g:bmm(v.other:transpose(2, 3)) end,
-    other = function(g, v) return v.self:transpose(2, 3):bmm(g) end,
+    self = function(g, v) return g:bmm(v.other:conj():transpose(2, 3)) end,
+    other = function(g, v) return v.self:conj():transpose(2, 3):bmm(g) end,
   },
   samples = function(s)
     return {
@@ -65,8 +65,8 @@ op "mm_add(self: tensor, mat1: tensor, mat2: tensor)" {
   run = "mm_add", hidden = true,
   grad = {
     self = function(g) return g end,
-    mat1 = function(g, v) return g:mm(v.mat2:t()) end,
-    mat2 = function(g, v) return v.mat1:t():mm(g) end,
+    mat1 = function(g, v) return g:mm(v.mat2:conj():t()) end,
+    mat2 = function(g, v) return v.mat1:conj():t():mm(g) end,
   },
   samples = function(s) return { { s.t({ 4 }, -1, 1), s.t({ 2, 3 }, -1, 1), s.t({ 3, 4 }, -1, 1) } } end,
 }
@@ -75,8 +75,8 @@ op "affine(input: tensor, weight: tensor, bias: tensor?)" {
   doc = "input weight^T + bias for a matrix of inputs, in one pass.",
   run = "affine", hidden = true,
   grad = {
-    input = function(g, v) return g:mm(v.weight) end,
-    weight = function(g, v) return g:t():mm(v.input) end,
+    input = function(g, v) return g:mm(v.weight:conj()) end,
+    weight = function(g, v) return g:t():mm(v.input:conj()) end,
     bias = function(g) return g end,
   },
   samples = function(s)

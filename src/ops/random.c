@@ -28,7 +28,7 @@ int64_t cr__draw_blocks(int64_t n, bool wide) {
 }
 
 int cr__check_floating(const cr_op *op, cr_dtype dtype) {
-  if (cr__category(dtype) == CR_FLOATING) return 0;
+  if (cr__is_float(dtype)) return 0;
   return cr__fail(CR_E_DTYPE, "%s: %s cannot hold its fractions; use a floating dtype", op->lua,
                   cr_dtype_name(dtype));
 }

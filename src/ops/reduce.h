@@ -27,8 +27,6 @@ static inline int64_t cr__fold_count(const cr_tensor *self, uint32_t mask) {
   return n;
 }
 
-static inline bool cr__is_float(cr_dtype dtype) { return cr__category(dtype) == CR_FLOATING; }
-
 /* The dtype that the call names, or what sums of dtype are of. */
 static inline cr_dtype cr__sum_dtype(cr_value asked, cr_dtype dtype) {
   if (asked.kind == CR_DTYPE_VALUE) return (cr_dtype)asked.u.i;

@@ -71,7 +71,7 @@ op "nanmean(self: tensor, dim: dims?, keepdim: bool = false)" {
 op "prod(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
   doc = "The product over dims. Integers and bool are multiplied in int64, unless dtype names another.",
   run = "reduce",
-  grad = { self = function(g, v) return spread(g, v) * v.self:prod_others(v.dim) end },
+  grad = { self = function(g, v) return spread(g, v) * v.self:conj():prod_others(v.dim) end },
   samples = with_empty,
 }
 

@@ -35,7 +35,7 @@ op "cumprod(self: tensor, dim: dim, dtype: dtype?)" {
   doc = "The products of the elements along dim up to each one; of integers and bool in int64.",
   run = "scan", inplace = true,
   grad = { self = function(g, v)
-    return v.out:shift(v.dim, 1, 1) * g:recurrence_reverse(v.self, v.dim)
+    return v.out:conj():shift(v.dim, 1, 1) * g:recurrence_reverse(v.self:conj(), v.dim)
   end },
   samples = along_one,
 }
@@ -44,7 +44,7 @@ op "cumprod_reverse(self: tensor, dim: dim)" {
   doc = "The products of the elements along dim from each one to the last.",
   run = "scan", hidden = true,
   grad = { self = function(g, v)
-    return v.out:shift(v.dim, -1, 1) * g:recurrence(v.self:shift(v.dim, 1, 0), v.dim)
+    return v.out:conj():shift(v.dim, -1, 1) * g:recurrence(v.self:conj():shift(v.dim, 1, 0), v.dim)
   end },
   samples = along_one,
 }
@@ -58,8 +58,8 @@ op "recurrence(self: tensor, factor: tensor, dim: dim)" {
   doc = "y_k = self_k + factor_k * y_{k-1} along dim, from the first.",
   run = "recurrence", hidden = true,
   grad = {
-    self = function(g, v) return g:recurrence_reverse(v.factor, v.dim) end,
-    factor = function(g, v) return g:recurrence_reverse(v.factor, v.dim) * v.out:shift(v.dim, 1, 0) end,
+    self = function(g, v) return g:recurrence_reverse(v.factor:conj(), v.dim) end,
+    factor = function(g, v) return g:recurrence_reverse(v.factor:conj(), v.dim) * v.out:conj():shift(v.dim, 1, 0) end,
   },
   samples = recurrence_samples,
 }
@@ -68,8 +68,8 @@ op "recurrence_reverse(self: tensor, factor: tensor, dim: dim)" {
   doc = "y_k = self_k + factor_{k+1} * y_{k+1} along dim, from the last.",
   run = "recurrence", hidden = true,
   grad = {
-    self = function(g, v) return g:recurrence(v.factor, v.dim) end,
-    factor = function(g, v) return g:recurrence(v.factor, v.dim):shift(v.dim, 1, 0) * v.out end,
+    self = function(g, v) return g:recurrence(v.factor:conj(), v.dim) end,
+    factor = function(g, v) return g:recurrence(v.factor:conj(), v.dim):shift(v.dim, 1, 0) * v.out:conj() end,
   },
   samples = recurrence_samples,
 }

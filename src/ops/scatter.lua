@@ -9,9 +9,10 @@ kernel "scatter_strided(to, from)"
 
 -- The product of the other factors that came to an element's place, without dividing by zero.
 local function other_factors(g, v)
-  local zero = v.src:eq(0):to(v.src.dtype)
+  local src = v.src:conj()
+  local zero = src:eq(0):to(v.src.dtype)
   local zeros = g:zeros_like():scatter_add(v.dim, v.index, zero):gather(v.dim, v.index)
-  local filled = v.src:masked_fill(v.src:eq(0), 1)
+  local filled = src:masked_fill(src:eq(0), 1)
   local rest = g:ones_like():scatter_multiply(v.dim, v.index, filled):gather(v.dim, v.index)
   return (rest / filled):masked_fill(zeros:ne(zero), 0)
 end
@@ -67,9 +68,9 @@ op "scatter_multiply(self: tensor, dim: dim, index: tensor, src: tensor)" {
   rewrites = true,
   run = "scatter",
   grad = {
-    self = function(g, v) return g * g:ones_like():scatter_multiply(v.dim, v.index, v.src) end,
+    self = function(g, v) return g * g:ones_like():scatter_multiply(v.dim, v.index, v.src:conj()) end,
     src = function(g, v)
-      return g:gather(v.dim, v.index) * v.self:gather(v.dim, v.index) * other_factors(g, v)
+      return g:gather(v.dim, v.index) * v.self:conj():gather(v.dim, v.index) * other_factors(g, v)
     end,
   },
   samples = function(s) return { { s.t({ 3, 2 }, 0.5, 2), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }, 0.5, 2) } } end,
@@ -82,7 +83,7 @@ op "index_add(self: tensor, dim: dim, index: tensor, source: tensor, alpha: scal
   run = "index_add",
   grad = {
     self = function(g) return g end,
-    source = function(g, v) return g:index_select(v.dim, v.index):mul(v.alpha) end,
+    source = function(g, v) return g:index_select(v.dim, v.index):mul(v.alpha:conj()) end,
   },
   samples = function(s)
     return { { s.t({ 3, 2 }), 1, s.i({ 4 }, 1, 3), s.t({ 4, 2 }) },

@@ -71,14 +71,14 @@ op "polygamma_of(n: int, self: tensor)" {
 op "sinc(self: tensor)" {
   doc = "sin(pi x) / (pi x), and 1 at 0.",
   pointwise = "sinc(x)", promote = "float", inplace = true,
-  grad = { self = function(g, v) return g * ops.sinc_part(v.self, 1) end },
+  grad = { self = function(g, v) return g * ops.sinc_part(v.self:conj(), 1) end },
   samples = { domain = { 0.25, 2 } },
 }
 
 op "sinc_part(self: tensor, n: int)" {
   doc = "The n-th derivative of sinc.",
   pointwise = "sinc_part(x, a)", dtypes = "float", hidden = true,
-  grad = { self = function(g, v) return g * ops.sinc_part(v.self, v.n + 1) end },
+  grad = { self = function(g, v) return g * ops.sinc_part(v.self:conj(), v.n + 1) end },
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), 1 }, { s.t({ 3 }, -2, 2), 3 } } end,
 }
 

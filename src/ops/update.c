@@ -45,7 +45,7 @@ static int check_like_param(const update *u, int list, int row) {
   if (!t)
     return cr__fail(CR_E_ARGUMENT, "%s: %s[%d] is missing; only grads may hold false", op, name,
                     row + 1);
-  if (cr__category((cr_dtype)t->dtype) != CR_FLOATING)
+  if (!cr__is_float((cr_dtype)t->dtype))
     return cr__fail(CR_E_DTYPE, "%s: %s[%d] is %s; updates are of floating tensors", op, name,
                     row + 1, cr_dtype_name((cr_dtype)t->dtype));
   if (t->dtype != p->dtype)

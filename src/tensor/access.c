@@ -95,7 +95,8 @@ int cr_version(const cr_tensor *t, uint32_t *version) {
 static int fetch(const cr_tensor *t, void *data, size_t nbytes) {
   const cr__backend *b = cr__backend_of(t->storage->device);
   if (!b) return cr_error_code();
-  return nbytes ? b->copy_to_host(t->storage->device & 255, data, cr__data(t), nbytes) : CR_E_OK;
+  return nbytes ? b->copy_to_host(cr__ordinal_of(t->storage->device), data, cr__data(t), nbytes)
+                : CR_E_OK;
 }
 
 int cr_item(cr_tensor *t, cr_value *out) {
@@ -108,9 +109,9 @@ int cr_item(cr_tensor *t, cr_value *out) {
                     "(shape %s)",
                     (long long)t->numel, cr__shape_text(t->ndim, cr__sizes(t), &text));
   }
-  uint64_t element = 0;
-  if (fetch(t, &element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();
-  *out = cr__load_scalar(&element, (cr_dtype)t->dtype);
+  _Alignas(CR__MAX_ELEMENT) char element[CR__MAX_ELEMENT];
+  if (fetch(t, element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();
+  *out = cr__load_scalar(element, (cr_dtype)t->dtype);
   return CR_E_OK;
 }
 

@@ -61,8 +61,7 @@ static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out
   cr_node *n = cr__record(op, args, out, nout, false);
   if (!n) return cr__undo(out, nout);
   for (int i = 0; i < nout; i++)
-    if (cr__category((cr_dtype)out[i]->dtype) >= CR_FLOATING)
-      cr__set_history(out[i], n, (uint32_t)i);
+    if (cr__is_inexact((cr_dtype)out[i]->dtype)) cr__set_history(out[i], n, (uint32_t)i);
   int code = cr__record_outputs(n, out);
   cr_node_release(n);
   return code ? cr__undo(out, nout) : 0;

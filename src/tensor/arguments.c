@@ -32,7 +32,7 @@ bool cr__takes_name(const cr_param *p, const cr_value *v) {
   if (type == CR_P_DTYPE)
     return v->kind == CR_DTYPE_VALUE && v->u.i >= 0 && v->u.i < CR_DTYPE_COUNT;
   if (type != CR_P_DEVICE || v->kind != CR_DEVICE_VALUE) return false;
-  return v->u.i == CR_CPU || (v->u.i & ~(int64_t)255) == CR_CUDA;
+  return cr__is_device(v->u.i);
 }
 
 /* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
@@ -66,6 +66,14 @@ static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
                   cr__quote(v->u.s, &got));
 }
 
+static int fail_kind(const cr_op *op, const cr_param *p, const cr_value *v) {
+  if (v->kind == CR_COMPLEX_VALUE)
+    return cr__fail(CR_E_DTYPE, "%s: %s is the complex number %g%+gi, but no dtype is complex",
+                    op->lua, p->name, v->u.c[0], v->u.c[1]);
+  return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
+                  p->name);
+}
+
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
 int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
   for (int i = 0; i < op->nparam; i++) {
@@ -82,8 +90,7 @@ int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
       if (code) return code;
     } else if (!(cr__accepted_kinds[p->type] & CR__KIND(v.kind)) && !cr__takes_name(p, &v) &&
                !convert_kind(&v, p->type, &fixed->room[i]))
-      return cr__fail(CR_E_ARGUMENT, "%s: argument '%s' has the wrong kind of value", op->name,
-                      p->name);
+      return fail_kind(op, p, &v);
     fixed->args[i] = v;
   }
   return 0;

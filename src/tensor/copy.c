@@ -48,16 +48,30 @@ static int copy_on_device(const char *op, cr_tensor *dst, cr_tensor *src) {
   return cr__launch_run(&k, CR__K_copy);
 }
 
+/* Moves bytes between devices of different kinds, which know nothing of each other. */
+static int transfer_by_host(const char *op, cr_device to, void *target, cr_device from,
+                            const void *source, size_t nbytes) {
+  void *host = cr__host_alloc_for(op, nbytes);
+  if (!host) return (int)cr_error_code();
+  int code = cr__backend_of(from)->copy_to_host(cr__ordinal_of(from), host, source, nbytes);
+  if (!code) code = cr__backend_of(to)->copy_from_host(cr__ordinal_of(to), target, host, nbytes);
+  cr__host_free(host, nbytes);
+  return code;
+}
+
 /* Moves the bytes of a contiguous tensor to another one of its shape and dtype elsewhere. */
-static int transfer(cr_tensor *dst, cr_tensor *src) {
+static int transfer(const char *op, cr_tensor *dst, cr_tensor *src) {
   cr_device to = dst->storage->device, from = src->storage->device;
   const cr__backend *backend = cr__backend_of(to != CR_CPU ? to : from);
   if (!backend) return cr_error_code();
   size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
   char *target = cr__data(dst), *source = cr__data(src);
-  if (from == CR_CPU) return backend->copy_from_host(to & 255, target, source, nbytes);
-  if (to == CR_CPU) return backend->copy_to_host(from & 255, target, source, nbytes);
-  return backend->device->copy_peer(to & 255, target, from & 255, source, nbytes);
+  if (from == CR_CPU) return backend->copy_from_host(cr__ordinal_of(to), target, source, nbytes);
+  if (to == CR_CPU) return backend->copy_to_host(cr__ordinal_of(from), target, source, nbytes);
+  if (cr__kind_of(to) != cr__kind_of(from))
+    return transfer_by_host(op, to, target, from, source, nbytes);
+  return backend->device->copy_peer(cr__ordinal_of(to), target, cr__ordinal_of(from), source,
+                                    nbytes);
 }
 
 /* Between devices only contiguous bytes travel: what is not so is brought into order before or
@@ -69,7 +83,7 @@ static int copy_across(const char *op, cr_tensor *dst, cr_tensor *src) {
   bool direct = dst->flags & CR__CONTIGUOUS && dst->dtype == src->dtype;
   cr_tensor *to =
       direct ? cr_retain(dst) : cr__new(op, dtype, dst->storage->device, src->ndim, cr__sizes(src));
-  int code = to ? transfer(to, from) : (int)cr_error_code();
+  int code = to ? transfer(op, to, from) : (int)cr_error_code();
   if (!code && !direct) code = cr__copy(op, dst, to);
   cr_release(from);
   cr_release(to);

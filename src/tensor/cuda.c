@@ -7,8 +7,8 @@
 #include "autograd/graph.h"
 
 static const cr__device_ops *ops(void) { return cr__device_ops_of(CR_CUDA); }
-/* For what has been given an object of the plug-in. */
-static const cr__device_ops *loaded(void) { return cr__cuda_loaded()->device; }
+/* For what has been given an object of the plug-in; NULL if nobody has used it yet. */
+static const cr__device_ops *loaded(void) { return cr__loaded_ops(CR_CUDA); }
 
 static int ordinal_or(const cr__device_ops *o, int ordinal) {
   return ordinal == -1 ? o->selected() : ordinal;
@@ -127,7 +127,7 @@ int cr_stream_record(cr_stream *s, cr_tensor *t) {
   if (!t) return cr__fail_absent("record", "tensor");
   if (t->storage->device == CR_CPU)
     return cr__fail(CR_E_DEVICE, "record: the tensor is on the cpu, which has no streams");
-  return loaded()->stream_record(s, t->storage->device & 255, t->storage->data);
+  return loaded()->stream_record(s, cr__ordinal_of(t->storage->device), t->storage->data);
 }
 
 /* ---- Events ---- */
@@ -176,7 +176,7 @@ cr_graph *cr_graph_end(void) {
 }
 
 void cr_graph_abandon(void) {
-  if (cr__cuda_loaded()) loaded()->graph_end(false);
+  if (loaded()) loaded()->graph_end(false);
 }
 
 int cr_graph_launch(cr_graph *g) {
@@ -221,8 +221,8 @@ cr_tensor *cr_pin(cr_tensor *t) {
 }
 
 bool cr_is_pinned(const cr_tensor *t) {
-  const cr__backend *b = cr__cuda_loaded();
-  return t && b && t->storage->device == CR_CPU && b->device->is_pinned(t->storage->data);
+  const cr__device_ops *o = loaded();
+  return t && o && t->storage->device == CR_CPU && o->is_pinned(t->storage->data);
 }
 
 /* What cr_copy_queued asks of its two tensors. */
@@ -254,7 +254,7 @@ int cr_copy_queued(cr_tensor *dst, cr_tensor *src) {
   size_t nbytes = (size_t)dst->numel * cr__size_of((cr_dtype)dst->dtype);
   if (nbytes == 0) return CR_E_OK;
   bool down = dst->storage->device == CR_CPU;
-  int ordinal = (down ? src : dst)->storage->device & 255;
+  int ordinal = cr__ordinal_of((down ? src : dst)->storage->device);
   int code = down ? loaded()->copy_to_pinned(ordinal, cr__data(dst), cr__data(src), nbytes)
                   : loaded()->copy_from_pinned(ordinal, cr__data(dst), cr__data(src), nbytes);
   if (!code) cr__bump(dst);

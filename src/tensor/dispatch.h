@@ -17,7 +17,12 @@ typedef enum cr__promote_rule {
   CR__PROMOTE_SELF   /* result and computation in the dtype of the first unmasked operand */
 } cr__promote_rule;
 
-enum { CR__INTS_OK = 2, CR__BOOL_OK = 4, CR__FLOAT_OK = 8 }; /* dtypes an op takes */
+enum {
+  CR__INTS_OK = 2,
+  CR__BOOL_OK = 4,
+  CR__FLOAT_OK = 8,
+  CR__COMPLEX_OK = 16
+}; /* dtypes an op takes */
 
 /* What becomes of a number that the dtype of an elementwise computation cannot hold. */
 typedef enum cr__role {

@@ -45,7 +45,7 @@ bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *o
   }
   for (int i = 0; i < 2; i++) {
     if (args[i].kind == CR_FLOAT) at = i;
-    else if (args[i].kind == CR_TENSOR && cr__category((cr_dtype)args[i].u.t->dtype) >= CR_FLOATING)
+    else if (args[i].kind == CR_TENSOR && cr__is_inexact((cr_dtype)args[i].u.t->dtype))
       return false;
   }
   if (at < 0) return false;

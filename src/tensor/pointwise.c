@@ -30,8 +30,10 @@ static cr_dtype computes_in(cr_dtype d) {
 }
 
 static bool accepts(const cr__impl *impl, cr_dtype d) {
-  static const uint8_t bit[] =
-      {[CR_BOOLEAN] = CR__BOOL_OK, [CR_INTEGRAL] = CR__INTS_OK, [CR_FLOATING] = CR__FLOAT_OK};
+  static const uint8_t bit[] = {[CR_BOOLEAN] = CR__BOOL_OK,
+                                [CR_INTEGRAL] = CR__INTS_OK,
+                                [CR_FLOATING] = CR__FLOAT_OK,
+                                [CR_COMPLEX] = CR__COMPLEX_OK};
   return impl->dtypes & bit[cr__category(d)];
 }
 
@@ -68,7 +70,7 @@ static cr_dtype promoted(const cr__impl *impl, const cr_value *args) {
 
 static inline int set_dtypes(call *c, cr_dtype d) {
   const cr__impl *impl = c->impl;
-  if (impl->rule == CR__PROMOTE_FLOAT && cr__category(d) < CR_FLOATING) d = cr_default_dtype();
+  if (impl->rule == CR__PROMOTE_FLOAT && !cr__is_inexact(d)) d = cr_default_dtype();
   if (CR__UNLIKELY(!accepts(impl, d))) return refuse_dtype(c->op, impl, d);
   c->compute = computes_in(d);
   c->result = impl->rule == CR__PROMOTE_BOOL ? CR_BOOL : d;
@@ -114,7 +116,7 @@ static void shorten_power(const call *c, const cr_value *v, int32_t *pointwise, 
   double exponent = v->kind == CR_FLOAT ? v->u.f : (double)v->u.i;
   for (size_t i = 0; i < sizeof shortcuts / sizeof *shortcuts; i++) {
     if (shortcuts[i].from != *pointwise || shortcuts[i].exponent != exponent) continue;
-    if (!shortcuts[i].ints && cr__category(c->compute) != CR_FLOATING) continue;
+    if (!shortcuts[i].ints && !cr__is_inexact(c->compute)) continue;
     *pointwise = shortcuts[i].to;
     *nin = 1;
     return;
@@ -144,8 +146,8 @@ static inline bool run_few(const call *c, cr_tensor *out) {
   if (c->args[0].u.t->dtype != c->compute || out->dtype != c->compute || c->result != c->compute)
     return false;
   size_t size = cr__size_of(c->compute);
-  char numbers[CR__MAX_OPERANDS][8];
-  _Alignas(16) char k[4 * 8];
+  char numbers[CR__MAX_OPERANDS][CR__MAX_ELEMENT];
+  _Alignas(16) char k[4 * CR__MAX_ELEMENT];
   cr__few f;
   f.pointwise = impl->pointwise;
   f.dtype = c->compute;
@@ -235,7 +237,7 @@ static inline bool takes_any(const cr__impl *impl) {
 /* True if the number neither changes dtype d by joining it nor is one that d cannot hold. */
 static inline bool joins(const cr__impl *impl, cr_dtype d, const cr_value *number) {
   cr_category category = cr__category(d);
-  if (category == CR_FLOATING) return takes_any(impl) || cr__fits(d, number);
+  if (category >= CR_FLOATING) return takes_any(impl) || cr__fits(d, number);
   if (number->kind == CR_BOOLEAN_VALUE) return true;
   return category == CR_INTEGRAL && number->kind == CR_INT && cr__fits(d, number);
 }
@@ -243,7 +245,7 @@ static inline bool joins(const cr__impl *impl, cr_dtype d, const cr_value *numbe
 /* The same of the numbers that are no operands. */
 static inline bool all_join(const cr_op *op, const cr__impl *impl, cr_dtype d,
                             const cr_value *args) {
-  if (cr__category(d) == CR_FLOATING && takes_any(impl)) return true;
+  if (cr__is_inexact(d) && takes_any(impl)) return true;
   for (int i = impl->noperand; i < op->nparam; i++)
     if (!joins(impl, d, &args[i])) return false;
   return true;
@@ -290,7 +292,7 @@ static int set_device(call *c) {
 /* Puts what a number beyond the dtype stands for in its place, and widens the computation. */
 static int fit_numbers(call *c) {
   const cr__impl *impl = c->impl;
-  if (cr__category(c->compute) == CR_FLOATING && takes_any(impl)) return 0;
+  if (cr__is_inexact(c->compute) && takes_any(impl)) return 0;
   if (c->args != c->own) memcpy(c->own, c->args, c->op->nparam * sizeof *c->own);
   c->args = c->own;
   cr_dtype result = impl->rule == CR__PROMOTE_BOOL ? c->compute : c->result;

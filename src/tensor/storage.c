@@ -8,8 +8,9 @@ cr__storage *cr__storage_new(cr_device device, size_t nbytes) {
   const cr__backend *b = cr__backend_of(device);
   cr__storage *s = b ? cr__alloc(sizeof *s) : NULL;
   if (!s) return NULL;
-  char *data =
-      cr__over_state_limit("the data of a tensor", nbytes) ? NULL : b->alloc(device & 255, nbytes);
+  char *data = cr__over_state_limit("the data of a tensor", nbytes)
+                   ? NULL
+                   : b->alloc(cr__ordinal_of(device), nbytes);
   if (!data) {
     cr__free(s, sizeof *s);
     return NULL;
@@ -25,7 +26,7 @@ static void destroy(cr__storage *s) {
   if (s->account) cr__account_settle(s->account, s->charged);
   if (s->deleter) s->deleter(s->user);
   else if (s->data && !cr__data_inside(s))
-    cr__backend_of(s->device)->free(s->device & 255, s->data, s->nbytes);
+    cr__backend_of(s->device)->free(cr__ordinal_of(s->device), s->data, s->nbytes);
   cr__free(s, s->block ? s->block : sizeof *s);
 }
 

@@ -82,7 +82,8 @@ cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
   s->charged = (int64_t)(s->block + (inside ? 0 : nbytes));
   if (inside) s->data = CR__UNLIKELY(cr__charge_small(&s->account, s->charged)) ? NULL : tail;
   else if (cr__over_state_limit("the data of a tensor", nbytes)) s->data = NULL;
-  else if ((s->data = b->alloc(device & 255, nbytes))) cr__charge(&s->account, s->charged);
+  else if ((s->data = b->alloc(cr__ordinal_of(device), nbytes)))
+    cr__charge(&s->account, s->charged);
   if (CR__UNLIKELY(!s->data)) {
     cr__free(s, s->block);
     return NULL;

@@ -97,10 +97,12 @@ ELEMENTS(uint8_t)
 ELEMENTS(uint16_t)
 ELEMENTS(uint32_t)
 ELEMENTS(uint64_t)
+ELEMENTS(cr__bytes16)
 SPREAD(uint8_t)
 SPREAD(uint16_t)
 SPREAD(uint32_t)
 SPREAD(uint64_t)
+SPREAD(cr__bytes16)
 
 /* ---- Rows -------------------------------------------------------------------------------------- */
 
@@ -133,8 +135,8 @@ extern const cr__index_loops JOIN(cr__index_loops, CR__ISA);
 const cr__index_loops JOIN(cr__index_loops, CR__ISA) = {
     {locate_i64, locate_i32},
     {outside_i64, outside_i32},
-    {take_uint8_t, take_uint16_t, take_uint32_t, take_uint64_t},
-    {put_uint8_t, put_uint16_t, put_uint32_t, put_uint64_t},
+    {take_uint8_t, take_uint16_t, take_uint32_t, take_uint64_t, take_cr__bytes16},
+    {put_uint8_t, put_uint16_t, put_uint32_t, put_uint64_t, put_cr__bytes16},
     take_rows,
-    {step_uint8_t, step_uint16_t, step_uint32_t, step_uint64_t},
+    {step_uint8_t, step_uint16_t, step_uint32_t, step_uint64_t, step_cr__bytes16},
 };

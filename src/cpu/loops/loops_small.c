@@ -12,7 +12,7 @@
 #include "loops.h"
 
 typedef struct block {
-  _Alignas(64) char bytes[CR__BLOCK * 8];
+  _Alignas(64) char bytes[CR__BLOCK * CR__MAX_ELEMENT];
 } block;
 
 #define INLINE static inline __attribute__((always_inline))
@@ -41,6 +41,18 @@ MOVES(uint16_t, 2)
 MOVES(uint32_t, 4)
 MOVES(uint64_t, 8)
 
+INLINE void fill16(void *to, const void *from, int n) {
+  for (int i = 0; i < CR__BLOCK; i++) {
+    cr__bytes16 one;
+    memcpy(&one, (const char *)from + (i < n ? i : n - 1) * 16, 16);
+    memcpy((char *)to + i * 16, &one, 16);
+  }
+}
+INLINE void keep16(void *to, const void *from, int n) { memcpy(to, from, (size_t)n * 16); }
+INLINE void repeat16(void *to, const void *element) {
+  for (int i = 0; i < CR__BLOCK; i++) memcpy((char *)to + i * 16, element, 16);
+}
+
 /* Whether a block from p on would reach into the next page. What a mask leaves out is not touched, but
  * if that page is not there, finding so takes the processor longer than the whole call. */
 INLINE bool leaves_page(const void *p, size_t size) {
@@ -54,7 +66,8 @@ INLINE void fill(void *to, const void *from, int n, size_t size) {
   case 1: fill1(to, from, n); break;
   case 2: fill2(to, from, n); break;
   case 4: fill4(to, from, n); break;
-  default: fill8(to, from, n);
+  case 8: fill8(to, from, n); break;
+  default: fill16(to, from, n);
   }
 }
 
@@ -67,7 +80,8 @@ INLINE void keep(void *to, const void *from, int n, size_t size) {
   case 1: keep1(to, from, n); break;
   case 2: keep2(to, from, n); break;
   case 4: keep4(to, from, n); break;
-  default: keep8(to, from, n);
+  case 8: keep8(to, from, n); break;
+  default: keep16(to, from, n);
   }
 }
 
@@ -76,7 +90,8 @@ INLINE void repeat(void *to, const void *element, size_t size) {
   case 1: repeat1(to, element); break;
   case 2: repeat2(to, element); break;
   case 4: repeat4(to, element); break;
-  default: repeat8(to, element);
+  case 8: repeat8(to, element); break;
+  default: repeat16(to, element);
   }
 }
 
@@ -96,7 +111,7 @@ INLINE const void *fetch(const cr__operand *in, int compute, size_t size, const 
 
 /* One element in all places: an operand's only one, or a number. */
 INLINE const void *fetch_one(const cr__operand *in, int compute, size_t size, block *b) {
-  char number[8];
+  char number[CR__MAX_ELEMENT];
   if (!in->data) cr__store_scalar(number, (cr_dtype)compute, &in->number);
   else if (CR__UNLIKELY(in->dtype != compute)) cr__convert(number, compute, in->data, in->dtype, 1);
   else memcpy(number, in->data, size);
@@ -130,7 +145,7 @@ INLINE bool fetch_all(const cr__elementwise *e, size_t size, int64_t at, int cou
 static bool run(const cr__elementwise *e, int64_t n, cr__loop loop, int native, size_t size) {
   block in[CR__MAX_OPERANDS], out;
   const void *from[CR__MAX_OPERANDS];
-  _Alignas(16) char numbers[4 * 8];
+  _Alignas(16) char numbers[4 * CR__MAX_ELEMENT];
   for (int j = 0; j < e->nk; j++)
     cr__store_scalar(numbers + (size_t)j * size, (cr_dtype)e->compute, &e->k[j]);
   for (int64_t at = 0; at < n; at += CR__BLOCK) {
