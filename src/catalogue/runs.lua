@@ -11,12 +11,7 @@ local write, header, fail, wrap = output.write, output.header, output.fail, outp
 local M = {}
 
 -- The families whose functions get their parameters by name; those of others read `args`.
-M.converted = {
-  create = true,
-  pad = true,
-  search = true,
-  sort = true,
-}
+M.converted = setmetatable({}, { __index = function() return true end })
 
 local results = { "none", "one", "several", "variable" } -- from the narrowest
 for i, name in ipairs(results) do results[name] = i end

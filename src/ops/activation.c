@@ -4,47 +4,42 @@
  * ones pass on. */
 #include "reduce.h"
 
-int cr__run_glu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
+cr_tensor *cr__run_glu(const cr_op *op, cr_tensor *self, int64_t dim) {
   int d;
-  int code = cr__wrap_dim(op->lua, "dim", args[1].u.i, self->ndim, &d);
-  if (code) return code;
+  int code = cr__wrap_dim(op->lua, "dim", dim, self->ndim, &d);
+  if (code) return cr__no_tensor(code);
   int64_t size = cr__size_along(self, d);
   if (size % 2 || !self->ndim)
-    return cr__fail(CR_E_SHAPE, "%s: dim %d has size %lld, which has no halves", op->lua, d + 1,
-                    (long long)size);
-  cr_value half = cr_int(size / 2), dim = cr_int(d + 1);
-  cr_value first = cr__do(CR__OP_narrow, (cr_value[]){args[0], dim, cr_int(1), half});
-  cr_value second = cr__do(CR__OP_narrow, (cr_value[]){args[0], dim, cr_int(size / 2 + 1), half});
-  cr_value gate = cr__do(CR__OP_sigmoid, (cr_value[]){second});
-  cr_tensor *r = CR__CALL(mul, first, gate);
-  cr__drop(first), cr__drop(second), cr__drop(gate);
-  return cr__give(r, out);
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: dim %d has size %lld, which has no halves",
+                                  op->lua, d + 1, (long long)size));
+  int64_t half = size / 2;
+  cr_tensor *first = cr__call_narrow(self, d + 1, 1, half);
+  cr_tensor *second = cr__call_narrow(self, d + 1, half + 1, half);
+  cr_tensor *gate = cr__call_sigmoid(second), *r = cr__call_mul(first, gate);
+  cr_release(first), cr_release(second), cr_release(gate);
+  return r;
 }
 
-int cr__run_prelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_tensor *self = args[0].u.t, *weight = args[1].u.t;
+cr_tensor *cr__run_prelu(const cr_op *op, cr_tensor *self, cr_tensor *weight) {
   int64_t shape[CR_MAX_DIMS], channels = self->ndim > 1 ? cr__sizes(self)[1] : 1;
   if (weight->numel != 1 && weight->numel != channels)
-    return cr__fail(CR_E_SHAPE,
-                    "%s: weight has %lld elements; it may have 1 or %lld, as self has "
-                    "channels (dim 2)",
-                    op->lua, (long long)weight->numel, (long long)channels);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "%s: weight has %lld elements; it may have 1 or %lld, as self has "
+                 "channels (dim 2)",
+                 op->lua, (long long)weight->numel, (long long)channels));
   int ndim = weight->numel == 1 ? 0 : self->ndim;
   for (int d = 0; d < ndim; d++) shape[d] = d == 1 ? channels : 1;
-  cr_value slope = cr__do(CR__OP_reshape, (cr_value[]){args[1], cr_ints(shape, ndim)});
-  cr_value positive = cr__do(CR__OP_gt, (cr_value[]){args[0], cr_int(0)});
-  cr_value less = cr__do(CR__OP_mul, (cr_value[]){slope, args[0]});
-  cr_tensor *r = CR__CALL(where, positive, args[0], less);
-  cr__drop(slope), cr__drop(positive), cr__drop(less);
-  return cr__give(r, out);
+  cr_tensor *slope = cr__call_reshape(weight, shape, ndim);
+  cr_tensor *positive = cr__call_gt_scalar(self, cr_int(0)), *less = cr__call_mul(slope, self);
+  cr_tensor *r = cr__call_where(positive, self, less);
+  cr_release(slope), cr_release(positive), cr_release(less);
+  return r;
 }
 
 /* gelu(self, approximate) */
-int cr__run_gelu(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  bool none = args[1].n == CR__gelu_approximate_none;
-  return cr__give(cr__op1(none ? CR__OP_gelu_erf : CR__OP_gelu_tanh, args), out);
+cr_tensor *cr__run_gelu(const cr_op *op, cr_tensor *self, int approximate) {
+  (void)op;
+  bool none = approximate == CR__gelu_approximate_none;
+  return none ? cr__call_gelu_erf(self) : cr__call_gelu_tanh(self);
 }

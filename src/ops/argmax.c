@@ -30,16 +30,15 @@ int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, boo
   return cr__launch_run(&k, kernel);
 }
 
-int cr__choose_along(const cr_op *op, const cr_value *args, cr__kernel_id kernel, bool smallest,
-                     cr_tensor **out) {
-  cr_tensor *self = args[0].u.t;
+int cr__choose_along(const cr_op *op, cr_tensor *self, int64_t dim, bool keepdim,
+                     cr__kernel_id kernel, bool smallest, cr_tensor **out) {
   int d, n = op->nout;
-  int code = cr__wrap_dim(op->lua, "dim", args[1].u.i, self->ndim, &d);
+  int code = cr__wrap_dim(op->lua, "dim", dim, self->ndim, &d);
   if (!code && self->ndim) code = need_size(op->lua, self, cr__sizes(self)[d], d);
   if (code) return code;
   uint32_t mask = self->ndim ? (uint32_t)1 << d : 0;
-  out[n - 1] = cr__new_folded(op->lua, self, mask, args[2].u.i, CR_INT64);
-  if (n == 2) out[0] = cr__new_folded(op->lua, self, mask, args[2].u.i, (cr_dtype)self->dtype);
+  out[n - 1] = cr__new_folded(op->lua, self, mask, keepdim, CR_INT64);
+  if (n == 2) out[0] = cr__new_folded(op->lua, self, mask, keepdim, (cr_dtype)self->dtype);
   if (!out[0] || !out[n - 1]) code = cr_error_code();
   else code = cr__choose(op->lua, kernel, self, d, smallest, n == 2 ? out[0] : NULL, out[n - 1]);
   for (int i = 0; i < n && code; i++) {
@@ -56,40 +55,35 @@ cr_tensor *cr__flat(const char *op, cr_tensor *self) {
 }
 
 /* The position in the whole tensor. */
-static int choose_of_all(const cr_op *op, const cr_value *args, bool smallest, cr_tensor **out) {
-  cr_tensor *self = args[0].u.t, *line = cr__flat(op->lua, self);
+static int choose_of_all(const cr_op *op, cr_tensor *self, bool keepdim, bool smallest,
+                         cr_tensor **out) {
+  cr_tensor *line = cr__flat(op->lua, self);
   if (!line) return cr_error_code();
   uint32_t all = ((uint32_t)1 << self->ndim) - 1;
-  cr_tensor *t = cr__new_folded(op->lua, self, all, args[2].u.i, CR_INT64);
+  cr_tensor *t = cr__new_folded(op->lua, self, all, keepdim, CR_INT64);
   int code =
       t ? cr__choose(op->lua, CR__K_argmax, line, 0, smallest, NULL, t) : (int)cr_error_code();
   cr_release(line);
   return cr__give_if(code, t, out);
 }
 
-int cr__run_argmax(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+int cr__run_argmax(const cr_op *op, cr_tensor *self, const int64_t *dim, bool keepdim,
+                   cr_tensor **out) {
   bool smallest = op->id == CR__OP_argmin || op->id == CR__OP_min_dim;
-  if (args[1].kind == CR_NONE) return choose_of_all(op, args, smallest, out);
-  return cr__choose_along(op, args, CR__K_argmax, smallest, out);
+  if (!dim) return choose_of_all(op, self, keepdim, smallest, out);
+  return cr__choose_along(op, self, *dim, keepdim, CR__K_argmax, smallest, out);
 }
 
-/* args: gradient, indices, shape, dim, keepdim. Where the dim is gone it is put back first, and the
- * gradient is scattered; gather's derivative is that, and has gather for its own. */
-int cr__run_put_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+/* Where the dim is gone it is put back first, and self, the gradient, is scattered; gather's derivative is that, and has gather for its own. */
+cr_tensor *cr__run_put_reduced(const cr_op *op, cr_tensor *self, cr_tensor *indices, cr__ints shape,
+                               int64_t dim, bool keepdim) {
   int d;
-  int code = cr__wrap_dim(op->lua, "dim", args[3].u.i, args[2].n, &d);
-  if (code) return code;
-  if (args[2].n == 0) return cr__give(CR__CALL(mul, args[0], cr_int(1)), out);
-  cr_value dim = cr_int(d + 1);
-  bool kept = args[4].u.i;
-  cr_value g = args[0], indices = args[1];
-  if (!kept) {
-    g = cr__do(CR__OP_unsqueeze, (cr_value[]){args[0], dim});
-    indices = cr__do(CR__OP_unsqueeze, (cr_value[]){args[1], dim});
-  }
-  cr_tensor *result = CR__CALL(gather_backward, g, args[2], dim, indices);
-  if (!kept) cr__drop(g), cr__drop(indices);
-  return cr__give(result, out);
+  int code = cr__wrap_dim(op->lua, "dim", dim, shape.n, &d);
+  if (code) return cr__no_tensor(code);
+  if (shape.n == 0) return cr__call_mul_scalar(self, cr_int(1));
+  if (keepdim) return cr__call_gather_backward(self, shape.at, shape.n, d + 1, indices);
+  cr_tensor *g = cr__call_unsqueeze(self, d + 1), *at = cr__call_unsqueeze(indices, d + 1);
+  cr_tensor *result = cr__call_gather_backward(g, shape.at, shape.n, d + 1, at);
+  cr_release(g), cr_release(at);
+  return result;
 }

@@ -10,9 +10,9 @@
  * counts as one of one dim. */
 int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, bool smallest,
                const cr_tensor *values, const cr_tensor *indices);
-/* Makes values and positions along args[1], of which the first is left out where op has one result. */
-int cr__choose_along(const cr_op *op, const cr_value *args, cr__kernel_id kernel, bool smallest,
-                     cr_tensor **out);
+/* Makes values and positions along dim, of which the first is left out where op has one result. */
+int cr__choose_along(const cr_op *op, cr_tensor *self, int64_t dim, bool keepdim,
+                     cr__kernel_id kernel, bool smallest, cr_tensor **out);
 /* Returns self as a line of all its elements in row-major order. */
 cr_tensor *cr__flat(const char *op, cr_tensor *self);
 

@@ -4,14 +4,14 @@
 #include "create.h"
 
 /* div(self, other, rounding_mode) */
-int cr__run_div_mode(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  bool down = args[2].n == CR__div_mode_rounding_mode_floor;
-  return cr__give(cr__op1(down ? CR__OP_floor_divide : CR__OP_div_trunc, args), out);
+cr_tensor *cr__run_div_mode(const cr_op *op, cr_value self, cr_value other, int rounding_mode) {
+  (void)op;
+  bool down = rounding_mode == CR__div_mode_rounding_mode_floor;
+  return cr__op1(down ? CR__OP_floor_divide : CR__OP_div_trunc, (cr_value[]){self, other});
 }
 
 /* Every dtype is real, so an element is its own conjugate: nothing is done, and nothing recorded. */
-int cr__run_conj(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return cr__give(cr_retain(args[0].u.t), out);
+cr_tensor *cr__run_conj(const cr_op *op, cr_tensor *self) {
+  (void)op;
+  return cr_retain(self);
 }

@@ -313,7 +313,7 @@ end
 
 op "addcmul(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)" {
   doc = "self + value tensor1 tensor2.",
-  pointwise = "x + a * y * z", check = "scale", inplace = true,
+  pointwise = "x + a * y * z", check = "scale_product", inplace = true,
   grad = {
     self = function(g) return g end,
     tensor1 = function(g, v) return g * v.tensor2:conj() * v.value:conj() end,

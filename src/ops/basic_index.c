@@ -54,9 +54,8 @@ static int apply_entry(const char *op, const cr_tensor *t, const int64_t *e, int
     if (cr__find_position(op, e[1], *d, size[*d], &start)) return (int)cr_error_code();
     to->offset += start * step[*d];
   } else {
-    cr_value ends[] = {e[0] & NO_FIRST ? cr_none() : cr_int(e[1]),
-                       e[0] & NO_LAST ? cr_none() : cr_int(e[2]), cr_int(e[3])};
-    if (cr__find_range(op, ends, *d, size[*d], &start, &length)) return (int)cr_error_code();
+    cr__range ends = {e[0] & NO_FIRST ? NULL : &e[1], e[0] & NO_LAST ? NULL : &e[2], e[3]};
+    if (cr__find_range(op, &ends, *d, size[*d], &start, &length)) return (int)cr_error_code();
     if (length > 0) to->offset += start * step[*d];
     keep_dim(to, length, step[*d] * e[3]);
   }
@@ -64,31 +63,30 @@ static int apply_entry(const char *op, const cr_tensor *t, const int64_t *e, int
   return 0;
 }
 
-static cr_tensor *part(cr_tensor *t, const cr_value *entries) {
+static cr_tensor *part(cr_tensor *t, cr__ints entries) {
   static const char name[] = "index";
   if (!t) return NULL;
   geometry to = {.ndim = 0, .offset = t->offset};
   int d = 0;
-  if (entries->n % ENTRY != 0) {
-    cr__fail(CR_E_ARGUMENT, "%s: an entry has %d numbers, got %d in all", name, ENTRY, entries->n);
+  if (entries.n % ENTRY != 0) {
+    cr__fail(CR_E_ARGUMENT, "%s: an entry has %d numbers, got %d in all", name, ENTRY, entries.n);
     return NULL;
   }
-  for (int i = 0; i < entries->n; i += ENTRY)
-    if (apply_entry(name, t, entries->u.is + i, &d, &to)) return NULL;
+  for (int i = 0; i < entries.n; i += ENTRY)
+    if (apply_entry(name, t, entries.at + i, &d, &to)) return NULL;
   for (; d < t->ndim; d++) keep_dim(&to, cr__sizes(t)[d], cr__steps(t)[d]);
   if (to.ndim <= CR_MAX_DIMS) return cr__alias(t, to.ndim, to.shape, to.stride, to.offset);
   cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", name, CR_MAX_DIMS, to.ndim);
   return NULL;
 }
 
-int cr__run_basic_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return cr__give(part(args[0].u.t, &args[1]), out);
+cr_tensor *cr__run_basic_index(const cr_op *op, cr_tensor *self, cr__ints entries) {
+  (void)op;
+  return part(self, entries);
 }
 
-int cr__run_basic_index_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
-                                 int *nout) {
-  (void)nout;
-  cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
-  return cr__give_filled(op->name, zeros, part(zeros, &args[2]), args[0].u.t, out);
+cr_tensor *cr__run_basic_index_backward(const cr_op *op, cr_tensor *self, cr__ints shape,
+                                        cr__ints entries) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  return cr__fill_part(op->name, zeros, part(zeros, entries), self);
 }

@@ -11,24 +11,24 @@
 
 /* ---- cat -------------------------------------------------------------------------------------- */
 
-static int check_list(const char *op, const cr_value *list) {
-  if (list->n < 1) return cr__fail(CR_E_ARGUMENT, "%s: needs at least one tensor", op);
-  if (list->n > MOST)
-    return cr__fail(CR_E_ARGUMENT, "%s: got %d tensors; %d at most", op, list->n, MOST);
-  for (int i = 0; i < list->n; i++)
-    if (!list->u.ts[i]) return cr__fail_absent(op, "tensors");
+static int check_list(const char *op, cr__tensors list) {
+  if (list.n < 1) return cr__fail(CR_E_ARGUMENT, "%s: needs at least one tensor", op);
+  if (list.n > MOST)
+    return cr__fail(CR_E_ARGUMENT, "%s: got %d tensors; %d at most", op, list.n, MOST);
+  for (int i = 0; i < list.n; i++)
+    if (!list.at[i]) return cr__fail_absent(op, "tensors");
   cr_device device;
-  return cr__same_device(op, list, 1, &device);
+  return cr__same_device(op, (cr_value[]){cr_list(list.at, list.n)}, 1, &device);
 }
 
 static bool joins_anything(const cr_tensor *t) { return t->ndim == 1 && t->numel == 0; }
 
 /* Finds the size of every part along d (-1: left out); fails unless they agree elsewhere. */
-static int part_sizes(const char *op, const cr_value *list, const cr_tensor *first, int d,
+static int part_sizes(const char *op, cr__tensors list, const cr_tensor *first, int d,
                       int64_t *sizes) {
   cr__text a, b;
-  for (int i = 0; i < list->n; i++) {
-    const cr_tensor *t = list->u.ts[i];
+  for (int i = 0; i < list.n; i++) {
+    const cr_tensor *t = list.at[i];
     sizes[i] = -1;
     if (joins_anything(t) && first->ndim != 1) continue;
     bool fits = t->ndim == first->ndim;
@@ -46,35 +46,32 @@ static int part_sizes(const char *op, const cr_value *list, const cr_tensor *fir
   return 0;
 }
 
-int cr__run_cat(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_value *list = &args[0];
+cr_tensor *cr__run_cat(const cr_op *op, cr__tensors tensors, int64_t dim) {
   int d;
-  if (check_list(op->name, list)) return (int)cr_error_code();
-  const cr_tensor *first = list->u.ts[0];
-  for (int i = 0; i < list->n; i++) {
-    if (list->u.ts[i]->ndim == 0)
-      return cr__fail(CR_E_SHAPE, "%s: tensor %d is 0-dim and cannot be joined; use stack",
-                      op->name, i + 1);
-    if (joins_anything(first)) first = list->u.ts[i];
+  if (check_list(op->name, tensors)) return NULL;
+  const cr_tensor *first = tensors.at[0];
+  for (int i = 0; i < tensors.n; i++) {
+    if (tensors.at[i]->ndim == 0)
+      return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                    "%s: tensor %d is 0-dim and cannot be joined; use stack",
+                                    op->name, i + 1));
+    if (joins_anything(first)) first = tensors.at[i];
   }
-  if (cr__wrap_dim(op->name, "dim", args[1].u.i, first->ndim, &d)) return (int)cr_error_code();
-  size_t room = (size_t)list->n * sizeof(int64_t);
+  if (cr__wrap_dim(op->name, "dim", dim, first->ndim, &d)) return NULL;
+  size_t room = (size_t)tensors.n * sizeof(int64_t);
   int64_t *sizes = cr__alloc(room);
-  if (!sizes) return (int)cr_error_code();
-  int code = part_sizes(op->name, list, first, d, sizes);
-  if (!code) {
-    cr_value parts[] = {*list, cr_int(d + 1), cr_ints(sizes, list->n)};
-    code = cr__give(cr__op1(CR__OP_cat_parts, parts), out);
-  }
+  if (!sizes) return NULL;
+  cr_tensor *whole = NULL;
+  if (!part_sizes(op->name, tensors, first, d, sizes))
+    whole = cr__call_cat_parts(tensors.at, tensors.n, d + 1, sizes, tensors.n);
   cr__free(sizes, room);
-  return code;
+  return whole;
 }
 
-static cr_dtype promoted(const cr_value *list) {
+static cr_dtype promoted(cr__tensors list) {
   cr__promotion p = CR__PROMOTION_INIT;
-  for (int i = 0; i < list->n; i++)
-    cr__promote_add(&p, list->u.ts[i]->ndim == 0, (cr_dtype)list->u.ts[i]->dtype);
+  for (int i = 0; i < list.n; i++)
+    cr__promote_add(&p, list.at[i]->ndim == 0, (cr_dtype)list.at[i]->dtype);
   return cr__promote_result(&p);
 }
 
@@ -99,9 +96,8 @@ static bool is_pieces(const cr_tensor *t, int d, int64_t *n, int64_t *step) {
 }
 
 /* Parts of whole's dtype that are pieces go there in one pass; false if there is another part. */
-static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d,
-                       int *code) {
-  size_t room = (size_t)list->n * sizeof(cr__row);
+static bool cat_pieces(cr_tensor *whole, cr__tensors list, const int64_t *sizes, int d, int *code) {
+  size_t room = (size_t)list.n * sizeof(cr__row);
   int64_t outer = 1;
   for (int k = 0; k < d; k++) outer *= cr__sizes(whole)[k];
   if (outer == 1 || whole->numel == 0) return false;
@@ -112,8 +108,8 @@ static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *si
   cr__launch_begin(&k, "cat", whole->storage->device);
   cr__launch_view(&k, &k.cat.whole, whole);
   bool fits = true;
-  for (int i = 0; i < list->n && fits; i++) {
-    const cr_tensor *t = list->u.ts[i];
+  for (int i = 0; i < list.n && fits; i++) {
+    const cr_tensor *t = list.at[i];
     if (sizes[i] <= 0) continue;
     cr__row *row = &rows[k.nrow++];
     *row = (cr__row){.data = {cr__data(t)}, .dtype = t->dtype};
@@ -127,12 +123,12 @@ static bool cat_pieces(cr_tensor *whole, const cr_value *list, const int64_t *si
 }
 
 /* A short row of parts that lie in the host's memory as they will in the result; false if they do not. */
-static bool cat_few(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+static bool cat_few(cr_tensor *whole, cr__tensors list, const int64_t *sizes, int d) {
   bool fits = whole->storage->device == CR_CPU && whole->numel <= CR__FEW;
   for (int k = 0; k < d; k++) fits = fits && cr__sizes(whole)[k] == 1;
   char *to = cr__data(whole);
-  for (int i = 0; i < list->n && fits; i++) {
-    const cr_tensor *t = list->u.ts[i];
+  for (int i = 0; i < list.n && fits; i++) {
+    const cr_tensor *t = list.at[i];
     size_t nbytes = sizes[i] > 0 ? (size_t)t->numel * cr__size_of((cr_dtype)t->dtype) : 0;
     fits = t->flags & CR__CONTIGUOUS && t->dtype == whole->dtype;
     if (fits) memcpy(to, cr__data(t), nbytes);
@@ -141,51 +137,49 @@ static bool cat_few(cr_tensor *whole, const cr_value *list, const int64_t *sizes
   return fits;
 }
 
-static int cat_copies(cr_tensor *whole, const cr_value *list, const int64_t *sizes, int d) {
+static int cat_copies(cr_tensor *whole, cr__tensors list, const int64_t *sizes, int d) {
   int64_t start = 0;
   int code = 0;
-  for (int i = 0; i < list->n && !code; i++) {
+  for (int i = 0; i < list.n && !code; i++) {
     if (sizes[i] <= 0) continue;
     cr_tensor *part = cr__range_view(whole, d, start, sizes[i], 1);
-    code = part ? cr__copy("cat", part, list->u.ts[i]) : (int)cr_error_code();
+    code = part ? cr__copy("cat", part, list.at[i]) : (int)cr_error_code();
     cr_release(part);
     start += sizes[i];
   }
   return code;
 }
 
-int cr__run_cat_parts(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  const cr_value *list = &args[0];
-  const int64_t *sizes = args[2].u.is;
-  int d = (int)args[1].u.i - 1;
+cr_tensor *cr__run_cat_parts(const cr_op *op, cr__tensors tensors, int64_t dim, cr__ints sizes) {
+  (void)op;
+  int d = (int)dim - 1;
   const cr_tensor *like = NULL;
   int64_t shape[CR_MAX_DIMS], total = 0;
-  for (int i = 0; i < list->n; i++) {
-    if (sizes[i] < 0) continue;
-    if (!like) like = list->u.ts[i];
-    if (__builtin_add_overflow(total, sizes[i], &total))
-      return cr__fail(CR_E_SHAPE, "cat: the sizes along dim %d add up to more than memory holds",
-                      d + 1);
+  for (int i = 0; i < tensors.n; i++) {
+    if (sizes.at[i] < 0) continue;
+    if (!like) like = tensors.at[i];
+    if (__builtin_add_overflow(total, sizes.at[i], &total))
+      return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                    "cat: the sizes along dim %d add up to more than memory holds",
+                                    d + 1));
   }
   memcpy(shape, cr__sizes(like), like->ndim * sizeof *shape);
   shape[d] = total;
-  cr_tensor *whole = cr__new("cat", promoted(list), like->storage->device, like->ndim, shape);
+  cr_tensor *whole = cr__new("cat", promoted(tensors), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
-  if (!code && !cat_few(whole, list, sizes, d) && !cat_pieces(whole, list, sizes, d, &code))
-    code = cat_copies(whole, list, sizes, d);
-  return cr__give_if(code, whole, out);
+  if (!code && !cat_few(whole, tensors, sizes.at, d) &&
+      !cat_pieces(whole, tensors, sizes.at, d, &code))
+    code = cat_copies(whole, tensors, sizes.at, d);
+  return cr__filled(code, whole);
 }
 
 int cr__grad_cat_parts(cr_node *n, const cr_value *g, cr_tensor **gi) {
-  int64_t dim = cr__unpack(n, 0).u.i, start = 1; /* saved: dim, sizes */
-  const int64_t *sizes = cr__unpack(n, 1).u.is;
+  int64_t dim = cr__unpack(n, CR__SAVED_cat_parts_dim).u.i, start = 1;
+  const int64_t *sizes = cr__unpack(n, CR__SAVED_cat_parts_sizes).u.is;
   for (int i = 0; i < n->nedge; i++) {
     if (sizes[i] < 0) continue;
     if (cr__needs(n, i)) {
-      cr_value slice[] = {g[0], cr_int(dim), cr_int(start), cr_int(start + sizes[i] - 1),
-                          cr_int(1)};
-      gi[i] = cr__op1(CR__OP_slice, slice);
+      gi[i] = cr__call_slice(g[0].u.t, dim, cr_int(start), cr_int(start + sizes[i] - 1), 1);
       if (!gi[i]) return (int)cr_error_code();
     }
     start += sizes[i];
@@ -196,46 +190,43 @@ int cr__grad_cat_parts(cr_node *n, const cr_value *g, cr_tensor **gi) {
 /* ---- stack and its kin ---------------------------------------------------------------------------- */
 
 /* cat along dim of what `change` makes of each tensor. */
-static int cat_changed(const cr_value *list, int64_t dim,
-                       cr_tensor *(*change)(cr_tensor *t, int64_t dim), cr_tensor **out) {
-  size_t room = (size_t)list->n * sizeof(cr_tensor *);
+static cr_tensor *cat_changed(cr__tensors list, int64_t dim,
+                              cr_tensor *(*change)(cr_tensor *t, int64_t dim)) {
+  size_t room = (size_t)list.n * sizeof(cr_tensor *);
   cr_tensor **parts = cr__alloc(room);
   int made = 0, code = parts ? 0 : (int)cr_error_code();
-  for (; made < list->n && !code; made++) {
-    parts[made] = change(list->u.ts[made], dim);
+  for (; made < list.n && !code; made++) {
+    parts[made] = change(list.at[made], dim);
     if (!parts[made]) code = (int)cr_error_code();
   }
-  if (!code)
-    code = cr__give(cr__op1(CR__OP_cat, (cr_value[]){cr_list(parts, list->n), cr_int(dim)}), out);
+  cr_tensor *whole = code ? NULL : cr__call_cat(parts, list.n, dim);
   for (int i = 0; i < made; i++) cr_release(parts[i]);
   cr__free(parts, room);
-  return code;
+  return whole;
 }
 
-static cr_tensor *with_new_dim(cr_tensor *t, int64_t dim) {
-  return cr__op1(CR__OP_unsqueeze, (cr_value[]){cr_of(t), cr_int(dim)});
-}
+static cr_tensor *with_new_dim(cr_tensor *t, int64_t dim) { return cr__call_unsqueeze(t, dim); }
 
-int cr__run_stack(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_value *list = &args[0];
-  if (check_list(op->name, list)) return (int)cr_error_code();
-  const cr_tensor *first = list->u.ts[0];
+cr_tensor *cr__run_stack(const cr_op *op, cr__tensors tensors, int64_t dim) {
+  if (check_list(op->name, tensors)) return NULL;
+  const cr_tensor *first = tensors.at[0];
   cr__text a, b;
-  for (int i = 1; i < list->n; i++) {
-    const cr_tensor *t = list->u.ts[i];
+  for (int i = 1; i < tensors.n; i++) {
+    const cr_tensor *t = tensors.at[i];
     if (t->ndim != first->ndim ||
         memcmp(cr__sizes(t), cr__sizes(first), t->ndim * sizeof(int64_t)) != 0)
-      return cr__fail(CR_E_SHAPE, "%s: tensors must have one shape, got %s and %s (tensor %d)",
-                      op->name, cr__shape_text(first->ndim, cr__sizes(first), &a),
-                      cr__shape_text(t->ndim, cr__sizes(t), &b), i + 1);
+      return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                    "%s: tensors must have one shape, got %s and %s (tensor %d)",
+                                    op->name, cr__shape_text(first->ndim, cr__sizes(first), &a),
+                                    cr__shape_text(t->ndim, cr__sizes(t), &b), i + 1));
   }
-  int64_t dim = args[1].u.i, places = first->ndim + 1;
+  int64_t places = first->ndim + 1;
   if (dim == 0 || dim > places || dim < -places)
-    return cr__fail(CR_E_INDEX,
-                    "%s: dim %lld is no place for a new dim; 1 to %lld and -1 to -%lld are",
-                    op->name, (long long)dim, (long long)places, (long long)places);
-  return cat_changed(list, dim, with_new_dim, out);
+    return cr__no_tensor(
+        cr__fail(CR_E_INDEX,
+                 "%s: dim %lld is no place for a new dim; 1 to %lld and -1 to -%lld are", op->name,
+                 (long long)dim, (long long)places, (long long)places));
+  return cat_changed(tensors, dim, with_new_dim);
 }
 
 /* At least one dim; at least two of them, a vector as a row. */
@@ -248,17 +239,15 @@ static cr_tensor *as_row(cr_tensor *t, int64_t dim) {
   (void)dim;
   if (t->ndim >= 2) return cr_retain(t);
   int64_t shape[] = {1, t->numel};
-  return cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(shape, 2)});
+  return cr__call_reshape(t, shape, 2);
 }
 
-int cr__run_hstack(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  if (check_list(op->name, &args[0])) return (int)cr_error_code();
-  return cat_changed(&args[0], args[0].u.ts[0]->ndim < 2 ? 1 : 2, as_vector, out);
+cr_tensor *cr__run_hstack(const cr_op *op, cr__tensors tensors) {
+  if (check_list(op->name, tensors)) return NULL;
+  return cat_changed(tensors, tensors.at[0]->ndim < 2 ? 1 : 2, as_vector);
 }
 
-int cr__run_vstack(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  if (check_list(op->name, &args[0])) return (int)cr_error_code();
-  return cat_changed(&args[0], 1, as_row, out);
+cr_tensor *cr__run_vstack(const cr_op *op, cr__tensors tensors) {
+  if (check_list(op->name, tensors)) return NULL;
+  return cat_changed(tensors, 1, as_row);
 }

@@ -1,15 +1,14 @@
 /* check.c: what some pointwise operations ask of their arguments beyond shape and dtype.
  *
  * Holds true: a check reads, and changes nothing; it runs before anything is allocated or written. */
-#include "tensor/dispatch.h"
+#include "create.h"
 
 static bool is_inexact(const cr_op *op, const cr_value *args) {
   return cr__is_inexact(cr__pointwise_dtype(op, args));
 }
 
 /* alpha, value: a float cannot scale integers. */
-int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+static int check_scale(const cr_op *op, const cr_value *args) {
   int last = op->nparam - 1;
   if (args[last].kind == CR_FLOAT && !is_inexact(op, args))
     return cr__fail(CR_E_DTYPE, "%s: %s must be an integer for integer tensors, got %g", op->lua,
@@ -17,8 +16,18 @@ int cr__check_scale(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   return 0;
 }
 
+int cr__check_scale(const cr_op *op, cr_value self, cr_value other, cr_value alpha) {
+  return check_scale(op, (cr_value[]){self, other, alpha});
+}
+
+int cr__check_scale_product(const cr_op *op, cr_tensor *self, cr_value tensor1, cr_value tensor2,
+                            cr_value value) {
+  return check_scale(op, (cr_value[]){cr_of(self), tensor1, tensor2, value});
+}
+
 /* A bool on either side has no difference. */
-static int refuse_bools(const cr_op *op, const cr_value *args) {
+static int refuse_bools(const cr_op *op, cr_value self, cr_value other) {
+  cr_value args[] = {self, other};
   bool found = false;
   for (int i = 0; i < 2; i++)
     found = found || args[i].kind == CR_BOOLEAN_VALUE ||
@@ -28,19 +37,17 @@ static int refuse_bools(const cr_op *op, const cr_value *args) {
                   "%s: bool tensors cannot be subtracted; use x:logical_xor(y) or x ~ y", op->lua);
 }
 
-int cr__check_sub(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  return refuse_bools(op, args);
+int cr__check_sub(const cr_op *op, cr_value self, cr_value other) {
+  return refuse_bools(op, self, other);
 }
 
-int cr__check_sub_scaled(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  int code = refuse_bools(op, args);
-  return code ? code : cr__check_scale(op, args, out, nout);
+int cr__check_sub_scaled(const cr_op *op, cr_value self, cr_value other, cr_value alpha) {
+  int code = refuse_bools(op, self, other);
+  return code ? code : cr__check_scale(op, self, other, alpha);
 }
 
-int cr__check_neg(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  if (args[0].kind != CR_TENSOR || args[0].u.t->dtype != CR_BOOL) return 0;
+int cr__check_neg(const cr_op *op, cr_tensor *self) {
+  if (!self || self->dtype != CR_BOOL) return 0;
   return cr__fail(CR_E_DTYPE, "%s: bool tensors have no negative; use x:logical_not() or ~x",
                   op->lua);
 }
@@ -81,27 +88,26 @@ static int check_reach(const cr_op *op, const cr_value *args, cr_dtype dtype) {
 }
 
 /* Floats divide by zero as IEEE has it; integers cannot. */
-int cr__check_divisor(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+int cr__check_divisor(const cr_op *op, cr_value self, cr_value other) {
   bool zero = false;
+  cr_value args[] = {self, other};
   cr_dtype dtype = cr__pointwise_dtype(op, args);
   if (cr__is_inexact(dtype)) return 0;
   int code = check_reach(op, args, dtype);
   if (code) return code;
-  if (args[0].kind == CR_TENSOR && args[0].u.t->numel == 0) return 0; /* nothing is divided */
-  if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_eq, args[1], cr_int(0), &zero);
-  else zero = args[1].u.i == 0;
+  if (self.kind == CR_TENSOR && self.u.t->numel == 0) return 0; /* nothing is divided */
+  if (other.kind == CR_TENSOR) code = any_element(CR__OP_eq, other, cr_int(0), &zero);
+  else zero = other.u.i == 0;
   if (code || !zero) return code;
   return cr__fail(CR_E_ARGUMENT, "%s: integer division by zero", op->lua);
 }
 
-int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+int cr__check_pow(const cr_op *op, cr_value self, cr_value exponent) {
   bool negative = false;
   int code = 0;
-  if (args[1].kind == CR_FLOAT || is_inexact(op, args)) return 0;
-  if (args[1].kind == CR_TENSOR) code = any_element(CR__OP_lt, args[1], cr_int(0), &negative);
-  else negative = args[1].kind == CR_INT && args[1].u.i < 0;
+  if (exponent.kind == CR_FLOAT || is_inexact(op, (cr_value[]){self, exponent})) return 0;
+  if (exponent.kind == CR_TENSOR) code = any_element(CR__OP_lt, exponent, cr_int(0), &negative);
+  else negative = exponent.kind == CR_INT && exponent.u.i < 0;
   if (code || !negative) return code;
   return cr__fail(CR_E_ARGUMENT,
                   "%s: integers have no negative integer powers; make the base or the exponent "
@@ -109,44 +115,43 @@ int cr__check_pow(const cr_op *op, const cr_value *args, cr_tensor **out, int *n
                   op->lua);
 }
 
-int cr__check_polygamma(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  if (args[1].u.i >= 0) return 0;
-  return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua,
-                  (long long)args[1].u.i);
+int cr__check_polygamma(const cr_op *op, cr_tensor *self, int64_t n) {
+  (void)self;
+  if (n >= 0) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: n must not be negative, got %lld", op->lua, (long long)n);
 }
 
-int cr__check_hardtanh(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  double low = cr__number(args[1]), high = cr__number(args[2]);
+int cr__check_hardtanh(const cr_op *op, cr_tensor *self, cr_value min_val, cr_value max_val) {
+  (void)self;
+  double low = cr__number(min_val), high = cr__number(max_val);
   if (!(low > high)) return 0;
   return cr__fail(CR_E_ARGUMENT, "%s: min_val must not be above max_val, got %g and %g", op->lua,
                   low, high);
 }
 
 /* value: a number, or a 0-dim tensor, whose element is refused where the number would be. */
-int cr__check_masked_fill(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+int cr__check_masked_fill(const cr_op *op, cr_tensor *self, cr_tensor *mask, cr_value value) {
   cr__text text;
-  if (args[2].kind != CR_TENSOR) return 0;
-  cr_tensor *value = args[2].u.t;
-  if (value->ndim > 0)
+  (void)mask;
+  if (value.kind != CR_TENSOR) return 0;
+  cr_tensor *t = value.u.t;
+  if (t->ndim > 0)
     return cr__fail(CR_E_SHAPE,
                     "%s: value is a number or a 0-dim tensor, got shape %s; use cr.where(mask, y, "
                     "x)",
-                    op->lua, cr__shape_text(value->ndim, cr__sizes(value), &text));
-  return cr__check_element(op->lua, (cr_dtype)args[0].u.t->dtype, value);
+                    op->lua, cr__shape_text(t->ndim, cr__sizes(t), &text));
+  return cr__check_element(op->lua, (cr_dtype)self->dtype, t);
 }
 
 /* No promotion here: tensors must have one dtype. */
-int cr__check_same_dtype(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+int cr__check_same_dtype(const cr_op *op, cr_tensor *self, cr_tensor *end, cr_value weight) {
+  cr_value args[] = {cr_of(self), cr_of(end), weight};
   for (int i = 1; i < op->nparam; i++) {
-    if (args[i].kind != CR_TENSOR || args[0].kind != CR_TENSOR) continue;
-    if (args[i].u.t->dtype == args[0].u.t->dtype) continue;
+    if (args[i].kind != CR_TENSOR || !self) continue;
+    if (args[i].u.t->dtype == self->dtype) continue;
     return cr__fail(CR_E_DTYPE, "%s: %s is %s but %s is %s; convert one with :to(dtype)", op->lua,
                     op->params[i].name, cr_dtype_name((cr_dtype)args[i].u.t->dtype),
-                    op->params[0].name, cr_dtype_name((cr_dtype)args[0].u.t->dtype));
+                    op->params[0].name, cr_dtype_name((cr_dtype)self->dtype));
   }
   return 0;
 }

@@ -80,7 +80,7 @@ op "clamp(self: tensor, min: scalar?, max: scalar?)" {
 
 op "clamp_tensor(self: tensor, min: tensor?, max: tensor?)" {
   doc = "Every element brought between two tensors, either of which may be nil.",
-  lua = "clamp", run = "clamp", composite = true, inplace = true,
+  lua = "clamp", run = "clamp_tensor", composite = true, inplace = true,
   samples = function(s)
     return {
       { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, -1), s.t({ 2, 1 }, 1, 2) }, { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) },

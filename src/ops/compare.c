@@ -6,10 +6,9 @@
 
 #include "reduce.h"
 
-static int check_tolerance(const cr_op *op, const cr_value *args, int i) {
-  if (!(args[i].u.f < 0)) return 0;
-  return cr__fail(CR_E_ARGUMENT, "%s: %s must not be negative, got %g", op->lua, op->params[i].name,
-                  args[i].u.f);
+static int check_tolerance(const cr_op *op, const char *name, double x) {
+  if (!(x < 0)) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: %s must not be negative, got %g", op->lua, name, x);
 }
 
 /* floor(atol + rtol |other|) as 64 bits without a sign, in an int64 tensor. */
@@ -34,59 +33,55 @@ static cr_value allowed_by(cr_value other, double rtol, double atol) {
   return r;
 }
 
-static cr_value near_integers(const cr_value *args) {
-  double rtol = args[2].u.f, atol = args[3].u.f;
+static cr_tensor *near_integers(cr_tensor *self, cr_tensor *other, double rtol, double atol) {
   cr_value allowed;
-  if (rtol != 0) allowed = allowed_by(args[1], rtol, atol);
+  if (rtol != 0) allowed = allowed_by(cr_of(other), rtol, atol);
   else if (atol >= 0x1p64) allowed = cr_int(-1);
   else allowed = cr_int((int64_t)(uint64_t)atol);
-  cr_value near = cr__do(CR__OP_is_near, (cr_value[]){args[0], args[1], allowed});
+  cr_tensor *near = cr__op1(CR__OP_is_near, (cr_value[]){cr_of(self), cr_of(other), allowed});
   cr__drop(allowed);
   return near;
 }
 
 /* isclose(self, other, rtol, atol, equal_nan) */
-int cr__run_isclose(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int code = check_tolerance(op, args, 2);
-  if (!code) code = check_tolerance(op, args, 3);
-  if (code) return code;
-  bool floats =
-      cr__is_float((cr_dtype)args[0].u.t->dtype) || cr__is_float((cr_dtype)args[1].u.t->dtype);
-  if (!floats) {
-    cr_value near = near_integers(args);
-    return cr__give(near.kind == CR_TENSOR ? near.u.t : NULL, out);
-  }
-  cr_value near = cr__do(CR__OP_is_close, args), same = cr__do(CR__OP_eq, args);
-  cr_tensor *t = cr__op1(CR__OP_logical_or, (cr_value[]){near, same});
-  cr__drop(near), cr__drop(same);
-  return cr__give(t, out);
+cr_tensor *cr__run_isclose(const cr_op *op, cr_tensor *self, cr_tensor *other, double rtol,
+                           double atol, bool equal_nan) {
+  int code = check_tolerance(op, "rtol", rtol);
+  if (!code) code = check_tolerance(op, "atol", atol);
+  if (code) return cr__no_tensor(code);
+  bool floats = cr__is_float((cr_dtype)self->dtype) || cr__is_float((cr_dtype)other->dtype);
+  if (!floats) return near_integers(self, other, rtol, atol);
+  cr_tensor *near = cr__call_is_close(self, other, rtol, atol, equal_nan),
+            *same = cr__call_eq(self, other);
+  cr_tensor *t = cr__call_logical_or(near, same);
+  cr_release(near), cr_release(same);
+  return t;
 }
 
 /* ---- Whole tensors ---- */
 
-static int truth(const char *op, cr_tensor *like, bool value, cr_tensor **out) {
+static cr_tensor *truth(const char *op, cr_tensor *like, bool value) {
   cr_tensor *t = cr__new(op, CR_BOOL, cr_device_of(like), 0, NULL);
-  return cr__give_if(t ? cr__fill(op, t, cr_bool(value)) : (int)cr_error_code(), t, out);
+  return cr__filled(t ? cr__fill(op, t, cr_bool(value)) : (int)cr_error_code(), t);
 }
 
-/* Hands over whether all elements of t, which it gives up, are true. */
-static int give_all(cr_value t, cr_tensor **out) {
-  cr_tensor *all = CR__CALL(all, t, cr_none(), cr_bool(false));
-  cr__drop(t);
-  return cr__give(all, out);
+/* Returns whether all elements of t, which it gives up, are true. */
+static cr_tensor *all_of(cr_tensor *t) {
+  cr_tensor *all = cr__call_all(t, NULL, -1, false);
+  cr_release(t);
+  return all;
 }
 
-int cr__run_equal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_equal(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   bool fits = a->ndim == b->ndim;
   for (int d = 0; d < a->ndim && fits; d++) fits = cr__sizes(a)[d] == cr__sizes(b)[d];
-  if (!fits) return truth(op->lua, a, false, out);
-  return give_all(cr__do(CR__OP_eq, (cr_value[]){args[0], args[1]}), out);
+  if (!fits) return truth(op->lua, a, false);
+  return all_of(cr__call_eq(self, other));
 }
 
-int cr__run_allclose(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return give_all(cr__do(CR__OP_isclose, args), out);
+cr_tensor *cr__run_allclose(const cr_op *op, cr_tensor *self, cr_tensor *other, double rtol,
+                            double atol, bool equal_nan) {
+  (void)op;
+  return all_of(cr__call_isclose(self, other, rtol, atol, equal_nan));
 }

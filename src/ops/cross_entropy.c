@@ -47,9 +47,8 @@ static int need_targets(const char *op, const cr_tensor *input, const cr_tensor 
                   cr__shape_text(input->ndim, cr__sizes(input), &b), class_dim(input) + 1);
 }
 
-static int need_weight(const char *op, const cr_tensor *input, cr_value weight) {
-  if (weight.kind == CR_NONE) return 0;
-  const cr_tensor *w = weight.u.t;
+static int need_weight(const char *op, const cr_tensor *input, const cr_tensor *w) {
+  if (!w) return 0;
   int64_t classes = cr__sizes(input)[class_dim(input)];
   if (w->ndim != 1 || cr__sizes(w)[0] != classes) {
     cr__text text;
@@ -66,11 +65,11 @@ static int need_weight(const char *op, const cr_tensor *input, cr_value weight) 
 /* ---- The fused pair ---- */
 
 /* Contiguous versions of the tensors that a kernel reads; all released by drop_ready. */
-static int make_ready(const cr_value *from, int n, cr_tensor **ready) {
+static int make_ready(cr_tensor *const *from, int n, cr_tensor **ready) {
   int code = 0;
   for (int i = 0; i < n; i++) {
-    ready[i] = from[i].kind == CR_TENSOR && !code ? CR__CALL(contiguous, from[i]) : NULL;
-    if (from[i].kind == CR_TENSOR && !ready[i] && !code) code = cr_error_code();
+    ready[i] = from[i] && !code ? cr__call_contiguous(from[i]) : NULL;
+    if (from[i] && !ready[i] && !code) code = cr_error_code();
   }
   return code;
 }
@@ -79,15 +78,14 @@ static void drop_ready(cr_tensor **ready, int n) {
   for (int i = 0; i < n; i++) cr_release(ready[i]);
 }
 
-/* args: self, target, weight, ignore_index, reduction, name. */
-int cr__run_nll(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  const char *name = args[5].u.s;
-  cr_tensor *self = args[0].u.t, *target = args[1].u.t, *ready[3];
+int cr__run_nll(const cr_op *op, cr_tensor *self, cr_tensor *target, cr_tensor *weight,
+                int64_t ignore_index, int64_t reduction, const char *name, cr_tensor **out) {
+  (void)op;
+  cr_tensor *ready[3];
   cr_dtype dtype = (cr_dtype)self->dtype;
   cr_device device = cr_device_of(self);
-  bool each = args[4].u.i == CR__LOSS_NONE;
-  int code = make_ready(args, 3, ready);
+  bool each = reduction == CR__LOSS_NONE;
+  int code = make_ready((cr_tensor *[]){self, target, weight}, 3, ready);
   if (!code) {
     out[0] = cr__new(name, dtype, device, each ? target->ndim : 0, cr__sizes(target));
     out[1] = out[0] ? cr__new(name, dtype, device, 0, NULL) : NULL;
@@ -102,7 +100,7 @@ int cr__run_nll(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
     cr__launch_view(&k, &k.nll.target, ready[1]);
     if (ready[2]) cr__launch_view(&k, &k.nll.weight, ready[2]);
     k.nll.lines = lines_of(self->ndim, cr__sizes(self));
-    k.nll.ignored = args[3].u.i, k.nll.reduction = args[4].u.i;
+    k.nll.ignored = ignore_index, k.nll.reduction = reduction;
     code = cr__launch_run(&k, CR__K_nll);
   }
   drop_ready(ready, 3);
@@ -113,13 +111,14 @@ int cr__run_nll(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   return code;
 }
 
-/* args: gradient, target, weight, total, shape, ignore_index, reduction. */
-int cr__run_nll_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  cr_tensor *g = args[0].u.t, *ready[4], *t = NULL;
-  int code = make_ready((cr_value[]){args[0], args[1], args[3], args[2]}, 4, ready);
+cr_tensor *cr__run_nll_backward(const cr_op *op, cr_tensor *self, cr_tensor *target,
+                                cr_tensor *weight, cr_tensor *total, cr__ints shape,
+                                int64_t ignore_index, int64_t reduction) {
+  (void)op;
+  cr_tensor *g = self, *ready[4], *t = NULL;
+  int code = make_ready((cr_tensor *[]){self, target, total, weight}, 4, ready);
   if (!code) {
-    t = cr__new("nll_loss", (cr_dtype)g->dtype, cr_device_of(g), args[4].n, args[4].u.is);
+    t = cr__new("nll_loss", (cr_dtype)g->dtype, cr_device_of(g), shape.n, shape.at);
     if (!t) code = cr_error_code();
   }
   if (!code) {
@@ -130,204 +129,188 @@ int cr__run_nll_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
     cr__launch_view(&k, &k.nll_backward.target, ready[1]);
     cr__launch_view(&k, &k.nll_backward.total, ready[2]);
     if (ready[3]) cr__launch_view(&k, &k.nll_backward.weight, ready[3]);
-    k.nll_backward.lines = lines_of(args[4].n, args[4].u.is);
-    k.nll_backward.ignored = args[5].u.i, k.nll_backward.reduction = args[6].u.i;
+    k.nll_backward.lines = lines_of(shape.n, shape.at);
+    k.nll_backward.ignored = ignore_index, k.nll_backward.reduction = reduction;
     code = cr__launch_run(&k, CR__K_nll_backward);
   }
   drop_ready(ready, 4);
-  return cr__give_if(code, t, out);
+  return cr__filled(code, t);
 }
 
+/* Classes as targets, and what weighs them. */
+typedef struct choice {
+  cr_tensor *target, *weight; /* weight: NULL if all weigh 1 */
+  int64_t ignored;            /* the target that counts nothing */
+} choice;
+
 /* weight with its elements along the class dim, to be broadcast to input. */
-static cr_value along_classes(cr_value weight, const cr_tensor *input) {
+static cr_tensor *along_classes(cr_tensor *weight, const cr_tensor *input) {
   int64_t shape[CR_MAX_DIMS];
-  for (int d = 0; d < input->ndim; d++) {
-    shape[d] = d == class_dim(input) ? cr__sizes(input)[d] : 1;
-  }
-  return cr__do(CR__OP_reshape, (cr_value[]){weight, cr_ints(shape, input->ndim)});
+  for (int d = 0; d < input->ndim; d++) shape[d] = d == class_dim(input) ? cr__sizes(input)[d] : 1;
+  return cr__call_reshape(weight, shape, input->ndim);
 }
 
 /* The weight of each target, 0 where it is ignored: what nll picks from minus the weights. */
-static cr_value weight_of_each(const char *name, const cr_value *args) {
-  cr_tensor *input = args[0].u.t, *both[CR_MAX_OUTPUTS] = {NULL};
-  cr_value shape = cr_ints(cr__sizes(input), input->ndim);
-  cr_value wide = along_classes(args[2], input);
-  cr_value minus = cr__do(CR__OP_neg, (cr_value[]){wide});
-  cr_value full = cr__do(CR__OP_expand, (cr_value[]){minus, shape});
-  cr_value call[] = {full, args[1], cr_none(), args[3], cr_int(CR__LOSS_NONE), cr_string(name)};
-  if (full.kind == CR_TENSOR && !cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) {
+static cr_tensor *weight_of_each(const char *name, const cr_tensor *input, const choice *c) {
+  cr_tensor *both[2] = {NULL, NULL}, *wide = along_classes(c->weight, input),
+            *minus = cr__call_neg(wide);
+  cr_tensor *full = cr__call_expand(minus, cr__sizes(input), input->ndim);
+  if (full && !cr__call_nll(full, c->target, NULL, c->ignored, CR__LOSS_NONE, name, both))
     cr_release(both[1]);
-  }
-  cr__drop(wide), cr__drop(minus), cr__drop(full);
-  return cr_of(both[0]);
+  cr_release(wide), cr_release(minus), cr_release(full);
+  return both[0];
 }
 
 /* nll put together from parts that have a derivative by the weights, too. */
-static cr_value weighed_nll(const char *name, const cr_value *args, int64_t reduction,
-                            cr_value *total) {
-  cr_tensor *both[CR_MAX_OUTPUTS] = {NULL};
-  cr_value none = cr_none(), no = cr_bool(false);
-  cr_value call[] = {args[0], args[1], none, args[3], cr_int(CR__LOSS_NONE), cr_string(name)};
-  if (cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return none;
-  cr_value weights = weight_of_each(name, args), each = cr_of(both[0]);
-  cr_value loss = cr__do(CR__OP_mul, (cr_value[]){each, weights});
-  *total = cr__do(CR__OP_sum, (cr_value[]){weights, none, no, none});
-  cr_release(both[1]);
-  cr__drop(each), cr__drop(weights);
+static cr_tensor *weighed_nll(const char *name, cr_tensor *input, const choice *c,
+                              int64_t reduction, cr_tensor **total) {
+  cr_tensor *both[2] = {NULL, NULL};
+  if (cr__call_nll(input, c->target, NULL, c->ignored, CR__LOSS_NONE, name, both)) return NULL;
+  cr_tensor *weights = weight_of_each(name, input, c), *loss = cr__call_mul(both[0], weights);
+  *total = cr__call_sum(weights, NULL, -1, false, CR_DTYPE_NONE);
+  cr_release(both[0]), cr_release(both[1]), cr_release(weights);
   if (reduction == CR__LOSS_NONE) return loss;
-  cr_value sum = cr_of(cr__loss_reduce(loss, CR__LOSS_SUM));
+  cr_tensor *sum = cr__loss_reduce(loss, CR__LOSS_SUM);
   if (reduction == CR__LOSS_SUM) return sum;
-  cr_value mean = cr__do(CR__OP_div, (cr_value[]){sum, *total});
-  cr__drop(sum);
+  cr_tensor *mean = cr__call_div(sum, *total);
+  cr_release(sum);
   return mean;
 }
 
-/* Both results of nll for args: self, target, weight, ignore_index. */
-static cr_value nll(const char *name, const cr_value *args, int64_t reduction, cr_value *total) {
-  cr_tensor *both[CR_MAX_OUTPUTS] = {NULL};
-  *total = cr_none();
-  if (args[0].kind == CR_NONE) return cr_none();
-  if (args[2].kind == CR_TENSOR && cr_requires_grad(args[2].u.t) && cr__recording()) {
-    return weighed_nll(name, args, reduction, total);
-  }
-  cr_value call[] = {args[0], args[1], args[2], args[3], cr_int(reduction), cr_string(name)};
-  if (cr_call(&cr__ops[CR__OP_nll], call, both, NULL)) return cr_none();
-  *total = cr_of(both[1]);
-  return cr_of(both[0]);
+/* The loss of input, perhaps NULL, and in *total the sum of the weights of all targets. */
+static cr_tensor *nll(const char *name, cr_tensor *input, const choice *c, int64_t reduction,
+                      cr_tensor **total) {
+  cr_tensor *both[2] = {NULL, NULL};
+  *total = NULL;
+  if (!input) return NULL;
+  if (c->weight && cr_requires_grad(c->weight) && cr__recording())
+    return weighed_nll(name, input, c, reduction, total);
+  if (cr__call_nll(input, c->target, c->weight, c->ignored, reduction, name, both)) return NULL;
+  *total = both[1];
+  return both[0];
 }
 
-static int give_nll(const char *name, const cr_value *args, int64_t reduction, cr_tensor **out) {
-  cr_value total, loss = nll(name, args, reduction, &total);
-  cr__drop(total);
-  return cr__give(loss.u.t, out);
+static cr_tensor *nll_alone(const char *name, cr_tensor *input, const choice *c,
+                            int64_t reduction) {
+  cr_tensor *total, *loss = nll(name, input, c, reduction, &total);
+  cr_release(total);
+  return loss;
 }
 
-/* args: self, target, weight, ignore_index, reduction, as numbers. */
-int cr__run_nll_first(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return give_nll("nll_loss", args, args[4].u.i, out);
+cr_tensor *cr__run_nll_first(const cr_op *op, cr_tensor *self, cr_tensor *target, cr_tensor *weight,
+                             int64_t ignore_index, int64_t reduction) {
+  (void)op;
+  return nll_alone("nll_loss", self, &(choice){target, weight, ignore_index}, reduction);
 }
 
-/* args: input, target, weight, ignore_index, reduction. */
-int cr__run_nll_loss(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr__loss_reduction reduction = cr__loss_reduction_of(args[4]);
-  int code = need_classes(op->name, args[0].u.t);
-  if (!code) code = need_targets(op->name, args[0].u.t, args[1].u.t);
-  if (!code) code = need_weight(op->name, args[0].u.t, args[2]);
-  return code ? code : give_nll(op->name, args, reduction, out);
+cr_tensor *cr__run_nll_loss(const cr_op *op, cr_tensor *input, cr_tensor *target, cr_tensor *weight,
+                            int64_t ignore_index, int reduction) {
+  if (need_classes(op->name, input) || need_targets(op->name, input, target) ||
+      need_weight(op->name, input, weight))
+    return NULL;
+  return nll_alone(op->name, input, &(choice){target, weight, ignore_index}, reduction);
 }
 
 /* ---- Cross entropy ---- */
 
 /* values times the weights of their classes; values itself (retained) without weights. */
-static cr_value by_class(cr_value values, cr_value weight, const cr_tensor *input) {
-  if (weight.kind == CR_NONE) return cr_of(cr_retain(values.u.t));
-  cr_value wide = along_classes(weight, input);
-  cr_value result = cr__do(CR__OP_mul, (cr_value[]){values, wide});
-  cr__drop(wide);
+static cr_tensor *by_class(cr_tensor *values, cr_tensor *weight, const cr_tensor *input) {
+  if (!weight) return cr_retain(values);
+  cr_tensor *wide = along_classes(weight, input), *result = cr__call_mul(values, wide);
+  cr_release(wide);
   return result;
 }
 
 /* Minus the sum over the classes. */
-static cr_value minus_sum(cr_value values, const cr_tensor *input) {
+static cr_tensor *minus_sum(cr_tensor *values, const cr_tensor *input) {
   int64_t dim = class_dim(input) + 1;
-  cr_value sum =
-      cr__do(CR__OP_sum, (cr_value[]){values, cr_ints(&dim, 1), cr_bool(false), cr_none()});
-  cr_value result = cr__do(CR__OP_neg, (cr_value[]){sum});
-  cr__drop(sum);
+  cr_tensor *sum = cr__call_sum(values, &dim, 1, false, CR_DTYPE_NONE), *result = cr__call_neg(sum);
+  cr_release(sum);
   return result;
 }
 
 /* The loss against every class alike: the part that label smoothing adds. Stands for 1 / classes. */
-static cr_value smooth_loss(const cr_value *args, cr_value logp, cr_value total, int reduction) {
-  cr_value weighed = by_class(logp, args[2], args[0].u.t);
-  cr_value sum = minus_sum(weighed, args[0].u.t);
-  cr_value ignored = cr__do(CR__OP_eq, (cr_value[]){args[1], args[3]});
-  cr_value kept = cr__do(CR__OP_masked_fill, (cr_value[]){sum, ignored, cr_int(0)});
-  cr__drop(weighed), cr__drop(sum), cr__drop(ignored);
+static cr_tensor *smooth_loss(const cr_tensor *input, const choice *c, cr_tensor *logp,
+                              cr_tensor *total, int reduction) {
+  cr_tensor *weighed = by_class(logp, c->weight, input), *sum = minus_sum(weighed, input);
+  cr_tensor *ignored = cr__call_eq_scalar(c->target, cr_int(c->ignored));
+  cr_tensor *kept = cr__call_masked_fill_scalar(sum, ignored, cr_int(0));
+  cr_release(weighed), cr_release(sum), cr_release(ignored);
   if (reduction == CR__LOSS_NONE) return kept;
-  cr_value all = cr_of(cr__loss_reduce(kept, CR__LOSS_SUM));
+  cr_tensor *all = cr__loss_reduce(kept, CR__LOSS_SUM);
   if (reduction == CR__LOSS_SUM) return all;
-  cr_value mean = cr__do(CR__OP_div, (cr_value[]){all, total});
-  cr__drop(all);
+  cr_tensor *mean = cr__call_div(all, total);
+  cr_release(all);
   return mean;
 }
 
 /* a * x + b * y, both stolen. */
-static cr_value mix(double a, cr_value x, double b, cr_value y) {
-  cr_value left = cr__do(CR__OP_mul, (cr_value[]){x, cr_float(a)});
-  cr_value right = cr__do(CR__OP_mul, (cr_value[]){y, cr_float(b)});
-  cr_value result = cr__do(CR__OP_add, (cr_value[]){left, right});
-  cr__drop(x), cr__drop(y), cr__drop(left), cr__drop(right);
+static cr_tensor *mix(double a, cr_tensor *x, double b, cr_tensor *y) {
+  cr_tensor *left = cr__call_mul_scalar(x, cr_float(a)),
+            *right = cr__call_mul_scalar(y, cr_float(b));
+  cr_tensor *result = cr__call_add(left, right);
+  cr_release(x), cr_release(y), cr_release(left), cr_release(right);
   return result;
 }
 
-static cr_value of_classes(const cr_op *op, const cr_value *args, cr_value logp, int reduction) {
-  double smoothing = args[5].u.f;
-  int64_t classes = cr__sizes(args[0].u.t)[class_dim(args[0].u.t)];
-  cr_value call[] = {logp, args[1], args[2], args[3]}, total;
-  cr_value loss = nll(op->name, call, reduction, &total);
-  if (smoothing != 0) {
+static cr_tensor *of_classes(const cr_op *op, const cr_tensor *input, const choice *c,
+                             cr_tensor *logp, int reduction, double smoothing) {
+  int64_t classes = cr__sizes(input)[class_dim(input)];
+  cr_tensor *total, *loss = nll(op->name, logp, c, reduction, &total);
+  if (smoothing != 0)
     loss = mix(1 - smoothing, loss, smoothing / (double)classes,
-               smooth_loss(args, logp, total, reduction));
-  }
-  cr__drop(total);
+               smooth_loss(input, c, logp, total, reduction));
+  cr_release(total);
   return loss;
 }
 
 /* The target holds the probability of each class. */
-static cr_value of_probabilities(const cr_value *args, cr_value logp, int reduction) {
-  cr_tensor *input = args[0].u.t;
-  double smoothing = args[5].u.f;
+static cr_tensor *of_probabilities(const cr_tensor *input, const choice *c, cr_tensor *logp,
+                                   int reduction, double smoothing) {
   int64_t classes = cr__sizes(input)[class_dim(input)];
-  cr_value target = cr_of(cr_retain(args[1].u.t));
+  cr_tensor *target = cr_retain(c->target);
   if (smoothing != 0) {
-    cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[1], cr_float(1 - smoothing)});
-    cr__drop(target);
-    target = cr__do(CR__OP_add, (cr_value[]){part, cr_float(smoothing / (double)classes)});
-    cr__drop(part);
+    cr_tensor *part = cr__call_mul_scalar(c->target, cr_float(1 - smoothing));
+    cr_release(target);
+    target = cr__call_add_scalar(part, cr_float(smoothing / (double)classes));
+    cr_release(part);
   }
-  cr_value product = cr__do(CR__OP_weigh, (cr_value[]){logp, target});
-  cr_value weighed = product.kind == CR_NONE ? cr_none() : by_class(product, args[2], input);
-  cr_value each = minus_sum(weighed, input);
-  cr__drop(target), cr__drop(product), cr__drop(weighed);
-  return cr_of(cr__loss_reduce(each, (cr__loss_reduction)reduction));
+  cr_tensor *product = cr__call_weigh(logp, target);
+  cr_tensor *weighed = product ? by_class(product, c->weight, input) : NULL,
+            *each = minus_sum(weighed, input);
+  cr_release(target), cr_release(product), cr_release(weighed);
+  return cr__loss_reduce(each, (cr__loss_reduction)reduction);
 }
 
-static bool holds_probabilities(const cr_value *args) {
-  cr_tensor *input = args[0].u.t, *target = args[1].u.t;
+static bool holds_probabilities(const cr_tensor *input, const cr_tensor *target) {
   bool same = input->ndim == target->ndim && cr__is_float((cr_dtype)target->dtype);
   for (int d = 0; d < input->ndim && same; d++) same = cr__sizes(input)[d] == cr__sizes(target)[d];
   return same;
 }
 
-/* args: input, target, weight, ignore_index, reduction, label_smoothing. */
-int cr__run_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *input = args[0].u.t;
-  cr__loss_reduction reduction = cr__loss_reduction_of(args[4]);
-  double smoothing = args[5].u.f;
+cr_tensor *cr__run_cross_entropy(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                 cr_tensor *weight, int64_t ignore_index, int reduction,
+                                 double label_smoothing) {
   int code = need_classes(op->name, input);
-  bool probabilities = !code && holds_probabilities(args);
-  if (!code && !probabilities) code = need_targets(op->name, input, args[1].u.t);
-  if (!code) code = need_weight(op->name, input, args[2]);
-  if (!code && !(smoothing >= 0 && smoothing <= 1)) {
+  bool probabilities = !code && holds_probabilities(input, target);
+  if (!code && !probabilities) code = need_targets(op->name, input, target);
+  if (!code) code = need_weight(op->name, input, weight);
+  if (!code && !(label_smoothing >= 0 && label_smoothing <= 1)) {
     code = cr__fail(CR_E_ARGUMENT, "%s: label_smoothing is %g; it must lie between 0 and 1",
-                    op->name, smoothing);
+                    op->name, label_smoothing);
   }
-  if (!code && probabilities && args[3].u.i >= 0) {
+  if (!code && probabilities && ignore_index >= 0) {
     code = cr__fail(CR_E_ARGUMENT,
                     "%s: ignore_index is %lld, but a target of probabilities names no "
                     "class to ignore",
-                    op->name, (long long)args[3].u.i);
+                    op->name, (long long)ignore_index);
   }
-  if (code) return code;
-  cr_value logp =
-      cr__do(CR__OP_log_softmax, (cr_value[]){args[0], cr_int(class_dim(input) + 1), cr_none()});
-  if (logp.kind == CR_NONE) return cr_error_code();
-  cr_value loss = probabilities ? of_probabilities(args, logp, reduction)
-                                : of_classes(op, args, logp, reduction);
-  cr__drop(logp);
-  return cr__give(loss.u.t, out);
+  if (code) return NULL;
+  cr_tensor *logp = cr__call_log_softmax(input, class_dim(input) + 1, CR_DTYPE_NONE);
+  if (!logp) return NULL;
+  choice c = {target, weight, ignore_index};
+  cr_tensor *loss = probabilities ? of_probabilities(input, &c, logp, reduction, label_smoothing)
+                                  : of_classes(op, input, &c, logp, reduction, label_smoothing);
+  cr_release(logp);
+  return loss;
 }

@@ -97,50 +97,47 @@ int cr__plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index, c
                   cr__shape_text(t->ndim, cr__sizes(t), &b), d + 1);
 }
 
-int cr__run_index_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_index_select(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
+  cr_tensor *t = self;
   cr__index_plan p;
-  if (cr__plan_list(op->name, t, args[1].u.i, args[2].u.t, &p)) return (int)cr_error_code();
+  if (cr__plan_list(op->name, t, dim, index, &p)) return NULL;
   cr_tensor *r = cr__gather(op->name, t, &p, t->ndim, p.shape);
   cr_release(p.index);
-  return cr__give(r, out);
+  return r;
 }
 
-int cr__run_gather(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t, *index = args[2].u.t;
+cr_tensor *cr__run_gather(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
+  cr_tensor *t = self;
   cr__index_plan p;
-  if (cr__plan_each(op->name, t, args[1].u.i, index, &p)) return (int)cr_error_code();
+  if (cr__plan_each(op->name, t, dim, index, &p)) return NULL;
   cr_tensor *r = cr__gather(op->name, t, &p, index->ndim, cr__sizes(index));
   cr_release(p.index);
-  return cr__give(r, out);
+  return r;
 }
 
 typedef int (*make_plan)(const char *, cr_tensor *, int64_t, cr_tensor *, cr__index_plan *);
 
-/* args: self, shape, dim, index. */
-static int add_to_zeros(const cr_op *op, const cr_value *args, make_plan plan, cr_tensor **out) {
-  cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
-  if (!zeros) return (int)cr_error_code();
+static cr_tensor *add_to_zeros(const cr_op *op, cr_tensor *self, cr__ints shape, int64_t dim,
+                               cr_tensor *index, make_plan plan) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  if (!zeros) return NULL;
   cr__index_plan p;
-  int code = plan(op->name, zeros, args[2].u.i, args[3].u.t, &p);
+  int code = plan(op->name, zeros, dim, index, &p);
   if (!code) {
-    code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
+    code = cr__add_to_new(op->name, zeros, &p, self);
     cr_release(p.index);
   }
-  return cr__give_if(code, zeros, out);
+  return cr__filled(code, zeros);
 }
 
-int cr__run_index_select_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
-                                  int *nout) {
-  (void)nout;
-  return add_to_zeros(op, args, cr__plan_list, out);
+cr_tensor *cr__run_index_select_backward(const cr_op *op, cr_tensor *self, cr__ints shape,
+                                         int64_t dim, cr_tensor *index) {
+  return add_to_zeros(op, self, shape, dim, index, cr__plan_list);
 }
 
-int cr__run_gather_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return add_to_zeros(op, args, cr__plan_each, out);
+cr_tensor *cr__run_gather_backward(const cr_op *op, cr_tensor *self, cr__ints shape, int64_t dim,
+                                   cr_tensor *index) {
+  return add_to_zeros(op, self, shape, dim, index, cr__plan_each);
 }
 
 /* Broadcasts two tensors of n dims in all of them but d. */
@@ -155,34 +152,33 @@ static int broadcast_but(const char *op, cr_tensor **a, cr_tensor **b, int d) {
   }
   for (int i = 0; i < 2; i++) {
     shape[d] = cr__sizes(old[i])[d];
-    *sides[i] = cr__op1(CR__OP_expand, (cr_value[]){cr_of(old[i]), cr_ints(shape, n)});
+    *sides[i] = cr__call_expand(old[i], shape, n);
     cr_release(old[i]);
   }
   return *a && *b ? 0 : (int)cr_error_code();
 }
 
-int cr__run_take_along_dim(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t, *index = args[1].u.t;
-  bool flat = args[2].kind == CR_NONE || t->ndim == 0;
+cr_tensor *cr__run_take_along_dim(const cr_op *op, cr_tensor *self, cr_tensor *index,
+                                  const int64_t *dim) {
+  cr_tensor *t = self;
+  bool flat = !dim || t->ndim == 0;
   int64_t all = -1;
   int d = 0;
   cr__text x, y;
-  if (args[2].kind != CR_NONE) {
-    if (cr__wrap_dim(op->name, "dim", args[2].u.i, t->ndim, &d)) return (int)cr_error_code();
+  if (dim) {
+    if (cr__wrap_dim(op->name, "dim", *dim, t->ndim, &d)) return NULL;
     if (index->ndim != t->ndim)
-      return cr__fail(CR_E_SHAPE, "%s: index (shape %s) must have as many dims as self (shape %s)",
-                      op->name, cr__shape_text(index->ndim, cr__sizes(index), &x),
-                      cr__shape_text(t->ndim, cr__sizes(t), &y));
+      return cr__no_tensor(
+          cr__fail(CR_E_SHAPE, "%s: index (shape %s) must have as many dims as self (shape %s)",
+                   op->name, cr__shape_text(index->ndim, cr__sizes(index), &x),
+                   cr__shape_text(t->ndim, cr__sizes(t), &y)));
   }
-  cr_value shape = cr_ints(&all, 1);
-  cr_tensor *a = flat ? cr__op1(CR__OP_reshape, (cr_value[]){args[0], shape}) : cr_retain(t);
-  cr_tensor *b = flat ? cr__op1(CR__OP_reshape, (cr_value[]){args[1], shape}) : cr_retain(index);
+  cr_tensor *a = flat ? cr__call_reshape(self, &all, 1) : cr_retain(t), *r = NULL;
+  cr_tensor *b = flat ? cr__call_reshape(index, &all, 1) : cr_retain(index);
   int code = a && b ? 0 : (int)cr_error_code();
   if (!code && !flat) code = broadcast_but(op->name, &a, &b, d);
-  if (!code)
-    code = cr__give(cr__op1(CR__OP_gather, (cr_value[]){cr_of(a), cr_int(d + 1), cr_of(b)}), out);
+  if (!code) r = cr__call_gather(a, d + 1, b);
   cr_release(a);
   cr_release(b);
-  return code;
+  return r;
 }

@@ -20,13 +20,16 @@ cr_tensor *cr__broadcast_view(const char *op, cr_tensor *t, const char *what, in
 cr_tensor *cr__range_view(cr_tensor *t, int d, int64_t start, int64_t length, int64_t step);
 /* slice.c: where position `index` (from 1, or from the end) of dim d, of `size`, lies, from 0. */
 int cr__find_position(const char *op, int64_t index, int d, int64_t size, int64_t *at);
-/* slice.c: the same for the range that ends (first, last, step) say: its start and length. */
-int cr__find_range(const char *op, const cr_value *ends, int d, int64_t size, int64_t *start,
+/* slice.c: the same for a range: its start and length. */
+typedef struct cr__range {
+  const int64_t *first, *last; /* NULL: not given */
+  int64_t step;
+} cr__range;
+int cr__find_range(const char *op, const cr__range *ends, int d, int64_t size, int64_t *start,
                    int64_t *length);
-/* slice.c: copies g into the part of zeros that `part` (stolen, a view of them) shows, and hands
- * zeros, stolen, over. */
-int cr__give_filled(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g,
-                    cr_tensor **out);
+/* slice.c: copies g into the part of zeros that `part` (stolen, a view of them) shows, and returns
+ * zeros, stolen. */
+cr_tensor *cr__fill_part(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g);
 /* copy.c: a contiguous copy, of t's dtype or another one. */
 cr_tensor *cr__copy_of(const char *op, cr_tensor *t, cr_dtype dtype);
 /* copy.c: retains t, or returns a copy of it if it shares memory with what is about to be written. */

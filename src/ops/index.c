@@ -196,73 +196,72 @@ int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__
 
 /* ---- The operations ----------------------------------------------------------------------------------- */
 
-int cr__run_index(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+cr_tensor *cr__run_index(const cr_op *op, cr_tensor *self, cr__tensors indices) {
   cr__index_plan p;
-  if (cr__plan_indices(op->name, args[0].u.t, &args[1], &p)) return (int)cr_error_code();
-  cr_tensor *r = cr__gather(op->name, args[0].u.t, &p, p.ndim, p.shape);
+  if (cr__plan_indices(op->name, self, (cr_value[]){cr_list(indices.at, indices.n)}, &p))
+    return NULL;
+  cr_tensor *r = cr__gather(op->name, self, &p, p.ndim, p.shape);
   cr_release(p.index);
-  return cr__give(r, out);
+  return r;
 }
 
 /* What a list of one tensor of positions reads along the first dim. */
-static int read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index, cr_tensor **out) {
+static cr_tensor *read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index) {
   cr_value list = cr_list(&index, 1);
   cr__index_plan p;
   if (cr__check_index_dtype(op->name, index) || cr__plan_indices(op->name, t, &list, &p))
-    return (int)cr_error_code();
+    return NULL;
   cr_tensor *r = cr__gather(op->name, t, &p, p.ndim, p.shape);
   cr_release(p.index);
-  return cr__give(r, out);
+  return r;
 }
 
-int cr__run_embedding(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return read_first_dim(op, args[0].u.t, args[1].u.t, out);
+cr_tensor *cr__run_embedding(const cr_op *op, cr_tensor *weight, cr_tensor *index) {
+  return read_first_dim(op, weight, index);
 }
 
-int cr__run_take(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_take(const cr_op *op, cr_tensor *self, cr_tensor *index) {
+  cr_tensor *t = self;
   int64_t step = 1;
   bool ready = (t->flags & CR__CONTIGUOUS) != 0;
   cr_tensor *whole = ready ? cr_retain(t) : cr__copy_of(op->name, t, (cr_dtype)t->dtype);
   cr_tensor *row = whole ? cr__alias(whole, 1, &t->numel, &step, whole->offset) : NULL;
-  int code = row ? read_first_dim(op, row, args[1].u.t, out) : (int)cr_error_code();
+  cr_tensor *r = row ? read_first_dim(op, row, index) : NULL;
   cr_release(whole);
   cr_release(row);
+  return r;
+}
+
+cr_tensor *cr__run_index_backward(const cr_op *op, cr_tensor *self, cr__ints shape,
+                                  cr__tensors indices) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  if (!zeros) return NULL;
+  cr__index_plan p;
+  int code = cr__plan_indices(op->name, zeros, (cr_value[]){cr_list(indices.at, indices.n)}, &p);
+  if (!code) code = cr__add_to_new(op->name, zeros, &p, self);
+  cr_release(p.index);
+  return cr__filled(code, zeros);
+}
+
+int cr__run_index_put(const cr_op *op, cr_tensor *self, cr__tensors indices, cr_value values,
+                      bool accumulate) {
+  cr__scatter_mode how = accumulate ? CR__SCATTER_ADD : CR__SCATTER_SET;
+  cr__index_plan p;
+  int code = cr__plan_indices(op->name, self, (cr_value[]){cr_list(indices.at, indices.n)}, &p);
+  if (!code) code = cr__scatter_value(op->name, self, &p, &values, "values", how);
+  cr_release(p.index);
   return code;
 }
 
-int cr__run_index_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *zeros = cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
-  if (!zeros) return (int)cr_error_code();
-  cr__index_plan p;
-  int code = cr__plan_indices(op->name, zeros, &args[2], &p);
-  if (!code) code = cr__add_to_new(op->name, zeros, &p, args[0].u.t);
-  cr_release(p.index);
-  return cr__give_if(code, zeros, out);
-}
-
-int cr__run_index_put(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  cr__scatter_mode how = args[3].u.i ? CR__SCATTER_ADD : CR__SCATTER_SET;
-  cr__index_plan p;
-  int code = cr__plan_indices(op->name, args[0].u.t, &args[1], &p);
-  if (!code) code = cr__scatter_value(op->name, args[0].u.t, &p, &args[2], "values", how);
-  cr_release(p.index);
-  return code;
-}
-
-int cr__run_index_clear(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  if (args[2].u.i) return cr__give(cr_retain(args[0].u.t), out);
-  cr_tensor *copy = cr__copy_of(op->name, args[0].u.t, (cr_dtype)args[0].u.t->dtype);
+cr_tensor *cr__run_index_clear(const cr_op *op, cr_tensor *self, cr__tensors indices, bool keep) {
+  if (keep) return cr_retain(self);
+  cr_tensor *copy = cr__copy_of(op->name, self, (cr_dtype)self->dtype);
   cr_value zero = cr_int(0);
   cr__index_plan p = {0};
-  int code = copy ? cr__plan_indices(op->name, copy, &args[1], &p) : (int)cr_error_code();
+  int code =
+      copy ? cr__plan_indices(op->name, copy, (cr_value[]){cr_list(indices.at, indices.n)}, &p)
+           : (int)cr_error_code();
   if (!code) code = cr__scatter_value(op->name, copy, &p, &zero, "values", CR__SCATTER_SET);
   cr_release(p.index);
-  return cr__give_if(code, copy, out);
+  return cr__filled(code, copy);
 }

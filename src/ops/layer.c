@@ -24,156 +24,141 @@ static void then_to(cr_value *now, cr_dtype dtype) {
   *now = next;
 }
 
-/* inverse_spread(self, dim, eps, centred) */
-int cr__run_inverse_spread(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_value yes = cr_bool(true), size;
+cr_tensor *cr__run_inverse_spread(const cr_op *op, cr_tensor *self, cr__ints dim, double eps,
+                                  bool centred) {
   uint32_t mask;
-  if (cr__fold_mask(op->name, args[1], args[0].u.t->ndim, &mask)) return cr_error_code();
-  if (args[3].u.i) {
-    size = cr__do(CR__OP_std, (cr_value[]){args[0], args[1], cr_int(0), yes});
+  if (cr__fold_mask(op->name, dim, self->ndim, &mask)) return NULL;
+  cr_tensor *size;
+  if (centred) {
+    size = cr__call_std(self, dim.at, dim.n, cr_int(0), true);
   } else {
-    double n = (double)cr__fold_count(args[0].u.t, mask);
-    size = cr__do(CR__OP_norm, (cr_value[]){args[0], cr_int(2), args[1], yes, cr_none()});
-    then(&size, CR__OP_mul, cr_float(1 / sqrt(n)));
+    double n = (double)cr__fold_count(self, mask);
+    cr_tensor *norm = cr__call_norm(self, cr_int(2), dim.at, dim.n, true, CR_DTYPE_NONE);
+    size = cr__call_mul_scalar(norm, cr_float(1 / sqrt(n)));
+    cr_release(norm);
   }
-  then(&size, CR__OP_inverse_hypot, cr_float(sqrt(args[2].u.f)));
-  return cr__give(size.kind == CR_TENSOR ? size.u.t : NULL, out);
+  cr_tensor *inverse = cr__call_inverse_hypot(size, sqrt(eps));
+  cr_release(size);
+  return inverse;
 }
 
-/* args: gradient, input, result, dim, centred: -gradient / n * (input - mean) * result^3, in an order in
- * which nothing leaves the range: the result is about the inverse of the distances' size, or less. */
-int cr__run_inverse_spread_backward(const cr_op *op, const cr_value *args, cr_tensor **out,
-                                    int *nout) {
-  (void)nout;
-  cr_tensor *input = args[1].u.t;
+/* -self / n * (input - mean) * result^3, for the gradient self, in an order in which nothing leaves the range:
+ * the result is about the inverse of the distances' size, or less. */
+cr_tensor *cr__run_inverse_spread_backward(const cr_op *op, cr_tensor *self, cr_tensor *input,
+                                           cr_tensor *result, cr__ints dim, bool centred) {
   uint32_t mask;
-  if (cr__fold_mask(op->name, args[3], input->ndim, &mask)) return cr_error_code();
-  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true), away = args[1];
-  cr_value share = cr_float(-1 / (double)cr__fold_count(input, mask));
-  if (args[4].u.i) {
-    cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[3], yes, cr_none()});
-    away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
-    cr__drop(mean);
+  if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
+  cr_tensor *away = centred ? NULL : cr_retain(input);
+  if (centred) {
+    cr_tensor *mean = cr__call_mean(input, dim.at, dim.n, true, CR_DTYPE_NONE);
+    away = cr__call_sub(input, mean);
+    cr_release(mean);
   }
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], args[2]});
-  cr_value each = cr__do(CR__OP_mul, (cr_value[]){part, share});
-  cr_value slope = cr__do(CR__OP_expand_reduced, (cr_value[]){each, shape, args[3], yes});
-  cr_value near = cr__do(CR__OP_mul, (cr_value[]){away, args[2]});
-  cr_value scaled = cr__do(CR__OP_mul, (cr_value[]){near, args[2]});
-  cr_tensor *result = CR__CALL(mul, scaled, slope);
-  if (args[4].u.i) cr__drop(away);
-  cr__drop(part), cr__drop(each), cr__drop(slope), cr__drop(near), cr__drop(scaled);
-  return cr__give(result, out);
+  cr_tensor *part = cr__call_mul(self, result);
+  cr_tensor *each = cr__call_mul_scalar(part, cr_float(-1 / (double)cr__fold_count(input, mask)));
+  cr_tensor *slope =
+      cr__call_expand_reduced(each, cr__sizes(input), input->ndim, dim.at, dim.n, true);
+  cr_tensor *near = cr__call_mul(away, result), *scaled = cr__call_mul(near, result);
+  cr_tensor *gradient = cr__call_mul(scaled, slope);
+  cr_release(away), cr_release(part), cr_release(each), cr_release(slope), cr_release(near),
+      cr_release(scaled);
+  return gradient;
 }
 
 /* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. */
-static cr_value normalized(cr_value self, cr_value dims, double eps, bool centred) {
-  cr_value x = cr__do(CR__OP_alias, (cr_value[]){self});
-  if (cr__size_of((cr_dtype)self.u.t->dtype) < 4) then_to(&x, CR_FLOAT32);
-  cr_value inverse =
-      cr__do(CR__OP_inverse_spread, (cr_value[]){x, dims, cr_float(eps), cr_bool(centred)});
+static cr_value normalized(cr_tensor *self, cr__ints dims, double eps, bool centred) {
+  cr_value x = cr_of(cr__call_alias(self));
+  if (cr__size_of((cr_dtype)self->dtype) < 4) then_to(&x, CR_FLOAT32);
+  cr_tensor *inverse = cr__call_inverse_spread(x.u.t, dims.at, dims.n, eps, centred);
   if (centred) {
-    cr_value mean = cr__do(CR__OP_mean, (cr_value[]){x, dims, cr_bool(true), cr_none()});
-    then(&x, CR__OP_sub, mean);
-    cr__drop(mean);
+    cr_tensor *mean = cr__call_mean(x.u.t, dims.at, dims.n, true, CR_DTYPE_NONE);
+    then(&x, CR__OP_sub, cr_of(mean));
+    cr_release(mean);
   }
-  then(&x, CR__OP_mul, inverse);
-  cr__drop(inverse);
+  then(&x, CR__OP_mul, cr_of(inverse));
+  cr_release(inverse);
   return x;
 }
 
 /* Multiplies by weight and adds bias, where they are there, and casts to self's dtype. */
-static int finish(cr_value x, cr_value weight, cr_value bias, const cr_tensor *self,
-                  cr_tensor **out) {
-  if (weight.kind == CR_TENSOR) then(&x, CR__OP_mul, weight);
-  if (bias.kind == CR_TENSOR) then(&x, CR__OP_add, bias);
+static cr_tensor *finish(cr_value x, cr_tensor *weight, cr_tensor *bias, const cr_tensor *self) {
+  if (weight) then(&x, CR__OP_mul, cr_of(weight));
+  if (bias) then(&x, CR__OP_add, cr_of(bias));
   if (cr__size_of((cr_dtype)self->dtype) < 4) then_to(&x, (cr_dtype)self->dtype);
-  return cr__give(x.kind == CR_TENSOR ? x.u.t : NULL, out);
+  return x.kind == CR_TENSOR ? x.u.t : NULL;
 }
 
 /* That self is floating and ends in the sizes that are given; writes the dims that these are, from 1. */
-static int last_dims(const cr_op *op, const cr_tensor *self, const cr_value *sizes, int64_t *dims) {
+static int last_dims(const cr_op *op, const cr_tensor *self, cr__ints sizes, int64_t *dims) {
   cr__text a, b;
   int code = cr__need_float(op->lua, (cr_dtype)self->dtype, "convert it with :to(dtype)");
   if (code) return code;
-  bool fits = sizes->n > 0 && sizes->n <= self->ndim;
-  for (int i = 0; fits && i < sizes->n; i++) {
-    dims[i] = self->ndim - sizes->n + i + 1;
-    fits = sizes->u.is[i] == cr__sizes(self)[dims[i] - 1];
+  bool fits = sizes.n > 0 && sizes.n <= self->ndim;
+  for (int i = 0; fits && i < sizes.n; i++) {
+    dims[i] = self->ndim - sizes.n + i + 1;
+    fits = sizes.at[i] == cr__sizes(self)[dims[i] - 1];
   }
   if (fits) return 0;
   return cr__fail(CR_E_SHAPE, "%s: a tensor of shape %s does not end in the sizes %s", op->lua,
                   cr__shape_text(self->ndim, cr__sizes(self), &a),
-                  cr__shape_text(sizes->n, sizes->u.is, &b));
+                  cr__shape_text(sizes.n, sizes.at, &b));
 }
 
-static int check_scale(const cr_op *op, const char *name, cr_value v, int n, const int64_t *sizes) {
+static int check_scale(const cr_op *op, const char *name, const cr_tensor *t, int n,
+                       const int64_t *sizes) {
   cr__text a, b;
-  if (v.kind != CR_TENSOR) return 0;
-  bool fits = v.u.t->ndim == n;
-  for (int d = 0; fits && d < n; d++) fits = cr__sizes(v.u.t)[d] == sizes[d];
+  if (!t) return 0;
+  bool fits = t->ndim == n;
+  for (int d = 0; fits && d < n; d++) fits = cr__sizes(t)[d] == sizes[d];
   if (fits) return 0;
   return cr__fail(CR_E_SHAPE, "%s: %s must have shape %s, got %s", op->lua, name,
-                  cr__shape_text(n, sizes, &a), cr__shape_text(v.u.t->ndim, cr__sizes(v.u.t), &b));
+                  cr__shape_text(n, sizes, &a), cr__shape_text(t->ndim, cr__sizes(t), &b));
 }
 
-/* layer_norm(self, normalized_shape, weight, bias, eps) */
-int cr__run_layer_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_value *sizes = &args[1];
+cr_tensor *cr__run_layer_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
+                              cr_tensor *weight, cr_tensor *bias, double eps) {
+  cr__ints sizes = normalized_shape;
   int64_t dims[CR_MAX_DIMS];
-  int code = last_dims(op, args[0].u.t, sizes, dims);
-  if (!code) code = check_scale(op, "weight", args[2], sizes->n, sizes->u.is);
-  if (!code) code = check_scale(op, "bias", args[3], sizes->n, sizes->u.is);
-  if (code) return code;
-  cr_value x = normalized(args[0], cr_ints(dims, sizes->n), args[4].u.f, true);
-  return finish(x, args[2], args[3], args[0].u.t, out);
+  if (last_dims(op, self, sizes, dims) || check_scale(op, "weight", weight, sizes.n, sizes.at) ||
+      check_scale(op, "bias", bias, sizes.n, sizes.at))
+    return NULL;
+  return finish(normalized(self, (cr__ints){dims, sizes.n}, eps, true), weight, bias, self);
 }
 
-/* rms_norm(self, normalized_shape, weight, eps) */
-int cr__run_rms_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_tensor *self = args[0].u.t;
-  const cr_value *sizes = &args[1];
+cr_tensor *cr__run_rms_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
+                            cr_tensor *weight, const double *eps) {
+  cr__ints sizes = normalized_shape;
   int64_t dims[CR_MAX_DIMS];
-  int code = last_dims(op, self, sizes, dims);
-  if (!code) code = check_scale(op, "weight", args[2], sizes->n, sizes->u.is);
-  if (code) return code;
-  double eps = self->dtype == CR_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
-  if (args[3].kind == CR_FLOAT) eps = args[3].u.f;
-  cr_value x = normalized(args[0], cr_ints(dims, sizes->n), eps, false);
-  return finish(x, args[2], cr_none(), self, out);
+  if (last_dims(op, self, sizes, dims) || check_scale(op, "weight", weight, sizes.n, sizes.at))
+    return NULL;
+  double least = eps ? *eps : self->dtype == CR_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
+  return finish(normalized(self, (cr__ints){dims, sizes.n}, least, false), weight, NULL, self);
 }
 
-/* group_norm(self, num_groups, weight, bias, eps) */
-int cr__run_group_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_tensor *self = args[0].u.t;
-  int64_t groups = args[1].u.i, channels = self->ndim > 1 ? cr__sizes(self)[1] : 0;
+cr_tensor *cr__run_group_norm(const cr_op *op, cr_tensor *self, int64_t num_groups,
+                              cr_tensor *weight, cr_tensor *bias, double eps) {
+  int64_t groups = num_groups, channels = self->ndim > 1 ? cr__sizes(self)[1] : 0;
   int64_t last = 3, per_channel[CR_MAX_DIMS];
   int code = cr__need_float(op->lua, (cr_dtype)self->dtype, "convert it with :to(dtype)");
   if (!code && (groups < 1 || channels < 1 || channels % groups))
     code = cr__fail(CR_E_SHAPE, "%s: %lld channels (dim 2) do not make %lld equal groups", op->lua,
                     (long long)channels, (long long)groups);
-  if (!code) code = check_scale(op, "weight", args[2], 1, &channels);
-  if (!code) code = check_scale(op, "bias", args[3], 1, &channels);
-  if (code) return code;
+  if (!code) code = check_scale(op, "weight", weight, 1, &channels);
+  if (!code) code = check_scale(op, "bias", bias, 1, &channels);
+  if (code) return NULL;
   int64_t n = cr__sizes(self)[0], grouped[] = {n, groups, n ? self->numel / (n * groups) : 1};
   for (int d = 0; d < self->ndim; d++) per_channel[d] = d == 1 ? channels : 1;
-  cr_value shape = cr_ints(per_channel, self->ndim), scale[2] = {cr_none(), cr_none()};
-  cr_value x = cr__do(CR__OP_reshape, (cr_value[]){args[0], cr_ints(grouped, 3)}), y = cr_none();
-  bool whole = x.kind == CR_TENSOR; /* an absent scale and one that failed look the same */
-  for (int i = 0; i < 2 && whole; i++) {
-    if (args[2 + i].kind != CR_TENSOR) continue;
-    scale[i] = cr__do(CR__OP_view, (cr_value[]){args[2 + i], shape});
-    whole = scale[i].kind == CR_TENSOR;
+  cr_tensor *x = cr__call_reshape(self, grouped, 3), *result = NULL;
+  cr_tensor *by = x && weight ? cr__call_view(weight, per_channel, self->ndim) : NULL;
+  cr_tensor *plus = x && bias ? cr__call_view(bias, per_channel, self->ndim) : NULL;
+  if (x && (by || !weight) &&
+      (plus || !bias)) { /* an absent scale and one that failed look the same */
+    cr_value y = normalized(x, (cr__ints){&last, 1}, eps, true);
+    then(&y, CR__OP_reshape, cr_ints(cr__sizes(self), self->ndim));
+    result = finish(y, by, plus, self);
   }
-  if (whole) y = normalized(x, cr_ints(&last, 1), args[4].u.f, true);
-  then(&y, CR__OP_reshape, cr_ints(cr__sizes(self), self->ndim));
-  code = finish(y, scale[0], scale[1], self, out);
-  cr__drop(x), cr__drop(scale[0]), cr__drop(scale[1]);
-  return code;
+  cr_release(x), cr_release(by), cr_release(plus);
+  return result;
 }
 
 /* ---- Attention ---- */
@@ -205,78 +190,81 @@ static view_of_keys see(cr_value mask) {
 }
 
 /* The order of time: row i sees the first i columns. */
-static view_of_keys see_past(cr_value scores) {
-  cr_value ones =
-      cr__do(CR__OP_ones_like, (cr_value[]){scores, cr_dtype_value(CR_BOOL), cr_none()});
-  cr_value past = cr__do(CR__OP_tril, (cr_value[]){ones, cr_int(0)});
-  cr_value hidden = cr__do(CR__OP_logical_not, (cr_value[]){past});
-  cr__drop(ones), cr__drop(past);
-  return (view_of_keys){hidden, cr_none(), true};
+static view_of_keys see_past(cr_tensor *scores) {
+  cr_tensor *ones = cr__call_ones_like(scores, CR_BOOL, cr_none()), *past = cr__call_tril(ones, 0);
+  cr_tensor *hidden = cr__call_logical_not(past);
+  cr_release(ones), cr_release(past);
+  return (view_of_keys){cr_of(hidden), cr_none(), true};
 }
 
 /* Replaces *now by a copy that holds number where mask is true. */
 static void then_fill(cr_value *now, cr_value mask, double number) {
-  cr_value next = cr__do(CR__OP_masked_fill, (cr_value[]){*now, mask, cr_float(number)});
+  cr_tensor *next = cr__call_masked_fill_scalar(now->u.t, mask.u.t, cr_float(number));
   cr__drop(*now);
-  *now = next;
+  *now = cr_of(next);
 }
 
 /* The shares of the keys in each row, from scores, which are given up. */
-static cr_value shares(cr_value scores, const view_of_keys *view, bool masked, cr_value dropout) {
+static cr_tensor *shares(cr_value scores, const view_of_keys *view, bool masked, double dropout) {
   if (masked && view->truth) then_fill(&scores, view->mask, -INFINITY);
   else if (masked) then(&scores, CR__OP_add, view->mask);
-  cr_value share = cr__do(CR__OP_softmax, (cr_value[]){scores, cr_int(-1), cr_none()});
+  cr_tensor *share = cr__call_softmax(scores.u.t, -1, CR_DTYPE_NONE);
   cr__drop(scores);
-  if (dropout.u.f > 0) {
-    cr_value kept = cr__do(CR__OP_dropout, (cr_value[]){share, dropout, cr_bool(true)});
-    cr__drop(share);
+  if (dropout > 0) {
+    cr_tensor *kept = cr__call_dropout(share, dropout, true);
+    cr_release(share);
     share = kept;
   }
   return share;
 }
 
+/* What a call of attention asks for beside its three tensors. */
+typedef struct asked {
+  cr_tensor *mask; /* NULL: none */
+  double dropout, scale;
+  bool causal;
+} asked;
+
 /* softmax(scale query key^T) value, all three of at least float32. */
-static cr_value attend(const cr_value *qkv, const cr_value *args, double scale) {
-  bool given = args[3].kind == CR_TENSOR, causal = args[5].u.i;
+static cr_value attend(const cr_value *qkv, const asked *a) {
   view_of_keys view = {cr_none(), cr_none(), false};
-  cr_value scores = cr__do(CR__OP_mul, (cr_value[]){qkv[0], cr_float(scale)});
-  cr_value keys = cr__do(CR__OP_mT, (cr_value[]){qkv[1]});
-  then(&scores, CR__OP_matmul, keys);
-  cr__drop(keys);
-  if (given) view = see(args[3]);
-  else if (causal && scores.kind == CR_TENSOR) view = see_past(scores);
-  cr_value share = shares(scores, &view, given || causal, args[4]);
-  cr_value result = cr__do(CR__OP_matmul, (cr_value[]){share, qkv[2]});
-  if (given) then_fill(&result, view.blind, 0);
-  cr__drop(share), cr__drop(view.mask), cr__drop(view.blind);
+  cr_tensor *keys = cr__call_mT(qkv[1].u.t);
+  cr_value scores = cr_of(cr__call_mul_scalar(qkv[0].u.t, cr_float(a->scale)));
+  then(&scores, CR__OP_matmul, cr_of(keys));
+  cr_release(keys);
+  if (a->mask) view = see(cr_of(a->mask));
+  else if (a->causal && scores.kind == CR_TENSOR) view = see_past(scores.u.t);
+  cr_tensor *share = shares(scores, &view, a->mask || a->causal, a->dropout);
+  cr_value result = cr_of(cr__call_matmul(share, qkv[2].u.t));
+  if (a->mask) then_fill(&result, view.blind, 0);
+  cr_release(share), cr__drop(view.mask), cr__drop(view.blind);
   return result;
 }
 
-/* scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_causal, scale) */
-int cr__run_attention(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_tensor *query = args[0].u.t;
+cr_tensor *cr__run_attention(const cr_op *op, cr_tensor *query, cr_tensor *key, cr_tensor *value,
+                             cr_tensor *attn_mask, double dropout_p, bool is_causal,
+                             const double *scale) {
   cr_dtype dtype = (cr_dtype)query->dtype;
   bool narrow = cr__size_of(dtype) < 4;
+  cr_tensor *const given[] = {query, key, value};
   for (int i = 0; i < 3; i++)
-    if (args[i].u.t->ndim < 2)
-      return cr__fail(CR_E_SHAPE, "%s: %s needs at least 2 dims, got %d", op->lua,
-                      op->params[i].name, args[i].u.t->ndim);
+    if (given[i]->ndim < 2)
+      return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: %s needs at least 2 dims, got %d", op->lua,
+                                    op->params[i].name, given[i]->ndim));
   int code = cr__need_float(op->lua, dtype, "convert it with :to(dtype)");
-  if (!code && args[3].kind == CR_TENSOR && args[5].u.i)
+  if (!code && attn_mask && is_causal)
     code = cr__fail(CR_E_ARGUMENT, "%s: give attn_mask or is_causal, not both", op->lua);
-  if (!code) code = cr__check_dtypes(op->lua, query, args[1].u.t);
-  if (!code) code = cr__check_dtypes(op->lua, query, args[2].u.t);
-  if (code) return code;
-  double scale =
-      args[6].kind == CR_FLOAT ? args[6].u.f : 1 / sqrt((double)cr__sizes(query)[query->ndim - 1]);
+  if (!code) code = cr__check_dtypes(op->lua, query, key);
+  if (!code) code = cr__check_dtypes(op->lua, query, value);
+  if (code) return NULL;
+  double by = scale ? *scale : 1 / sqrt((double)cr__sizes(query)[query->ndim - 1]);
   cr_value qkv[3];
   for (int i = 0; i < 3; i++) {
-    qkv[i] = cr__do(CR__OP_alias, &args[i]);
+    qkv[i] = cr_of(cr__call_alias(given[i]));
     if (narrow) then_to(&qkv[i], CR_FLOAT32);
   }
-  cr_value result = attend(qkv, args, scale);
+  cr_value result = attend(qkv, &(asked){attn_mask, dropout_p, by, is_causal});
   if (narrow) then_to(&result, dtype);
   for (int i = 0; i < 3; i++) cr__drop(qkv[i]);
-  return cr__give(result.kind == CR_TENSOR ? result.u.t : NULL, out);
+  return result.kind == CR_TENSOR ? result.u.t : NULL;
 }

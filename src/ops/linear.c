@@ -4,45 +4,47 @@
 #include "matmul.h"
 #include "reduce.h"
 
-int cr__run_linear(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *x = args[0].u.t, *w = args[1].u.t;
+cr_tensor *cr__run_linear(const cr_op *op, cr_tensor *input, cr_tensor *weight, cr_tensor *bias) {
+  cr_tensor *x = input, *w = weight;
   cr__text a, b;
   if (x->ndim == 0 || (w->ndim != 1 && w->ndim != 2)) {
-    return cr__fail(CR_E_SHAPE,
-                    "linear: needs an input of at least 1 dim and a weight of 1 or 2, got shapes "
-                    "%s and %s",
-                    cr__shape_text(x->ndim, cr__sizes(x), &a),
-                    cr__shape_text(w->ndim, cr__sizes(w), &b));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "linear: needs an input of at least 1 dim and a weight of 1 or 2, got shapes "
+                 "%s and %s",
+                 cr__shape_text(x->ndim, cr__sizes(x), &a),
+                 cr__shape_text(w->ndim, cr__sizes(w), &b)));
   }
   int64_t k = cr__sizes(x)[x->ndim - 1], takes = cr__sizes(w)[w->ndim - 1];
   if (k != takes) {
-    return cr__fail(CR_E_SHAPE,
-                    "linear: the input's last dim has %lld elements (shape %s), but the weight "
-                    "(shape %s) takes %lld",
-                    (long long)k, cr__shape_text(x->ndim, cr__sizes(x), &a),
-                    cr__shape_text(w->ndim, cr__sizes(w), &b), (long long)takes);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "linear: the input's last dim has %lld elements (shape %s), but the weight "
+                 "(shape %s) takes %lld",
+                 (long long)k, cr__shape_text(x->ndim, cr__sizes(x), &a),
+                 cr__shape_text(w->ndim, cr__sizes(w), &b), (long long)takes));
   }
   cr_device device;
   int code = cr__check_dtypes(op->name, x, w);
-  if (!code && args[2].kind == CR_TENSOR) code = cr__check_dtypes(op->name, x, args[2].u.t);
-  if (!code) code = cr__same_device(op->name, args, 3, &device);
-  if (code) return code;
+  if (!code && bias) code = cr__check_dtypes(op->name, x, bias);
+  if (!code)
+    code = cr__same_device(op->name, (cr_value[]){cr_of(x), cr_of(w), cr_of(bias)}, 3, &device);
+  if (code) return cr__no_tensor(code);
   if (w->ndim == 1) {
-    cr_tensor *product = cr__op1(CR__OP_matmul, args);
-    if (!product || args[2].kind != CR_TENSOR) return cr__give(product, out);
-    code = cr__give(cr__op1(CR__OP_add, (cr_value[]){cr_of(product), args[2]}), out);
+    cr_tensor *product = cr__call_matmul(x, w);
+    if (!product || !bias) return product;
+    cr_tensor *sum = cr__call_add(product, bias);
     cr_release(product);
-    return code;
+    return sum;
   }
-  if (x->ndim == 2) return cr__give(cr__op1(CR__OP_affine, args), out);
+  if (x->ndim == 2) return cr__call_affine(x, w, bias);
   int64_t shape[CR_MAX_DIMS];
   for (int i = 0; i < x->ndim - 1; i++) shape[i] = cr__sizes(x)[i];
   shape[x->ndim - 1] = cr__sizes(w)[0];
   cr_tensor *rows = cr__reshaped(x, 2, (int64_t[]){cr__product_of(x->ndim - 1, shape), k});
-  cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(rows), args[1], args[2]});
+  cr_tensor *t = cr__call_affine(rows, w, bias);
   cr_release(rows);
-  return t ? cr__give_reshaped(t, x->ndim, shape, out) : (int)cr_error_code();
+  return cr__reshaped_away(t, x->ndim, shape);
 }
 
 /* ---- Sums with products ----------------------------------------------------------------------- */
@@ -54,18 +56,18 @@ static bool is_number(cr_value v, double x) {
 /* Returns t times a number. */
 static cr_tensor *scaled(cr_tensor *t, cr_value by) {
   if (is_number(by, 1)) return cr_retain(t);
-  return cr__op1(CR__OP_mul, (cr_value[]){cr_of(t), by});
+  return cr__call_mul_scalar(t, by);
 }
 
-static int check_sum(const cr_op *op, const cr_value *args) {
-  cr_tensor *self = args[0].u.t, *a = args[1].u.t, *b = args[2].u.t;
+static int check_sum(const cr_op *op, cr_tensor *self, cr_tensor *a, cr_tensor *b, cr_value beta,
+                     cr_value alpha) {
   int rank = op->id == CR__OP_baddbmm ? 3 : 2, right = op->id == CR__OP_addmv ? 1 : rank;
   int code = cr__check_rank(op, op->params[1].name, a, rank);
   if (!code) code = cr__check_rank(op, op->params[2].name, b, right);
   if (!code) code = cr__check_pair(op, a, b);
   if (!code) code = cr__check_dtypes(op->name, a, self);
   if (code) return code;
-  bool floats = args[3].kind == CR_FLOAT || args[4].kind == CR_FLOAT;
+  bool floats = beta.kind == CR_FLOAT || alpha.kind == CR_FLOAT;
   if (floats && !cr__is_inexact((cr_dtype)a->dtype)) {
     return cr__fail(CR_E_DTYPE, "%s: beta and alpha must be integers for %s tensors", op->name,
                     cr_dtype_name((cr_dtype)a->dtype));
@@ -99,140 +101,140 @@ static cr_tensor *forgotten(cr_tensor *t) {
   return zeros;
 }
 
-/* addmm, addmv, baddbmm: beta self + alpha (a b), alpha taken to a. For beta 0, self counts as zeros
+/* beta self + alpha (a b), alpha taken to a, where `multiply` is the product. For beta 0, self counts as zeros
  * whatever it holds, NaN too, and is left out where no gradient could tell. */
-int cr__run_addmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t, *a = args[1].u.t, *b = args[2].u.t;
-  int code = check_sum(op, args);
+static cr_tensor *add_product(const cr_op *op, int multiply, cr_tensor *self, cr_tensor *a,
+                              cr_tensor *b, cr_value beta, cr_value alpha) {
+  int code = check_sum(op, self, a, b, beta, alpha);
   if (!code) code = check_fits(op, self, a, b);
-  if (code) return code;
-  int id = op->id == CR__OP_addmm ? CR__OP_mm : op->id == CR__OP_addmv ? CR__OP_mv : CR__OP_bmm;
-  bool empty = is_number(args[3], 0),
-       alone = empty && !(cr_requires_grad(self) && cr_grad_enabled());
-  cr_tensor *left = scaled(a, args[4]);
-  if (alone) {
-    out[0] = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
+  if (code) return cr__no_tensor(code);
+  bool empty = is_number(beta, 0), alone = empty && !(cr_requires_grad(self) && cr_grad_enabled());
+  cr_tensor *left = scaled(a, alpha), *start = NULL, *product = NULL, *result;
+  if (!alone) start = empty ? forgotten(self) : scaled(self, beta);
+  if (!alone && multiply == CR__OP_mm) {
+    result = cr__call_mm_add(start, left, b);
   } else {
-    cr_tensor *start = empty ? forgotten(self) : scaled(self, args[3]), *product = NULL;
-    if (id == CR__OP_mm) {
-      out[0] = cr__op1(CR__OP_mm_add, (cr_value[]){cr_of(start), cr_of(left), cr_of(b)});
-    } else {
-      product = cr__op1(id, (cr_value[]){cr_of(left), cr_of(b)});
-      out[0] = cr__op1(CR__OP_add, (cr_value[]){cr_of(start), cr_of(product)});
-    }
-    cr_release(product);
-    cr_release(start);
+    product = cr__op1(multiply, (cr_value[]){cr_of(left), cr_of(b)});
+    result = alone ? cr_retain(product) : cr__call_add(start, product);
   }
-  cr_release(left);
-  return cr__give(out[0], out);
+  cr_release(left), cr_release(start), cr_release(product);
+  return result;
 }
 
-int cr__run_outer(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_addmm(const cr_op *op, cr_tensor *self, cr_tensor *mat1, cr_tensor *mat2,
+                         cr_value beta, cr_value alpha) {
+  return add_product(op, CR__OP_mm, self, mat1, mat2, beta, alpha);
+}
+
+cr_tensor *cr__run_addmv(const cr_op *op, cr_tensor *self, cr_tensor *mat, cr_tensor *vec,
+                         cr_value beta, cr_value alpha) {
+  return add_product(op, CR__OP_mv, self, mat, vec, beta, alpha);
+}
+
+cr_tensor *cr__run_baddbmm(const cr_op *op, cr_tensor *self, cr_tensor *batch1, cr_tensor *batch2,
+                           cr_value beta, cr_value alpha) {
+  return add_product(op, CR__OP_bmm, self, batch1, batch2, beta, alpha);
+}
+
+cr_tensor *cr__run_outer(const cr_op *op, cr_tensor *self, cr_tensor *vec2) {
+  cr_tensor *a = self, *b = vec2;
   int code = cr__check_rank(op, "self", a, 1);
   if (!code) code = cr__check_rank(op, "vec2", b, 1);
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   cr_tensor *column = cr__reshaped(a, 2, (int64_t[]){a->numel, 1});
-  cr_tensor *t = cr__op1(CR__OP_mul, (cr_value[]){cr_of(column), args[1]});
+  cr_tensor *t = cr__call_mul(column, vec2);
   cr_release(column);
-  return cr__give(t, out);
+  return t;
 }
 
-static bool is_truth(cr_value v) { return v.u.t->dtype == CR_BOOL; }
+static bool is_truth(const cr_tensor *t) { return t->dtype == CR_BOOL; }
 
-/* addr(self, vec1, vec2, beta, alpha): of truths alone, the numbers are truths too. For beta 0, self
- * counts as zeros whatever it holds. */
-int cr__run_addr(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  bool truths = is_truth(args[0]) && is_truth(args[1]) && is_truth(args[2]);
-  cr_value beta = args[3], alpha = args[4];
+/* Of truths alone, the numbers are truths too. For beta 0, self counts as zeros whatever it holds. */
+cr_tensor *cr__run_addr(const cr_op *op, cr_tensor *self, cr_tensor *vec1, cr_tensor *vec2,
+                        cr_value beta, cr_value alpha) {
+  (void)op;
+  bool truths = is_truth(self) && is_truth(vec1) && is_truth(vec2);
   if (truths) beta = cr_bool(!is_number(beta, 0)), alpha = cr_bool(!is_number(alpha, 0));
   bool empty = !truths && is_number(beta, 0);
-  cr_value start = cr_of(empty ? forgotten(args[0].u.t) : scaled(args[0].u.t, beta));
-  cr_value product = cr__do(CR__OP_outer, &args[1]);
-  out[0] = cr__op1(CR__OP_add_scaled, (cr_value[]){start, product, alpha});
-  cr__drop(start), cr__drop(product);
-  return cr__give(out[0], out);
+  cr_tensor *start = empty ? forgotten(self) : scaled(self, beta);
+  cr_tensor *product = cr__call_outer(vec1, vec2),
+            *sum = cr__call_add_scaled(start, product, alpha);
+  cr_release(start), cr_release(product);
+  return sum;
 }
 
-int cr__run_inner(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_inner(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   cr__text first, second;
-  if (a->ndim == 0 || b->ndim == 0) return cr__give(cr__op1(CR__OP_mul, args), out);
+  if (a->ndim == 0 || b->ndim == 0) return cr__call_mul(a, b);
   int64_t k = cr__sizes(a)[a->ndim - 1], shape[2 * CR_MAX_DIMS];
   int code = cr__check_dtypes(op->name, a, b), ndim = 0;
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   if (k != cr__sizes(b)[b->ndim - 1]) {
-    return cr__fail(CR_E_SHAPE, "inner: the last dims must be equal, got shapes %s and %s",
-                    cr__shape_text(a->ndim, cr__sizes(a), &first),
-                    cr__shape_text(b->ndim, cr__sizes(b), &second));
+    return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                  "inner: the last dims must be equal, got shapes %s and %s",
+                                  cr__shape_text(a->ndim, cr__sizes(a), &first),
+                                  cr__shape_text(b->ndim, cr__sizes(b), &second)));
   }
   for (int i = 0; i < a->ndim - 1; i++) shape[ndim++] = cr__sizes(a)[i];
   int64_t rows = cr__product_of(ndim, shape), columns = cr__product_of(b->ndim - 1, cr__sizes(b));
   for (int i = 0; i < b->ndim - 1; i++) shape[ndim++] = cr__sizes(b)[i];
   cr_tensor *left = cr__reshaped(a, 2, (int64_t[]){rows, k}),
             *right = cr__reshaped(b, 2, (int64_t[]){columns, k});
-  cr_tensor *t = cr__op1(CR__OP_affine, (cr_value[]){cr_of(left), cr_of(right), cr_none()});
+  cr_tensor *t = cr__call_affine(left, right, NULL);
   cr_release(left);
   cr_release(right);
-  return t ? cr__give_reshaped(t, ndim, shape, out) : (int)cr_error_code();
+  return cr__reshaped_away(t, ndim, shape);
 }
 
 /* ---- Over other dims ---- */
 
-int cr__run_trace(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  if (args[0].u.t->ndim != 2)
-    return cr__fail(CR_E_SHAPE, "%s: is for matrices, got a tensor of %d dims", op->lua,
-                    args[0].u.t->ndim);
-  cr_value diagonal =
-      cr__do(CR__OP_diagonal, (cr_value[]){args[0], cr_int(0), cr_int(1), cr_int(2)});
-  cr_tensor *r = CR__CALL(sum, diagonal, cr_none(), cr_bool(false), cr_none());
-  cr__drop(diagonal);
-  return cr__give(r, out);
-}
-
-/* The elements i + 1 of a times i + 2 of b, counted round dim. */
-static cr_value turned(cr_value a, cr_value b, cr_value dim, int by_a, int by_b) {
-  int64_t left = -by_a, right = -by_b;
-  cr_value dims = cr_ints(&dim.u.i, 1);
-  cr_value x = cr__do(CR__OP_roll, (cr_value[]){a, cr_ints(&left, 1), dims});
-  cr_value y = cr__do(CR__OP_roll, (cr_value[]){b, cr_ints(&right, 1), dims});
-  cr_value r = cr__do(CR__OP_mul, (cr_value[]){x, y});
-  cr__drop(x), cr__drop(y);
+cr_tensor *cr__run_trace(const cr_op *op, cr_tensor *self) {
+  if (self->ndim != 2)
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: is for matrices, got a tensor of %d dims", op->lua, self->ndim));
+  cr_tensor *diagonal = cr__call_diagonal(self, 0, 1, 2);
+  cr_tensor *r = cr__call_sum(diagonal, NULL, -1, false, CR_DTYPE_NONE);
+  cr_release(diagonal);
   return r;
 }
 
-int cr__run_cross(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int ndim = args[0].u.t->ndim > args[1].u.t->ndim ? args[0].u.t->ndim : args[1].u.t->ndim, d;
-  int code = cr__wrap_dim(op->lua, "dim", args[2].u.i, ndim, &d);
-  if (code) return code;
-  for (int i = 0; i < 2; i++) {
-    const cr_tensor *t = args[i].u.t;
-    int own = d - ndim + t->ndim;
-    if (own < 0 || cr__size_along(t, own) != 3)
-      return cr__fail(CR_E_SHAPE, "%s: %s must have size 3 in dim %d", op->lua, op->params[i].name,
-                      d + 1);
-  }
-  cr_value dim = cr_int(d - ndim); /* from the end, where the two agree */
-  cr_value plus = turned(args[0], args[1], dim, 1, 2), minus = turned(args[0], args[1], dim, 2, 1);
-  cr_tensor *r = CR__CALL(sub, plus, minus);
-  cr__drop(plus), cr__drop(minus);
-  return cr__give(r, out);
+/* The elements i + 1 of a times i + 2 of b, counted round dim. */
+static cr_tensor *turned(cr_tensor *a, cr_tensor *b, int64_t dim, int by_a, int by_b) {
+  int64_t left = -by_a, right = -by_b;
+  cr_tensor *x = cr__call_roll(a, &left, 1, &dim, 1), *y = cr__call_roll(b, &right, 1, &dim, 1);
+  cr_tensor *r = cr__call_mul(x, y);
+  cr_release(x), cr_release(y);
+  return r;
 }
 
-/* Dims to sum over, from 0, of one side; a bit for each in *mask. */
-static int summed_dims(const cr_op *op, const char *name, const cr_value *v, const cr_tensor *t,
+cr_tensor *cr__run_cross(const cr_op *op, cr_tensor *self, cr_tensor *other, int64_t dim) {
+  int ndim = self->ndim > other->ndim ? self->ndim : other->ndim, d;
+  int code = cr__wrap_dim(op->lua, "dim", dim, ndim, &d);
+  if (code) return cr__no_tensor(code);
+  for (int i = 0; i < 2; i++) {
+    const cr_tensor *t = i ? other : self;
+    int own = d - ndim + t->ndim;
+    if (own < 0 || cr__size_along(t, own) != 3)
+      return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: %s must have size 3 in dim %d", op->lua,
+                                    op->params[i].name, d + 1));
+  }
+  int64_t last = d - ndim; /* from the end, where the two agree */
+  cr_tensor *plus = turned(self, other, last, 1, 2), *minus = turned(self, other, last, 2, 1);
+  cr_tensor *r = cr__call_sub(plus, minus);
+  cr_release(plus), cr_release(minus);
+  return r;
+}
+
+/* Dims to sum over, from 0, of one side: those named, or without names the last or first n; a bit for each
+ * in *mask. */
+static int summed_dims(const cr_op *op, const char *name, const int64_t *named, const cr_tensor *t,
                        int n, bool last, int64_t *dims, uint32_t *mask) {
   *mask = 0;
   for (int i = 0; i < n; i++) {
     int d = last ? t->ndim - n + i : i;
-    if (v->kind == CR_INTS) {
-      int code = cr__wrap_dim(op->lua, name, v->u.is[i], t->ndim, &d);
+    if (named) {
+      int code = cr__wrap_dim(op->lua, name, named[i], t->ndim, &d);
       if (code) return code;
     }
     if (*mask >> d & 1)
@@ -245,8 +247,8 @@ static int summed_dims(const cr_op *op, const char *name, const cr_value *v, con
 
 /* t as a matrix: the free dims, in their order, by the summed ones, or with `summed_first` the other way
  * round. The free sizes go to shape[*ndim ...]. */
-static cr_value as_matrix(cr_tensor *t, const int64_t *dims, int n, uint32_t mask,
-                          bool summed_first, int64_t *shape, int *ndim) {
+static cr_tensor *as_matrix(cr_tensor *t, const int64_t *dims, int n, uint32_t mask,
+                            bool summed_first, int64_t *shape, int *ndim) {
   int64_t order[CR_MAX_DIMS], sizes[2] = {1, 1};
   int at = summed_first ? n : 0;
   for (int i = 0; i < n; i++) {
@@ -259,26 +261,24 @@ static cr_value as_matrix(cr_tensor *t, const int64_t *dims, int n, uint32_t mas
     sizes[summed_first] *= cr__sizes(t)[d];
     shape[(*ndim)++] = cr__sizes(t)[d];
   }
-  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){cr_of(t), cr_ints(order, t->ndim)});
-  cr_value matrix = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(sizes, 2)});
-  cr__drop(moved);
+  cr_tensor *moved = cr__call_permute(t, order, t->ndim),
+            *matrix = cr__call_reshape(moved, sizes, 2);
+  cr_release(moved);
   return matrix;
 }
 
-/* tensordot(self, other, dims) and tensordot_dims(self, other, dims_self, dims_other) */
-int cr__run_tensordot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
-  const cr_value *of_a = &args[2], *of_b = of_a->kind == CR_INTS ? &args[3] : of_a;
-  int64_t n = of_a->kind == CR_INTS ? of_a->n : of_a->u.i, shape[2 * CR_MAX_DIMS];
+/* Sums over n dims of each side: those named, or the last of a and the first of b. */
+static cr_tensor *sum_over(const cr_op *op, cr_tensor *a, cr_tensor *b, int64_t n,
+                           const int64_t *of_a, const int64_t *of_b) {
+  int64_t shape[2 * CR_MAX_DIMS];
   int64_t dims_a[CR_MAX_DIMS], dims_b[CR_MAX_DIMS];
   uint32_t mask_a, mask_b;
   int ndim = 0;
-  if (n < 0 || n > a->ndim || n > b->ndim || (of_a->kind == CR_INTS && of_b->n != n))
-    return cr__fail(CR_E_ARGUMENT,
-                    "%s: cannot sum over %lld dims of tensors of %d and %d dims, or "
-                    "over lists of dims that differ in length",
-                    op->lua, (long long)n, a->ndim, b->ndim);
+  if (n < 0 || n > a->ndim || n > b->ndim)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: cannot sum over %lld dims of tensors of %d and %d dims, or "
+                                  "over lists of dims that differ in length",
+                                  op->lua, (long long)n, a->ndim, b->ndim));
   int code = summed_dims(op, "dims_self", of_a, a, (int)n, true, dims_a, &mask_a);
   if (!code) code = summed_dims(op, "dims_other", of_b, b, (int)n, false, dims_b, &mask_b);
   for (int i = 0; i < n && !code; i++)
@@ -288,11 +288,20 @@ int cr__run_tensordot(const cr_op *op, const cr_value *args, cr_tensor **out, in
                       (int)dims_b[i] + 1, (long long)cr__sizes(b)[dims_b[i]]);
   if (!code && a->ndim + b->ndim - 2 * n > CR_MAX_DIMS)
     code = cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->lua, CR_MAX_DIMS);
-  if (code) return code;
-  cr_value x = as_matrix(a, dims_a, (int)n, mask_a, false, shape, &ndim);
-  cr_value y = as_matrix(b, dims_b, (int)n, mask_b, true, shape, &ndim);
-  cr_value product = cr__do(CR__OP_mm, (cr_value[]){x, y});
-  cr_tensor *r = CR__CALL(reshape, product, cr_ints(shape, ndim));
-  cr__drop(x), cr__drop(y), cr__drop(product);
-  return cr__give(r, out);
+  if (code) return cr__no_tensor(code);
+  cr_tensor *x = as_matrix(a, dims_a, (int)n, mask_a, false, shape, &ndim);
+  cr_tensor *y = as_matrix(b, dims_b, (int)n, mask_b, true, shape, &ndim);
+  cr_tensor *product = cr__call_mm(x, y), *r = cr__call_reshape(product, shape, ndim);
+  cr_release(x), cr_release(y), cr_release(product);
+  return r;
+}
+
+cr_tensor *cr__run_tensordot(const cr_op *op, cr_tensor *self, cr_tensor *other, int64_t dims) {
+  return sum_over(op, self, other, dims, NULL, NULL);
+}
+
+cr_tensor *cr__run_tensordot_dims(const cr_op *op, cr_tensor *self, cr_tensor *other,
+                                  cr__ints dims_self, cr__ints dims_other) {
+  bool alike = dims_self.n == dims_other.n;
+  return sum_over(op, self, other, alike ? dims_self.n : -1, dims_self.at, dims_other.at);
 }

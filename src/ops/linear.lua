@@ -16,7 +16,7 @@ op "addmm(self: tensor, mat1: tensor, mat2: tensor, beta: scalar = 1, alpha: sca
 
 op "addmv(self: tensor, mat: tensor, vec: tensor, beta: scalar = 1, alpha: scalar = 1)" {
   doc = "beta self + alpha mat vec; self broadcasts, and is not looked at if beta is 0.",
-  run = "addmm", composite = true, inplace = true,
+  run = "addmv", composite = true, inplace = true,
   samples = function(s)
     return {
       { s.t({ 2 }, -1, 1), s.t({ 2, 3 }, -1, 1), s.t({ 3 }, -1, 1) },
@@ -27,7 +27,7 @@ op "addmv(self: tensor, mat: tensor, vec: tensor, beta: scalar = 1, alpha: scala
 
 op "baddbmm(self: tensor, batch1: tensor, batch2: tensor, beta: scalar = 1, alpha: scalar = 1)" {
   doc = "beta self + alpha batch1 batch2 for batches of matrices; self broadcasts, and is not looked at if beta is 0.",
-  run = "addmm", composite = true, inplace = true,
+  run = "baddbmm", composite = true, inplace = true,
   samples = function(s)
     return {
       { s.t({ 2, 2, 2 }, -1, 1), s.t({ 2, 2, 3 }, -1, 1), s.t({ 2, 3, 2 }, -1, 1) },
@@ -113,6 +113,6 @@ op "tensordot(self: tensor, other: tensor, dims: int = 2)" {
 
 op "tensordot_dims(self: tensor, other: tensor, dims_self: dims, dims_other: dims)" {
   doc = "The sum of products over pairs of dims, one of self and one of other.",
-  lua = "tensordot", run = "tensordot", composite = true,
+  lua = "tensordot", run = "tensordot_dims", composite = true,
   samples = function(s) return { { s.t({ 2, 3, 4 }), s.t({ 3, 2 }), { 1, 2 }, { -1, 1 } } } end,
 }

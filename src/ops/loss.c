@@ -6,12 +6,10 @@
 
 #include "loss.h"
 
-cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction) {
-  cr_tensor *t = elements.u.t;
-  if (elements.kind == CR_NONE || reduction == CR__LOSS_NONE) return t;
-  cr_tensor *result = reduction == CR__LOSS_MEAN
-                          ? CR__CALL(mean, elements, cr_none(), cr_bool(false), cr_none())
-                          : CR__CALL(sum, elements, cr_none(), cr_bool(false), cr_none());
+cr_tensor *cr__loss_reduce(cr_tensor *t, cr__loss_reduction reduction) {
+  if (!t || reduction == CR__LOSS_NONE) return t;
+  cr_tensor *result = reduction == CR__LOSS_MEAN ? cr__call_mean(t, NULL, -1, false, CR_DTYPE_NONE)
+                                                 : cr__call_sum(t, NULL, -1, false, CR_DTYPE_NONE);
   cr_release(t);
   return result;
 }
@@ -36,9 +34,8 @@ static int need_some_float(const char *op, const cr_tensor *input, const cr_tens
 }
 
 /* Weights must broadcast to the losses without making them more. */
-static int need_fit(const char *op, const char *what, cr_value weight, const cr_tensor *input) {
-  if (weight.kind == CR_NONE) return 0;
-  const cr_tensor *w = weight.u.t;
+static int need_fit(const char *op, const char *what, const cr_tensor *w, const cr_tensor *input) {
+  if (!w) return 0;
   int skip = input->ndim - w->ndim;
   bool fits = skip >= 0;
   for (int d = 0; d < w->ndim && fits; d++) {
@@ -54,67 +51,63 @@ static int need_fit(const char *op, const char *what, cr_value weight, const cr_
 /* ---- Distances ---- */
 
 /* The loss of each element; `limit` is beta or delta. */
-static cr_value distances(const cr_op *op, const cr_value *args, double limit) {
-  cr_value *both = (cr_value[]){args[0], args[1], cr_float(limit)};
-  if (op->id == CR__OP_mse_loss) return cr__do(CR__OP_mse_elements, both);
-  if (op->id == CR__OP_huber_loss) return cr__do(CR__OP_huber_elements, both);
-  if (op->id == CR__OP_l1_loss || limit == 0) return cr__do(CR__OP_l1_elements, both);
-  return cr__do(CR__OP_smooth_l1_elements, both);
+static cr_tensor *distances(const cr_op *op, cr_tensor *input, cr_tensor *target, double limit) {
+  if (op->id == CR__OP_mse_loss) return cr__call_mse_elements(input, target);
+  if (op->id == CR__OP_huber_loss) return cr__call_huber_elements(input, target, limit);
+  if (op->id == CR__OP_l1_loss || limit == 0) return cr__call_l1_elements(input, target);
+  return cr__call_smooth_l1_elements(input, target, limit);
 }
 
 /* The same of tensors of different shapes. They are broadcast before their dtypes meet, so that one
  * of 0 dims counts as much as the other. */
-static cr_value broadcast_distances(const cr_op *op, const cr_value *args, double limit) {
-  cr_tensor *list[] = {args[0].u.t, args[1].u.t}, *seen[CR_MAX_OUTPUTS];
-  cr_value all = cr_list(list, 2), result = cr_none();
+static cr_tensor *broadcast_distances(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                      double limit) {
+  cr_tensor *list[] = {input, target}, *seen[CR_MAX_OUTPUTS];
   int n = 2;
-  if (cr_call(&cr__ops[CR__OP_broadcast_tensors], &all, seen, &n)) return result;
-  result = distances(op, (cr_value[]){cr_of(seen[0]), cr_of(seen[1])}, limit);
+  if (cr__call_broadcast_tensors(list, 2, seen, &n)) return NULL;
+  cr_tensor *result = distances(op, seen[0], seen[1], limit);
   cr_release(seen[0]), cr_release(seen[1]);
   return result;
 }
 
-/* args: input, target, reduction and, for two of them, beta or delta. */
-int cr__run_distance(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *input = args[0].u.t, *target = args[1].u.t;
-  cr__loss_reduction reduction = cr__loss_reduction_of(args[2]);
+cr_tensor *cr__run_distance(const cr_op *op, cr_tensor *input, cr_tensor *target, int reduction,
+                            const double *beta, const double *delta) {
   int code = need_some_float(op->name, input, target);
-  if (code) return code;
-  double limit = op->nparam > 3 ? args[3].u.f : 0;
-  if (op->id == CR__OP_smooth_l1_loss && !(limit >= 0)) {
-    return cr__fail(CR_E_ARGUMENT, "%s: beta is %g; it must not be negative", op->name, limit);
-  }
-  if (op->id == CR__OP_huber_loss && !(limit > 0)) {
-    return cr__fail(CR_E_ARGUMENT, "%s: delta is %g; it must be positive", op->name, limit);
-  }
+  if (code) return cr__no_tensor(code);
+  double limit = beta ? *beta : delta ? *delta : 0;
+  if (beta && !(limit >= 0))
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: beta is %g; it must not be negative", op->name, limit));
+  if (delta && !(limit > 0))
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: delta is %g; it must be positive", op->name, limit));
   if (!same_shape(input, target)) {
     int ndim = input->ndim;
     int64_t shape[CR_MAX_DIMS];
     cr__text a, b;
     memcpy(shape, cr__sizes(input), (size_t)ndim * sizeof *shape);
     code = cr__broadcast_into(op->name, &ndim, shape, target->ndim, cr__sizes(target));
-    if (code) return code;
+    if (code) return cr__no_tensor(code);
     cr__warn("%s: input of shape %s and target of shape %s differ and are broadcast, which is "
              "rarely "
              "meant",
              op->name, cr__shape_text(input->ndim, cr__sizes(input), &a),
              cr__shape_text(target->ndim, cr__sizes(target), &b));
-    return cr__give(cr__loss_reduce(broadcast_distances(op, args, limit), reduction), out);
+    return cr__loss_reduce(broadcast_distances(op, input, target, limit),
+                           (cr__loss_reduction)reduction);
   }
-  return cr__give(cr__loss_reduce(distances(op, args, limit), reduction), out);
+  return cr__loss_reduce(distances(op, input, target, limit), (cr__loss_reduction)reduction);
 }
 
 /* ---- Binary cross entropy ---- */
 
-static int check_probabilities(const cr_op *op, const cr_value *args) {
-  cr_tensor *input = args[0].u.t;
+static int check_probabilities(const cr_op *op, cr_tensor *input, const cr_tensor *target) {
   int code = cr__need_float(op->name, (cr_dtype)input->dtype, "convert input first");
   if (code) return code;
-  if (input->dtype != args[1].u.t->dtype) {
+  if (input->dtype != target->dtype) {
     return cr__fail(CR_E_DTYPE, "%s: expected a target of dtype %s like input, got %s; convert it",
                     op->name, cr_dtype_name((cr_dtype)input->dtype),
-                    cr_dtype_name((cr_dtype)args[1].u.t->dtype));
+                    cr_dtype_name((cr_dtype)target->dtype));
   }
   cr__launch k;
   cr__launch_begin(&k, op->name, cr_device_of(input));
@@ -124,59 +117,51 @@ static int check_probabilities(const cr_op *op, const cr_value *args) {
 
 /* p y log(1 + exp(-x)) + (1 - y) log(1 + exp(x)), for positive examples that weigh p: both terms have
  * one sign, so that nothing cancels. */
-static cr_value weighed_logits(cr_value x, cr_value y, cr_value p) {
-  cr_value wrong = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(1)});
-  cr_value weight = cr__do(CR__OP_mul, (cr_value[]){p, y});
-  cr_value positive = cr__do(CR__OP_weigh, (cr_value[]){wrong, weight});
-  cr_value other = cr__do(CR__OP_bce_logits_elements, (cr_value[]){x, cr_int(0)});
-  cr_value rest = cr__do(CR__OP_sub, (cr_value[]){cr_int(1), y});
-  cr_value negative = cr__do(CR__OP_weigh, (cr_value[]){other, rest});
-  cr_value result = cr__do(CR__OP_add, (cr_value[]){positive, negative});
-  cr__drop(wrong), cr__drop(weight), cr__drop(positive);
-  cr__drop(other), cr__drop(rest), cr__drop(negative);
+static cr_tensor *weighed_logits(cr_tensor *x, cr_tensor *y, cr_tensor *p) {
+  cr_tensor *wrong = cr__call_bce_logits_elements_scalar(x, cr_int(1)),
+            *weight = cr__call_mul(p, y);
+  cr_tensor *positive = cr__call_weigh(wrong, weight);
+  cr_tensor *other = cr__call_bce_logits_elements_scalar(x, cr_int(0)),
+            *rest = cr__call_rsub_scalar(y, cr_int(1));
+  cr_tensor *negative = cr__call_weigh(other, rest), *result = cr__call_add(positive, negative);
+  cr_release(wrong), cr_release(weight), cr_release(positive);
+  cr_release(other), cr_release(rest), cr_release(negative);
   return result;
 }
 
-/* args: input, target, weight, reduction and, with logits, pos_weight. */
-int cr__run_binary_cross_entropy(const cr_op *op, const cr_value *args, cr_tensor **out,
-                                 int *nout) {
-  (void)nout;
-  cr_tensor *input = args[0].u.t;
+cr_tensor *cr__run_binary_cross_entropy(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                        cr_tensor *weight, int reduction, cr_tensor *pos_weight) {
   bool logits = op->id == CR__OP_binary_cross_entropy_with_logits;
-  cr_value pos_weight = logits ? args[4] : cr_none(), elements;
-  cr__loss_reduction reduction = cr__loss_reduction_of(args[3]);
-  int code = need_same_shape(op->name, input, args[1].u.t);
-  if (!code) code = need_fit(op->name, "weight", args[2], input);
+  int code = need_same_shape(op->name, input, target);
+  if (!code) code = need_fit(op->name, "weight", weight, input);
   if (!code) code = need_fit(op->name, "pos_weight", pos_weight, input);
-  if (!code && logits) code = need_some_float(op->name, input, args[1].u.t);
-  if (!code && !logits) code = check_probabilities(op, args);
-  if (code) return code;
-  if (pos_weight.kind == CR_TENSOR) elements = weighed_logits(args[0], args[1], pos_weight);
-  else if (logits) elements = cr__do(CR__OP_bce_logits_elements, args);
-  else elements = cr__do(CR__OP_bce_elements, args);
-  if (args[2].kind == CR_TENSOR) {
-    cr_value weighed = cr__do(CR__OP_mul, (cr_value[]){elements, args[2]});
-    cr__drop(elements);
+  if (!code && logits) code = need_some_float(op->name, input, target);
+  if (!code && !logits) code = check_probabilities(op, input, target);
+  if (code) return cr__no_tensor(code);
+  cr_tensor *elements = pos_weight ? weighed_logits(input, target, pos_weight)
+                        : logits   ? cr__call_bce_logits_elements(input, target)
+                                   : cr__call_bce_elements(input, target);
+  if (weight) {
+    cr_tensor *weighed = cr__call_mul(elements, weight);
+    cr_release(elements);
     elements = weighed;
   }
-  return cr__give(cr__loss_reduce(elements, reduction), out);
+  return cr__loss_reduce(elements, (cr__loss_reduction)reduction);
 }
 
 /* ---- Divergence ---- */
 
-/* args: input, target, reduction, log_target. */
-int cr__run_kl_div(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *input = args[0].u.t;
-  bool by_batch = args[2].n == CR__kl_div_reduction_batchmean;
-  cr__loss_reduction reduction = by_batch ? CR__LOSS_SUM : cr__loss_reduction_of(args[2]);
-  int code = need_some_float(op->name, input, args[1].u.t);
-  if (code) return code;
-  int elements_of = args[3].u.i ? CR__OP_kl_log_elements : CR__OP_kl_elements;
-  cr_value elements = cr__do(elements_of, (cr_value[]){args[0], args[1]});
-  cr_value loss = cr_of(cr__loss_reduce(elements, reduction));
-  if (!by_batch || input->ndim == 0) return cr__give(loss.u.t, out);
-  cr_tensor *mean = CR__CALL(div, loss, cr_int(cr__sizes(input)[0]));
-  cr__drop(loss);
-  return cr__give(mean, out);
+cr_tensor *cr__run_kl_div(const cr_op *op, cr_tensor *input, cr_tensor *target, int reduction,
+                          bool log_target) {
+  bool by_batch = reduction == CR__kl_div_reduction_batchmean;
+  int code = need_some_float(op->name, input, target);
+  if (code) return cr__no_tensor(code);
+  cr_tensor *elements =
+      log_target ? cr__call_kl_log_elements(input, target) : cr__call_kl_elements(input, target);
+  cr_tensor *loss =
+      cr__loss_reduce(elements, by_batch ? CR__LOSS_SUM : (cr__loss_reduction)reduction);
+  if (!by_batch || input->ndim == 0) return loss;
+  cr_tensor *mean = cr__call_div_scalar(loss, cr_int(cr__sizes(input)[0]));
+  cr_release(loss);
+  return mean;
 }

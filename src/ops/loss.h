@@ -4,15 +4,12 @@
 
 #include "reduce.h"
 
-/* The reduction that an argument names; every loss lists its choices in the order of the type. */
-static inline cr__loss_reduction cr__loss_reduction_of(cr_value name) {
-  return (cr__loss_reduction)name.n;
-}
+/* A choice of reduction is a cr__loss_reduction: every loss lists its choices in the order of the type. */
 _Static_assert((int)CR__mse_loss_reduction_none == (int)CR__LOSS_NONE &&
                    (int)CR__mse_loss_reduction_mean == (int)CR__LOSS_MEAN &&
                    (int)CR__mse_loss_reduction_sum == (int)CR__LOSS_SUM,
                "the choices of a loss have the order of its type");
-/* loss.c: returns the elements (stolen, perhaps CR_NONE) reduced. */
-cr_tensor *cr__loss_reduce(cr_value elements, cr__loss_reduction reduction);
+/* loss.c: returns the elements (stolen, perhaps NULL) reduced. */
+cr_tensor *cr__loss_reduce(cr_tensor *elements, cr__loss_reduction reduction);
 
 #endif

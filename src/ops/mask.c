@@ -36,28 +36,28 @@ cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *step
   return list;
 }
 
-int cr__run_nonzero(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  if (t->ndim > 0) return cr__give(list_nonzero(op->name, t, t->ndim, NULL), out);
+cr_tensor *cr__run_nonzero(const cr_op *op, cr_tensor *self) {
+  cr_tensor *t = self;
+  if (t->ndim > 0) return list_nonzero(op->name, t, t->ndim, NULL);
   int64_t one = 1; /* a row of no columns if the only element is not zero */
   cr_tensor *wide = cr__alias(t, 1, &one, &one, t->offset);
-  cr_tensor *rows = wide ? list_nonzero(op->name, wide, 1, NULL) : NULL;
+  cr_tensor *rows = wide ? list_nonzero(op->name, wide, 1, NULL) : NULL, *none = NULL;
   if (rows) {
     int64_t shape[] = {cr__sizes(rows)[0], 0};
-    out[0] = cr__new(op->name, CR_INT64, t->storage->device, 2, shape);
+    none = cr__new(op->name, CR_INT64, t->storage->device, 2, shape);
   }
   cr_release(wide);
   cr_release(rows);
-  return cr__give(out[0], out);
+  return none;
 }
 
-int cr__run_where_positions(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_where_positions(const cr_op *op, cr_tensor *condition, cr_tensor **out, int *nout) {
   (void)op;
   int64_t one = 1;
-  cr_tensor *t = args[0].u.t;
-  cr_tensor *wide =
-      t->ndim ? cr_retain(t) : cr__op1(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&one, 1)});
+  cr_tensor *t = condition;
+  cr_tensor *wide = t->ndim
+                        ? cr_retain(t)
+                        : cr__op1(CR__OP_reshape, (cr_value[]){cr_of(condition), cr_ints(&one, 1)});
   cr_tensor *rows = cr__op1(CR__OP_nonzero, (cr_value[]){cr_of(wide)});
   int code = cr_call(&cr__ops[CR__OP_unbind], (cr_value[]){cr_of(rows), cr_int(2)}, out, nout);
   cr_release(wide);
@@ -73,21 +73,17 @@ static int check_mask(const char *op, const cr_tensor *mask) {
                   op, cr_dtype_name((cr_dtype)mask->dtype));
 }
 
-int cr__run_masked_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+cr_tensor *cr__run_masked_select(const cr_op *op, cr_tensor *self, cr_tensor *mask) {
   int ndim = 0;
   int64_t shape[CR_MAX_DIMS];
-  for (int i = 0; i < 2; i++)
-    if (cr__broadcast_into(op->name, &ndim, shape, args[i].u.t->ndim, cr__sizes(args[i].u.t)))
-      return (int)cr_error_code();
-  if (check_mask(op->name, args[1].u.t)) return (int)cr_error_code();
-  cr_tensor *self = cr__op1(CR__OP_expand, (cr_value[]){args[0], cr_ints(shape, ndim)});
-  cr_tensor *mask = cr__op1(CR__OP_expand, (cr_value[]){args[1], cr_ints(shape, ndim)});
-  cr_tensor *r = NULL;
-  if (self && mask) r = cr__op1(CR__OP_index, (cr_value[]){cr_of(self), cr_list(&mask, 1)});
-  cr_release(self);
-  cr_release(mask);
-  return cr__give(r, out);
+  if (cr__broadcast_into(op->name, &ndim, shape, self->ndim, cr__sizes(self)) ||
+      cr__broadcast_into(op->name, &ndim, shape, mask->ndim, cr__sizes(mask)))
+    return NULL;
+  if (check_mask(op->name, mask)) return NULL;
+  cr_tensor *whole = cr__call_expand(self, shape, ndim), *all = cr__call_expand(mask, shape, ndim);
+  cr_tensor *r = whole && all ? cr__call_index(whole, &all, 1) : NULL;
+  cr_release(whole), cr_release(all);
+  return r;
 }
 
 /* Writes the first elements of source, as many as the plan asks for. */
@@ -108,39 +104,38 @@ static int place_in_order(const char *op, cr_tensor *self, const cr__index_plan 
   return code;
 }
 
-int cr__run_masked_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  cr_tensor *self = args[0].u.t;
+int cr__run_masked_scatter(const cr_op *op, cr_tensor *self, cr_tensor *mask, cr_tensor *source) {
   cr_device device;
   cr__index_plan p = {0};
-  if (check_mask(op->name, args[1].u.t) || cr__same_device(op->name, args, 3, &device))
+  if (check_mask(op->name, mask) ||
+      cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(mask), cr_of(source)}, 3, &device))
     return (int)cr_error_code();
-  cr_tensor *mask = cr__broadcast_view(op->name, args[1].u.t, "mask", self->ndim, cr__sizes(self));
-  cr_value indices = cr_list(&mask, 1);
-  int code = mask ? cr__plan_indices(op->name, self, &indices, &p) : (int)cr_error_code();
-  if (!code) code = place_in_order(op->name, self, &p, args[2].u.t);
-  cr_release(mask);
+  cr_tensor *wide = cr__broadcast_view(op->name, mask, "mask", self->ndim, cr__sizes(self));
+  cr_value indices = cr_list(&wide, 1);
+  int code = wide ? cr__plan_indices(op->name, self, &indices, &p) : (int)cr_error_code();
+  if (!code) code = place_in_order(op->name, self, &p, source);
+  cr_release(wide);
   cr_release(p.index);
   return code;
 }
 
-int cr__run_masked_source(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+cr_tensor *cr__run_masked_source(const cr_op *op, cr_tensor *self, cr_tensor *mask,
+                                 cr__ints shape) {
   int64_t numel;
-  if (cr__count(op->name, args[2].n, args[2].u.is, &numel)) return (int)cr_error_code();
-  cr_tensor *taken = cr__op1(CR__OP_masked_select, args);
-  cr_tensor *filled = cr__op1(CR__OP_corner, (cr_value[]){cr_of(taken), cr_ints(&numel, 1)});
-  cr_tensor *r = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(filled), args[2]});
+  if (cr__count(op->name, shape.n, shape.at, &numel)) return NULL;
+  cr_tensor *taken = cr__call_masked_select(self, mask);
+  cr_tensor *filled = cr__call_corner(taken, &numel, 1);
+  cr_tensor *r = cr__call_reshape(filled, shape.at, shape.n);
   cr_release(taken);
   cr_release(filled);
-  return cr__give(r, out);
+  return r;
 }
 
 /* ---- one_hot ------------------------------------------------------------------------------------------ */
 
-static int count_classes(const char *op, cr_tensor *t, const cr_value *classes, int64_t *n) {
-  cr_value most = *classes;
-  if (most.kind == CR_NONE) {
+static int count_classes(const char *op, cr_tensor *t, const int64_t *classes, int64_t *n) {
+  cr_value most = cr__int_if(classes);
+  if (!classes) {
     if (t->numel == 0)
       return cr__fail(CR_E_ARGUMENT, "%s: classes must be given for an empty tensor", op);
     cr_tensor *max = cr__op1(CR__OP_amax, (cr_value[]){cr_of(t), cr_none(), cr_bool(false)});
@@ -163,20 +158,19 @@ static int say_classes(int code) {
   return cr__fail(CR_E_INDEX, "%s; the classes count from 1", text);
 }
 
-int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *classes) {
+  cr_tensor *t = self;
   cr__index_plan p = {.step = 1, .dim = t->ndim + 1, .ndim = t->ndim};
-  if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, &args[1], &p.size))
-    return (int)cr_error_code();
+  if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, classes, &p.size))
+    return NULL;
   if (t->ndim == CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name,
-                    CR_MAX_DIMS);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name, CR_MAX_DIMS));
   int64_t shape[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
   shape[t->ndim] = p.size;
   cr_tensor *hot = cr__new(op->name, CR_INT64, t->storage->device, t->ndim + 1, shape);
-  if (!hot) return (int)cr_error_code();
+  if (!hot) return NULL;
   memcpy(p.shape, shape, sizeof p.shape);
   memcpy(p.stride, cr__steps(hot), t->ndim * sizeof *shape);
   memcpy(p.index_stride, cr__steps(t), t->ndim * sizeof *shape);
@@ -184,5 +178,5 @@ int cr__run_one_hot(const cr_op *op, const cr_value *args, cr_tensor **out, int 
   cr_value one = cr_int(1);
   int code = cr__fill(op->name, hot, cr_int(0));
   if (!code) code = cr__scatter_value(op->name, hot, &p, &one, "1", CR__SCATTER_SET);
-  return cr__give_if(say_classes(code), hot, out);
+  return cr__filled(say_classes(code), hot);
 }

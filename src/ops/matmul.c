@@ -70,12 +70,12 @@ static void add_factor(cr__launch *k, cr__view *slot, cr_tensor *t, bool column)
 }
 
 /* a b as a new tensor of the shape given. */
-static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const int64_t *shape,
-                    cr_tensor **out) {
+static cr_tensor *multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim,
+                           const int64_t *shape) {
   int code = cr__check_pair(op, a, b);
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), ndim, shape);
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   cr__launch k;
   cr__launch_begin(&k, op->name, cr_device_of(t));
   bool row = a->ndim == 1, column = b->ndim == 1;
@@ -87,50 +87,47 @@ static int multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim, const
   }
   add_factor(&k, &k.matmul.a, a, false);
   add_factor(&k, &k.matmul.b, b, column);
-  return cr__give_if(cr__launch_run(&k, CR__K_matmul), t, out);
+  return cr__filled(cr__launch_run(&k, CR__K_matmul), t);
 }
 
-int cr__run_mm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_mm(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   int code = cr__check_rank(op, "self", a, 2);
   if (!code) code = cr__check_rank(op, "other", b, 2);
-  if (code) return code;
-  return multiply(op, a, b, 2, (int64_t[]){cr__sizes(a)[0], cr__sizes(b)[1]}, out);
+  if (code) return cr__no_tensor(code);
+  return multiply(op, a, b, 2, (int64_t[]){cr__sizes(a)[0], cr__sizes(b)[1]});
 }
 
-int cr__run_mv(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_mv(const cr_op *op, cr_tensor *self, cr_tensor *vec) {
+  cr_tensor *a = self, *b = vec;
   int code = cr__check_rank(op, "self", a, 2);
   if (!code) code = cr__check_rank(op, "vec", b, 1);
-  return code ? code : multiply(op, a, b, 1, cr__sizes(a), out);
+  return code ? NULL : multiply(op, a, b, 1, cr__sizes(a));
 }
 
-int cr__run_dot(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_dot(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   int code = cr__check_rank(op, "self", a, 1);
   if (!code) code = cr__check_rank(op, "other", b, 1);
   if (!code && a->numel != b->numel) {
     code = cr__fail(CR_E_SHAPE, "dot: both need the same size, got %lld and %lld",
                     (long long)a->numel, (long long)b->numel);
   }
-  return code ? code : multiply(op, a, b, 0, NULL, out);
+  return code ? NULL : multiply(op, a, b, 0, NULL);
 }
 
-int cr__run_bmm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_bmm(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   int code = cr__check_rank(op, "self", a, 3);
   if (!code) code = cr__check_rank(op, "other", b, 3);
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   const int64_t *n = cr__sizes(a), *m = cr__sizes(b);
   if (n[0] != m[0]) {
-    return cr__fail(CR_E_SHAPE, "bmm: both need the same number of matrices, got %lld and %lld",
-                    (long long)n[0], (long long)m[0]);
+    return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                  "bmm: both need the same number of matrices, got %lld and %lld",
+                                  (long long)n[0], (long long)m[0]));
   }
-  return multiply(op, a, b, 3, (int64_t[]){n[0], n[1], m[2]}, out);
+  return multiply(op, a, b, 3, (int64_t[]){n[0], n[1], m[2]});
 }
 
 /* Adds to k, as what the product is added to, t broadcast to n x m. */
@@ -156,14 +153,14 @@ static int add_added(const char *op, cr__launch *k, cr_tensor *t, const char *pa
 }
 
 /* a b + added, where b's strides are given so that it may be a transposed view. */
-static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transpose_b,
-                        cr_tensor *added, const char *param, cr_tensor **out) {
+static cr_tensor *multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transpose_b,
+                               cr_tensor *added, const char *param) {
   const int64_t *n = cr__sizes(b), *s = cr__steps(b);
   int64_t shape[3] = {1, n[transpose_b], n[!transpose_b]};
   int64_t stride[3] = {0, s[transpose_b], s[!transpose_b]};
   cr_tensor *t = cr__new(op->name, (cr_dtype)a->dtype, cr_device_of(a), 2,
                          (int64_t[]){cr__sizes(a)[0], shape[2]});
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   cr__launch k;
   cr__launch_begin(&k, op->name, cr_device_of(t));
   add_factor(&k, &k.matmul.out, t, false);
@@ -171,40 +168,38 @@ static int multiply_add(const cr_op *op, cr_tensor *a, cr_tensor *b, bool transp
   add_view(&k, &k.matmul.b, b, shape, stride);
   const char *name = op->id == CR__OP_affine ? "linear" : op->name; /* affine serves linear alone */
   int code = added ? add_added(name, &k, added, param, t) : 0;
-  return cr__give_if(code ? code : cr__launch_run(&k, CR__K_matmul), t, out);
+  return cr__filled(code ? code : cr__launch_run(&k, CR__K_matmul), t);
 }
 
-int cr__run_mm_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[1].u.t, *b = args[2].u.t;
+cr_tensor *cr__run_mm_add(const cr_op *op, cr_tensor *self, cr_tensor *mat1, cr_tensor *mat2) {
+  cr_tensor *a = mat1, *b = mat2;
   cr_device device;
   int code = cr__check_rank(op, "mat1", a, 2);
   if (!code) code = cr__check_rank(op, "mat2", b, 2);
   if (!code) code = cr__check_pair(op, a, b);
-  if (!code) code = cr__same_device(op->name, args, 3, &device);
-  return code ? code : multiply_add(op, a, b, false, args[0].u.t, "self", out);
+  if (!code)
+    code = cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(a), cr_of(b)}, 3, &device);
+  return code ? NULL : multiply_add(op, a, b, false, self, "self");
 }
 
-int cr__run_affine(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t,
-            *bias = args[2].kind == CR_TENSOR ? args[2].u.t : NULL;
+cr_tensor *cr__run_affine(const cr_op *op, cr_tensor *input, cr_tensor *weight, cr_tensor *bias) {
+  cr_tensor *a = input, *b = weight;
   int code = cr__check_rank(op, "input", a, 2);
   if (!code) code = cr__check_rank(op, "weight", b, 2);
-  return code ? code : multiply_add(op, a, b, true, bias, "bias", out);
+  return code ? NULL : multiply_add(op, a, b, true, bias, "bias");
 }
 
 /* ---- Tensors of any rank ---- */
 
 cr_tensor *cr__reshaped(cr_tensor *t, int ndim, const int64_t *shape) {
-  return cr__op1(CR__OP_reshape, (cr_value[]){cr_of(t), cr_ints(shape, ndim)});
+  return cr__call_reshape(t, shape, ndim);
 }
 
-/* out = cr__reshaped(t) where t is given up. */
-int cr__give_reshaped(cr_tensor *t, int ndim, const int64_t *shape, cr_tensor **out) {
+/* The same where t is given up. */
+cr_tensor *cr__reshaped_away(cr_tensor *t, int ndim, const int64_t *shape) {
   cr_tensor *r = cr__reshaped(t, ndim, shape);
   cr_release(t);
-  return cr__give(r, out);
+  return r;
 }
 
 int64_t cr__product_of(int n, const int64_t *shape) {
@@ -221,9 +216,7 @@ static cr_tensor *as_batch(cr_tensor *t, int nbatch, const int64_t *batch) {
   shape[nbatch] = matrix[0], shape[nbatch + 1] = matrix[1];
   bool same = t->ndim == nbatch + 2;
   for (int i = 0; same && i < nbatch; i++) same = cr__sizes(t)[i] == batch[i];
-  cr_tensor *wide =
-      same ? cr_retain(t)
-           : cr__op1(CR__OP_expand, (cr_value[]){cr_of(t), cr_ints(shape, nbatch + 2)});
+  cr_tensor *wide = same ? cr_retain(t) : cr__call_expand(t, shape, nbatch + 2);
   if (!wide || nbatch == 1) return wide;
   cr_tensor *flat =
       cr__reshaped(wide, 3, (int64_t[]){cr__product_of(nbatch, batch), matrix[0], matrix[1]});
@@ -232,69 +225,62 @@ static cr_tensor *as_batch(cr_tensor *t, int nbatch, const int64_t *batch) {
 }
 
 /* Both have at least two dims: batches broadcast. row, column: dims to leave out of the result. */
-static int batched(const cr_op *op, cr_tensor *a, cr_tensor *b, bool row, bool column,
-                   cr_tensor **out) {
+static cr_tensor *batched(const cr_op *op, cr_tensor *a, cr_tensor *b, bool row, bool column) {
   int64_t shape[CR_MAX_DIMS + 2] = {0};
   int nbatch = a->ndim - 2;
   for (int i = 0; i < nbatch; i++) shape[i] = cr__sizes(a)[i];
   int code = cr__broadcast_into(op->name, &nbatch, shape, b->ndim - 2, cr__sizes(b));
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   cr_tensor *left = as_batch(a, nbatch, shape), *right = as_batch(b, nbatch, shape);
   cr_tensor *t = NULL;
-  if (left && right) t = cr__op1(CR__OP_bmm, (cr_value[]){cr_of(left), cr_of(right)});
+  if (left && right) t = cr__call_bmm(left, right);
   cr_release(left);
   cr_release(right);
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   int ndim = nbatch;
   if (!row) shape[ndim++] = cr__sizes(a)[a->ndim - 2];
   if (!column) shape[ndim++] = cr__sizes(b)[b->ndim - 1];
-  if (ndim == 3 && nbatch == 1) return cr__give(t, out);
-  return cr__give_reshaped(t, ndim, shape, out);
+  if (ndim == 3 && nbatch == 1) return t;
+  return cr__reshaped_away(t, ndim, shape);
 }
 
 /* All dims of a but the last are rows of one matrix; b is a matrix or a vector. */
-static int folded(cr_tensor *a, cr_tensor *b, cr_tensor **out) {
+static cr_tensor *folded(cr_tensor *a, cr_tensor *b) {
   int64_t shape[CR_MAX_DIMS];
   int ndim = a->ndim - 1;
   for (int i = 0; i < ndim; i++) shape[i] = cr__sizes(a)[i];
   cr_tensor *rows =
       cr__reshaped(a, 2, (int64_t[]){cr__product_of(ndim, shape), cr__sizes(a)[ndim]});
-  if (!rows) return cr_error_code();
-  cr_tensor *t = cr__op1(b->ndim == 2 ? CR__OP_mm : CR__OP_mv, (cr_value[]){cr_of(rows), cr_of(b)});
+  if (!rows) return NULL;
+  cr_tensor *t = b->ndim == 2 ? cr__call_mm(rows, b) : cr__call_mv(rows, b);
   cr_release(rows);
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   if (b->ndim == 2) shape[ndim++] = cr__sizes(b)[1];
-  return cr__give_reshaped(t, ndim, shape, out);
+  return cr__reshaped_away(t, ndim, shape);
 }
 
 /* A vector on the left: a row, whose dim the result lacks. */
-static int row_times(const cr_op *op, cr_tensor *a, cr_tensor *b, cr_tensor **out) {
+static cr_tensor *row_times(const cr_op *op, cr_tensor *a, cr_tensor *b) {
   cr_tensor *row = cr__reshaped(a, 2, (int64_t[]){1, a->numel});
-  if (!row) return cr_error_code();
-  int code;
-  if (b->ndim > 2) {
-    code = batched(op, row, b, true, false, out);
-  } else {
-    cr_tensor *t = cr__op1(CR__OP_mm, (cr_value[]){cr_of(row), cr_of(b)});
-    code = t ? cr__give_reshaped(t, 1, cr__sizes(b) + 1, out) : (int)cr_error_code();
-  }
+  if (!row) return NULL;
+  cr_tensor *t = b->ndim > 2 ? batched(op, row, b, true, false)
+                             : cr__reshaped_away(cr__call_mm(row, b), 1, cr__sizes(b) + 1);
   cr_release(row);
-  return code;
+  return t;
 }
 
-int cr__run_matmul(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *a = args[0].u.t, *b = args[1].u.t;
+cr_tensor *cr__run_matmul(const cr_op *op, cr_tensor *self, cr_tensor *other) {
+  cr_tensor *a = self, *b = other;
   if (a->ndim == 0 || b->ndim == 0) {
-    return cr__fail(CR_E_SHAPE,
-                    "matmul: both need at least 1 dim, got %d and %d; multiply numbers with *",
-                    a->ndim, b->ndim);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "matmul: both need at least 1 dim, got %d and %d; multiply numbers with *",
+                 a->ndim, b->ndim));
   }
   int code = cr__check_pair(op, a, b);
-  if (code) return code;
-  if (b->ndim <= 2 && a->ndim > 2) return folded(a, b, out);
-  if (a->ndim == 1 && b->ndim >= 2) return row_times(op, a, b, out);
-  if (b->ndim > 2) return batched(op, a, b, false, false, out);
-  int id = a->ndim == 1 ? CR__OP_dot : b->ndim == 1 ? CR__OP_mv : CR__OP_mm;
-  return cr__give(cr__op1(id, args), out);
+  if (code) return cr__no_tensor(code);
+  if (b->ndim <= 2 && a->ndim > 2) return folded(a, b);
+  if (a->ndim == 1 && b->ndim >= 2) return row_times(op, a, b);
+  if (b->ndim > 2) return batched(op, a, b, false, false);
+  return a->ndim == 1 ? cr__call_dot(a, b) : b->ndim == 1 ? cr__call_mv(a, b) : cr__call_mm(a, b);
 }

@@ -14,7 +14,7 @@ int cr__check_pair(const cr_op *op, const cr_tensor *a, const cr_tensor *b);
 int64_t cr__product_of(int n, const int64_t *shape);
 /* Returns t in another shape. */
 cr_tensor *cr__reshaped(cr_tensor *t, int ndim, const int64_t *shape);
-/* Hands t, stolen, over in another shape. */
-int cr__give_reshaped(cr_tensor *t, int ndim, const int64_t *shape, cr_tensor **out);
+/* The same of t that is stolen. */
+cr_tensor *cr__reshaped_away(cr_tensor *t, int ndim, const int64_t *shape);
 
 #endif

@@ -3,10 +3,9 @@
  * Holds true: of two in the middle it is the lower one; the first NaN is chosen before all numbers. */
 #include "argmax.h"
 
-int cr__run_median(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  if (op->id == CR__OP_median_dim) return cr__choose_along(op, args, CR__K_median, false, out);
+int cr__run_median(const cr_op *op, cr_tensor *self, const int64_t *dim, bool keepdim,
+                   cr_tensor **out) {
+  if (dim) return cr__choose_along(op, self, *dim, keepdim, CR__K_median, false, out);
   cr_tensor *line = cr__flat(op->lua, self);
   if (!line) return cr_error_code();
   cr_tensor *t = cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), 0, NULL);

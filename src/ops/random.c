@@ -121,76 +121,70 @@ static int fill_integers(const cr_op *op, cr_tensor *t, int64_t low, uint64_t ra
 
 /* ---- New tensors -------------------------------------------------------------------------- */
 
-static int draw(const cr_op *op, const cr_value *args, cr_tensor *t) {
-  switch (op->id) {
-  case CR__OP_rand:
-  case CR__OP_rand_like: return fill_uniform(op, t, 0, 1);
-  case CR__OP_normal: return fill_normal(op, t, args[0].u.f, args[1].u.f);
-  case CR__OP_randint_like_to:
-  case CR__OP_randint_like: {
-    bool to = op->id == CR__OP_randint_like_to;
-    int64_t low = to ? 0 : args[1].u.i, high = args[to ? 1 : 2].u.i;
-    int code = check_range(op, (cr_dtype)t->dtype, low, high);
-    return code ? code : fill_integers(op, t, low, (uint64_t)high - (uint64_t)low);
-  }
-  default: return fill_normal(op, t, 0, 1);
-  }
+cr_tensor *cr__run_rand(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device,
+                        const double *mean, const double *std) {
+  dtype = cr__given_dtype_or(dtype, cr_default_dtype());
+  if (cr__check_floating(op, dtype)) return NULL;
+  cr_tensor *t = cr__new(op->lua, dtype, cr__given_device_or(device, CR_CPU), size.n, size.at);
+  if (!t) return NULL;
+  int code = op->id == CR__OP_rand ? fill_uniform(op, t, 0, 1)
+                                   : fill_normal(op, t, mean ? *mean : 0, std ? *std : 1);
+  return cr__filled(code, t);
 }
 
-int cr__run_rand(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  const cr_value *size = args + (op->id == CR__OP_normal ? 2 : 0);
-  cr_dtype dtype = cr__dtype_or(size[1], cr_default_dtype());
-  int code = cr__check_floating(op, dtype);
-  if (code) return code;
-  cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(size[2], CR_CPU), size->n, size->u.is);
-  return t ? cr__give_if(draw(op, args, t), t, out) : (int)cr_error_code();
+/* A tensor in the likeness of self, contiguous whatever self's strides are, so that the numbers depend on
+ * the shape alone. */
+static cr_tensor *alike(const cr_op *op, cr_tensor *self, cr_dtype dtype, cr_device device) {
+  return cr__new(op->lua, cr__given_dtype_or(dtype, (cr_dtype)self->dtype),
+                 cr__given_device_or(device, cr_device_of(self)), self->ndim, cr__sizes(self));
 }
 
-/* Contiguous whatever the model's strides are, so that the numbers depend on the shape alone. */
-int cr__run_rand_like(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  cr_dtype dtype = cr__dtype_or(args[op->nparam - 2], (cr_dtype)self->dtype);
-  cr_device device = cr__device_or(args[op->nparam - 1], cr_device_of(self));
-  bool integers = op->id == CR__OP_randint_like || op->id == CR__OP_randint_like_to;
-  int code = integers ? 0 : cr__check_floating(op, dtype);
-  if (code) return code;
-  cr_tensor *t = cr__new(op->lua, dtype, device, self->ndim, cr__sizes(self));
-  return t ? cr__give_if(draw(op, args, t), t, out) : (int)cr_error_code();
+cr_tensor *cr__run_rand_like(const cr_op *op, cr_tensor *self, cr_dtype dtype, cr_device device) {
+  if (cr__check_floating(op, cr__given_dtype_or(dtype, (cr_dtype)self->dtype))) return NULL;
+  cr_tensor *t = alike(op, self, dtype, device);
+  if (!t) return NULL;
+  return cr__filled(op->id == CR__OP_rand_like ? fill_uniform(op, t, 0, 1)
+                                               : fill_normal(op, t, 0, 1),
+                    t);
 }
 
-int cr__run_randint(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  bool short_form = op->id == CR__OP_randint_to;
-  int64_t low = short_form ? 0 : args[0].u.i, high = args[short_form ? 0 : 1].u.i;
-  const cr_value *size = args + (short_form ? 1 : 2);
-  cr_dtype dtype = cr__dtype_or(size[1], CR_INT64);
-  int code = check_range(op, dtype, low, high);
-  if (code) return code;
-  cr_tensor *t = cr__new(op->lua, dtype, cr__device_or(size[2], CR_CPU), size->n, size->u.is);
-  if (!t) return cr_error_code();
-  return cr__give_if(fill_integers(op, t, low, (uint64_t)high - (uint64_t)low), t, out);
+/* Fills t, stolen, with integers from low up to high, and returns it. */
+static cr_tensor *with_integers(const cr_op *op, cr_tensor *t, int64_t low, int64_t high) {
+  if (!t) return NULL;
+  return cr__filled(fill_integers(op, t, low, (uint64_t)high - (uint64_t)low), t);
+}
+
+cr_tensor *cr__run_randint_like(const cr_op *op, cr_tensor *self, const int64_t *low, int64_t high,
+                                cr_dtype dtype, cr_device device) {
+  int64_t from = low ? *low : 0;
+  if (check_range(op, cr__given_dtype_or(dtype, (cr_dtype)self->dtype), from, high)) return NULL;
+  return with_integers(op, alike(op, self, dtype, device), from, high);
+}
+
+cr_tensor *cr__run_randint(const cr_op *op, int64_t high, cr__ints size, cr_dtype dtype,
+                           cr_device device, const int64_t *low) {
+  int64_t from = low ? *low : 0;
+  dtype = cr__given_dtype_or(dtype, CR_INT64);
+  if (check_range(op, dtype, from, high)) return NULL;
+  return with_integers(op,
+                       cr__new(op->lua, dtype, cr__given_device_or(device, CR_CPU), size.n,
+                               size.at),
+                       from, high);
 }
 
 /* ---- Fills -------------------------------------------------------------------------------- */
 
-int cr__run_uniform(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, *nout = 0;
-  int code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
-  return code ? code : fill_uniform(op, args[0].u.t, args[1].u.f, args[2].u.f);
+int cr__run_uniform(const cr_op *op, cr_tensor *self, double from, double to) {
+  int code = cr__check_floating(op, (cr_dtype)self->dtype);
+  return code ? code : fill_uniform(op, self, from, to);
 }
 
-int cr__run_normal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, *nout = 0;
-  int code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
-  return code ? code : fill_normal(op, args[0].u.t, args[1].u.f, args[2].u.f);
+int cr__run_normal(const cr_op *op, cr_tensor *self, double mean, double std) {
+  int code = cr__check_floating(op, (cr_dtype)self->dtype);
+  return code ? code : fill_normal(op, self, mean, std);
 }
 
-int cr__run_exponential(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, *nout = 0;
-  cr_tensor *self = args[0].u.t;
-  double rate = args[1].u.f;
+int cr__run_exponential(const cr_op *op, cr_tensor *self, double rate) {
   int code = cr__check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
   if (!(rate > 0))
@@ -202,17 +196,13 @@ int cr__run_exponential(const cr_op *op, const cr_value *args, cr_tensor **out, 
   return cr__launch_run(&k, CR__K_exponential);
 }
 
-int cr__run_random(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, *nout = 0;
-  cr_tensor *self = args[0].u.t;
-  bool has_low = args[1].kind == CR_INT, has_high = args[2].kind == CR_INT;
-  if (!has_low && !has_high) {
+int cr__run_random(const cr_op *op, cr_tensor *self, const int64_t *low, const int64_t *high) {
+  if (!low && !high)
     return fill_integers(op, self, 0, (uint64_t)cr__exact_up_to((cr_dtype)self->dtype) + 1);
-  }
-  int64_t low = has_low && has_high ? args[1].u.i : 0;
-  int64_t high = args[has_high ? 2 : 1].u.i;
-  int code = check_range(op, (cr_dtype)self->dtype, low, high);
-  return code ? code : fill_integers(op, self, low, (uint64_t)high - (uint64_t)low);
+  int64_t from = low && high ? *low : 0,
+          to = high ? *high : *low; /* a single number is the high one */
+  int code = check_range(op, (cr_dtype)self->dtype, from, to);
+  return code ? code : fill_integers(op, self, from, (uint64_t)to - (uint64_t)from);
 }
 
 /* ---- Bernoulli ---------------------------------------------------------------------------- */
@@ -257,45 +247,41 @@ static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double valu
   return cr__launch_run(&k, CR__K_bernoulli);
 }
 
-int cr__run_bernoulli_fill(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, *nout = 0;
-  cr_value p = args[1];
-  if (p.kind != CR_TENSOR || !cr_same_storage(args[0].u.t, p.u.t)) {
-    return fill_bernoulli(op, args[0].u.t, p, 1);
-  }
-  cr_tensor *copy = cr__new_like(op->name, p.u.t, (cr_dtype)p.u.t->dtype); /* p is written to */
-  if (!copy) return cr_error_code();
-  int code = cr__copy(op->name, copy, p.u.t);
-  if (!code) code = fill_bernoulli(op, args[0].u.t, cr_of(copy), 1);
-  cr_release(copy);
+int cr__run_bernoulli_fill(const cr_op *op, cr_tensor *self, double p) {
+  return fill_bernoulli(op, self, cr_float(p), 1);
+}
+
+int cr__run_bernoulli_of(const cr_op *op, cr_tensor *self, cr_tensor *p) {
+  cr_tensor *apart =
+      cr_same_storage(self, p) ? cr__new_like(op->name, p, (cr_dtype)p->dtype) : cr_retain(p);
+  if (!apart) return (int)cr_error_code();
+  int code = apart == p ? 0 : cr__copy(op->name, apart, p); /* p is written to */
+  if (!code) code = fill_bernoulli(op, self, cr_of(apart), 1);
+  cr_release(apart);
   return code;
 }
 
-int cr__run_bernoulli(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  cr_value p = args[op->nparam - 1];
-  double value = 1;
-  if (op->id == CR__OP_dropout_mask) {
-    value = p.u.f < 1 ? 1 / (1 - p.u.f) : 0;
-    p.u.f = 1 - p.u.f;
-  }
-  cr_tensor *t =
-      cr__new(op->lua, (cr_dtype)self->dtype, cr_device_of(self), self->ndim, cr__sizes(self));
-  return t ? cr__give_if(fill_bernoulli(op, t, p, value), t, out) : (int)cr_error_code();
+/* In the likeness of self, `value` with probability p, else zero. */
+static cr_tensor *toss(const cr_op *op, cr_tensor *self, cr_value p, double value) {
+  cr_tensor *t = alike(op, self, CR_DTYPE_NONE, -1);
+  return t ? cr__filled(fill_bernoulli(op, t, p, value), t) : NULL;
 }
 
-int cr__run_dropout(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  double p = args[1].u.f;
+cr_tensor *cr__run_bernoulli(const cr_op *op, cr_tensor *self, const double *p) {
+  return toss(op, self, p ? cr_float(*p) : cr_of(self), 1);
+}
+
+cr_tensor *cr__run_dropout_mask(const cr_op *op, cr_tensor *self, double p) {
+  return toss(op, self, cr_float(1 - p), p < 1 ? 1 / (1 - p) : 0);
+}
+
+cr_tensor *cr__run_dropout(const cr_op *op, cr_tensor *self, double p, bool train) {
   int code = check_probability(op, p);
-  if (code) return code;
-  if (!args[2].u.i || p == 0) return cr__give(cr_retain(args[0].u.t), out);
-  code = cr__check_floating(op, (cr_dtype)args[0].u.t->dtype);
-  if (code) return code;
-  cr_value mask = cr__do(CR__OP_dropout_mask, (cr_value[]){args[0], cr_float(p)});
-  if (mask.kind != CR_TENSOR) return cr_error_code();
-  cr_tensor *t = cr__op1(CR__OP_mul, (cr_value[]){args[0], mask});
-  cr__drop(mask);
-  return cr__give(t, out);
+  if (code) return cr__no_tensor(code);
+  if (!train || p == 0) return cr_retain(self);
+  code = cr__check_floating(op, (cr_dtype)self->dtype);
+  if (code) return cr__no_tensor(code);
+  cr_tensor *mask = cr__call_dropout_mask(self, p), *t = cr__call_mul(self, mask);
+  cr_release(mask);
+  return t;
 }

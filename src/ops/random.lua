@@ -56,13 +56,13 @@ op "randn_like(self: tensor, dtype: dtype?, device: device?)" {
 
 op "randint_like(self: tensor, low: int, high: int, dtype: dtype?, device: device?)" {
   doc = "Integers from low up to high, which is not among them, in the likeness of another tensor.",
-  run = "rand_like", nondiff = true,
+  run = "randint_like", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0, 5 }, { s.i({ 2 }, 1, 5), -3, 3 } } end,
 }
 
 op "randint_like_to(self: tensor, high: int, dtype: dtype?, device: device?)" {
   doc = "Integers from 0 up to high, which is not among them, in the likeness of another tensor.",
-  lua = "randint_like", run = "rand_like", nondiff = true,
+  lua = "randint_like", run = "randint_like", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 5 }, { s.i({ 2 }, 1, 5), 3 } } end,
 }
 
@@ -99,7 +99,7 @@ op "bernoulli_(self: tensor, p: float = 0.5)" {
 
 op "bernoulli_of_(self: tensor, p: tensor)" {
   doc = "Fills with ones, each with the probability in p (which broadcasts), and zeros.",
-  lua = "bernoulli_", run = "bernoulli_fill", rewrites = true, inplace = "only",
+  lua = "bernoulli_", run = "bernoulli_of", rewrites = true, inplace = "only",
   grad = { self = forgotten.self, p = function(_, v) return ops.zeros_like(v.p) end },
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, 0, 1) } } end,
 }
@@ -119,7 +119,7 @@ op "bernoulli_p(self: tensor, p: float)" {
 
 op "dropout_mask(self: tensor, p: float)" {
   doc = "In the likeness of self: zero with probability p, else 1 / (1 - p); all zeros for p = 1.",
-  run = "bernoulli", hidden = true, nondiff = true,
+  run = "dropout_mask", hidden = true, nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25 }, { s.t({ 2 }, -1, 1), 1.0 } } end,
 }
 

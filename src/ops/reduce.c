@@ -41,10 +41,10 @@ int cr__need_float(const char *op, cr_dtype dtype, const char *advice) {
                   advice);
 }
 
-static int fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim, const recipe *r,
-                cr_tensor **out) {
+static cr_tensor *fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
+                       const recipe *r) {
   cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   cr__launch k;
   cr__launch_begin(&k, op, cr_device_of(self));
   cr__view_folded(&k, &k.reduce.out, t, self, mask);
@@ -53,9 +53,7 @@ static int fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim, co
   k.reduce.finish = r->finish, k.reduce.compute = r->compute;
   k.reduce.power = r->power, k.reduce.number = r->number;
   int code = cr__launch_run(&k, CR__K_reduce);
-  if (code) cr_release(t);
-  else out[0] = t;
-  return code;
+  return cr__filled(code, t);
 }
 
 static int need_elements(const char *op, const cr_tensor *self, uint32_t mask) {
@@ -71,10 +69,9 @@ static recipe total(cr__fold how, cr_dtype from, cr_dtype to) {
   return (recipe){.fold = how, .compute = compute, .result = to};
 }
 
-static int spread_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
-  cr_tensor *self = args[0].u.t;
-  const cr_value *c = &args[2];
-  double correction = c->kind == CR_FLOAT ? c->u.f : (double)c->u.i, rest = (double)n - correction;
+static int spread_recipe(const cr_op *op, cr_tensor *self, cr_value correction, int64_t n,
+                         recipe *r) {
+  double rest = (double)n - cr__number(correction);
   bool root = op->id == CR__OP_std;
   *r = (recipe){.fold = CR__FOLD_MOMENTS,
                 .finish = root ? CR__FINISH_DIVIDE_ROOT : CR__FINISH_DIVIDE,
@@ -84,9 +81,8 @@ static int spread_recipe(const cr_op *op, const cr_value *args, int64_t n, recip
   return cr__need_float(op->name, (cr_dtype)self->dtype, "convert it first");
 }
 
-static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
-  cr_value asked = op->nparam > 3 ? args[3] : cr_none();
-  cr_dtype dtype = cr__dtype_or(asked, (cr_dtype)args[0].u.t->dtype);
+static int mean_recipe(const cr_op *op, cr_tensor *self, cr_dtype asked, int64_t n, recipe *r) {
+  cr_dtype dtype = cr__given_dtype_or(asked, (cr_dtype)self->dtype);
   if (op->id == CR__OP_mean_or_zero && n == 0) n = 1;
   *r = (recipe){.fold = CR__FOLD_SUM,
                 .finish = CR__FINISH_DIVIDE,
@@ -96,20 +92,21 @@ static int mean_recipe(const cr_op *op, const cr_value *args, int64_t n, recipe 
   return cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
 }
 
-static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r) {
-  cr_dtype dtype = (cr_dtype)args[0].u.t->dtype, truth = dtype == CR_UINT8 ? CR_UINT8 : CR_BOOL;
+static int recipe_of(const cr_op *op, cr_tensor *self, cr_dtype asked, cr_value correction,
+                     int64_t n, recipe *r) {
+  cr_dtype dtype = (cr_dtype)self->dtype, truth = dtype == CR_UINT8 ? CR_UINT8 : CR_BOOL;
   switch (op->id) {
-  case CR__OP_sum: *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(args[3], dtype)); break;
-  case CR__OP_prod: *r = total(CR__FOLD_PROD, dtype, cr__sum_dtype(args[3], dtype)); break;
+  case CR__OP_sum: *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(asked, dtype)); break;
+  case CR__OP_prod: *r = total(CR__FOLD_PROD, dtype, cr__sum_dtype(asked, dtype)); break;
   case CR__OP_nansum:
-    *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(args[3], dtype));
+    *r = total(CR__FOLD_SUM, dtype, cr__sum_dtype(asked, dtype));
     if (cr__is_float(dtype)) r->map = CR__MAP_NAN_TO_ZERO;
     if (cr__is_float(dtype) && !cr__is_float(r->compute)) r->compute = dtype;
     break;
   case CR__OP_mean:
-  case CR__OP_mean_or_zero: return mean_recipe(op, args, n, r);
+  case CR__OP_mean_or_zero: return mean_recipe(op, self, asked, n, r);
   case CR__OP_var:
-  case CR__OP_std: return spread_recipe(op, args, n, r);
+  case CR__OP_std: return spread_recipe(op, self, correction, n, r);
   case CR__OP_count_nonzero:
     *r = (recipe){CR__FOLD_SUM, CR__MAP_NONZERO, 0, dtype, CR_INT64, 0, 0};
     break;
@@ -122,21 +119,16 @@ static int recipe_of(const cr_op *op, const cr_value *args, int64_t n, recipe *r
   return 0;
 }
 
-/* Every operation of this kind takes self, dim and, in one place or another, keepdim; max and min
- * take self alone. */
-int cr__run_reduce(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  bool spread = op->id == CR__OP_var || op->id == CR__OP_std, keepdim = false;
-  if (op->nparam > 2) keepdim = args[spread ? 3 : 2].u.i;
+cr_tensor *cr__run_reduce(const cr_op *op, cr_tensor *self, cr__ints dim, bool keepdim,
+                          cr_dtype dtype, cr_value correction) {
   uint32_t mask;
-  int code = cr__fold_mask(op->name, op->nparam > 1 ? args[1] : cr_none(), self->ndim, &mask);
+  int code = cr__fold_mask(op->name, dim, self->ndim, &mask);
   recipe r;
-  if (!code) code = recipe_of(op, args, cr__fold_count(self, mask), &r);
-  if (code) return code;
+  if (!code) code = recipe_of(op, self, dtype, correction, cr__fold_count(self, mask), &r);
+  if (code) return cr__no_tensor(code);
   bool chooses = (r.fold == CR__FOLD_MAX || r.fold == CR__FOLD_MIN) && r.map == CR__MAP_NONE;
   if (chooses) code = need_elements(op->name, self, mask);
-  return code ? code : fold(op->name, self, mask, keepdim, &r, out);
+  return code ? NULL : fold(op->name, self, mask, keepdim, &r);
 }
 
 /* The sum of squares is gathered in float64, where squares of float32 do not overflow. */
@@ -153,41 +145,38 @@ static recipe norm_recipe(double p, cr_dtype result) {
   return (recipe){CR__FOLD_SUM, CR__MAP_POWER, CR__FINISH_POWER, wide, result, p, 0};
 }
 
-int cr__run_norm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  double p = args[1].kind == CR_FLOAT ? args[1].u.f : (double)args[1].u.i;
-  cr_dtype dtype = cr__dtype_or(args[4], (cr_dtype)self->dtype);
+cr_tensor *cr__run_norm(const cr_op *op, cr_tensor *self, cr_value p, cr__ints dim, bool keepdim,
+                        cr_dtype dtype) {
+  double power = cr__number(p);
+  dtype = cr__given_dtype_or(dtype, (cr_dtype)self->dtype);
   uint32_t mask;
-  int code = cr__fold_mask(op->name, args[2], self->ndim, &mask);
+  int code = cr__fold_mask(op->name, dim, self->ndim, &mask);
   if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
-  if (!code && (p < 0 || isinf(p))) code = need_elements(op->name, self, mask);
-  if (code) return code;
-  recipe r = norm_recipe(p, dtype);
-  return fold(op->name, self, mask, args[3].u.i, &r, out);
+  if (!code && (power < 0 || isinf(power))) code = need_elements(op->name, self, mask);
+  if (code) return cr__no_tensor(code);
+  recipe r = norm_recipe(power, dtype);
+  return fold(op->name, self, mask, keepdim, &r);
 }
 
-int cr__run_norm_named(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  const char *p = args[1].u.s;
+cr_tensor *cr__run_norm_named(const cr_op *op, cr_tensor *self, const char *p, cr__ints dim,
+                              bool keepdim, cr_dtype dtype) {
+  (void)op;
   if (strcmp(p, "fro")) {
     cr_quoted text;
-    return cr__fail(CR_E_ARGUMENT, "norm: p is %s; it may be \"fro\" or a number",
-                    cr__quote(p, &text));
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "norm: p is %s; it may be \"fro\" or a number",
+                                  cr__quote(p, &text)));
   }
-  return cr__give(CR__CALL(norm, args[0], cr_int(2), args[2], args[3], args[4]), out);
+  return cr__call_norm(self, cr_int(2), dim.at, dim.n, keepdim, dtype);
 }
 
-/* args: self, dim, keepdim. */
-int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t, *result = NULL;
+cr_tensor *cr__run_logsumexp(const cr_op *op, cr_tensor *self, cr__ints dim, bool keepdim) {
+  cr_tensor *result = NULL;
   uint32_t mask;
-  int code = cr__fold_mask(op->name, args[1], self->ndim, &mask);
-  if (code) return code;
+  int code = cr__fold_mask(op->name, dim, self->ndim, &mask);
+  if (code) return cr__no_tensor(code);
   bool is_float = cr__is_float((cr_dtype)self->dtype);
   cr_tensor *x = is_float ? cr_retain(self) : cr__copy_of(op->name, self, cr_default_dtype());
-  if (x) result = cr__new_folded(op->name, x, mask, args[2].u.i, (cr_dtype)x->dtype);
+  if (x) result = cr__new_folded(op->name, x, mask, keepdim, (cr_dtype)x->dtype);
   code = result ? 0 : (int)cr_error_code();
   if (!code) {
     cr__launch k;
@@ -199,5 +188,5 @@ int cr__run_logsumexp(const cr_op *op, const cr_value *args, cr_tensor **out, in
     code = cr__launch_run(&k, CR__K_reduce);
   }
   cr_release(x);
-  return cr__give_if(code, result, out);
+  return cr__filled(code, result);
 }

@@ -12,9 +12,9 @@
 #define CR__CALL(name, ...) cr__op1(CR__OP_##name, (cr_value[]){__VA_ARGS__})
 
 /* Dims as a mask; none and an empty list mean all. */
-static inline int cr__fold_mask(const char *op, cr_value dims, int ndim, uint32_t *mask) {
-  if (dims.kind == CR_INTS && dims.n == 0) dims = cr_none();
-  int code = cr__dim_mask(op, &dims, ndim, mask);
+static inline int cr__fold_mask(const char *op, cr__ints dims, int ndim, uint32_t *mask) {
+  cr_value named = dims.n > 0 ? cr_ints(dims.at, dims.n) : cr_none();
+  int code = cr__dim_mask(op, &named, ndim, mask);
   if (ndim == 0) *mask = 0;
   return code;
 }
@@ -28,8 +28,8 @@ static inline int64_t cr__fold_count(const cr_tensor *self, uint32_t mask) {
 }
 
 /* The dtype that the call names, or what sums of dtype are of. */
-static inline cr_dtype cr__sum_dtype(cr_value asked, cr_dtype dtype) {
-  if (asked.kind == CR_DTYPE_VALUE) return (cr_dtype)asked.u.i;
+static inline cr_dtype cr__sum_dtype(cr_dtype asked, cr_dtype dtype) {
+  if (asked != CR_DTYPE_NONE) return asked;
   return cr__is_float(dtype) ? dtype : CR_INT64;
 }
 

@@ -8,7 +8,7 @@
 #include "reduce.h"
 
 /* self, the result of folding dims of `shape`, seen in that shape. */
-static cr_tensor *expand(const char *op, cr_tensor *self, cr_value shape, cr_value dims,
+static cr_tensor *expand(const char *op, cr_tensor *self, cr__ints shape, cr__ints dims,
                          bool keepdim) {
   int64_t stride[CR_MAX_DIMS];
   uint32_t mask;
@@ -16,36 +16,36 @@ static cr_tensor *expand(const char *op, cr_tensor *self, cr_value shape, cr_val
   if (!self || cr__fold_mask(op, dims, shape.n, &mask)) return NULL;
   for (int d = 0; d < shape.n; d++) {
     bool folds = mask >> d & 1, there = !folds || keepdim;
-    bool fits = !there || (at < self->ndim && cr__sizes(self)[at] == (folds ? 1 : shape.u.is[d]));
+    bool fits = !there || (at < self->ndim && cr__sizes(self)[at] == (folds ? 1 : shape.at[d]));
     if (!fits) {
       cr__text from, to;
       cr__fail(CR_E_SHAPE, "%s: shape %s is no fold of %s", op,
                cr__shape_text(self->ndim, cr__sizes(self), &from),
-               cr__shape_text(shape.n, shape.u.is, &to));
+               cr__shape_text(shape.n, shape.at, &to));
       return NULL;
     }
     stride[d] = folds ? 0 : cr__steps(self)[at];
     at += there;
   }
-  return cr__alias(self, shape.n, shape.u.is, stride, self->offset);
+  return cr__alias(self, shape.n, shape.at, stride, self->offset);
 }
 
-int cr__run_expand_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(expand(op->name, args[0].u.t, args[1], args[2], args[3].u.i), out);
+cr_tensor *cr__run_expand_reduced(const cr_op *op, cr_tensor *self, cr__ints shape, cr__ints dim,
+                                  bool keepdim) {
+  return expand(op->name, self, shape, dim, keepdim);
 }
 
-int cr__run_expand_mean(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
+cr_tensor *cr__run_expand_mean(const cr_op *op, cr_tensor *self, cr__ints shape, cr__ints dim,
+                               bool keepdim) {
   uint32_t mask;
   int64_t n = 1;
-  if (cr__fold_mask(op->name, args[2], args[1].n, &mask)) return cr_error_code();
-  for (int d = 0; d < args[1].n; d++)
-    if (mask >> d & 1) n *= args[1].u.is[d];
-  cr_tensor *part = CR__CALL(div, args[0], cr_float((double)n));
-  cr_tensor *all = expand(op->name, part, args[1], args[2], args[3].u.i);
+  if (cr__fold_mask(op->name, dim, shape.n, &mask)) return NULL;
+  for (int d = 0; d < shape.n; d++)
+    if (mask >> d & 1) n *= shape.at[d];
+  cr_tensor *part = cr__call_div_scalar(self, cr_float((double)n));
+  cr_tensor *all = expand(op->name, part, shape, dim, keepdim);
   cr_release(part);
-  return cr__give(all, out);
+  return all;
 }
 
 /* The dims in `mask` last, in order, as 1-based dims. */
@@ -57,96 +57,92 @@ static void folded_last(int ndim, uint32_t mask, int64_t *order) {
 }
 
 /* What an operation along one dim gives for self along dims taken together. */
-static cr_tensor *along(const cr_op *op, cr_value self, cr_value dims,
-                        cr_tensor *(*one)(cr_value line, cr_value dim)) {
+static cr_tensor *along(const cr_op *op, cr_tensor *t, cr__ints dims,
+                        cr_tensor *(*one)(cr_tensor *line, int64_t dim)) {
   int64_t order[CR_MAX_DIMS], ordered[CR_MAX_DIMS], flat[CR_MAX_DIMS + 1];
-  cr_tensor *t = self.u.t;
   uint32_t mask;
   int n = 0;
   if (cr__fold_mask(op->name, dims, t->ndim, &mask)) return NULL;
-  if (mask && !(mask & (mask - 1))) return one(self, cr_int(__builtin_ctz(mask) + 1));
+  if (mask && !(mask & (mask - 1))) return one(t, __builtin_ctz(mask) + 1);
   folded_last(t->ndim, mask, order);
   for (int d = 0; d < t->ndim; d++) {
     ordered[d] = cr__sizes(t)[order[d] - 1];
     if (!(mask >> (order[d] - 1) & 1)) flat[n++] = ordered[d];
   }
   flat[n++] = cr__fold_count(t, mask);
-  cr_value turn = cr_ints(order, t->ndim);
-  cr_value moved = cr__do(CR__OP_permute, (cr_value[]){self, turn});
-  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){moved, cr_ints(flat, n)});
-  cr_value done = line.kind == CR_TENSOR ? cr_of(one(line, cr_int(-1))) : cr_none();
-  cr_value shaped = cr__do(CR__OP_reshape, (cr_value[]){done, cr_ints(ordered, t->ndim)});
-  cr_tensor *result = CR__CALL(permute_back, shaped, turn);
-  cr__drop(moved), cr__drop(line), cr__drop(done), cr__drop(shaped);
+  cr_tensor *moved = cr__call_permute(t, order, t->ndim), *line = cr__call_reshape(moved, flat, n);
+  cr_tensor *done = line ? one(line, -1) : NULL, *shaped = cr__call_reshape(done, ordered, t->ndim);
+  cr_tensor *result = cr__call_permute_back(shaped, order, t->ndim);
+  cr_release(moved), cr_release(line), cr_release(done), cr_release(shaped);
   return result;
 }
 
 /* The products of all elements before and of all behind each one, multiplied: no division, so zeros
  * need no case of their own. */
-static cr_tensor *others(cr_value line, cr_value dim) {
-  cr_value before = cr__do(CR__OP_cumprod, (cr_value[]){line, dim, cr_none()});
-  cr_value behind = cr__do(CR__OP_cumprod_reverse, (cr_value[]){line, dim});
-  cr_value a = cr__do(CR__OP_shift, (cr_value[]){before, dim, cr_int(1), cr_int(1)});
-  cr_value b = cr__do(CR__OP_shift, (cr_value[]){behind, dim, cr_int(-1), cr_int(1)});
-  cr_tensor *product = CR__CALL(mul, a, b);
-  cr__drop(before), cr__drop(behind), cr__drop(a), cr__drop(b);
+static cr_tensor *others(cr_tensor *line, int64_t dim) {
+  cr_tensor *before = cr__call_cumprod(line, dim, CR_DTYPE_NONE);
+  cr_tensor *behind = cr__call_cumprod_reverse(line, dim);
+  cr_tensor *a = cr__call_shift(before, dim, 1, cr_int(1)),
+            *b = cr__call_shift(behind, dim, -1, cr_int(1));
+  cr_tensor *product = cr__call_mul(a, b);
+  cr_release(before), cr_release(behind), cr_release(a), cr_release(b);
   return product;
 }
 
-int cr__run_prod_others(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(along(op, args[0], args[1], others), out);
+cr_tensor *cr__run_prod_others(const cr_op *op, cr_tensor *self, cr__ints dim) {
+  return along(op, self, dim, others);
 }
 
-static cr_tensor *softmax(cr_value line, cr_value dim) {
-  return CR__CALL(softmax, line, dim, cr_none());
+static cr_tensor *softmax(cr_tensor *line, int64_t dim) {
+  return cr__call_softmax(line, dim, CR_DTYPE_NONE);
 }
 
-int cr__run_softmax_over(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(along(op, args[0], args[1], softmax), out);
+cr_tensor *cr__run_softmax_over(const cr_op *op, cr_tensor *self, cr__ints dim) {
+  return along(op, self, dim, softmax);
 }
 
-static double number(cr_value v) { return v.kind == CR_FLOAT ? v.u.f : (double)v.u.i; }
-
-/* args: gradient, input, std, dim, correction, keepdim. The distances are divided by std before anything
+/* self is the gradient. The distances are divided by std before anything
  * else: what is left is of the size of 1. */
-int cr__run_std_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *input = args[1].u.t;
+cr_tensor *cr__run_std_backward(const cr_op *op, cr_tensor *self, cr_tensor *input, cr_tensor *std,
+                                cr__ints dim, cr_value correction, bool keepdim) {
   uint32_t mask;
-  if (cr__fold_mask(op->name, args[3], input->ndim, &mask)) return cr_error_code();
-  double rest = (double)cr__fold_count(input, mask) - number(args[4]);
+  if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
+  double rest = (double)cr__fold_count(input, mask) - cr__number(correction);
   cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true);
-  cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[3], yes, cr_none()});
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
-  cr_value flat = cr__do(CR__OP_eq, (cr_value[]){args[2], cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){args[2], flat, cr_float(INFINITY)});
-  cr_value wide = cr__do(CR__OP_expand_reduced, (cr_value[]){safe, shape, args[3], args[5]});
+  cr_value mean =
+      cr__do(CR__OP_mean, (cr_value[]){cr_of(input), cr_ints(dim.at, dim.n), yes, cr_none()});
+  cr_value away = cr__do(CR__OP_sub, (cr_value[]){cr_of(input), mean});
+  cr_value flat = cr__do(CR__OP_eq, (cr_value[]){cr_of(std), cr_int(0)});
+  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){cr_of(std), flat, cr_float(INFINITY)});
+  cr_value wide = cr__do(CR__OP_expand_reduced,
+                         (cr_value[]){safe, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
   cr_value ratio = cr__do(CR__OP_div, (cr_value[]){away, wide});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], cr_float(1 / (rest > 0 ? rest : 0))});
-  cr_value g = cr__do(CR__OP_expand_reduced, (cr_value[]){part, shape, args[3], args[5]});
+  cr_value part =
+      cr__do(CR__OP_mul, (cr_value[]){cr_of(self), cr_float(1 / (rest > 0 ? rest : 0))});
+  cr_value g = cr__do(CR__OP_expand_reduced,
+                      (cr_value[]){part, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
   cr_tensor *result = CR__CALL(mul, g, ratio);
   cr__drop(mean), cr__drop(away), cr__drop(flat), cr__drop(safe), cr__drop(wide);
   cr__drop(ratio), cr__drop(part), cr__drop(g);
-  return cr__give(result, out);
+  return result;
 }
 
-/* args: gradient, input, dim, correction, keepdim. */
-int cr__run_var_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *input = args[1].u.t;
+cr_tensor *cr__run_var_backward(const cr_op *op, cr_tensor *self, cr_tensor *input, cr__ints dim,
+                                cr_value correction, bool keepdim) {
   uint32_t mask;
-  if (cr__fold_mask(op->name, args[2], input->ndim, &mask)) return cr_error_code();
-  double rest = (double)cr__fold_count(input, mask) - number(args[3]);
+  if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
+  double rest = (double)cr__fold_count(input, mask) - cr__number(correction);
   cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true);
-  cr_value mean = cr__do(CR__OP_mean, (cr_value[]){args[1], args[2], yes, cr_none()});
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){args[1], mean});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){args[0], cr_float(2 / (rest > 0 ? rest : 0))});
-  cr_value g = cr__do(CR__OP_expand_reduced, (cr_value[]){part, shape, args[2], args[4]});
+  cr_value mean =
+      cr__do(CR__OP_mean, (cr_value[]){cr_of(input), cr_ints(dim.at, dim.n), yes, cr_none()});
+  cr_value away = cr__do(CR__OP_sub, (cr_value[]){cr_of(input), mean});
+  cr_value part =
+      cr__do(CR__OP_mul, (cr_value[]){cr_of(self), cr_float(2 / (rest > 0 ? rest : 0))});
+  cr_value g = cr__do(CR__OP_expand_reduced,
+                      (cr_value[]){part, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
   cr_tensor *result = CR__CALL(mul, g, away);
   cr__drop(mean), cr__drop(away), cr__drop(part), cr__drop(g);
-  return cr__give(result, out);
+  return result;
 }
 
 /* ---- Norms ---- */
@@ -177,24 +173,26 @@ static cr_tensor *extreme_backward(cr_value input, cr_value dims, cr_value g, cr
   return result;
 }
 
-/* args: gradient, input, norm, p, dim, keepdim. */
-int cr__run_norm_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  cr_tensor *input = args[1].u.t;
-  double p = number(args[3]);
+cr_tensor *cr__run_norm_backward(const cr_op *op, cr_tensor *self, cr_tensor *input,
+                                 cr_tensor *norm, cr_value p, cr__ints dim, bool keepdim) {
+  (void)op;
+  double power = cr__number(p);
   cr_value shape = cr_ints(cr__sizes(input), input->ndim);
-  if (p == 0) return cr__give(cr__zeros_for(op->name, input, input->ndim, cr__sizes(input)), out);
-  cr_value g = cr__do(CR__OP_expand_reduced, (cr_value[]){args[0], shape, args[4], args[5]});
-  cr_value norm = cr_none(); /* the derivative of the 1-norm does without it */
-  if (p != 1) norm = cr__do(CR__OP_expand_reduced, (cr_value[]){args[2], shape, args[4], args[5]});
+  if (power == 0) return cr__zeros_for(op->name, input, input->ndim, cr__sizes(input));
+  cr_value g = cr__do(CR__OP_expand_reduced,
+                      (cr_value[]){cr_of(self), shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
+  cr_value wide = cr_none(); /* the derivative of the 1-norm does without it */
+  if (power != 1)
+    wide = cr__do(CR__OP_expand_reduced,
+                  (cr_value[]){cr_of(norm), shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
   cr_tensor *result;
-  if (isinf(p)) {
-    result = extreme_backward(args[1], args[4], g, norm);
+  if (isinf(power)) {
+    result = extreme_backward(cr_of(input), cr_ints(dim.at, dim.n), g, wide);
   } else {
-    cr_value part = share(args[1], norm, p - 1);
+    cr_value part = share(cr_of(input), wide, power - 1);
     result = CR__CALL(mul, g, part);
     cr__drop(part);
   }
-  cr__drop(g), cr__drop(norm);
-  return cr__give(result, out);
+  cr__drop(g), cr__drop(wide);
+  return result;
 }

@@ -3,47 +3,44 @@
  * Holds true: a call that fails has drawn nothing. */
 #include "random.h"
 
-int cr__run_randperm(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int64_t n = args[0].u.i;
-  cr_dtype dtype = cr__dtype_or(args[1], CR_INT64);
+cr_tensor *cr__run_randperm(const cr_op *op, int64_t n, cr_dtype dtype, cr_device device) {
+  dtype = cr__given_dtype_or(dtype, CR_INT64);
   if (n < 0)
-    return cr__fail(CR_E_ARGUMENT, "randperm: n must not be negative, got %lld", (long long)n);
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "randperm: n must not be negative, got %lld", (long long)n));
   if (n > cr__exact_up_to(dtype)) {
-    return cr__fail(CR_E_ARGUMENT, "randperm: %s does not hold all integers up to %lld",
-                    cr_dtype_name(dtype), (long long)n);
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "randperm: %s does not hold all integers up to %lld",
+                                  cr_dtype_name(dtype), (long long)n));
   }
-  cr_tensor *t = cr__new(op->name, dtype, cr__device_or(args[2], CR_CPU), 1, &n);
-  if (!t) return cr_error_code();
+  cr_tensor *t = cr__new(op->name, dtype, cr__given_device_or(device, CR_CPU), 1, &n);
+  if (!t) return NULL;
   cr__launch k;
   cr__begin_draws(&k, op, &k.randperm.out, t, &k.randperm.rng, cr__draw_blocks(n, true));
-  return cr__give_if(cr__launch_run(&k, CR__K_randperm), t, out);
+  return cr__filled(cr__launch_run(&k, CR__K_randperm), t);
 }
 
-int cr__run_multinomial(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  int64_t n = args[1].u.i;
-  bool replacement = args[2].u.i;
+cr_tensor *cr__run_multinomial(const cr_op *op, cr_tensor *self, int64_t n, bool replacement) {
   int code = cr__check_floating(op, (cr_dtype)self->dtype);
-  if (code) return code;
+  if (code) return cr__no_tensor(code);
   if (self->ndim != 1 && self->ndim != 2) {
-    return cr__fail(CR_E_SHAPE, "multinomial: takes weights of 1 or 2 dims, got %d dims",
-                    self->ndim);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "multinomial: takes weights of 1 or 2 dims, got %d dims", self->ndim));
   }
   int64_t rows = self->ndim == 2 ? cr__sizes(self)[0] : 1, m = cr__sizes(self)[self->ndim - 1];
   if (n < 1 || (!replacement && n > m)) {
-    return cr__fail(CR_E_ARGUMENT, "multinomial: cannot draw %lld of %lld positions %s replacement",
-                    (long long)n, (long long)m, replacement ? "with" : "without");
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "multinomial: cannot draw %lld of %lld positions %s replacement",
+                                  (long long)n, (long long)m, replacement ? "with" : "without"));
   }
   int64_t shape[2] = {rows, n};
   cr_tensor *t =
       cr__new(op->name, CR_INT64, cr_device_of(self), self->ndim, shape + 2 - self->ndim);
-  if (!t) return cr_error_code();
+  if (!t) return NULL;
   cr__launch k;
   cr__begin_draws(&k, op, &k.multinomial.out, t, &k.multinomial.rng,
                   cr__draw_blocks(rows * (replacement ? n : m), true));
   cr__launch_view(&k, &k.multinomial.weights, self);
   k.multinomial.replacement = replacement;
-  return cr__give_if(cr__launch_run(&k, CR__K_multinomial), t, out);
+  return cr__filled(cr__launch_run(&k, CR__K_multinomial), t);
 }

@@ -67,75 +67,80 @@ static int check_src(const char *op, const cr_tensor *index, const cr_tensor *sr
                   cr__shape_text(index->ndim, cr__sizes(index), &b));
 }
 
-/* scatter, scatter_add and scatter_multiply. args: self, dim, index, src. */
-int cr__run_scatter(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  cr_tensor *t = args[0].u.t, *index = args[2].u.t, *corner = NULL;
-  cr_value value = args[3];
-  cr_device device;
-  if (cr__same_device(op->name, args, 4, &device)) return (int)cr_error_code();
-  cr__scatter_mode how = op->id == CR__OP_scatter_add        ? CR__SCATTER_ADD
-                         : op->id == CR__OP_scatter_multiply ? CR__SCATTER_MULTIPLY
-                                                             : CR__SCATTER_SET;
-  if (value.kind == CR_TENSOR && (value.u.t->ndim > 0 || how != CR__SCATTER_SET)) {
-    cr_tensor *src = value.u.t;
-    if (check_src(op->name, index, src)) return (int)cr_error_code();
-    corner = cr__alias(src, index->ndim, cr__sizes(index), cr__steps(src), src->offset);
-    if (!corner) return (int)cr_error_code();
-    value = cr_of(corner);
-  }
+/* Writes src, of exactly index's shape or of 0 dims, or a number. */
+static int write_each(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index, cr_value src,
+                      cr__scatter_mode how) {
   cr__index_plan p;
-  int code = cr__plan_each(op->name, t, args[1].u.i, index, &p);
-  if (!code) {
-    code = cr__scatter_value(op->name, t, &p, &value, "src", how);
-    cr_release(p.index);
-  }
+  int code = cr__plan_each(op->name, self, dim, index, &p);
+  if (code) return code;
+  code = cr__scatter_value(op->name, self, &p, &src, "src", how);
+  cr_release(p.index);
+  return code;
+}
+
+/* The same of the part of src that index has places for. */
+static int write_corner(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                        cr_tensor *src, cr__scatter_mode how) {
+  if (check_src(op->name, index, src)) return (int)cr_error_code();
+  cr_tensor *corner = cr__alias(src, index->ndim, cr__sizes(index), cr__steps(src), src->offset);
+  int code = corner ? write_each(op, self, dim, index, cr_of(corner), how) : (int)cr_error_code();
   cr_release(corner);
   return code;
 }
 
+int cr__run_scatter(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index, cr_value src) {
+  cr_device device;
+  if (cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(index), src}, 3, &device))
+    return (int)cr_error_code();
+  if (src.kind == CR_TENSOR && src.u.t->ndim > 0)
+    return write_corner(op, self, dim, index, src.u.t, CR__SCATTER_SET);
+  return write_each(op, self, dim, index, src, CR__SCATTER_SET);
+}
+
+int cr__run_scatter_joined(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                           cr_tensor *src) {
+  cr_device device;
+  bool add = op->id == CR__OP_scatter_add;
+  if (cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(index), cr_of(src)}, 3, &device))
+    return (int)cr_error_code();
+  return write_corner(op, self, dim, index, src, add ? CR__SCATTER_ADD : CR__SCATTER_MULTIPLY);
+}
+
 /* The part of src that index has places for; a number, or a 0-dim tensor, fills that part. */
-static cr_value fitted(const cr_op *op, const cr_value *self, const cr_value *index,
-                       const cr_value *src) {
-  const cr_tensor *i = index->u.t, *s = src->u.t;
-  cr_value shape = cr_ints(cr__sizes(i), i->ndim);
-  if (src->kind != CR_TENSOR)
-    return cr__do(CR__OP_full_like,
-                  (cr_value[]){*index, *src, cr_dtype_value((cr_dtype)self->u.t->dtype),
-                               cr_none()});
-  if (s->ndim == 0) return cr__do(CR__OP_expand, (cr_value[]){*src, shape});
-  if (check_src(op->lua, i, s)) return cr_none();
-  cr_value part = cr__do(CR__OP_alias, src);
+static cr_tensor *fitted(const cr_op *op, const cr_tensor *self, cr_tensor *index, cr_value src) {
+  cr_tensor *s = src.u.t;
+  if (src.kind != CR_TENSOR)
+    return cr__call_full_like(index, src, (cr_dtype)self->dtype, cr_none());
+  if (s->ndim == 0) return cr__call_expand(s, cr__sizes(index), index->ndim);
+  if (check_src(op->lua, index, s)) return NULL;
+  cr_tensor *part = cr__call_alias(s);
   for (int d = 0; d < s->ndim; d++) {
-    if (cr__sizes(i)[d] == cr__sizes(s)[d]) continue;
-    cr_value less = cr__do(CR__OP_narrow,
-                           (cr_value[]){part, cr_int(d + 1), cr_int(1), cr_int(cr__sizes(i)[d])});
-    cr__drop(part);
+    if (cr__sizes(index)[d] == cr__sizes(s)[d]) continue;
+    cr_tensor *less = cr__call_narrow(part, d + 1, 1, cr__sizes(index)[d]);
+    cr_release(part);
     part = less;
   }
   return part;
 }
 
-/* scatter(self, dim, index, src, reduce) */
-int cr__run_scatter_reduced(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  bool add = args[4].n == CR__scatter_reduced_reduce_add;
-  cr_value src = fitted(op, &args[0], &args[2], &args[3]);
-  cr_value part[] = {args[0], args[1], args[2], src};
-  cr_tensor *r = cr__op1(add ? CR__OP_scatter_add : CR__OP_scatter_multiply, part);
-  cr__drop(src);
-  return cr__give(r, out);
+cr_tensor *cr__run_scatter_reduced(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                                   cr_value src, int reduce) {
+  cr_tensor *part = fitted(op, self, index, src);
+  cr_tensor *r = reduce == CR__scatter_reduced_reduce_add
+                     ? cr__call_scatter_add(self, dim, index, part)
+                     : cr__call_scatter_multiply(self, dim, index, part);
+  cr_release(part);
+  return r;
 }
 
 /* Writes source, of exactly the shape of the parts that index lists. */
-static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source,
-                       cr__scatter_mode how) {
-  cr_tensor *t = args[0].u.t;
+static int write_parts(const cr_op *op, cr_tensor *t, int64_t dim, cr_tensor *index,
+                       cr_tensor *source, cr__scatter_mode how) {
   cr_device device;
   cr__index_plan p;
   cr__text a, b;
-  if (cr__same_device(op->name, args, 4, &device) ||
-      cr__plan_list(op->name, t, args[1].u.i, args[2].u.t, &p))
+  if (cr__same_device(op->name, (cr_value[]){cr_of(t), cr_of(index), cr_of(source)}, 3, &device) ||
+      cr__plan_list(op->name, t, dim, index, &p))
     return (int)cr_error_code();
   bool fits = source->ndim == t->ndim || (t->ndim == 0 && source->numel == 1);
   for (int d = 0; fits && d < t->ndim; d++) fits = cr__sizes(source)[d] == p.shape[d];
@@ -148,58 +153,53 @@ static int write_parts(const cr_op *op, const cr_value *args, cr_tensor *source,
   return code;
 }
 
-int cr__run_index_copy(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  return write_parts(op, args, args[3].u.t, CR__SCATTER_SET);
+int cr__run_index_copy(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                       cr_tensor *source) {
+  return write_parts(op, self, dim, index, source, CR__SCATTER_SET);
 }
 
-int cr__run_index_add(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  cr_tensor *source = args[3].u.t;
-  const cr_value *alpha = &args[4];
-  if (alpha->kind == CR_INT && alpha->u.i == 1)
-    return write_parts(op, args, source, CR__SCATTER_ADD);
-  cr_tensor *scaled = cr__op1(CR__OP_mul, (cr_value[]){args[3], *alpha});
+int cr__run_index_add(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                      cr_tensor *source, cr_value alpha) {
+  if (alpha.kind == CR_INT && alpha.u.i == 1)
+    return write_parts(op, self, dim, index, source, CR__SCATTER_ADD);
+  cr_tensor *scaled = cr__call_mul_scalar(source, alpha);
   if (!scaled) return (int)cr_error_code();
   int code = scaled->dtype == source->dtype
-                 ? write_parts(op, args, scaled, true)
+                 ? write_parts(op, self, dim, index, scaled, CR__SCATTER_ADD)
                  : cr__fail(CR_E_DTYPE, "%s: alpha is not a whole number, but source is %s",
                             op->name, cr_dtype_name((cr_dtype)source->dtype));
   cr_release(scaled);
   return code;
 }
 
-int cr__run_index_fill(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
+int cr__run_index_fill(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                       cr_value value) {
   cr__index_plan p;
   cr__text text;
-  const cr_tensor *value = args[3].kind == CR_TENSOR ? args[3].u.t : NULL;
-  if (value && value->ndim > 0)
+  const cr_tensor *t = value.kind == CR_TENSOR ? value.u.t : NULL;
+  if (t && t->ndim > 0)
     return cr__fail(CR_E_SHAPE,
                     "%s: value is a number or a 0-dim tensor, got shape %s; use index_copy",
-                    op->name, cr__shape_text(value->ndim, cr__sizes(value), &text));
-  if (cr__plan_list(op->name, args[0].u.t, args[1].u.i, args[2].u.t, &p))
-    return (int)cr_error_code();
-  int code = cr__scatter_value(op->name, args[0].u.t, &p, &args[3], "value", CR__SCATTER_SET);
+                    op->name, cr__shape_text(t->ndim, cr__sizes(t), &text));
+  if (cr__plan_list(op->name, self, dim, index, &p)) return (int)cr_error_code();
+  int code = cr__scatter_value(op->name, self, &p, &value, "value", CR__SCATTER_SET);
   cr_release(p.index);
   return code;
 }
 
 /* Zeros with the listed parts of self copied over. */
-int cr__run_index_keep(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_index_keep(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
+  cr_tensor *t = self;
   cr__index_plan from, to;
-  if (cr__plan_list(op->name, t, args[1].u.i, args[2].u.t, &from)) return (int)cr_error_code();
+  if (cr__plan_list(op->name, t, dim, index, &from)) return NULL;
   cr_tensor *parts = cr__gather(op->name, t, &from, from.ndim, from.shape);
   cr_tensor *zeros = parts ? cr__zeros_for(op->name, t, t->ndim, cr__sizes(t)) : NULL;
-  int code =
-      zeros ? cr__plan_list(op->name, zeros, args[1].u.i, args[2].u.t, &to) : (int)cr_error_code();
+  int code = zeros ? cr__plan_list(op->name, zeros, dim, index, &to) : (int)cr_error_code();
   if (!code) {
     code = cr__scatter(op->name, zeros, &to, parts, CR__SCATTER_SET);
     cr_release(to.index);
   }
   cr_release(from.index);
   cr_release(parts);
-  return cr__give_if(code, zeros, out);
+  return cr__filled(code, zeros);
 }

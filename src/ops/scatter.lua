@@ -37,7 +37,7 @@ op "scatter_add(self: tensor, dim: dim, index: tensor, src: tensor)" {
   doc = "self with src[i, j] added at [index[i, j], j] for dim 1, and so on. src is at least as large as index.",
   inplace = true,
   rewrites = true,
-  run = "scatter",
+  run = "scatter_joined",
   grad = {
     self = function(g) return g end,
     src = function(g, v) return g:gather(v.dim, v.index):corner(v.src.shape) end,
@@ -66,7 +66,7 @@ op "scatter_multiply(self: tensor, dim: dim, index: tensor, src: tensor)" {
   doc = "self multiplied with src[i, j] at [index[i, j], j] for dim 1, and so on. src has index's shape.",
   hidden = true,
   rewrites = true,
-  run = "scatter",
+  run = "scatter_joined",
   grad = {
     self = function(g, v) return g * g:ones_like():scatter_multiply(v.dim, v.index, v.src:conj()) end,
     src = function(g, v)

@@ -7,26 +7,12 @@
 
 #include <string.h>
 
-int cr__give_filled(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g,
-                    cr_tensor **out) {
-  int code = part ? 0 : (int)cr_error_code();
-  cr_tensor *source = NULL;
-  if (!code) {
-    source = cr__broadcast_view(op, g, "self", part->ndim, cr__sizes(part));
-    code = source ? cr__copy(op, part, source) : (int)cr_error_code();
-  }
+cr_tensor *cr__fill_part(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g) {
+  cr_tensor *source = part ? cr__broadcast_view(op, g, "self", part->ndim, cr__sizes(part)) : NULL;
+  int code = source ? cr__copy(op, part, source) : (int)cr_error_code();
   cr_release(source);
   cr_release(part);
-  if (!code) {
-    out[0] = zeros;
-    return 0;
-  }
-  cr_release(zeros);
-  return code;
-}
-
-static cr_tensor *zeros_of(const cr_op *op, const cr_value *args) {
-  return cr__zeros_for(op->name, args[0].u.t, args[1].n, args[1].u.is);
+  return cr__filled(code, zeros);
 }
 
 /* ---- One position ------------------------------------------------------------------------------- */
@@ -61,16 +47,14 @@ static cr_tensor *position(const char *op, cr_tensor *t, int64_t dim, int64_t in
   return cr__alias(t, n, shape, stride, t->offset + at * cr__steps(t)[d]);
 }
 
-int cr__run_select(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(position(op->name, args[0].u.t, args[1].u.i, args[2].u.i), out);
+cr_tensor *cr__run_select(const cr_op *op, cr_tensor *self, int64_t dim, int64_t index) {
+  return position(op->name, self, dim, index);
 }
 
-int cr__run_select_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *zeros = zeros_of(op, args);
-  cr_tensor *part = position(op->name, zeros, args[2].u.i, args[3].u.i);
-  return cr__give_filled(op->name, zeros, part, args[0].u.t, out);
+cr_tensor *cr__run_select_backward(const cr_op *op, cr_tensor *self, cr__ints shape, int64_t dim,
+                                   int64_t index) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  return cr__fill_part(op->name, zeros, position(op->name, zeros, dim, index), self);
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------------------ */
@@ -86,11 +70,10 @@ cr_tensor *cr__range_view(cr_tensor *t, int d, int64_t start, int64_t length, in
   return cr__alias(t, t->ndim, shape, stride, offset);
 }
 
-int cr__find_range(const char *op, const cr_value *ends, int d, int64_t size, int64_t *start,
+int cr__find_range(const char *op, const cr__range *ends, int d, int64_t size, int64_t *start,
                    int64_t *length) {
-  int64_t step = ends[2].u.i;
-  int64_t first = ends[0].kind == CR_INT ? ends[0].u.i : 1;
-  int64_t last = ends[1].kind == CR_INT ? ends[1].u.i : size;
+  int64_t step = ends->step, first = ends->first ? *ends->first : 1,
+          last = ends->last ? *ends->last : size;
   if (step < 1)
     return cr__fail(CR_E_ARGUMENT, "%s: step %lld is not positive; flip reverses a tensor", op,
                     (long long)step);
@@ -106,8 +89,7 @@ int cr__find_range(const char *op, const cr_value *ends, int d, int64_t size, in
   return 0;
 }
 
-/* args: dim, first, last, step. */
-static cr_tensor *range(const char *op, cr_tensor *t, const cr_value *args) {
+static cr_tensor *range(const char *op, cr_tensor *t, int64_t dim, cr__range ends) {
   int d;
   int64_t start, length;
   if (!t) return NULL;
@@ -115,54 +97,55 @@ static cr_tensor *range(const char *op, cr_tensor *t, const cr_value *args) {
     cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op);
     return NULL;
   }
-  if (cr__wrap_dim(op, "dim", args[0].u.i, t->ndim, &d)) return NULL;
-  if (cr__find_range(op, args + 1, d, cr__sizes(t)[d], &start, &length)) return NULL;
-  return cr__range_view(t, d, start, length, args[3].u.i);
+  if (cr__wrap_dim(op, "dim", dim, t->ndim, &d)) return NULL;
+  if (cr__find_range(op, &ends, d, cr__sizes(t)[d], &start, &length)) return NULL;
+  return cr__range_view(t, d, start, length, ends.step);
 }
 
-int cr__run_slice(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(range(op->name, args[0].u.t, args + 1), out);
+cr_tensor *cr__run_slice(const cr_op *op, cr_tensor *self, int64_t dim, const int64_t *first,
+                         const int64_t *last, int64_t step) {
+  return range(op->name, self, dim, (cr__range){first, last, step});
 }
 
-int cr__run_slice_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *zeros = zeros_of(op, args);
-  return cr__give_filled(op->name, zeros, range(op->name, zeros, args + 2), args[0].u.t, out);
+cr_tensor *cr__run_slice_backward(const cr_op *op, cr_tensor *self, cr__ints shape, int64_t dim,
+                                  const int64_t *first, const int64_t *last, int64_t step) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  cr_tensor *part = range(op->name, zeros, dim, (cr__range){first, last, step});
+  return cr__fill_part(op->name, zeros, part, self);
 }
 
-int cr__run_narrow(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_narrow(const cr_op *op, cr_tensor *self, int64_t dim, int64_t start,
+                          int64_t length) {
+  cr_tensor *t = self;
   int d;
   if (t->ndim == 0)
-    return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op->name);
-  if (cr__wrap_dim(op->name, "dim", args[1].u.i, t->ndim, &d)) return (int)cr_error_code();
-  int64_t size = cr__sizes(t)[d], start = args[2].u.i, length = args[3].u.i;
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op->name));
+  if (cr__wrap_dim(op->name, "dim", dim, t->ndim, &d)) return NULL;
+  int64_t size = cr__sizes(t)[d];
   int64_t first = start < 0 ? start + size + 1 : start;
   if (first < 1 || length < 0 || first > size + 1 || length > size + 1 - first)
-    return cr__fail(CR_E_INDEX,
-                    "%s: %lld positions from %lld on do not lie in dim %d of size %lld (positions "
-                    "count from 1; negative ones from the end)",
-                    op->name, (long long)length, (long long)start, d + 1, (long long)size);
-  cr_value slice[] = {args[0], cr_int(d + 1), cr_int(first), cr_int(first + length - 1), cr_int(1)};
-  return cr__give(cr__op1(CR__OP_slice, slice), out);
+    return cr__no_tensor(
+        cr__fail(CR_E_INDEX,
+                 "%s: %lld positions from %lld on do not lie in dim %d of size %lld (positions "
+                 "count from 1; negative ones from the end)",
+                 op->name, (long long)length, (long long)start, d + 1, (long long)size));
+  return cr__call_slice(t, d + 1, cr_int(first), cr_int(first + length - 1), 1);
 }
 
 /* ---- Diagonals ----------------------------------------------------------------------------------------- */
 
-/* args: offset, dim1, dim2. */
-static cr_tensor *diagonal(const char *op, cr_tensor *t, const cr_value *args) {
+static cr_tensor *diagonal(const char *op, cr_tensor *t, int64_t offset, int64_t dim1,
+                           int64_t dim2) {
   int a, b;
-  if (!t || cr__wrap_dim(op, "dim1", args[1].u.i, t->ndim, &a) ||
-      cr__wrap_dim(op, "dim2", args[2].u.i, t->ndim, &b))
+  if (!t || cr__wrap_dim(op, "dim1", dim1, t->ndim, &a) ||
+      cr__wrap_dim(op, "dim2", dim2, t->ndim, &b))
     return NULL;
   if (a == b) {
     cr__fail(CR_E_ARGUMENT, "%s: needs two different dims, got dim %d twice (shape of %d dims)", op,
              a + 1, t->ndim);
     return NULL;
   }
-  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], k = args[0].u.i;
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], k = offset;
   int64_t rows = cr__sizes(t)[a], columns = cr__sizes(t)[b];
   int n = 0;
   for (int d = 0; d < t->ndim; d++) {
@@ -179,40 +162,37 @@ static cr_tensor *diagonal(const char *op, cr_tensor *t, const cr_value *args) {
   return cr__alias(t, n + 1, shape, stride, t->offset + skip);
 }
 
-int cr__run_diagonal(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  return cr__give(diagonal(op->name, args[0].u.t, args + 1), out);
+cr_tensor *cr__run_diagonal(const cr_op *op, cr_tensor *self, int64_t offset, int64_t dim1,
+                            int64_t dim2) {
+  return diagonal(op->name, self, offset, dim1, dim2);
 }
 
-int cr__run_diagonal_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *zeros = zeros_of(op, args);
-  return cr__give_filled(op->name, zeros, diagonal(op->name, zeros, args + 2), args[0].u.t, out);
+cr_tensor *cr__run_diagonal_backward(const cr_op *op, cr_tensor *self, cr__ints shape,
+                                     int64_t offset, int64_t dim1, int64_t dim2) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  return cr__fill_part(op->name, zeros, diagonal(op->name, zeros, offset, dim1, dim2), self);
 }
 
-int cr__run_diag(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int64_t k = args[1].u.i;
+cr_tensor *cr__run_diag(const cr_op *op, cr_tensor *self, int64_t diagonal) {
+  cr_tensor *t = self;
+  int64_t k = diagonal;
   if (t->ndim == 2) {
-    cr_tensor *view =
-        cr__op1(CR__OP_diagonal, (cr_value[]){args[0], args[1], cr_int(1), cr_int(2)});
-    cr_tensor *copy = cr__op1(CR__OP_clone, (cr_value[]){cr_of(view)});
+    cr_tensor *view = cr__call_diagonal(t, k, 1, 2), *copy = cr__call_clone(view);
     cr_release(view);
-    return cr__give(copy, out);
+    return copy;
   }
   if (t->ndim != 1)
-    return cr__fail(CR_E_SHAPE,
-                    "%s: takes a vector or a matrix, got a tensor of %d dims; use "
-                    "diagonal",
-                    op->name, t->ndim);
+    return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                  "%s: takes a vector or a matrix, got a tensor of %d dims; use "
+                                  "diagonal",
+                                  op->name, t->ndim));
   int64_t away = k < 0 ? -(k + 1) : k; /* cannot overflow, the sum below is checked */
   int64_t n;
   if (__builtin_add_overflow(t->numel, away, &n) || (k < 0 && __builtin_add_overflow(n, 1, &n)))
-    return cr__fail(CR_E_SHAPE, "%s: diagonal %lld is too far away", op->name, (long long)k);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: diagonal %lld is too far away", op->name, (long long)k));
   int64_t shape[] = {n, n};
-  cr_value fill[] = {args[0], cr_ints(shape, 2), args[1], cr_int(1), cr_int(2)};
-  return cr__give(cr__op1(CR__OP_diagonal_backward, fill), out);
+  return cr__call_diagonal_backward(t, shape, 2, k, 1, 2);
 }
 
 /* ---- Pieces ---------------------------------------------------------------------------------------------- */
@@ -237,10 +217,10 @@ static int refuse_pieces(const cr_op *op, int d, int64_t n) {
                   op->lua, d + 1, (long long)n, CR_MAX_OUTPUTS);
 }
 
-static int find_dim(const cr_op *op, const cr_tensor *t, const cr_value *dim, int *d) {
+static int find_dim(const cr_op *op, const cr_tensor *t, int64_t dim, int *d) {
   if (t->ndim == 0)
     return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor cannot be taken apart", op->lua);
-  return cr__wrap_dim(op->lua, "dim", dim->u.i, t->ndim, d);
+  return cr__wrap_dim(op->lua, "dim", dim, t->ndim, d);
 }
 
 /* Pieces of one size along d; the last one may be smaller. An empty dim gives one empty piece. */
@@ -253,55 +233,56 @@ static int give_equal(const cr_op *op, cr_tensor *t, int d, int64_t size, cr_ten
   return give_pieces(t, d, (int)n, sizes, out, nout);
 }
 
-int cr__run_split(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_split(const cr_op *op, cr_tensor *self, int64_t size, int64_t dim, cr_tensor **out,
+                  int *nout) {
   int d;
-  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
-  int64_t size = args[1].u.i;
-  if (size < 0 || (size == 0 && cr__sizes(args[0].u.t)[d] != 0))
+  if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
+  if (size < 0 || (size == 0 && cr__sizes(self)[d] != 0))
     return cr__fail(CR_E_ARGUMENT,
                     "%s: pieces of size %lld are impossible; size must be at least 1", op->lua,
                     (long long)size);
-  return give_equal(op, args[0].u.t, d, size, out, nout);
+  return give_equal(op, self, d, size, out, nout);
 }
 
-int cr__run_chunk(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+int cr__run_chunk(const cr_op *op, cr_tensor *self, int64_t chunks, int64_t dim, cr_tensor **out,
+                  int *nout) {
   int d;
-  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
-  int64_t chunks = args[1].u.i, total = cr__sizes(args[0].u.t)[d];
+  if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
+  int64_t total = cr__sizes(self)[d];
   if (chunks < 1)
     return cr__fail(CR_E_ARGUMENT, "%s: %lld chunks are impossible; chunks must be at least 1",
                     op->lua, (long long)chunks);
   if (total == 0) { /* as many empty ones as asked for */
     int64_t sizes[CR_MAX_OUTPUTS] = {0};
     if (chunks > CR_MAX_OUTPUTS) return refuse_pieces(op, d, chunks);
-    return give_pieces(args[0].u.t, d, (int)chunks, sizes, out, nout);
+    return give_pieces(self, d, (int)chunks, sizes, out, nout);
   }
-  return give_equal(op, args[0].u.t, d, total / chunks + (total % chunks != 0), out, nout);
+  return give_equal(op, self, d, total / chunks + (total % chunks != 0), out, nout);
 }
 
-int cr__run_split_with_sizes(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  int d, n = args[1].n;
-  const int64_t *sizes = args[1].u.is;
-  if (find_dim(op, args[0].u.t, &args[2], &d)) return (int)cr_error_code();
+int cr__run_split_with_sizes(const cr_op *op, cr_tensor *self, cr__ints sizes, int64_t dim,
+                             cr_tensor **out, int *nout) {
+  int d, n = sizes.n;
+  if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
-  int64_t left = cr__sizes(args[0].u.t)[d];
+  int64_t left = cr__sizes(self)[d];
   bool fits = true;
   for (int i = 0; i < n && fits; i++) {
-    fits = sizes[i] >= 0 && sizes[i] <= left;
-    left -= sizes[i];
+    fits = sizes.at[i] >= 0 && sizes.at[i] <= left;
+    left -= sizes.at[i];
   }
   cr__text text;
   if (!fits || left != 0)
     return cr__fail(CR_E_SHAPE, "%s: sizes %s do not add up to the size %lld of dim %d", op->lua,
-                    cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, sizes, &text),
-                    (long long)cr__sizes(args[0].u.t)[d], d + 1);
-  return give_pieces(args[0].u.t, d, n, sizes, out, nout);
+                    cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, sizes.at, &text),
+                    (long long)cr__sizes(self)[d], d + 1);
+  return give_pieces(self, d, n, sizes.at, out, nout);
 }
 
-int cr__run_unbind(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  cr_tensor *t = args[0].u.t;
+int cr__run_unbind(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor **out, int *nout) {
+  cr_tensor *t = self;
   int d;
-  if (find_dim(op, t, &args[1], &d)) return (int)cr_error_code();
+  if (find_dim(op, t, dim, &d)) return (int)cr_error_code();
   int64_t n = cr__sizes(t)[d];
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
   for (int i = 0; i < n; i++) {
@@ -323,9 +304,9 @@ static int join_gradients(cr_node *n, const cr_value *g, cr_tensor **gi, int joi
 }
 
 int cr__grad_split(cr_node *n, const cr_value *g, cr_tensor **gi) {
-  return join_gradients(n, g, gi, CR__OP_cat, 1); /* saved: size(s), dim */
+  return join_gradients(n, g, gi, CR__OP_cat, CR__SAVED_split_dim);
 }
 
 int cr__grad_unbind(cr_node *n, const cr_value *g, cr_tensor **gi) {
-  return join_gradients(n, g, gi, CR__OP_stack, 0);
+  return join_gradients(n, g, gi, CR__OP_stack, CR__SAVED_unbind_dim);
 }

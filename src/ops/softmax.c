@@ -4,16 +4,13 @@
  * floating. */
 #include "reduce.h"
 
-/* args: self, dim, dtype. */
-int cr__run_softmax(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *self = args[0].u.t;
-  cr_dtype dtype = cr__dtype_or(args[2], (cr_dtype)self->dtype);
+cr_tensor *cr__run_softmax(const cr_op *op, cr_tensor *self, int64_t dim, cr_dtype dtype) {
+  dtype = cr__given_dtype_or(dtype, (cr_dtype)self->dtype);
   int d;
-  int code = cr__wrap_dim(op->name, "dim", args[1].u.i, self->ndim, &d);
+  int code = cr__wrap_dim(op->name, "dim", dim, self->ndim, &d);
   if (!code) code = cr__is_float(dtype) ? 0 : cr__need_float(op->name, dtype, cr__dtype_advice(op));
-  if (code) return code;
-  cr_tensor *a = CR__CALL(contiguous, args[0]);
+  if (code) return cr__no_tensor(code);
+  cr_tensor *a = cr__call_contiguous(self);
   cr_tensor *t = a ? cr__new_like(op->name, a, dtype) : NULL;
   if (!t) code = (int)cr_error_code();
   if (!code) {
@@ -26,18 +23,18 @@ int cr__run_softmax(const cr_op *op, const cr_value *args, cr_tensor **out, int 
     code = cr__launch_run(&k, CR__K_softmax);
   }
   cr_release(a);
-  return cr__give_if(code, t, out);
+  return cr__filled(code, t);
 }
 
-/* args: gradient, result, dim. */
-int cr__run_softmax_backward(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *result = args[1].u.t, *in[2] = {NULL, NULL}, *t = NULL;
+/* self is the gradient. */
+cr_tensor *cr__run_softmax_backward(const cr_op *op, cr_tensor *self, cr_tensor *result,
+                                    int64_t dim) {
+  cr_tensor *in[2] = {NULL, NULL}, *t = NULL;
   int d;
-  int code = cr__wrap_dim(op->name, "dim", args[2].u.i, result->ndim, &d);
-  if (code) return code;
-  in[0] = CR__CALL(contiguous, args[0]);
-  in[1] = in[0] ? CR__CALL(contiguous, args[1]) : NULL;
+  int code = cr__wrap_dim(op->name, "dim", dim, result->ndim, &d);
+  if (code) return cr__no_tensor(code);
+  in[0] = cr__call_contiguous(self);
+  in[1] = in[0] ? CR__CALL(contiguous, cr_of(result)) : NULL;
   if (in[1]) t = cr__new_like(op->name, result, (cr_dtype)result->dtype);
   if (!t) code = (int)cr_error_code();
   if (!code) {
@@ -51,5 +48,5 @@ int cr__run_softmax_backward(const cr_op *op, const cr_value *args, cr_tensor **
     code = cr__launch_run(&k, CR__K_softmax_backward);
   }
   cr_release(in[0]), cr_release(in[1]);
-  return cr__give_if(code, t, out);
+  return cr__filled(code, t);
 }

@@ -15,14 +15,14 @@ typedef struct geometry {
 } geometry;
 
 /* Reads sizes and strides, finds where the elements lie; fails on sizes that are none. */
-static int read_geometry(const char *op, const cr_value *size, const cr_value *stride,
-                         int64_t offset, geometry *g) {
+static int read_geometry(const char *op, cr__ints size, cr__ints stride, int64_t offset,
+                         geometry *g) {
   int64_t numel;
   cr__text text;
-  if (size->n != stride->n)
-    return cr__fail(CR_E_ARGUMENT, "%s: got %d sizes, but %d strides", op, size->n, stride->n);
-  if (cr__count(op, size->n, size->u.is, &numel)) return (int)cr_error_code();
-  *g = (geometry){size->n, size->u.is, stride->u.is, offset, offset, offset};
+  if (size.n != stride.n)
+    return cr__fail(CR_E_ARGUMENT, "%s: got %d sizes, but %d strides", op, size.n, stride.n);
+  if (cr__count(op, size.n, size.at, &numel)) return (int)cr_error_code();
+  *g = (geometry){size.n, size.at, stride.at, offset, offset, offset};
   bool overflow = false;
   for (int d = 0; d < g->ndim && numel > 0; d++) {
     int64_t reach;
@@ -39,22 +39,23 @@ static int read_geometry(const char *op, const cr_value *size, const cr_value *s
   return 0;
 }
 
-int cr__run_as_strided(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_as_strided(const cr_op *op, cr_tensor *self, cr__ints size, cr__ints stride,
+                              const int64_t *offset) {
+  cr_tensor *t = self;
   geometry g;
-  int64_t offset = args[3].kind == CR_INT ? args[3].u.i : t->offset;
+  int64_t start = offset ? *offset : t->offset;
   int64_t room = (int64_t)(t->storage->nbytes / cr__size_of((cr_dtype)t->dtype));
-  if (read_geometry(op->name, &args[1], &args[2], offset, &g)) return (int)cr_error_code();
+  if (read_geometry(op->name, size, stride, start, &g)) return NULL;
   cr__text text;
-  if (g.high >= room || offset < 0 || offset > room)
-    return cr__fail(CR_E_INDEX,
-                    "%s: shape %s with these strides needs elements up to offset %lld (from 0), "
-                    "but "
-                    "the memory has %lld",
-                    op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
-                    (long long)room);
-  return cr__give(cr__alias(t, g.ndim, g.shape, g.stride, offset), out);
+  if (g.high >= room || start < 0 || start > room)
+    return cr__no_tensor(
+        cr__fail(CR_E_INDEX,
+                 "%s: shape %s with these strides needs elements up to offset %lld (from 0), "
+                 "but "
+                 "the memory has %lld",
+                 op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
+                 (long long)room));
+  return cr__alias(t, g.ndim, g.shape, g.stride, start);
 }
 
 /* ---- The derivative ---------------------------------------------------------------------------- */
@@ -103,54 +104,53 @@ static int share(const char *op, cr_tensor **memory, const geometry *base, int64
   return 0;
 }
 
-/* Adds args[0] to zeroed memory by the geometry args[1..3], reads it by args[4..6]. */
-int cr__run_restride(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  const cr_value *first = &args[3], *second = &args[6];
-  int64_t a = first->kind == CR_INT ? first->u.i : second->kind == CR_INT ? second->u.i : 0;
-  int64_t b = second->kind == CR_INT ? second->u.i : a;
+/* Adds self to zeroed memory by the first geometry, reads it by the second. */
+cr_tensor *cr__run_restride(const cr_op *op, cr_tensor *self, cr__ints from_size,
+                            cr__ints from_stride, const int64_t *from_offset, cr__ints size,
+                            cr__ints stride, const int64_t *offset, int64_t base) {
+  cr_tensor *t = self;
+  int64_t a = from_offset ? *from_offset : offset ? *offset : 0, b = offset ? *offset : a;
   geometry from, to;
-  if (read_geometry(op->name, &args[1], &args[2], a, &from) ||
-      read_geometry(op->name, &args[4], &args[5], b, &to))
-    return (int)cr_error_code();
+  if (read_geometry(op->name, from_size, from_stride, a, &from) ||
+      read_geometry(op->name, size, stride, b, &to))
+    return NULL;
   bool none = from.high < from.low;
   int64_t low = none || to.low < from.low ? to.low : from.low;
   int64_t high = none || to.high > from.high ? to.high : from.high;
-  int64_t size = high < low ? 0 : high - low + 1;
-  const geometry *base = args[7].u.i ? &to : &from;
-  cr_tensor *memory = cr__zeros_for(op->name, t, 1, &size), *values = NULL, *seen = NULL;
+  int64_t room = high < low ? 0 : high - low + 1;
+  const geometry *shared = base ? &to : &from;
+  cr_tensor *memory = cr__zeros_for(op->name, t, 1, &room), *values = NULL, *seen = NULL,
+            *result = NULL;
   if (memory) values = cr__broadcast_view(op->name, t, "self", from.ndim, from.shape);
   int code = values ? add_into(op->name, memory, &from, low, values) : (int)cr_error_code();
   cr_release(values);
-  if (!code && !cr__strides_disjoint(base->ndim, base->shape, base->stride))
-    code = share(op->name, &memory, base, low);
+  if (!code && !cr__strides_disjoint(shared->ndim, shared->shape, shared->stride))
+    code = share(op->name, &memory, shared, low);
   if (!code) {
     seen = seen_by(memory, &to, low);
-    out[0] = cr__copy_of(op->name, seen, (cr_dtype)t->dtype);
-    code = out[0] ? 0 : (int)cr_error_code();
+    result = cr__copy_of(op->name, seen, (cr_dtype)t->dtype);
+    code = result ? 0 : (int)cr_error_code();
   }
   cr_release(seen);
   cr_release(memory);
-  return code;
+  return result;
 }
 
 /* ---- Triangles --------------------------------------------------------------------------------------- */
 
-int cr__run_triangle(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_triangle(const cr_op *op, cr_tensor *self, int64_t diagonal) {
+  cr_tensor *t = self;
   cr__text text;
   if (t->ndim < 2)
-    return cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of shape %s", op->name,
-                    cr__shape_text(t->ndim, cr__sizes(t), &text));
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of shape %s",
+                                  op->name, cr__shape_text(t->ndim, cr__sizes(t), &text)));
   cr_tensor *r = cr__new_like(op->name, t, (cr_dtype)t->dtype);
-  if (!r) return (int)cr_error_code();
+  if (!r) return NULL;
   cr__launch k;
   cr__launch_begin(&k, op->name, t->storage->device);
   cr__launch_view(&k, &k.triangle.out, r);
   cr__launch_view(&k, &k.triangle.from, t);
-  k.triangle.diagonal = args[1].u.i;
+  k.triangle.diagonal = diagonal;
   k.triangle.upper = op->id == CR__OP_triu;
-  return cr__give_if(cr__launch_run(&k, CR__K_triangle), r, out);
+  return cr__filled(cr__launch_run(&k, CR__K_triangle), r);
 }

@@ -110,18 +110,23 @@ static cr_tensor *parts_of(cr_value rows, cr_value first, const cr_tensor *self,
   return r;
 }
 
+/* What is asked for beside the different elements. */
+typedef struct wanted {
+  bool inverse, counts;
+} wanted;
+
 /* What both forms give once they have the line (or rows) in order and the order itself, which is none
  * where nothing was moved; d is -1 without dim. */
-static int give_unique(const cr_value *flags, cr_value line, const cr_tensor *order,
-                       const cr_tensor *self, int d, cr_tensor **out, int *nout) {
+static int give_unique(wanted also, cr_value line, const cr_tensor *order, const cr_tensor *self,
+                       int d, cr_tensor **out, int *nout) {
   int count = 0;
   int64_t n = d < 0 ? self->numel : cr__sizes(self)[d];
   cr_value shape = d < 0 ? cr_ints(cr__sizes(self), self->ndim) : cr_ints(&n, 1);
   cr_value first = first_ones(line, n);
   if (first.kind == CR_TENSOR) {
     out[count++] = d < 0 ? CR__CALL(masked_select, line, first) : parts_of(line, first, self, d);
-    if (flags[0].u.i) out[count++] = inverse_of(first, order, shape);
-    if (flags[1].u.i) out[count++] = counts_of(first, n);
+    if (also.inverse) out[count++] = inverse_of(first, order, shape);
+    if (also.counts) out[count++] = counts_of(first, n);
   }
   cr__drop(first);
   *nout = count;
@@ -130,16 +135,14 @@ static int give_unique(const cr_value *flags, cr_value line, const cr_tensor *or
   return count ? 0 : (int)cr_error_code();
 }
 
-static int unique_parts(const cr_op *op, const cr_value *args, bool sorts, cr_tensor **out,
-                        int *nout) {
-  const cr_value *flags = args + (sorts ? 2 : 1);
-  cr_tensor *self = args[0].u.t;
+static int unique_parts(const cr_op *op, cr_tensor *self, int64_t dim, bool sorts, wanted also,
+                        cr_tensor **out, int *nout) {
   int d;
   if (self->ndim == 0)
     return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim; leave dim out", op->lua);
-  int code = cr__wrap_dim(op->lua, "dim", flags[2].u.i, self->ndim, &d);
+  int code = cr__wrap_dim(op->lua, "dim", dim, self->ndim, &d);
   if (code) return code;
-  cr_value rows = rows_of(args[0], d), order = cr_none();
+  cr_value rows = rows_of(cr_of(self), d), order = cr_none();
   if (sorts) {
     order = order_of(rows);
     cr_value sorted = cr__do(CR__OP_index_select, (cr_value[]){rows, cr_int(1), order});
@@ -147,29 +150,28 @@ static int unique_parts(const cr_op *op, const cr_value *args, bool sorts, cr_te
     rows = sorted;
   }
   code = rows.kind == CR_TENSOR
-             ? give_unique(flags, rows, sorts ? order.u.t : NULL, self, d, out, nout)
+             ? give_unique(also, rows, sorts ? order.u.t : NULL, self, d, out, nout)
              : (int)cr_error_code();
   cr__drop(rows), cr__drop(order);
   return code;
 }
 
-/* unique(self, sorted, return_inverse, return_counts, dim), and unique_consecutive, which has no `sorted`:
- * what unique gives is always in order. */
-int cr__run_unique(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+/* What unique gives is always in order, `sorted` or not. */
+int cr__run_unique(const cr_op *op, cr_tensor *self, bool sorted, bool return_inverse,
+                   bool return_counts, const int64_t *dim, cr_tensor **out, int *nout) {
+  (void)sorted;
   bool sorts = op->id == CR__OP_unique;
-  const cr_value *flags = args + (sorts ? 2 : 1);
-  cr_tensor *sorted[2] = {NULL, NULL}, *self = args[0].u.t;
-  if (flags[2].kind != CR_NONE) return unique_parts(op, args, sorts, out, nout);
+  wanted also = {return_inverse, return_counts};
+  cr_tensor *ordered[2] = {NULL, NULL};
+  if (dim) return unique_parts(op, self, *dim, sorts, also, out, nout);
   int64_t all = self->numel ? -1 : 0;
-  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){args[0], cr_ints(&all, 1)});
+  cr_value line = cr__do(CR__OP_reshape, (cr_value[]){cr_of(self), cr_ints(&all, 1)});
   if (line.kind != CR_TENSOR) return (int)cr_error_code();
   int code = 0;
-  if (sorts)
-    code = cr_call(&cr__ops[CR__OP_sort],
-                   (cr_value[]){line, cr_int(1), cr_bool(false), cr_bool(true)}, sorted, NULL);
+  if (sorts) code = cr__call_sort(line.u.t, 1, false, true, ordered);
   if (!code)
-    code = give_unique(flags, sorts ? cr_of(sorted[0]) : line, sorted[1], self, -1, out, nout);
+    code = give_unique(also, sorts ? cr_of(ordered[0]) : line, ordered[1], self, -1, out, nout);
   cr__drop(line);
-  cr_release(sorted[0]), cr_release(sorted[1]);
+  cr_release(ordered[0]), cr_release(ordered[1]);
   return code;
 }

@@ -239,14 +239,14 @@ static int begin(update *u, cr__launch *k, const cr_op *op, const cr_value *args
 
 /* ---- Stochastic gradient descent --------------------------------------------------------------------- */
 
-/* args: params, grads, momentum_buffers, lr, momentum, dampening, weight_decay, nesterov, maximize,
- * first. */
-int cr__run_sgd(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  double momentum = args[4].u.f, dampening = args[5].u.f;
-  bool nesterov = args[7].u.i, has_momentum = momentum != 0;
-  cr_value lists[CR__SGD_LISTS] = {args[0], args[1], has_momentum ? args[2] : cr_none()};
-  if (has_momentum && args[2].kind == CR_NONE)
+int cr__run_sgd(const cr_op *op, cr__tensors params, cr__tensors grads,
+                cr__tensors momentum_buffers, double lr, double momentum, double dampening,
+                double weight_decay, bool nesterov, bool maximize, bool first) {
+  bool has_momentum = momentum != 0;
+  cr_value lists[CR__SGD_LISTS] = {cr_list(params.at, params.n), cr_list(grads.at, grads.n),
+                                   cr_none()};
+  if (has_momentum) lists[CR__SGD_BUFFER] = cr_list(momentum_buffers.at, momentum_buffers.n);
+  if (has_momentum && momentum_buffers.n < 0)
     return cr__fail(CR_E_ARGUMENT, "%s: momentum needs momentum_buffers", op->lua);
   if (nesterov && (momentum <= 0 || dampening != 0))
     return cr__fail(CR_E_ARGUMENT, "%s: nesterov needs a momentum above 0 and no dampening",
@@ -257,32 +257,33 @@ int cr__run_sgd(const cr_op *op, const cr_value *args, cr_tensor **out, int *nou
   if (code) return code;
   k.sgd.momentum = has_momentum;
   k.sgd.nesterov = nesterov;
-  k.sgd.first = args[9].u.i;
-  k.sgd.rate = args[3].u.f;
+  k.sgd.first = first;
+  k.sgd.rate = lr;
   k.sgd.kept = momentum;
   k.sgd.added = 1 - dampening;
-  k.sgd.decay = args[6].u.f;
-  k.sgd.sign = args[8].u.i ? -1 : 1;
+  k.sgd.decay = weight_decay;
+  k.sgd.sign = maximize ? -1 : 1;
   return run(&u, &k, CR__K_sgd, NULL);
 }
 
 /* ---- Adam ---------------------------------------------------------------------------------------------- */
 
-static int check_adam(const cr_op *op, const cr_value *args, int n) {
-  const cr_value *step = &args[5];
-  for (int b = 7; b <= 8; b++)
-    if (!(args[b].u.f >= 0 && args[b].u.f < 1))
-      return cr__fail(CR_E_ARGUMENT, "%s: %s must be at least 0 and below 1, got %g", op->lua,
-                      op->params[b].name, args[b].u.f);
-  if (step->n != 1 && step->n != n)
+static int check_beta(const cr_op *op, const char *name, double beta) {
+  if (beta >= 0 && beta < 1) return 0;
+  return cr__fail(CR_E_ARGUMENT, "%s: %s must be at least 0 and below 1, got %g", op->lua, name,
+                  beta);
+}
+
+static int check_steps(const cr_op *op, cr__ints step, int n) {
+  if (step.n != 1 && step.n != n)
     return cr__fail(CR_E_ARGUMENT,
                     "%s: step must be one number or one for each of %d params, got "
                     "%d numbers",
-                    op->lua, n, step->n);
-  for (int i = 0; i < step->n; i++)
-    if (step->u.is[i] < 1)
+                    op->lua, n, step.n);
+  for (int i = 0; i < step.n; i++)
+    if (step.at[i] < 1)
       return cr__fail(CR_E_ARGUMENT, "%s: steps count from 1, got %lld", op->lua,
-                      (long long)step->u.is[i]);
+                      (long long)step.at[i]);
   return 0;
 }
 
@@ -294,32 +295,38 @@ static double whole_power(double base, int64_t n) {
   return power;
 }
 
-/* args: params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, beta1, beta2, eps,
- * weight_decay, decoupled, maximize. */
-int cr__run_adam(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)out, (void)nout;
-  double lr = args[6].u.f, beta1 = args[7].u.f, beta2 = args[8].u.f, decay = args[10].u.f;
-  bool decoupled = args[11].u.i;
+int cr__run_adam(const cr_op *op, cr__tensors params, cr__tensors grads, cr__tensors exp_avgs,
+                 cr__tensors exp_avg_sqs, cr__tensors max_exp_avg_sqs, cr__ints step, double lr,
+                 double beta1, double beta2, double eps, double weight_decay, bool decoupled,
+                 bool maximize) {
+  double decay = weight_decay;
+  cr_value lists[CR__ADAM_LISTS] = {cr_list(params.at, params.n), cr_list(grads.at, grads.n),
+                                    cr_list(exp_avgs.at, exp_avgs.n),
+                                    cr_list(exp_avg_sqs.at, exp_avg_sqs.n), cr_none()};
+  bool amsgrad = max_exp_avg_sqs.n >= 0;
+  if (amsgrad) lists[CR__ADAM_MOST] = cr_list(max_exp_avg_sqs.at, max_exp_avg_sqs.n);
   update u;
   cr__launch k;
-  int code = begin(&u, &k, op, args, CR__ADAM_LISTS);
-  if (!code) code = check_adam(op, args, u.n);
+  int code = begin(&u, &k, op, lists, CR__ADAM_LISTS);
+  if (!code) code = check_beta(op, "beta1", beta1);
+  if (!code) code = check_beta(op, "beta2", beta2);
+  if (!code) code = check_steps(op, step, u.n);
   if (code || u.n == 0) return code;
-  k.adam.amsgrad = args[CR__ADAM_MOST].kind == CR_TENSORS;
+  k.adam.amsgrad = amsgrad;
   k.adam.decay = decoupled ? 0 : decay;
-  k.adam.sign = args[12].u.i ? -1 : 1;
+  k.adam.sign = maximize ? -1 : 1;
   k.adam.shrink = decoupled ? 1 - lr * decay : 1;
   k.adam.towards = 1 - beta1;
   k.adam.kept = beta2;
   k.adam.added = 1 - beta2;
-  k.adam.eps = args[9].u.f;
+  k.adam.eps = eps;
   size_t room = (size_t)u.n * 2 * sizeof(double);
   double(*f)[2] = cr__alloc(room);
   if (!f) return (int)cr_error_code();
   for (int i = 0; i < u.n; i++) {
-    int64_t step = args[5].u.is[args[5].n == 1 ? 0 : i];
-    f[i][CR__ADAM_RATE] = lr / (1 - whole_power(beta1, step));
-    f[i][CR__ADAM_ROOT] = sqrt(1 - whole_power(beta2, step));
+    int64_t at = step.at[step.n == 1 ? 0 : i];
+    f[i][CR__ADAM_RATE] = lr / (1 - whole_power(beta1, at));
+    f[i][CR__ADAM_ROOT] = sqrt(1 - whole_power(beta2, at));
   }
   code = run(&u, &k, CR__K_adam, f);
   cr__free(f, room);

@@ -31,35 +31,35 @@ cr_tensor *cr__broadcast_view(const char *op, cr_tensor *t, const char *what, in
   return cr__alias(t, ndim, shape, stride, t->offset);
 }
 
-int cr__run_alias(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)op, (void)nout;
-  return cr__give(cr__alias_same(args[0].u.t), out);
+cr_tensor *cr__run_alias(const cr_op *op, cr_tensor *self) {
+  (void)op;
+  return cr__alias_same(self);
 }
 
 /* Copies a shape argument with -1 replaced by what the number of elements asks for. */
-static int read_shape(const char *op, const cr_tensor *t, const cr_value *v, int64_t *shape) {
-  if (v->n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op, CR_MAX_DIMS, v->n);
-  if (v->n) memcpy(shape, v->u.is, (size_t)v->n * sizeof *shape);
-  return cr__infer_size(op, t->numel, v->n, shape);
+static int read_shape(const char *op, const cr_tensor *t, cr__ints v, int64_t *shape) {
+  if (v.n > CR_MAX_DIMS)
+    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op, CR_MAX_DIMS, v.n);
+  if (v.n) memcpy(shape, v.at, (size_t)v.n * sizeof *shape);
+  return cr__infer_size(op, t->numel, v.n, shape);
 }
 
-int cr__run_view(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
-  int n = args[1].n;
-  if (read_shape(op->name, t, &args[1], shape)) return (int)cr_error_code();
-  if (!cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, shape, stride)) {
+cr_tensor *cr__run_view(const cr_op *op, cr_tensor *self, cr__ints shape) {
+  cr_tensor *t = self;
+  int64_t sizes[CR_MAX_DIMS], stride[CR_MAX_DIMS];
+  int n = shape.n;
+  if (read_shape(op->name, t, shape, sizes)) return NULL;
+  if (!cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, sizes, stride)) {
     cr__text a, b;
-    return cr__fail(CR_E_SHAPE,
-                    "%s: the memory of a tensor of shape %s, which is not contiguous, cannot be "
-                    "seen "
-                    "as %s without copying; use reshape",
-                    op->name, cr__shape_text(t->ndim, cr__sizes(t), &a),
-                    cr__shape_text(n, shape, &b));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "%s: the memory of a tensor of shape %s, which is not contiguous, cannot be "
+                 "seen "
+                 "as %s without copying; use reshape",
+                 op->name, cr__shape_text(t->ndim, cr__sizes(t), &a),
+                 cr__shape_text(n, sizes, &b)));
   }
-  return cr__give(cr__alias(t, n, shape, stride, t->offset), out);
+  return cr__alias(t, n, sizes, stride, t->offset);
 }
 
 /* ---- Composites over view ---------------------------------------------------------------------- */
@@ -67,83 +67,82 @@ int cr__run_view(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
 static cr_tensor *reshape(cr_tensor *t, int n, const int64_t *shape) {
   int64_t stride[CR_MAX_DIMS];
   bool view = cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, shape, stride);
-  return cr__op1(view ? CR__OP_view : CR__OP_reshape_copy,
-                 (cr_value[]){cr_of(t), cr_ints(shape, n)});
+  return view ? cr__call_view(t, shape, n) : cr__call_reshape_copy(t, shape, n);
 }
 
-int cr__run_reshape(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  int64_t shape[CR_MAX_DIMS];
-  if (read_shape(op->name, args[0].u.t, &args[1], shape)) return (int)cr_error_code();
-  return cr__give(reshape(args[0].u.t, args[1].n, shape), out);
+cr_tensor *cr__run_reshape(const cr_op *op, cr_tensor *self, cr__ints shape) {
+  int64_t sizes[CR_MAX_DIMS];
+  if (read_shape(op->name, self, shape, sizes)) return NULL;
+  return reshape(self, shape.n, sizes);
 }
 
-int cr__run_flatten(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int first, last, n = 0;
-  if (cr__wrap_dim(op->name, "first", args[1].u.i, t->ndim, &first) ||
-      cr__wrap_dim(op->name, "last", args[2].u.i, t->ndim, &last))
-    return (int)cr_error_code();
-  if (first > last)
-    return cr__fail(CR_E_ARGUMENT, "%s: first is dim %d, which comes after last, dim %d", op->name,
-                    first + 1, last + 1);
+cr_tensor *cr__run_flatten(const cr_op *op, cr_tensor *self, int64_t first, int64_t last) {
+  cr_tensor *t = self;
+  int from, to, n = 0;
+  if (cr__wrap_dim(op->name, "first", first, t->ndim, &from) ||
+      cr__wrap_dim(op->name, "last", last, t->ndim, &to))
+    return NULL;
+  if (from > to)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: first is dim %d, which comes after last, dim %d", op->name,
+                                  from + 1, to + 1));
   int64_t shape[CR_MAX_DIMS] = {1};
   for (int d = 0; d < t->ndim; d++) {
-    if (d > first && d <= last) shape[n - 1] *= cr__sizes(t)[d];
+    if (d > from && d <= to) shape[n - 1] *= cr__sizes(t)[d];
     else shape[n++] = cr__sizes(t)[d];
   }
-  return cr__give(reshape(t, n ? n : 1, shape), out);
+  return reshape(t, n ? n : 1, shape);
 }
 
-int cr__run_unflatten(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int d, more = args[2].n;
-  if (cr__wrap_dim(op->name, "dim", args[1].u.i, t->ndim, &d)) return (int)cr_error_code();
-  if (t->ndim == 0) return cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim to split", op->name);
+cr_tensor *cr__run_unflatten(const cr_op *op, cr_tensor *self, int64_t dim, cr__ints sizes) {
+  cr_tensor *t = self;
+  int d, more = sizes.n;
+  if (cr__wrap_dim(op->name, "dim", dim, t->ndim, &d)) return NULL;
+  if (t->ndim == 0)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim to split", op->name));
   if (more < 1 || t->ndim - 1 + more > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE,
-                    "%s: a split of dim %d into %d would give %d dims; 1 to %d are possible",
-                    op->name, d + 1, more, t->ndim - 1 + more, CR_MAX_DIMS);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "%s: a split of dim %d into %d would give %d dims; 1 to %d are possible", op->name,
+                 d + 1, more, t->ndim - 1 + more, CR_MAX_DIMS));
   int64_t shape[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), (size_t)d * sizeof *shape);
-  if (more) memcpy(shape + d, args[2].u.is, (size_t)more * sizeof *shape);
+  if (more) memcpy(shape + d, sizes.at, (size_t)more * sizeof *shape);
   memcpy(shape + d + more, cr__sizes(t) + d + 1, (size_t)(t->ndim - d - 1) * sizeof *shape);
-  if (cr__infer_size(op->name, cr__sizes(t)[d], more, shape + d)) return (int)cr_error_code();
-  return cr__give(reshape(t, t->ndim - 1 + more, shape), out);
+  if (cr__infer_size(op->name, cr__sizes(t)[d], more, shape + d)) return NULL;
+  return reshape(t, t->ndim - 1 + more, shape);
 }
 
 /* ---- Orders of dims -------------------------------------------------------------------------------- */
 
 /* permute, and permute_back, which puts dim i where permute took it from. */
-int cr__run_permute(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_permute(const cr_op *op, cr_tensor *self, cr__ints dims) {
+  cr_tensor *t = self;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   uint32_t seen = 0;
-  if (args[1].n != t->ndim)
-    return cr__fail(CR_E_ARGUMENT, "%s: got %d dims for a tensor of %d; each is to be named once",
-                    op->name, args[1].n, t->ndim);
+  if (dims.n != t->ndim)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: got %d dims for a tensor of %d; each is to be named once",
+                                  op->name, dims.n, t->ndim));
   for (int i = 0; i < t->ndim; i++) {
     int d;
-    if (cr__wrap_dim(op->name, "dims", args[1].u.is[i], t->ndim, &d)) return (int)cr_error_code();
-    if (seen >> d & 1) return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, d + 1);
+    if (cr__wrap_dim(op->name, "dims", dims.at[i], t->ndim, &d)) return NULL;
+    if (seen >> d & 1)
+      return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, d + 1));
     seen |= UINT32_C(1) << d;
     int from = op->id == CR__OP_permute ? d : i, to = op->id == CR__OP_permute ? i : d;
     shape[to] = cr__sizes(t)[from];
     stride[to] = cr__steps(t)[from];
   }
-  return cr__give(cr__alias(t, t->ndim, shape, stride, t->offset), out);
+  return cr__alias(t, t->ndim, shape, stride, t->offset);
 }
 
-int cr__run_transpose(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_transpose(const cr_op *op, cr_tensor *self, int64_t dim0, int64_t dim1) {
+  cr_tensor *t = self;
   int a, b;
-  if (cr__wrap_dim(op->name, "dim0", args[1].u.i, t->ndim, &a) ||
-      cr__wrap_dim(op->name, "dim1", args[2].u.i, t->ndim, &b))
-    return (int)cr_error_code();
+  if (cr__wrap_dim(op->name, "dim0", dim0, t->ndim, &a) ||
+      cr__wrap_dim(op->name, "dim1", dim1, t->ndim, &b))
+    return NULL;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
   memcpy(stride, cr__steps(t), t->ndim * sizeof *stride);
@@ -151,44 +150,42 @@ int cr__run_transpose(const cr_op *op, const cr_value *args, cr_tensor **out, in
     shape[a] = cr__sizes(t)[b], shape[b] = cr__sizes(t)[a];
     stride[a] = cr__steps(t)[b], stride[b] = cr__steps(t)[a];
   }
-  return cr__give(cr__alias(t, t->ndim, shape, stride, t->offset), out);
+  return cr__alias(t, t->ndim, shape, stride, t->offset);
 }
 
-int cr__run_t(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_t(const cr_op *op, cr_tensor *self) {
+  cr_tensor *t = self;
   if (t->ndim > 2)
-    return cr__fail(CR_E_SHAPE,
-                    "%s: is for at most 2 dims, got a tensor of %d; use transpose or mT", op->name,
-                    t->ndim);
-  if (t->ndim < 2) return cr__give(cr__op1(CR__OP_alias, args), out);
-  return cr__give(cr__op1(CR__OP_transpose, (cr_value[]){args[0], cr_int(1), cr_int(2)}), out);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: is for at most 2 dims, got a tensor of %d; use transpose or mT",
+                 op->name, t->ndim));
+  if (t->ndim < 2) return cr__call_alias(t);
+  return cr__call_transpose(t, 1, 2);
 }
 
-int cr__run_mT(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  if (args[0].u.t->ndim < 2)
-    return cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of %d", op->name,
-                    args[0].u.t->ndim);
-  return cr__give(cr__op1(CR__OP_transpose, (cr_value[]){args[0], cr_int(-2), cr_int(-1)}), out);
+cr_tensor *cr__run_mT(const cr_op *op, cr_tensor *self) {
+  if (self->ndim < 2)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of %d",
+                                  op->name, self->ndim));
+  return cr__op1(CR__OP_transpose, (cr_value[]){cr_of(self), cr_int(-2), cr_int(-1)});
 }
 
-int cr__run_movedim(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_movedim(const cr_op *op, cr_tensor *self, cr__ints source,
+                           cr__ints destination) {
+  cr_tensor *t = self;
   int64_t order[CR_MAX_DIMS] = {0};
   uint32_t taken = 0;
-  if (args[1].n != args[2].n)
-    return cr__fail(CR_E_ARGUMENT, "%s: got %d source dims, but %d destinations", op->name,
-                    args[1].n, args[2].n);
-  for (int i = 0; i < args[1].n; i++) {
+  if (source.n != destination.n)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: got %d source dims, but %d destinations",
+                                  op->name, source.n, destination.n));
+  for (int i = 0; i < source.n; i++) {
     int from, to;
-    if (cr__wrap_dim(op->name, "source", args[1].u.is[i], t->ndim, &from) ||
-        cr__wrap_dim(op->name, "destination", args[2].u.is[i], t->ndim, &to))
-      return (int)cr_error_code();
+    if (cr__wrap_dim(op->name, "source", source.at[i], t->ndim, &from) ||
+        cr__wrap_dim(op->name, "destination", destination.at[i], t->ndim, &to))
+      return NULL;
     if ((taken >> from & 1) || order[to])
-      return cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name,
-                      (taken >> from & 1 ? from : to) + 1);
+      return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name,
+                                    (taken >> from & 1 ? from : to) + 1));
     taken |= UINT32_C(1) << from;
     order[to] = from + 1;
   }
@@ -198,40 +195,41 @@ int cr__run_movedim(const cr_op *op, const cr_value *args, cr_tensor **out, int 
     while (taken >> next & 1) next++;
     order[d] = ++next;
   }
-  return cr__give(cr__op1(CR__OP_permute, (cr_value[]){args[0], cr_ints(order, t->ndim)}), out);
+  return cr__op1(CR__OP_permute, (cr_value[]){cr_of(self), cr_ints(order, t->ndim)});
 }
 
 /* ---- Dims of size 1, broadcasts ------------------------------------------------------------------------ */
 
-int cr__run_squeeze(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
+cr_tensor *cr__run_squeeze(const cr_op *op, cr_tensor *self, cr__ints dim) {
+  cr_tensor *t = self;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   uint32_t mask = 0;
-  bool none = args[1].kind == CR_INTS && args[1].n == 0;
-  if (!none && cr__dim_mask(op->name, &args[1], t->ndim, &mask)) return (int)cr_error_code();
+  bool none = dim.n >= 0 && dim.n == 0;
+  if (!none && cr__dim_mask(op->name, (cr_value[]){cr_ints(dim.at, dim.n)}, t->ndim, &mask))
+    return NULL;
   int n = 0;
   for (int d = 0; d < t->ndim; d++) {
     if ((mask >> d & 1) && cr__sizes(t)[d] == 1) continue;
     shape[n] = cr__sizes(t)[d];
     stride[n++] = cr__steps(t)[d];
   }
-  return cr__give(cr__alias(t, n, shape, stride, t->offset), out);
+  return cr__alias(t, n, shape, stride, t->offset);
 }
 
-int cr__run_unsqueeze(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  (void)nout;
-  cr_tensor *t = args[0].u.t;
-  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], at = args[1].u.i;
+cr_tensor *cr__run_unsqueeze(const cr_op *op, cr_tensor *self, int64_t dim) {
+  cr_tensor *t = self;
+  int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], at = dim;
   int n = t->ndim + 1;
   if (at == 0 || at > n || at < -n)
-    return cr__fail(CR_E_INDEX,
-                    "%s: dim %lld is no place for a new dim in a tensor of %d dims; 1 to %d and -1 "
-                    "to "
-                    "-%d are",
-                    op->name, (long long)at, t->ndim, n, n);
+    return cr__no_tensor(
+        cr__fail(CR_E_INDEX,
+                 "%s: dim %lld is no place for a new dim in a tensor of %d dims; 1 to %d and -1 "
+                 "to "
+                 "-%d are",
+                 op->name, (long long)at, t->ndim, n, n));
   if (n > CR_MAX_DIMS)
-    return cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->name, CR_MAX_DIMS);
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->name, CR_MAX_DIMS));
   int d = (int)(at > 0 ? at - 1 : at + n);
   for (int from = 0, to = 0; to < n; to++) {
     if (to == d) { /* the stride that keeps the tensor contiguous if it is */
@@ -242,5 +240,5 @@ int cr__run_unsqueeze(const cr_op *op, const cr_value *args, cr_tensor **out, in
       stride[to] = cr__steps(t)[from++];
     }
   }
-  return cr__give(cr__alias(t, n, shape, stride, t->offset), out);
+  return cr__alias(t, n, shape, stride, t->offset);
 }
