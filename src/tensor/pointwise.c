@@ -237,7 +237,8 @@ static inline bool takes_any(const cr__impl *impl) {
 /* True if the number neither changes dtype d by joining it nor is one that d cannot hold. */
 static inline bool joins(const cr__impl *impl, cr_dtype d, const cr_value *number) {
   cr_category category = cr__category(d);
-  if (category >= CR_FLOATING) return takes_any(impl) || cr__fits(d, number);
+  if (category == CR_FLOATING || category == CR_COMPLEX)
+    return takes_any(impl) || cr__fits(d, number);
   if (number->kind == CR_BOOLEAN_VALUE) return true;
   return category == CR_INTEGRAL && number->kind == CR_INT && cr__fits(d, number);
 }
