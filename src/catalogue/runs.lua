@@ -10,9 +10,6 @@ local write, header, fail, wrap = output.write, output.header, output.fail, outp
 
 local M = {}
 
--- The families whose functions get their parameters by name; those of others read `args`.
-M.converted = setmetatable({}, { __index = function() return true end })
-
 local results = { "none", "one", "several", "variable" } -- from the narrowest
 for i, name in ipairs(results) do results[name] = i end
 
@@ -44,12 +41,12 @@ local function join(f, e, field)
   f.entries[#f.entries + 1] = e
 end
 
--- The functions that `field` ("run" or "check") names in converted families: a list, also by name.
+-- The functions that `field` ("run" or "check") names: a list, also by name.
 local function collect(entries, field)
   local functions = {}
   for _, e in ipairs(entries) do
     local name = e[field]
-    if name and M.converted[e.family] then
+    if name then
       local f = functions[name]
       if not f then
         f = { name = name, field = field, params = {}, by_name = {}, entries = {}, result = "none" }
@@ -62,12 +59,6 @@ local function collect(entries, field)
           name)
       end
       if results[result] > results[f.result] then f.result = result end
-    end
-  end
-  for _, e in ipairs(entries) do
-    local f = functions[e[field]]
-    if f and not M.converted[e.family] then
-      fail(e, 'shares %s = "%s" with %s, whose family gets parameters by name', field, f.name, f.entries[1].name)
     end
   end
   return functions

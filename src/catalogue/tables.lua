@@ -164,13 +164,6 @@ function M.write(out_dir, cat, entries, npublic)
     seen[text] = true
   end
   for _, e in ipairs(entries) do
-    local by_name = runs.converted[e.family]
-    if e.run and not by_name then
-      declare(("int cr__run_%s(const cr_op *, const cr_value *, cr_tensor **, int *);"):format(e.run))
-    end
-    if e.check and not by_name then
-      declare(("int cr__check_%s(const cr_op *, const cr_value *, cr_tensor **, int *);"):format(e.check))
-    end
     if type(e.grad) == "string" then
       declare(("int cr__grad_%s(cr_node *, const cr_value *, cr_tensor **);"):format(e.grad))
     end

@@ -51,7 +51,7 @@ int cr__choose_along(const cr_op *op, cr_tensor *self, int64_t dim, bool keepdim
 cr_tensor *cr__flat(const char *op, cr_tensor *self) {
   if (need_size(op, self, self->numel, -1)) return NULL;
   int64_t n = -1;
-  return CR__CALL(reshape, cr_of(self), cr_ints(&n, 1));
+  return cr__call_reshape(self, &n, 1);
 }
 
 /* The position in the whole tensor. */
@@ -64,7 +64,8 @@ static int choose_of_all(const cr_op *op, cr_tensor *self, bool keepdim, bool sm
   int code =
       t ? cr__choose(op->lua, CR__K_argmax, line, 0, smallest, NULL, t) : (int)cr_error_code();
   cr_release(line);
-  return cr__give_if(code, t, out);
+  out[0] = cr__filled(code, t);
+  return code;
 }
 
 int cr__run_argmax(const cr_op *op, cr_tensor *self, const int64_t *dim, bool keepdim,

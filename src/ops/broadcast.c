@@ -18,7 +18,7 @@ int cr__run_broadcast_tensors(const cr_op *op, cr__tensors tensors, cr_tensor **
     if (code) return code;
   }
   for (int i = 0; i < tensors.n; i++) {
-    out[i] = cr__op1(CR__OP_expand, (cr_value[]){cr_of(tensors.at[i]), cr_ints(shape, ndim)});
+    out[i] = cr__call_expand(tensors.at[i], shape, ndim);
     if (!out[i]) return cr__undo(out, i);
   }
   *nout = tensors.n;
@@ -62,9 +62,9 @@ int cr__run_meshgrid(const cr_op *op, cr__tensors tensors, int indexing, cr_tens
     int d = swap && n > 1 && i < 2 ? 1 - i : i;
     for (int j = 0; j < n; j++) line[j] = 1;
     line[d] = sizes[d];
-    cr_value seen = cr__do(CR__OP_view, (cr_value[]){cr_of(tensors.at[i]), cr_ints(line, n)});
-    out[i] = cr__op1(CR__OP_expand, (cr_value[]){seen, cr_ints(sizes, n)});
-    cr__drop(seen);
+    cr_tensor *seen = cr__call_view(tensors.at[i], line, n);
+    out[i] = cr__call_expand(seen, sizes, n);
+    cr_release(seen);
     if (!out[i]) return cr__undo(out, i);
   }
   *nout = n;

@@ -12,34 +12,34 @@ static int check_tolerance(const cr_op *op, const char *name, double x) {
 }
 
 /* floor(atol + rtol |other|) as 64 bits without a sign, in an int64 tensor. */
-static cr_value allowed_by(cr_value other, double rtol, double atol) {
+static cr_tensor *allowed_by(cr_tensor *other, double rtol, double atol) {
   static const double half = 0x1p63;
   cr_value none = cr_none();
-  cr_value wide =
-      cr__do(CR__OP_to, (cr_value[]){other, cr_dtype_value(CR_FLOAT64), none, cr_bool(false)});
-  cr_value size = cr__do(CR__OP_abs, (cr_value[]){wide});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){size, cr_float(rtol)});
-  cr_value sum = cr__do(CR__OP_add, (cr_value[]){part, cr_float(atol)});
-  cr_value number = cr__do(CR__OP_nan_to_num, (cr_value[]){sum, cr_float(0), none, none});
-  cr_value whole = cr__do(CR__OP_floor, (cr_value[]){number});
-  cr_value large = cr__do(CR__OP_ge, (cr_value[]){whole, cr_float(half)});
-  cr_value shifted = cr__do(CR__OP_add, (cr_value[]){whole, cr_float(-2 * half)});
-  cr_value upper = cr__do(CR__OP_clamp_max, (cr_value[]){shifted, cr_float(-1)});
-  cr_value both = cr__do(CR__OP_where, (cr_value[]){large, upper, whole});
-  cr_value r =
-      cr__do(CR__OP_to, (cr_value[]){both, cr_dtype_value(CR_INT64), none, cr_bool(false)});
-  cr__drop(wide), cr__drop(size), cr__drop(part), cr__drop(sum), cr__drop(number), cr__drop(whole);
-  cr__drop(large), cr__drop(shifted), cr__drop(upper), cr__drop(both);
+  cr_tensor *wide = cr__call_to(other, CR_FLOAT64, none, false);
+  cr_tensor *size = cr__call_abs(wide);
+  cr_tensor *part = cr__call_mul_scalar(size, cr_float(rtol));
+  cr_tensor *sum = cr__call_add_scalar(part, cr_float(atol));
+  cr_tensor *number = cr__call_nan_to_num(sum, 0, none, none);
+  cr_tensor *whole = cr__call_floor(number);
+  cr_tensor *large = cr__call_ge_scalar(whole, cr_float(half));
+  cr_tensor *shifted = cr__call_add_scalar(whole, cr_float(-2 * half));
+  cr_tensor *upper = cr__call_clamp_max_scalar(shifted, cr_float(-1));
+  cr_tensor *both = cr__call_where(large, upper, whole);
+  cr_tensor *r = cr__call_to(both, CR_INT64, none, false);
+  cr_release(wide), cr_release(size), cr_release(part), cr_release(sum), cr_release(number),
+      cr_release(whole);
+  cr_release(large), cr_release(shifted), cr_release(upper), cr_release(both);
   return r;
 }
 
 static cr_tensor *near_integers(cr_tensor *self, cr_tensor *other, double rtol, double atol) {
-  cr_value allowed;
-  if (rtol != 0) allowed = allowed_by(cr_of(other), rtol, atol);
-  else if (atol >= 0x1p64) allowed = cr_int(-1);
-  else allowed = cr_int((int64_t)(uint64_t)atol);
-  cr_tensor *near = cr__op1(CR__OP_is_near, (cr_value[]){cr_of(self), cr_of(other), allowed});
-  cr__drop(allowed);
+  if (rtol == 0) {
+    cr_value allowed = cr_int(atol >= 0x1p64 ? -1 : (int64_t)(uint64_t)atol);
+    return cr__op1(CR__OP_is_near, (cr_value[]){cr_of(self), cr_of(other), allowed});
+  }
+  cr_tensor *allowed = allowed_by(other, rtol, atol),
+            *near = cr__call_is_near(self, other, allowed);
+  cr_release(allowed);
   return near;
 }
 

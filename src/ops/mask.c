@@ -55,10 +55,8 @@ int cr__run_where_positions(const cr_op *op, cr_tensor *condition, cr_tensor **o
   (void)op;
   int64_t one = 1;
   cr_tensor *t = condition;
-  cr_tensor *wide = t->ndim
-                        ? cr_retain(t)
-                        : cr__op1(CR__OP_reshape, (cr_value[]){cr_of(condition), cr_ints(&one, 1)});
-  cr_tensor *rows = cr__op1(CR__OP_nonzero, (cr_value[]){cr_of(wide)});
+  cr_tensor *wide = t->ndim ? cr_retain(t) : cr__call_reshape(condition, &one, 1);
+  cr_tensor *rows = cr__call_nonzero(wide);
   int code = cr_call(&cr__ops[CR__OP_unbind], (cr_value[]){cr_of(rows), cr_int(2)}, out, nout);
   cr_release(wide);
   cr_release(rows);
@@ -138,7 +136,7 @@ static int count_classes(const char *op, cr_tensor *t, const int64_t *classes, i
   if (!classes) {
     if (t->numel == 0)
       return cr__fail(CR_E_ARGUMENT, "%s: classes must be given for an empty tensor", op);
-    cr_tensor *max = cr__op1(CR__OP_amax, (cr_value[]){cr_of(t), cr_none(), cr_bool(false)});
+    cr_tensor *max = cr__call_amax(t, NULL, -1, false);
     int code = max ? cr_item(max, &most) : (int)cr_error_code();
     cr_release(max);
     if (code) return code;

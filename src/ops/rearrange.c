@@ -36,8 +36,7 @@ static int multiply(const char *op, int64_t *size, int64_t times, int n, const i
 /* t, seen as `shape`, repeated to the sizes of `whole`. Each dim that repeats is seen as two, so that
  * one copy does it all; where those would be too many dims, the last ones go first. */
 static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *whole) {
-  int id = n > 0 ? CR__OP_reshape : CR__OP_reshape_copy;
-  cr_tensor *r = cr__op1(id, (cr_value[]){cr_of(t), cr_ints(shape, n)});
+  cr_tensor *r = n > 0 ? cr__call_reshape(t, shape, n) : cr__call_reshape_copy(t, shape, n);
   for (int last = n - 1; last >= 0 && r;) {
     int64_t from[CR_MAX_DIMS], to[CR_MAX_DIMS];
     int first = last + 1, used = 2, k = 1;
@@ -51,8 +50,8 @@ static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *
     from[k] = to[k] = product(shape + last + 1, n - last - 1);
     for (int d = first; d <= last; d++) shape[d] = whole[d];
     last = first - 1;
-    cr_tensor *a = cr__op1(CR__OP_reshape, (cr_value[]){cr_of(r), cr_ints(from, k + 1)});
-    cr_tensor *b = cr__op1(CR__OP_expand, (cr_value[]){cr_of(a), cr_ints(to, k + 1)});
+    cr_tensor *a = cr__call_reshape(r, from, k + 1);
+    cr_tensor *b = cr__call_expand(a, to, k + 1);
     cr_tensor *next = cr__call_reshape_copy(b, shape, n);
     cr_release(a);
     cr_release(b);

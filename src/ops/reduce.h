@@ -8,9 +8,6 @@
 #include "scalar/reduction.h"
 #include "geometry.h"
 
-/* A call of an operation from C, all arguments given. */
-#define CR__CALL(name, ...) cr__op1(CR__OP_##name, (cr_value[]){__VA_ARGS__})
-
 /* Dims as a mask; none and an empty list mean all. */
 static inline int cr__fold_mask(const char *op, cr__ints dims, int ndim, uint32_t *mask) {
   cr_value named = dims.n > 0 ? cr_ints(dims.at, dims.n) : cr_none();

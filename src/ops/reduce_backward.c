@@ -101,29 +101,26 @@ cr_tensor *cr__run_softmax_over(const cr_op *op, cr_tensor *self, cr__ints dim) 
   return along(op, self, dim, softmax);
 }
 
-/* self is the gradient. The distances are divided by std before anything
- * else: what is left is of the size of 1. */
+/* self is the gradient. The distances are divided by std before anything else: what is left is of the
+ * size of 1. */
 cr_tensor *cr__run_std_backward(const cr_op *op, cr_tensor *self, cr_tensor *input, cr_tensor *std,
                                 cr__ints dim, cr_value correction, bool keepdim) {
   uint32_t mask;
   if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
   double rest = (double)cr__fold_count(input, mask) - cr__number(correction);
-  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true);
-  cr_value mean =
-      cr__do(CR__OP_mean, (cr_value[]){cr_of(input), cr_ints(dim.at, dim.n), yes, cr_none()});
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){cr_of(input), mean});
-  cr_value flat = cr__do(CR__OP_eq, (cr_value[]){cr_of(std), cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){cr_of(std), flat, cr_float(INFINITY)});
-  cr_value wide = cr__do(CR__OP_expand_reduced,
-                         (cr_value[]){safe, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
-  cr_value ratio = cr__do(CR__OP_div, (cr_value[]){away, wide});
-  cr_value part =
-      cr__do(CR__OP_mul, (cr_value[]){cr_of(self), cr_float(1 / (rest > 0 ? rest : 0))});
-  cr_value g = cr__do(CR__OP_expand_reduced,
-                      (cr_value[]){part, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
-  cr_tensor *result = CR__CALL(mul, g, ratio);
-  cr__drop(mean), cr__drop(away), cr__drop(flat), cr__drop(safe), cr__drop(wide);
-  cr__drop(ratio), cr__drop(part), cr__drop(g);
+  cr_tensor *mean = cr__call_mean(input, dim.at, dim.n, true, CR_DTYPE_NONE);
+  cr_tensor *away = cr__call_sub(input, mean);
+  cr_tensor *flat = cr__call_eq_scalar(std, cr_int(0));
+  cr_tensor *safe = cr__call_masked_fill_scalar(std, flat, cr_float(INFINITY));
+  cr_tensor *wide =
+      cr__call_expand_reduced(safe, cr__sizes(input), input->ndim, dim.at, dim.n, keepdim);
+  cr_tensor *ratio = cr__call_div(away, wide);
+  cr_tensor *part = cr__call_mul_scalar(self, cr_float(1 / (rest > 0 ? rest : 0)));
+  cr_tensor *g =
+      cr__call_expand_reduced(part, cr__sizes(input), input->ndim, dim.at, dim.n, keepdim);
+  cr_tensor *result = cr__call_mul(g, ratio);
+  cr_release(mean), cr_release(away), cr_release(flat), cr_release(safe), cr_release(wide);
+  cr_release(ratio), cr_release(part), cr_release(g);
   return result;
 }
 
@@ -132,44 +129,39 @@ cr_tensor *cr__run_var_backward(const cr_op *op, cr_tensor *self, cr_tensor *inp
   uint32_t mask;
   if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
   double rest = (double)cr__fold_count(input, mask) - cr__number(correction);
-  cr_value shape = cr_ints(cr__sizes(input), input->ndim), yes = cr_bool(true);
-  cr_value mean =
-      cr__do(CR__OP_mean, (cr_value[]){cr_of(input), cr_ints(dim.at, dim.n), yes, cr_none()});
-  cr_value away = cr__do(CR__OP_sub, (cr_value[]){cr_of(input), mean});
-  cr_value part =
-      cr__do(CR__OP_mul, (cr_value[]){cr_of(self), cr_float(2 / (rest > 0 ? rest : 0))});
-  cr_value g = cr__do(CR__OP_expand_reduced,
-                      (cr_value[]){part, shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
-  cr_tensor *result = CR__CALL(mul, g, away);
-  cr__drop(mean), cr__drop(away), cr__drop(part), cr__drop(g);
+  cr_tensor *mean = cr__call_mean(input, dim.at, dim.n, true, CR_DTYPE_NONE);
+  cr_tensor *away = cr__call_sub(input, mean);
+  cr_tensor *part = cr__call_mul_scalar(self, cr_float(2 / (rest > 0 ? rest : 0)));
+  cr_tensor *g =
+      cr__call_expand_reduced(part, cr__sizes(input), input->ndim, dim.at, dim.n, keepdim);
+  cr_tensor *result = cr__call_mul(g, away);
+  cr_release(mean), cr_release(away), cr_release(part), cr_release(g);
   return result;
 }
 
 /* ---- Norms ---- */
 
 /* x / norm to the power of q, sign aside, 0 where x is 0. */
-static cr_value share(cr_value x, cr_value norm, double q) {
-  if (q != 1)
-    return q == 0 ? cr__do(CR__OP_sign, &x)
-                  : cr__do(CR__OP_norm_share, (cr_value[]){x, norm, cr_float(q)});
-  cr_value zero = cr__do(CR__OP_eq, (cr_value[]){norm, cr_int(0)});
-  cr_value safe = cr__do(CR__OP_masked_fill, (cr_value[]){norm, zero, cr_int(1)});
-  cr_value result = cr__do(CR__OP_div, (cr_value[]){x, safe});
-  cr__drop(zero), cr__drop(safe);
+static cr_tensor *share(cr_tensor *x, cr_tensor *norm, double q) {
+  if (q != 1) return q == 0 ? cr__call_sign(x) : cr__call_norm_share(x, norm, q);
+  cr_tensor *zero = cr__call_eq_scalar(norm, cr_int(0));
+  cr_tensor *safe = cr__call_masked_fill_scalar(norm, zero, cr_int(1));
+  cr_tensor *result = cr__call_div(x, safe);
+  cr_release(zero), cr_release(safe);
   return result;
 }
 
 /* The elements whose size is the norm share the gradient evenly. g and norm are of input's shape. */
-static cr_tensor *extreme_backward(cr_value input, cr_value dims, cr_value g, cr_value norm) {
-  cr_value size = cr__do(CR__OP_abs, (cr_value[]){input});
-  cr_value sign = cr__do(CR__OP_sign, (cr_value[]){input});
-  cr_value ties = cr__do(CR__OP_eq, (cr_value[]){size, norm});
-  cr_value count = cr__do(CR__OP_sum, (cr_value[]){ties, dims, cr_bool(true), cr_none()});
-  cr_value signed_ties = cr__do(CR__OP_mul, (cr_value[]){sign, ties});
-  cr_value part = cr__do(CR__OP_mul, (cr_value[]){g, signed_ties});
-  cr_tensor *result = CR__CALL(div, part, count);
-  cr__drop(size), cr__drop(sign), cr__drop(ties), cr__drop(count);
-  cr__drop(signed_ties), cr__drop(part);
+static cr_tensor *extreme_backward(cr_tensor *input, cr__ints dims, cr_tensor *g, cr_tensor *norm) {
+  cr_tensor *size = cr__call_abs(input);
+  cr_tensor *sign = cr__call_sign(input);
+  cr_tensor *ties = cr__call_eq(size, norm);
+  cr_tensor *count = cr__call_sum(ties, dims.at, dims.n, true, CR_DTYPE_NONE);
+  cr_tensor *signed_ties = cr__call_mul(sign, ties);
+  cr_tensor *part = cr__call_mul(g, signed_ties);
+  cr_tensor *result = cr__call_div(part, count);
+  cr_release(size), cr_release(sign), cr_release(ties), cr_release(count);
+  cr_release(signed_ties), cr_release(part);
   return result;
 }
 
@@ -177,22 +169,20 @@ cr_tensor *cr__run_norm_backward(const cr_op *op, cr_tensor *self, cr_tensor *in
                                  cr_tensor *norm, cr_value p, cr__ints dim, bool keepdim) {
   (void)op;
   double power = cr__number(p);
-  cr_value shape = cr_ints(cr__sizes(input), input->ndim);
   if (power == 0) return cr__zeros_for(op->name, input, input->ndim, cr__sizes(input));
-  cr_value g = cr__do(CR__OP_expand_reduced,
-                      (cr_value[]){cr_of(self), shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
-  cr_value wide = cr_none(); /* the derivative of the 1-norm does without it */
+  cr_tensor *g =
+      cr__call_expand_reduced(self, cr__sizes(input), input->ndim, dim.at, dim.n, keepdim);
+  cr_tensor *wide = NULL; /* the derivative of the 1-norm does without it */
   if (power != 1)
-    wide = cr__do(CR__OP_expand_reduced,
-                  (cr_value[]){cr_of(norm), shape, cr_ints(dim.at, dim.n), cr_bool(keepdim)});
+    wide = cr__call_expand_reduced(norm, cr__sizes(input), input->ndim, dim.at, dim.n, keepdim);
   cr_tensor *result;
   if (isinf(power)) {
-    result = extreme_backward(cr_of(input), cr_ints(dim.at, dim.n), g, wide);
+    result = extreme_backward(input, dim, g, wide);
   } else {
-    cr_value part = share(cr_of(input), wide, power - 1);
-    result = CR__CALL(mul, g, part);
-    cr__drop(part);
+    cr_tensor *part = share(input, wide, power - 1);
+    result = cr__call_mul(g, part);
+    cr_release(part);
   }
-  cr__drop(g), cr__drop(wide);
+  cr_release(g), cr_release(wide);
   return result;
 }

@@ -34,7 +34,7 @@ cr_tensor *cr__run_softmax_backward(const cr_op *op, cr_tensor *self, cr_tensor 
   int code = cr__wrap_dim(op->name, "dim", dim, result->ndim, &d);
   if (code) return cr__no_tensor(code);
   in[0] = cr__call_contiguous(self);
-  in[1] = in[0] ? CR__CALL(contiguous, cr_of(result)) : NULL;
+  in[1] = in[0] ? cr__call_contiguous(result) : NULL;
   if (in[1]) t = cr__new_like(op->name, result, (cr_dtype)result->dtype);
   if (!t) code = (int)cr_error_code();
   if (!code) {

@@ -90,8 +90,8 @@ static int share(const char *op, cr_tensor **memory, const geometry *base, int64
     code = ones ? add_into(op, count, base, low, ones) : (int)cr_error_code();
   }
   if (!code) { /* where no element lies there is nothing to share */
-    least = cr__op1(CR__OP_maximum, (cr_value[]){cr_of(count), cr_of(one)});
-    shared = cr__op1(CR__OP_div, (cr_value[]){cr_of(*memory), cr_of(least)});
+    least = cr__call_maximum(count, one);
+    shared = cr__call_div(*memory, least);
     code = shared ? 0 : (int)cr_error_code();
   }
   cr_release(count);

@@ -167,7 +167,7 @@ cr_tensor *cr__run_mT(const cr_op *op, cr_tensor *self) {
   if (self->ndim < 2)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of %d",
                                   op->name, self->ndim));
-  return cr__op1(CR__OP_transpose, (cr_value[]){cr_of(self), cr_int(-2), cr_int(-1)});
+  return cr__call_transpose(self, -2, -1);
 }
 
 cr_tensor *cr__run_movedim(const cr_op *op, cr_tensor *self, cr__ints source,
@@ -195,7 +195,7 @@ cr_tensor *cr__run_movedim(const cr_op *op, cr_tensor *self, cr__ints source,
     while (taken >> next & 1) next++;
     order[d] = ++next;
   }
-  return cr__op1(CR__OP_permute, (cr_value[]){cr_of(self), cr_ints(order, t->ndim)});
+  return cr__call_permute(self, order, t->ndim);
 }
 
 /* ---- Dims of size 1, broadcasts ------------------------------------------------------------------------ */
