@@ -72,28 +72,26 @@ int cr__run_meshgrid(const cr_op *op, cr__tensors tensors, int indexing, cr_tens
 }
 
 cr_tensor *cr__run_expand(const cr_op *op, cr_tensor *self, cr__ints shape) {
-  cr_tensor *t = self;
   int64_t sizes[CR_MAX_DIMS], numel;
-  int n = shape.n, ahead = n - t->ndim;
+  int n = shape.n, ahead = n - self->ndim;
   if (n > CR_MAX_DIMS)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n));
   for (int d = 0; d < n; d++) {
     sizes[d] = shape.at[d];
-    if (sizes[d] == -1 && d >= ahead && ahead >= 0) sizes[d] = cr__sizes(t)[d - ahead];
+    if (sizes[d] == -1 && d >= ahead && ahead >= 0) sizes[d] = cr__sizes(self)[d - ahead];
   }
   if (cr__count(op->name, n, sizes, &numel)) return NULL;
-  return cr__broadcast_view(op->name, t, "self", n, sizes);
+  return cr__broadcast_view(op->name, self, "self", n, sizes);
 }
 
 cr_tensor *cr__run_sum_to(const cr_op *op, cr_tensor *self, cr__ints shape) {
   (void)op;
-  cr_tensor *t = self;
   int64_t dims[CR_MAX_DIMS];
-  int n = 0, ahead = t->ndim - shape.n;
-  for (int d = 0; d < t->ndim; d++)
-    if (cr__sizes(t)[d] != 1 && (d < ahead || shape.at[d - ahead] == 1)) dims[n++] = d + 1;
-  cr_tensor *sum = n == 0 ? cr_retain(t) : cr__call_sum(t, dims, n, true, CR_DTYPE_NONE);
+  int n = 0, ahead = self->ndim - shape.n;
+  for (int d = 0; d < self->ndim; d++)
+    if (cr__sizes(self)[d] != 1 && (d < ahead || shape.at[d - ahead] == 1)) dims[n++] = d + 1;
+  cr_tensor *sum = n == 0 ? cr_retain(self) : cr__call_sum(self, dims, n, true, CR_DTYPE_NONE);
   if (!sum || ahead == 0) return sum;
   cr_tensor *r = cr__call_reshape(sum, shape.at, shape.n);
   cr_release(sum);

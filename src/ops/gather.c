@@ -98,19 +98,17 @@ int cr__plan_each(const char *op, cr_tensor *t, int64_t dim, cr_tensor *index, c
 }
 
 cr_tensor *cr__run_index_select(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
-  cr_tensor *t = self;
   cr__index_plan p;
-  if (cr__plan_list(op->name, t, dim, index, &p)) return NULL;
-  cr_tensor *r = cr__gather(op->name, t, &p, t->ndim, p.shape);
+  if (cr__plan_list(op->name, self, dim, index, &p)) return NULL;
+  cr_tensor *r = cr__gather(op->name, self, &p, self->ndim, p.shape);
   cr_release(p.index);
   return r;
 }
 
 cr_tensor *cr__run_gather(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
-  cr_tensor *t = self;
   cr__index_plan p;
-  if (cr__plan_each(op->name, t, dim, index, &p)) return NULL;
-  cr_tensor *r = cr__gather(op->name, t, &p, index->ndim, cr__sizes(index));
+  if (cr__plan_each(op->name, self, dim, index, &p)) return NULL;
+  cr_tensor *r = cr__gather(op->name, self, &p, index->ndim, cr__sizes(index));
   cr_release(p.index);
   return r;
 }

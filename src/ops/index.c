@@ -221,11 +221,10 @@ cr_tensor *cr__run_embedding(const cr_op *op, cr_tensor *weight, cr_tensor *inde
 }
 
 cr_tensor *cr__run_take(const cr_op *op, cr_tensor *self, cr_tensor *index) {
-  cr_tensor *t = self;
   int64_t step = 1;
-  bool ready = (t->flags & CR__CONTIGUOUS) != 0;
-  cr_tensor *whole = ready ? cr_retain(t) : cr__copy_of(op->name, t, (cr_dtype)t->dtype);
-  cr_tensor *row = whole ? cr__alias(whole, 1, &t->numel, &step, whole->offset) : NULL;
+  bool ready = (self->flags & CR__CONTIGUOUS) != 0;
+  cr_tensor *whole = ready ? cr_retain(self) : cr__copy_of(op->name, self, (cr_dtype)self->dtype);
+  cr_tensor *row = whole ? cr__alias(whole, 1, &self->numel, &step, whole->offset) : NULL;
   cr_tensor *r = row ? read_first_dim(op, row, index) : NULL;
   cr_release(whole);
   cr_release(row);

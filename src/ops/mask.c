@@ -37,14 +37,13 @@ cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *step
 }
 
 cr_tensor *cr__run_nonzero(const cr_op *op, cr_tensor *self) {
-  cr_tensor *t = self;
-  if (t->ndim > 0) return list_nonzero(op->name, t, t->ndim, NULL);
+  if (self->ndim > 0) return list_nonzero(op->name, self, self->ndim, NULL);
   int64_t one = 1; /* a row of no columns if the only element is not zero */
-  cr_tensor *wide = cr__alias(t, 1, &one, &one, t->offset);
+  cr_tensor *wide = cr__alias(self, 1, &one, &one, self->offset);
   cr_tensor *rows = wide ? list_nonzero(op->name, wide, 1, NULL) : NULL, *none = NULL;
   if (rows) {
     int64_t shape[] = {cr__sizes(rows)[0], 0};
-    none = cr__new(op->name, CR_INT64, t->storage->device, 2, shape);
+    none = cr__new(op->name, CR_INT64, self->storage->device, 2, shape);
   }
   cr_release(wide);
   cr_release(rows);
@@ -157,22 +156,21 @@ static int say_classes(int code) {
 }
 
 cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *classes) {
-  cr_tensor *t = self;
-  cr__index_plan p = {.step = 1, .dim = t->ndim + 1, .ndim = t->ndim};
-  if (cr__check_index_dtype(op->name, t) || count_classes(op->name, t, classes, &p.size))
+  cr__index_plan p = {.step = 1, .dim = self->ndim + 1, .ndim = self->ndim};
+  if (cr__check_index_dtype(op->name, self) || count_classes(op->name, self, classes, &p.size))
     return NULL;
-  if (t->ndim == CR_MAX_DIMS)
+  if (self->ndim == CR_MAX_DIMS)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: the result would have more than %d dims", op->name, CR_MAX_DIMS));
   int64_t shape[CR_MAX_DIMS];
-  memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
-  shape[t->ndim] = p.size;
-  cr_tensor *hot = cr__new(op->name, CR_INT64, t->storage->device, t->ndim + 1, shape);
+  memcpy(shape, cr__sizes(self), self->ndim * sizeof *shape);
+  shape[self->ndim] = p.size;
+  cr_tensor *hot = cr__new(op->name, CR_INT64, self->storage->device, self->ndim + 1, shape);
   if (!hot) return NULL;
   memcpy(p.shape, shape, sizeof p.shape);
-  memcpy(p.stride, cr__steps(hot), t->ndim * sizeof *shape);
-  memcpy(p.index_stride, cr__steps(t), t->ndim * sizeof *shape);
-  p.index = t;
+  memcpy(p.stride, cr__steps(hot), self->ndim * sizeof *shape);
+  memcpy(p.index_stride, cr__steps(self), self->ndim * sizeof *shape);
+  p.index = self;
   cr_value one = cr_int(1);
   int code = cr__fill(op->name, hot, cr_int(0));
   if (!code) code = cr__scatter_value(op->name, hot, &p, &one, "1", CR__SCATTER_SET);

@@ -62,31 +62,30 @@ static cr_tensor *tile_dims(cr_tensor *t, int n, int64_t *shape, const int64_t *
 }
 
 cr_tensor *cr__run_tile(const cr_op *op, cr_tensor *self, cr__ints repeats) {
-  cr_tensor *t = self;
-  int count = repeats.n, n = count > t->ndim ? count : t->ndim;
+  int count = repeats.n, n = count > self->ndim ? count : self->ndim;
   int64_t shape[CR_MAX_DIMS], whole[CR_MAX_DIMS];
   if (n > CR_MAX_DIMS)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n));
-  for (int d = 0; d < n; d++) shape[d] = d < n - t->ndim ? 1 : cr__sizes(t)[d - (n - t->ndim)];
+  for (int d = 0; d < n; d++)
+    shape[d] = d < n - self->ndim ? 1 : cr__sizes(self)[d - (n - self->ndim)];
   memcpy(whole, shape, (size_t)n * sizeof *whole);
   for (int i = 0; i < count; i++) /* nothing is begun that cannot be finished */
     if (multiply(op->name, &whole[n - count + i], repeats.at[i], n, whole)) return NULL;
-  return tile_dims(t, n, shape, whole);
+  return tile_dims(self, n, shape, whole);
 }
 
 cr_tensor *cr__run_repeat_interleave(const cr_op *op, cr_tensor *self, int64_t repeats,
                                      const int64_t *dim) {
-  cr_tensor *t = self;
-  bool flat = !dim || t->ndim == 0;
-  int d = 0, n = flat ? 1 : t->ndim;
+  bool flat = !dim || self->ndim == 0;
+  int d = 0, n = flat ? 1 : self->ndim;
   int64_t shape[CR_MAX_DIMS];
-  if (dim && cr__wrap_dim(op->name, "dim", *dim, t->ndim, &d)) return NULL;
-  if (flat) shape[0] = t->numel;
-  else memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
+  if (dim && cr__wrap_dim(op->name, "dim", *dim, self->ndim, &d)) return NULL;
+  if (flat) shape[0] = self->numel;
+  else memcpy(shape, cr__sizes(self), self->ndim * sizeof *shape);
   int64_t outer = product(shape, d + 1), inner = product(shape + d + 1, n - d - 1);
   if (multiply(op->name, &shape[d], repeats, n, shape)) return NULL;
-  return repeat_blocks(t, outer, repeats, inner, n, shape);
+  return repeat_blocks(self, outer, repeats, inner, n, shape);
 }
 
 /* The repeats as one number for each of n positions, int64. */
@@ -158,18 +157,18 @@ cr_tensor *cr__run_repeat_interleave_each(const cr_op *op, cr_tensor *self, cr_t
 }
 
 cr_tensor *cr__run_flip(const cr_op *op, cr_tensor *self, cr__ints dims) {
-  cr_tensor *t = self;
-  int64_t stride[CR_MAX_DIMS], offset = t->offset;
+  int64_t stride[CR_MAX_DIMS], offset = self->offset;
   uint32_t mask = 0;
-  if (dims.n > 0 && cr__dim_mask(op->name, (cr_value[]){cr_ints(dims.at, dims.n)}, t->ndim, &mask))
+  if (dims.n > 0 &&
+      cr__dim_mask(op->name, (cr_value[]){cr_ints(dims.at, dims.n)}, self->ndim, &mask))
     return NULL;
-  for (int d = 0; d < t->ndim; d++) {
+  for (int d = 0; d < self->ndim; d++) {
     bool turned = mask >> d & 1;
-    stride[d] = turned ? -cr__steps(t)[d] : cr__steps(t)[d];
-    if (turned && t->numel > 0) offset += (cr__sizes(t)[d] - 1) * cr__steps(t)[d];
+    stride[d] = turned ? -cr__steps(self)[d] : cr__steps(self)[d];
+    if (turned && self->numel > 0) offset += (cr__sizes(self)[d] - 1) * cr__steps(self)[d];
   }
-  cr_tensor *backwards = cr__alias(t, t->ndim, cr__sizes(t), stride, offset);
-  cr_tensor *r = backwards ? cr__copy_of(op->name, backwards, (cr_dtype)t->dtype) : NULL;
+  cr_tensor *backwards = cr__alias(self, self->ndim, cr__sizes(self), stride, offset);
+  cr_tensor *r = backwards ? cr__copy_of(op->name, backwards, (cr_dtype)self->dtype) : NULL;
   cr_release(backwards);
   return r;
 }

@@ -189,11 +189,10 @@ int cr__run_index_fill(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor 
 
 /* Zeros with the listed parts of self copied over. */
 cr_tensor *cr__run_index_keep(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index) {
-  cr_tensor *t = self;
   cr__index_plan from, to;
-  if (cr__plan_list(op->name, t, dim, index, &from)) return NULL;
-  cr_tensor *parts = cr__gather(op->name, t, &from, from.ndim, from.shape);
-  cr_tensor *zeros = parts ? cr__zeros_for(op->name, t, t->ndim, cr__sizes(t)) : NULL;
+  if (cr__plan_list(op->name, self, dim, index, &from)) return NULL;
+  cr_tensor *parts = cr__gather(op->name, self, &from, from.ndim, from.shape);
+  cr_tensor *zeros = parts ? cr__zeros_for(op->name, self, self->ndim, cr__sizes(self)) : NULL;
   int code = zeros ? cr__plan_list(op->name, zeros, dim, index, &to) : (int)cr_error_code();
   if (!code) {
     code = cr__scatter(op->name, zeros, &to, parts, CR__SCATTER_SET);

@@ -116,12 +116,11 @@ cr_tensor *cr__run_slice_backward(const cr_op *op, cr_tensor *self, cr__ints sha
 
 cr_tensor *cr__run_narrow(const cr_op *op, cr_tensor *self, int64_t dim, int64_t start,
                           int64_t length) {
-  cr_tensor *t = self;
   int d;
-  if (t->ndim == 0)
+  if (self->ndim == 0)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no range to take", op->name));
-  if (cr__wrap_dim(op->name, "dim", dim, t->ndim, &d)) return NULL;
-  int64_t size = cr__sizes(t)[d];
+  if (cr__wrap_dim(op->name, "dim", dim, self->ndim, &d)) return NULL;
+  int64_t size = cr__sizes(self)[d];
   int64_t first = start < 0 ? start + size + 1 : start;
   if (first < 1 || length < 0 || first > size + 1 || length > size + 1 - first)
     return cr__no_tensor(
@@ -129,7 +128,7 @@ cr_tensor *cr__run_narrow(const cr_op *op, cr_tensor *self, int64_t dim, int64_t
                  "%s: %lld positions from %lld on do not lie in dim %d of size %lld (positions "
                  "count from 1; negative ones from the end)",
                  op->name, (long long)length, (long long)start, d + 1, (long long)size));
-  return cr__call_slice(t, d + 1, cr_int(first), cr_int(first + length - 1), 1);
+  return cr__call_slice(self, d + 1, cr_int(first), cr_int(first + length - 1), 1);
 }
 
 /* ---- Diagonals ----------------------------------------------------------------------------------------- */
@@ -174,25 +173,24 @@ cr_tensor *cr__run_diagonal_backward(const cr_op *op, cr_tensor *self, cr__ints 
 }
 
 cr_tensor *cr__run_diag(const cr_op *op, cr_tensor *self, int64_t diagonal) {
-  cr_tensor *t = self;
   int64_t k = diagonal;
-  if (t->ndim == 2) {
-    cr_tensor *view = cr__call_diagonal(t, k, 1, 2), *copy = cr__call_clone(view);
+  if (self->ndim == 2) {
+    cr_tensor *view = cr__call_diagonal(self, k, 1, 2), *copy = cr__call_clone(view);
     cr_release(view);
     return copy;
   }
-  if (t->ndim != 1)
+  if (self->ndim != 1)
     return cr__no_tensor(cr__fail(CR_E_SHAPE,
                                   "%s: takes a vector or a matrix, got a tensor of %d dims; use "
                                   "diagonal",
-                                  op->name, t->ndim));
+                                  op->name, self->ndim));
   int64_t away = k < 0 ? -(k + 1) : k; /* cannot overflow, the sum below is checked */
   int64_t n;
-  if (__builtin_add_overflow(t->numel, away, &n) || (k < 0 && __builtin_add_overflow(n, 1, &n)))
+  if (__builtin_add_overflow(self->numel, away, &n) || (k < 0 && __builtin_add_overflow(n, 1, &n)))
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: diagonal %lld is too far away", op->name, (long long)k));
   int64_t shape[] = {n, n};
-  return cr__call_diagonal_backward(t, shape, 2, k, 1, 2);
+  return cr__call_diagonal_backward(self, shape, 2, k, 1, 2);
 }
 
 /* ---- Pieces ---------------------------------------------------------------------------------------------- */
@@ -280,13 +278,12 @@ int cr__run_split_with_sizes(const cr_op *op, cr_tensor *self, cr__ints sizes, i
 }
 
 int cr__run_unbind(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor **out, int *nout) {
-  cr_tensor *t = self;
   int d;
-  if (find_dim(op, t, dim, &d)) return (int)cr_error_code();
-  int64_t n = cr__sizes(t)[d];
+  if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
+  int64_t n = cr__sizes(self)[d];
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
   for (int i = 0; i < n; i++) {
-    out[i] = position(op->lua, t, d + 1, i + 1);
+    out[i] = position(op->lua, self, d + 1, i + 1);
     if (!out[i]) return cr__undo(out, i);
   }
   *nout = (int)n;

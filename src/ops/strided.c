@@ -41,10 +41,9 @@ static int read_geometry(const char *op, cr__ints size, cr__ints stride, int64_t
 
 cr_tensor *cr__run_as_strided(const cr_op *op, cr_tensor *self, cr__ints size, cr__ints stride,
                               const int64_t *offset) {
-  cr_tensor *t = self;
   geometry g;
-  int64_t start = offset ? *offset : t->offset;
-  int64_t room = (int64_t)(t->storage->nbytes / cr__size_of((cr_dtype)t->dtype));
+  int64_t start = offset ? *offset : self->offset;
+  int64_t room = (int64_t)(self->storage->nbytes / cr__size_of((cr_dtype)self->dtype));
   if (read_geometry(op->name, size, stride, start, &g)) return NULL;
   cr__text text;
   if (g.high >= room || start < 0 || start > room)
@@ -55,7 +54,7 @@ cr_tensor *cr__run_as_strided(const cr_op *op, cr_tensor *self, cr__ints size, c
                  "the memory has %lld",
                  op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
                  (long long)room));
-  return cr__alias(t, g.ndim, g.shape, g.stride, start);
+  return cr__alias(self, g.ndim, g.shape, g.stride, start);
 }
 
 /* ---- The derivative ---------------------------------------------------------------------------- */
@@ -108,7 +107,6 @@ static int share(const char *op, cr_tensor **memory, const geometry *base, int64
 cr_tensor *cr__run_restride(const cr_op *op, cr_tensor *self, cr__ints from_size,
                             cr__ints from_stride, const int64_t *from_offset, cr__ints size,
                             cr__ints stride, const int64_t *offset, int64_t base) {
-  cr_tensor *t = self;
   int64_t a = from_offset ? *from_offset : offset ? *offset : 0, b = offset ? *offset : a;
   geometry from, to;
   if (read_geometry(op->name, from_size, from_stride, a, &from) ||
@@ -119,16 +117,16 @@ cr_tensor *cr__run_restride(const cr_op *op, cr_tensor *self, cr__ints from_size
   int64_t high = none || to.high > from.high ? to.high : from.high;
   int64_t room = high < low ? 0 : high - low + 1;
   const geometry *shared = base ? &to : &from;
-  cr_tensor *memory = cr__zeros_for(op->name, t, 1, &room), *values = NULL, *seen = NULL,
+  cr_tensor *memory = cr__zeros_for(op->name, self, 1, &room), *values = NULL, *seen = NULL,
             *result = NULL;
-  if (memory) values = cr__broadcast_view(op->name, t, "self", from.ndim, from.shape);
+  if (memory) values = cr__broadcast_view(op->name, self, "self", from.ndim, from.shape);
   int code = values ? add_into(op->name, memory, &from, low, values) : (int)cr_error_code();
   cr_release(values);
   if (!code && !cr__strides_disjoint(shared->ndim, shared->shape, shared->stride))
     code = share(op->name, &memory, shared, low);
   if (!code) {
     seen = seen_by(memory, &to, low);
-    result = cr__copy_of(op->name, seen, (cr_dtype)t->dtype);
+    result = cr__copy_of(op->name, seen, (cr_dtype)self->dtype);
     code = result ? 0 : (int)cr_error_code();
   }
   cr_release(seen);
@@ -139,17 +137,16 @@ cr_tensor *cr__run_restride(const cr_op *op, cr_tensor *self, cr__ints from_size
 /* ---- Triangles --------------------------------------------------------------------------------------- */
 
 cr_tensor *cr__run_triangle(const cr_op *op, cr_tensor *self, int64_t diagonal) {
-  cr_tensor *t = self;
   cr__text text;
-  if (t->ndim < 2)
+  if (self->ndim < 2)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got a tensor of shape %s",
-                                  op->name, cr__shape_text(t->ndim, cr__sizes(t), &text)));
-  cr_tensor *r = cr__new_like(op->name, t, (cr_dtype)t->dtype);
+                                  op->name, cr__shape_text(self->ndim, cr__sizes(self), &text)));
+  cr_tensor *r = cr__new_like(op->name, self, (cr_dtype)self->dtype);
   if (!r) return NULL;
   cr__launch k;
-  cr__launch_begin(&k, op->name, t->storage->device);
+  cr__launch_begin(&k, op->name, self->storage->device);
   cr__launch_view(&k, &k.triangle.out, r);
-  cr__launch_view(&k, &k.triangle.from, t);
+  cr__launch_view(&k, &k.triangle.from, self);
   k.triangle.diagonal = diagonal;
   k.triangle.upper = op->id == CR__OP_triu;
   return cr__filled(cr__launch_run(&k, CR__K_triangle), r);

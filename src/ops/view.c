@@ -45,21 +45,20 @@ static int read_shape(const char *op, const cr_tensor *t, cr__ints v, int64_t *s
 }
 
 cr_tensor *cr__run_view(const cr_op *op, cr_tensor *self, cr__ints shape) {
-  cr_tensor *t = self;
   int64_t sizes[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   int n = shape.n;
-  if (read_shape(op->name, t, shape, sizes)) return NULL;
-  if (!cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, sizes, stride)) {
+  if (read_shape(op->name, self, shape, sizes)) return NULL;
+  if (!cr__view_strides(self->ndim, cr__sizes(self), cr__steps(self), n, sizes, stride)) {
     cr__text a, b;
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE,
                  "%s: the memory of a tensor of shape %s, which is not contiguous, cannot be "
                  "seen "
                  "as %s without copying; use reshape",
-                 op->name, cr__shape_text(t->ndim, cr__sizes(t), &a),
+                 op->name, cr__shape_text(self->ndim, cr__sizes(self), &a),
                  cr__shape_text(n, sizes, &b)));
   }
-  return cr__alias(t, n, sizes, stride, t->offset);
+  return cr__alias(self, n, sizes, stride, self->offset);
 }
 
 /* ---- Composites over view ---------------------------------------------------------------------- */
@@ -77,90 +76,85 @@ cr_tensor *cr__run_reshape(const cr_op *op, cr_tensor *self, cr__ints shape) {
 }
 
 cr_tensor *cr__run_flatten(const cr_op *op, cr_tensor *self, int64_t first, int64_t last) {
-  cr_tensor *t = self;
   int from, to, n = 0;
-  if (cr__wrap_dim(op->name, "first", first, t->ndim, &from) ||
-      cr__wrap_dim(op->name, "last", last, t->ndim, &to))
+  if (cr__wrap_dim(op->name, "first", first, self->ndim, &from) ||
+      cr__wrap_dim(op->name, "last", last, self->ndim, &to))
     return NULL;
   if (from > to)
     return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
                                   "%s: first is dim %d, which comes after last, dim %d", op->name,
                                   from + 1, to + 1));
   int64_t shape[CR_MAX_DIMS] = {1};
-  for (int d = 0; d < t->ndim; d++) {
-    if (d > from && d <= to) shape[n - 1] *= cr__sizes(t)[d];
-    else shape[n++] = cr__sizes(t)[d];
+  for (int d = 0; d < self->ndim; d++) {
+    if (d > from && d <= to) shape[n - 1] *= cr__sizes(self)[d];
+    else shape[n++] = cr__sizes(self)[d];
   }
-  return reshape(t, n ? n : 1, shape);
+  return reshape(self, n ? n : 1, shape);
 }
 
 cr_tensor *cr__run_unflatten(const cr_op *op, cr_tensor *self, int64_t dim, cr__ints sizes) {
-  cr_tensor *t = self;
   int d, more = sizes.n;
-  if (cr__wrap_dim(op->name, "dim", dim, t->ndim, &d)) return NULL;
-  if (t->ndim == 0)
+  if (cr__wrap_dim(op->name, "dim", dim, self->ndim, &d)) return NULL;
+  if (self->ndim == 0)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no dim to split", op->name));
-  if (more < 1 || t->ndim - 1 + more > CR_MAX_DIMS)
+  if (more < 1 || self->ndim - 1 + more > CR_MAX_DIMS)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE,
                  "%s: a split of dim %d into %d would give %d dims; 1 to %d are possible", op->name,
-                 d + 1, more, t->ndim - 1 + more, CR_MAX_DIMS));
+                 d + 1, more, self->ndim - 1 + more, CR_MAX_DIMS));
   int64_t shape[CR_MAX_DIMS];
-  memcpy(shape, cr__sizes(t), (size_t)d * sizeof *shape);
+  memcpy(shape, cr__sizes(self), (size_t)d * sizeof *shape);
   if (more) memcpy(shape + d, sizes.at, (size_t)more * sizeof *shape);
-  memcpy(shape + d + more, cr__sizes(t) + d + 1, (size_t)(t->ndim - d - 1) * sizeof *shape);
-  if (cr__infer_size(op->name, cr__sizes(t)[d], more, shape + d)) return NULL;
-  return reshape(t, t->ndim - 1 + more, shape);
+  memcpy(shape + d + more, cr__sizes(self) + d + 1, (size_t)(self->ndim - d - 1) * sizeof *shape);
+  if (cr__infer_size(op->name, cr__sizes(self)[d], more, shape + d)) return NULL;
+  return reshape(self, self->ndim - 1 + more, shape);
 }
 
 /* ---- Orders of dims -------------------------------------------------------------------------------- */
 
 /* permute, and permute_back, which puts dim i where permute took it from. */
 cr_tensor *cr__run_permute(const cr_op *op, cr_tensor *self, cr__ints dims) {
-  cr_tensor *t = self;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   uint32_t seen = 0;
-  if (dims.n != t->ndim)
+  if (dims.n != self->ndim)
     return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
                                   "%s: got %d dims for a tensor of %d; each is to be named once",
-                                  op->name, dims.n, t->ndim));
-  for (int i = 0; i < t->ndim; i++) {
+                                  op->name, dims.n, self->ndim));
+  for (int i = 0; i < self->ndim; i++) {
     int d;
-    if (cr__wrap_dim(op->name, "dims", dims.at[i], t->ndim, &d)) return NULL;
+    if (cr__wrap_dim(op->name, "dims", dims.at[i], self->ndim, &d)) return NULL;
     if (seen >> d & 1)
       return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, d + 1));
     seen |= UINT32_C(1) << d;
     int from = op->id == CR__OP_permute ? d : i, to = op->id == CR__OP_permute ? i : d;
-    shape[to] = cr__sizes(t)[from];
-    stride[to] = cr__steps(t)[from];
+    shape[to] = cr__sizes(self)[from];
+    stride[to] = cr__steps(self)[from];
   }
-  return cr__alias(t, t->ndim, shape, stride, t->offset);
+  return cr__alias(self, self->ndim, shape, stride, self->offset);
 }
 
 cr_tensor *cr__run_transpose(const cr_op *op, cr_tensor *self, int64_t dim0, int64_t dim1) {
-  cr_tensor *t = self;
   int a, b;
-  if (cr__wrap_dim(op->name, "dim0", dim0, t->ndim, &a) ||
-      cr__wrap_dim(op->name, "dim1", dim1, t->ndim, &b))
+  if (cr__wrap_dim(op->name, "dim0", dim0, self->ndim, &a) ||
+      cr__wrap_dim(op->name, "dim1", dim1, self->ndim, &b))
     return NULL;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
-  memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
-  memcpy(stride, cr__steps(t), t->ndim * sizeof *stride);
-  if (t->ndim > 0) {
-    shape[a] = cr__sizes(t)[b], shape[b] = cr__sizes(t)[a];
-    stride[a] = cr__steps(t)[b], stride[b] = cr__steps(t)[a];
+  memcpy(shape, cr__sizes(self), self->ndim * sizeof *shape);
+  memcpy(stride, cr__steps(self), self->ndim * sizeof *stride);
+  if (self->ndim > 0) {
+    shape[a] = cr__sizes(self)[b], shape[b] = cr__sizes(self)[a];
+    stride[a] = cr__steps(self)[b], stride[b] = cr__steps(self)[a];
   }
-  return cr__alias(t, t->ndim, shape, stride, t->offset);
+  return cr__alias(self, self->ndim, shape, stride, self->offset);
 }
 
 cr_tensor *cr__run_t(const cr_op *op, cr_tensor *self) {
-  cr_tensor *t = self;
-  if (t->ndim > 2)
+  if (self->ndim > 2)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: is for at most 2 dims, got a tensor of %d; use transpose or mT",
-                 op->name, t->ndim));
-  if (t->ndim < 2) return cr__call_alias(t);
-  return cr__call_transpose(t, 1, 2);
+                 op->name, self->ndim));
+  if (self->ndim < 2) return cr__call_alias(self);
+  return cr__call_transpose(self, 1, 2);
 }
 
 cr_tensor *cr__run_mT(const cr_op *op, cr_tensor *self) {
@@ -201,32 +195,30 @@ cr_tensor *cr__run_movedim(const cr_op *op, cr_tensor *self, cr__ints source,
 /* ---- Dims of size 1, broadcasts ------------------------------------------------------------------------ */
 
 cr_tensor *cr__run_squeeze(const cr_op *op, cr_tensor *self, cr__ints dim) {
-  cr_tensor *t = self;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   uint32_t mask = 0;
   bool none = dim.n >= 0 && dim.n == 0;
-  if (!none && cr__dim_mask(op->name, (cr_value[]){cr_ints(dim.at, dim.n)}, t->ndim, &mask))
+  if (!none && cr__dim_mask(op->name, (cr_value[]){cr_ints(dim.at, dim.n)}, self->ndim, &mask))
     return NULL;
   int n = 0;
-  for (int d = 0; d < t->ndim; d++) {
-    if ((mask >> d & 1) && cr__sizes(t)[d] == 1) continue;
-    shape[n] = cr__sizes(t)[d];
-    stride[n++] = cr__steps(t)[d];
+  for (int d = 0; d < self->ndim; d++) {
+    if ((mask >> d & 1) && cr__sizes(self)[d] == 1) continue;
+    shape[n] = cr__sizes(self)[d];
+    stride[n++] = cr__steps(self)[d];
   }
-  return cr__alias(t, n, shape, stride, t->offset);
+  return cr__alias(self, n, shape, stride, self->offset);
 }
 
 cr_tensor *cr__run_unsqueeze(const cr_op *op, cr_tensor *self, int64_t dim) {
-  cr_tensor *t = self;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS], at = dim;
-  int n = t->ndim + 1;
+  int n = self->ndim + 1;
   if (at == 0 || at > n || at < -n)
     return cr__no_tensor(
         cr__fail(CR_E_INDEX,
                  "%s: dim %lld is no place for a new dim in a tensor of %d dims; 1 to %d and -1 "
                  "to "
                  "-%d are",
-                 op->name, (long long)at, t->ndim, n, n));
+                 op->name, (long long)at, self->ndim, n, n));
   if (n > CR_MAX_DIMS)
     return cr__no_tensor(
         cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op->name, CR_MAX_DIMS));
@@ -234,11 +226,11 @@ cr_tensor *cr__run_unsqueeze(const cr_op *op, cr_tensor *self, int64_t dim) {
   for (int from = 0, to = 0; to < n; to++) {
     if (to == d) { /* the stride that keeps the tensor contiguous if it is */
       shape[to] = 1;
-      stride[to] = d < t->ndim ? cr__sizes(t)[d] * cr__steps(t)[d] : 1;
+      stride[to] = d < self->ndim ? cr__sizes(self)[d] * cr__steps(self)[d] : 1;
     } else {
-      shape[to] = cr__sizes(t)[from];
-      stride[to] = cr__steps(t)[from++];
+      shape[to] = cr__sizes(self)[from];
+      stride[to] = cr__steps(self)[from++];
     }
   }
-  return cr__alias(t, n, shape, stride, t->offset);
+  return cr__alias(self, n, shape, stride, self->offset);
 }
