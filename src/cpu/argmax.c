@@ -61,35 +61,103 @@ static int64_t find(int compute, const void *x, const void *state) {
   return compute == CR__COMPUTE_F32 ? find_f32(x, (float)value) : find_f64(x, value);
 }
 
-static void run_row(const job *j, int64_t row) {
-  const cr__fold_plan *p = &j->plan;
-  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
-  const cr__folder *fold = &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
-  int wanted = cr__compute_dtype(j->compute), state = cr__state_dtype(j->compute);
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype), step = p->reduced_in[0];
-  const char *from = j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
+/* The best element of a part of a row, and its position in the row. */
+typedef struct best_of {
   union {
     double f;
     int64_t i;
-  } best, before;
-  int64_t position = 0;
-  for (int64_t r = 0, n; r < p->reduced[0] && !cr__cpu_stopped(); r += n) {
-    n = p->reduced[0] - r < CR__FOLD_BLOCK ? p->reduced[0] - r : CR__FOLD_BLOCK;
-    const void *x = from + r * step * size;
-    if (step != 1 || j->in->dtype != wanted) {
-      cr__read_run(buffer, wanted, x, j->in->dtype, step, n);
-      x = buffer;
-    }
-    if (r == 0) cr__convert(&best, state, x, wanted, 1);
-    if (state == CR_FLOAT64 && best.f != best.f) break;
-    before = best;
-    fold->row(&best, x, n, 0);
-    if (memcmp(&best, &before, sizeof best)) position = r + find(j->compute, x, &best);
+  } state;
+  int64_t position;
+} best_of;
+
+static const char *row_begin(const job *j, int64_t row) {
+  const cr__fold_plan *p = &j->plan;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype);
+  return j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * size;
+}
+
+/* n elements of a row from the r-th on: where they lie, or in the buffer. */
+static const void *fetch(const job *j, const char *from, int64_t r, int64_t n, char *buffer) {
+  int wanted = cr__compute_dtype(j->compute);
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype), step = j->plan.reduced_in[0];
+  const void *x = from + r * step * size;
+  if (step == 1 && j->in->dtype == wanted) return x;
+  cr__read_run(buffer, wanted, x, j->in->dtype, step, n);
+  return buffer;
+}
+
+/* The elements begin .. end of a row. The block that has the best is looked through once, at the end. */
+static void search(const job *j, const char *from, int64_t begin, int64_t end, best_of *b) {
+  _Alignas(64) char buffer[CR__FOLD_BLOCK * 8];
+  const cr__folder *fold = &j->loops->fold[j->compute][j->smallest ? CR__FOLD_MIN : CR__FOLD_MAX];
+  int wanted = cr__compute_dtype(j->compute), state = cr__state_dtype(j->compute);
+  int64_t block = begin;
+  for (int64_t r = begin, n; r < end && !cr__cpu_stopped(); r += n) {
+    n = end - r < CR__FOLD_BLOCK ? end - r : CR__FOLD_BLOCK;
+    const void *x = fetch(j, from, r, n, buffer);
+    if (r == begin) cr__convert(&b->state, state, x, wanted, 1);
+    if (state == CR_FLOAT64 && b->state.f != b->state.f) break;
+    best_of before = *b;
+    fold->row(&b->state, x, n, 0);
+    if (memcmp(&b->state, &before.state, sizeof b->state)) block = r;
   }
-  int64_t at = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
+  if (cr__cpu_stopped()) return;
+  int64_t n = end - block < CR__FOLD_BLOCK ? end - block : CR__FOLD_BLOCK;
+  b->position = block + find(j->compute, fetch(j, from, block, n, buffer), &b->state);
+}
+
+/* Whether what was found in a later part of a row takes the place of what was found before. */
+static bool is_better(const job *j, const best_of *later, const best_of *b) {
+  if (j->compute == CR__COMPUTE_I64)
+    return j->smallest ? later->state.i < b->state.i : later->state.i > b->state.i;
+  double x = later->state.f, y = b->state.f;
+  return y == y && (x != x || (j->smallest ? x < y : x > y));
+}
+
+static void store_best(const job *j, int64_t row, const best_of *b) {
+  const cr__fold_plan *p = &j->plan;
   char value[8];
-  cr__convert(value, wanted, &best, state, 1);
-  store(j, at, 1, value, &position, 1);
+  cr__convert(value, cr__compute_dtype(j->compute), &b->state, cr__state_dtype(j->compute), 1);
+  store(j, cr__offset_at(p->nkept, p->kept, p->kept_out, row), 1, value, &b->position, 1);
+}
+
+static void run_row(const job *j, int64_t row) {
+  best_of best = {.position = 0};
+  search(j, row_begin(j, row), 0, j->plan.reduced[0], &best);
+  if (!cr__cpu_stopped()) store_best(j, row, &best);
+}
+
+/* ---- Few long rows: their parts are shared out ---- */
+
+enum { FEW_ROWS = 16, PARTS = 64, LEAST_PART = 1 << 16 };
+
+typedef struct row_parts {
+  const job *j;
+  const char *from;
+  int64_t each; /* elements */
+  best_of found[PARTS];
+} row_parts;
+
+static void search_parts(void *context, int64_t begin, int64_t end) {
+  row_parts *p = context;
+  int64_t n = p->j->plan.reduced[0];
+  for (int64_t i = begin; i < end; i++) {
+    int64_t first = i * p->each, left = n - first;
+    search(p->j, p->from, first, left < p->each ? n : first + p->each, &p->found[i]);
+  }
+}
+
+static int run_parts(const job *j, int64_t row) {
+  int64_t n = j->plan.reduced[0];
+  row_parts p = {.j = j, .from = row_begin(j, row), .each = (n + PARTS - 1) / PARTS};
+  if (p.each < LEAST_PART) p.each = LEAST_PART;
+  int64_t count = (n + p.each - 1) / p.each;
+  int code = cr__cpu_share(count, n, search_parts, &p);
+  if (code) return code;
+  for (int64_t i = 1; i < count; i++)
+    if (is_better(j, &p.found[i], &p.found[0])) p.found[0] = p.found[i];
+  store_best(j, row, &p.found[0]);
+  return 0;
 }
 
 static void run_tile(const job *j, int64_t index) {
@@ -126,6 +194,11 @@ int cr__cpu_argmax(cr__launch *k) {
   begin(&j, k);
   const cr__fold_plan *p = &j.plan;
   if (p->kept_count == 0) return 0;
+  if (!p->columns && p->kept_count < FEW_ROWS && p->reduced_count >= 2 * LEAST_PART) {
+    int code = 0;
+    for (int64_t row = 0; row < p->kept_count && !code; row++) code = run_parts(&j, row);
+    return code;
+  }
   int64_t inner = p->kept[p->nkept - 1];
   j.tiles = (inner + CR__TILE - 1) / CR__TILE;
   int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;

@@ -1,17 +1,12 @@
 /* create.c: kernels that write ranges.
  *
  * Holds true: element i is computed from i alone, never from its neighbour. */
-
+#include "convert.h"
 #include "cpu.h"
 #include "cpu/loops/loops.h"
 #include "scalar/spacing.h"
 
-static int64_t truncated(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
-
-static void store_double(char *to, int dtype, double x) {
-  cr_value number = cr__is_inexact((cr_dtype)dtype) ? cr_float(x) : cr_int(truncated(x));
-  cr__store_scalar(to, (cr_dtype)dtype, &number);
-}
+enum { AT_ONCE = 512 /* numbers that are computed in double before they are stored */ };
 
 #define EACH(T, value)                                                                 \
   for (int64_t i = begin; i < end; i++) ((T *)(void *)v->data)[i * step] = (T)(value); \
@@ -67,20 +62,30 @@ static void space_ints(void *launch, int64_t begin, int64_t end) {
   }
 }
 
+/* x[j] = from + step (first + j), whose sum stays exact: an integer of 64 bits has no fast way to a double. */
+static void space_run(double *x, int64_t n, double from, double step, double first) {
+  for (int j = 0; j < (int)n; j++) x[j] = from + step * (first + (double)j);
+}
+
+/* The numbers at + 0 .. m - 1 of n. */
+static void space_block(double *x, int64_t at, int64_t m, double first, double last, int64_t n) {
+  double step = cr__space_step(first, last, n);
+  int64_t rising = (n + 1) / 2 - at;
+  rising = rising < 0 ? 0 : rising < m ? rising : m;
+  space_run(x, rising, first, step, (double)at);
+  space_run(x + rising, m - rising, last, step, (double)(at + rising - (n - 1)));
+}
+
 static void space_floats(void *launch, int64_t begin, int64_t end) {
   const cr__launch *k = launch;
   const cr__view *v = &k->linspace.out;
   int64_t n = v->shape[0], size = (int64_t)cr__size_of((cr_dtype)v->dtype) * v->stride[0];
-  double first = k->linspace.first, last = k->linspace.last, step = cr__space_step(first, last, n);
-  for (int64_t at = begin; at < end; at += CR__BLOCK) {
-    double x[CR__BLOCK];
-    int64_t m = end - at < CR__BLOCK ? end - at : CR__BLOCK;
-    for (int64_t j = 0; j < m; j++) {
-      int64_t i = at + j;
-      x[j] = i < (n + 1) / 2 ? first + step * (double)i : last - step * (double)(n - 1 - i);
-    }
+  for (int64_t at = begin; at < end; at += AT_ONCE) {
+    double x[AT_ONCE];
+    int64_t m = end - at < AT_ONCE ? end - at : AT_ONCE;
+    space_block(x, at, m, k->linspace.first, k->linspace.last, n);
     if (k->linspace.powers) cr__powers_f64(x, NULL, x, k->linspace.base, m);
-    for (int64_t j = 0; j < m; j++) store_double(v->data + (at + j) * size, v->dtype, x[j]);
+    cr__write_run(v->data + at * size, v->dtype, v->stride[0], x, CR_FLOAT64, m);
   }
 }
 

@@ -297,6 +297,36 @@ static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__l
   return across && cr__run_tiles(p, across, &code) ? code : run_threads(p);
 }
 
+/* Whether a number is one of a half dtype too, so that it may be stored as such. */
+static bool is_half(int dtype, const cr_value *number) {
+  char stored[2];
+  float wanted, got;
+  cr__store_scalar((char *)&wanted, CR_FLOAT32, number);
+  cr__store_scalar(stored, (cr_dtype)dtype, number);
+  cr__convert(&got, CR_FLOAT32, stored, dtype, 1);
+  return wanted == got;
+}
+
+/* The loop for a call on halves alone, which then need not be converted on their way; or NULL. */
+static cr__loop loop_of_halves(const cr__elementwise *e) {
+  int dtype = e->out.dtype;
+  if (dtype != CR_FLOAT16 && dtype != CR_BFLOAT16) return NULL;
+  cr__loop loop = cr__half_loop_for(e->pointwise, dtype == CR_BFLOAT16);
+  for (int i = 0; i < e->nin && loop; i++) {
+    const cr__operand *o = &e->in[i];
+    if (o->data ? o->dtype != dtype : !is_half(dtype, &o->number)) return NULL;
+  }
+  return loop;
+}
+
+static int run_many(const cr__elementwise *e, cr__loop loop, int native) {
+  cr__loop halves = e->compute == CR_FLOAT32 ? loop_of_halves(e) : NULL;
+  if (!halves) return run_general(e, loop, native);
+  cr__elementwise direct = *e;
+  direct.compute = e->out.dtype;
+  return run_general(&direct, halves, direct.compute);
+}
+
 /* e: see cr__elementwise. Checked before: shapes, that the loop exists, that inputs do not overlap
  * the output other than exactly. */
 int cr__cpu_elementwise(const cr__elementwise *e) {
@@ -308,5 +338,5 @@ int cr__cpu_elementwise(const cr__elementwise *e) {
     return cr__fail(CR_E_INTERNAL, "%s: the cpu has no loop for %s", e->op,
                     cr_dtype_name((cr_dtype)e->compute));
   int native = gives_bool[e->pointwise][e->compute] ? CR_BOOL : e->compute;
-  return cr__best_small()(e, n, loop, native) ? 0 : run_general(e, loop, native);
+  return cr__best_small()(e, n, loop, native) ? 0 : run_many(e, loop, native);
 }

@@ -17,6 +17,8 @@ static const cr__convert_table *const convert_tables[] = {&cr__converters_v2, &c
                                                           &cr__converters_v4};
 static const cr__small smalls[] = {cr__small_v2, cr__small_v3, cr__small_v4};
 static const cr__run_few fews[] = {cr__few_v2, cr__few_v3, cr__few_v4};
+static cr__loop (*const half_loops[])(int, bool) = {cr__half_loop_v2, cr__half_loop_v3,
+                                                    cr__half_loop_v4};
 static const cr__stream streams[] = {cr__stream_v2, cr__stream_v3, cr__stream_v4};
 static const char *const names[] = {"v2", "v3", "v4"};
 
@@ -38,6 +40,7 @@ static const cr__loop_table *const loop_tables[] = {&cr__loops_base};
 static const cr__convert_table *const convert_tables[] = {&cr__converters_base};
 static const cr__small smalls[] = {cr__small_base};
 static const cr__run_few fews[] = {cr__few_base};
+static cr__loop (*const half_loops[])(int, bool) = {cr__half_loop_base};
 static const cr__stream streams[] = {cr__stream_base};
 static const char *const names[] = {"base"};
 
@@ -73,6 +76,10 @@ cr__loop cr__loop_for(int pointwise, int dtype) {
     if (loop) return loop;
   }
   return NULL;
+}
+
+cr__loop cr__half_loop_for(int pointwise, bool bfloat) {
+  return half_loops[cr__cpu_level()](pointwise, bfloat);
 }
 
 cr__converter cr__converter_for(int from, int to) {

@@ -29,6 +29,7 @@ static inline bool go_on(int64_t at) { return at % CR__STRETCH != 0 || !cr__cpu_
       while (x[at] == x[at] && go_on(at)) at++;                                    \
       return at;                                                                   \
     }                                                                              \
+    if (differ == 0) return 0;                                                     \
     K middle = cr__select_##t(key, n, (n - 1) / 2, differ);                        \
     if (cr__cpu_stopped()) return 0;                                               \
     while (cr__key_##t(x[at]) != middle && go_on(at)) at++;                        \

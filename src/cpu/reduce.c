@@ -10,6 +10,7 @@
 #include "convert.h"
 #include "cpu/loops/loops.h"
 #include "softmax.h"
+#include "truth.h"
 #include "scalar/scalar_math.h"
 
 enum {
@@ -343,6 +344,11 @@ static void choose_across(job *j) {
  * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
  * of CR__MAP_POWER; number: that of the finish. */
 int cr__cpu_reduce(cr__launch *k) {
+  int64_t fold = k->reduce.fold;
+  bool asks = k->reduce.map == CR__MAP_NONZERO && (fold == CR__FOLD_MIN || fold == CR__FOLD_MAX);
+  if (asks && cr__truth_known(k->reduce.from.dtype))
+    return cr__cpu_truth(&k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask,
+                         fold == CR__FOLD_MIN);
   job j;
   cr__fold_plan *p = &j.plan;
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;

@@ -24,6 +24,7 @@ static uint64_t word_64(const cr__draw *d, int64_t i) {
 typedef uint64_t item;
 
 enum { MOST_DIGITS = 2048, PART = 4096, MOST_PARTS = 256 };
+enum { FEW = 512 }; /* of which one digit tells almost all apart */
 
 typedef struct sorting {
   const cr__draw *d;
@@ -58,7 +59,7 @@ static void draw_items(void *sorting_, int64_t first, int64_t last) {
   const cr__draw_loops *loops = cr__draw_loops_here();
   for (int64_t t = first; t < last; t++) {
     int64_t end = range_end(s, t);
-    memset(s->counts[t], 0, sizeof *s->counts);
+    memset(s->counts[t], 0, sizeof **s->counts << s->bits);
     for (int64_t i = range_start(s, t); i < end && !cr__cpu_stopped(); i += CR__DRAW_CHUNK) {
       uint64_t keys[CR__DRAW_CHUNK];
       int64_t left = end - i < CR__DRAW_CHUNK ? end - i : CR__DRAW_CHUNK;
@@ -89,7 +90,7 @@ static void count_parts(void *sorting_, int64_t first, int64_t last) {
   const sorting *s = sorting_;
   for (int64_t t = first; t < last; t++) {
     int64_t end = range_end(s, t);
-    memset(s->counts[t], 0, sizeof *s->counts);
+    memset(s->counts[t], 0, sizeof **s->counts << s->bits);
     for (int64_t i = range_start(s, t); i < end && !cr__cpu_stopped(); i += STRETCH)
       count_digits(s, t, i, end - i < STRETCH ? end : i + STRETCH, shift_of(s, s->pass));
   }
@@ -199,7 +200,7 @@ int cr__cpu_randperm(cr__launch *k) {
   cr__draw d = cr__draw_of(k->randperm.rng);
   int64_t n = v->shape[0];
   sorting s = {.d = &d, .n = n, .bits = n > 1 << 20 ? 10 : n > PART ? 11 : 8};
-  s.passes = n > 1 << 20 ? 3 : 2;
+  s.passes = n > 1 << 20 ? 3 : n > FEW ? 2 : 1;
   s.work = n * 4;
   s.threads = cr__cpu_threads(s.work);
   s.parts = s.threads == 1 ? 1 : s.threads <= MOST_PARTS / 4 ? 4 * s.threads : MOST_PARTS;

@@ -3,7 +3,7 @@
  * Holds true: the order is stable in both directions, NaN is larger than any number, and -0 is equal to
  * 0. What is sorted are keys, unsigned numbers in the order of the elements (for a descending order
  * their complements), by their digits from the lowest up: in linear time whatever the order. Each line
- * is worked on by one thread. */
+ * is worked on by one thread; long ones by all (sort_long.c). */
 #include <string.h>
 
 #include "convert.h"
@@ -158,6 +158,32 @@ static void run_row(const void *job_, int64_t row, char *room) {
     gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
 }
 
+/* Whether lines are long, whole, and lie as sort_long.c needs them. */
+static bool is_long(const job *j) {
+  const cr__fold_plan *p = &j->plan;
+  return j->n >= CR__LONG_LINE && j->kept == j->n && p->reduced_in[0] == 1 && j->step == 1 &&
+         j->in->dtype == cr__compute_dtype(j->compute);
+}
+
+static int run_long(const job *j, const char *op) {
+  const cr__fold_plan *p = &j->plan;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype);
+  int code = 0;
+  for (int64_t row = 0; row < p->kept_count && !code; row++) {
+    int64_t from = cr__offset_at(p->nkept, p->kept, p->kept_in, row);
+    int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
+    cr__long_line line = {.op = op,
+                          .x = j->in->data + from * size,
+                          .values = j->values ? j->values->data + to * size : NULL,
+                          .indices = (int64_t *)(void *)j->indices->data + to,
+                          .n = j->n,
+                          .compute = j->compute,
+                          .descending = j->descending};
+    code = cr__sort_long(&line);
+  }
+  return code;
+}
+
 /* values (absent where only positions are asked for) and the int64 positions `indices` have one geometry. dim,
  * from 0, in which the results may have fewer elements than the input, the first ones; descending: the
  * largest come first. */
@@ -177,6 +203,7 @@ int cr__cpu_sort(cr__launch *k) {
   if (j.n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: sorts up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)j.n);
+  if (is_long(&j)) return run_long(&j, k->op);
   return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 8, room_of(&j), run_row,
                        &j);
 }

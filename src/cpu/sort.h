@@ -12,4 +12,19 @@ const uint32_t *cr__order_f32(const void *x, void *room, int64_t n, int64_t kept
 const uint32_t *cr__order_f64(const void *x, void *room, int64_t n, int64_t kept, bool descending);
 const uint32_t *cr__order_i64(const void *x, void *room, int64_t n, int64_t kept, bool descending);
 
+/* ---- sort_long.c ---- */
+
+/* A line of n elements of a cr__compute type to be put in order; all lie side by side. */
+enum { CR__LONG_LINE = 1 << 18 /* elements from which on this is worth it */ };
+typedef struct cr__long_line {
+  const char *op;
+  const void *x;
+  void *values; /* NULL where only positions are asked for */
+  int64_t *indices;
+  int64_t n;
+  int compute;
+  bool descending;
+} cr__long_line;
+int cr__sort_long(const cr__long_line *line);
+
 #endif

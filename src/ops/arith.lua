@@ -236,7 +236,7 @@ op "recip_square(self: tensor)" {
 op "pow(self: operand, exponent: operand)" {
   doc = [[self to the power of exponent; what ^ does. Integers have no negative powers. The derivative by the
     exponent is 0 where the base is 0 and the exponent is not negative.]],
-  pointwise = "pow(x, y)", quick = "pow_near(x, y)", check = "pow", inplace = true,
+  pointwise = "pow(x, y)", check = "pow", inplace = true,
   grad = {
     self = function(g, v) return g * ops.pow_d(v.self:conj(), v.exponent:conj()) end,
     exponent = function(g, v) return g * ops.pow_log(v.self:conj(), v.exponent:conj()) end,

@@ -78,4 +78,31 @@ CR__ANGLE f64_far_angle f64_angle_far(double x) {
   return far;
 }
 
+/* Of a vector loop each lane would have a table of its own, were it not static. */
+#ifdef __CUDACC__
+#define CR__TABLE const
+#else
+#define CR__TABLE static const
+#endif
+
+/* The same of a float from 1 to the largest, which is at least 0, without branches. The product of its 24 digits and as
+ * many of 2 / pi is exact in double; those of digits that give multiples of 4 are left out. */
+CR__SCALAR f64_far_angle f32_angle_far(float x) {
+  CR__TABLE double digits[] = {0,        0xa2f983, 0x6e4e44, 0x1529fc, 0x2757d1,
+                               0xf534dd, 0xc0db62, 0x95993c, 0x439041, 0xfe5163};
+  int32_t e = (int32_t)(f32_bits(x) >> 23) - 150; /* x = m 2^e */
+  int64_t first = (e + 22) * 43691 >> 20;         /* (e + 22) / 24 */
+  double a = (double)x * f64_of_bits((uint64_t)(1023 - 24 * first) << 52);
+  double p = a * digits[first], q = a * digits[first + 1] * 0x1p-24;
+  double s = a * digits[first + 2] * 0x1p-48, t = a * digits[first + 3] * 0x1p-72;
+  double rest = t + a * digits[first + 4] * 0x1p-96;
+  double turns = (p - 4 * rint(p * 0.25)) +
+                 (q - 4 * rint(q * 0.25)); /* exact; s below too, with what is lost */
+  double sum = turns + s, part = sum - turns, lost = (turns - (sum - part)) + (s - part);
+  double quarter = rint(sum);
+  f64_far_angle far = {((sum - quarter) + (lost + rest)) * 0x1.921fb54442d18p+0, 0,
+                       (uint32_t)(int32_t)quarter};
+  return far;
+}
+
 #endif

@@ -46,14 +46,19 @@ CR__SCALAR T F(exp_less)(T x, T less) {
   T p = FMA(F(exp_rest)(r), r, 1);
   return F(exp_scale)(FMA(p, r, 1), sum);
 }
-CR__SCALAR T F(exp)(T x) { return F(exp_less)(x < EXP_LEAST ? EXP_LEAST : x, 0); }
+/* Where the result is 0, another one is computed: one that underflows takes the processor 100 cycles and more. */
+CR__SCALAR T F(exp)(T x) {
+  T power = F(exp_less)(x < EXP_LEAST ? 0 : x, 0);
+  return x < EXP_LEAST ? 0 : power;
+}
 
 /* The same for no x > 0, where k needs no bound. */
 CR__SCALAR T F(exp_falling)(T x) {
-  T from = x < EXP_LEAST ? EXP_LEAST : x;
+  T from = x < EXP_LEAST ? 0 : x;
   I sum = F(exp_sum)(from);
   T r = F(exp_reduce)(from, F(exp_whole)(sum)), p = FMA(F(exp_rest)(r), r, 1);
-  return F(exp_scale)(FMA(p, r, 1), sum);
+  T power = F(exp_scale)(FMA(p, r, 1), sum);
+  return x < EXP_LEAST ? 0 : power;
 }
 
 /* e^x for x <= 0, as softmax and logsumexp need it: a third fewer instructions. It is 0 where it would not be
@@ -74,10 +79,11 @@ CR__SCALAR T F(sigmoid)(T x) {
 
 CR__SCALAR T F(exp2)(T x) {
   const T least = PICK(-151, -1076);
-  T from = x < least ? least : x;
+  T from = x < least ? 0 : x;
   I sum = F(exp_at_most)((I)BITS(from + EXP_SHIFT), BIAS + 2);
   T r = from - F(exp_whole)(sum);
-  return F(exp_scale)(FMA(F(exp2_rest)(r), r, 1), sum);
+  T power = F(exp_scale)(FMA(F(exp2_rest)(r), r, 1), sum);
+  return x < least ? 0 : power;
 }
 
 /* Half of 2^k (e^r - 1) + (2^k - 1). Where x^2 is lost beside x, the result is x. */

@@ -20,6 +20,8 @@ CR__SCALAR T F(log_bend)(T f, T factor, T p, T rest) {
 }
 #endif
 
+#define LEAST PICK(0x1p-126f, 0x1p-1022) /* normal number */
+
 /* k and 1 + f of a normal number x > 0. */
 typedef struct F(parts) {
   T k, m;
@@ -30,6 +32,15 @@ CR__SCALAR F(parts) F(log_parts)(T x) {
   U u = BITS(x) + (BITS((T)1) - least);
   T k = OF_BITS((u >> MANTISSA) | BITS(whole)) - (whole + BIAS);
   F(parts) p = {k, OF_BITS((u & (((U)1 << MANTISSA) - 1)) + least)};
+  return p;
+}
+
+/* The same of any number that is not negative; of 0 something. The bits of a subnormal number are the lowest of 1 plus
+ * 2^(BIAS - 1) times it: to multiply it would take the processor 100 cycles and more. */
+CR__SCALAR F(parts) F(log_parts_of)(T x) {
+  int low = x < LEAST;
+  F(parts) p = F(log_parts)(low ? OF_BITS(BITS(x) | BITS((T)1)) - 1 : x);
+  p.k = low ? p.k - (BIAS - 1) : p.k;
   return p;
 }
 
@@ -56,13 +67,10 @@ CR__SCALAR T F(unless)(T y, int unknown) { return OF_BITS(BITS(y) | (unknown ? ~
 #define OF_LOG10                                                                       \
   PICK(0x1.344p-2f, 0x1.34413509f8p-2), PICK(0x1.3509f8p-18f, -0x1.80433b83b532ap-44), \
       PICK(0x1.bcb7b2p-2f, 0x1.bcb7b1526e50ep-2), PICK(-0x1.5b235ep-27f, 0x1.95355baaafad3p-57)
-#define LEAST PICK(0x1p-126f, 0x1p-1022) /* normal number */
 
 CR__SCALAR T F(log_of)(T x, T unit, T unit_low, T factor, T factor_low) {
-  const T raise = PICK(0x1p24f, 0x1p54);
-  F(parts) p = F(log_parts)(x < LEAST ? x * raise : x);
-  T k = x < LEAST ? p.k - (T)PICK(24, 54) : p.k;
-  return F(log_limits)(F(log_sum)(k, p.m - 1, unit, unit_low, factor, factor_low), x);
+  F(parts) p = F(log_parts_of)(x);
+  return F(log_limits)(F(log_sum)(p.k, p.m - 1, unit, unit_low, factor, factor_low), x);
 }
 CR__SCALAR T F(log)(T x) { return F(log_of)(x, OF_LOG); }
 CR__SCALAR T F(log2)(T x) { return F(log_of)(x, OF_LOG2); }
@@ -158,7 +166,7 @@ CR__SCALAR T F(hypot)(T x, T y) {
 /* What x^y is, given |x|^y for all that is neither 0 nor infinite. */
 CR__SCALAR T F(pow_limits)(T power, T x, T y) {
   T half = (T)0.5 * y, a = M(fabs)(x);
-  int whole = M(rint)(y) == y, odd = whole & (M(rint)(half) != half) & (M(fabs)(y) < (T)INFINITY);
+  int whole = M(rint)(y) == y, odd = whole & (M(rint)(half) != half); /* an infinite y is even */
   T signed_power = odd ? M(copysign)(power, x) : power;
   T real = ((x < 0) & (a < (T)INFINITY) & !whole) ? (T)NAN : signed_power;
   real = ((a == 1) & (M(fabs)(y) == (T)INFINITY)) ? 1 : real;

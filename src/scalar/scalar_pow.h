@@ -22,12 +22,6 @@ CR__SCALAR float f32_pow(float x, float y) {
   return f32_pow_limits((float)f32_pow_power(v), x, y);
 }
 
-/* For x > 0 and a result that is a normal number, else NaN. */
-CR__SCALAR float f32_pow_near(float x, float y) {
-  double a = (double)x, v = f32_pow_logs(a, (double)y);
-  return f32_unless((float)f32_pow_power(v), !(x > 0) | !(x < INFINITY) | !(fabs(v) < 125));
-}
-
 /* A number as the sum of two. */
 typedef struct f64_sum {
   double high, low;
@@ -60,22 +54,13 @@ CR__SCALAR double f64_pow_power(double v, double v_low) {
 
 CR__SCALAR double f64_pow(double x, double y) {
   double a = fabs(x);
-  f64_parts p = f64_log_parts(a < 0x1p-1022 ? a * 0x1p54 : a);
-  f64_sum logs = f64_pow_logs(p.m, a < 0x1p-1022 ? p.k - 54 : p.k);
+  f64_parts p = f64_log_parts_of(a);
+  f64_sum logs = f64_pow_logs(p.m, p.k);
   double most = a == 0 ? -(double)INFINITY : a < (double)INFINITY ? logs.high : a;
   double v = y * most, v_low = f64_fma(y, most, -v) + y * logs.low;
   int far = (v > 1025) | (v < -1080);
   v = v > 1025 ? 1025 : v < -1080 ? -1080 : v;
   return f64_pow_limits(f64_pow_power(v, far ? 0 : v_low), x, y);
-}
-
-/* For normal x > 0 and a result that is a normal number, else NaN. */
-CR__SCALAR double f64_pow_near(double x, double y) {
-  f64_parts p = f64_log_parts(x);
-  f64_sum logs = f64_pow_logs(p.m, p.k);
-  double v = y * logs.high, v_low = f64_fma(y, logs.high, -v) + y * logs.low;
-  return f64_unless(f64_pow_power(v, v_low),
-                    !(x >= 0x1p-1022) | !(x < (double)INFINITY) | !(fabs(v) < 1020));
 }
 
 /* x^(1/p), for what rounding 1/p has cost made good: it counts as often as x has digits. */

@@ -2,7 +2,7 @@
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
  * table. A line of quick.inc becomes a function that takes the first one's place: it tries the quick
- * form on a block, and where that gives NaN leaves the block to the other. Integer loops stop at v3: wider vectors do not pay for them. */
+ * form on a part, and where that gives NaN leaves blocks, or the whole part and those after it, to the other. Integer loops stop at v3: wider vectors do not pay for them. */
 #include <string.h>
 
 #include "loops.h"
@@ -70,8 +70,9 @@
 
 #include "pointwise.inc"
 
-/* How many elements the quick forms take between two looks for NaN. */
-enum { AT_ONCE = 256 };
+/* How many elements the quick forms take between two looks for NaN, and how many parts of so many go without one
+ * after a part that was mostly NaN. */
+enum { AT_ONCE = 256, UNTRIED = 15 };
 
 static bool is_apart(const void *out, const void *const *in, int nin) {
   for (int o = 0; o < nin; o++)
@@ -80,24 +81,42 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
 }
 
 /* WORD: the integer of T's size. Where the inputs would be lost, results wait in `room` until the blocks
- * with NaN have been done again. */
+ * with NaN have been done again; if these are most, all are, in one call. */
 #define CR__QUICK_BODY(TYPE, WORD, op, name, nin, nk, expression)                               \
-  static __attribute__((noinline)) void name##_mend(int64_t n, TYPE *to, const void *const *in, \
+  static void name##_again(int64_t n, TYPE *to, const void *const *in, const void *k,           \
+                           int64_t at) {                                                        \
+    const void *from[nin];                                                                      \
+    for (int o = 0; o < nin; o++) from[o] = (const TYPE *)in[o] + at;                           \
+    name(n, to, from, k);                                                                       \
+  }                                                                                             \
+  /* Returns whether most were NaN. */                                                          \
+  static __attribute__((noinline)) bool name##_mend(int64_t n, TYPE *to, const void *const *in, \
                                                     const void *k, int64_t at) {                \
+    bool unknown[AT_ONCE / CR__BLOCK] = {0};                                                    \
+    int64_t count = 0;                                                                          \
     for (int64_t b = 0; b < n; b += CR__BLOCK) {                                                \
-      const void *from[nin];                                                                    \
-      int unknown = 0;                                                                          \
-      for (int64_t j = b; j < b + CR__BLOCK; j++) unknown |= to[j] != to[j];                    \
-      for (int o = 0; o < nin; o++) from[o] = (const TYPE *)in[o] + at + b;                     \
-      if (unknown) name(CR__BLOCK, to + b, from, k);                                            \
+      int some = 0;                                                                             \
+      for (int64_t j = b; j < b + CR__BLOCK; j++) some |= to[j] != to[j];                       \
+      count += unknown[b / CR__BLOCK] = some != 0;                                              \
     }                                                                                           \
+    bool most = 2 * CR__BLOCK * count > n;                                                      \
+    if (most) name##_again(n, to, in, k, at);                                                   \
+    for (int64_t b = 0; b < n && !most; b += CR__BLOCK)                                         \
+      if (unknown[b / CR__BLOCK]) name##_again(CR__BLOCK, to + b, in, k, at + b);               \
+    return most;                                                                                \
   }                                                                                             \
   static void name##_quick(int64_t n, void *out, const void *const *in, const void *k) {        \
     typedef TYPE T;                                                                             \
     _Alignas(64) T room[AT_ONCE];                                                               \
     bool apart = is_apart(out, in, nin);                                                        \
+    int untried = 0;                                                                            \
     CR__BEGIN_##nin CR__NUMBERS_##nk for (int64_t at = 0, m; at < n; at += m) {                 \
       m = (n - at < AT_ONCE ? n - at : AT_ONCE) & ~(int64_t)(CR__BLOCK - 1);                    \
+      if (untried > 0) {                                                                        \
+        untried--;                                                                              \
+        name##_again(m, (T *)out + at, in, k, at);                                              \
+        continue;                                                                               \
+      }                                                                                         \
       T *to = apart ? (T *)out + at : room;                                                     \
       WORD unknown = 0;                                                                         \
       _Pragma("omp simd reduction(| : unknown)") for (int64_t j = 0; j < m; j++) {              \
@@ -106,7 +125,7 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
         to[j] = one;                                                                            \
         unknown |= one != one ? (WORD)-1 : 0;                                                   \
       }                                                                                         \
-      if (unknown) name##_mend(m, to, in, k, at);                                               \
+      if (unknown && name##_mend(m, to, in, k, at)) untried = UNTRIED;                          \
       if (!apart) memcpy((T *)out + at, room, (size_t)m * sizeof(T));                           \
     }                                                                                           \
   }

@@ -39,6 +39,7 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
   extern const cr__convert_table cr__converters_##isa;                                  \
   bool cr__small_##isa(const cr__elementwise *e, int64_t n, cr__loop loop, int native); \
   bool cr__few_##isa(const cr__few *f);                                                 \
+  cr__loop cr__half_loop_##isa(int pointwise, bool bfloat);                             \
   void cr__stream_##isa(void *out, const void *in, size_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)
@@ -51,6 +52,8 @@ CR__LOOP_TABLES(base)
 /* The best loops for this machine; NULL if f has none for the dtype (levels.c). */
 cr__loop cr__loop_for(int pointwise, int dtype);
 cr__converter cr__converter_for(int from, int to);
+/* One whose operands and results are all float16 or all bfloat16; NULL: convert them and take float32's. */
+cr__loop cr__half_loop_for(int pointwise, bool bfloat);
 cr__small cr__best_small(void);
 cr__stream cr__best_stream(void);
 /* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
