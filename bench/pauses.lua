@@ -1,9 +1,9 @@
--- pauses.lua [--live N,N,...] [--calls N] [--mode incremental|generational] [--wall]: how long single calls
--- wait for the collector, while that many tensors live: `build/bin/cresset bench/pauses.lua`, or with lua5.4.
+-- pauses.lua [--live N,N,...] [--calls N] [--mode MODE] [--wall] [--plain]: `make pauses`, how long single calls
+-- wait for the collector, while that many tensors live; with lua5.4 for the modes of hosts.
 --
 -- Holds true: each call of `a + b`, 4 floats, is timed by itself, in processor time, which the rest of the
--- machine does not lengthen (--wall: by the clock on the wall). For the floor, `--plain` makes userdata with
--- a finalizer out of nothing (the handles of io.tmpfile's kind cannot be had so cheaply): tables with __gc.
+-- machine lengthens less (--wall: by the clock on the wall). What the machine adds shows with no live tensors
+-- too. For the floor, `--plain` makes empty tables with a finalizer instead.
 
 local options = { live = "0,100000,1000000", calls = "2000000" }
 do
@@ -73,17 +73,24 @@ local function quantile(counts, share, calls)
   return 4
 end
 
-print(("%9s %10s %12s %10s %10s %10s %12s"):format("live", "build ms", "longest ms", "p99.9 us", "> 20 us", "> 1 ms",
-  "mean ns"))
+-- The middle one of the calls that took more than 20 us, which the collector's steps do.
+local function middle(counts)
+  return quantile(counts, 0.5, beyond(counts, 20))
+end
+
+print(("%9s %10s %12s %10s %9s %9s %8s %8s %8s"):format("live", "build ms", "longest ms", "p99.9 us", "> 20 us",
+  "middle us", "> 1 ms", "mean ns", "whole"))
 for live in options.live:gmatch "%d+" do
   local held, calls = {}, tonumber(options.calls)
   local start = now()
   for i = 1, tonumber(live) do held[i] = make() end
   local built = now() - start
   collectgarbage()
+  local before = cr.memory.pace().collections
   local counts, longest, total = measure(calls)
-  print(("%9d %10.1f %12.3f %10.1f %10d %10d %12.0f"):format(#held, built * 1e3, longest * 1e3,
-    quantile(counts, 0.001, calls), beyond(counts, 20), beyond(counts, 1000), total / calls * 1e9))
+  print(("%9d %10.1f %12.3f %10.1f %9d %9.0f %8d %8.0f %8d"):format(#held, built * 1e3, longest * 1e3,
+    quantile(counts, 0.001, calls), beyond(counts, 20), middle(counts), beyond(counts, 1000), total / calls * 1e9,
+    cr.memory.pace().collections - before))
   held = nil -- luacheck: ignore
   collectgarbage()
   collectgarbage()

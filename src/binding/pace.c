@@ -14,10 +14,12 @@ enum {
   STEP_MOST = 64 << 20, /* the same, where steps turn out to be long */
   SHORT_SHARE =
       4, /* a step is short up to this part of the time between two, long from all of it */
-  FINALIZER_NS = 500,    /* of a step, for the finalizer of each tensor: no cost of steps */
-  SURE = 2,              /* steps in a row that say which mode it is */
-  OLD_AGE = 4,           /* young collections that make an object old, and more */
-  SPREAD = 4,            /* over this part of the growth a cycle of incremental mode is spread */
+  FINALIZER_NS = 500, /* of a step, for the finalizer of each tensor: no cost of steps */
+  SURE = 2,           /* steps in a row that say which mode it is */
+  OLD_AGE = 4,        /* young collections that make an object old, and more */
+  SPREAD = 8,         /* over this part of the growth a cycle of incremental mode is spread */
+  OFTEN = 16,         /* whole collections that come closer than so many steps */
+  DOUBTS_MOST = 2,
   CALLS_PER_LOOK = 32,   /* in incremental mode, how often that is looked at */
   UNITS_PER_STEP = 50000 /* of Lua's own measure of work, in a step of its incremental mode */
 };
@@ -119,9 +121,19 @@ static void collect(lua_State *L, struct cr__lua_pace *p) {
   if (p->young == SURE) step(L, p);
 }
 
+/* Steps that find what is old as well, again and again, are no young collections: in a small heap those of
+ * incremental mode may be a whole cycle. It is longer and longer until that is looked at again. */
+static void doubt(struct cr__lua_pace *p) {
+  p->young = 0;
+  p->calls = 1;
+  if (p->doubts < DOUBTS_MOST) p->doubts++;
+}
+
 static void young_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
   if (p->passed) {
+    bool soon = p->age < OFTEN;
     begin_growth(L, p);
+    if (soon) doubt(p);
     return;
   }
   if (growth >= due) {
@@ -134,7 +146,9 @@ static void young_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int
   int64_t start = now_ns();
   step(L, p);
   adapt(p, start, cr__lua_finalized - before);
-  if (++p->age == OLD_AGE) forget_last(L);
+  p->age++;
+  if (p->age == OLD_AGE) forget_last(L);
+  if (p->age == OFTEN) p->doubts = 0;
 }
 
 /* How many steps the present cycle takes, all in all: marking and sweeping what lives, and the finalizers
@@ -148,7 +162,7 @@ static int64_t steps_of_cycle(lua_State *L, int64_t growth) {
  * nothing has held since then, is finalized. Lua's own steps may bring that about as well. */
 static void incremental_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
   /* Now and then, and where the last step was one, it is seen whether steps are young collections. */
-  if (p->young || p->calls++ % CALLS_PER_LOOK == 0) step(L, p);
+  if (p->young || p->calls++ % (CALLS_PER_LOOK << p->doubts) == 0) step(L, p);
   if (p->young || (!p->in_cycle && growth < due - due / SPREAD)) return;
   if (!p->in_cycle) {
     p->in_cycle = true;

@@ -42,6 +42,7 @@ struct cr__lua_pace {
   int age;        /* young collections since the growth began */
   int young;      /* steps in a row that were young collections, up to SURE */
   bool passed;    /* what that is to find is found */
+  int doubts;     /* how often that has turned out to be wrong */
   unsigned calls; /* while that is 0 */
   bool in_cycle;  /* of incremental mode: one is to be brought to its end */
 };
