@@ -16,8 +16,9 @@
 #define NCLASS ((MAX_EXPONENT - MIN_EXPONENT + 1) * 8)
 #define MAP_FROM ((size_t)1 << 20)  /* blocks from here on are mapped on their own */
 #define HUGE_PAGE ((size_t)2 << 20) /* and from here on lie on huge pages */
-#define LOCAL_BYTES (1 << 20) /* that a thread keeps of one class: what a collector frees at once */
-#define LOCAL_TOTAL (4 << 20) /* and of all that it keeps by itself */
+#define LOCAL_BYTES \
+  (512 << 10)                 /* that a thread keeps of one class: what a collector frees at once */
+#define LOCAL_TOTAL (2 << 20) /* and of all that it keeps by itself */
 #define SLACK (48 << 20)
 #define SMALL_FREE (16 << 20)
 #define CACHED_MAX (256 << 20) /* kept beyond what is in use */

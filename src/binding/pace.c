@@ -14,12 +14,12 @@ enum {
   STEP_MOST = 64 << 20, /* the same, where steps turn out to be long */
   SHORT_SHARE =
       4, /* a step is short up to this part of the time between two, long from all of it */
-  FINALIZER_NS = 500, /* of a step, for the finalizer of each tensor: no cost of steps */
-  SURE = 2,           /* steps in a row that say which mode it is */
-  OLD_AGE = 4,        /* young collections that make an object old, and more */
-  SPREAD = 8,         /* over this part of the growth a cycle of incremental mode is spread */
-  OFTEN = 16,         /* whole collections that come closer than so many steps */
-  DOUBTS_MOST = 2,
+  FINALIZER_NS = 500,    /* of a step, for the finalizer of each tensor: no cost of steps */
+  SURE = 2,              /* steps in a row that say which mode it is */
+  OLD_AGE = 4,           /* young collections that make an object old, and more */
+  SPREAD = 8,            /* over this part of the growth a cycle of incremental mode is spread */
+  OFTEN = 16,            /* whole collections that come closer than so many steps */
+  FREE_DOUBTS = 2,       /* that may be due to the script */
   CALLS_PER_LOOK = 32,   /* in incremental mode, how often that is looked at */
   UNITS_PER_STEP = 50000 /* of Lua's own measure of work, in a step of its incremental mode */
 };
@@ -32,7 +32,7 @@ CR__LUA_TLS unsigned cr__lua_finalized;
 
 static int64_t now_ns(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* what else the machine does is no reason */
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
@@ -122,11 +122,17 @@ static void collect(lua_State *L, struct cr__lua_pace *p) {
 }
 
 /* Steps that find what is old as well, again and again, are no young collections: in a small heap those of
- * incremental mode may be a whole cycle. It is longer and longer until that is looked at again. */
+ * incremental mode may be a whole cycle. Or the script has collected garbage itself, so it takes some doubts
+ * until that is looked at less often. */
 static void doubt(struct cr__lua_pace *p) {
   p->young = 0;
-  p->calls = 1;
-  if (p->doubts < DOUBTS_MOST) p->doubts++;
+  p->calls = p->doubts < FREE_DOUBTS ? 0 : 1;
+  if (p->doubts < FREE_DOUBTS + 2) p->doubts++;
+}
+
+/* In incremental mode, from one look at it to the next. */
+static unsigned calls_per_look(const struct cr__lua_pace *p) {
+  return CALLS_PER_LOOK << (p->doubts > FREE_DOUBTS ? p->doubts - FREE_DOUBTS : 0);
 }
 
 static void young_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
@@ -162,7 +168,7 @@ static int64_t steps_of_cycle(lua_State *L, int64_t growth) {
  * nothing has held since then, is finalized. Lua's own steps may bring that about as well. */
 static void incremental_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
   /* Now and then, and where the last step was one, it is seen whether steps are young collections. */
-  if (p->young || p->calls++ % (CALLS_PER_LOOK << p->doubts) == 0) step(L, p);
+  if (p->young || p->calls++ % calls_per_look(p) == 0) step(L, p);
   if (p->young || (!p->in_cycle && growth < due - due / SPREAD)) return;
   if (!p->in_cycle) {
     p->in_cycle = true;
