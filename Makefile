@@ -17,6 +17,7 @@
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
 #   make instructions          instructions per small call against those recorded; RECORD=1 records
+#   make pauses                how long single calls wait for the collector, with 0 to a million tensors alive
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make uninstall PREFIX=...  takes away what install put there
@@ -378,7 +379,7 @@ specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%)
   $(2) $(BUSTED) -- $(3)
 
 .PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
-  sanitize sanitize-cuda tsan coverage bench instructions scaling lint clean
+  sanitize sanitize-cuda tsan coverage bench instructions pauses scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -490,6 +491,9 @@ instructions: all
 	@($(call provide,$(PROBE_instructions))) || true
 	@$(call with,release) CC='$(CC)' CRESSET_NUM_THREADS=1 \
 	  $(LUA) bench/instructions.lua $(if $(RECORD),--record)
+
+pauses: all
+	@$(call with,release) build/bin/cresset bench/pauses.lua
 
 # Times against sizes and threads: bench/scaling.md and .svg.
 scaling: all

@@ -56,6 +56,8 @@ describe("the C API", function()
 
   it("collects rings that a thread of the host has let go #compiles", function() keeps("rings", lua_libraries()) end)
 
+  it("lets each state's collector work in its own mode #compiles", function() keeps("pace", lua_libraries()) end)
+
   it("keeps a script to the limits of its host #compiles", function() keeps("limits", lua_libraries()) end)
 
   it("is a header that C and C++ read without anything before it #compiles", function()

@@ -600,9 +600,14 @@ CR_API void cr_memory_empty_cache(cr_device device);
 /* For a binding with a collector: it runs it when cr_memory_pressure() says so, and tells with
  * cr_memory_collected() how many bytes of its own heap the collector walks. The more these are, the
  * more bytes of tensors may pile up before the next one: 4 MiB at least, at most 64 MiB or what was
- * live after the last. */
+ * live after the last. A collector that can do a part of its work asks for smaller pieces: with
+ * cr_memory_stepped() it is called again after so many bytes, and cr_memory_growth() tells how many
+ * were made and not given back since the last collection, and how many make one due. All of that is the
+ * calling thread's. */
 CR_API bool cr_memory_pressure(void);
 CR_API void cr_memory_collected(int64_t heap);
+CR_API void cr_memory_stepped(int64_t bytes);
+CR_API int64_t cr_memory_growth(int64_t *due); /* due: may be NULL */
 /* The n-th allocation from now on this thread (from 1) fails; with -n, each later one too; 0 turns it off. */
 CR_API void cr_memory_fail(int64_t n);
 /* <= 0: the failure has happened, or none was asked for. */

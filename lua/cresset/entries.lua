@@ -130,7 +130,7 @@ local sections = {
       "fun(self, source: " .. T .. "): " .. T },
     { "x:resize_", "x:resize_(sizes...)", "Gives x another shape, in place; new elements are undefined.",
       "fun(self, ...: integer|integer[]): " .. T },
-    { "cr.memory", "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device)",
+    { "cr.memory", "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device), pace()",
       "Bytes that tensors take; of the CPU unless a device is named.", "cresset.memory" },
     { "cr.memory.stats", "cr.memory.stats(device)",
       "A table: allocated, the bytes in use; peak, the most there were; reserved, what was taken from the system; "
@@ -143,6 +143,11 @@ local sections = {
       "Gives the blocks that are kept for later tensors back to the system.", "fun(device?: string)" },
     { "cr.memory.reset_peak", "cr.memory.reset_peak(device)", "The peak counts from what is in use now.",
       "fun(device?: string)" },
+    { "cr.memory.pace", "cr.memory.pace { step =, growth = }",
+      "How often Lua's collector works for tensors: step, the bytes that are made between two steps; growth, the bytes "
+      .. "that are made and not given back before a whole collection. 0 leaves it to the module, as at first. Gives a "
+      .. "table of what holds, with young, whether steps are young collections, and the counts steps and collections.",
+      "fun(options?: table): table" },
     { "cr.debug", "cr.debug.fail_alloc(n), fail_left()", "Makes allocations fail, to test what programs do then.",
       "cresset.debug" },
     { "cr.debug.fail_alloc", "cr.debug.fail_alloc(n, { retry = })",

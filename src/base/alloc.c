@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define ROOM_EACH 160           /* what freeing a small block takes, in the time that bytes take */
 #define CACHED_BYTES (64 << 20) /* that a thread keeps: what a collector frees in one go */
 
 CR__TLS cr__cache *cr__my_cache;
@@ -51,7 +52,7 @@ cr__cache *cr__cache_make(void) {
     cr__fail_memory("the thread's cache", sizeof *c);
     return NULL;
   }
-  c->due = CR__PRESSURE_LEAST;
+  c->due = c->room = CR__PRESSURE_LEAST;
   c->large_weight = 1;
   c->device_weight = (double)CR__PRESSURE_LEAST / CR__PRESSURE_MOST;
   pthread_once(&once, make_key);
@@ -116,6 +117,7 @@ void *cr__alloc(size_t n) {
   cr__count_own(&c->objects, 1);
   cr__count_own(&c->allocations, 1);
   c->since += (int64_t)n;
+  c->room -= (int64_t)n + ROOM_EACH;
   return p;
 }
 
@@ -128,7 +130,10 @@ void cr__free(void *p, size_t n) {
     c = cr__cache_make();
     if (!c && code == CR_E_OK) cr_error_clear();
   }
-  if (CR__LIKELY(c != NULL)) cr__count_own(&c->objects, -1);
+  if (CR__LIKELY(c != NULL)) {
+    cr__count_own(&c->objects, -1);
+    c->since -= (int64_t)n;
+  }
   if (CR__UNCACHED || list >= CR__SMALL_LISTS) {
     give_to_system(p, n);
   } else if (c && c->small_bytes < CACHED_BYTES) {

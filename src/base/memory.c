@@ -16,7 +16,9 @@
 #define NCLASS ((MAX_EXPONENT - MIN_EXPONENT + 1) * 8)
 #define MAP_FROM ((size_t)1 << 20)  /* blocks from here on are mapped on their own */
 #define HUGE_PAGE ((size_t)2 << 20) /* and from here on lie on huge pages */
-#define LOCAL_BYTES (128 << 10)     /* that a thread keeps of one class */
+#define LOCAL_BYTES \
+  (512 << 10)                 /* that a thread keeps of one class: what a collector frees at once */
+#define LOCAL_TOTAL (2 << 20) /* and of all that it keeps by itself */
 #define SLACK (48 << 20)
 #define SMALL_FREE (16 << 20)
 #define CACHED_MAX (256 << 20) /* kept beyond what is in use */
@@ -100,6 +102,7 @@ void cr__data_flush(cr__cache *c) {
     }
     c->ndata[k] = 0;
   }
+  c->data_bytes = 0;
 }
 
 /* ---- Accounting ---- */
@@ -141,6 +144,8 @@ static void account(int64_t by) {
  * core are never hot: of them NEAR_BYTES, which the last cache keeps, may wait. Devices are too fast
  * to hide anything, and have no caches to keep hot: what lies there waits until `most` is reached. */
 enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 12 << 20, LARGE_FROM = 1 << 20 };
+enum { STEP_LEAST = 64 << 10 };  /* bytes between two steps, however near a collection is */
+enum { ROOM_MOST = 250 * 1000 }; /* that one block counts between steps */
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -149,14 +154,31 @@ static int64_t weighed(const cr__cache *c, size_t nbytes) {
   return nbytes < LARGE_FROM ? (int64_t)nbytes : (int64_t)((double)nbytes * c->large_weight);
 }
 
-/* What was given back without a collection calls for none. */
-static void uncount(cr__cache *c, size_t nbytes) {
-  c->since = most_of(c->since - weighed(c, nbytes), 0);
+/* A young collection after each single result would make it old before it is dropped: of the largest
+ * ones two come before the next step. */
+static void count(cr__cache *c, size_t nbytes) {
+  c->since += weighed(c, nbytes);
+  c->room -= least((int64_t)nbytes, ROOM_MOST);
+  if (c->since >= c->due) c->room = 0;
 }
 
 bool cr_memory_pressure(void) {
   const cr__cache *c = cr__my_cache;
-  return c && c->since >= c->due;
+  return c && c->room <= 0;
+}
+
+int64_t cr_memory_growth(int64_t *due) {
+  const cr__cache *c = cr__my_cache;
+  if (due) *due = c ? c->due : CR__PRESSURE_LEAST;
+  return c ? c->since : 0;
+}
+
+/* A collection comes no later than it is due. What was given back of older blocks makes room for as much. */
+void cr_memory_stepped(int64_t bytes) {
+  cr__cache *c = cr__cache_get();
+  if (!c) return;
+  c->since = most_of(c->since, -c->due);
+  c->room = most_of(least(bytes, c->due - c->since), least(bytes, STEP_LEAST));
 }
 
 void cr__host_collected(int64_t heap, int64_t elsewhere) {
@@ -169,6 +191,7 @@ void cr__host_collected(int64_t heap, int64_t elsewhere) {
   int64_t near = most_of(least(heap * HIDING_LARGE, NEAR_BYTES), c->due);
   c->large_weight = (double)c->due / (double)near;
   c->device_weight = (double)c->due / (double)most;
+  c->room = c->due;
 }
 
 /* ---- Blocks ---- */
@@ -179,6 +202,7 @@ static void *take_cached(cr__cache *c, unsigned k) {
     if ((b = c->data[k]) == NULL) return NULL;
     c->data[k] = b->next;
     c->ndata[k]--;
+    c->data_bytes -= size_of_class(k);
     return b;
   }
   pthread_mutex_lock(&lock);
@@ -195,10 +219,11 @@ static bool keep_cached(void *p, unsigned k, size_t size) {
   cr__block *b = p;
   cr__cache *c = cr__my_cache;
   if (k < CR__DATA_LISTS) {
-    if (!c || c->ndata[k] * size >= LOCAL_BYTES) return false;
+    if (!c || c->ndata[k] * size >= LOCAL_BYTES || c->data_bytes >= LOCAL_TOTAL) return false;
     b->next = c->data[k];
     c->data[k] = b;
     c->ndata[k]++;
+    c->data_bytes += size;
     return true;
   }
   pthread_mutex_lock(&lock);
@@ -249,7 +274,7 @@ void *cr__host_alloc_for(const char *what, size_t nbytes) {
     return NULL;
   }
   cr__count_own(&c->allocations, 1);
-  c->since += weighed(c, nbytes);
+  count(c, nbytes);
   account((int64_t)nbytes);
   return p;
 }
@@ -259,7 +284,7 @@ void cr__host_free(void *p, size_t nbytes) {
   size_t size = nbytes;
   unsigned k = class_of(&size);
   account(-(int64_t)nbytes);
-  if (cr__my_cache) uncount(cr__my_cache, nbytes);
+  if (cr__my_cache) cr__my_cache->since -= weighed(cr__my_cache, nbytes);
   if (CR__UNCACHED) system_give(p, nbytes ? nbytes : 1);
   else if (!keep_cached(p, k, size)) system_give(p, size);
 }

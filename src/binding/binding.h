@@ -170,14 +170,17 @@ extern CR__LUA_TLS lua_State *cr__lua_current;
 /* Forgets the Lua values that the core has dropped meanwhile; never raises. */
 void cr__lua_sweep(lua_State *L);
 
-/* ---- Memory (memory.c) ---- */
+/* ---- Memory (pace.c, memory.c) ---- */
 
-/* To be called when results have been made: collects garbage if tensors have grown enough. */
-static inline void cr__lua_after(lua_State *L);
-void cr__lua_collect(lua_State *L);
+/* To be called when results have been made: has Lua's collector do its part if enough was made. Never
+ * raises. */
+void cr__lua_pressed(lua_State *L);
 static inline void cr__lua_after(lua_State *L) {
-  if (__builtin_expect(cr_memory_pressure(), 0)) cr__lua_collect(L);
+  if (__builtin_expect(cr_memory_pressure(), 0)) cr__lua_pressed(L);
 }
+void cr__lua_collect_all(lua_State *L);        /* whether it is stopped or not */
+extern CR__LUA_TLS unsigned cr__lua_finalized; /* tensors, by the thread */
+void cr__lua_open_pace(lua_State *L);          /* table memory on top: pace */
 /* After a failed core call: true (once garbage and caches are gone and the error is cleared) if it
  * ran out of memory and is worth one retry. False while cr.debug.fail_alloc() is in force. */
 bool cr__lua_retry(lua_State *L);

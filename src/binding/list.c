@@ -64,19 +64,35 @@ void cr__lua_done_list(lua_State *L, int index) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
 }
 
-/* Appends the tensor on top of the stack (popped); false if it is none. */
-static bool append(lua_State *L, cr__lua_list *list, bool holes) {
+/* Appends the tensor on top of the stack, which stays there; false if it is none. */
+static inline bool append(lua_State *L, cr__lua_list *list, bool holes) {
   cr__lua_tensor *u = cr__lua_test(L, -1);
+  if (__builtin_expect(u && u->t, 1)) {
+    list->t[list->n++] = cr_retain(u->t);
+    return true;
+  }
   bool hole = holes && lua_isboolean(L, -1) && !lua_toboolean(L, -1);
-  if (!hole && !(u && u->t)) return false;
-  list->t[list->n++] = u ? cr_retain(u->t) : NULL;
-  lua_pop(L, 1);
+  if (hole) list->t[list->n++] = NULL;
+  return hole;
+}
+
+/* Appends the n entries of the table at index; false, with the one that will not do on top. A call of Lua
+ * takes off several of them at once. */
+static bool append_all(lua_State *L, int index, lua_Integer n, cr__lua_list *list, bool holes) {
+  enum { AT_ONCE = 16 };
+  int top = lua_gettop(L);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, index, i);
+    if (!append(L, list, holes)) return false;
+    if (i % AT_ONCE == 0) lua_settop(L, top);
+  }
+  lua_settop(L, top);
   return true;
 }
 
 cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool holes) {
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 4, "no stack for a list");
+  luaL_checkstack(L, 24, "no stack for a list");
   if (lua_type(L, index) != LUA_TTABLE) {
     if (!cr__lua_test(L, index)) {
       lua_pushfstring(L, "%s must be a table of tensors, got %s", param,
@@ -86,7 +102,9 @@ cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool
     }
     cr__lua_list *list = cr__lua_new_list(L, 1);
     lua_pushvalue(L, index);
-    if (append(L, list, false)) return list;
+    bool fits = append(L, list, false);
+    lua_pop(L, 1);
+    if (fits) return list;
     lua_pushfstring(L, "%s: this tensor was closed", param);
     return NULL;
   }
@@ -100,13 +118,10 @@ cr__lua_list *cr__lua_make_list(lua_State *L, int index, const char *param, bool
     return NULL;
   }
   cr__lua_list *list = cr__lua_new_list(L, (int)n);
-  for (lua_Integer i = 1; i <= (lua_Integer)n; i++) {
-    lua_rawgeti(L, index, i);
-    if (append(L, list, holes)) continue;
-    lua_pushfstring(L, "%s[%I] must be a tensor, got %s", param, i, cr__lua_describe(L, -1));
-    return NULL;
-  }
-  return list;
+  if (append_all(L, index, (lua_Integer)n, list, holes)) return list;
+  lua_pushfstring(L, "%s[%d] must be a tensor, got %s", param, list->n + 1,
+                  cr__lua_describe(L, -1));
+  return NULL;
 }
 
 cr__lua_list *cr__lua_check_list(lua_State *L, int index, const char *op, const char *param,

@@ -1,25 +1,17 @@
-/* memory.c: what drives Lua's collector, and the module's memory and debug tables.
+/* memory.c: what is done when memory has run out, and the module's memory and debug tables.
  *
- * Holds true: the bytes of tensors are counted by the core, so Lua's own count never decides when
- * to collect them; a failed allocation is retried once after a full collection. */
+ * Holds true: a failed allocation is retried once after a full collection. */
 #include "binding.h"
 
 static const char no_retry_key; /* registry: set while cr.debug.fail_alloc() is in force */
 
-void cr__lua_collect(lua_State *L) {
-  lua_gc(L, LUA_GCCOLLECT);
-  cr_memory_collected((int64_t)lua_gc(L, LUA_GCCOUNT) * 1024);
-}
-
-/* Two collections: the first may only queue finalizers of what the second then frees. */
 bool cr__lua_retry(lua_State *L) {
   if (cr_error_code() != CR_E_MEMORY) return false;
   bool forbidden = lua_rawgetp(L, LUA_REGISTRYINDEX, &no_retry_key) == LUA_TBOOLEAN;
   lua_pop(L, 1);
   if (forbidden) return false;
   cr_error_clear();
-  lua_gc(L, LUA_GCCOLLECT);
-  cr__lua_collect(L);
+  cr__lua_collect_all(L);
   cr_memory_empty_cache(CR_CPU);
   return true;
 }
@@ -103,6 +95,7 @@ void cr__lua_open_memory(lua_State *L) {
                                    {"fail_left", fail_left},
                                    {NULL, NULL}};
   luaL_newlib(L, memory);
+  cr__lua_open_pace(L);
   lua_setfield(L, -2, "memory");
   luaL_newlib(L, debug);
   lua_setfield(L, -2, "debug");

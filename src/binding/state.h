@@ -32,7 +32,23 @@ typedef struct cr__lua_guard {
   void *user;
 } cr__lua_guard;
 
+/* Of pace.c. */
+struct cr__lua_pace {
+  int64_t step, growth; /* what the script has set, in bytes; 0: nothing */
+  int64_t now;          /* bytes between two steps at present */
+  int64_t made;         /* since the last one */
+  int64_t last;         /* when the last step ended, in nanoseconds */
+  int64_t steps, collections;
+  int age;        /* young collections since the growth began */
+  int young;      /* steps in a row that were young collections, up to SURE */
+  bool passed;    /* what that is to find is found */
+  int doubts;     /* how often that has turned out to be wrong */
+  unsigned calls; /* while that is 0 */
+  bool in_cycle;  /* of incremental mode: one is to be brought to its end */
+};
+
 struct cr__lua_rest { /* of a home */
+  struct cr__lua_pace pace;
   cr__lua_modes main;
   cr__lua_modes *first;
   cr__lua_guard *waiting; /* oldest first */

@@ -10,20 +10,7 @@ static const char methods_key;     /* registry: the table of methods */
 
 /* ---- Life ---- */
 
-/* Lua keeps what has a finalizer for one more cycle, takes it for live meanwhile, and so doubles
- * its heap from cycle to cycle while it sees nothing but our small userdata. Telling it of some of
- * the bytes behind them (BATCH tensors' worth at a time) keeps the garbage to a part of the live
- * heap. */
-#define BATCH 64
-#define KBYTES_PER_BATCH 8
-
-static void account(lua_State *L) {
-  static CR__LUA_TLS unsigned made;
-  if (++made % BATCH == 0 && lua_gc(L, LUA_GCISRUNNING)) lua_gc(L, LUA_GCSTEP, KBYTES_PER_BATCH);
-}
-
 cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable) {
-  account(L);
   cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
   u->t = NULL;
   u->tag = &cr__lua_tensor_tag;
@@ -62,6 +49,7 @@ static int tensor_gc(lua_State *L) {
   cr_release(u->t);
   u->t = NULL;
   u->tag = NULL;
+  cr__lua_finalized++;
   cr__lua_sweep(L); /* Lua values that the graph held become garbage with it */
   return 0;
 }

@@ -32,7 +32,10 @@ static bool host_injected(void) {
 
 static void host_allocated(int64_t bytes) {
   cr__cache *c = cr__my_cache;
-  if (c) c->since += (int64_t)((double)bytes * c->device_weight);
+  if (!c) return;
+  int64_t weighed = (int64_t)((double)bytes * c->device_weight);
+  c->since += weighed;
+  c->room -= weighed;
 }
 
 static const cr__host host = {

@@ -125,7 +125,24 @@ static int sweep(const update *u, const span *spans, int n) {
   return 0;
 }
 
-static int check_apart(const update *u) {
+/* Whether each tensor lies in memory of the engine's own that none of the others has a part in: as most do,
+ * and then nothing has to be sorted. False where it is not known. `seen`: so many places, a power of two. */
+static bool own_storages(const update *u, const cr__storage **seen, size_t places) {
+  memset(seen, 0, places * sizeof *seen);
+  for (int j = 0; j < u->nlist; j++) {
+    for (int i = 0; i < u->n; i++) {
+      const cr_tensor *t = at(u, j, i);
+      if (!t) continue;
+      size_t place = ((uint64_t)(uintptr_t)t->storage * 0x9e3779b97f4a7c15) >> 32 & (places - 1);
+      while (seen[place] && seen[place] != t->storage) place = (place + 1) & (places - 1);
+      if (seen[place] || t->storage->deleter) return false;
+      seen[place] = t->storage;
+    }
+  }
+  return true;
+}
+
+static int check_spans(const update *u) {
   size_t room = (size_t)u->n * (size_t)u->nlist * sizeof(span);
   span *spans = cr__alloc(room);
   if (!spans) return (int)cr_error_code();
@@ -141,19 +158,30 @@ static int check_apart(const update *u) {
   return code;
 }
 
+static int check_apart(const update *u) {
+  size_t places = 16;
+  while (places < 2 * (size_t)u->n * (size_t)u->nlist) places *= 2;
+  const cr__storage **seen = cr__alloc(places * sizeof *seen);
+  if (!seen) return (int)cr_error_code();
+  bool apart = own_storages(u, seen, places);
+  cr__free((void *)seen, places * sizeof *seen);
+  return apart ? 0 : check_spans(u);
+}
+
 /* ---- The update ---------------------------------------------------------------------------------- */
 
 /* Whether the tensors of a row count as a line of elements in one order. */
 static bool is_flat(const update *u, int row) {
   const cr_tensor *p = at(u, 0, row);
   bool contiguous = true, alike = true;
-  for (int j = 0; j < u->nlist; j++) {
+  for (int j = 0; j < u->nlist && contiguous; j++)
+    contiguous = !at(u, j, row) || at(u, j, row)->flags & CR__CONTIGUOUS;
+  if (contiguous) return true;
+  for (int j = 0; j < u->nlist && alike; j++) {
     const cr_tensor *t = at(u, j, row);
-    if (!t) continue;
-    contiguous = contiguous && t->flags & CR__CONTIGUOUS;
-    alike = alike && memcmp(cr__steps(t), cr__steps(p), p->ndim * sizeof(int64_t)) == 0;
+    alike = !t || memcmp(cr__steps(t), cr__steps(p), p->ndim * sizeof(int64_t)) == 0;
   }
-  if (contiguous || !alike) return contiguous;
+  if (!alike) return false;
   span s = span_of(u, 0, row);
   return s.to - s.from == p->numel * (int64_t)cr__size_of((cr_dtype)p->dtype) &&
          cr__data(p) == s.from;

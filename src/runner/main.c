@@ -155,6 +155,9 @@ static bool run(lua_State *L, options *o) {
 static int protected_main(lua_State *L) {
   options *o = lua_touserdata(L, 1);
   luaL_openlibs(L);
+  /* What dies young, as most tensors do, is found in no time; Lua's own young collections come from a
+   * growth of a half on, since tensors call for some themselves. */
+  lua_gc(L, LUA_GCGEN, 50, 0);
   lua_warning(L, o->silent ? "@off" : "@on", 0); /* off in a new state */
   runner_set_paths(L);
   lua_pushboolean(L, run(L, o));
