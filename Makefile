@@ -16,6 +16,7 @@
 #   make cuda-check            all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
+#   make bench-grid SEED= ROWS=  the same for rows drawn from all operations, dtypes, sizes, layouts and data
 #   make instructions          instructions per small call against those recorded; RECORD=1 records
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
@@ -395,7 +396,7 @@ specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%)
   $(2) $(BUSTED) -- $(3)
 
 .PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
-  sanitize sanitize-cuda tsan coverage bench instructions scaling lint clean
+  sanitize sanitize-cuda tsan coverage bench bench-grid instructions scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -502,6 +503,11 @@ cuda-kit: all $(if $(EMULATING),build-release-cuda,cuda)
 RESULTS ?= bench/RESULTS.md
 bench: all
 	@$(call with,release) $(LUA) bench/run.lua $(if $(ROW),--row '$(ROW)') --results $(RESULTS)
+
+# ONLY=name: of the operations with that in their name.
+ROWS ?= 300
+bench-grid: all
+	@$(call with,release) $(LUA) bench/grid.lua --seed $(SEED) --rows $(ROWS) $(if $(ONLY),--only '$(ONLY)')
 
 # Where valgrind is not and cannot be, this says so and passes.
 instructions: all
