@@ -16,6 +16,7 @@
 #   make cuda-check            all of it on a CUDA device: specs, sanitizer, numbers; one table
 #   make cuda-kit              what a machine without packages needs for that, in build/kit
 #   make bench                 ours against PyTorch, where python3 has it; ROW=name: some rows
+#   make bench-grid SEED= ROWS=  the same for rows drawn from all operations, dtypes, sizes, layouts and data
 #   make instructions          instructions per small call against those recorded; RECORD=1 records
 #   make pauses                how long single calls wait for the collector, with 0 to a million tensors alive
 #   make scaling               each kernel's time against size and threads; ONLY=name: some of them
@@ -29,7 +30,7 @@
 # Without -j a build takes all cores; -j1 takes one.
 #
 # Variables: CC, CFLAGS, SPEC (what `make test` runs, spec/ by default: files, folders, options of busted), SKIP (names
-# of spec files that are left out), JOBS (spec files side by side; as many as processors), RESULTS (a file that
+# of spec files that are left out), NVARCH (the generations that make cuda compiles for: 80 90), JOBS (spec files side by side; as many as processors), RESULTS (a file that
 # `make bench` writes its table to; bench/RESULTS.md), PREFIX, DESTDIR, V=1 (show commands).
 
 .DEFAULT_GOAL := all
@@ -170,7 +171,7 @@ BLOCKS = $(if $(findstring x86_64,$(ARCH)),$(if $(findstring clang,$(1)),,-mmemc
 # THREADS=0: a library that never starts a thread, in a folder of its own.
 THREADS ?= 1
 SINGLE := $(filter 0,$(THREADS))
-BASE += $(SINGLE:0=-DCR__NO_THREADS)
+NO_THREADS := $(SINGLE:0=-DCR__NO_THREADS)
 # Aligned: else a loop's time depends on where the linker puts it (argmax took 1.0 or 1.5 ms).
 FAST  := -O3 -falign-functions=64 -falign-loops=32
 # gcc splits a loop's body by what its choices have in common (jump threading), and computes each part for all.
@@ -178,16 +179,28 @@ FAST  := -O3 -falign-functions=64 -falign-loops=32
 UNSPLIT = $(if $(findstring clang,$(1))$(findstring loops_small,$(2)),,-fno-thread-jumps)
 LIBS  := -lm -ldl -lpthread
 
-SAN := -O1 -g -fno-omit-frame-pointer
+# -g1: the lines that a sanitizer names, without the types and variables that only a debugger asks for.
+SAN := -O1 -g1 -fno-omit-frame-pointer
 DIR_release := build$(SINGLE:0=/single)
 CC_release  = $(CC)
-OPT_release = $(CFLAGS)
+OPT_release = $(strip $(CFLAGS) $(NO_THREADS))
 FAST_release = $(FAST)
+# Loops start no threads: with or without, they are the same.
+DIR_shared  := build
+CC_shared    = $(CC)
+OPT_shared   = $(strip $(CFLAGS))
+FAST_shared  = $(FAST)
+LOOPS_release := $(SINGLE:0=build)
 DIR_clang   := build/clang
 CC_clang    := clang
 NEEDS_clang := build/lint.ok
 OPT_clang    = $(CFLAGS)
 FAST_clang   = $(FAST)
+# For clang's warnings, which come before it optimizes: nothing runs it.
+DIR_lint    := build/lint
+CC_lint     := clang
+NEEDS_lint  := build/lint.ok
+OPT_lint    := -O0
 DIR_sanitize := build/sanitize
 CC_sanitize   = $(CC)
 OPT_sanitize := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -204,7 +217,7 @@ OPT_coverage := -O0 -g --coverage -fprofile-update=prefer-atomic -Wl,--exclude-l
 LOOPS_coverage = $(DIR_release)
 NEEDS_coverage := build/gcovr.ok
 
-VARIANTS := release clang sanitize tsan coverage
+VARIANTS := release clang lint sanitize tsan coverage $(SINGLE:0=shared)
 
 $(GEN_STAMP): $(CATALOGUE) build/config.mk
 	@mkdir -p $(@D)
@@ -315,9 +328,11 @@ CXX_BASE  := -std=gnu++17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=
   -fno-trapping-math -fwrapv -Wno-unknown-pragmas
 
 NVCC ?= $(firstword $(wildcard $(shell command -v nvcc) /usr/local/cuda/bin/nvcc))
-# Two generations in machine code; later chips compile the PTX.
-NVFLAGS := -std=c++17 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
-  -gencode arch=compute_90,code=compute_90 -Xfatbin -compress-all -Werror all-warnings \
+# These generations get machine code; chips after the last one compile its PTX.
+NVARCH ?= 80 90
+gencode = -gencode arch=compute_$(1),code=$(2)_$(1)
+NVFLAGS := -std=c++17 -O3 $(foreach a,$(NVARCH),$(call gencode,$(a),sm)) \
+  $(call gencode,$(lastword $(NVARCH)),compute) -Xfatbin -compress-all -Werror all-warnings \
   -Xcompiler -fPIC,-fvisibility=hidden,-fno-math-errno,-fwrapv,-Wall,-Wno-unknown-pragmas
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
@@ -343,8 +358,11 @@ $(DIR_release)/lib/libcresset_cuda.so: $(CUDA_OBJ) $(CUDA_HELP:%=$(DIR_release)/
 	$(call say,link,$@)$(NVCC) -shared -cudart static -o $@ $(filter %.o,$^) \
 	  $(foreach f,$(PLUGIN_LD),-Xlinker $(f)) -ldl
 
-# Each of thousands of small kernels has its function inlined and watched: as written they compile 20 times as fast.
-build/sanitize/obj/cuda/pointwise_%.o: EMU_OPT := -O0 -g1
+# Kernels are many and run on few elements here: compiling them is most of what they cost, and watched ones that are
+# optimized take up to 20 times as long as those that stay as written.
+EMU_OPT := -g1
+build/obj/cuda/kernels/pointwise_%.o: EMU_OPT := -O1 -g1
+build/sanitize/obj/cuda/kernels/%.o: EMU_OPT := -O0 -g1
 
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
@@ -379,7 +397,7 @@ specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%)
   $(2) $(BUSTED) -- $(3)
 
 .PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
-  sanitize sanitize-cuda tsan coverage bench instructions pauses scaling lint clean
+  sanitize sanitize-cuda tsan coverage bench bench-grid instructions pauses scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -399,9 +417,10 @@ test: all $(EMULATING:emulate=build-release-cuda)
 	@$(call with,release) $(if $(CRESSET_CUDA),$(ON_CUDA)) $(call specs,release,$(LUA),$(SPEC),$(CRESSET_CUDA:%=-%))
 ON_CUDA = CRESSET_CUDA='$(CRESSET_CUDA)' CRESSET_SPEC_DEVICE=cuda
 test-cuda sanitize-cuda fuzz-cuda fuzz-sanitize-cuda: CRESSET_CUDA := emulate
-# Files that have no tensor on a device, whatever CRESSET_SPEC_DEVICE says.
-HOST_SPECS := $(addsuffix _spec,caller_line deadline einsum errors float_math guest hints isa large large_index \
-  layering lua_values memory modulo print random runner sort tensor view)
+# Files that have no tensor on a device, whatever CRESSET_SPEC_DEVICE says: those that neither speak of cr.cuda nor take
+# tensors, or what makes them, from spec/support.
+ON_DEVICE := values\.(device|from_list|generate|scatter|leaf|tensor|plain)\b|cr\.cuda|support\.(?!values|shell|program|dist)
+HOST_SPECS = $(basename $(notdir $(shell grep -LP '$(ON_DEVICE)' spec/*_spec.lua)))
 # Memory that is given back is overwritten, so that who works with it too long fails.
 test-cuda: SKIP ?= $(call by_default,$(HOST_SPECS))
 test-cuda: all build-release-cuda
@@ -486,6 +505,11 @@ RESULTS ?= bench/RESULTS.md
 bench: all
 	@$(call with,release) $(LUA) bench/run.lua $(if $(ROW),--row '$(ROW)') --results $(RESULTS)
 
+# ONLY=name: of the operations with that in their name.
+ROWS ?= 300
+bench-grid: all
+	@$(call with,release) $(LUA) bench/grid.lua --seed $(SEED) --rows $(ROWS) $(if $(ONLY),--only '$(ONLY)')
+
 # Where valgrind is not and cannot be, this says so and passes.
 instructions: all
 	@($(call provide,$(PROBE_instructions))) || true
@@ -499,7 +523,7 @@ pauses: all
 scaling: all
 	@$(call with,release) $(LUA) bench/scaling.lua --out bench $(if $(ONLY),--only '$(ONLY)')
 
-lint: build/lint.ok build-clang
+lint: build/lint.ok build-lint
 	luacheck -q src lua spec examples bench
 	clang-format --dry-run -Werror $(C_FILES)
 

@@ -3,14 +3,15 @@
 --
 -- Holds true: both sides run the same loop around their body, for as many calls as fill a round. Half
 -- as many go before it untimed: so long the other side's threads still spin, waiting for work. Times
--- are of the wall clock, medians over the rounds.
+-- are of the wall clock, medians over the rounds: 7 of 40 ms, unless a row says `rounds` and `round_seconds`; a row
+-- with a `budget` has fewer, but 3 at least, where they would take more seconds than that.
 
 local cr = require "cresset"
 
 local M = {}
 
 local here = arg[0]:match "^(.*/)" or ""
-local round_seconds, rounds = 0.04, 7
+local usual_seconds, usual_rounds = 0.04, 7
 
 function M.median(list)
   table.sort(list)
@@ -83,16 +84,16 @@ local function peer_side(peer, setup, body)
   return function(calls) return tonumber(peer:ask("time", calls)) end
 end
 
--- How many calls fill a round: those that were seen to. A few alone say little, while the other side's
--- threads still spin.
-local function calls_per_round(side)
+-- How many calls fill a round, those that were seen to, and the seconds that they took. A few alone say little, while
+-- the other side's threads still spin.
+local function calls_per_round(side, round_seconds)
   side(1)
   local calls, seconds = 1, side(1)
   while seconds < 0.8 * round_seconds do
     calls = math.ceil(calls * math.min(100, round_seconds / math.max(seconds, 1e-7)))
     seconds = side(calls)
   end
-  return calls
+  return calls, seconds
 end
 
 -- The medians of seconds per call, ours and the peer's (nil without a peer).
@@ -104,8 +105,14 @@ function M.row(row, peer)
     peer:ask("threads", threads)
     sides[2] = peer_side(peer, row.peer_setup or "", row.peer)
   end
-  local calls, times = {}, { {}, {} }
-  for i, side in ipairs(sides) do calls[i] = calls_per_round(side) end
+  local calls, times, cost = {}, { {}, {} }, 0
+  for i, side in ipairs(sides) do
+    local seconds
+    calls[i], seconds = calls_per_round(side, row.round_seconds or usual_seconds)
+    cost = cost + seconds * (1 + (calls[i] + 1) // 2 / calls[i])
+  end
+  local rounds = row.rounds or usual_rounds
+  if row.budget then rounds = math.max(3, math.min(rounds, row.budget // cost)) end
   for round = 1, rounds do
     for i, side in ipairs(sides) do
       side((calls[i] + 1) // 2)
@@ -139,7 +146,7 @@ function M.program(row, peer)
   local commands = { { "lua5.4 -e ", "local cr = require 'cresset' " .. row.ours } }
   if peer and row.peer then commands[2] = { "python3 -c ", row.peer } end
   local values = { {}, {} }
-  for round = 1, row.rounds or (row.clock and rounds or 3) do
+  for round = 1, row.rounds or (row.clock and usual_rounds or 3) do
     for i, command in ipairs(commands) do
       local value, seconds = run(command[1], command[2])
       values[i][round] = row.clock and seconds or value

@@ -39,8 +39,6 @@ describe("the C API", function()
 
   it("starts threads late, lets them go and does without them #compiles", function() keeps("threads", "-ldl -lm") end)
 
-  it("gives each thread streams of its own on a CUDA device #compiles", function() keeps("streams", "") end)
-
   -- What hosts of Lua link to.
   local function lua_libraries()
     local binding = folder .. "/libcresset-lua.so.0" -- the name that an installed binding has beside the library

@@ -2,6 +2,7 @@
 
 local cr = require "cresset"
 local device = require "spec.support.device"
+local program = require "spec.support.program"
 local shell = require "spec.support.shell"
 local values = require "spec.support.values"
 local streams = require "spec.support.streams"
@@ -18,6 +19,16 @@ describe("on several streams", function()
   for _, name in ipairs(streams.names(streams)) do
     it(name, streams[name])
   end
+end)
+
+describe("the C API", function()
+  it("gives each thread streams of its own #compiles", function()
+    local folder = shell.folder()
+    finally(function() os.execute("rm -rf " .. folder) end)
+    local text, status = shell.run(program.make("spec/c/streams.c", folder))
+    assert.equal("", text)
+    assert.equal(0, status)
+  end)
 end)
 
 describe("on several devices", function()

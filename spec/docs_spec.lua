@@ -1,4 +1,5 @@
--- docs_spec.lua: what the pages say is true: snippets run, links lead somewhere, what programs write is up to date.
+-- docs_spec.lua: what the pages say is true: snippets run, on a device where they ask cr.cuda for one, links lead
+-- somewhere, what programs write is up to date.
 
 local cr = require "cresset"
 

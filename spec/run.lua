@@ -5,9 +5,10 @@
 -- LUA is the interpreter that runs BUSTED; a SPEC is a file, a folder or an option for busted; NAMES, as in
 -- "oom_spec print_spec", are left out.
 --
--- Holds true: what a file prints stands in one piece, and only if something in it went wrong or is pending; the last
--- line is busted's summary, over all files; a process that ends without a summary counts as one error; the exit
--- status is 0 only if every file passed. FILE remembers how long each file took, so that the slowest begin first.
+-- Holds true: what a file prints stands in one piece, set in, and only if something in it went wrong or is pending; the
+-- last line is busted's summary, over all files, and the only one that begins its line; a process that ends without a
+-- summary counts as one error; the exit status is 0 only if every file passed. FILE remembers how long each file took,
+-- so that the slowest begin first.
 
 local shell = require "spec.support.shell"
 
@@ -107,6 +108,8 @@ local function count(output)
   return s, f + e, rest
 end
 
+local function set_in(text) return ("\n" .. text):gsub("\n([^\n])", "\n  %1"):sub(2) end
+
 local good = true
 local function report(path, status, seconds, output)
   local passed, bad, rest = count(output)
@@ -115,12 +118,12 @@ local function report(path, status, seconds, output)
   io.write(("%s %6.1f s  %s\n"):format(ok and "ok    " or "FAILED", seconds, path))
   if not passed then
     totals.errors = totals.errors + 1
-    io.write(output, ("%s: ended with status %d and no summary\n"):format(path, status))
+    io.write(set_in(output), ("%s: ended with status %d and no summary\n"):format(path, status))
   elseif not ok then
     if bad == 0 then totals.errors = totals.errors + 1 end
-    io.write(output, "\n")
+    io.write(set_in(output), "\n")
   elseif rest:find "%S" then
-    io.write(rest, "\n")
+    io.write(set_in(rest), "\n")
   end
   io.stdout:flush()
 end
