@@ -20,9 +20,6 @@ local sections = {
     { "cr.inf", "cr.inf", "The infinite number.", "number" },
     { "cr.nan", "cr.nan", "A number that is not one, and not equal to itself.", "number" },
     { "cr.version", "cr.version", "The version of Cresset, as a string.", "string" },
-    { "cr.einsum", 'cr.einsum("ij,jk->ik", a, b)',
-      "Sums of products, told by letters for the dims: what the result lacks is summed over, a letter twice in a "
-      .. "tensor is its diagonal, \"...\" stands for further dims.", "fun(equation: string, ...: " .. T .. "): " .. T },
     { "cr.promote_types", "cr.promote_types(a, b)", "The smallest dtype that holds what both dtypes hold.",
       "fun(a: string, b: string): string" },
     { "cr.help", 'cr.help "name"', "What an operation, a method, a field or a function does; a list of all without a "

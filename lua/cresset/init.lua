@@ -12,7 +12,6 @@ local lazy = {
   gradcheck = { "cresset.gradcheck", "gradcheck" },
   gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
   register_multi_grad_hook = { "cresset.multi_hook", "register" },
-  einsum = { "cresset.einsum", "einsum" },
   checkpoint = { "cresset.checkpoint", "checkpoint" },
   help = { "cresset.help", "help" },
 }

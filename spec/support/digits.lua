@@ -170,6 +170,10 @@ local rows = {
   exponential = function(x) return x:clone():exponential_() end,
   uniform = function(x) return x:clone():uniform_(-3, 5) end,
   matmul = function(x, d) return d == 1 and x:matmul(x:t()) or x:t():matmul(x) end,
+  ["matmul of few rows"] = function(x, d)
+    local y = x:narrow(1, 3, d == 1 and 1 or 5)
+    return cr.cat { y:matmul(x:t()), x:matmul(y:t()):t() }
+  end,
 }
 
 local function main()

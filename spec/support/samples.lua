@@ -115,7 +115,7 @@ end
 
 -- Whether Lua's overloads would take these arguments for this entry: used to tell overloads apart.
 local function fits(e, args)
-  local extra = args.n - #e.params
+  local extra = e.variadic and 0 or args.n - #e.params
   if extra > 1 or (extra == 1 and type(args[args.n]) ~= "table") then return false end
   for i, p in ipairs(e.params) do
     local v = args[i]
@@ -123,7 +123,7 @@ local function fits(e, args)
     local ok = v == nil and p.optional
     if p.type == "tensor" then ok = ok or kind == "userdata"
     elseif p.type == "operand" then ok = ok or kind == "userdata" or kind == "number" or kind == "boolean"
-    elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table"
+    elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table" or e.variadic
     elseif p.type == "ints" or p.type == "dims" then ok = ok or kind == "table" or kind == "number"
     elseif p.type == "string" or p.type == "dtype" or p.type == "device" then ok = ok or kind == "string"
     elseif p.type == "bool" then ok = ok or kind == "boolean"

@@ -187,6 +187,8 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
 
 /* ---- Positional arguments ---- */
 
+static inline bool spells_ints(const cr_param *p) { return p->variadic && p->type != CR_P_TENSORS; }
+
 /* Integers spelled out: f(2, 3). */
 static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last,
                              int *next) {
@@ -198,6 +200,20 @@ static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, i
       return unfit(L, p, p->op->params[i].name, "integers or a table of integers", first + k);
   p->args[i] = cr_ints(list, n);
   *next = first + n;
+  return true;
+}
+
+/* Tensors spelled out: f(x, y). */
+static bool take_rest_tensors(lua_State *L, cr__lua_parse *p, int i, int first, int last) {
+  cr__lua_list *list = cr__lua_new_list(L, last - first + 1);
+  p->list = lua_gettop(L);
+  for (int index = first; index <= last; index++) {
+    const cr__lua_tensor *u = cr__lua_test(L, index);
+    if (!u) return unfit(L, p, p->op->params[i].name, "tensors or a table of tensors", index);
+    if (!u->t) return problem(p, "operand %d was closed", index - first + 1);
+    list->t[list->n++] = cr_retain(u->t);
+  }
+  p->args[i] = cr_list(list->t, list->n);
   return true;
 }
 
@@ -224,7 +240,8 @@ read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
   for (; i < n; i++) {
     p->args[i] = cr_none();
     if (a > last) continue;
-    if (lua_type(L, a) == LUA_TNUMBER && p->op->params[i].variadic) take_rest(L, p, i, a, last, &a);
+    if (lua_type(L, a) == LUA_TNUMBER && spells_ints(&p->op->params[i]))
+      take_rest(L, p, i, a, last, &a);
     else take(L, p, i, a++);
   }
   for (i = 0; table && i < n; i++) {
@@ -249,8 +266,11 @@ static bool take_positions(lua_State *L, cr__lua_parse *p, int last, int table) 
     int type = lua_type(L, a);
     if (type == LUA_TNIL && param->optional) {
       a++;
-    } else if (type == LUA_TNUMBER && param->variadic) {
+    } else if (type == LUA_TNUMBER && spells_ints(param)) {
       if (!take_rest(L, p, i, a, last, &a)) return read_on(L, p, i + 1, last + 1, last, table);
+    } else if (type == LUA_TUSERDATA && param->variadic) { /* the last parameter */
+      if (!take_rest_tensors(L, p, i, a, last)) return read_on(L, p, i + 1, last + 1, last, table);
+      a = last + 1;
     } else if (!take(L, p, i, a++)) {
       return read_on(L, p, i + 1, a, last, table);
     }

@@ -10,10 +10,12 @@
 #include "binding.h"
 #include "parse.h"
 
-/* Called for each element: raises if the host has stopped the call. */
-static inline void look(lua_State *L, uint32_t *seen) {
+/* Called for n more elements: raises if the host has stopped the call. */
+static inline void look(lua_State *L, uint32_t *seen, uint32_t n) {
   int code = 0;
-  if (++*seen & 0xffff) return;
+  uint32_t before = *seen >> 16;
+  *seen += n;
+  if (*seen >> 16 == before) return;
   CR__LUA_DO(L, code = cr_interrupted());
   if (code) cr__lua_raise(L, NULL);
 }
@@ -110,7 +112,7 @@ static void survey_value(survey *s, int depth) {
   for (lua_Integer i = 1; i <= n && !s->strange; i++) {
     lua_rawgeti(L, -1, i);
     s->path[depth] = i;
-    look(L, &s->seen);
+    look(L, &s->seen, 1);
     survey_value(s, depth + 1);
     lua_pop(L, 1);
   }
@@ -192,7 +194,7 @@ static void fill_value(filler *f, int depth) {
     cr__lua_error(L, "%s: the table changed while it was read", f->op);
   for (lua_Integer i = 1; i <= f->shape[depth]; i++) {
     lua_rawgeti(L, -1, i);
-    look(L, &f->seen);
+    look(L, &f->seen, 1);
     fill_value(f, depth + 1);
     lua_pop(L, 1);
   }
@@ -320,6 +322,7 @@ cr__lua_tensor *cr__lua_readable(lua_State *L, int index) {
   cr_tensor *t = cr_lua_check(L, -1);
   convert_top(L, readable_dtype(cr_dtype_of(t)), CR_CPU);
   int top = lua_gettop(L);
+  if (cr_is_contiguous(cr_lua_check(L, top))) return lua_touserdata(L, top);
   args[0] = cr__lua_at(top);
   cr__lua_call(L, cr__lua_op(CR__LUA_contiguous), args);
   lua_replace(L, top);
@@ -348,17 +351,40 @@ static void push_element(reader *r) {
   }
 }
 
+/* Fills the table on top with n elements, the first at `first`. */
+static void fill_row(reader *r, int64_t first, int64_t n) {
+  lua_State *L = r->L;
+  if (r->dtype == CR_INT64) {
+    const int64_t *x = (const int64_t *)r->at;
+    for (int64_t i = 0; i < n; i++) lua_pushinteger(L, x[i]), lua_rawseti(L, -2, first + i);
+    r->at += n * (int64_t)sizeof *x;
+  } else if (r->dtype == CR_FLOAT64) {
+    const double *x = (const double *)r->at;
+    for (int64_t i = 0; i < n; i++) lua_pushnumber(L, x[i]), lua_rawseti(L, -2, first + i);
+    r->at += n * (int64_t)sizeof *x;
+  } else {
+    for (int64_t i = 0; i < n; i++) push_element(r), lua_rawseti(L, -2, first + i);
+  }
+}
+
 static void push_level(reader *r, int depth) {
+  enum { STRETCH = 1024 }; /* elements between two looks */
   if (depth == r->ndim) {
     push_element(r);
     return;
   }
   int64_t n = r->shape[depth];
+  bool last = depth == r->ndim - 1;
   lua_createtable(r->L, n > INT32_MAX ? 0 : (int)n, 0);
-  for (int64_t i = 1; i <= n; i++) {
-    look(r->L, &r->seen);
-    push_level(r, depth + 1);
-    lua_rawseti(r->L, -2, i);
+  for (int64_t i = 1; i <= n; i += last ? STRETCH : 1) {
+    int64_t some = !last ? 1 : n - i + 1 < STRETCH ? n - i + 1 : STRETCH;
+    look(r->L, &r->seen, (uint32_t)some);
+    if (last) {
+      fill_row(r, i, some);
+    } else {
+      push_level(r, depth + 1);
+      lua_rawseti(r->L, -2, i);
+    }
   }
 }
 

@@ -29,7 +29,7 @@ M.types = {
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
 for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body
-  composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples]]):gmatch("%S+") do
+  composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples variadic]]):gmatch("%S+") do
   fields[name] = true
 end
 
@@ -186,6 +186,11 @@ local function new_entry(signature, raw, family)
       params[i].variadic = params[i].variadic and rest_optional
       break
     end
+  end
+  if raw.variadic then -- so may the last list of tensors where the entry says so: cr.einsum("i,i", x, y)
+    local p = params[#params]
+    if p.type ~= "tensors" then fail(name, "is variadic, but %s is no list of tensors", p.name) end
+    p.variadic = true
   end
   check_entry(e)
   if e.pointwise then check_expression(e, "pointwise") end

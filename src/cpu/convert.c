@@ -44,12 +44,6 @@ void cr__stream_end(void) {
     const TYPE *from = in;                                    \
     for (int64_t i = 0; i < n; i++) to[i * stride] = from[i]; \
   } while (0)
-#define SPLAT(TYPE)                                \
-  do {                                             \
-    TYPE *to = out, value;                         \
-    memcpy(&value, element, sizeof value);         \
-    for (int64_t i = 0; i < n; i++) to[i] = value; \
-  } while (0)
 /* Elements are moved as integers of their size. */
 #define BY_SIZE(size, MOVE)      \
   switch (size) {                \
@@ -72,7 +66,9 @@ static void scatter(void *out, const void *in, size_t size, int64_t stride, int6
   BY_SIZE(size, SCATTER)
 }
 
-void cr__splat(void *out, const void *element, size_t size, int64_t n) { BY_SIZE(size, SPLAT) }
+void cr__splat(void *out, const void *element, size_t size, int64_t n) {
+  cr__best_splat()(out, element, size, n);
+}
 
 void cr__splat_past(void *out, const void *element, size_t size, int64_t n) {
   _Alignas(64) char run[CHUNK * CR__MAX_ELEMENT];

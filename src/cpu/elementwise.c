@@ -294,7 +294,8 @@ static __attribute__((noinline)) int run_general(const cr__elementwise *e, cr__l
   choose_ways(p);
   p->stream = choose_stream(p);
   int across = cr__tiled_dim(p), code;
-  return across && cr__run_tiles(p, across, &code) ? code : run_threads(p);
+  if (across && cr__run_tiles(p, across, &code)) return code;
+  return cr__goes_by_rows(p) ? cr__run_rows(p) : run_threads(p);
 }
 
 /* Whether a number is one of a half dtype too, so that it may be stored as such. */

@@ -1,4 +1,4 @@
-/* elementwise.h: the plan of a pointwise call, and the two ways to carry out a large one.
+/* elementwise.h: the plan of a pointwise call, and the ways to carry out a large one.
  *
  * Holds true: see elementwise.c. Operand 0 of the iteration is the output. */
 #ifndef CR__ELEMENTWISE_H
@@ -46,5 +46,10 @@ static inline void cr__pad(char *buffer, size_t size, int64_t n) {
  * false where there is no room for tiles: the other loops need none. */
 int cr__tiled_dim(const cr__elementwise_plan *p);
 bool cr__run_tiles(const cr__elementwise_plan *p, int across, int *code);
+
+/* Whether rows are long, and operands walk or stand still along them: then cr__run_rows carries the call
+ * out (elementwise_rows.c). */
+bool cr__goes_by_rows(const cr__elementwise_plan *p);
+int cr__run_rows(cr__elementwise_plan *p);
 
 #endif

@@ -1,5 +1,5 @@
 /* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set),
- * the blocking around them (gemm.c), vectors (gemv.c), oneDNN (dnnl.c), and the kernel that chooses
+ * the blocking around them (gemm.c), few rows (gemm_few.c), vectors (gemv.c), oneDNN (dnnl.c), and the kernel that chooses
  * (matmul.c).
  *
  * Holds true: c = a b (+ d), where strides count elements and may be anything, 0 included, except
@@ -27,6 +27,15 @@ typedef struct cr__gemm_tile {
   int64_t ar, ak, bk, cr, dr;
 } cr__gemm_tile;
 
+/* rows x cols of c = d + a b, over k, where lines of a and of b lie along k; strides count bytes. */
+typedef struct cr__gemm_few {
+  int64_t rows, cols, k;
+  const char *a, *b, *d; /* d NULL: nothing is added */
+  char *c;
+  int64_t ar, bn, cr, dr; /* from line to line; neighbours in a row of c and d lie side by side */
+} cr__gemm_few;
+#define CR__GEMM_FEW_ROWS 6
+
 /* A matrix to be packed: `count` lines of k elements, as panel[i * width + line]. */
 typedef struct cr__gemm_pack {
   int dtype;
@@ -41,7 +50,9 @@ typedef struct cr__gemm_loops {
   int rows, cols; /* of the largest tile */
   int depth;      /* how much of K one tile runs over at most */
   bool masked;    /* tiles take b as it lies in memory where its last columns fill no vector, too */
+  int most_rows;  /* that `few` takes; CR__GEMM_FEW_ROWS at most */
   void (*tile)(const cr__gemm_tile *t);
+  void (*few)(const cr__gemm_few *t);
   void (*pack)(const cr__gemm_pack *p, void *panel);
 } cr__gemm_loops;
 
@@ -85,6 +96,10 @@ int cr__gemm_by_library(const cr__gemm *g, int64_t n, const int64_t step[4], int
 int cr__gemm_blocked(const cr__gemm *g, int64_t n, const int64_t step[4], int threads, int64_t work,
                      void *workspace);
 size_t cr__gemm_workspace(const cr__gemm *g, int64_t n, int threads);
+/* The same for few rows or columns, if they are, and the lines of the others lie along k: copies of the others
+ * would cost more than they bring. */
+bool cr__gemm_is_few(const cr__gemm *g);
+int cr__gemm_few_rows(const cr__gemm *g, int64_t n, const int64_t step[4]);
 /* The same for one row or column. */
 int cr__gemm_vector(const cr__gemm *g);
 

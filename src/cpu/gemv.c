@@ -180,7 +180,7 @@ static void put_panels(void *job_, int64_t begin, int64_t end) {
 }
 
 static int by_columns(job *j) {
-  j->width = least(CR__GEMV_WIDTH, (j->m / 8 + 63) / 64 * 64 + 64);
+  j->width = least(CR__GEMV_WIDTH, (j->m / 2 + 63) / 64 * 64 + 64);
   return cr__cpu_share((j->m + j->width - 1) / j->width, j->m * j->k / 8, put_panels, j);
 }
 

@@ -20,6 +20,7 @@ static const cr__run_few fews[] = {cr__few_v2, cr__few_v3, cr__few_v4};
 static cr__loop (*const half_loops[])(int, bool) = {cr__half_loop_v2, cr__half_loop_v3,
                                                     cr__half_loop_v4};
 static const cr__stream streams[] = {cr__stream_v2, cr__stream_v3, cr__stream_v4};
+static const cr__splatter splats[] = {cr__splat_v2, cr__splat_v3, cr__splat_v4};
 static const char *const names[] = {"v2", "v3", "v4"};
 
 static int detect(void) {
@@ -42,6 +43,7 @@ static const cr__small smalls[] = {cr__small_base};
 static const cr__run_few fews[] = {cr__few_base};
 static cr__loop (*const half_loops[])(int, bool) = {cr__half_loop_base};
 static const cr__stream streams[] = {cr__stream_base};
+static const cr__splatter splats[] = {cr__splat_base};
 static const char *const names[] = {"base"};
 
 static int detect(void) { return 0; }
@@ -95,6 +97,7 @@ cr__small cr__best_small(void) { return smalls[cr__cpu_level()]; }
 bool cr__cpu_few(const cr__few *f) { return fews[cr__cpu_level()](f); }
 
 cr__stream cr__best_stream(void) { return streams[cr__cpu_level()]; }
+cr__splatter cr__best_splat(void) { return splats[cr__cpu_level()]; }
 
 cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece) {
   if (n < CR__STREAM_FROM || (uintptr_t)out % CR__LINE != 0 || piece % CR__LINE != 0) return NULL;

@@ -66,7 +66,7 @@ static way choose(const cr__gemm *g) {
   enum { SMALL = 64 };
   int64_t work = volume(g);
   if (work <= SMALL) return WAY_PLAIN;
-  return g->m == 1 || g->n == 1 ? WAY_VECTOR : WAY_TILES;
+  return (g->m == 1 || g->n == 1) && !cr__gemm_is_few(g) ? WAY_VECTOR : WAY_TILES;
 }
 
 /* ---- Batches -------------------------------------------------------------------------------- */
@@ -92,6 +92,7 @@ static int run_tiles(const batch *b) {
   const int64_t step[4] = {b->cs, b->as, b->bs, b->ds};
   int code = cr__gemm_by_library(&b->g, b->n, step, volume(&b->g));
   if (code != CR__GEMM_NOT_TAKEN) return code;
+  if (cr__gemm_is_few(&b->g)) return cr__gemm_few_rows(&b->g, b->n, step);
   int threads = cr__cpu_threads(all);
   size_t nbytes = cr__gemm_workspace(&b->g, b->n, threads);
   char *workspace = nbytes ? cr__host_alloc(nbytes) : NULL;

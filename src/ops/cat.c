@@ -122,9 +122,12 @@ static bool cat_pieces(cr_tensor *whole, cr__tensors list, const int64_t *sizes,
   return fits;
 }
 
-/* A short row of parts that lie in the host's memory as they will in the result; false if they do not. */
+/* Parts that lie in the host's memory as they will in the result, which is too small to be shared out; false if
+ * they do not. */
 static bool cat_few(cr_tensor *whole, cr__tensors list, const int64_t *sizes, int d) {
-  bool fits = whole->storage->device == CR_CPU && whole->numel <= CR__FEW;
+  enum { SMALL = 1 << 16 };
+  int64_t all = whole->numel * (int64_t)cr__size_of((cr_dtype)whole->dtype);
+  bool fits = whole->storage->device == CR_CPU && all <= SMALL;
   for (int k = 0; k < d; k++) fits = fits && cr__sizes(whole)[k] == 1;
   char *to = cr__data(whole);
   for (int i = 0; i < list.n && fits; i++) {

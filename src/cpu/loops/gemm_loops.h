@@ -190,6 +190,8 @@ static void NAME(pack)(const cr__gemm_pack *p, void *panel) {
   }
 }
 
+#include "few_loops.h"
+
 #undef IS_FULL
 #undef VECTORS
 #undef TILE

@@ -27,6 +27,8 @@ typedef void (*cr__stream)(void *out, const void *in, size_t n);
  * false. The loop gives `native`. */
 typedef bool (*cr__small)(const cr__elementwise *e, int64_t n, cr__loop loop, int native);
 /* And one as cr__few has it; false if there is no loop for it. */
+/* out[0..n) = the element; what a vector load may then read at once was stored by vectors as wide. */
+typedef void (*cr__splatter)(void *out, const void *element, size_t size, int64_t n);
 typedef bool (*cr__run_few)(const cr__few *f);
 
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
@@ -40,7 +42,8 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
   bool cr__small_##isa(const cr__elementwise *e, int64_t n, cr__loop loop, int native); \
   bool cr__few_##isa(const cr__few *f);                                                 \
   cr__loop cr__half_loop_##isa(int pointwise, bool bfloat);                             \
-  void cr__stream_##isa(void *out, const void *in, size_t n);
+  void cr__stream_##isa(void *out, const void *in, size_t n);                           \
+  void cr__splat_##isa(void *out, const void *element, size_t size, int64_t n);
 #ifdef __x86_64__
 CR__LOOP_TABLES(v2)
 CR__LOOP_TABLES(v3)
@@ -56,6 +59,7 @@ cr__converter cr__converter_for(int from, int to);
 cr__loop cr__half_loop_for(int pointwise, bool bfloat);
 cr__small cr__best_small(void);
 cr__stream cr__best_stream(void);
+cr__splatter cr__best_splat(void);
 /* That, if it pays for writing n bytes from `out` on in pieces of `piece` bytes; else NULL. */
 cr__stream cr__stream_for(const void *out, int64_t n, int64_t piece);
 

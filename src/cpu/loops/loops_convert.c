@@ -127,3 +127,19 @@ void CR__PASTE(cr__stream_, CR__ISA)(void *out, const void *in, size_t n) {
   if (n == 0) _mm_sfence();
 #endif
 }
+
+#define SPLAT(TYPE)                                \
+  do {                                             \
+    TYPE *to = out, value;                         \
+    memcpy(&value, element, sizeof value);         \
+    for (int64_t i = 0; i < n; i++) to[i] = value; \
+  } while (0)
+
+void CR__PASTE(cr__splat_, CR__ISA)(void *out, const void *element, size_t size, int64_t n) {
+  switch (size) {
+  case 1: SPLAT(uint8_t); break;
+  case 2: SPLAT(uint16_t); break;
+  case 4: SPLAT(uint32_t); break;
+  default: SPLAT(uint64_t); break;
+  }
+}

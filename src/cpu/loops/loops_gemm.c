@@ -159,7 +159,11 @@ typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 #define LOOPS(t, type)                                                               \
   {                                                                                  \
     .dtype = type, .rows = ROWS, .cols = t##_COLS, .depth = 2048 * t##_COLS / BYTES, \
-    .masked = MASKED, .tile = t##_tile, .pack = t##_pack,                            \
+    .masked = MASKED,                                                                \
+    .most_rows = BYTES == 64   ? 6                                                   \
+                 : BYTES == 32 ? 3                                                   \
+                               : 2,                                                  \
+    .tile = t##_tile, .pack = t##_pack, .few = t##_few,                              \
   }
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
