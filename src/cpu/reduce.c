@@ -9,6 +9,7 @@
 
 #include "convert.h"
 #include "cpu/loops/loops.h"
+#include "reduce_short.h"
 #include "softmax.h"
 #include "truth.h"
 #include "scalar/scalar_math.h"
@@ -17,7 +18,9 @@ enum {
   ROW_CHUNK = 65536,
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
+  LEAST_ROWS = 16,     /* of a wide tile, for which it pays to join its parts */
   MOST_ROWS = 64,      /* of a tile that are folded at a time */
+  BYTES_PER_STEP = 5,  /* of those that cr__cpu_threads counts */
   UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
 };
 
@@ -27,6 +30,8 @@ typedef struct job {
   const cr__reduce_loops *loops;
   const cr__folder *fold;
   const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
+  bool is_short;            /* rows of few elements: */
+  cr__short few;
   int compute;
   int takes; /* the dtype of the elements that are folded */
   int map;
@@ -133,6 +138,10 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   const cr__fold_plan *p = &j->plan;
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   int64_t across = p->kept_in[p->nkept - 1] * size;
+  if (j->is_short) {
+    cr__fold_short(&j->few, u->in, u->w, s);
+    return;
+  }
   if (u->w == 1) {
     fold_row(j, u->in, begin, end, s);
     return;
@@ -150,9 +159,11 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   }
 }
 
-/* Rows that stay in the first-level cache for the second pass of those folds that have one. */
+/* Rows that are folded at a time: of moments those that stay in the first-level cache for the second pass;
+ * of logarithms more, for to join them costs more exponentials. */
 static int64_t rows_at_once(const job *j) {
-  return j->k->reduce.fold >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
+  int fold = (int)j->k->reduce.fold;
+  return fold == CR__FOLD_LOGSUMEXP ? CR__SHORT : fold == CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
 }
 
 /* A few columns whose rows lie without gaps: as many rows as fit are folded side by side, as if they
@@ -160,7 +171,7 @@ static int64_t rows_at_once(const job *j) {
 static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   int64_t w = u->w, side = CR__TILE / w, rows = (end - begin) / side, most = rows_at_once(j);
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
-  if (side < 2 || rows < 2) return 0;
+  if (side < 2 || rows < LEAST_ROWS) return 0;
   state wide, part;
   clear(j, &wide, side * w);
   for (int64_t r = 0, n; r < rows; r += n) {
@@ -339,6 +350,16 @@ static void choose_across(job *j) {
   j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
 }
 
+/* Rows of few elements, which are folded side by side. */
+static void choose_short(job *j) {
+  const cr__fold_plan *p = &j->plan;
+  cr__short s = {.loops = j->loops, .fold = j->fold, .dtype = j->k->reduce.from.dtype};
+  s.takes = j->takes, s.compute = j->compute, s.map = j->map, s.power = j->k->reduce.power;
+  s.n = p->reduced[0], s.step = p->kept_in[p->nkept - 1], s.most = rows_at_once(j);
+  j->few = s;
+  cr__short_loop(&j->few, (int)j->k->reduce.fold);
+}
+
 /* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each
  * 0-based dim to fold; fold, map, finish: a cr__fold, cr__map, cr__finish; compute: the dtype to compute in,
  * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
@@ -354,13 +375,17 @@ int cr__cpu_reduce(cr__launch *k) {
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
   cr__plan_reduction(p, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (p->kept_count == 0) return 0;
+  j.is_short = cr__short_rows(p);
   choose_fold(&j);
+  if (j.is_short) choose_short(&j);
   j.again = cr__again_of(k, j.compute);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
   choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
   j.width = CR__TILE;
-  if (!p->columns && p->reduced_count > 0) {
+  if (j.is_short) {
+    j.width = cr__short_width(p->reduced_count, cr__size_of((cr_dtype)j.takes));
+  } else if (!p->columns && p->reduced_count > 0) {
     int64_t rows = UNIT_ELEMENTS / p->reduced_count;
     j.width = rows < 1 ? 1 : rows < CR__TILE ? rows : CR__TILE;
   }
@@ -375,5 +400,6 @@ int cr__cpu_reduce(cr__launch *k) {
     for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
     return code;
   }
-  return cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
+  int64_t nbytes = p->kept_count * p->reduced_count * (int64_t)cr__size_of((cr_dtype)j.takes);
+  return cr__cpu_share(j.units, nbytes / BYTES_PER_STEP, run_units, &j);
 }

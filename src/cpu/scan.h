@@ -23,6 +23,26 @@ typedef struct cr__scan_loops {
                           void *best, int64_t *place);
   void (*best_row[3][2])(void *out, int64_t *places, const void *x, int64_t w, int64_t at,
                          void *best, int64_t *place);
+  /* The same for n rows of w <= CR__TILE elements without gaps, in place; positions, from 1, are integers of
+   * the elements' size. By computation type; the last is int32. */
+  void (*best_short[4][2])(void *x, void *places, int64_t n, int64_t w);
 } cr__scan_loops;
+
+/* ---- scan_short.c: lines of few elements, one after another. ---- */
+
+typedef struct cr__scan_short {
+  const cr__scan_loops *loops;
+  const cr__view *from, *out, *places; /* contiguous; places: of extremes only */
+  int64_t n;
+  int kind, compute; /* a cr__scan without factors; of extremes 1 for the smallest */
+  bool reverse;
+} cr__scan_short;
+
+/* Whether lines are worked on like that: scans without factors, and extremes. */
+bool cr__scans_short(int64_t outer, int64_t n, int compute, int kind);
+bool cr__cumulates_short(int64_t outer, int64_t n, int dtype);
+/* w <= cr__short_width lines from number `line` on. */
+void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w);
+void cr__cumulate_lines(const cr__scan_short *s, int64_t line, int64_t w);
 
 #endif

@@ -9,13 +9,14 @@
 
 #include "convert.h"
 #include "cpu/loops/loops.h"
+#include "reduce_short.h"
 #include "softmax.h"
+#include "transpose.h"
 
 enum {
   STREAM_BYTES = 16 << 20,
   ROOM = 16384,         /* bytes of a packed operand that need no allocation */
-  SHORT = 16,           /* lines up to here are worked on side by side, turned round ... */
-  LINES = 64,           /* ... as many at a time */
+  LOOSE = 16,           /* elements of a line, of which one is seldom nearly all of the sum */
   UNIT_ELEMENTS = 4096, /* longer ones are put together until a unit has so many */
   FEW_TILES = 4,        /* tiles are narrower where there would be fewer, ... */
   NARROWEST = 64,       /* ... down to this width */
@@ -41,7 +42,8 @@ typedef struct job {
   int64_t outer, n, inner;
   int64_t width, tiles; /* lines of a unit, and units along the outer dim or the inner one */
   int compute;
-  bool derivative, log, native, turned; /* native: nothing is converted */
+  bool derivative, log, native; /* native: nothing is converted */
+  bool turned, is_short;        /* lines of few elements: as columns, or by loops of their own */
   bool stream;
   atomic_bool failed; /* there was no room for some unit */
 } job;
@@ -52,20 +54,10 @@ static char *element(const job *j, int view, int64_t index) {
 }
 
 /* Turns w lines of n elements into n rows of w, or back. */
-#define TURN(name, T)                                                                         \
-  static void name(T *restrict to, const T *restrict from, int64_t n, int64_t w, bool back) { \
-    for (int64_t i = 0; i < n; i++)                                                           \
-      for (int64_t c = 0; c < w; c++) {                                                       \
-        if (back) to[c * n + i] = from[i * w + c];                                            \
-        else to[i * w + c] = from[c * n + i];                                                 \
-      }                                                                                       \
-  }
-TURN(turn_4, uint32_t)
-TURN(turn_8, uint64_t)
-
 static void turn(const job *j, void *to, const void *from, int64_t w, bool back) {
-  if (j->compute == CR__COMPUTE_F32) turn_4(to, from, j->n, w, back);
-  else turn_8(to, from, j->n, w, back);
+  size_t size = cr__compute_size(j->compute);
+  if (back) cr__transpose(to, j->n, from, w, size, w, j->n);
+  else cr__transpose(to, w, from, j->n, size, j->n, w);
 }
 
 /* cr__convert of runs that may be long, in stretches. */
@@ -105,11 +97,11 @@ static void pack(const job *j, const char *packed, int64_t base, int64_t w) {
 
 /* Lines of few elements: side by side, so that vectors are full. */
 static void run_turned(const job *j, int64_t base, int64_t w) {
-  double line[SHORT * LINES], rows[3][SHORT * LINES];
+  _Alignas(64) char line[CR__SHORT_UNIT * 8], rows[3][CR__SHORT_UNIT * 8];
   for (int v = 1; v < j->k->nview; v++) {
     const void *from = element(j, v, base);
     if (j->k->v[v].dtype != cr__compute_dtype(j->compute)) {
-      unpack(j, (char *)line, v, base, w);
+      unpack(j, line, v, base, w);
       from = line;
     }
     turn(j, rows[v], from, w, false);
@@ -118,7 +110,7 @@ static void run_turned(const job *j, int64_t base, int64_t w) {
       &(cr__lines){rows[0], rows[1], rows[2], j->n, w, w, j->log, false});
   bool direct = j->k->v[0].dtype == cr__compute_dtype(j->compute);
   turn(j, direct ? (void *)element(j, 0, base) : line, rows[0], w, true);
-  if (!direct) pack(j, (char *)line, base, w);
+  if (!direct) pack(j, line, base, w);
 }
 
 /* w lines, or a tile of w, at `out`, `a` and `b`. */
@@ -128,6 +120,10 @@ static void run_lines(const job *j, char *out, const char *a, const char *b, int
   if (j->inner > 1) {
     j->loops->tile[j->derivative][j->compute](
         &(cr__lines){out, a, b, j->n, w, step, j->log, j->stream});
+    return;
+  }
+  if (j->is_short) {
+    j->loops->short_back[j->compute](&(cr__lines){out, a, b, j->n, w, 1, j->log, false});
     return;
   }
   for (int64_t i = 0; i < w; i++) {
@@ -237,9 +233,12 @@ static int run_long(const job *j, int64_t line) {
 
 static void plan_units(job *j) {
   int64_t lines = j->inner == 1 ? j->outer : j->inner;
-  j->turned = j->inner == 1 && j->n <= SHORT && j->outer >= LINES;
-  if (j->turned) {
-    j->width = LINES;
+  bool few = j->inner == 1 && j->n <= CR__SHORT && j->outer >= CR__SHORT_ROWS;
+  j->is_short = few && j->derivative && j->n >= LOOSE;
+  /* Lines of whole blocks are as quick one by one as when they are turned. */
+  j->turned = few && !j->is_short && j->n < CR__SHORT;
+  if (j->turned || j->is_short) {
+    j->width = cr__short_width(j->n, cr__compute_size(j->compute));
   } else if (j->inner == 1) {
     j->width = j->n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j->n : 1;
   } else {

@@ -6,14 +6,18 @@
 #include <string.h>
 
 #include "loops.h"
+#include "cpu/reduce_short.h"
 #include "cpu/softmax.h"
 #include "scalar/scalar_math.h"
 
 enum {
   LANES = 64,
   PADDED = 16,
-  FEW_ROWS = 16, /* that are added up before float64 takes over */
-  TALL_ROWS = 32 /* that stay in the first-level cache between two passes */
+  STRIP =
+      32, /* columns whose sums stay in registers; shorter loops would be unrolled, not vectorized */
+  FEW_ROWS = 16,  /* that are added up before float64 takes over */
+  LOW_ROWS = 128, /* of a tile whose exponentials are kept */
+  TALL_ROWS = 32  /* that stay in the first-level cache between two passes */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -45,7 +49,8 @@ INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 /* Joins (top, rest), which stands for top + log(1 + rest), with another one. */
 INLINE void join_logs(double *top, double *rest, double other_top, double other_rest) {
   double most = CR__LARGER(*top, other_top);
-  if (!isfinite(most)) *rest = 0;
+  if (*top == -INFINITY && isfinite(most)) *rest = other_rest; /* there was no element before */
+  else if (!isfinite(most)) *rest = 0;
   else if (*top == most) *rest += (1 + other_rest) * f64_exp(other_top - most);
   else *rest = other_rest + (1 + *rest) * f64_exp(*top - most);
   *top = most;
@@ -65,22 +70,41 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
   for (int64_t j = 0; j < w; j++) join_logs(&s[j], &s[w + j], o[j], o[w + j]);
 }
 
+/* The strip after the one at j, of w >= STRIP columns. The last one may overlap it: nothing is added up
+ * twice, for each strip begins anew. */
+INLINE int64_t next_strip(int64_t j, int64_t w) {
+  return j + STRIP < w && j + 2 * STRIP > w ? w - STRIP : j + STRIP;
+}
+
+extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
+
 #define T float
 #define WORD int32_t
 #define EXP f32_exp_below
+#define EXPM1 f32_expm1
+#define LOG f32_log
+#define LOG1P f32_log1p
+#define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F32][CR__FOLD_SUM]
 #define NAME(x) x##_f32
 #include "softmax_loops.h"
+#include "softmax_tile_loops.h"
 
 #define T double
 #define WORD int64_t
 #define EXP f64_exp
+#define EXPM1 f64_expm1
+#define LOG f64_log
+#define LOG1P f64_log1p
+#define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F64][CR__FOLD_SUM]
 #define NAME(x) x##_f64
 #include "softmax_loops.h"
+#include "softmax_tile_loops.h"
 
 extern const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA);
 const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA) = {
     .line = {{line_f32, line_f64}, {line_back_f32, line_back_f64}},
     .tile = {{tile_f32, tile_f64}, {tile_back_f32, tile_back_f64}},
+    .short_back = {short_back_f32, short_back_f64},
     .piece = {piece_f32, piece_f64},
     .logs = {{logs_row_f32, logs_columns_f32, merge_logs},
              {logs_row_f64, logs_columns_f64, merge_logs}},

@@ -1,7 +1,7 @@
 /* softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
  * for double.
  *
- * Given: T, its integer twin WORD, EXP(x), NAME(x). Elements are added up in lanes, a block of
+ * Given: T, its integer twin WORD, EXP(x), LOG(x), LOG1P(x), NAME(x), and ROWS_SUM, which adds up rows. Elements are added up in lanes, a block of
  * CR__FOLD_BLOCK at most, then in float64. */
 
 INLINE double NAME(total)(T *lane) {
@@ -137,66 +137,6 @@ static void NAME(line)(const cr__lines *l) {
   else NAME(piece)(l, top, last);
 }
 
-/* A row of exponentials of x - top, or of x if top is NULL, w of them; what is behind them in e changes,
- * too. */
-INLINE void NAME(row)(T *e, const T *x, const T *top, int64_t w) {
-  for (int64_t j = 0; j < w; j++) e[j] = top ? x[j] - top[j] : x[j];
-  for (int64_t j = w; j % PADDED; j++) e[j] = 0;
-  EACH(w) e[j] = EXP(e[j]);
-}
-
-/* The sums of exp(x - top) of w columns over those elements that are not the top. */
-static __attribute__((noinline)) void NAME(others_tile)(T *rest, const T *x, const T *top,
-                                                        int64_t rows, int64_t step, int64_t w) {
-  T e[CR__TILE];
-  memset(rest, 0, (size_t)w * sizeof(T));
-  for (int64_t r = 0; r < rows; r++) {
-    const T *row = x + r * step;
-    NAME(row)(e, row, top, w);
-    for (int64_t j = 0; j < w; j++) rest[j] += row[j] == top[j] ? 0 : e[j];
-  }
-}
-
-INLINE bool NAME(any_below)(const T *x, const T bound, int64_t w) {
-  WORD below = 0;
-  for (int64_t j = 0; j < w; j++) below |= x[j] < bound;
-  return below;
-}
-
-static void NAME(tile_low)(const cr__lines *l) {
-  const T *x = l->a;
-  T *out = l->out, top[CR__TILE], part[CR__TILE], e[CR__TILE];
-  double total[CR__TILE] = {0};
-  memcpy(top, x, (size_t)l->w * sizeof(T));
-  for (int64_t r = 1; r < l->n; r++)
-    for (int64_t j = 0; j < l->w; j++) top[j] = CR__LARGER(top[j], x[r * l->step + j]);
-  for (int64_t r0 = 0; r0 < l->n; r0 += FEW_ROWS) {
-    int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
-    memset(part, 0, sizeof part);
-    for (int64_t r = r0; r < end; r++) {
-      NAME(row)(e, x + r * l->step, top, l->w);
-      for (int64_t j = 0; j < l->w; j++) part[j] += e[j];
-      if (!l->log) memcpy(out + r * l->step, e, (size_t)l->w * sizeof(T));
-    }
-    for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
-  }
-  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? f64_log(total[j]) : 1 / total[j]);
-  if (l->log && NAME(any_below)(part, (T)LOG_ONE_TOP, l->w)) {
-    NAME(others_tile)(e, x, top, l->n, l->step, l->w);
-    for (int64_t j = 0; j < l->w; j++)
-      if (part[j] < (T)LOG_ONE_TOP) part[j] = (T)log_of_one_and(e[j]);
-  }
-  for (int64_t r = 0; r < l->n; r++) {
-    const T *from = x + r * l->step;
-    T *to = out + r * l->step;
-    if (l->log) {
-      for (int64_t j = 0; j < l->w; j++) to[j] = from[j] - top[j] - part[j];
-    } else {
-      for (int64_t j = 0; j < l->w; j++) to[j] *= part[j];
-    }
-  }
-}
-
 /* ---- Logarithms of sums ---- */
 
 static void NAME(logs_row)(void *state, const void *x, int64_t n, int64_t seen) {
@@ -205,57 +145,6 @@ static void NAME(logs_row)(void *state, const void *x, int64_t n, int64_t seen) 
   if (isfinite(top)) rest = NAME(block)(NULL, x, (T)top, n, false) - 1;
   if (rest < ONE_TOP - 1) rest = NAME(others)(x, (T)top, n);
   join_logs(&s[0], &s[1], top, rest);
-}
-
-static void NAME(logs_columns)(void *state, const void *from, int64_t rows, int64_t step, int64_t w,
-                               int64_t seen) {
-  double *s = state;
-  const T *x = from;
-  T top[CR__TILE], base[CR__TILE], part[CR__TILE] = {0}, e[CR__TILE];
-  (void)seen;
-  memcpy(top, x, (size_t)w * sizeof(T));
-  for (int64_t r = 1; r < rows; r++)
-    for (int64_t j = 0; j < w; j++) top[j] = CR__LARGER(top[j], x[r * step + j]);
-  for (int64_t j = 0; j < w; j++) base[j] = (T)base_of(top[j]);
-  for (int64_t r = 0; r < rows; r++) {
-    NAME(row)(e, x + r * step, base, w);
-    for (int64_t j = 0; j < w; j++) part[j] += e[j];
-  }
-  if (NAME(any_below)(part, ONE_TOP, w)) NAME(others_tile)(e, x, base, rows, step, w);
-  for (int64_t j = 0; j < w; j++)
-    join_logs(&s[j], &s[w + j], top[j], part[j] < (T)ONE_TOP ? e[j] : (double)part[j] - 1);
-}
-
-/* A tile too large to stay in a cache is read twice, and exponentials are computed once more. */
-static void NAME(tile)(const cr__lines *l) {
-  const T *x = l->a;
-  _Alignas(64) T e[CR__TILE];
-  T *out = l->out, top[CR__TILE], part[CR__TILE];
-  double state[2 * CR__TILE];
-  if (l->n <= 2 * TALL_ROWS) {
-    NAME(tile_low)(l);
-    return;
-  }
-  for (int64_t j = 0; j < 2 * l->w; j++) state[j] = j < l->w ? -INFINITY : 0;
-  for (int64_t r = 0; r < l->n && !cr__cpu_stopped(); r += TALL_ROWS) {
-    int64_t rows = l->n - r < TALL_ROWS ? l->n - r : TALL_ROWS;
-    NAME(logs_columns)(state, x + r * l->step, rows, l->step, l->w, 0);
-  }
-  for (int64_t j = 0; j < l->w; j++) {
-    double rest = isfinite(state[j]) ? state[l->w + j] : NAN;
-    top[j] = (T)state[j], part[j] = (T)(l->log ? log_of_one_and(rest) : 1 / (1 + rest));
-  }
-  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
-    const T *from = x + r * l->step;
-    T *row = out + r * l->step, *to = l->stream ? e : row;
-    if (l->log) {
-      for (int64_t j = 0; j < l->w; j++) to[j] = from[j] - top[j] - part[j];
-    } else {
-      NAME(row)(e, from, top, l->w);
-      for (int64_t j = 0; j < l->w; j++) to[j] = e[j] * part[j];
-    }
-    if (l->stream) CR__PASTE(cr__stream_, CR__ISA)(row, e, (size_t)l->w * sizeof(T));
-  }
 }
 
 /* ---- Derivatives ---- */
@@ -366,58 +255,3 @@ static void NAME(line_back)(const cr__lines *l) {
   for (int64_t r = great; great >= 0 && r < l->n && r < great + CR__FOLD_BLOCK; r++)
     if (y[r] > bound) NAME(mend)(l, r);
 }
-
-/* The same as mend for the columns of a tile. */
-static __attribute__((noinline)) void NAME(mend_tile)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, bound = (T)(l->log ? LOG_GREAT : GREAT);
-  T from[CR__TILE] = {0}, chance[CR__TILE] = {0}, *out = l->out;
-  double sum[CR__TILE] = {0};
-  int64_t place[CR__TILE];
-  for (int64_t j = 0; j < l->w; j++) place[j] = -1;
-  for (int64_t r = 0; r < l->n; r++)
-    for (int64_t j = 0, i = r * l->step; j < l->w; j++, i++) {
-      bool great = y[i] > bound;
-      from[j] = great ? g[i] : from[j], chance[j] = great ? y[i] : chance[j];
-      place[j] = great ? i : place[j];
-    }
-  for (int64_t r = 0; r < l->n; r++)
-    for (int64_t j = 0, i = r * l->step; j < l->w; j++, i++)
-      sum[j] += l->log ? (i == place[j] ? 0 : g[i]) : y[i] * (from[j] - g[i]);
-  for (int64_t j = 0; j < l->w; j++) {
-    if (place[j] < 0) continue;
-    double p = chance[j];
-    out[place[j]] = (T)(l->log ? -from[j] * f64_expm1(p) - f64_exp(p) * sum[j] : p * sum[j]);
-  }
-}
-
-static void NAME(tile_back)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b;
-  T *out = l->out, sum[CR__TILE], e[CR__TILE];
-  double total[CR__TILE] = {0};
-  for (int64_t r0 = 0; r0 < l->n && !cr__cpu_stopped(); r0 += FEW_ROWS) {
-    int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
-    memset(sum, 0, sizeof sum);
-    for (int64_t r = r0; r < end; r++) {
-      const T *gr = g + r * l->step, *yr = y + r * l->step;
-      for (int64_t j = 0; j < l->w; j++) sum[j] += l->log ? gr[j] : gr[j] * yr[j];
-    }
-    for (int64_t j = 0; j < l->w; j++) total[j] += sum[j];
-  }
-  for (int64_t j = 0; j < l->w; j++) sum[j] = (T)total[j];
-  WORD above = 0;
-  for (int64_t r = 0; r < l->n && (r % TALL_ROWS || !cr__cpu_stopped()); r++) {
-    const T *gr = g + r * l->step, *yr = y + r * l->step;
-    T *to = out + r * l->step;
-    if (l->log) NAME(row)(e, yr, NULL, l->w);
-    for (int64_t j = 0; j < l->w; j++) {
-      above |= (l->log ? e[j] : yr[j]) > (T)GREAT;
-      to[j] = l->log ? gr[j] - e[j] * sum[j] : yr[j] * (gr[j] - sum[j]);
-    }
-  }
-  if (above) NAME(mend_tile)(l);
-}
-
-#undef T
-#undef WORD
-#undef EXP
-#undef NAME
