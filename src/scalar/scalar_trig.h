@@ -33,7 +33,7 @@ CR__SCALAR float f32_either(float x, float y, uint32_t first) {
 }
 CR__SCALAR f32_angle f32_angle_of(float a) {
   const uint32_t least = f32_bits(NEAR), most = f32_bits(INFINITY) - 1;
-  uint32_t u = f32_bits(a), is_far = (u > least) & (u <= most) ? UINT32_MAX : 0;
+  uint32_t u = f32_bits(a), is_far = ((u > least) & (u <= most)) ? UINT32_MAX : 0;
   f32_angle near = f32_angle_near(a);
 #ifdef __CUDA_ARCH__
   if (!is_far) return near;
