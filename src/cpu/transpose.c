@@ -1,4 +1,5 @@
-/* transpose.c: turning rows into columns, a tile at a time.
+/* transpose.c: turning rows into columns, a tile at a time; elements of 4 and 8 bytes by the loops of
+ * loops_transpose.c.
  *
  * Holds true: whole squares of 16 bytes a side go through vector registers, the rest one by one. A
  * square of n x n elements is transposed by interleaving the lower with the upper half of its vectors,
@@ -7,14 +8,12 @@
 
 #include <string.h>
 
+#include "cpu.h"
+
 #define LOW_1 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH_1 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define LOW_2 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_2 4, 12, 5, 13, 6, 14, 7, 15
-#define LOW_4 0, 4, 1, 5
-#define HIGH_4 2, 6, 3, 7
-#define LOW_8 0, 2
-#define HIGH_8 1, 3
 
 /* A square of n x n elements of `bytes` bytes, and a tile made of squares. */
 /* clang-format off */
@@ -46,8 +45,20 @@
 /* clang-format on */
 TRANSPOSE(uint8_t, 1, 16)
 TRANSPOSE(uint16_t, 2, 8)
-TRANSPOSE(uint32_t, 4, 4)
-TRANSPOSE(uint64_t, 8, 2)
+
+#ifdef __x86_64__
+extern const cr__transpose_loops cr__transpose_loops_v2, cr__transpose_loops_v3,
+    cr__transpose_loops_v4;
+static const cr__transpose_loops *loops_here(void) {
+  static const cr__transpose_loops *const by_level[] = {&cr__transpose_loops_v2,
+                                                        &cr__transpose_loops_v3,
+                                                        &cr__transpose_loops_v4};
+  return by_level[cr__cpu_level()];
+}
+#else
+extern const cr__transpose_loops cr__transpose_loops_base;
+static const cr__transpose_loops *loops_here(void) { return &cr__transpose_loops_base; }
+#endif
 
 /* An element is a vector by itself. */
 static void transpose_16(char *to, int64_t to_step, const char *from, int64_t from_step,
@@ -64,8 +75,8 @@ void cr__transpose(char *to, int64_t to_step, const char *from, int64_t from_ste
   switch (size) {
   case 1: transpose_1(t, to_step, f, from_step, rows, columns); break;
   case 2: transpose_2(t, to_step, f, from_step, rows, columns); break;
-  case 4: transpose_4(t, to_step, f, from_step, rows, columns); break;
-  case 8: transpose_8(t, to_step, f, from_step, rows, columns); break;
-  default: transpose_16(t, to_step, f, from_step, rows, columns); break;
+  case 4: loops_here()->of_4(t, to_step, f, from_step, rows, columns); break;
+  case 8: loops_here()->of_8(t, to_step, f, from_step, rows, columns); break;
+  default: transpose_16(to, to_step, from, from_step, rows, columns); break;
   }
 }

@@ -18,4 +18,12 @@ enum {
 void cr__transpose(char *to, int64_t to_step, const char *from, int64_t from_step, size_t size,
                    int64_t rows, int64_t columns);
 
+/* loops_transpose.c: the same for elements of 4 and of 8 bytes. */
+typedef struct cr__transpose_loops {
+  void (*of_4)(uint32_t *to, int64_t to_step, const uint32_t *from, int64_t from_step, int64_t rows,
+               int64_t columns);
+  void (*of_8)(uint64_t *to, int64_t to_step, const uint64_t *from, int64_t from_step, int64_t rows,
+               int64_t columns);
+} cr__transpose_loops;
+
 #endif
