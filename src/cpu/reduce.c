@@ -9,6 +9,7 @@
 
 #include "convert.h"
 #include "cpu/loops/loops.h"
+#include "reduce_short.h"
 #include "softmax.h"
 #include "truth.h"
 #include "scalar/scalar_math.h"
@@ -18,6 +19,7 @@ enum {
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
   MOST_ROWS = 64,      /* of a tile that are folded at a time */
+  BYTES_PER_STEP = 5,  /* of those that cr__cpu_threads counts */
   UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
 };
 
@@ -27,6 +29,8 @@ typedef struct job {
   const cr__reduce_loops *loops;
   const cr__folder *fold;
   const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
+  bool is_short;            /* rows of few elements: */
+  cr__short few;
   int compute;
   int takes; /* the dtype of the elements that are folded */
   int map;
@@ -133,6 +137,10 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   const cr__fold_plan *p = &j->plan;
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
   int64_t across = p->kept_in[p->nkept - 1] * size;
+  if (j->is_short) {
+    cr__fold_short(&j->few, u->in, u->w, s);
+    return;
+  }
   if (u->w == 1) {
     fold_row(j, u->in, begin, end, s);
     return;
@@ -339,6 +347,27 @@ static void choose_across(job *j) {
   j->chunk = ROW_CHUNK / p->reduced[1] * p->reduced[1];
 }
 
+/* Rows of few elements, which are folded side by side. */
+static void choose_short(job *j) {
+  const cr__fold_plan *p = &j->plan;
+  const cr__rows_loops *rows = cr__rows_loops_here();
+  int fold = (int)j->k->reduce.fold;
+  j->few = (cr__short){.loops = j->loops,
+                       .fold = j->fold,
+                       .dtype = j->k->reduce.from.dtype,
+                       .takes = j->takes,
+                       .compute = j->compute,
+                       .map = j->map,
+                       .power = j->k->reduce.power,
+                       .n = p->reduced[0],
+                       .step = p->kept_in[p->nkept - 1],
+                       .most = rows_at_once(j)};
+  if (j->few.n * (int64_t)cr__size_of((cr_dtype)j->takes) < 16) return;
+  if (j->fold == &j->loops->squares) j->few.rows = rows->squares;
+  else if (j->fold == &j->loops->fold[j->compute][fold] && fold <= CR__FOLD_MIN)
+    j->few.rows = rows->fold[j->compute][fold];
+}
+
 /* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each
  * 0-based dim to fold; fold, map, finish: a cr__fold, cr__map, cr__finish; compute: the dtype to compute in,
  * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
@@ -354,13 +383,17 @@ int cr__cpu_reduce(cr__launch *k) {
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
   cr__plan_reduction(p, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (p->kept_count == 0) return 0;
+  j.is_short = cr__short_rows(p);
   choose_fold(&j);
+  if (j.is_short) choose_short(&j);
   j.again = cr__again_of(k, j.compute);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
   choose_across(&j);
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
   j.width = CR__TILE;
-  if (!p->columns && p->reduced_count > 0) {
+  if (j.is_short) {
+    j.width = cr__short_width(p->reduced_count);
+  } else if (!p->columns && p->reduced_count > 0) {
     int64_t rows = UNIT_ELEMENTS / p->reduced_count;
     j.width = rows < 1 ? 1 : rows < CR__TILE ? rows : CR__TILE;
   }
@@ -375,5 +408,6 @@ int cr__cpu_reduce(cr__launch *k) {
     for (int64_t u = 0; u < j.units && !code; u++) code = run_chunks(&j, u);
     return code;
   }
-  return cr__cpu_share(j.units, p->kept_count * p->reduced_count / 4, run_units, &j);
+  int64_t nbytes = p->kept_count * p->reduced_count * (int64_t)cr__size_of((cr_dtype)j.takes);
+  return cr__cpu_share(j.units, nbytes / BYTES_PER_STEP, run_units, &j);
 }

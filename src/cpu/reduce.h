@@ -17,6 +17,8 @@
 /* Once a is NaN it stays; b replaces it if it is NaN. */
 #define CR__LARGER(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
 #define CR__SMALLER(a, b) ((b) < (a) || (b) != (b) ? (b) : (a))
+/* Whether a sum of squares of float32 has kept away from the ends of its range. */
+#define CR__SQUARES_FIT(sum) ((sum) >= 0x1p-90f && (sum) <= 0x1p126f)
 /* Folds the upper half of 2 * half lanes into the lower one. One step of a tree, as a loop of known
  * length: a loop over the steps would keep the lanes in memory. */
 #define CR__HALVE(lane, half, STEP) \

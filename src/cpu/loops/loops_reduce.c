@@ -193,7 +193,7 @@ MOMENTS(f64, double)
 
 /* Squares of float32 may leave its range: sums that have come near its ends, 0 among them, are
  * gathered again in float64. Within these bounds what underflow has lost is less than rounding. */
-static inline bool in_range(float sum) { return sum >= 0x1p-90f && sum <= 0x1p126f; }
+static inline bool in_range(float sum) { return CR__SQUARES_FIT(sum); }
 
 static void squares_row(void *state, const void *from, int64_t n, int64_t seen) {
   double *s = state, wide[LANES] = {0}, total = 0;

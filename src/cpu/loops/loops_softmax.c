@@ -45,7 +45,8 @@ INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 /* Joins (top, rest), which stands for top + log(1 + rest), with another one. */
 INLINE void join_logs(double *top, double *rest, double other_top, double other_rest) {
   double most = CR__LARGER(*top, other_top);
-  if (!isfinite(most)) *rest = 0;
+  if (*top == -INFINITY && isfinite(most)) *rest = other_rest; /* there was no element before */
+  else if (!isfinite(most)) *rest = 0;
   else if (*top == most) *rest += (1 + other_rest) * f64_exp(other_top - most);
   else *rest = other_rest + (1 + *rest) * f64_exp(*top - most);
   *top = most;
