@@ -361,7 +361,7 @@ static void choose_short(job *j) {
                        .power = j->k->reduce.power,
                        .n = p->reduced[0],
                        .step = p->kept_in[p->nkept - 1],
-                       .most = rows_at_once(j)};
+                       .most = fold == CR__FOLD_LOGSUMEXP ? CR__SHORT : rows_at_once(j)};
   if (j->few.n * (int64_t)cr__size_of((cr_dtype)j->takes) < 16) return;
   if (j->fold == &j->loops->squares) j->few.rows = rows->squares;
   else if (j->fold == &j->loops->fold[j->compute][fold] && fold <= CR__FOLD_MIN)

@@ -9,13 +9,13 @@
 
 #include "convert.h"
 #include "cpu/loops/loops.h"
+#include "reduce_short.h"
 #include "softmax.h"
+#include "transpose.h"
 
 enum {
   STREAM_BYTES = 16 << 20,
   ROOM = 16384,         /* bytes of a packed operand that need no allocation */
-  SHORT = 16,           /* lines up to here are worked on side by side, turned round ... */
-  LINES = 64,           /* ... as many at a time */
   UNIT_ELEMENTS = 4096, /* longer ones are put together until a unit has so many */
   FEW_TILES = 4,        /* tiles are narrower where there would be fewer, ... */
   NARROWEST = 64,       /* ... down to this width */
@@ -52,20 +52,10 @@ static char *element(const job *j, int view, int64_t index) {
 }
 
 /* Turns w lines of n elements into n rows of w, or back. */
-#define TURN(name, T)                                                                         \
-  static void name(T *restrict to, const T *restrict from, int64_t n, int64_t w, bool back) { \
-    for (int64_t i = 0; i < n; i++)                                                           \
-      for (int64_t c = 0; c < w; c++) {                                                       \
-        if (back) to[c * n + i] = from[i * w + c];                                            \
-        else to[i * w + c] = from[c * n + i];                                                 \
-      }                                                                                       \
-  }
-TURN(turn_4, uint32_t)
-TURN(turn_8, uint64_t)
-
 static void turn(const job *j, void *to, const void *from, int64_t w, bool back) {
-  if (j->compute == CR__COMPUTE_F32) turn_4(to, from, j->n, w, back);
-  else turn_8(to, from, j->n, w, back);
+  size_t size = cr__compute_size(j->compute);
+  if (back) cr__transpose(to, j->n, from, w, size, w, j->n);
+  else cr__transpose(to, w, from, j->n, size, j->n, w);
 }
 
 /* cr__convert of runs that may be long, in stretches. */
@@ -105,11 +95,11 @@ static void pack(const job *j, const char *packed, int64_t base, int64_t w) {
 
 /* Lines of few elements: side by side, so that vectors are full. */
 static void run_turned(const job *j, int64_t base, int64_t w) {
-  double line[SHORT * LINES], rows[3][SHORT * LINES];
+  _Alignas(64) char line[CR__SHORT_UNIT * 8], rows[3][CR__SHORT_UNIT * 8];
   for (int v = 1; v < j->k->nview; v++) {
     const void *from = element(j, v, base);
     if (j->k->v[v].dtype != cr__compute_dtype(j->compute)) {
-      unpack(j, (char *)line, v, base, w);
+      unpack(j, line, v, base, w);
       from = line;
     }
     turn(j, rows[v], from, w, false);
@@ -118,7 +108,7 @@ static void run_turned(const job *j, int64_t base, int64_t w) {
       &(cr__lines){rows[0], rows[1], rows[2], j->n, w, w, j->log, false});
   bool direct = j->k->v[0].dtype == cr__compute_dtype(j->compute);
   turn(j, direct ? (void *)element(j, 0, base) : line, rows[0], w, true);
-  if (!direct) pack(j, (char *)line, base, w);
+  if (!direct) pack(j, line, base, w);
 }
 
 /* w lines, or a tile of w, at `out`, `a` and `b`. */
@@ -237,9 +227,9 @@ static int run_long(const job *j, int64_t line) {
 
 static void plan_units(job *j) {
   int64_t lines = j->inner == 1 ? j->outer : j->inner;
-  j->turned = j->inner == 1 && j->n <= SHORT && j->outer >= LINES;
+  j->turned = j->inner == 1 && j->n <= CR__SHORT && j->outer >= CR__SHORT_ROWS;
   if (j->turned) {
-    j->width = LINES;
+    j->width = cr__short_width(j->n);
   } else if (j->inner == 1) {
     j->width = j->n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j->n : 1;
   } else {

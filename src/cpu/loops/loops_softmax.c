@@ -12,8 +12,11 @@
 enum {
   LANES = 64,
   PADDED = 16,
-  FEW_ROWS = 16, /* that are added up before float64 takes over */
-  TALL_ROWS = 32 /* that stay in the first-level cache between two passes */
+  STRIP =
+      32, /* columns whose sums stay in registers; shorter loops would be unrolled, not vectorized */
+  FEW_ROWS = 16,  /* that are added up before float64 takes over */
+  LOW_ROWS = 128, /* of a tile whose exponentials are kept */
+  TALL_ROWS = 32  /* that stay in the first-level cache between two passes */
 };
 
 #define INLINE static inline __attribute__((always_inline))
@@ -64,6 +67,12 @@ static void merge_logs(void *state, const void *other, int64_t w, int64_t seen, 
   const double *o = other;
   (void)seen, (void)more;
   for (int64_t j = 0; j < w; j++) join_logs(&s[j], &s[w + j], o[j], o[w + j]);
+}
+
+/* The strip after the one at j, of w >= STRIP columns. The last one may overlap it: nothing is added up
+ * twice, for each strip begins anew. */
+INLINE int64_t next_strip(int64_t j, int64_t w) {
+  return j + STRIP < w && j + 2 * STRIP > w ? w - STRIP : j + STRIP;
 }
 
 #define T float

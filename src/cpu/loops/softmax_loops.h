@@ -163,28 +163,82 @@ INLINE bool NAME(any_below)(const T *x, const T bound, int64_t w) {
   return below;
 }
 
+/* STRIP columns: their largest elements. */
+INLINE void NAME(strip_tops)(T *top, const T *x, int64_t rows, int64_t step) {
+  T t[STRIP];
+  memcpy(t, x, sizeof t);
+  for (int64_t r = 1; r < rows; r++)
+    for (int j = 0; j < STRIP; j++) t[j] = CR__LARGER(t[j], x[r * step + j]);
+  memcpy(top, t, sizeof t);
+}
+
+/* STRIP columns: the sums of exp(x - top), and the terms where they are kept. */
+INLINE void NAME(strip_sums)(T *sum, T *out, const T *x, const T *top, int64_t rows, int64_t step) {
+  T t[STRIP], s[STRIP] = {0};
+  memcpy(t, top, sizeof t);
+  for (int64_t r = 0; r < rows; r++) {
+    T e[STRIP];
+    for (int j = 0; j < STRIP; j++) e[j] = EXP(x[r * step + j] - t[j]);
+    for (int j = 0; j < STRIP; j++) s[j] += e[j];
+    if (out) memcpy(out + r * step, e, sizeof e);
+  }
+  memcpy(sum, s, sizeof s);
+}
+
+static void NAME(tops)(T *top, const T *x, int64_t rows, int64_t step, int64_t w) {
+  if (w >= STRIP) {
+    for (int64_t j = 0; j < w; j = next_strip(j, w)) NAME(strip_tops)(top + j, x + j, rows, step);
+    return;
+  }
+  memcpy(top, x, (size_t)w * sizeof(T));
+  for (int64_t r = 1; r < rows; r++)
+    for (int64_t j = 0; j < w; j++) top[j] = CR__LARGER(top[j], x[r * step + j]);
+}
+
+INLINE void NAME(sums)(T *sum, T *out, const T *x, const T *top, int64_t rows, int64_t step,
+                       int64_t w) {
+  T e[PADDED];
+  if (w >= STRIP) {
+    for (int64_t j = 0; j < w; j = next_strip(j, w))
+      NAME(strip_sums)(sum + j, out ? out + j : NULL, x + j, top + j, rows, step);
+    return;
+  }
+  memset(sum, 0, (size_t)w * sizeof(T));
+  for (int64_t r = 0; r < rows; r++) {
+    NAME(row)(e, x + r * step, top, w);
+    for (int64_t j = 0; j < w; j++) sum[j] += e[j];
+    if (out) memcpy(out + r * step, e, (size_t)w * sizeof(T));
+  }
+}
+
+/* Logarithms of 1 + rest for those of w columns whose sum, or its logarithm, is below a bound. */
+static __attribute__((noinline)) void NAME(small_logs)(T *last, const T *rest, const T bound,
+                                                       int64_t w) {
+  double log[CR__TILE];
+  for (int64_t j = 0; j < w; j++) log[j] = f64_log1p((double)rest[j]);
+  for (int64_t j = 0; j < w; j++) last[j] = last[j] < bound ? (T)log[j] : last[j];
+}
+
 static void NAME(tile_low)(const cr__lines *l) {
   const T *x = l->a;
   T *out = l->out, top[CR__TILE], part[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
-  memcpy(top, x, (size_t)l->w * sizeof(T));
-  for (int64_t r = 1; r < l->n; r++)
-    for (int64_t j = 0; j < l->w; j++) top[j] = CR__LARGER(top[j], x[r * l->step + j]);
-  for (int64_t r0 = 0; r0 < l->n; r0 += FEW_ROWS) {
-    int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
-    memset(part, 0, sizeof part);
-    for (int64_t r = r0; r < end; r++) {
-      NAME(row)(e, x + r * l->step, top, l->w);
-      for (int64_t j = 0; j < l->w; j++) part[j] += e[j];
-      if (!l->log) memcpy(out + r * l->step, e, (size_t)l->w * sizeof(T));
-    }
+  NAME(tops)(top, x, l->n, l->step, l->w);
+  for (int64_t r = 0; r < l->n; r += FEW_ROWS) {
+    int64_t rows = l->n - r < FEW_ROWS ? l->n - r : FEW_ROWS;
+    const T *from = x + r * l->step;
+    if (l->log) NAME(sums)(part, NULL, from, top, rows, l->step, l->w);
+    else NAME(sums)(part, out + r * l->step, from, top, rows, l->step, l->w);
     for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
   }
-  for (int64_t j = 0; j < l->w; j++) part[j] = (T)(l->log ? f64_log(total[j]) : 1 / total[j]);
+  if (l->log) {
+    for (int64_t j = 0; j < l->w; j++) part[j] = (T)f64_log(total[j]);
+  } else {
+    for (int64_t j = 0; j < l->w; j++) part[j] = (T)(1 / total[j]);
+  }
   if (l->log && NAME(any_below)(part, (T)LOG_ONE_TOP, l->w)) {
     NAME(others_tile)(e, x, top, l->n, l->step, l->w);
-    for (int64_t j = 0; j < l->w; j++)
-      if (part[j] < (T)LOG_ONE_TOP) part[j] = (T)log_of_one_and(e[j]);
+    NAME(small_logs)(part, e, (T)LOG_ONE_TOP, l->w);
   }
   for (int64_t r = 0; r < l->n; r++) {
     const T *from = x + r * l->step;
@@ -211,19 +265,25 @@ static void NAME(logs_columns)(void *state, const void *from, int64_t rows, int6
                                int64_t seen) {
   double *s = state;
   const T *x = from;
-  T top[CR__TILE], base[CR__TILE], part[CR__TILE] = {0}, e[CR__TILE];
+  T top[CR__TILE], base[CR__TILE], part[CR__TILE], e[CR__TILE];
+  double sum[CR__TILE] = {0}, rest[CR__TILE];
+  WORD few = 0, met = 0;
   (void)seen;
-  memcpy(top, x, (size_t)w * sizeof(T));
-  for (int64_t r = 1; r < rows; r++)
-    for (int64_t j = 0; j < w; j++) top[j] = CR__LARGER(top[j], x[r * step + j]);
+  NAME(tops)(top, x, rows, step, w);
   for (int64_t j = 0; j < w; j++) base[j] = (T)base_of(top[j]);
-  for (int64_t r = 0; r < rows; r++) {
-    NAME(row)(e, x + r * step, base, w);
-    for (int64_t j = 0; j < w; j++) part[j] += e[j];
+  for (int64_t r = 0; r < rows; r += FEW_ROWS) {
+    NAME(sums)(part, NULL, x + r * step, base, rows - r < FEW_ROWS ? rows - r : FEW_ROWS, step, w);
+    for (int64_t j = 0; j < w; j++) sum[j] += part[j];
   }
-  if (NAME(any_below)(part, ONE_TOP, w)) NAME(others_tile)(e, x, base, rows, step, w);
+  for (int64_t j = 0; j < w; j++) few |= sum[j] < ONE_TOP, met |= s[j] != -INFINITY;
+  if (few) NAME(others_tile)(e, x, base, rows, step, w);
+  for (int64_t j = 0; j < w; j++) rest[j] = few && sum[j] < ONE_TOP ? e[j] : sum[j] - 1;
+  if (met) {
+    for (int64_t j = 0; j < w; j++) join_logs(&s[j], &s[w + j], top[j], rest[j]);
+    return;
+  }
   for (int64_t j = 0; j < w; j++)
-    join_logs(&s[j], &s[w + j], top[j], part[j] < (T)ONE_TOP ? e[j] : (double)part[j] - 1);
+    s[j] = top[j], s[w + j] = top[j] - top[j] == 0 ? rest[j] : 0; /* infinite: as in join_logs */
 }
 
 /* A tile too large to stay in a cache is read twice, and exponentials are computed once more. */
@@ -232,7 +292,7 @@ static void NAME(tile)(const cr__lines *l) {
   _Alignas(64) T e[CR__TILE];
   T *out = l->out, top[CR__TILE], part[CR__TILE];
   double state[2 * CR__TILE];
-  if (l->n <= 2 * TALL_ROWS) {
+  if (l->n <= LOW_ROWS) {
     NAME(tile_low)(l);
     return;
   }
