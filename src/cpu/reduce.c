@@ -158,9 +158,11 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   }
 }
 
-/* Rows that stay in the first-level cache for the second pass of those folds that have one. */
+/* Rows that are folded at a time: of moments those that stay in the first-level cache for the second pass;
+ * of logarithms more, for to join them costs more exponentials. */
 static int64_t rows_at_once(const job *j) {
-  return j->k->reduce.fold >= CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
+  int fold = (int)j->k->reduce.fold;
+  return fold == CR__FOLD_LOGSUMEXP ? CR__SHORT : fold == CR__FOLD_MOMENTS ? 32 : MOST_ROWS;
 }
 
 /* A few columns whose rows lie without gaps: as many rows as fit are folded side by side, as if they
@@ -361,7 +363,7 @@ static void choose_short(job *j) {
                        .power = j->k->reduce.power,
                        .n = p->reduced[0],
                        .step = p->kept_in[p->nkept - 1],
-                       .most = fold == CR__FOLD_LOGSUMEXP ? CR__SHORT : rows_at_once(j)};
+                       .most = rows_at_once(j)};
   if (j->few.n * (int64_t)cr__size_of((cr_dtype)j->takes) < 16) return;
   if (j->fold == &j->loops->squares) j->few.rows = rows->squares;
   else if (j->fold == &j->loops->fold[j->compute][fold] && fold <= CR__FOLD_MIN)

@@ -41,7 +41,8 @@ typedef struct job {
   int64_t outer, n, inner;
   int64_t width, tiles; /* lines of a unit, and units along the outer dim or the inner one */
   int compute;
-  bool derivative, log, native, turned; /* native: nothing is converted */
+  bool derivative, log, native; /* native: nothing is converted */
+  bool turned, is_short;        /* lines of few elements: as columns, or by loops of their own */
   bool stream;
   atomic_bool failed; /* there was no room for some unit */
 } job;
@@ -118,6 +119,10 @@ static void run_lines(const job *j, char *out, const char *a, const char *b, int
   if (j->inner > 1) {
     j->loops->tile[j->derivative][j->compute](
         &(cr__lines){out, a, b, j->n, w, step, j->log, j->stream});
+    return;
+  }
+  if (j->is_short) {
+    j->loops->short_back[j->compute](&(cr__lines){out, a, b, j->n, w, 1, j->log, false});
     return;
   }
   for (int64_t i = 0; i < w; i++) {
@@ -227,8 +232,11 @@ static int run_long(const job *j, int64_t line) {
 
 static void plan_units(job *j) {
   int64_t lines = j->inner == 1 ? j->outer : j->inner;
-  j->turned = j->inner == 1 && j->n <= CR__SHORT && j->outer >= CR__SHORT_ROWS;
-  if (j->turned) {
+  bool few = j->inner == 1 && j->n <= CR__SHORT && j->outer >= CR__SHORT_ROWS;
+  j->is_short = few && j->derivative && j->n * (int64_t)cr__compute_size(j->compute) >= 16;
+  /* Lines of whole blocks are as quick one by one as when they are turned. */
+  j->turned = few && !j->is_short && j->n < CR__SHORT;
+  if (j->turned || j->is_short) {
     j->width = cr__short_width(j->n);
   } else if (j->inner == 1) {
     j->width = j->n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j->n : 1;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "loops.h"
+#include "cpu/reduce_short.h"
 #include "cpu/softmax.h"
 #include "scalar/scalar_math.h"
 
@@ -75,15 +76,25 @@ INLINE int64_t next_strip(int64_t j, int64_t w) {
   return j + STRIP < w && j + 2 * STRIP > w ? w - STRIP : j + STRIP;
 }
 
+extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
+
 #define T float
 #define WORD int32_t
 #define EXP f32_exp_below
+#define EXPM1 f32_expm1
+#define LOG f32_log
+#define LOG1P f32_log1p
+#define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F32][CR__FOLD_SUM]
 #define NAME(x) x##_f32
 #include "softmax_loops.h"
 
 #define T double
 #define WORD int64_t
 #define EXP f64_exp
+#define EXPM1 f64_expm1
+#define LOG f64_log
+#define LOG1P f64_log1p
+#define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F64][CR__FOLD_SUM]
 #define NAME(x) x##_f64
 #include "softmax_loops.h"
 
@@ -91,6 +102,7 @@ extern const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA);
 const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA) = {
     .line = {{line_f32, line_f64}, {line_back_f32, line_back_f64}},
     .tile = {{tile_f32, tile_f64}, {tile_back_f32, tile_back_f64}},
+    .short_back = {short_back_f32, short_back_f64},
     .piece = {piece_f32, piece_f64},
     .logs = {{logs_row_f32, logs_columns_f32, merge_logs},
              {logs_row_f64, logs_columns_f64, merge_logs}},

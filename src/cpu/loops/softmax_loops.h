@@ -1,7 +1,7 @@
 /* softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
  * for double.
  *
- * Given: T, its integer twin WORD, EXP(x), NAME(x). Elements are added up in lanes, a block of
+ * Given: T, its integer twin WORD, EXP(x), LOG(x), LOG1P(x), NAME(x), and ROWS_SUM, which adds up rows. Elements are added up in lanes, a block of
  * CR__FOLD_BLOCK at most, then in float64. */
 
 INLINE double NAME(total)(T *lane) {
@@ -214,9 +214,9 @@ INLINE void NAME(sums)(T *sum, T *out, const T *x, const T *top, int64_t rows, i
 /* Logarithms of 1 + rest for those of w columns whose sum, or its logarithm, is below a bound. */
 static __attribute__((noinline)) void NAME(small_logs)(T *last, const T *rest, const T bound,
                                                        int64_t w) {
-  double log[CR__TILE];
-  for (int64_t j = 0; j < w; j++) log[j] = f64_log1p((double)rest[j]);
-  for (int64_t j = 0; j < w; j++) last[j] = last[j] < bound ? (T)log[j] : last[j];
+  T log[CR__TILE];
+  for (int64_t j = 0; j < w; j++) log[j] = LOG1P(rest[j]);
+  for (int64_t j = 0; j < w; j++) last[j] = last[j] < bound ? log[j] : last[j];
 }
 
 static void NAME(tile_low)(const cr__lines *l) {
@@ -232,7 +232,7 @@ static void NAME(tile_low)(const cr__lines *l) {
     for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
   }
   if (l->log) {
-    for (int64_t j = 0; j < l->w; j++) part[j] = (T)f64_log(total[j]);
+    for (int64_t j = 0; j < l->w; j++) part[j] = LOG((T)total[j]);
   } else {
     for (int64_t j = 0; j < l->w; j++) part[j] = (T)(1 / total[j]);
   }
@@ -427,26 +427,44 @@ static void NAME(line_back)(const cr__lines *l) {
     if (y[r] > bound) NAME(mend)(l, r);
 }
 
-/* The same as mend for the columns of a tile. */
+/* The same as mend for the columns of a tile, of which none has two such elements. */
 static __attribute__((noinline)) void NAME(mend_tile)(const cr__lines *l) {
-  const T *g = l->a, *y = l->b, bound = (T)(l->log ? LOG_GREAT : GREAT);
-  T from[CR__TILE] = {0}, chance[CR__TILE] = {0}, *out = l->out;
+  const T *g = l->a, *y = l->b;
+  T from[CR__TILE] = {0}, value[CR__TILE], *out = l->out;
   double sum[CR__TILE] = {0};
-  int64_t place[CR__TILE];
-  for (int64_t j = 0; j < l->w; j++) place[j] = -1;
-  for (int64_t r = 0; r < l->n; r++)
-    for (int64_t j = 0, i = r * l->step; j < l->w; j++, i++) {
-      bool great = y[i] > bound;
-      from[j] = great ? g[i] : from[j], chance[j] = great ? y[i] : chance[j];
-      place[j] = great ? i : place[j];
+  for (int64_t r = 0; r < l->n; r++) {
+    const T *gr = g + r * l->step, *yr = y + r * l->step;
+    for (int64_t j = 0; j < l->w; j++) from[j] = yr[j] > (T)GREAT ? gr[j] : from[j];
+  }
+  for (int64_t r = 0; r < l->n; r++) {
+    const T *gr = g + r * l->step, *yr = y + r * l->step;
+    for (int64_t j = 0; j < l->w; j++) sum[j] += yr[j] * (from[j] - gr[j]);
+  }
+  for (int64_t j = 0; j < l->w; j++) value[j] = (T)sum[j];
+  for (int64_t r = 0; r < l->n; r++) {
+    const T *yr = y + r * l->step;
+    T *to = out + r * l->step;
+    for (int64_t j = 0; j < l->w; j++) to[j] = yr[j] > (T)GREAT ? yr[j] * value[j] : to[j];
+  }
+}
+
+static __attribute__((noinline)) void NAME(mend_tile_log)(const cr__lines *l) {
+  const T *g = l->a, *y = l->b, bound = (T)LOG_GREAT;
+  T from[CR__TILE] = {0}, chance[CR__TILE] = {0}, value[CR__TILE], *out = l->out;
+  double sum[CR__TILE] = {0};
+  for (int64_t r = 0; r < l->n; r++) {
+    const T *gr = g + r * l->step, *yr = y + r * l->step;
+    for (int64_t j = 0; j < l->w; j++) {
+      from[j] = yr[j] > bound ? gr[j] : from[j], chance[j] = yr[j] > bound ? yr[j] : chance[j];
+      sum[j] += yr[j] > bound ? 0 : gr[j];
     }
-  for (int64_t r = 0; r < l->n; r++)
-    for (int64_t j = 0, i = r * l->step; j < l->w; j++, i++)
-      sum[j] += l->log ? (i == place[j] ? 0 : g[i]) : y[i] * (from[j] - g[i]);
-  for (int64_t j = 0; j < l->w; j++) {
-    if (place[j] < 0) continue;
-    double p = chance[j];
-    out[place[j]] = (T)(l->log ? -from[j] * f64_expm1(p) - f64_exp(p) * sum[j] : p * sum[j]);
+  }
+  for (int64_t j = 0; j < l->w; j++)
+    value[j] = -from[j] * EXPM1(chance[j]) - EXP(chance[j]) * (T)sum[j];
+  for (int64_t r = 0; r < l->n; r++) {
+    const T *yr = y + r * l->step;
+    T *to = out + r * l->step;
+    for (int64_t j = 0; j < l->w; j++) to[j] = yr[j] > bound ? value[j] : to[j];
   }
 }
 
@@ -474,10 +492,51 @@ static void NAME(tile_back)(const cr__lines *l) {
       to[j] = l->log ? gr[j] - e[j] * sum[j] : yr[j] * (gr[j] - sum[j]);
     }
   }
-  if (above) NAME(mend_tile)(l);
+  if (above && l->log) NAME(mend_tile_log)(l);
+  else if (above) NAME(mend_tile)(l);
+}
+
+/* Lines of few elements, one after another: what belongs to a line is repeated for each of its elements,
+ * so that all go through one loop. */
+static void NAME(short_back)(const cr__lines *l) {
+  const T *g = l->a, *y = l->b;
+  const int64_t n = l->n, all = n * l->w;
+  T *out = l->out, e[CR__SHORT_UNIT], sum[CR__SHORT_UNIT + CR__SHORT];
+  double total[CR__TILE] = {0};
+  WORD above = 0;
+  if (l->log) {
+    ROWS_SUM(total, g, n, n, l->w);
+  } else {
+    for (int64_t i = 0; i < all; i++) e[i] = g[i] * y[i], above |= y[i] > (T)GREAT;
+    ROWS_SUM(total, e, n, n, l->w);
+  }
+  for (int64_t c = 0; c < l->w; c++) {
+    const T one = (T)total[c];
+    for (int64_t i = 0; i < n; i += PADDED) /* the next line writes again what is too much */
+      for (int j = 0; j < PADDED; j++) sum[c * n + i + j] = one;
+  }
+  if (l->log) {
+    NAME(row)(e, y, NULL, all);
+    for (int64_t i = 0; i < all; i++) {
+      out[i] = g[i] - e[i] * sum[i];
+      above |= e[i] > (T)GREAT;
+    }
+  } else {
+    for (int64_t i = 0; i < all; i++) out[i] = y[i] * (g[i] - sum[i]);
+  }
+  const T bound = (T)(l->log ? LOG_GREAT : GREAT);
+  for (int64_t c = 0; c < l->w && above; c++) {
+    const cr__lines one = {out + c * n, g + c * n, y + c * n, n, 1, 1, l->log, false};
+    for (int64_t r = 0; r < n; r++)
+      if (y[c * n + r] > bound) NAME(mend)(&one, r);
+  }
 }
 
 #undef T
+#undef LOG
+#undef LOG1P
+#undef EXPM1
+#undef ROWS_SUM
 #undef WORD
 #undef EXP
 #undef NAME
