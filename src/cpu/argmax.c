@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "convert.h"
-#include "reduce.h"
+#include "reduce_short.h"
 
 typedef struct job {
   const cr__launch *k;
@@ -14,8 +14,8 @@ typedef struct job {
   cr__fold_plan plan;
   const cr__reduce_loops *loops;
   int compute;
-  bool smallest;
-  int64_t tiles;
+  bool smallest, is_short; /* rows of few elements, side by side */
+  int64_t tiles, width;    /* along the innermost kept dim, and results of each */
 } job;
 
 static void begin(job *j, const cr__launch *k) {
@@ -179,10 +179,29 @@ static void run_tile(const job *j, int64_t index) {
   store(j, at, step, best, indices, w);
 }
 
+/* Rows of few elements are turned into columns. */
+static void run_short(const job *j, int64_t index) {
+  const cr__fold_plan *p = &j->plan;
+  _Alignas(64) char x[CR__SHORT_UNIT * 8], best[CR__TILE * 8];
+  int64_t indices[CR__TILE] = {0};
+  int last = p->nkept - 1;
+  int64_t n = p->reduced[0], first = index % j->tiles * j->width, outer = index / j->tiles;
+  int64_t w = p->kept[last] - first < j->width ? p->kept[last] - first : j->width;
+  int64_t from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
+  int64_t at = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
+  int64_t row = w * (int64_t)cr__compute_size(j->compute);
+  cr__short_columns(x, cr__compute_dtype(j->compute), cr__element(j->in, from), j->in->dtype, n,
+                    p->kept_in[last], w);
+  memcpy(best, x, (size_t)row);
+  j->loops->extreme[j->compute][j->smallest](best, indices, x + row, n - 1, w, w, 1);
+  store(j, at, p->kept_out[last], best, indices, w);
+}
+
 static void run_units(void *context, int64_t begin, int64_t end) {
   const job *j = context;
   for (int64_t u = begin; u < end; u++) {
-    if (j->plan.columns) run_tile(j, u);
+    if (j->is_short) run_short(j, u);
+    else if (j->plan.columns) run_tile(j, u);
     else run_row(j, u);
   }
 }
@@ -200,7 +219,9 @@ int cr__cpu_argmax(cr__launch *k) {
     return code;
   }
   int64_t inner = p->kept[p->nkept - 1];
-  j.tiles = (inner + CR__TILE - 1) / CR__TILE;
-  int64_t units = p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
+  j.is_short = cr__short_rows(&j.plan);
+  j.width = j.is_short ? cr__short_width(p->reduced[0]) : CR__TILE;
+  j.tiles = (inner + j.width - 1) / j.width;
+  int64_t units = j.is_short || p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
   return cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);
 }

@@ -29,53 +29,48 @@ bool cr__short_rows(cr__fold_plan *p) {
   return true;
 }
 
-void cr__turn_rows(void *to, const void *from, size_t size, int64_t n, int64_t step, int64_t w) {
-  cr__transpose(to, w, from, step, size, n, w);
+/* Rows as elements of dtype `takes`: those in memory if they are, else a copy without gaps. */
+static const char *fetch(char *copy, int takes, const char *x, int dtype, int64_t n, int64_t *step,
+                         int64_t w) {
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype), to = (int64_t)cr__size_of((cr_dtype)takes);
+  if (dtype == takes) return x;
+  if (*step == n) cr__convert(copy, takes, x, dtype, n * w);
+  for (int64_t r = 0; r < w && *step != n; r++)
+    cr__convert(copy + r * n * to, takes, x + r * *step * size, dtype, n);
+  *step = n;
+  return copy;
 }
 
-/* Turned into columns: n rows of w elements. */
-static void fold_columns(const cr__short *s, const char *x, int64_t step, int64_t w, void *state) {
-  _Alignas(64) char turned[CR__SHORT_ROOM * 8];
+void cr__short_columns(void *to, int takes, const char *x, int dtype, int64_t n, int64_t step,
+                       int64_t w) {
+  _Alignas(64) char copy[CR__SHORT_UNIT * 8];
+  const char *rows = fetch(copy, takes, x, dtype, n, &step, w);
+  cr__transpose(to, w, rows, step, cr__size_of((cr_dtype)takes), n, w);
+}
+
+/* Turned into columns: n rows of w elements. Elements are mapped there, where they lie without gaps. */
+static void fold_columns(const cr__short *s, const char *x, int64_t w, void *state) {
+  _Alignas(64) char turned[CR__SHORT_UNIT * 8];
   int64_t size = (int64_t)cr__size_of((cr_dtype)s->takes);
-  cr__turn_rows(turned, x, (size_t)size, s->n, step, w);
+  cr__short_columns(turned, s->takes, x, s->dtype, s->n, s->step, w);
+  if (s->map) s->loops->map[s->compute](turned, turned, s->n * w, s->map, s->power);
   for (int64_t r = 0, m; r < s->n; r += m) {
     m = s->n - r < s->most ? s->n - r : s->most;
     s->fold->columns(state, turned + r * w * size, m, w, w, r);
   }
 }
 
-/* The rows as they are folded: those in memory if they are, else a copy without gaps. */
-static const char *fetch(const cr__short *s, char *copy, const char *x, int64_t w, int64_t *step) {
-  int64_t n = s->n, size = (int64_t)cr__size_of((cr_dtype)s->dtype);
-  int64_t each = (int64_t)cr__size_of((cr_dtype)s->takes);
-  if (s->dtype == s->takes && !s->map) return x;
-  if (s->step == n && s->dtype != s->takes) cr__convert(copy, s->takes, x, s->dtype, n * w);
-  for (int64_t r = 0; r < w && s->step != n; r++)
-    cr__convert(copy + r * n * each, s->takes, x + r * s->step * size, s->dtype, n);
-  bool copied = s->step != n || s->dtype != s->takes;
-  if (s->map) s->loops->map[s->compute](copy, copied ? copy : x, n * w, s->map, s->power);
-  *step = n;
-  return copy;
-}
-
 void cr__fold_short(const cr__short *s, const char *x, int64_t w, void *state) {
-  _Alignas(64) char copy[CR__SHORT_ROOM * 8];
-  double part[2 * CR__TILE]; /* a state of fewer columns */
-  int64_t size = (int64_t)cr__size_of((cr_dtype)s->dtype);
-  int64_t most = CR__SHORT_ROOM / s->n / CR__SHORT_ROWS * CR__SHORT_ROWS;
-  char *all = state;
-  for (int64_t c = 0, m; c < w; c += m) {
-    int64_t step = s->step;
-    m = w - c < most ? w - c : most;
-    const char *rows = fetch(s, copy, x + c * s->step * size, m, &step);
-    if (s->rows) {
-      s->rows(all + c * 8, rows, s->n, step, m);
-      continue;
-    }
-    memcpy(part, all + c * 8, (size_t)m * 8);
-    memcpy(part + m, all + (w + c) * 8, (size_t)m * 8);
-    fold_columns(s, rows, step, m, part);
-    memcpy(all + c * 8, part, (size_t)m * 8);
-    memcpy(all + (w + c) * 8, part + m, (size_t)m * 8);
+  _Alignas(64) char copy[CR__SHORT_UNIT * 8];
+  int64_t step = s->step;
+  if (!s->rows || (s->map && step != s->n)) {
+    fold_columns(s, x, w, state);
+    return;
   }
+  const char *rows = fetch(copy, s->takes, x, s->dtype, s->n, &step, w);
+  if (s->map) {
+    s->loops->map[s->compute](copy, rows, s->n * w, s->map, s->power);
+    rows = copy;
+  }
+  s->rows(state, rows, s->n, step, w);
 }

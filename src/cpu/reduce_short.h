@@ -11,8 +11,7 @@
 enum {
   CR__SHORT = 128,       /* elements of a row, at most */
   CR__SHORT_ROWS = 16,   /* rows side by side, at least: fewer are folded one by one */
-  CR__SHORT_UNIT = 4096, /* elements of a unit of work, about */
-  CR__SHORT_ROOM = 4096  /* elements that are copied at a time */
+  CR__SHORT_UNIT = 4096, /* elements of a unit of work, at most */
 };
 
 /* Folds w rows of n elements, whose first ones lie `step` apart, into states that hold no element yet. A row
@@ -50,7 +49,13 @@ typedef struct cr__short {
 /* Folds the w rows that begin at x into their states, of 2 * w numbers. */
 void cr__fold_short(const cr__short *s, const char *x, int64_t w, void *state);
 
-/* Turns w rows of n elements, `step` apart, into n rows of w. */
-void cr__turn_rows(void *to, const void *from, size_t size, int64_t n, int64_t step, int64_t w);
+/* The w rows of n elements that begin at x, the first ones `step` apart, as n rows of w elements of dtype
+ * `takes`; at most CR__SHORT_UNIT elements. */
+void cr__short_columns(void *to, int takes, const char *x, int dtype, int64_t n, int64_t step,
+                       int64_t w);
+
+static inline char *cr__element(const cr__view *v, int64_t index) {
+  return v->data + index * (int64_t)cr__size_of((cr_dtype)v->dtype);
+}
 
 #endif

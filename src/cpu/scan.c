@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "convert.h"
+#include "reduce_short.h"
 
 /* ROWS of a tile are scanned between two looks at the clock. */
 enum { LINE_BLOCK = 1024, LINE_CHUNK = 1 << 16, FEW_LINES = 8, ROWS = 1 << 12 };
@@ -50,10 +51,6 @@ static job job_of(const cr__launch *k, cr__line_sizes s, int kind, int compute) 
   return j;
 }
 
-static char *element(const cr__view *v, int64_t index) {
-  return v->data + index * (int64_t)cr__size_of((cr_dtype)v->dtype);
-}
-
 /* Sums and products have loops for every type; the others go through float64. */
 static bool is_simple(int kind) { return kind == CR__SCAN_SUM || kind == CR__SCAN_PROD; }
 
@@ -72,16 +69,17 @@ static void scan_tile_wide(const job *j, int64_t base, int64_t w) {
   double x[CR__TILE], acc[CR__TILE], factor[CR__TILE] = {0};
   for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t r = j->reverse ? j->n - 1 - s : s, at = base + r * j->inner;
-    cr__convert(s ? x : acc, CR_FLOAT64, element(&j->k->scan.from, at), j->k->scan.from.dtype, w);
+    cr__convert(s ? x : acc, CR_FLOAT64, cr__element(&j->k->scan.from, at), j->k->scan.from.dtype,
+                w);
     if (s && j->kind == CR__SCAN_RECURRENCE) {
       int64_t from = j->reverse ? at + j->inner : at;
-      cr__convert(factor, CR_FLOAT64, element(&j->k->scan.factor, from), j->k->scan.factor.dtype,
-                  w);
+      cr__convert(factor, CR_FLOAT64, cr__element(&j->k->scan.factor, from),
+                  j->k->scan.factor.dtype, w);
     }
     if (s && j->kind == CR__SCAN_LOGSUMEXP) j->loops->logs_row(acc, x, w);
     for (int64_t c = 0; c < w && s && j->kind == CR__SCAN_RECURRENCE; c++)
       acc[c] = x[c] + factor[c] * acc[c];
-    cr__convert(element(&j->k->scan.out, at), j->k->scan.out.dtype, acc, CR_FLOAT64, w);
+    cr__convert(cr__element(&j->k->scan.out, at), j->k->scan.out.dtype, acc, CR_FLOAT64, w);
   }
 }
 
@@ -100,16 +98,16 @@ static void scan_tile(const job *j, int64_t unit) {
   for (int64_t c = 0; c < w; c++) acc[c] = start(j);
   if (j->k->scan.out.dtype == type && j->k->scan.from.dtype == type) {
     for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s += ROWS)
-      j->loops->rows[j->compute][j->kind](element(&j->k->scan.out, last + s * go),
-                                          element(&j->k->scan.from, last + s * go),
+      j->loops->rows[j->compute][j->kind](cr__element(&j->k->scan.out, last + s * go),
+                                          cr__element(&j->k->scan.from, last + s * go),
                                           j->n - s < ROWS ? j->n - s : ROWS, go, w, acc);
     return;
   }
   for (int64_t s = 0; s < j->n && !cr__cpu_stopped(); s++) {
     int64_t at = last + s * go;
-    cr__convert(x, type, element(&j->k->scan.from, at), j->k->scan.from.dtype, w);
+    cr__convert(x, type, cr__element(&j->k->scan.from, at), j->k->scan.from.dtype, w);
     j->loops->rows[j->compute][j->kind](x, x, 1, 0, w, acc);
-    cr__convert(element(&j->k->scan.out, at), j->k->scan.out.dtype, x, type, w);
+    cr__convert(cr__element(&j->k->scan.out, at), j->k->scan.out.dtype, x, type, w);
   }
 }
 
@@ -121,7 +119,7 @@ static void recur(const job *j, double *x, int64_t s, int64_t at, int64_t m, dou
   /* The first element has no predecessor: its factor, perhaps outside the line, is not read. */
   int64_t skip = s == 0, from = j->reverse ? at + 1 : at, go = j->reverse ? -1 : 1;
   factor[0] = 0;
-  cr__read_run(factor + skip, CR_FLOAT64, element(&j->k->scan.factor, from + skip * go),
+  cr__read_run(factor + skip, CR_FLOAT64, cr__element(&j->k->scan.factor, from + skip * go),
                j->k->scan.factor.dtype, go, m - skip);
   for (int64_t i = 0; i < m; i++) x[i] = y = x[i] + factor[i] * y;
   *acc = y;
@@ -136,8 +134,8 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
   for (int64_t s = begin, m; s < end && !cr__cpu_stopped(); s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
     int64_t at = base + (j->reverse ? j->n - 1 - s : s);
-    const void *from = element(&j->k->scan.from, at);
-    void *to = j->to_memory ? (void *)element(&j->k->scan.out, at) : x;
+    const void *from = cr__element(&j->k->scan.from, at);
+    void *to = j->to_memory ? (void *)cr__element(&j->k->scan.out, at) : x;
     if (!j->from_memory) {
       cr__read_run(x, type, from, j->k->scan.from.dtype, go, m);
       from = x;
@@ -145,7 +143,8 @@ static void scan_line(const job *j, int64_t line, int64_t begin, int64_t end, ca
     if (is_simple(j->kind)) j->loops->line[j->compute][j->kind](to, from, m, acc);
     else if (j->kind == CR__SCAN_RECURRENCE) recur(j, (double *)x, s, at, m, &acc->f);
     else acc->f = j->loops->logs((double *)x, m, acc->f);
-    if (to == x) cr__write_run(element(&j->k->scan.out, at), j->k->scan.out.dtype, go, x, type, m);
+    if (to == x)
+      cr__write_run(cr__element(&j->k->scan.out, at), j->k->scan.out.dtype, go, x, type, m);
   }
 }
 
@@ -157,7 +156,7 @@ static carry sum_chunk(const job *j, int64_t line, int64_t begin, int64_t end) {
   carry sum = start(j);
   for (int64_t s = begin, m; s < end; s += m) {
     m = end - s < LINE_BLOCK ? end - s : LINE_BLOCK;
-    const void *x = element(&j->k->scan.from, line * j->n + (j->reverse ? j->n - s - m : s));
+    const void *x = cr__element(&j->k->scan.from, line * j->n + (j->reverse ? j->n - s - m : s));
     if (j->k->scan.from.dtype != type) {
       cr__convert(buffer, type, x, j->k->scan.from.dtype, m);
       x = buffer;
@@ -227,6 +226,30 @@ static void scan_units(void *context, int64_t begin, int64_t end) {
   }
 }
 
+/* Lines of few elements, in units of `width`. */
+static int share_short(job *j, void (*task)(void *, int64_t, int64_t), int64_t work) {
+  j->width = cr__short_width(j->n);
+  j->tiles = (j->outer + j->width - 1) / j->width;
+  return cr__cpu_share(j->tiles, work, task, j);
+}
+
+/* The lines of unit u. */
+static int64_t unit_lines(const job *j, int64_t u) {
+  return j->outer - u * j->width < j->width ? j->outer - u * j->width : j->width;
+}
+
+static void scan_short_units(void *context, int64_t begin, int64_t end) {
+  const job *j = context;
+  cr__scan_short s = {.loops = j->loops,
+                      .from = &j->k->scan.from,
+                      .out = &j->k->scan.out,
+                      .n = j->n,
+                      .kind = j->kind,
+                      .compute = j->compute,
+                      .reverse = j->reverse};
+  for (int64_t u = begin; u < end; u++) cr__scan_lines(&s, u * j->width, unit_lines(j, u));
+}
+
 /* `out` = the scan of `from`; `factor`, for CR__SCAN_RECURRENCE only, has the same shape. kind: a cr__scan;
  * reverse: from the last to the first. All views are contiguous; a float result takes any kind, another one
  * SUM and PROD. */
@@ -239,6 +262,9 @@ int cr__cpu_scan(cr__launch *k) {
   j.to_memory = is_simple(j.kind) && !j.reverse && k->scan.out.dtype == type;
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
+  if (j.inner == 1 && j.kind != CR__SCAN_RECURRENCE &&
+      cr__scans_short(j.outer, j.n, is_simple(j.kind)))
+    return share_short(&j, scan_short_units, j.outer * j.n);
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
 }
 
@@ -253,21 +279,33 @@ static void extreme_unit(const job *j, int64_t unit) {
   bool line = j->inner == 1, direct = dtype == type, smallest = j->kind;
   int64_t first = unit % j->tiles * j->width, base = unit / j->tiles * j->n * j->inner + first;
   int64_t w = j->inner - first < j->width ? j->inner - first : j->width;
-  cr__convert(best, type, element(&j->k->cumulative.from, base), dtype, w);
+  cr__convert(best, type, cr__element(&j->k->cumulative.from, base), dtype, w);
   for (int64_t s = 0, m; s < j->n && !cr__cpu_stopped(); s += m) {
     m = !line ? 1 : j->n - s < LINE_BLOCK ? j->n - s : LINE_BLOCK;
     int64_t at = base + s * j->inner, run = line ? m : w;
-    int64_t *places = (int64_t *)element(&j->k->cumulative.indices, at);
-    const void *from = element(&j->k->cumulative.from, at);
-    void *to = direct ? (void *)element(&j->k->cumulative.values, at) : x;
+    int64_t *places = (int64_t *)cr__element(&j->k->cumulative.indices, at);
+    const void *from = cr__element(&j->k->cumulative.from, at);
+    void *to = direct ? (void *)cr__element(&j->k->cumulative.values, at) : x;
     if (!direct) {
       cr__convert(x, type, from, dtype, run);
       from = x;
     }
     (line ? j->loops->best_line : j->loops->best_row)[j->compute][smallest](to, places, from, run,
                                                                             s + 1, best, place);
-    if (!direct) cr__convert(element(&j->k->cumulative.values, at), dtype, x, type, run);
+    if (!direct) cr__convert(cr__element(&j->k->cumulative.values, at), dtype, x, type, run);
   }
+}
+
+static void extreme_short_units(void *context, int64_t begin, int64_t end) {
+  const job *j = context;
+  cr__scan_short s = {.loops = j->loops,
+                      .from = &j->k->cumulative.from,
+                      .out = &j->k->cumulative.values,
+                      .places = &j->k->cumulative.indices,
+                      .n = j->n,
+                      .kind = j->kind,
+                      .compute = j->compute};
+  for (int64_t u = begin; u < end; u++) cr__cumulate_lines(&s, u * j->width, unit_lines(j, u));
 }
 
 static void extreme_units(void *context, int64_t begin, int64_t end) {
@@ -280,5 +318,7 @@ int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k, k->cumulative.lines, k->cumulative.smallest,
                  cr__compute_of(k->cumulative.from.dtype));
   if (j.n == 0) return 0;
+  if (j.inner == 1 && cr__scans_short(j.outer, j.n, false))
+    return share_short(&j, extreme_short_units, j.outer * j.n * 4);
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
 }

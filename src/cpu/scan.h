@@ -25,4 +25,20 @@ typedef struct cr__scan_loops {
                          void *best, int64_t *place);
 } cr__scan_loops;
 
+/* ---- scan_short.c: lines of few elements, one after another. ---- */
+
+typedef struct cr__scan_short {
+  const cr__scan_loops *loops;
+  const cr__view *from, *out, *places; /* contiguous; places: of extremes only */
+  int64_t n;
+  int kind, compute; /* a cr__scan without factors; of extremes 1 for the smallest */
+  bool reverse;
+} cr__scan_short;
+
+/* Whether lines are worked on like that; simple: sums and products. */
+bool cr__scans_short(int64_t outer, int64_t n, bool simple);
+/* w <= cr__short_width(n) lines from number `line` on. */
+void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w);
+void cr__cumulate_lines(const cr__scan_short *s, int64_t line, int64_t w);
+
 #endif
