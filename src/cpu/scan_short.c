@@ -28,14 +28,23 @@ static void scan_logs(const cr__scan_short *s, double *x, int64_t go, int64_t w)
   }
 }
 
+/* Turns n rows of w elements back into the lines from number `line` on of a view. */
+static void put(const cr__view *v, int64_t line, const char *x, int type, int64_t n, int64_t w) {
+  _Alignas(64) char copy[CR__SHORT_UNIT * 8];
+  char *out = cr__element(v, line * n);
+  bool direct = v->dtype == type;
+  cr__transpose(direct ? out : copy, n, x, w, cr__size_of((cr_dtype)type), w, n);
+  if (!direct) cr__convert(out, v->dtype, copy, type, n * w);
+}
+
 void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w) {
-  _Alignas(64) char x[CR__SHORT_UNIT * 8], copy[CR__SHORT_UNIT * 8];
+  _Alignas(64) char x[CR__SHORT_UNIT * 8];
   union {
     double f[CR__TILE];
     int64_t i[CR__TILE];
   } acc;
   int64_t n = s->n, size = (int64_t)cr__compute_size(s->compute), first = s->reverse ? n - 1 : 0;
-  int type = cr__compute_dtype(s->compute), from = s->from->dtype, to = s->out->dtype;
+  int type = cr__compute_dtype(s->compute), from = s->from->dtype;
   bool whole = s->compute == CR__COMPUTE_I64, product = s->kind == CR__SCAN_PROD;
   cr__short_columns(x, type, cr__element(s->from, line * n), from, n, n, w);
   for (int64_t c = 0; c < w; c++) {
@@ -46,24 +55,14 @@ void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w) {
   int64_t go = s->reverse ? -w : w;
   if (s->kind == CR__SCAN_LOGSUMEXP) scan_logs(s, (double *)(void *)start, go, w);
   else s->loops->rows[s->compute][s->kind](start, start, n, go, w, &acc);
-  char *out = cr__element(s->out, line * n);
-  cr__transpose(to == type ? out : copy, n, x, w, (size_t)size, w, n);
-  if (to != type) cr__convert(out, to, copy, type, n * w);
+  put(s->out, line, x, type, n, w);
 }
 
 void cr__cumulate_lines(const cr__scan_short *s, int64_t line, int64_t w) {
-  _Alignas(64) char x[CR__SHORT_UNIT * 8], best[CR__TILE * 8];
-  int64_t places[CR__SHORT_UNIT], place[CR__TILE] = {0};
-  int64_t n = s->n, size = (int64_t)cr__compute_size(s->compute);
-  int type = cr__compute_dtype(s->compute), dtype = s->from->dtype;
-  cr__short_columns(x, type, cr__element(s->from, line * n), dtype, n, n, w);
-  memcpy(best, x, (size_t)(w * size));
-  for (int64_t r = 0; r < n; r++) {
-    char *row = x + r * w * size;
-    s->loops->best_row[s->compute][s->kind](row, places + r * w, row, w, r + 1, best, place);
-  }
-  cr__transpose(cr__element(s->places, line * n), n, (const char *)places, w, sizeof *places, w, n);
-  char *out = cr__element(s->out, line * n), *copy = (char *)places;
-  cr__transpose(dtype == type ? out : copy, n, x, w, (size_t)size, w, n);
-  if (dtype != type) cr__convert(out, dtype, copy, type, n * w);
+  _Alignas(64) char x[CR__SHORT_UNIT * 8], places[CR__SHORT_UNIT * 8];
+  int type = cr__compute_dtype(s->compute);
+  cr__short_columns(x, type, cr__element(s->from, line * s->n), s->from->dtype, s->n, s->n, w);
+  s->loops->best_short[s->compute][s->kind](x, places, s->n, w);
+  put(s->out, line, x, type, s->n, w);
+  put(s->places, line, places, type == CR_FLOAT32 ? CR_INT32 : CR_INT64, s->n, w);
 }

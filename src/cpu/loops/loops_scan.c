@@ -205,6 +205,34 @@ BEST(smallest_f32, float, <=)
 BEST(smallest_f64, double, <=)
 BEST(smallest_i64, int64_t, <=)
 
+/* n rows of w elements in place, each of which takes over the best so far from the row before it; WORD is
+ * the integer of T's size. */
+#define BEST_SHORT(name, T, WORD, BEATS)                                        \
+  static void name##_short(void *of, void *places_of, int64_t n, int64_t w) {   \
+    T *x = of;                                                                  \
+    WORD *restrict places = places_of;                                          \
+    for (int64_t c = 0; c < w; c++) places[c] = 1;                              \
+    for (int64_t r = 1; r < n; r++) {                                           \
+      const T *before = x + (r - 1) * w;                                        \
+      const WORD *there = places + (r - 1) * w;                                 \
+      T *to = x + r * w;                                                        \
+      WORD *place = places + r * w;                                             \
+      _Pragma("omp simd") for (int64_t c = 0; c < w; c++) {                     \
+        T one = to[c], best = before[c];                                        \
+        WORD better = -(WORD)((one BEATS best) | (one != one)), was = there[c]; \
+        place[c] = (better & (WORD)(r + 1)) | (~better & was);                  \
+        to[c] = (one BEATS best) | (one != one) ? one : best;                   \
+      }                                                                         \
+    }                                                                           \
+  }
+
+BEST_SHORT(largest_f32, float, int32_t, >=)
+BEST_SHORT(largest_f64, double, int64_t, >=)
+BEST_SHORT(largest_i64, int64_t, int64_t, >=)
+BEST_SHORT(smallest_f32, float, int32_t, <=)
+BEST_SHORT(smallest_f64, double, int64_t, <=)
+BEST_SHORT(smallest_i64, int64_t, int64_t, <=)
+
 extern const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA);
 const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
     .line = {{sum_f32, prod_f32}, {sum_f64, prod_f64}, {sum_i64, prod_i64}},
@@ -219,4 +247,7 @@ const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
     .best_row = {{largest_f32_row, smallest_f32_row},
                  {largest_f64_row, smallest_f64_row},
                  {largest_i64_row, smallest_i64_row}},
+    .best_short = {{largest_f32_short, smallest_f32_short},
+                   {largest_f64_short, smallest_f64_short},
+                   {largest_i64_short, smallest_i64_short}},
 };
