@@ -220,7 +220,7 @@ int cr__cpu_argmax(cr__launch *k) {
   }
   int64_t inner = p->kept[p->nkept - 1];
   j.is_short = cr__short_rows(&j.plan);
-  j.width = j.is_short ? cr__short_width(p->reduced[0]) : CR__TILE;
+  j.width = j.is_short ? cr__short_width(p->reduced[0], cr__compute_size(j.compute)) : CR__TILE;
   j.tiles = (inner + j.width - 1) / j.width;
   int64_t units = j.is_short || p->columns ? p->kept_count / inner * j.tiles : p->kept_count;
   return cr__cpu_share(units, p->kept_count * p->reduced_count, run_units, &j);

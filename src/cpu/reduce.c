@@ -18,6 +18,7 @@ enum {
   ROW_CHUNK = 65536,
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
+  LEAST_ROWS = 16,     /* of a wide tile, for which it pays to join its parts */
   MOST_ROWS = 64,      /* of a tile that are folded at a time */
   BYTES_PER_STEP = 5,  /* of those that cr__cpu_threads counts */
   UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
@@ -170,7 +171,7 @@ static int64_t rows_at_once(const job *j) {
 static int64_t fold_wide(const job *j, const unit *u, int64_t begin, int64_t end, void *s) {
   int64_t w = u->w, side = CR__TILE / w, rows = (end - begin) / side, most = rows_at_once(j);
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
-  if (side < 2 || rows < 2) return 0;
+  if (side < 2 || rows < LEAST_ROWS) return 0;
   state wide, part;
   clear(j, &wide, side * w);
   for (int64_t r = 0, n; r < rows; r += n) {
@@ -365,7 +366,10 @@ static void choose_short(job *j) {
                        .step = p->kept_in[p->nkept - 1],
                        .most = rows_at_once(j)};
   if (j->few.n * (int64_t)cr__size_of((cr_dtype)j->takes) < 16) return;
-  if (j->fold == &j->loops->squares) j->few.rows = rows->squares;
+  bool square = fold == CR__FOLD_SUM && j->compute == CR__COMPUTE_F64 && j->map == CR__MAP_SQUARE;
+  if (square) j->few.map = CR__MAP_NONE, j->few.rows = rows->squares[CR__COMPUTE_F64];
+  else if (j->fold == &j->loops->squares) j->few.rows = rows->squares[CR__COMPUTE_F32];
+  else if (j->fold == &j->loops->narrow[CR_INT32][fold]) j->few.rows = rows->narrow[fold];
   else if (j->fold == &j->loops->fold[j->compute][fold] && fold <= CR__FOLD_MIN)
     j->few.rows = rows->fold[j->compute][fold];
 }
@@ -394,7 +398,7 @@ int cr__cpu_reduce(cr__launch *k) {
   j.chunks = (p->reduced_count + j.chunk - 1) / j.chunk;
   j.width = CR__TILE;
   if (j.is_short) {
-    j.width = cr__short_width(p->reduced_count);
+    j.width = cr__short_width(p->reduced_count, cr__size_of((cr_dtype)j.takes));
   } else if (!p->columns && p->reduced_count > 0) {
     int64_t rows = UNIT_ELEMENTS / p->reduced_count;
     j.width = rows < 1 ? 1 : rows < CR__TILE ? rows : CR__TILE;

@@ -20,14 +20,15 @@ typedef void (*cr__fold_rows)(void *state, const void *x, int64_t n, int64_t ste
 
 typedef struct cr__rows_loops {
   cr__fold_rows fold[3][CR__FOLD_MIN + 1]; /* by computation type: sums, products, extremes */
-  cr__fold_rows squares;                   /* sums of squares of float32 */
+  cr__fold_rows narrow[CR__FOLD_MIN + 1];  /* of int32: the extremes */
+  cr__fold_rows squares[2];                /* sums of squares of float32, float64 */
 } cr__rows_loops;
 
 const cr__rows_loops *cr__rows_loops_here(void); /* the best for this machine */
 
-/* How many rows of n elements make a unit of work. */
-static inline int64_t cr__short_width(int64_t n) {
-  int64_t w = CR__SHORT_UNIT / n / CR__SHORT_ROWS * CR__SHORT_ROWS;
+/* How many rows of n elements of `size` bytes, as they are computed, make a unit of work. */
+static inline int64_t cr__short_width(int64_t n, size_t size) {
+  int64_t w = CR__SHORT_UNIT * 4 / (int64_t)size / n / CR__SHORT_ROWS * CR__SHORT_ROWS;
   return w < CR__SHORT_ROWS ? CR__SHORT_ROWS : w < CR__TILE ? w : CR__TILE;
 }
 

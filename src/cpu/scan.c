@@ -228,7 +228,7 @@ static void scan_units(void *context, int64_t begin, int64_t end) {
 
 /* Lines of few elements, in units of `width`. */
 static int share_short(job *j, void (*task)(void *, int64_t, int64_t), int64_t work) {
-  j->width = cr__short_width(j->n);
+  j->width = cr__short_width(j->n, cr__compute_size(j->compute));
   j->tiles = (j->outer + j->width - 1) / j->width;
   return cr__cpu_share(j->tiles, work, task, j);
 }

@@ -24,8 +24,8 @@ typedef struct cr__scan_loops {
   void (*best_row[3][2])(void *out, int64_t *places, const void *x, int64_t w, int64_t at,
                          void *best, int64_t *place);
   /* The same for n rows of w <= CR__TILE elements without gaps, in place; positions, from 1, are integers of
-   * the elements' size. */
-  void (*best_short[3][2])(void *x, void *places, int64_t n, int64_t w);
+   * the elements' size. By computation type; the last is int32. */
+  void (*best_short[4][2])(void *x, void *places, int64_t n, int64_t w);
 } cr__scan_loops;
 
 /* ---- scan_short.c: lines of few elements, one after another. ---- */

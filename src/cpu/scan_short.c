@@ -60,9 +60,10 @@ void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w) {
 
 void cr__cumulate_lines(const cr__scan_short *s, int64_t line, int64_t w) {
   _Alignas(64) char x[CR__SHORT_UNIT * 8], places[CR__SHORT_UNIT * 8];
-  int type = cr__compute_dtype(s->compute);
+  bool narrow = s->compute == CR__COMPUTE_I64 && s->from->dtype != CR_INT64;
+  int type = narrow ? CR_INT32 : cr__compute_dtype(s->compute);
   cr__short_columns(x, type, cr__element(s->from, line * s->n), s->from->dtype, s->n, s->n, w);
-  s->loops->best_short[s->compute][s->kind](x, places, s->n, w);
+  s->loops->best_short[narrow ? 3 : s->compute][s->kind](x, places, s->n, w);
   put(s->out, line, x, type, s->n, w);
-  put(s->places, line, places, type == CR_FLOAT32 ? CR_INT32 : CR_INT64, s->n, w);
+  put(s->places, line, places, cr__size_of((cr_dtype)type) == 4 ? CR_INT32 : CR_INT64, s->n, w);
 }

@@ -16,6 +16,7 @@
 enum {
   STREAM_BYTES = 16 << 20,
   ROOM = 16384,         /* bytes of a packed operand that need no allocation */
+  LOOSE = 16,           /* elements of a line, of which one is seldom nearly all of the sum */
   UNIT_ELEMENTS = 4096, /* longer ones are put together until a unit has so many */
   FEW_TILES = 4,        /* tiles are narrower where there would be fewer, ... */
   NARROWEST = 64,       /* ... down to this width */
@@ -233,11 +234,11 @@ static int run_long(const job *j, int64_t line) {
 static void plan_units(job *j) {
   int64_t lines = j->inner == 1 ? j->outer : j->inner;
   bool few = j->inner == 1 && j->n <= CR__SHORT && j->outer >= CR__SHORT_ROWS;
-  j->is_short = few && j->derivative && j->n * (int64_t)cr__compute_size(j->compute) >= 16;
+  j->is_short = few && j->derivative && j->n >= LOOSE;
   /* Lines of whole blocks are as quick one by one as when they are turned. */
   j->turned = few && !j->is_short && j->n < CR__SHORT;
   if (j->turned || j->is_short) {
-    j->width = cr__short_width(j->n);
+    j->width = cr__short_width(j->n, cr__compute_size(j->compute));
   } else if (j->inner == 1) {
     j->width = j->n < UNIT_ELEMENTS ? UNIT_ELEMENTS / j->n : 1;
   } else {

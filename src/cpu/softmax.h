@@ -20,7 +20,7 @@ typedef struct cr__lines {
 typedef struct cr__softmax_loops {
   void (*line[2][2])(const cr__lines *l); /* by derivative, computation type */
   void (*tile[2][2])(const cr__lines *l);
-  /* Derivatives of w lines of n elements, one after another, CR__SHORT at most and 16 bytes at least; at
+  /* Derivatives of w lines of n elements, one after another, from 4 to CR__SHORT; at
    * most CR__SHORT_UNIT elements in all. */
   void (*short_back[2])(const cr__lines *l);
   /* A piece of a long line, whose largest element is known, and the inverse of the sum of the

@@ -69,6 +69,7 @@ enum { PARTS = 1 };
 VECTORS(f32, float, int32_t, 4, 4)
 VECTORS(f64, double, int64_t, 8, 2)
 VECTORS(i64, int64_t, int64_t, 8, 2)
+VECTORS(i32, int32_t, int32_t, 4, 4)
 
 /* ---- The larger of two, the first of equals, where neither is NaN; lanes that hold NaN ---- */
 
@@ -95,9 +96,16 @@ VECTORS(i64, int64_t, int64_t, 8, 2)
 #define NANS_f32(a, b) (((a) != (a)) | ((b) != (b)))
 #define NANS_f64(a, b) (((a) != (a)) | ((b) != (b)))
 #endif
-#define LARGER_i64(a, b) ((((b) > (a)) & (b)) | (~((b) > (a)) & (a)))
-#define SMALLER_i64(a, b) ((((b) < (a)) & (b)) | (~((b) < (a)) & (a)))
-#define NANS_i64(a, b) (((a) ^ (a)) & (b))
+#define LARGER_INT(a, b) ((((b) > (a)) & (b)) | (~((b) > (a)) & (a)))
+#define SMALLER_INT(a, b) ((((b) < (a)) & (b)) | (~((b) < (a)) & (a)))
+#define NO_NANS(a, b) (((a) ^ (a)) & (b))
+
+#define LARGER_i64 LARGER_INT
+#define SMALLER_i64 SMALLER_INT
+#define NANS_i64 NO_NANS
+#define LARGER_i32 LARGER_INT
+#define SMALLER_i32 SMALLER_INT
+#define NANS_i32 NO_NANS
 
 /* ---- Rows ---- */
 
@@ -222,7 +230,10 @@ VECTORS(i64, int64_t, int64_t, 8, 2)
 ALL(f32, float, double)
 ALL(f64, double, double)
 ALL(i64, int64_t, int64_t)
+EXTREMES(max_i32, i32, int32_t, int64_t, LARGER_i32)
+EXTREMES(min_i32, i32, int32_t, int64_t, SMALLER_i32)
 
+SUMS(squares_f64, f64, double, double, CR__ADD, SQUARE, OR_ZERO)
 SUMS(lanes, f32, float, double, CR__ADD, SQUARE, OR_ZERO)
 
 /* Squares of float32 may leave its range: such rows are gathered again in float64. */
@@ -245,5 +256,6 @@ static void squares_rows(void *state, const void *from, int64_t n, int64_t step,
 extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA) = {
     .fold = {ENTRIES(f32), ENTRIES(f64), ENTRIES(i64)},
-    .squares = squares_rows,
+    .narrow = {[CR__FOLD_MAX] = max_i32_rows, [CR__FOLD_MIN] = min_i32_rows},
+    .squares = {squares_rows, squares_f64_rows},
 };

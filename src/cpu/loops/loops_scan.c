@@ -232,6 +232,8 @@ BEST_SHORT(largest_i64, int64_t, int64_t, >=)
 BEST_SHORT(smallest_f32, float, int32_t, <=)
 BEST_SHORT(smallest_f64, double, int64_t, <=)
 BEST_SHORT(smallest_i64, int64_t, int64_t, <=)
+BEST_SHORT(largest_i32, int32_t, int32_t, >=)
+BEST_SHORT(smallest_i32, int32_t, int32_t, <=)
 
 extern const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA);
 const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
@@ -249,5 +251,6 @@ const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
                  {largest_i64_row, smallest_i64_row}},
     .best_short = {{largest_f32_short, smallest_f32_short},
                    {largest_f64_short, smallest_f64_short},
-                   {largest_i64_short, smallest_i64_short}},
+                   {largest_i64_short, smallest_i64_short},
+                   {largest_i32_short, smallest_i32_short}},
 };
