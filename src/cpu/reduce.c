@@ -353,8 +353,6 @@ static void choose_across(job *j) {
 /* Rows of few elements, which are folded side by side. */
 static void choose_short(job *j) {
   const cr__fold_plan *p = &j->plan;
-  const cr__rows_loops *rows = cr__rows_loops_here();
-  int fold = (int)j->k->reduce.fold;
   j->few = (cr__short){.loops = j->loops,
                        .fold = j->fold,
                        .dtype = j->k->reduce.from.dtype,
@@ -365,13 +363,7 @@ static void choose_short(job *j) {
                        .n = p->reduced[0],
                        .step = p->kept_in[p->nkept - 1],
                        .most = rows_at_once(j)};
-  if (j->few.n * (int64_t)cr__size_of((cr_dtype)j->takes) < 16) return;
-  bool square = fold == CR__FOLD_SUM && j->compute == CR__COMPUTE_F64 && j->map == CR__MAP_SQUARE;
-  if (square) j->few.map = CR__MAP_NONE, j->few.rows = rows->squares[CR__COMPUTE_F64];
-  else if (j->fold == &j->loops->squares) j->few.rows = rows->squares[CR__COMPUTE_F32];
-  else if (j->fold == &j->loops->narrow[CR_INT32][fold]) j->few.rows = rows->narrow[fold];
-  else if (j->fold == &j->loops->fold[j->compute][fold] && fold <= CR__FOLD_MIN)
-    j->few.rows = rows->fold[j->compute][fold];
+  cr__short_loop(&j->few, (int)j->k->reduce.fold);
 }
 
 /* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each

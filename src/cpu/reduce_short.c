@@ -29,6 +29,18 @@ bool cr__short_rows(cr__fold_plan *p) {
   return true;
 }
 
+void cr__short_loop(cr__short *s, int fold) {
+  const cr__rows_loops *rows = cr__rows_loops_here();
+  bool square = fold == CR__FOLD_SUM && s->compute == CR__COMPUTE_F64 && s->map == CR__MAP_SQUARE;
+  if (s->n * (int64_t)cr__size_of((cr_dtype)s->takes) < 16) return;
+  if (square) s->map = CR__MAP_NONE, s->rows = rows->squares[CR__COMPUTE_F64];
+  else if (s->fold == &s->loops->squares) s->rows = rows->squares[CR__COMPUTE_F32];
+  else if (fold <= CR__FOLD_MIN && s->fold == &s->loops->narrow[CR_INT32][fold])
+    s->rows = rows->narrow[fold];
+  else if (fold <= CR__FOLD_MIN && s->fold == &s->loops->fold[s->compute][fold])
+    s->rows = rows->fold[s->compute][fold];
+}
+
 /* Rows as elements of dtype `takes`: those in memory if they are, else a copy without gaps. */
 static const char *fetch(char *copy, int takes, const char *x, int dtype, int64_t n, int64_t *step,
                          int64_t w) {

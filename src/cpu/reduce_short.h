@@ -47,6 +47,8 @@ typedef struct cr__short {
   int64_t most;    /* of a row that are folded at a time by `fold` */
 } cr__short;
 
+/* Chooses `rows`, for a cr__fold. */
+void cr__short_loop(cr__short *s, int fold);
 /* Folds the w rows that begin at x into their states, of 2 * w numbers. */
 void cr__fold_short(const cr__short *s, const char *x, int64_t w, void *state);
 

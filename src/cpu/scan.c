@@ -263,7 +263,7 @@ int cr__cpu_scan(cr__launch *k) {
   if (j.inner == 1 && j.outer < FEW_LINES && j.n > 2 * LINE_CHUNK && j.kind == CR__SCAN_SUM)
     return scan_chunks(&j);
   if (j.inner == 1 && j.kind != CR__SCAN_RECURRENCE &&
-      cr__scans_short(j.outer, j.n, is_simple(j.kind)))
+      cr__scans_short(j.outer, j.n, j.compute, j.kind))
     return share_short(&j, scan_short_units, j.outer * j.n);
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.n * j.inner, scan_units, &j);
 }
@@ -318,7 +318,7 @@ int cr__cpu_cumulative(cr__launch *k) {
   job j = job_of(k, k->cumulative.lines, k->cumulative.smallest,
                  cr__compute_of(k->cumulative.from.dtype));
   if (j.n == 0) return 0;
-  if (j.inner == 1 && cr__scans_short(j.outer, j.n, false))
+  if (j.inner == 1 && cr__cumulates_short(j.outer, j.n, k->cumulative.from.dtype))
     return share_short(&j, extreme_short_units, j.outer * j.n * 4);
   return cr__cpu_share(j.outer * j.tiles, j.outer * j.inner * j.n * 4, extreme_units, &j);
 }

@@ -38,9 +38,10 @@ typedef struct cr__scan_short {
   bool reverse;
 } cr__scan_short;
 
-/* Whether lines are worked on like that; simple: sums and products. */
-bool cr__scans_short(int64_t outer, int64_t n, bool simple);
-/* w <= cr__short_width(n) lines from number `line` on. */
+/* Whether lines are worked on like that: scans without factors, and extremes. */
+bool cr__scans_short(int64_t outer, int64_t n, int compute, int kind);
+bool cr__cumulates_short(int64_t outer, int64_t n, int dtype);
+/* w <= cr__short_width lines from number `line` on. */
 void cr__scan_lines(const cr__scan_short *s, int64_t line, int64_t w);
 void cr__cumulate_lines(const cr__scan_short *s, int64_t line, int64_t w);
 

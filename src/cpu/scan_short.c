@@ -10,12 +10,19 @@
 #include "scan.h"
 #include "transpose.h"
 
-enum {
-  MOST = 32
-}; /* longer lines are as quick one by one, if all that is to do is to add or multiply */
+/* Longer lines are as quick one by one: to turn them costs more than to add or to multiply, and elements of
+ * 8 bytes cost twice as much. */
+enum { SIMPLE = 32, SIMPLE_WIDE = 11, BEST_WIDE = 64 };
 
-bool cr__scans_short(int64_t outer, int64_t n, bool simple) {
-  return outer >= CR__SHORT_ROWS && n >= 2 && n <= (simple ? MOST : CR__SHORT);
+bool cr__scans_short(int64_t outer, int64_t n, int compute, int kind) {
+  int64_t most = compute == CR__COMPUTE_F32 ? SIMPLE : SIMPLE_WIDE;
+  if (kind == CR__SCAN_LOGSUMEXP) most = CR__SHORT;
+  return outer >= CR__SHORT_ROWS && n >= 2 && n <= most;
+}
+
+bool cr__cumulates_short(int64_t outer, int64_t n, int dtype) {
+  int64_t most = cr__size_of((cr_dtype)dtype) == 8 ? BEST_WIDE : CR__SHORT;
+  return outer >= CR__SHORT_ROWS && n >= 2 && n <= most;
 }
 
 /* The logarithms of sums of w columns in x, whose rows are `go` apart from the first one on. */

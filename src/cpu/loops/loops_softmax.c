@@ -87,6 +87,7 @@ extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F32][CR__FOLD_SUM]
 #define NAME(x) x##_f32
 #include "softmax_loops.h"
+#include "softmax_tile_loops.h"
 
 #define T double
 #define WORD int64_t
@@ -97,6 +98,7 @@ extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F64][CR__FOLD_SUM]
 #define NAME(x) x##_f64
 #include "softmax_loops.h"
+#include "softmax_tile_loops.h"
 
 extern const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA);
 const cr__softmax_loops CR__PASTE(cr__softmax_loops_, CR__ISA) = {
