@@ -159,6 +159,10 @@ local rows = {
   var = function(x, d) return x:var(d) end,
   std = function(x, d) return x:std(d) end,
   norm = function(x, d) return x:norm(3, d) end,
+  norm2 = function(x, d) return x:norm(2, d) end,
+  amax = function(x, d) return x:amax(d) end,
+  cummax = function(x, d) return (x:cummax(d)) end,
+  argmax = function(x, d) return x:argmax(d) end,
   logsumexp = function(x, d) return x:logsumexp(d) end,
   softmax = function(x, d) return x:softmax(d) end,
   log_softmax = function(x, d) return x:log_softmax(d) end,
@@ -187,6 +191,13 @@ local function main()
           cr.manual_seed(5)
           local x = cr.randn({ 37, 301 }, { dtype = dtype, device = device })
           protected(("rows %s %d %s"):format(name, d, dtype), function() return { rows[name](x, d) } end)
+        end
+      end
+      for _, n in ipairs(name == "matmul" and {} or { 3, 7, 50, 100 }) do
+        if not only or only == name then
+          cr.manual_seed(6)
+          local x = cr.randn({ 277, n }, { dtype = dtype, device = device })
+          protected(("rows of %d %s %s"):format(n, name, dtype), function() return { rows[name](x, 2) } end)
         end
       end
     end

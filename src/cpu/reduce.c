@@ -353,16 +353,10 @@ static void choose_across(job *j) {
 /* Rows of few elements, which are folded side by side. */
 static void choose_short(job *j) {
   const cr__fold_plan *p = &j->plan;
-  j->few = (cr__short){.loops = j->loops,
-                       .fold = j->fold,
-                       .dtype = j->k->reduce.from.dtype,
-                       .takes = j->takes,
-                       .compute = j->compute,
-                       .map = j->map,
-                       .power = j->k->reduce.power,
-                       .n = p->reduced[0],
-                       .step = p->kept_in[p->nkept - 1],
-                       .most = rows_at_once(j)};
+  cr__short s = {.loops = j->loops, .fold = j->fold, .dtype = j->k->reduce.from.dtype};
+  s.takes = j->takes, s.compute = j->compute, s.map = j->map, s.power = j->k->reduce.power;
+  s.n = p->reduced[0], s.step = p->kept_in[p->nkept - 1], s.most = rows_at_once(j);
+  j->few = s;
   cr__short_loop(&j->few, (int)j->k->reduce.fold);
 }
 
