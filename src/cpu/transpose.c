@@ -77,6 +77,6 @@ void cr__transpose(char *to, int64_t to_step, const char *from, int64_t from_ste
   case 2: transpose_2(t, to_step, f, from_step, rows, columns); break;
   case 4: loops_here()->of_4(t, to_step, f, from_step, rows, columns); break;
   case 8: loops_here()->of_8(t, to_step, f, from_step, rows, columns); break;
-  default: transpose_16(t, to_step, f, from_step, rows, columns); break;
+  default: transpose_16(to, to_step, from, from_step, rows, columns); break;
   }
 }

@@ -63,7 +63,7 @@ static void NAME(tops)(T *top, const T *x, int64_t rows, int64_t step, int64_t w
 
 INLINE void NAME(sums)(T *sum, T *out, const T *x, const T *top, int64_t rows, int64_t step,
                        int64_t w) {
-  T e[PADDED];
+  T e[STRIP];
   if (w >= STRIP) {
     for (int64_t j = 0; j < w; j = next_strip(j, w))
       NAME(strip_sums)(sum + j, out ? out + j : NULL, x + j, top + j, rows, step);
