@@ -88,6 +88,17 @@ describe("of negative numbers, a power", function()
   end)
 end)
 
+describe("a number times a power of two", function()
+  it("that is infinite or 0 is so too", function()
+    local x = cr.tensor { 2, -3, 0, 2, -3, 0, 5 }
+    alike_all(x:ldexp(cr.tensor { inf, inf, inf, -inf, -inf, -inf, nan }), cr.tensor { inf, -inf, nan, 0, -0.0, 0, nan })
+  end)
+
+  it("has its value where the power alone leaves the range", function()
+    alike_all(cr.tensor({ 2 ^ -140, 2 ^ 100 }):ldexp(cr.tensor { 200, -220 }), cr.tensor { 2 ^ 60, 2 ^ -120 })
+  end)
+end)
+
 describe("a line that all threads sort", function()
   local n = 2 ^ 18 + 77 | 0
 

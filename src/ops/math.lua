@@ -360,7 +360,9 @@ op "logaddexp2(self: tensor, other: tensor)" {
 
 op "ldexp(self: operand, other: tensor)" {
   doc = "self times 2 to the power of other, in floats.",
-  pointwise = "x * exp2(trunc(y / 2)) * exp2(y - trunc(y / 2))", promote = "float",
+  -- In two steps, for the power alone may leave the range; infinite ones have no half to be taken from.
+  pointwise = "x * exp2(trunc(clamp(y, -9999, 9999) / 2)) * exp2(y - trunc(clamp(y, -9999, 9999) / 2))",
+  promote = "float",
   grad = {
     self = function(g, v) return ops.ldexp(g, v.other) end,
     other = function(g, v) return g * v.out * 0.69314718055994530942 end,
