@@ -29,7 +29,8 @@ M.types = {
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
 for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body
-  composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples variadic]]):gmatch("%S+") do
+  composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples
+  variadic]]):gmatch("%S+") do
   fields[name] = true
 end
 
