@@ -11,6 +11,7 @@
 
 #include "halves.h"
 #include "loops.h"
+#include "cpu/cpu.h"
 #include "cpu/stream.h"
 
 INLINE int64_t whole_f64(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
@@ -140,6 +141,7 @@ void CR__PASTE(cr__splat_, CR__ISA)(void *out, const void *element, size_t size,
   case 1: SPLAT(uint8_t); break;
   case 2: SPLAT(uint16_t); break;
   case 4: SPLAT(uint32_t); break;
-  default: SPLAT(uint64_t); break;
+  case 8: SPLAT(uint64_t); break;
+  default: SPLAT(cr__bytes16); break;
   }
 }
