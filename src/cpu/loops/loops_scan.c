@@ -221,7 +221,7 @@ BEST(smallest_i64, int64_t, <=)
         T one = to[c], best = before[c];                                        \
         WORD better = -(WORD)((one BEATS best) | (one != one)), was = there[c]; \
         place[c] = (better & (WORD)(r + 1)) | (~better & was);                  \
-        to[c] = (one BEATS best) | (one != one) ? one : best;                   \
+        to[c] = better ? one : best;                                            \
       }                                                                         \
     }                                                                           \
   }

@@ -168,9 +168,10 @@ static void NAME(measure_tile)(const cr__lines *l, double *state, int64_t side) 
   int64_t w = l->w, all = w * side, step = l->step * side, rows = l->n / side, rest = l->n % side;
   for (int64_t j = 0; j < 2 * all; j++) wide[j] = j < all ? -INFINITY : 0;
   for (int64_t j = 0; j < 2 * w; j++) state[j] = j < w ? -INFINITY : 0;
-  for (int64_t r = 0; r < rows && !cr__cpu_stopped(); r += TALL_ROWS)
-    NAME(logs_columns)
-    (wide, x + r * step, rows - r < TALL_ROWS ? rows - r : TALL_ROWS, step, all, 0);
+  for (int64_t r = 0, m; r < rows && !cr__cpu_stopped(); r += m) {
+    m = rows - r < TALL_ROWS ? rows - r : TALL_ROWS;
+    NAME(logs_columns)(wide, x + r * step, m, step, all, 0);
+  }
   for (int64_t i = 0; i < side; i++) {
     memcpy(part, wide + i * w, (size_t)w * sizeof *part);
     memcpy(part + w, wide + all + i * w, (size_t)w * sizeof *part);
