@@ -30,8 +30,13 @@
 #define CR__TEXT_RESULT_same compute
 #define CR__TEXT_RESULT_bool CR_BOOL
 
+/* The name has the type in it: functions of one name in two objects would be one function to the linker. */
+#define CR__TEXT_JOIN(suffix, op) text_##suffix##_##op
+#define CR__TEXT_IN(suffix, op) CR__TEXT_JOIN(suffix, op)
+#define CR__TEXT_OF(op) CR__TEXT_IN(CR__SUFFIX, op)
+
 #define CR__FUNCTOR(op, nin, nk, result, ...)                                                     \
-  struct text_##op {                                                                              \
+  struct CR__TEXT_OF(op) {                                                                        \
     static constexpr int compute = CR__COMPUTE, inputs = nin;                                     \
     static constexpr int gives = CR__TEXT_RESULT_##result;                                        \
     typedef cr__element<CR__COMPUTE>::value T;                                                    \
@@ -209,7 +214,7 @@ static int cr__launch_pointwise(const cr__pointwise_call *c, const cr__kernels<T
 
 #define CR__KERNELS_OF(op, nin, nk, result, ...) \
   case CR__PW_##op:                              \
-    return {dense<text_##op>, strided<text_##op>, text_##op::gives == CR_BOOL};
+    return {dense<CR__TEXT_OF(op)>, strided<CR__TEXT_OF(op)>, CR__TEXT_OF(op)::gives == CR_BOOL};
 #define CR__EACH_TEXT CR__KERNELS_OF
 
 typedef cr__kernels<cr__element<CR__COMPUTE>::value> kernels;
