@@ -16,6 +16,7 @@ enum {
   STRIP =
       32, /* columns whose sums stay in registers; shorter loops would be unrolled, not vectorized */
   FEW_ROWS = 16,  /* that are added up before float64 takes over */
+  FEWEST = 8,     /* that float64 adds from the first, for a 1 among them rounds little away */
   LOW_ROWS = 128, /* of a tile whose exponentials are kept */
   TALL_ROWS = 32  /* that stay in the first-level cache between two passes */
 };
@@ -76,14 +77,16 @@ INLINE int64_t next_strip(int64_t j, int64_t w) {
   return j + STRIP < w && j + 2 * STRIP > w ? w - STRIP : j + STRIP;
 }
 
+/* How many of n rows are added up before float64 takes over. */
+INLINE int64_t rows_at_once(int64_t n) { return n <= FEWEST ? 1 : FEW_ROWS; }
+
 extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 
 #define T float
 #define WORD int32_t
 #define EXP f32_exp_below
 #define EXPM1 f32_expm1
-#define LOG f32_log
-#define LOG1P f32_log1p
+#define EXACT_ONE_TOP 0x1p-16 /* of a float64 sum: below, float32 would show what the 1 costs */
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F32][CR__FOLD_SUM]
 #define NAME(x) x##_f32
 #include "softmax_loops.h"
@@ -93,8 +96,7 @@ extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 #define WORD int64_t
 #define EXP f64_exp
 #define EXPM1 f64_expm1
-#define LOG f64_log
-#define LOG1P f64_log1p
+#define EXACT_ONE_TOP LOG_ONE_TOP
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F64][CR__FOLD_SUM]
 #define NAME(x) x##_f64
 #include "softmax_loops.h"

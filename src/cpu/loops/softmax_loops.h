@@ -1,8 +1,9 @@
 /* softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
  * for double.
  *
- * Given: T, its integer twin WORD, EXP(x), LOG(x), LOG1P(x), NAME(x), and ROWS_SUM, which adds up rows. Elements are added up in lanes, a block of
- * CR__FOLD_BLOCK at most, then in float64. */
+ * Given: T, its integer twin WORD, EXP(x), EXPM1(x), EXACT_ONE_TOP (LOG_ONE_TOP of sums in float64), NAME(x), and
+ * ROWS_SUM, which adds up rows. Elements are added up in lanes, a block of CR__FOLD_BLOCK at most, then in
+ * float64. */
 
 INLINE double NAME(total)(T *lane) {
   double wide[PADDED];

@@ -77,11 +77,11 @@ INLINE void NAME(sums)(T *sum, T *out, const T *x, const T *top, int64_t rows, i
   }
 }
 
-/* Logarithms of 1 + rest for those of w columns whose sum, or its logarithm, is below a bound. */
+/* Logarithms of 1 + rest for those of w columns whose sum's logarithm is below a bound. */
 static __attribute__((noinline)) void NAME(small_logs)(T *last, const T *rest, const T bound,
                                                        int64_t w) {
   T log[CR__TILE];
-  for (int64_t j = 0; j < w; j++) log[j] = LOG1P(rest[j]);
+  for (int64_t j = 0; j < w; j++) log[j] = (T)f64_log1p(rest[j]);
   for (int64_t j = 0; j < w; j++) last[j] = last[j] < bound ? log[j] : last[j];
 }
 
@@ -89,22 +89,24 @@ static void NAME(tile_low)(const cr__lines *l) {
   const T *x = l->a;
   T *out = l->out, top[CR__TILE], part[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
+  const int64_t most = rows_at_once(l->n);
   NAME(tops)(top, x, l->n, l->step, l->w);
-  for (int64_t r = 0; r < l->n; r += FEW_ROWS) {
-    int64_t rows = l->n - r < FEW_ROWS ? l->n - r : FEW_ROWS;
+  for (int64_t r = 0; r < l->n; r += most) {
+    int64_t rows = l->n - r < most ? l->n - r : most;
     const T *from = x + r * l->step;
     if (l->log) NAME(sums)(part, NULL, from, top, rows, l->step, l->w);
     else NAME(sums)(part, out + r * l->step, from, top, rows, l->step, l->w);
     for (int64_t j = 0; j < l->w; j++) total[j] += part[j];
   }
   if (l->log) {
-    for (int64_t j = 0; j < l->w; j++) part[j] = LOG((T)total[j]);
+    for (int64_t j = 0; j < l->w; j++) part[j] = (T)f64_log(total[j]);
   } else {
     for (int64_t j = 0; j < l->w; j++) part[j] = (T)(1 / total[j]);
   }
-  if (l->log && NAME(any_below)(part, (T)LOG_ONE_TOP, l->w)) {
+  const T bound = (T)(most == 1 ? EXACT_ONE_TOP : LOG_ONE_TOP);
+  if (l->log && NAME(any_below)(part, bound, l->w)) {
     NAME(others_tile)(e, x, top, l->n, l->step, l->w);
-    NAME(small_logs)(part, e, (T)LOG_ONE_TOP, l->w);
+    NAME(small_logs)(part, e, bound, l->w);
   }
   for (int64_t r = 0; r < l->n; r++) {
     const T *from = x + r * l->step;
@@ -249,8 +251,9 @@ static void NAME(tile_back)(const cr__lines *l) {
   const T *g = l->a, *y = l->b;
   T *out = l->out, sum[CR__TILE], e[CR__TILE];
   double total[CR__TILE] = {0};
-  for (int64_t r0 = 0; r0 < l->n && !cr__cpu_stopped(); r0 += FEW_ROWS) {
-    int64_t end = r0 + FEW_ROWS < l->n ? r0 + FEW_ROWS : l->n;
+  const int64_t most = rows_at_once(l->n);
+  for (int64_t r0 = 0; r0 < l->n && !cr__cpu_stopped(); r0 += most) {
+    int64_t end = r0 + most < l->n ? r0 + most : l->n;
     memset(sum, 0, sizeof sum);
     for (int64_t r = r0; r < end; r++) {
       const T *gr = g + r * l->step, *yr = y + r * l->step;
@@ -310,9 +313,8 @@ static void NAME(short_back)(const cr__lines *l) {
 }
 
 #undef T
-#undef LOG
-#undef LOG1P
 #undef EXPM1
+#undef EXACT_ONE_TOP
 #undef ROWS_SUM
 #undef WORD
 #undef EXP
