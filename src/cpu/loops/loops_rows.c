@@ -16,49 +16,13 @@
 #define INLINE static inline __attribute__((always_inline))
 #define MULTIPLY(a, b) ((a) * (b))
 
-#ifdef __AVX2__
-enum { PARTS = 2 };
-#define LOW_4 0, 8, 1, 9, 4, 12, 5, 13
-#define HIGH_4 2, 10, 3, 11, 6, 14, 7, 15
-#define LOW_8 0, 4, 2, 6
-#define HIGH_8 1, 5, 3, 7
-#define ALL_4 0, 1, 2, 3, 4, 5, 6, 7
-#define ALL_8 0, 1, 2, 3
-#define JOIN_PARTS(p, bytes) __builtin_shufflevector((p)[0], (p)[1], ALL_##bytes)
-#else
-enum { PARTS = 1 };
-#define LOW_4 0, 4, 1, 5
-#define HIGH_4 2, 6, 3, 7
-#define LOW_8 0, 2
-#define HIGH_8 1, 3
-#define JOIN_PARTS(p, bytes) (p)[0]
-#endif
+#include "parts.h"
 
-/* Vectors of T, of which a part has P. */
+/* Vectors of T, of which a part has P, and their masks. */
 /* clang-format off */
 #define VECTORS(t, T, WORD, bytes, P)                                                              \
-  typedef T part_##t __attribute__((vector_size(16)));                                             \
-  typedef T vector_##t __attribute__((vector_size(16 * PARTS)));                                   \
+  PART_VECTORS(t, T, bytes, P)                                                                     \
   typedef WORD mask_##t __attribute__((vector_size(16 * PARTS)));                                  \
-  enum { P_##t = P, ROWS_##t = P * PARTS };                                                        \
-  /* The elements at x of rows `step` apart: a part of every P-th. */                              \
-  INLINE vector_##t load_##t(const T *x, int64_t step) {                                           \
-    part_##t part[PARTS];                                                                          \
-    _Pragma("GCC unroll 2") for (int b = 0; b < PARTS; b++)                                        \
-      memcpy(&part[b], x + P * b * step, 16);                                                      \
-    return JOIN_PARTS(part, bytes);                                                                \
-  }                                                                                                \
-  /* The lanes of the rows become rows of the lanes. */                                            \
-  INLINE void turn_##t(vector_##t *v) {                                                            \
-    vector_##t w[P];                                                                               \
-    _Pragma("GCC unroll 2") for (int done = 1; done < P; done *= 2) {                              \
-      _Pragma("GCC unroll 2") for (int i = 0; i < P / 2; i++) {                                    \
-        w[2 * i] = __builtin_shufflevector(v[i], v[i + P / 2], LOW_##bytes);                       \
-        w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + P / 2], HIGH_##bytes);                  \
-      }                                                                                            \
-      _Pragma("GCC unroll 4") for (int i = 0; i < P; i++) v[i] = w[i];                             \
-    }                                                                                              \
-  }                                                                                                \
   /* The lanes of the last part of a row of n that no part before it has had. */                   \
   INLINE mask_##t fresh_##t(int64_t n) {                                                           \
     mask_##t m;                                                                                    \

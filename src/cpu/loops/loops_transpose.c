@@ -11,55 +11,21 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The 16-byte parts of a vector, P elements each, come from lines P apart. More parts than two cost more
- * to put together than they save. */
-#if defined __AVX2__
-enum { PARTS = 2 };
-#define LOW_4 0, 8, 1, 9, 4, 12, 5, 13
-#define HIGH_4 2, 10, 3, 11, 6, 14, 7, 15
-#define LOW_8 0, 4, 2, 6
-#define HIGH_8 1, 5, 3, 7
-#define PAIR_4 0, 1, 2, 3, 4, 5, 6, 7
-#define PAIR_8 0, 1, 2, 3
-#define JOIN_PARTS(p, bytes) __builtin_shufflevector((p)[0], (p)[1], PAIR_##bytes)
-#else
-enum { PARTS = 1 };
-#define LOW_4 0, 4, 1, 5
-#define HIGH_4 2, 6, 3, 7
-#define LOW_8 0, 2
-#define HIGH_8 1, 3
-#define JOIN_PARTS(p, bytes) (p)[0]
-#endif
+#include "parts.h"
 
 /* clang-format off */
 #define TRANSPOSE(T, bytes, P)                                                                     \
-  typedef T part_##bytes __attribute__((vector_size(16)));                                         \
-  typedef T vector_##bytes __attribute__((vector_size(16 * PARTS)));                               \
-  enum { WIDE_##bytes = P * PARTS };                                                               \
-  INLINE void turn_##bytes(vector_##bytes *v) {                                                    \
-    vector_##bytes w[P];                                                                           \
-    _Pragma("GCC unroll 2") for (int done = 1; done < P; done *= 2) {                              \
-      _Pragma("GCC unroll 2") for (int i = 0; i < P / 2; i++) {                                    \
-        w[2 * i] = __builtin_shufflevector(v[i], v[i + P / 2], LOW_##bytes);                       \
-        w[2 * i + 1] = __builtin_shufflevector(v[i], v[i + P / 2], HIGH_##bytes);                  \
-      }                                                                                            \
-      _Pragma("GCC unroll 4") for (int i = 0; i < P; i++) v[i] = w[i];                             \
-    }                                                                                              \
-  }                                                                                                \
-  /* P elements of each of WIDE lines become P lines of WIDE, of which `rows` are stored. */       \
+  PART_VECTORS(bytes, T, bytes, P)                                                                 \
+  /* P elements of each of ROWS lines become P lines of ROWS, of which `rows` are stored. */       \
   INLINE void down_##bytes(T *to, int64_t to_step, const T *from, int64_t from_step, int rows) {   \
     vector_##bytes v[P];                                                                           \
-    _Pragma("GCC unroll 4") for (int q = 0; q < P; q++) {                                          \
-      part_##bytes part[PARTS];                                                                    \
-      _Pragma("GCC unroll 4") for (int b = 0; b < PARTS; b++)                                      \
-        memcpy(&part[b], from + (q + P * b) * from_step, 16);                                      \
-      v[q] = JOIN_PARTS(part, bytes);                                                              \
-    }                                                                                              \
+    _Pragma("GCC unroll 4") for (int q = 0; q < P; q++)                                            \
+      v[q] = load_##bytes(from + q * from_step, from_step);                                        \
     turn_##bytes(v);                                                                               \
     _Pragma("GCC unroll 4") for (int i = 0; i < P; i++)                                            \
       if (i < rows) memcpy(to + i * to_step, &v[i], sizeof v[i]);                                  \
   }                                                                                                \
-  /* WIDE elements of each of `columns` <= P lines become P elements of each of WIDE lines. */     \
+  /* ROWS elements of each of `columns` <= P lines become P elements of each of ROWS lines. */     \
   INLINE void up_##bytes(T *to, int64_t to_step, const T *from, int64_t from_step, int columns) {  \
     vector_##bytes v[P];                                                                           \
     _Pragma("GCC unroll 4") for (int i = 0; i < P; i++)                                            \
@@ -76,20 +42,20 @@ enum { PARTS = 1 };
    * the next ones. Returns how many lines that did. */                                            \
   INLINE int64_t few_down_##bytes(T *to, int64_t to_step, const T *from, int rows, int64_t n) {    \
     int64_t k = 0;                                                                                 \
-    for (; (k + WIDE_##bytes - 1) * rows + P <= n * rows; k += WIDE_##bytes)                       \
+    for (; (k + ROWS_##bytes - 1) * rows + P <= n * rows; k += ROWS_##bytes)                       \
       down_##bytes(to + k, to_step, from + k * rows, rows, rows);                                  \
     return k;                                                                                      \
   }                                                                                                \
   /* The same in the other direction: what is written behind a line is written again. */           \
   INLINE int64_t few_up_##bytes(T *to, const T *from, int64_t from_step, int columns, int64_t n) { \
     int64_t r = 0;                                                                                 \
-    for (; (r + WIDE_##bytes - 1) * columns + P <= n * columns; r += WIDE_##bytes)                 \
+    for (; (r + ROWS_##bytes - 1) * columns + P <= n * columns; r += ROWS_##bytes)                 \
       up_##bytes(to + r * columns, columns, from + r, from_step, columns);                         \
     return r;                                                                                      \
   }                                                                                                \
   static void transpose_##bytes(T *restrict to, int64_t to_step, const T *restrict from,           \
                                 int64_t from_step, int64_t rows, int64_t columns) {                \
-    enum { W = WIDE_##bytes };                                                                     \
+    enum { W = ROWS_##bytes };                                                                     \
     int64_t row = 0, column = 0;                                                                   \
     if (rows >= P && columns >= W) {                                                               \
       for (int64_t k = 0; k < columns; k = next_##bytes(k, W, columns))                            \
