@@ -175,8 +175,9 @@ describe("the declaration of a kernel", function()
     refuses_kernel("sort(in[8], out)", "sort: has 9 views, and 8 at most are possible")
   end)
 
-  it("names the slots that several kernels share", function()
-    refuses_kernel("sort, search(in)", "sort: shares its slots with search and gives them no name")
+  it("has one name", function()
+    refuses_kernel("sort, search(in)", "'sort, search(in)': cannot read the declaration")
+    refuses_kernel("lines: sort, search(in)", "'lines: sort, search(in)': cannot read the declaration")
   end)
 
   it("is made once", function()

@@ -225,15 +225,11 @@ local function share_aliases(entries)
   for _, e in ipairs(entries) do e.aliases = lists[e.lua] or e.aliases end
 end
 
--- Takes the declaration of a kernel, or of some with the same slots.
+-- Takes the declaration of a kernel.
 local function add_kernel(list, seen, text)
   local k = kernels.parse(text)
-  for _, name in ipairs(k.names) do
-    if seen[name] then fail("kernel " .. name, "is declared twice") end
-    seen[name] = true
-  end
-  if seen["slots of " .. k.slots] then fail("kernel " .. k.names[1], "other slots are named %s", k.slots) end
-  seen["slots of " .. k.slots] = true
+  if seen[k.name] then fail("kernel " .. k.name, "is declared twice") end
+  seen[k.name] = true
   list[#list + 1] = k
 end
 

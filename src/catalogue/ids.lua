@@ -11,7 +11,7 @@ local M = {}
 -- The names of all kernels, in the order of their declarations.
 local function kernels_of(cat)
   local kernels = {}
-  for _, k in ipairs(cat.kernels) do table.move(k.names, 1, #k.names, #kernels + 1, kernels) end
+  for i, k in ipairs(cat.kernels) do kernels[i] = k.name end
   return kernels
 end
 

@@ -55,35 +55,28 @@ local function parse_number(where, text)
   return { name = name, type = types[base], count = count == "dims" and "CR_MAX_DIMS" or count }
 end
 
--- "NAME(a, b?; n, log: bool)", or "SLOTS: NAME, NAME(...)" for kernels with the same slots: { names =, slots =,
--- text =, views =, numbers = }.
+-- "NAME(a, b?; n, log: bool)": { name =, text =, views =, numbers =, nview = }.
 function M.parse(text)
-  local head, inside = text:match "^%s*(.-)%s*(%b())%s*$"
-  if not head then fail("'" .. text .. "'", "cannot read the declaration") end
-  local slots, rest = head:match "^([%a_][%w_]*)%s*:%s*(.+)$"
-  local names = items(rest or head)
-  for _, name in ipairs(names) do
-    if not name:find "^[%a_][%w_]*$" then fail("'" .. head .. "'", "cannot read the name '%s'", name) end
-  end
-  if #names > 1 and not slots then fail(names[1], "shares its slots with %s and gives them no name", names[2]) end
-  local k = { names = names, slots = slots or names[1], text = text:gsub("%s+", " "), views = {}, numbers = {} }
+  local name, inside = text:match "^%s*([%a_][%w_]*)%s*(%b())%s*$"
+  if not name then fail("'" .. text .. "'", "cannot read the declaration") end
+  if reserved[name] then fail("'" .. text .. "'", "the name %s is taken", name) end
+  local k = { name = name, text = text:gsub("%s+", " "), views = {}, numbers = {} }
   local views, numbers = inside:sub(2, -2):match "^([^;]*);?([^;]*)$"
-  if not views then fail(names[1], "has more than one ';'") end
+  if not views then fail(name, "has more than one ';'") end
   local seen, nview = {}, 0
   local function take(slot)
-    if reserved[slot.name] then fail(names[1], "the name of the slot %s is taken", slot.name) end
-    if seen[slot.name] then fail(names[1], "has two slots %s", slot.name) end
+    if reserved[slot.name] then fail(name, "the name of the slot %s is taken", slot.name) end
+    if seen[slot.name] then fail(name, "has two slots %s", slot.name) end
     seen[slot.name] = true
     return slot
   end
   for i, item in ipairs(items(views)) do
-    k.views[i] = take(parse_view(names[1], item))
+    k.views[i] = take(parse_view(name, item))
     nview = nview + (k.views[i].count or 1)
   end
-  for i, item in ipairs(items(numbers)) do k.numbers[i] = take(parse_number(names[1], item)) end
-  if #k.views + #k.numbers == 0 then fail(names[1], "has no slots") end
-  if nview > MOST_VIEWS then fail(names[1], "has %d views, and %d at most are possible", nview, MOST_VIEWS) end
-  if reserved[k.slots] then fail(names[1], "the name %s is taken", k.slots) end
+  for i, item in ipairs(items(numbers)) do k.numbers[i] = take(parse_number(name, item)) end
+  if #k.views + #k.numbers == 0 then fail(name, "has no slots") end
+  if nview > MOST_VIEWS then fail(name, "has %d views, and %d at most are possible", nview, MOST_VIEWS) end
   k.nview = nview
   return k
 end
@@ -91,9 +84,7 @@ end
 -- A kernel that no run function launches is left from another time; `texts` are those of run functions.
 function M.check_launched(cat, texts)
   for _, k in ipairs(cat.kernels) do
-    for _, name in ipairs(k.names) do
-      if not texts:find("CR__K_" .. name .. "%f[^%w_]") then fail(name, "no run function launches it") end
-    end
+    if not texts:find("CR__K_" .. k.name .. "%f[^%w_]") then fail(k.name, "no run function launches it") end
   end
 end
 
@@ -101,7 +92,7 @@ end
 
 local function write_struct(h, k)
   h[#h + 1] = ("/* %s */"):format(k.text)
-  h[#h + 1] = ("typedef struct cr__%s_slots {"):format(k.slots)
+  h[#h + 1] = ("typedef struct cr__%s_slots {"):format(k.name)
   for _, v in ipairs(k.views) do
     local size = v.count and ("[%d]"):format(v.count) or ""
     local absent = v.optional and " /* data is NULL where it is absent */" or ""
@@ -110,7 +101,7 @@ local function write_struct(h, k)
   for _, n in ipairs(k.numbers) do
     h[#h + 1] = ("  %s %s%s;"):format(n.type, n.name, n.count and "[" .. n.count .. "]" or "")
   end
-  h[#h + 1] = ("} cr__%s_slots;\n"):format(k.slots)
+  h[#h + 1] = ("} cr__%s_slots;\n"):format(k.name)
 end
 
 function M.write(out_dir, cat)
@@ -118,7 +109,7 @@ function M.write(out_dir, cat)
   h[#h + 1] = "#ifndef CR__SLOTS_H\n#define CR__SLOTS_H\n"
   for _, k in ipairs(cat.kernels) do write_struct(h, k) end
   h[#h + 1] = "/* The members of cr__launch that they become. */\n#define CR__SLOTS \\"
-  for _, k in ipairs(cat.kernels) do h[#h + 1] = ("  cr__%s_slots %s; \\"):format(k.slots, k.slots) end
+  for _, k in ipairs(cat.kernels) do h[#h + 1] = ("  cr__%s_slots %s; \\"):format(k.name, k.name) end
   h[#h] = h[#h]:gsub(" \\$", "")
   h[#h + 1] = "\n#endif"
   write(out_dir, "slots.h", h)
@@ -126,7 +117,7 @@ function M.write(out_dir, cat)
   local views = header("How many views a kernel has, by its id; 0 where it is not declared.")
   views[#views + 1] = "static const uint8_t views_of[CR__K_COUNT + 1] = {"
   for _, k in ipairs(cat.kernels) do
-    for _, name in ipairs(k.names) do views[#views + 1] = ("    [CR__K_%s] = %d,"):format(name, k.nview) end
+    views[#views + 1] = ("    [CR__K_%s] = %d,"):format(k.name, k.nview)
   end
   views[#views + 1] = "};"
   write(out_dir, "slot_views.inc", views)
