@@ -28,20 +28,15 @@ op "put_reduced(self: tensor, indices: tensor, shape: shape, dim: dim, keepdim: 
   end,
 }
 
-op "argmax(self: tensor, dim: dim?, keepdim: bool = false)" {
-  doc = [[The position of the largest element along dim, the first one of several or the first NaN; without
-    dim, its position in row-major order.]],
-  run = "argmax", nondiff = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
-  end,
-}
+for _, words in ipairs { { "argmax", "largest" }, { "argmin", "smallest" } } do
+  local name, most = table.unpack(words)
 
-op "argmin(self: tensor, dim: dim?, keepdim: bool = false)" {
-  doc = [[The position of the smallest element along dim, the first one of several or the first NaN; without
-    dim, its position in row-major order.]],
-  run = "argmax", nondiff = true,
-  samples = function(s)
-    return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
-  end,
-}
+  op(name .. "(self: tensor, dim: dim?, keepdim: bool = false)") {
+    doc = ([[The position of the %s element along dim, the first one of several or the first NaN; without
+      dim, its position in row-major order.]]):format(most),
+    run = "argmax", nondiff = true,
+    samples = function(s)
+      return { { s.t({ 2, 3 }, -2, 2) }, { s.t({ 2, 3 }, -2, 2), -1, true }, { s.t({}, -2, 2), 1 } }
+    end,
+  }
+end
