@@ -31,15 +31,6 @@ local function run(snippet, name)
   if not snippet.text:find "^%s*op[ %(]" then chunk() end
 end
 
--- What a command prints, a line each.
-local function lines_of(command)
-  local list = {}
-  local pipe = assert(io.popen(command))
-  for line in pipe:lines() do list[#list + 1] = line end
-  pipe:close()
-  return list
-end
-
 -- What heading lines of a page are called in links: small letters, a dash for each space.
 local function anchors(text)
   local set = {}
@@ -52,7 +43,7 @@ end
 -- Snippets are code: what stands in them is no link and no path of this tree.
 local function prose(text) return (text:gsub("\n```.-\n```", "\n")) end
 
-for _, page in ipairs(lines_of "ls README.md CONTRIBUTING.md CHANGELOG.md docs/*.md") do
+for _, page in ipairs(shell.lines "ls README.md CONTRIBUTING.md CHANGELOG.md docs/*.md") do
   local folder = page:match "^(.*/)" or ""
 
   describe("the page " .. page, function()
@@ -99,7 +90,7 @@ describe("the pages that programs write #compiles", function()
   -- A program of this tree by its name, wherever it lies; what it writes is compared with what is there.
   local function is_current(program, page)
     local fresh = os.tmpname()
-    local path = assert(lines_of("find src -name " .. program)[1], program)
+    local path = assert(shell.lines("find src -name " .. program)[1], program)
     assert(os.execute(("lua5.4 %s %s"):format(path, fresh)))
     local text = read(fresh)
     os.remove(fresh)

@@ -1,24 +1,13 @@
 -- families_spec.lua: a family of operations has one name in every layer.
 
-local function lines_of(command)
-  local list = {}
-  local pipe = assert(io.popen(command))
-  for line in pipe:lines() do list[#list + 1] = line end
-  pipe:close()
-  return list
-end
+local shell = require "spec.support.shell"
 
-local function read(path)
-  local file = assert(io.open(path), path)
-  local text = file:read "a"
-  file:close()
-  return text
-end
+local function read(path) return assert(shell.read(path), path) end
 
 -- What each file of a folder with one of the endings says, by its name without ending.
 local function texts(folder, ending)
   local list = {}
-  for _, path in ipairs(lines_of(("ls %s/*%s"):format(folder, ending))) do
+  for _, path in ipairs(shell.lines(("ls %s/*%s"):format(folder, ending))) do
     list[path:match "([^/]+)%.%w+$"] = read(path)
   end
   return list

@@ -1,21 +1,10 @@
 -- layering_spec.lua: each layer of the source uses only those below it.
 
-local function lines_of(command)
-  local list = {}
-  local pipe = assert(io.popen(command))
-  for line in pipe:lines() do list[#list + 1] = line end
-  pipe:close()
-  return list
-end
+local shell = require "spec.support.shell"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "a"
-  file:close()
-  return text
-end
+local function read(path) return assert(shell.read(path), path) end
 
-local function files(pattern) return lines_of("find " .. pattern .. " -type f | sort") end
+local function files(pattern) return shell.lines("find " .. pattern .. " -type f | sort") end
 
 -- The headers that a file includes: { name =, system = }.
 local function includes(path)
@@ -155,7 +144,7 @@ end
 -- What objects define and what they ask others for, by folder of src: symbol tables, as nm prints them.
 local function symbols(build)
   local defined, wanted = {}, {}
-  for _, line in ipairs(lines_of(("nm -A %s/obj/*/*.o %s/obj/*/*/*.o"):format(build, build))) do
+  for _, line in ipairs(shell.lines(("nm -A %s/obj/*/*.o %s/obj/*/*/*.o"):format(build, build))) do
     local path, kind, name = line:match "^.*/obj/([^:]+):%x*%s+(%a) (%S+)$"
     local from = path and path:match "^(.*)/"
     local source = path and "src/" .. path:gsub("%.v%d", ""):gsub("%.base", ""):gsub("o$", "c")
@@ -196,7 +185,7 @@ describe("in the Lua half of the module", function()
   it("every global is Lua's own", function()
     for _, path in ipairs(files "lua -name '*.lua'") do
       local globals = {}
-      for _, line in ipairs(lines_of("luac5.4 -l -p " .. path .. " 2>/dev/null || true")) do
+      for _, line in ipairs(shell.lines("luac5.4 -l -p " .. path .. " 2>/dev/null || true")) do
         local name = line:match 'SETTABUP.*_ENV "([^"]+)"'
         if name then globals[#globals + 1] = name end
       end

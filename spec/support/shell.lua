@@ -35,6 +35,15 @@ function M.run(command, input)
   return text, status
 end
 
+-- What a command prints, a line each.
+function M.lines(command)
+  local list = {}
+  local pipe = assert(io.popen(command))
+  for line in pipe:lines() do list[#list + 1] = line end
+  pipe:close()
+  return list
+end
+
 -- Runs the runner with arguments.
 function M.cresset(arguments, input) return M.run(M.runner .. " " .. arguments, input) end
 
