@@ -145,7 +145,8 @@ template <class N> struct backward {
     s.total += other.total, s.others += other.others, s.chance += other.chance;
   }
   static __device__ __attribute__((noinline)) N great_log(double a, double b, double others) {
-    return (N)(-a * f64_expm1(b) - f64_exp(b) * others);
+    double less = f64_expm1(b); /* the probability, less 1 */
+    return (N)(-a * less - (1 + less) * others);
   }
   static __device__ __forceinline__ bool great(N b, bool log_) {
     return b > (N)(log_ ? LOG_GREAT : GREAT);

@@ -44,6 +44,13 @@ enum {
 /* log(1 + x) */
 static __attribute__((noinline)) double log_of_one_and(double x) { return f64_log1p(x); }
 
+/* The gradient, by the element of a line whose probability is great: from its own gradient, the
+ * logarithm of its probability and the sum of the other gradients. */
+INLINE double great_log(double g, double y, double others) {
+  double less = f64_expm1(y); /* the probability, less 1 */
+  return -g * less - (1 + less) * others;
+}
+
 /* What exponentials are measured from: an infinite element decides the result by itself. */
 INLINE double base_of(double top) { return isfinite(top) ? top : 0; }
 
@@ -85,7 +92,6 @@ extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 #define T float
 #define WORD int32_t
 #define EXP f32_exp_below
-#define EXPM1 f32_expm1
 #define EXACT_ONE_TOP 0x1p-16 /* of a float64 sum: below, float32 would show what the 1 costs */
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F32][CR__FOLD_SUM]
 #define NAME(x) x##_f32
@@ -95,7 +101,6 @@ extern const cr__rows_loops CR__PASTE(cr__rows_loops_, CR__ISA);
 #define T double
 #define WORD int64_t
 #define EXP f64_exp
-#define EXPM1 f64_expm1
 #define EXACT_ONE_TOP LOG_ONE_TOP
 #define ROWS_SUM CR__PASTE(cr__rows_loops_, CR__ISA).fold[CR__COMPUTE_F64][CR__FOLD_SUM]
 #define NAME(x) x##_f64

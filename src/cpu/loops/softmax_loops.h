@@ -1,7 +1,7 @@
 /* softmax_loops.h: the loops of softmax.h for one type. loops_softmax.c includes it for float and
  * for double.
  *
- * Given: T, its integer twin WORD, EXP(x), EXPM1(x), EXACT_ONE_TOP (LOG_ONE_TOP of sums in float64), NAME(x), and
+ * Given: T, its integer twin WORD, EXP(x), EXACT_ONE_TOP (LOG_ONE_TOP of sums in float64), NAME(x), and
  * ROWS_SUM, which adds up rows. Elements are added up in lanes, a block of CR__FOLD_BLOCK at most, then in
  * float64. */
 
@@ -198,7 +198,7 @@ static __attribute__((noinline)) void NAME(mend)(const cr__lines *l, int64_t r) 
     else if (r < i || r >= i + m) sum += NAME(sum)(g + i, m);
     else sum += NAME(sum)(g + i, r - i) + NAME(sum)(g + r + 1, i + m - r - 1);
   }
-  if (l->log) sum = -g[r] * f64_expm1(chance) - f64_exp(chance) * sum;
+  if (l->log) sum = great_log(g[r], chance, sum);
   else sum *= chance;
   if (l->stream)
     CR__PASTE(cr__stream_, CR__ISA)(NULL, NULL, 0); /* what it has written comes first */

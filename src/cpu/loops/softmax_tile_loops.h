@@ -238,8 +238,7 @@ static __attribute__((noinline)) void NAME(mend_tile_log)(const cr__lines *l) {
       sum[j] += yr[j] > bound ? 0 : gr[j];
     }
   }
-  for (int64_t j = 0; j < l->w; j++)
-    value[j] = -from[j] * EXPM1(chance[j]) - EXP(chance[j]) * (T)sum[j];
+  for (int64_t j = 0; j < l->w; j++) value[j] = (T)great_log(from[j], chance[j], sum[j]);
   for (int64_t r = 0; r < l->n; r++) {
     const T *yr = y + r * l->step;
     T *to = out + r * l->step;
@@ -313,7 +312,6 @@ static void NAME(short_back)(const cr__lines *l) {
 }
 
 #undef T
-#undef EXPM1
 #undef EXACT_ONE_TOP
 #undef ROWS_SUM
 #undef WORD
