@@ -39,6 +39,9 @@ local folds = set [[sum nansum mean nanmean prod cumsum cumprod var std norm log
   pairwise_distance diff var_mean std_mean scatter_add index_add embedding l1_loss mse_loss smooth_l1_loss huber_loss
   binary_cross_entropy_with_logits binary_cross_entropy kl_div cross_entropy tensordot count_nonzero]]
 
+-- The mean beside them is NaN in PyTorch where a line has an infinity, though its mean alone is infinite.
+local of_finite = set "var_mean std_mean"
+
 local limits = {}
 for name in pairs(set "sort argsort msort median nanmedian kthvalue topk unique cummax cummin logcumsumexp") do
   limits[name] = MB
@@ -150,7 +153,8 @@ local function forms(op)
 end
 
 local function new(name, base, ours, theirs, second)
-  return { name = name, ours = ours, theirs = theirs, second = second, fold = folds[base], limit = limits[base] }
+  return { name = name, ours = ours, theirs = theirs, second = second, fold = folds[base], limit = limits[base],
+    finite = of_finite[base] }
 end
 
 -- The Python name of a function, or nil: torch's, else torch.nn.functional's.
@@ -170,7 +174,7 @@ function M.list(peer)
   local list, seen, absent = {}, {}, {}
   for _, c in ipairs(calls) do
     list[#list + 1] = new(c[1], c[1]:match "^%S+", c[2], c[3], c.second)
-    list[#list].positions, list[#list].finite = c.positions, c.finite
+    list[#list].positions, list[#list].finite = c.positions, c.finite or list[#list].finite
     seen[c[1]:match "^%S+"] = true
   end
   for _, op in ipairs(cr.operations()) do

@@ -82,6 +82,7 @@ function M.fill(row)
   row.ours = ("ring[at], at = %s, at %% %d + 1"):format(row.op.ours, n)
   row.peer = ("keep(%s)"):format(row.op.theirs)
   row.round_seconds, row.rounds, row.budget = 0.02, 5, 1
+  row.first_calls = n + 4 -- what is held, and what garbage waits for the collector
   return row
 end
 
