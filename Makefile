@@ -11,6 +11,7 @@
 #   make sanitize              the specs under the address and undefined-behaviour sanitizers (build/sanitize)
 #   make tsan                  the specs under the thread sanitizer (build/tsan)
 #   make test-cuda             the specs on the emulated device; sanitize-cuda: sanitized
+#   make conformance           how much of PyTorch's recorded answers is given here, by family, and on the emulated device
 #   make coverage              the share of src's lines and branches that the specs run, per folder (needs gcovr)
 #   make lint                  luacheck, clang-format, and a build with clang
 #   make cuda-check            all of it on a CUDA device: specs, sanitizer, numbers; one table
@@ -397,7 +398,7 @@ specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%)
   $(2) $(BUSTED) -- $(3)
 
 .PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
-  sanitize sanitize-cuda tsan coverage bench bench-grid instructions pauses scaling lint clean
+  conformance sanitize sanitize-cuda tsan coverage bench bench-grid instructions pauses scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(DIR_release)/lib/?.so;;'"
@@ -425,6 +426,10 @@ HOST_SPECS = $(basename $(notdir $(shell grep -LP '$(ON_DEVICE)' spec/*_spec.lua
 test-cuda: SKIP ?= $(call by_default,$(HOST_SPECS))
 test-cuda: all build-release-cuda
 	@$(call with,release) $(ON_CUDA) CRESSET_CUDA_CACHE=scrub $(call specs,release,$(LUA),$(SPEC),-cuda)
+
+# FAMILY=names: some of them. On the device of the environment, or else the emulated one.
+conformance: all $(if $(CRESSET_CUDA),$(EMULATING:emulate=build-release-cuda),build-release-cuda)
+	@$(call with,release) CRESSET_CUDA=$(or $(CRESSET_CUDA),emulate) $(LUA) spec/conformance.lua $(FAMILY)
 
 # The numerical specs at the lower levels of the instruction set, which the best one hides.
 NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \

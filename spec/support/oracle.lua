@@ -4,6 +4,7 @@
 -- 1-based here, and nowhere else. See record.py for the notation.
 
 local cr = require "cresset"
+local shell = require "spec.support.shell"
 local values = require "spec.support.values"
 
 local M = {}
@@ -48,11 +49,17 @@ local function spelled(text)
   return values.from_list(list, shape, dtype)
 end
 
--- Turns an argument of a case into what Lua passes; notes float64 tensors in `leaves`.
-local function build(arg, leaves)
+-- Notes a float64 tensor in `leaves`; gives it, or what is `given` in its place.
+local function note(t, leaves, given)
+  leaves[#leaves + 1] = t
+  return given and given[#leaves] or t
+end
+
+-- Turns an argument of a case into what Lua passes.
+local function build(arg, leaves, given)
   if type(arg) == "table" then
     local list = {}
-    for i, item in ipairs(arg) do list[i] = build(item, leaves) end
+    for i, item in ipairs(arg) do list[i] = build(item, leaves, given) end
     return list
   elseif type(arg) ~= "string" then
     return arg
@@ -71,18 +78,16 @@ local function build(arg, leaves)
   elseif tag == "T" then
     local w = words(rest)
     local t = values.generate(parse_shape(w[2]), number(w[3]), number(w[4]), w[1], number(w[5]))
-    if w[1] == "float64" then leaves[#leaves + 1] = t end
-    return t
+    return w[1] == "float64" and note(t, leaves, given) or t
   end
   local t = spelled(arg)
-  if tag == "V" and t.dtype == "float64" then leaves[#leaves + 1] = t end
-  return t
+  return tag == "V" and t.dtype == "float64" and note(t, leaves, given) or t
 end
 
--- The arguments of a case as a packed list, and its float64 tensors.
-function M.arguments(case)
+-- The arguments of a case as a packed list, and its float64 tensors; `given` ones take the place of these.
+function M.arguments(case, given)
   local args, leaves = { n = #case[2] }, {}
-  for i = 1, args.n do args[i] = build(case[2][i], leaves) end
+  for i = 1, args.n do args[i] = build(case[2][i], leaves, given) end
   return args, leaves
 end
 
@@ -123,6 +128,10 @@ local endless = { inf = true, ["-inf"] = true }
 
 -- PyTorch's softplus is a line from 20 on, which differs from it by 1e-9.
 local looser = { softplus = 1e-10 }
+
+-- Whether PyTorch's answers of the operation are known to be coarser than their dtype: its sinc of whole numbers is
+-- what rounding leaves of 0.
+function M.is_coarse(name) return looser[name] ~= nil or name == "sinc" end
 
 -- The recorded list, with what is in `got` where an argument without end gave NaN.
 local function with_limits(case, list, got)
@@ -170,19 +179,28 @@ local function check_gradients(case, results, leaves)
   end
 end
 
--- Runs one case; returns nil, or a sentence that says what differs from PyTorch.
-function M.check(case)
+-- Runs one case. Returns what differs of its results and of its gradients, a sentence each or nil; then the results,
+-- and the arguments that they came from.
+function M.run(case)
   local name, gradients = case[1], case[4]
   local args, leaves = M.arguments(case)
   if gradients then
     for _, leaf in ipairs(leaves) do leaf:requires_grad_() end
     if name:sub(-1) == "_" then args[1] = args[1]:clone() end
   end
-  local ok, problem = pcall(function()
-    local results = M.results(name, args)
-    return check_results(case, results) or (gradients and check_gradients(case, results, leaves)) or nil
-  end)
-  return problem and tostring(problem) or (not ok and "failed") or nil
+  local ok, results = pcall(M.results, name, args)
+  if not ok then return tostring(results) end
+  local checked, problem = pcall(check_results, case, results)
+  local derived, of_gradients = true, nil
+  if gradients then derived, of_gradients = pcall(check_gradients, case, results, leaves) end
+  return problem and tostring(problem) or (not checked and "failed") or nil,
+    of_gradients and tostring(of_gradients) or (not derived and "failed") or nil, results, leaves
+end
+
+-- The same as one sentence, or nil.
+function M.check(case)
+  local of_results, of_gradients = M.run(case)
+  return of_results or of_gradients
 end
 
 local function show(arg)
@@ -201,10 +219,23 @@ function M.describe(case)
   return ("%s(%s)"):format(case[1], table.concat(list, ", "))
 end
 
--- All recorded cases of operations, by the operation's Lua name; families as record.py names them.
-function M.load(families)
+-- Files of this folder that hold something else than cases, for specs of their own.
+local others = { elementary = true, extreme_folds = true, promotion = true, update = true }
+
+-- The names of the families that cases were recorded for.
+function M.families()
+  local list = {}
+  for _, path in ipairs(shell.lines "ls spec/oracle/*.lua") do
+    local name = path:match "([%w_]+)%.lua$"
+    if not others[name] then list[#list + 1] = name end
+  end
+  return list
+end
+
+-- The cases of all families, by operation.
+function M.load()
   local by_name = {}
-  for _, family in ipairs(families) do
+  for _, family in ipairs(M.families()) do
     for _, case in ipairs(require("spec.oracle." .. family)) do
       local list = by_name[case[1]] or {}
       by_name[case[1]] = list
