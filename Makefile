@@ -24,7 +24,8 @@
 #   make install PREFIX=...    header, libraries, pkg-config files, Lua modules, runner
 #   make uninstall PREFIX=...  takes away what install put there
 #   make check-install         installs to a scratch prefix and builds examples/embed.c against it
-#   make docs                  the pages that programs write: docs/tour.md, docs/architecture.svg
+#   make docs                  the pages that programs write: docs/tour.md, docs/architecture.svg; the manual as HTML,
+#                              with an example of each operation, in build/doc/site/html
 #   make deps | env | clean    installs what is missing; what plain Lua needs to find the module; removes build
 #   make help                  this list
 #
@@ -77,6 +78,8 @@ PROBE_lint = $(call has_command,clang,clang) $(call has_command,clang-format,cla
   ls /usr/lib/llvm-*/lib/libomp.so >/dev/null 2>&1 || echo libomp-dev; \
   $(call has_command,luacheck,lua-check)
 
+PROBE_docs = $(call has_command,mkdocs,mkdocs)
+
 PROBE_instructions = $(call has_command,valgrind,valgrind)
 
 # $(call provide,probe): installs what the probe finds missing, and fails with a sentence if it cannot.
@@ -123,7 +126,7 @@ build/gcovr.ok:
 	  { echo "make coverage: no gcovr here; on Debian: apt-get install gcovr" >&2; exit 1; }
 	@mkdir -p $(@D) && touch $@
 
-ifneq ($(filter-out clean env deps docs help uninstall cuda-check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean env deps help uninstall cuda-check,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -376,10 +379,17 @@ build/doc/.stamp: $(CATALOGUE) lua/cresset/entries.lua src/cresset.h build/confi
 $(MANUAL): build/doc/.stamp ;
 
 # The pages of docs/ that programs write; they are kept in the tree, and docs_spec.lua compares.
+# The manual as HTML has the examples' output in it, so the library comes first.
 .PHONY: docs
-docs:
+docs: all
 	$(LUA) src/catalogue/tour.lua docs/tour.md
 	$(LUA) src/catalogue/architecture.lua docs/architecture.svg
+	@($(call provide,$(PROBE_docs))) || true
+	@rm -rf build/doc/site && mkdir -p build/doc/site
+	@$(call with,release) $(LUA) src/catalogue/site.lua build/doc/site
+	@if command -v mkdocs >/dev/null; then \
+	  cd build/doc/site && mkdocs build -q && echo "build/doc/site/html/index.html is the manual"; \
+	else echo "no mkdocs here: the manual's pages are Markdown, in build/doc/site/pages"; fi
 
 .PHONY: all force
 all: build-release $(DIR_release)/lib/libcresset.a $(MANUAL)

@@ -7,34 +7,19 @@
 -- its output.
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
-package.path = here .. "/?.lua;lua/?.lua;" .. package.path
+package.path = here .. "/?.lua;" .. package.path
 local catalogue = require "catalogue"
+local reference = require "reference"
 local trace = require "trace"
 
--- The names of dtypes, from the list in the public header.
-local function dtypes()
-  local list = {}
-  for line in io.lines "src/cresset.h" do
-    list[#list + 1] = line:match "^%s*X%(%u+%d*, (%l+%d*), %d, CR_%u+%)"
-  end
-  assert(#list > 0, "no dtypes in src/cresset.h")
-  return list
-end
-local sections = require "cresset.entries"(dtypes())
+local sections = reference.sections
 
 local out_dir = assert(arg[1], "usage: manual.lua OUTPUT_DIRECTORY")
 local cat = catalogue.load(here .. "/../ops")
 trace.new(cat)
 
-local families = {} -- in the order of the files
-for _, e in ipairs(cat.entries) do
-  local last = families[#families]
-  if not last or last.name ~= e.family then
-    last = { name = e.family }
-    families[#families + 1] = last
-  end
-  if not e.hidden then last[#last + 1] = e end
-end
+local families = reference.families(cat)
+local flat = reference.flat
 
 local function write(name, lines)
   local file = assert(io.open(out_dir .. "/" .. name, "w"))
@@ -42,33 +27,7 @@ local function write(name, lines)
   file:close()
 end
 
-local function flat(doc)
-  return (doc:gsub("%s*\n%s*", " "))
-end
-
 -- ---- reference.md -----------------------------------------------------------------------------
-
-local function forms(e)
-  local list = {}
-  local method = e.method ~= false and not e.creates
-  local in_table = e.lua:find(".", 1, true) -- foreach.adam_
-  if in_table or (e.func ~= false and not e.inplace_only) then list[#list + 1] = ("`cr.%s`"):format(e.lua) end
-  if method then list[#list + 1] = ("`x:%s`"):format(e.lua) end
-  if e.inplace then
-    if not e.inplace_only then list[#list + 1] = ("`x:%s_`"):format(e.lua) end
-  end
-  return table.concat(list, ", ")
-end
-
-local function remarks(e)
-  local list = { forms(e) }
-  if #e.aliases > 0 then list[#list + 1] = "also called " .. table.concat(e.aliases, ", ") end
-  if e.truth then list[#list + 1] = "true or false in Lua" end
-  if e.pointwise then list[#list + 1] = "elementwise over " .. (e.dtypes or "float int"):gsub(" ", ", ") end
-  if e.view then list[#list + 1] = "shares memory with its first argument" end
-  if e.nondiff then list[#list + 1] = "not differentiable" end
-  return table.concat(list, "; ")
-end
 
 -- How a heading is called in links.
 local function anchor(heading) return (heading:lower():gsub("[^%w%s_-]", ""):gsub("%s", "-")) end
@@ -83,22 +42,11 @@ local function write_contents(md)
   md[#md + 1] = ""
 end
 
-local function write_entries(md)
-  for _, section in ipairs(sections) do
-    md[#md + 1] = ("## %s\n"):format(section[1])
-    for i = 2, #section do
-      local name, call, doc = table.unpack(section[i])
-      local ending = doc:find "%.$" and "" or "."
-      md[#md + 1] = ("### %s\n\n`%s`\n\n%s%s\n"):format(name, call, doc:gsub("^%l", string.upper), ending)
-    end
-  end
-end
-
 local function write_reference()
   local md = { "# Reference manual", "", "Every public name: what is written by hand, then the operations of the "
     .. "catalogue, family by family. `x` is a tensor, `cr` the module; `cr.help \"name\"` tells the same.", "" }
   write_contents(md)
-  write_entries(md)
+  table.move(reference.entries(), 1, #reference.entries(), #md + 1, md)
   table.move({ "# Operations", "", "Generated from the catalogue. Dims and positions count from 1, negative ones "
     .. "from the end. `operand` is a tensor or a number; a type with `?` may be nil.", "",
     "A number is never wrapped into a dtype that cannot hold it. Compared or calculated with, it counts by its "
@@ -108,7 +56,7 @@ local function write_reference()
     md[#md + 1] = "## " .. family.name
     md[#md + 1] = ""
     for _, e in ipairs(family) do
-      md[#md + 1] = ("### %s\n\n`%s`\n\n%s\n\n%s.\n"):format(e.name, e.signature, flat(e.doc), remarks(e))
+      md[#md + 1] = ("### %s\n\n`%s`\n\n%s\n\n%s.\n"):format(e.name, e.signature, flat(e.doc), reference.remarks(e))
     end
   end
   write("reference.md", md)
