@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define ROOM_EACH 160           /* what freeing a small block takes, in the time that bytes take */
 #define CACHED_BYTES (64 << 20) /* that a thread keeps: what a collector frees in one go */
 
 CR__TLS cr__cache *cr__my_cache;
@@ -30,8 +29,8 @@ static void thread_ends(void *cache) {
   cr__small_flush(c);
   cr__data_flush(c);
   pthread_mutex_lock(&lock);
-  ended_objects += c->objects;
-  ended_allocations += c->allocations;
+  ended_objects += c->taken - c->given;
+  ended_allocations += c->taken + c->data_taken;
   if (c->next) c->next->previous = c->previous;
   if (c->previous) c->previous->next = c->next;
   else caches = c->next;
@@ -69,8 +68,9 @@ void cr__cache_totals(int64_t *objects, int64_t *allocations) {
   pthread_mutex_lock(&lock);
   int64_t o = ended_objects, a = ended_allocations;
   for (cr__cache *c = caches; c; c = c->next) {
-    o += atomic_load_explicit(&c->objects, memory_order_relaxed);
-    a += atomic_load_explicit(&c->allocations, memory_order_relaxed);
+    int64_t taken = atomic_load_explicit(&c->taken, memory_order_relaxed);
+    o += taken - atomic_load_explicit(&c->given, memory_order_relaxed);
+    a += taken + atomic_load_explicit(&c->data_taken, memory_order_relaxed);
   }
   pthread_mutex_unlock(&lock);
   *objects = o;
@@ -114,10 +114,7 @@ void *cr__alloc(size_t n) {
     p = take_from_system(n, CR__UNCACHED ? n : list * CR__GRAIN);
   }
   if (CR__UNLIKELY(!p)) return NULL;
-  cr__count_own(&c->objects, 1);
-  cr__count_own(&c->allocations, 1);
-  c->since += (int64_t)n;
-  c->room -= (int64_t)n + ROOM_EACH;
+  cr__count_taken(c, n);
   return p;
 }
 
@@ -131,7 +128,7 @@ void cr__free(void *p, size_t n) {
     if (!c && code == CR_E_OK) cr_error_clear();
   }
   if (CR__LIKELY(c != NULL)) {
-    cr__count_own(&c->objects, -1);
+    cr__count_own(&c->given, 1);
     c->since -= (int64_t)n;
   }
   if (CR__UNCACHED || list >= CR__SMALL_LISTS) {

@@ -273,7 +273,7 @@ void *cr__host_alloc_for(const char *what, size_t nbytes) {
     cr__fail_memory(what, nbytes);
     return NULL;
   }
-  cr__count_own(&c->allocations, 1);
+  cr__count_own(&c->data_taken, 1);
   count(c, nbytes);
   account((int64_t)nbytes);
   return p;

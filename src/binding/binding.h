@@ -92,7 +92,17 @@ extern const char cr__lua_tensor_tag;
 /* Pushes an empty tensor userdata; the caller stores a reference in it, or leaves it empty. The
  * metatable is at the index given, an upvalue of the running function; with 0, which takes longer,
  * it is looked up in the registry. */
-cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable);
+void cr__lua_metatable(lua_State *L); /* pushes the metatable of tensors */
+static inline cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable) {
+  cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
+  u->t = NULL;
+  u->tag = &cr__lua_tensor_tag;
+  u->owners = NULL;
+  if (metatable) lua_pushvalue(L, metatable);
+  else cr__lua_metatable(L);
+  lua_setmetatable(L, -2);
+  return u;
+}
 static inline cr__lua_tensor *cr__lua_new(lua_State *L) { return cr__lua_new_by(L, 0); }
 /* Pushes a tensor that the core has lent: the userdata that stands for it already, or a new one. One
  * that was made for a result stands for its tensor once cr__lua_know has been told of it. */
@@ -245,6 +255,17 @@ int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const cha
                     int metatable, const cr_value *args);
 void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                           const cr_value *args);
+/* The core call of an operation with one result, in the place of L's state and with callbacks on L: its code.
+ * The arguments are as the core wants them. */
+static inline int cr__lua_run(lua_State *L, cr__lua_home *home, const cr_op *op,
+                              const cr_value *args, cr_tensor **out) {
+  lua_State *outer = cr__lua_current;
+  cr_place place = cr__lua_place(home, L);
+  cr__lua_current = L;
+  int code = cr_call_in(place, op, args, out, NULL);
+  cr__lua_current = outer;
+  return code;
+}
 /* The operations that the binding itself calls, found by name when the module opens. */
 /* clang-format off */
 #define CR__LUA_KNOWN(X)                                                                           \
@@ -289,7 +310,6 @@ void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_open_foreach(lua_State *L);  /* foreach.c: foreach */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
 
-void cr__lua_metatable(lua_State *L); /* pushes the metatable of tensors */
 /* index.c: x[k] where k is no field: self, k on the stack; metatable: see cr__lua_new_by */
 int cr__lua_index_read(lua_State *L, int metatable);
 int cr__lua_index_write(lua_State *L); /* self, k, value on the stack */

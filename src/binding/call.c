@@ -51,20 +51,15 @@ static void know_base(lua_State *L, const cr_value *arg) {
 static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                     int metatable, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
-  cr_tensor *out[1];
+  cr_tensor *out;
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
   for (bool retried = false;; retried = true) {
     fetch(L, op, args, v);
-    lua_State *outer = cr__lua_current;
-    cr_place place = cr__lua_place(home, L);
-    cr__lua_current = L;
-    int code = cr_call_in(place, op, v, out, NULL);
-    cr__lua_current = outer;
-    if (!code) break;
+    if (!cr__lua_run(L, home, op, v, &out)) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
-  result->t = out[0];
-  if ((op->flags & CR_OP_VIEW) && cr_base(out[0]) == v[0].u.t) know_base(L, &args[0]);
+  result->t = out;
+  if ((op->flags & CR_OP_VIEW) && cr_base(out) == v[0].u.t) know_base(L, &args[0]);
   cr__lua_after(L);
   return 1;
 }

@@ -7,9 +7,10 @@
 #include "binding.h"
 #include "parse.h"
 
-/* A number; all else is refused. */
+/* A number; all else is refused. What lies on top is the result: nothing was given there. */
 static cr_value other_operand(lua_State *L, const cr_op *op, int index) {
   cr_value v;
+  if (index == lua_gettop(L)) lua_pop(L, 1);
   cr__lua_tensor *u = cr__lua_test(L, index);
   if (u) cr__lua_error(L, "%s: this tensor was closed", op->lua);
   if (cr__lua_to_number(L, index, &v)) return v;
@@ -19,10 +20,10 @@ static cr_value other_operand(lua_State *L, const cr_op *op, int index) {
   return cr_none();
 }
 
-/* An argument of an operator: a tensor by stack index, or a number. */
+/* An operand as the core wants it: borrowed, until something may run a finalizer. */
 static inline cr_value operand(lua_State *L, const cr_op *op, int index) {
   const cr__lua_tensor *u = cr__lua_test(L, index);
-  return u && u->t ? cr__lua_of(u, index) : other_operand(L, op, index);
+  return u && u->t ? cr_of(u->t) : other_operand(L, op, index);
 }
 
 typedef struct bound {
@@ -30,25 +31,28 @@ typedef struct bound {
   cr__lua_home *home;
 } bound;
 
-/* Upvalues: the bound operation, the metatable of tensors. */
-static int binary(lua_State *L) {
+/* cr__lua_call_as without its detours: an operator has one result, which is no view and warns of nothing. The
+ * operands are read once the result's userdata exists, as fetch (call.c) does.
+ * Upvalues: the bound operation, the metatable of tensors. */
+static inline __attribute__((always_inline)) int operate(lua_State *L, int noperand) {
   const bound *o = lua_touserdata(L, lua_upvalueindex(1));
   const cr_op *op = o->op;
   cr_value args[CR__LUA_MAX_PARAMS];
-  args[0] = operand(L, op, 1);
-  args[1] = operand(L, op, 2);
-  for (int i = 2; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call_as(L, o->home, op, op->lua, lua_upvalueindex(2), args);
+  cr_tensor *out;
+  for (int i = noperand; i < op->nparam; i++) args[i] = op->params[i].otherwise;
+  cr__lua_tensor *result = cr__lua_new_by(L, lua_upvalueindex(2));
+  for (bool retried = false;; retried = true) {
+    for (int i = 0; i < noperand; i++) args[i] = operand(L, op, i + 1);
+    if (!cr__lua_run(L, o->home, op, args, &out)) break;
+    if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, op->lua);
+  }
+  result->t = out;
+  cr__lua_after(L);
+  return 1;
 }
 
-static int unary(lua_State *L) {
-  const bound *o = lua_touserdata(L, lua_upvalueindex(1));
-  const cr_op *op = o->op;
-  cr_value args[CR__LUA_MAX_PARAMS];
-  args[0] = operand(L, op, 1);
-  for (int i = 1; i < op->nparam; i++) args[i] = op->params[i].otherwise;
-  return cr__lua_call_as(L, o->home, op, op->lua, lua_upvalueindex(2), args);
-}
+static int binary(lua_State *L) { return operate(L, 2); }
+static int unary(lua_State *L) { return operate(L, 1); }
 
 /* Pushes the operand's value as a Lua number, so that Lua itself compares integers with floats. */
 static void push_number(lua_State *L, int index, const char *symbol, const char *method) {

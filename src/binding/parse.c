@@ -252,9 +252,17 @@ read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
   return false;
 }
 
-static bool take_positions(lua_State *L, cr__lua_parse *p, int last, int table) {
-  int a = 1;
-  for (int i = 0; i < p->op->nparam; i++) {
+/* How many arguments from the first on are what most are: open tensors where one may be. */
+static inline int take_open_tensors(lua_State *L, cr__lua_parse *p, int top) {
+  int n = 0, most = top < p->op->nparam ? top : p->op->nparam;
+  while (n < most && take_open_tensor(L, p, n, n + 1)) n++;
+  return n;
+}
+
+/* The others, up to `last`. */
+static bool take_positions(lua_State *L, cr__lua_parse *p, int taken, int last, int table) {
+  int a = taken + 1;
+  for (int i = taken; i < p->op->nparam; i++) {
     const cr_param *param = &p->op->params[i];
     p->args[i] = cr_none();
     p->progress = i;
@@ -392,10 +400,11 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
   p->op = op;
   p->out = p->list = p->nints = p->progress = 0;
   p->requires_grad = false;
-  bool named = top > 0 && cr__lua_is_options(L, top);
+  int taken = take_open_tensors(L, p, top);
+  bool named = top > taken && cr__lua_is_options(L, top);
   /* Places push little: what every C function has room for. */
   if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
-  bool fits = take_positions(L, p, named ? top - 1 : top, named ? top : 0) &&
+  bool fits = take_positions(L, p, taken, named ? top - 1 : top, named ? top : 0) &&
               (!named || take_options(L, p, inplace, top));
   if (p->explains) p->fits = count_fits(p);
   return fits && fill_defaults(p);

@@ -10,17 +10,6 @@ static const char methods_key;     /* registry: the table of methods */
 
 /* ---- Life ---- */
 
-cr__lua_tensor *cr__lua_new_by(lua_State *L, int metatable) {
-  cr__lua_tensor *u = lua_newuserdatauv(L, sizeof *u, 0);
-  u->t = NULL;
-  u->tag = &cr__lua_tensor_tag;
-  u->owners = NULL;
-  if (metatable) lua_pushvalue(L, metatable);
-  else cr__lua_metatable(L);
-  lua_setmetatable(L, -2);
-  return u;
-}
-
 void cr_lua_push(lua_State *L, cr_tensor *t) {
   luaL_checkstack(L, 3, "no stack for a tensor");
   if (!t) {

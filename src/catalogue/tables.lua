@@ -110,6 +110,18 @@ local function role_bits(e)
   return #bits > 0 and (", .roles = %s"):format(table.concat(bits, " | ")) or ""
 end
 
+local few = { float = "CR__FEW_FLOATS", int = "CR__FEW_INTS", bool = "CR__FEW_BOOL" }
+
+-- The dtypes in which calls of few elements go the short way: what the operation is given is what it gives.
+local function few_bits(e)
+  local bits = {}
+  if e.mask or e.promote == "bool" then return "0" end
+  for category in loops.categories(e):gmatch "%a+" do
+    if category == "float" or e.promote ~= "float" then bits[#bits + 1] = few[category] end
+  end
+  return #bits > 0 and table.concat(bits, " | ") or "0"
+end
+
 local function pointwise_fields(e, thunks)
   local mask, noperand = 0, 0
   for _, p in ipairs(e.params) do
@@ -122,8 +134,8 @@ local function pointwise_fields(e, thunks)
   local dtypes = {}
   for category in loops.categories(e):gmatch("%a+") do dtypes[#dtypes + 1] = accepts[category] end
   if e.promote and not rules[e.promote] then fail(e, "unknown promote '%s'", e.promote) end
-  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .noperand = %d, .mask = %d%s%s"):format(e.name,
-    rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), noperand, mask, role_bits(e),
+  return ("     .pointwise = CR__PW_%s, .rule = %s, .dtypes = %s, .few = %s, .noperand = %d, .mask = %d%s%s"):format(
+    e.name, rules[e.promote] or "CR__PROMOTE", table.concat(dtypes, " | "), few_bits(e), noperand, mask, role_bits(e),
     e.check and ", .check = " .. (thunks.check[e.name] or "cr__check_" .. e.check) or "")
 end
 

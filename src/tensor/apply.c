@@ -57,7 +57,7 @@ static int run_below(const cr_op *op, const cr_value *args, cr_tensor **out, int
   return code;
 }
 
-static int record_results(const cr_op *op, const cr_value *args, cr_tensor **out, int nout) {
+int cr__record_results(const cr_op *op, const cr_value *args, cr_tensor **out, int nout) {
   cr_node *n = cr__record(op, args, out, nout, false);
   if (!n) return cr__undo(out, nout);
   for (int i = 0; i < nout; i++)
@@ -99,19 +99,35 @@ static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *no
   if (*nout && op->nparam && args[0].kind == CR_TENSOR && out[0] == args[0].u.t)
     return 0; /* nothing was to be done: the argument itself */
   if (op->flags & CR_OP_VIEW) mark_views(op, args[0].u.t, out, *nout);
-  return node ? record_results(op, args, out, *nout) : 0;
+  return node ? cr__record_results(op, args, out, *nout) : 0;
 }
 
-static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static __attribute__((noinline)) int call_any(const cr_op *op, const cr_value *args,
+                                              cr_tensor **out, int *nout) {
   int n;
-  out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
-  if (op->nout != 1)
-    for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
   cr__draws before = cr__draws_now();
   int code = apply(op, args, out, &n);
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, false);
   if (nout) *nout = code ? 0 : n;
   return code;
+}
+
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  if (cr__impls[op->id].few && CR__LIKELY(!cr__interrupt_pending())) {
+    int code = cr__call_few(op, args, out);
+    if (CR__LIKELY(!code)) {
+      if (nout) *nout = 1;
+      return 0;
+    }
+    if (code != CR__NOT_FEW) {
+      out[0] = NULL;
+      if (nout) *nout = 0;
+      cr__speak(op, args, false);
+      return code;
+    }
+  }
+  return call_any(op, args, out, nout);
 }
 
 int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
@@ -127,12 +143,7 @@ int cr_call_in(cr_place place, const cr_op *op, const cr_value *args, cr_tensor 
 
 cr_tensor *cr__op1(int id, const cr_value *args) {
   cr_tensor *out[CR_MAX_OUTPUTS];
-  int n;
-  cr__draws before = cr__draws_now();
-  out[0] = NULL;
-  if (CR__LIKELY(!apply(&cr__ops[id], args, out, &n))) return out[0];
-  cr__call_failed(before, &cr__ops[id], args, false);
-  return NULL;
+  return CR__LIKELY(!call(&cr__ops[id], args, out, NULL)) ? out[0] : NULL;
 }
 
 /* ---- The table ---------------------------------------------------------------------------------- */

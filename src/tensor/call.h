@@ -22,9 +22,14 @@ extern const uint16_t cr__accepted_kinds[];
 bool cr__takes_name(const cr_param *p, const cr_value *v);
 int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed);
 
+/* Whether the host has something that a call must look at before it begins. */
+static inline bool cr__interrupt_pending(void) {
+  return atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed) != 0;
+}
+
 /* Makes *args what the descriptor promises: as they are if nothing is to be done, else a copy. */
 static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixed) {
-  if (CR__UNLIKELY(atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed))) {
+  if (CR__UNLIKELY(cr__interrupt_pending())) {
     int code = cr__interrupted();
     if (code) return code;
   }
@@ -55,6 +60,16 @@ static inline bool cr__wants_node(const cr_op *op, const cr_value *args) {
   }
   return false;
 }
+
+/* Makes the results those of a node; undoes them if it cannot. */
+int cr__record_results(const cr_op *op, const cr_value *args, cr_tensor **out, int nout);
+
+/* ---- The short way (few.c) ---- */
+
+/* The whole of a pure call of few elements, whose arguments nobody has looked at; CR__NOT_FEW, with nothing done,
+ * if it is none for this way. For operations whose impl->few is not 0: these draw no random numbers. */
+enum { CR__NOT_FEW = -1 };
+int cr__call_few(const cr_op *op, const cr_value *args, cr_tensor **out);
 
 /* ---- Failures ---- */
 

@@ -23,6 +23,11 @@ enum {
   CR__FLOAT_OK = 8,
   CR__COMPLEX_OK = 16
 }; /* dtypes an op takes */
+enum { /* the same as bits per dtype, those only that a loop takes unconverted */
+  CR__FEW_FLOATS = 1 << CR_FLOAT64 | 1 << CR_FLOAT32,
+  CR__FEW_INTS = 1 << CR_INT64 | 1 << CR_INT32 | 1 << CR_INT16 | 1 << CR_INT8 | 1 << CR_UINT8,
+  CR__FEW_BOOL = 1 << CR_BOOL
+};
 
 /* What becomes of a number that the dtype of an elementwise computation cannot hold. */
 typedef enum cr__role {
@@ -70,6 +75,7 @@ typedef struct cr__impl {
   uint8_t nsave;
   uint8_t rule;     /* cr__promote_rule */
   uint8_t dtypes;   /* CR__*_OK */
+  uint16_t few; /* pointwise without a mask: bit per dtype that it computes in and gives as it is; CR__FEW_* */
   uint8_t noperand; /* pointwise: how many operands; the other parameters are its numbers */
   uint8_t mask;     /* pointwise: bit per operand that takes no part in promotion */
   uint8_t ndiff;
@@ -112,6 +118,9 @@ int cr__check_inplace_call(const cr_op *op, const cr_value *args);
 /* True if it would not fail. Leaves no error. */
 bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *out);
 int cr__run_pointwise(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
+/* few.c: the same on few elements, if the call is one for the short way; else false, with nothing done. For
+ * operations whose impl->few is not 0. */
+bool cr__run_few(const cr_op *op, const cr_value *args, cr_tensor *out);
 /* The dtype that a pointwise operation's operands promote to, before its own rule. */
 cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args);
 /* Makes the numbers among args fit, each by its role: changes args and *compute, or fails. `result` is

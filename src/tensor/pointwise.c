@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dispatch.h"
+#include "pointwise.h"
 
 /* One call on its way to a backend. */
 typedef struct call {
@@ -107,16 +107,11 @@ static const struct {
     {CR__PW_pow_d, CR__PW_sqrt_d, false, 0.5},
 };
 
-static bool is_power(const call *c) {
-  return c->impl->pointwise == CR__PW_pow || c->impl->pointwise == CR__PW_pow_d;
-}
-
-/* What serves for a power by this number: which expression, of how many operands. */
-static void shorten_power(const call *c, const cr_value *v, int32_t *pointwise, int32_t *nin) {
+void cr__shorten_power(cr_dtype compute, const cr_value *v, int32_t *pointwise, int32_t *nin) {
   double exponent = v->kind == CR_FLOAT ? v->u.f : (double)v->u.i;
   for (size_t i = 0; i < sizeof shortcuts / sizeof *shortcuts; i++) {
     if (shortcuts[i].from != *pointwise || shortcuts[i].exponent != exponent) continue;
-    if (!shortcuts[i].ints && !cr__is_inexact(c->compute)) continue;
+    if (!shortcuts[i].ints && !cr__is_inexact(compute)) continue;
     *pointwise = shortcuts[i].to;
     *nin = 1;
     return;
@@ -134,43 +129,9 @@ static inline int run_backend(const call *c, cr__elementwise *e) {
   e->nin = impl->noperand;
   e->nk = c->op->nparam - impl->noperand;
   for (int j = 0; j < e->nk; j++) e->k[j] = c->args[impl->noperand + j];
-  if (is_power(c) && e->in[0].data && !e->in[1].data && e->in[1].number.kind != CR_NONE)
-    shorten_power(c, &e->in[1].number, &e->pointwise, &e->nin);
+  if (cr__is_power(impl) && e->in[0].data && !e->in[1].data && e->in[1].number.kind != CR_NONE)
+    cr__shorten_power(c->compute, &e->in[1].number, &e->pointwise, &e->nin);
   return cr__elementwise_run(e);
-}
-
-/* A flat call (below) as struct cr__few wants it; false, with nothing done, if it is not so. */
-static inline bool run_few(const call *c, cr_tensor *out) {
-  const cr__impl *impl = c->impl;
-  if (c->device != CR_CPU || out->numel > CR__FEW) return false;
-  if (c->args[0].u.t->dtype != c->compute || out->dtype != c->compute || c->result != c->compute)
-    return false;
-  size_t size = cr__size_of(c->compute);
-  char numbers[CR__MAX_OPERANDS][CR__MAX_ELEMENT];
-  _Alignas(16) char k[4 * CR__MAX_ELEMENT];
-  cr__few f;
-  f.pointwise = impl->pointwise;
-  f.dtype = c->compute;
-  f.n = (int32_t)out->numel;
-  f.nin = impl->noperand;
-  f.single = 0;
-  f.out = out->storage->data + out->offset * (int64_t)size;
-  f.k = k;
-  if (f.nin == 2 && c->args[1].kind != CR_TENSOR && is_power(c))
-    shorten_power(c, &c->args[1], &f.pointwise, &f.nin);
-  for (int i = 0; i < f.nin; i++) {
-    const cr_value *v = &c->args[i];
-    if (CR__LIKELY(v->kind == CR_TENSOR)) {
-      f.in[i] = v->u.t->storage->data + v->u.t->offset * (int64_t)size;
-      continue;
-    }
-    cr__store_scalar(numbers[i], c->compute, v);
-    f.in[i] = numbers[i];
-    f.single |= 1u << i;
-  }
-  for (int j = impl->noperand; j < c->op->nparam; j++)
-    cr__store_scalar(k + (size_t)(j - impl->noperand) * size, c->compute, &c->args[j]);
-  return cr__cpu_backend.few(&f);
 }
 
 static void set_number(cr__operand *o, cr_value number) {
@@ -188,7 +149,7 @@ static void set_operand(cr__operand *o, const cr_tensor *t, const int64_t *strid
 
 /* All operands of `out`'s shape and contiguous, or numbers: one dim. */
 static inline int run_flat(const call *c, cr_tensor *out) {
-  if (out->numel == 0 || run_few(c, out)) return 0;
+  if (out->numel == 0) return 0;
   cr__elementwise e;
   e.ndim = 1;
   e.shape = &out->numel;
@@ -228,30 +189,6 @@ static int run_strided(const call *c, cr_tensor *out) {
 
 /* ---- Pure calls ---- */
 
-/* True if a floating dtype takes numbers as they are: where they neither bound nor are stored or
- * compared. */
-static inline bool takes_any(const cr__impl *impl) {
-  return impl->roles == 0 && impl->rule != CR__PROMOTE_BOOL;
-}
-
-/* True if the number neither changes dtype d by joining it nor is one that d cannot hold. */
-static inline bool joins(const cr__impl *impl, cr_dtype d, const cr_value *number) {
-  cr_category category = cr__category(d);
-  if (category == CR_FLOATING || category == CR_COMPLEX)
-    return takes_any(impl) || cr__fits(d, number);
-  if (number->kind == CR_BOOLEAN_VALUE) return true;
-  return category == CR_INTEGRAL && number->kind == CR_INT && cr__fits(d, number);
-}
-
-/* The same of the numbers that are no operands. */
-static inline bool all_join(const cr_op *op, const cr__impl *impl, cr_dtype d,
-                            const cr_value *args) {
-  if (cr__is_inexact(d) && takes_any(impl)) return true;
-  for (int i = impl->noperand; i < op->nparam; i++)
-    if (!joins(impl, d, &args[i])) return false;
-  return true;
-}
-
 /* The model of the common case: the first operand, if all tensors are contiguous and have its
  * dtype, shape and device, and no number changes the dtype or is too large for it. Else NULL. */
 static inline __attribute__((always_inline)) cr_tensor *
@@ -261,7 +198,7 @@ flat_model(const cr_op *op, const cr__impl *impl, const cr_value *args) {
   for (int i = 1; i < impl->noperand; i++) {
     const cr_value *v = &args[i];
     if (v->kind != CR_TENSOR) {
-      if (!joins(impl, (cr_dtype)t->dtype, v)) return NULL;
+      if (!cr__joins(impl, (cr_dtype)t->dtype, v)) return NULL;
       continue;
     }
     const cr_tensor *u = v->u.t;
@@ -270,7 +207,7 @@ flat_model(const cr_op *op, const cr__impl *impl, const cr_value *args) {
     for (int d = 0; d < t->ndim; d++)
       if (u->dims[d] != t->dims[d]) return NULL;
   }
-  if (op->nparam > impl->noperand && !all_join(op, impl, (cr_dtype)t->dtype, args)) return NULL;
+  if (op->nparam > impl->noperand && !cr__all_join(op, impl, (cr_dtype)t->dtype, args)) return NULL;
   return t;
 }
 
@@ -293,7 +230,7 @@ static int set_device(call *c) {
 /* Puts what a number beyond the dtype stands for in its place, and widens the computation. */
 static int fit_numbers(call *c) {
   const cr__impl *impl = c->impl;
-  if (cr__is_inexact(c->compute) && takes_any(impl)) return 0;
+  if (cr__is_inexact(c->compute) && cr__takes_any(impl)) return 0;
   if (c->args != c->own) memcpy(c->own, c->args, c->op->nparam * sizeof *c->own);
   c->args = c->own;
   cr_dtype result = impl->rule == CR__PROMOTE_BOOL ? c->compute : c->result;
@@ -410,6 +347,7 @@ bool cr__pointwise_fits(const cr_op *op, const cr_value *args, const cr_tensor *
 }
 
 int cr__pointwise_into(const cr_op *op, const cr_value *args, cr_tensor *out) {
+  if (cr__impls[op->id].few && cr__run_few(op, args, out)) return 0;
   call c;
   cr_value safe[CR__MAX_OPERANDS + 4];
   cr_tensor *copies[CR__MAX_OPERANDS];

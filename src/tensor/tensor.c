@@ -4,51 +4,9 @@
  * such a tensor always keeps one reference to its home, which outlives it. Releasing never recurses:
  * what hangs on a dying tensor is put on a list of the thread. */
 #include "autograd/graph.h"
+#include "home.h"
 
 #include <string.h>
-
-#define SMALL_DATA 256 /* bytes that may lie in the home block */
-#define ALIGN(n) (((n) + 15) & ~(size_t)15)
-
-static size_t header_size(uint32_t room) { return sizeof(cr_tensor) + 2 * room * sizeof(int64_t); }
-static cr__storage *home_of(cr_tensor *t) { return (cr__storage *)t - 1; }
-
-/* Everything but geometry and storage. */
-static void header_init(cr_tensor *t, cr_dtype dtype, int ndim, int flags) {
-  atomic_init(&t->refs, 1);
-  t->dtype = (uint8_t)dtype;
-  t->ndim = (uint8_t)ndim;
-  t->view_kind = CR__VIEW_PLAIN;
-  t->flags = (uint8_t)flags;
-  t->own_version = t->view_version = t->slot = 0;
-  t->room = (uint32_t)ndim;
-  t->offset = 0;
-  t->base = t->grad = NULL;
-  t->grad_fn = t->accumulator = NULL;
-  t->hooks = NULL;
-  t->dims = t->inner;
-}
-
-/* Returns a header behind a new storage in one block, with `extra` bytes after it (*tail). */
-static inline cr_tensor *home_new(cr_dtype dtype, cr_device device, int ndim, int flags,
-                                  size_t extra, char **tail) {
-  size_t head = ALIGN(sizeof(cr__storage) + header_size((uint32_t)ndim));
-  cr__storage *s = cr__alloc(head + extra);
-  if (CR__UNLIKELY(!s)) return NULL;
-  cr_tensor *t = (cr_tensor *)(s + 1);
-  atomic_init(&s->refs, 1);
-  atomic_init(&s->version, 0);
-  s->account = NULL;
-  s->device = device;
-  s->block = (uint32_t)(head + extra);
-  s->writer = NULL;
-  s->deleter = NULL;
-  s->user = NULL;
-  header_init(t, dtype, ndim, flags | CR__EMBEDDED);
-  t->storage = s;
-  *tail = (char *)s + head;
-  return t;
-}
 
 /* True, with their product, for few sizes that are small enough for none to overflow. */
 static inline bool count_small(int ndim, const int64_t *shape, int64_t *numel) {
@@ -64,44 +22,40 @@ static inline bool count_small(int ndim, const int64_t *shape, int64_t *numel) {
   return all >> BITS == 0;
 }
 
+/* A tensor whose data are a block of their own. */
+static __attribute__((noinline)) cr_tensor *new_apart(cr_dtype dtype, cr_device device, int ndim,
+                                                      const int64_t *shape, int64_t numel) {
+  const cr__backend *b = cr__backend_of(device);
+  size_t nbytes = (size_t)numel * cr__size_of(dtype);
+  cr_tensor *t = b ? cr__home_new(dtype, device, ndim, CR__CONTIGUOUS, 0) : NULL;
+  if (!t) return NULL;
+  cr__storage *s = t->storage;
+  s->nbytes = nbytes;
+  s->charged = (int64_t)(s->block + nbytes);
+  s->data = cr__over_state_limit("the data of a tensor", nbytes)
+                ? NULL
+                : b->alloc(cr__ordinal_of(device), nbytes);
+  if (!s->data) {
+    cr__free(s, s->block);
+    return NULL;
+  }
+  cr__charge(&s->account, s->charged);
+  cr__set_contiguous(t, shape, numel);
+  return t;
+}
+
 cr_tensor *cr__new(const char *op, cr_dtype dtype, cr_device device, int ndim,
                    const int64_t *shape) {
   int64_t numel;
   if (!count_small(ndim, shape, &numel) && cr__count(op, ndim, shape, &numel)) return NULL;
-  size_t nbytes = (size_t)numel * cr__size_of(dtype);
-  bool inside = device == CR_CPU && nbytes <= SMALL_DATA;
-  const cr__backend *b = NULL;
-  if (!inside && !(b = cr__backend_of(device))) return NULL;
-  char *tail;
-  cr_tensor *t =
-      home_new(dtype, device, ndim, CR__CONTIGUOUS | (cr__modes.inference ? CR__INFERENCE : 0),
-               inside ? nbytes + !nbytes : 0, &tail);
-  if (CR__UNLIKELY(!t)) return NULL;
-  cr__storage *s = t->storage;
-  s->nbytes = nbytes;
-  s->charged = (int64_t)(s->block + (inside ? 0 : nbytes));
-  if (inside) s->data = CR__UNLIKELY(cr__charge_small(&s->account, s->charged)) ? NULL : tail;
-  else if (cr__over_state_limit("the data of a tensor", nbytes)) s->data = NULL;
-  else if ((s->data = b->alloc(cr__ordinal_of(device), nbytes)))
-    cr__charge(&s->account, s->charged);
-  if (CR__UNLIKELY(!s->data)) {
-    cr__free(s, s->block);
-    return NULL;
-  }
-  t->numel = numel;
-  int64_t step = 1;
-  for (int d = ndim; d-- > 0;) {
-    t->inner[d] = shape[d];
-    t->inner[ndim + d] = step;
-    step *= shape[d] > 0 ? shape[d] : 1;
-  }
-  return t;
+  if (device != CR_CPU || (size_t)numel * cr__size_of(dtype) > CR__SMALL_DATA)
+    return new_apart(dtype, device, ndim, shape, numel);
+  return cr__new_small(dtype, ndim, shape, numel);
 }
 
 cr_tensor *cr__wrap(void *data, size_t nbytes, cr_dtype dtype, int ndim, const int64_t *shape,
                     const int64_t *stride, void (*deleter)(void *user), void *user) {
-  char *tail;
-  cr_tensor *t = home_new(dtype, CR_CPU, ndim, cr__modes.inference ? CR__INFERENCE : 0, 0, &tail);
+  cr_tensor *t = cr__home_new(dtype, CR_CPU, ndim, 0, 0);
   if (!t) return NULL;
   t->storage->data = data;
   t->storage->nbytes = nbytes;
@@ -162,9 +116,9 @@ cr_tensor *cr__alias(cr_tensor *t, int ndim, const int64_t *shape, const int64_t
     cr__fail(CR_E_SHAPE, "view: a tensor has at most %d dims, got %d", CR_MAX_DIMS, ndim);
     return NULL;
   }
-  cr_tensor *a = cr__alloc(header_size((uint32_t)ndim));
+  cr_tensor *a = cr__alloc(cr__header_size((uint32_t)ndim));
   if (!a) return NULL;
-  header_init(a, (cr_dtype)t->dtype, ndim, t->flags & (CR__INFERENCE | CR__NO_VERSION));
+  cr__header_init(a, (cr_dtype)t->dtype, ndim, t->flags & (CR__INFERENCE | CR__NO_VERSION));
   a->own_version = t->own_version;
   a->storage = cr__storage_retain(t->storage);
   a->offset = offset;
@@ -225,9 +179,9 @@ void cr__set_storage(cr_tensor *t, cr__storage *s) {
   cr__storage *old = t->storage;
   bool embedded = t->flags & CR__EMBEDDED;
   t->storage = s;
-  if (embedded && s == home_of(t)) /* the header's own reference to its home serves for it */
+  if (embedded && s == cr__home_of(t)) /* the header's own reference to its home serves for it */
     cr__storage_release(s);
-  if (!embedded || old != home_of(t)) cr__storage_release(old);
+  if (!embedded || old != cr__home_of(t)) cr__storage_release(old);
 }
 
 /* Moves the data of t's storage to a larger block, for all tensors that share it. */
@@ -290,7 +244,7 @@ cr_tensor *cr_retain(cr_tensor *t) {
 static inline void free_header(cr_tensor *t) {
   cr__storage *s = t->storage;
   /* The common case by itself: all is one block, and nobody else has a part in it. */
-  if (CR__LIKELY((t->flags & CR__EMBEDDED) && s == home_of(t) && t->dims == t->inner &&
+  if (CR__LIKELY((t->flags & CR__EMBEDDED) && s == cr__home_of(t) && t->dims == t->inner &&
                  cr__data_inside(s) && !s->deleter &&
                  atomic_load_explicit(&s->refs, memory_order_acquire) == 1)) {
     if (CR__UNLIKELY(s->account != NULL)) cr__account_settle(s->account, s->charged);
@@ -299,9 +253,9 @@ static inline void free_header(cr_tensor *t) {
   }
   if (CR__UNLIKELY(t->dims != t->inner)) cr__free(t->dims, OUTER_BYTES);
   if (!(t->flags & CR__EMBEDDED)) {
-    cr__free(t, header_size(t->room));
-  } else if (s != home_of(t)) {
-    cr__storage_release(home_of(t));
+    cr__free(t, cr__header_size(t->room));
+  } else if (s != cr__home_of(t)) {
+    cr__storage_release(cr__home_of(t));
   }
   cr__storage_release(s);
 }

@@ -167,27 +167,37 @@ bool CR__PASTE(cr__small_, CR__ISA)(const cr__elementwise *e, int64_t n, cr__loo
 
 /* ---- Calls where nothing is to be converted ---- */
 
-INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
+/* n elements, less than a block, from byte `at` on. */
+INLINE void run_part(const cr__few *f, cr__loop loop, size_t size, int at, int n) {
   block in[CR__MAX_OPERANDS], out;
   const void *from[CR__MAX_OPERANDS];
-  int nin = f->nin, rest = f->n & (CR__BLOCK - 1), whole = (f->n - rest) * (int)size;
-  for (int i = 0; i < nin; i++) {
-    from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i];
-    if (f->single >> i & 1) repeat(in[i].bytes, f->in[i], size);
-  }
-  for (int at = 0; at < whole; at += (int)(CR__BLOCK * size)) {
-    loop(CR__BLOCK, f->out + at, from, f->k);
-    for (int i = 0; i < nin; i++)
-      if (!(f->single >> i & 1)) from[i] = f->in[i] + at + CR__BLOCK * size;
-  }
-  if (rest == 0) return;
-  for (int i = 0; i < nin; i++) {
-    if (f->single >> i & 1) continue;
-    fill(in[i].bytes, from[i], rest, size);
+  for (int i = 0; i < f->nin; i++) {
     from[i] = in[i].bytes;
+    if (CR__UNLIKELY(f->single >> i & 1)) repeat(in[i].bytes, f->in[i], size);
+    else fill(in[i].bytes, f->in[i] + at, n, size);
   }
   loop(CR__BLOCK, out.bytes, from, f->k);
-  keep(f->out + whole, out.bytes, rest, size);
+  keep(f->out + at, out.bytes, n, size);
+}
+
+/* The whole blocks; returns where they end. */
+static __attribute__((noinline)) int run_blocks(const cr__few *f, cr__loop loop, size_t size) {
+  block in[CR__MAX_OPERANDS];
+  const void *from[CR__MAX_OPERANDS];
+  int end = f->n / CR__BLOCK * CR__BLOCK * (int)size;
+  for (int i = 0; i < f->nin; i++)
+    if (f->single >> i & 1) repeat(in[i].bytes, f->in[i], size);
+  for (int at = 0; at < end; at += (int)(CR__BLOCK * size)) {
+    for (int i = 0; i < f->nin; i++)
+      from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i] + at;
+    loop(CR__BLOCK, f->out + at, from, f->k);
+  }
+  return end;
+}
+
+INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
+  int at = f->n < CR__BLOCK ? 0 : run_blocks(f, loop, size), rest = f->n % CR__BLOCK;
+  if (rest) run_part(f, loop, size, at, rest);
 }
 
 bool CR__PASTE(cr__few_, CR__ISA)(const cr__few *f) {
