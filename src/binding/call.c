@@ -14,13 +14,13 @@
 
 /* Reads the pointers of tensor arguments from their userdata. */
 static inline void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value *out) {
-  for (int i = 0; i < op->nparam; i++) {
-    out[i] = args[i];
-    if (args[i].kind != CR_TENSOR) continue;
-    const cr__lua_tensor *u = (const cr__lua_tensor *)args[i].u.s;
-    if (!u) u = lua_touserdata(L, args[i].n);
-    if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[i].name);
-    out[i] = cr_of(u->t);
+  for (const cr_value *v = args, *end = v + op->nparam; v != end; v++, out++) {
+    *out = *v;
+    if (v->kind != CR_TENSOR) continue;
+    const cr__lua_tensor *u = (const cr__lua_tensor *)v->u.s;
+    if (!u) u = lua_touserdata(L, v->n);
+    if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[v - args].name);
+    out->u.t = u->t;
   }
 }
 
@@ -43,13 +43,18 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
 
 /* The tensor of the argument has become the base of a view, from which it can be asked for. */
 static void know_base(lua_State *L, const cr_value *arg) {
-  const cr__lua_tensor *u = lua_touserdata(L, arg->n);
-  if (u && !u->owners) cr__lua_know(L, arg->n);
+  const cr__lua_tensor *u = (const cr__lua_tensor *)arg->u.s;
+  if (!u) u = lua_touserdata(L, arg->n);
+  if (!u->owners) cr__lua_know(L, arg->n);
 }
 
 /* What most calls are: one result, no warnings. */
-static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                    int metatable, const cr_value *args) {
+static inline bool gives_one(const cr_op *op) {
+  return op->nout == 1 && !(op->flags & CR_OP_WARNS);
+}
+
+static inline int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                           int metatable, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out;
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
@@ -64,10 +69,9 @@ static int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const cha
   return 1;
 }
 
-int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                    int metatable, const cr_value *args) {
-  if (op->nout == 1 && !(op->flags & CR_OP_WARNS))
-    return call_one(L, home, op, as, metatable, args);
+/* Any other number of results, or warnings. */
+static __attribute__((noinline)) int call_several(lua_State *L, const cr_op *op, const char *as,
+                                                  int metatable, const cr_value *args) {
   cr_value v[CR__LUA_MAX_PARAMS];
   cr_tensor *out[CR_MAX_OUTPUTS];
   cr__lua_tensor *results[8];
@@ -91,6 +95,12 @@ int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const cha
   }
   cr__lua_after(L);
   return op->nout;
+}
+
+int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+                    int metatable, const cr_value *args) {
+  if (gives_one(op)) return call_one(L, home, op, as, metatable, args);
+  return call_several(L, op, as, metatable, args);
 }
 
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {

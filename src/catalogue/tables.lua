@@ -139,11 +139,21 @@ local function pointwise_fields(e, thunks)
     e.check and ", .check = " .. (thunks.check[e.name] or "cr__check_" .. e.check) or "")
 end
 
+-- What the dispatcher takes for each parameter without a look at the value.
+local function kinds_of(e)
+  local kinds = {}
+  for i, p in ipairs(e.params) do
+    local absent = p.optional and not p.has_default
+    kinds[i] = "CR__TAKES_" .. catalogue.types[p.type].enum .. (absent and " | CR__KIND(CR_NONE)" or "")
+  end
+  return #kinds > 0 and (",\n     .kinds = (const uint16_t[]){%s}"):format(table.concat(kinds, ", ")) or ""
+end
+
 local function write_impls(c, entries, formulas, thunks)
   c[#c + 1] = "const cr__impl cr__impls[] = {"
   for _, e in ipairs(entries) do
     local f = formulas[e.name]
-    local parts = { ("    {.node_name = %s"):format(quote(node_name(e.name))) }
+    local parts = { ("    {.node_name = %s%s"):format(quote(node_name(e.name)), kinds_of(e)) }
     if e.pointwise then
       parts[#parts + 1] = pointwise_fields(e, thunks)
     else

@@ -65,12 +65,14 @@ cr_tensor *cr__run_view(const cr_op *op, cr_tensor *self, cr__ints shape) {
 
 static cr_tensor *reshape(cr_tensor *t, int n, const int64_t *shape) {
   int64_t stride[CR_MAX_DIMS];
-  bool view = cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, shape, stride);
+  bool view = t->flags & CR__CONTIGUOUS ||
+              cr__view_strides(t->ndim, cr__sizes(t), cr__steps(t), n, shape, stride);
   return view ? cr__call_view(t, shape, n) : cr__call_reshape_copy(t, shape, n);
 }
 
 cr_tensor *cr__run_reshape(const cr_op *op, cr_tensor *self, cr__ints shape) {
   int64_t sizes[CR_MAX_DIMS];
+  if (self->flags & CR__CONTIGUOUS) return cr__call_view(self, shape.at, shape.n);
   if (read_shape(op->name, self, shape, sizes)) return NULL;
   return reshape(self, shape.n, sizes);
 }

@@ -41,18 +41,20 @@ static int run_on_copy(const cr_op *op, const cr_value *args, cr_tensor **out, i
   return 0;
 }
 
-static int run_below(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+/* What has no run function of its own, or one that would write. */
+static __attribute__((noinline)) int run_otherwise(const cr_op *op, const cr_value *args,
+                                                   cr_tensor **out, int *nout) {
   const cr__impl *impl = &cr__impls[op->id];
-  int code;
+  if (impl->run) return run_on_copy(op, args, out, nout);
+  int code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
+  return code ? code : cr__run_pointwise(op, args, out, nout);
+}
+
+static inline int run_below(const cr_op *op, const cr__impl *impl, const cr_value *args,
+                            cr_tensor **out, int *nout) {
   cr__below++;
-  if (!impl->run) {
-    code = impl->check ? impl->check(op, args, NULL, NULL) : 0;
-    if (!code) code = cr__run_pointwise(op, args, out, nout);
-  } else if (impl->rewrites) {
-    code = run_on_copy(op, args, out, nout);
-  } else {
-    code = impl->run(op, args, out, nout);
-  }
+  int code = CR__LIKELY(impl->run && !impl->rewrites) ? impl->run(op, args, out, nout)
+                                                      : run_otherwise(op, args, out, nout);
   cr__below--;
   return code;
 }
@@ -67,12 +69,14 @@ int cr__record_results(const cr_op *op, const cr_value *args, cr_tensor **out, i
   return code ? cr__undo(out, nout) : 0;
 }
 
-static void mark_views(const cr_op *op, cr_tensor *self, cr_tensor **out, int nout) {
+static inline void mark_views(const cr_op *op, const cr__impl *impl, cr_tensor *self,
+                              cr_tensor **out, int nout) {
   if (cr__below || cr__modes.inference || !(op->flags & CR_OP_DIFFERENTIABLE)) return;
-  cr__view_kind kind = cr__modes.no_grad              ? CR__VIEW_NO_GRAD
-                       : cr__impls[op->id].multi_view ? CR__VIEW_MULTI
-                                                      : CR__VIEW_PLAIN;
-  for (int i = 0; i < nout; i++) cr__mark_view(out[i], self, kind);
+  cr__view_kind kind = cr__modes.no_grad  ? CR__VIEW_NO_GRAD
+                       : impl->multi_view ? CR__VIEW_MULTI
+                                          : CR__VIEW_PLAIN;
+  cr__mark_view(out[0], self, kind);
+  for (int i = 1; i < nout; i++) cr__mark_view(out[i], self, kind);
 }
 
 static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_value *args,
@@ -84,28 +88,31 @@ static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_val
   return code;
 }
 
-static int apply(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+static inline __attribute__((always_inline)) int apply(const cr_op *op, const cr_value *args,
+                                                       cr_tensor **out, int *nout) {
   cr__fixed_args fixed;
   *nout = op->nout;
   int code = cr__check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;
-  if (op->flags & CR_OP_INPLACE_ONLY)
+  if (CR__UNLIKELY(op->flags & CR_OP_INPLACE_ONLY))
     return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
   const cr__impl *impl = &cr__impls[op->id];
   if (impl->composite) return run_composite(op, args, out, nout);
   bool node = cr__wants_node(op, args);
-  code = run_below(op, args, out, nout);
+  code = run_below(op, impl, args, out, nout);
   if (CR__UNLIKELY(code)) return code;
-  if (*nout && op->nparam && args[0].kind == CR_TENSOR && out[0] == args[0].u.t)
+  if (op->nparam && out[0] == args[0].u.t && args[0].kind == CR_TENSOR && *nout)
     return 0; /* nothing was to be done: the argument itself */
-  if (op->flags & CR_OP_VIEW) mark_views(op, args[0].u.t, out, *nout);
+  if (op->flags & CR_OP_VIEW && *nout) mark_views(op, impl, args[0].u.t, out, *nout);
   return node ? cr__record_results(op, args, out, *nout) : 0;
 }
 
 static __attribute__((noinline)) int call_any(const cr_op *op, const cr_value *args,
                                               cr_tensor **out, int *nout) {
   int n;
-  for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
+  if (op->nout != 1)
+    for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
   cr__draws before = cr__draws_now();
   int code = apply(op, args, out, &n);
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, false);
@@ -114,8 +121,9 @@ static __attribute__((noinline)) int call_any(const cr_op *op, const cr_value *a
 }
 
 static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  if (cr__impls[op->id].few && CR__LIKELY(!cr__interrupt_pending())) {
-    int code = cr__call_few(op, args, out);
+  const cr__impl *impl = &cr__impls[op->id];
+  if (impl->few && CR__LIKELY(!cr__interrupt_pending())) {
+    int code = cr__call_few(op, impl, args, out);
     if (CR__LIKELY(!code)) {
       if (nout) *nout = 1;
       return 0;

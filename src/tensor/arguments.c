@@ -7,24 +7,6 @@
 
 #include "call.h"
 
-const uint16_t cr__accepted_kinds[] = {
-    [CR_P_TENSOR] = CR__KIND(CR_TENSOR),
-    [CR_P_OPERAND] =
-        CR__KIND(CR_TENSOR) | CR__KIND(CR_INT) | CR__KIND(CR_FLOAT) | CR__KIND(CR_BOOLEAN_VALUE),
-    [CR_P_TENSORS] = CR__KIND(CR_TENSORS),
-    [CR_P_SCALAR] = CR__KIND(CR_INT) | CR__KIND(CR_FLOAT) | CR__KIND(CR_BOOLEAN_VALUE),
-    [CR_P_INT] = CR__KIND(CR_INT),
-    [CR_P_FLOAT] = CR__KIND(CR_FLOAT),
-    [CR_P_BOOL] = CR__KIND(CR_BOOLEAN_VALUE),
-    [CR_P_DIM] = CR__KIND(CR_INT),
-    [CR_P_DIMS] = CR__KIND(CR_INTS),
-    [CR_P_SHAPE] = CR__KIND(CR_INTS),
-    [CR_P_INTS] = CR__KIND(CR_INTS),
-    [CR_P_STRING] = 0, /* cr__takes_name looks closer */
-    [CR_P_DTYPE] = 0,
-    [CR_P_DEVICE] = 0,
-};
-
 /* True for a string of any text, for a dtype that there is, and for a device that there may be. */
 bool cr__takes_name(const cr_param *p, const cr_value *v) {
   uint8_t type = p->type;
@@ -88,7 +70,7 @@ int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
     if (p->choices && v.kind == CR_STRING) {
       int code = choose(op, p, &v);
       if (code) return code;
-    } else if (!(cr__accepted_kinds[p->type] & CR__KIND(v.kind)) && !cr__takes_name(p, &v) &&
+    } else if (!(cr__impls[op->id].kinds[i] >> v.kind & 1) && !cr__takes_name(p, &v) &&
                !convert_kind(&v, p->type, &fixed->room[i]))
       return fail_kind(op, p, &v);
     fixed->args[i] = v;

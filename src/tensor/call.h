@@ -16,9 +16,6 @@ typedef struct cr__fixed_args {
   int64_t room[CR__MAX_PARAMS]; /* of lists of one */
 } cr__fixed_args;
 
-/* The kinds that a parameter of each type takes without a look at the value. */
-#define CR__KIND(k) (1u << (k))
-extern const uint16_t cr__accepted_kinds[];
 bool cr__takes_name(const cr_param *p, const cr_value *v);
 int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed);
 
@@ -33,12 +30,10 @@ static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fix
     int code = cr__interrupted();
     if (code) return code;
   }
-  for (int i = 0; i < op->nparam; i++) {
-    const cr_param *p = &op->params[i];
-    int kind = (*args)[i].kind;
-    if (CR__LIKELY(cr__accepted_kinds[p->type] & CR__KIND(kind))) continue;
-    if (kind == CR_NONE && p->optional && p->otherwise.kind == CR_NONE) continue;
-    if (cr__takes_name(p, &(*args)[i])) continue;
+  const uint16_t *kinds = cr__impls[op->id].kinds, *end = kinds + op->nparam;
+  for (const cr_value *v = *args; kinds != end; kinds++, v++) {
+    if (CR__LIKELY(*kinds >> v->kind & 1)) continue;
+    if (cr__takes_name(&op->params[v - *args], v)) continue;
     int code = cr__fix_args(op, *args, fixed);
     *args = fixed->args;
     return code;
@@ -50,8 +45,8 @@ static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fix
 static inline bool cr__wants_node(const cr_op *op, const cr_value *args) {
   const cr__impl *impl = &cr__impls[op->id];
   if (!impl->backward || !cr__recording()) return false;
-  for (int i = 0; i < impl->ndiff; i++) {
-    const cr_value *v = &args[impl->diff[i]];
+  for (const uint8_t *i = impl->diff, *end = i + impl->ndiff; i != end; i++) {
+    const cr_value *v = &args[*i];
     if (v->kind == CR_TENSOR && cr__requires(v->u.t)) return true;
     if (v->kind == CR_TENSORS) {
       for (int j = 0; j < v->n; j++)
@@ -69,7 +64,7 @@ int cr__record_results(const cr_op *op, const cr_value *args, cr_tensor **out, i
 /* The whole of a pure call of few elements, whose arguments nobody has looked at; CR__NOT_FEW, with nothing done,
  * if it is none for this way. For operations whose impl->few is not 0: these draw no random numbers. */
 enum { CR__NOT_FEW = -1 };
-int cr__call_few(const cr_op *op, const cr_value *args, cr_tensor **out);
+int cr__call_few(const cr_op *op, const cr__impl *impl, const cr_value *args, cr_tensor **out);
 
 /* ---- Failures ---- */
 

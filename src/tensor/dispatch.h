@@ -29,6 +29,26 @@ enum { /* the same as bits per dtype, those only that a loop takes unconverted *
   CR__FEW_BOOL = 1 << CR_BOOL
 };
 
+/* The kinds of values that a parameter of a type takes as they are, without a look at the value. */
+#define CR__KIND(k) (1u << (k))
+enum {
+  CR__NUMBERS = CR__KIND(CR_INT) | CR__KIND(CR_FLOAT) | CR__KIND(CR_BOOLEAN_VALUE),
+  CR__TAKES_TENSOR = CR__KIND(CR_TENSOR),
+  CR__TAKES_OPERAND = CR__KIND(CR_TENSOR) | CR__NUMBERS,
+  CR__TAKES_TENSORS = CR__KIND(CR_TENSORS),
+  CR__TAKES_SCALAR = CR__NUMBERS,
+  CR__TAKES_INT = CR__KIND(CR_INT),
+  CR__TAKES_FLOAT = CR__KIND(CR_FLOAT),
+  CR__TAKES_BOOL = CR__KIND(CR_BOOLEAN_VALUE),
+  CR__TAKES_DIM = CR__KIND(CR_INT),
+  CR__TAKES_DIMS = CR__KIND(CR_INTS),
+  CR__TAKES_SHAPE = CR__KIND(CR_INTS),
+  CR__TAKES_INTS = CR__KIND(CR_INTS),
+  CR__TAKES_STRING = 0, /* cr__takes_name looks closer */
+  CR__TAKES_DTYPE = 0,
+  CR__TAKES_DEVICE = 0
+};
+
 /* What becomes of a number that the dtype of an elementwise computation cannot hold. */
 typedef enum cr__role {
   CR__BY_VALUE, /* the computation is done in a wider dtype */
@@ -70,6 +90,7 @@ typedef struct cr__impl {
   cr__run check; /* pointwise: called before, may be NULL; out is NULL */
   cr__formula backward;
   const char *node_name;
+  const uint16_t *kinds; /* for each parameter, CR__TAKES_* and whether it may be absent */
   const cr__save *saves;
   int16_t pointwise;
   uint8_t nsave;

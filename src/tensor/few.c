@@ -32,12 +32,14 @@ static inline bool lies_as(const cr_tensor *u, const cr_tensor *t) {
   return true;
 }
 
+static bool takes_number(const cr__impl *impl, int i, const cr_value *v) {
+  return CR__NUMBERS & impl->kinds[i] & CR__KIND(v->kind);
+}
+
 /* Operand i, a number: as one element that repeats. */
-static bool take_number(const cr_op *op, const cr__impl *impl, const cr_value *v, int i,
-                        few_call *c) {
+static bool take_number(const cr__impl *impl, const cr_value *v, int i, few_call *c) {
   cr_dtype dtype = (cr_dtype)c->f.dtype;
-  if (!(cr__accepted_kinds[op->params[i].type] & CR__KIND(v->kind)) || !cr__joins(impl, dtype, v))
-    return false;
+  if (!takes_number(impl, i, v) || !cr__joins(impl, dtype, v)) return false;
   cr__store_scalar(c->numbers[i], dtype, v);
   c->f.in[i] = c->numbers[i];
   c->f.single |= 1u << i;
@@ -50,7 +52,7 @@ static bool take_number(const cr_op *op, const cr__impl *impl, const cr_value *v
 static bool take_numbers(const cr_op *op, const cr__impl *impl, const cr_value *args, few_call *c) {
   cr_dtype dtype = (cr_dtype)c->f.dtype;
   for (int i = impl->noperand; i < op->nparam; i++)
-    if (!(cr__accepted_kinds[op->params[i].type] & CR__KIND(args[i].kind))) return false;
+    if (!takes_number(impl, i, &args[i])) return false;
   if (!cr__all_join(op, impl, dtype, args)) return false;
   for (int i = impl->noperand; i < op->nparam; i++)
     cr__store_scalar(c->k + (size_t)(i - impl->noperand) * cr__size_of(dtype), dtype, &args[i]);
@@ -77,7 +79,7 @@ prepare(const cr_op *op, const cr__impl *impl, const cr_value *args, few_call *c
   for (int i = 1; i < impl->noperand; i++) {
     const cr_tensor *u = args[i].u.t;
     if (CR__UNLIKELY(args[i].kind != CR_TENSOR)) {
-      if (!take_number(op, impl, &args[i], i, c)) return NULL;
+      if (!take_number(impl, &args[i], i, c)) return NULL;
       continue;
     }
     if (!lies_as(u, t)) return NULL;
@@ -95,8 +97,7 @@ static __attribute__((noinline)) int check(const cr_op *op, const cr_value *args
   return code;
 }
 
-int cr__call_few(const cr_op *op, const cr_value *args, cr_tensor **out) {
-  const cr__impl *impl = &cr__impls[op->id];
+int cr__call_few(const cr_op *op, const cr__impl *impl, const cr_value *args, cr_tensor **out) {
   few_call c;
   const cr_tensor *t = prepare(op, impl, args, &c);
   if (!t) return CR__NOT_FEW;

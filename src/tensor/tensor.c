@@ -116,20 +116,22 @@ cr_tensor *cr__alias(cr_tensor *t, int ndim, const int64_t *shape, const int64_t
     cr__fail(CR_E_SHAPE, "view: a tensor has at most %d dims, got %d", CR_MAX_DIMS, ndim);
     return NULL;
   }
-  cr_tensor *a = cr__alloc(cr__header_size((uint32_t)ndim));
-  if (!a) return NULL;
+  cr_tensor *a = cr__alloc_quickly(cr__header_size((uint32_t)ndim));
+  if (CR__UNLIKELY(!a)) return NULL;
   cr__header_init(a, (cr_dtype)t->dtype, ndim, t->flags & (CR__INFERENCE | CR__NO_VERSION));
   a->own_version = t->own_version;
   a->storage = cr__storage_retain(t->storage);
   a->offset = offset;
   int64_t numel = 1;
-  for (int d = 0; d < ndim; d++) {
-    a->dims[d] = shape[d];
-    a->dims[ndim + d] = stride[d];
+  bool contiguous = true; /* as cr__strides_contiguous has it */
+  for (int d = ndim; d-- > 0;) {
+    a->inner[d] = shape[d];
+    a->inner[ndim + d] = stride[d];
+    contiguous &= shape[d] == 1 || stride[d] == numel;
     numel *= shape[d];
   }
   a->numel = numel;
-  if (cr__strides_contiguous(ndim, shape, stride)) a->flags |= CR__CONTIGUOUS;
+  if (contiguous || numel == 0) a->flags |= CR__CONTIGUOUS;
   return a;
 }
 
