@@ -42,6 +42,7 @@ const cr__backend cr__cpu_backend = {
     .copy_from_host = cpu_copy,
     .elementwise = cr__cpu_elementwise,
     .few = cr__cpu_few,
+    .fold_few = cr__cpu_fold_few,
     .has_loop = cr__cpu_has_loop,
     .kernels = cpu_kernels,
 };

@@ -50,7 +50,8 @@ int cr__cpu_lines(const char *op, int64_t n, int64_t work, size_t nbytes,
 int cr__cpu_level(void);
 
 int cr__cpu_elementwise(const cr__elementwise *e);
-bool cr__cpu_few(const cr__few *f);
+void cr__cpu_few(const cr__few *f);
+bool cr__cpu_fold_few(const cr__fold_few *f);
 bool cr__cpu_has_loop(int pointwise, int dtype);
 
 #endif

@@ -94,7 +94,7 @@ cr__converter cr__converter_for(int from, int to) {
 
 cr__small cr__best_small(void) { return smalls[cr__cpu_level()]; }
 
-bool cr__cpu_few(const cr__few *f) { return fews[cr__cpu_level()](f); }
+void cr__cpu_few(const cr__few *f) { fews[cr__cpu_level()](f); }
 
 cr__stream cr__best_stream(void) { return streams[cr__cpu_level()]; }
 cr__splatter cr__best_splat(void) { return splats[cr__cpu_level()]; }

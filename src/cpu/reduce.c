@@ -68,16 +68,14 @@ static unit find_unit(const job *j, int64_t index) {
 }
 
 static void clear(const job *j, void *s, int64_t w) {
-  static const double f[] = {0, 1, -INFINITY, INFINITY, 0, -INFINITY};
-  static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
   int fold = (int)j->k->reduce.fold;
   /* Of truths, the smallest of none is true and the largest false. */
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
   bool whole = j->compute == CR__COMPUTE_I64;
   for (int64_t c = 0; c < 2 * w; c++) {
-    if (whole) ((int64_t *)s)[c] = i[fold];
-    else ((double *)s)[c] = c < w ? f[fold] : 0;
+    if (whole) ((int64_t *)s)[c] = cr__empty_int_fold(fold);
+    else ((double *)s)[c] = c < w ? cr__empty_fold(fold) : 0;
   }
 }
 

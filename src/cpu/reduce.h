@@ -6,6 +6,8 @@
 #ifndef CR__CPU_REDUCE_H
 #define CR__CPU_REDUCE_H
 
+#include <math.h>
+
 #include "cpu.h"
 #include "scalar/reduction.h"
 
@@ -66,6 +68,16 @@ typedef struct cr__reduce_loops {
 } cr__reduce_loops;
 
 const cr__reduce_loops *cr__reduce_loops_here(void); /* the best for this machine */
+
+/* What a fold of nothing gives; of moments and logarithms the first number of the state. */
+static inline double cr__empty_fold(int fold) {
+  static const double empty[] = {0, 1, -INFINITY, INFINITY, 0, -INFINITY};
+  return empty[fold];
+}
+static inline int64_t cr__empty_int_fold(int fold) {
+  static const int64_t empty[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
+  return empty[fold];
+}
 
 /* ---- reduce_plan.c: the order in which a reduction walks its input. ---- */
 

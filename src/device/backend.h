@@ -103,6 +103,16 @@ typedef struct cr__few {
   const void *k; /* the number parameters of f, one after the other in dtype */
 } cr__few;
 
+/* A small reduction as most are: n elements (1 to CR__FEW_FOLDED) that follow one another, of float32, float64 or
+ * int64, folded to one of the same dtype. fold: SUM, PROD, MAX or MIN; finish: NONE or DIVIDE. */
+#define CR__FEW_FOLDED 2048
+typedef struct cr__fold_few {
+  int32_t fold, finish, dtype, n;
+  double number; /* that of the finish */
+  const char *in;
+  char *out;
+} cr__fold_few;
+
 /* What a device with streams offers on top; the CPU has none of it. Streams, events and graphs are
  * the backend's own structs. Functions give 0 or a cr_error with the error set, unless said
  * otherwise. Waiting ones raise what a kernel has found wrong since the last wait. */
@@ -165,7 +175,8 @@ typedef struct cr__backend {
   int (*copy_to_host)(int ordinal, void *host, const void *device, size_t nbytes);
   int (*copy_from_host)(int ordinal, void *device, const void *host, size_t nbytes);
   int (*elementwise)(const cr__elementwise *e);
-  bool (*few)(const cr__few *f); /* the CPU's alone; false: elementwise must do it */
+  void (*few)(const cr__few *f);           /* the CPU's alone */
+  bool (*fold_few)(const cr__fold_few *f); /* as well; false: the kernel `reduce` must do it */
   bool (*has_loop)(int pointwise, int dtype);
   const cr__kernel *kernels;    /* indexed by cr__kernel_id */
   const cr__device_ops *device; /* NULL: work is done when a call returns */

@@ -41,10 +41,18 @@ int cr__need_float(const char *op, cr_dtype dtype, const char *advice) {
                   advice);
 }
 
+/* True if few elements were folded to the one of t: most small reductions are such. */
+static bool fold_few(cr_tensor *self, const recipe *r, cr_tensor *t) {
+  if (r->compute != (cr_dtype)self->dtype || r->map != CR__MAP_NONE) return false;
+  if (r->fold > CR__FOLD_MIN || r->finish > CR__FINISH_DIVIDE) return false;
+  cr__fold_few f = {.fold = r->fold, .finish = r->finish, .number = r->number};
+  return cr__run_fold_few(&f, self, t);
+}
+
 static cr_tensor *fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
                        const recipe *r) {
   cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
-  if (!t) return NULL;
+  if (!t || fold_few(self, r, t)) return t;
   cr__launch k;
   cr__launch_begin(&k, op, cr_device_of(self));
   cr__view_folded(&k, &k.reduce.out, t, self, mask);

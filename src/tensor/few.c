@@ -1,4 +1,5 @@
-/* few.c: elementwise calls of few elements, which most small calls are, with next to nothing around the loop.
+/* few.c: elementwise calls and reductions of few elements, which most small calls are, with next to nothing
+ * around the loop.
  *
  * Holds true: a call goes this way if its tensors are contiguous ones of one shape on the CPU, all of a dtype
  * that the operation computes in and gives as it is. That leaves nothing to promote, to broadcast or to convert,
@@ -131,4 +132,18 @@ bool cr__run_few(const cr_op *op, const cr_value *args, cr_tensor *out) {
     if (args[i].kind == CR_TENSOR && !apart(c.f.out, c.f.in[i], (size_t)c.f.n * size)) return false;
   cr__cpu_backend.few(&c.f);
   return true;
+}
+
+/* ---- Reductions -------------------------------------------------------------------------------- */
+
+bool cr__run_fold_few(cr__fold_few *f, const cr_tensor *self, cr_tensor *out) {
+  cr_dtype dtype = (cr_dtype)self->dtype;
+  if (!(self->flags & CR__CONTIGUOUS) || self->storage->device != CR_CPU) return false;
+  if ((uint64_t)self->numel - 1 >= CR__FEW_FOLDED || out->numel != 1 || out->dtype != dtype) return false;
+  if (dtype != CR_FLOAT32 && dtype != CR_FLOAT64 && dtype != CR_INT64) return false;
+  f->dtype = dtype;
+  f->n = (int32_t)self->numel;
+  f->in = data_of(self, cr__size_of(dtype));
+  f->out = out->storage->data;
+  return cr__cpu_backend.fold_few(f);
 }

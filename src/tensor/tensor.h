@@ -127,6 +127,9 @@ void cr__view_of(const cr_tensor *t, cr__view *v);
 void cr__launch_as_one_dim(cr__launch *k);
 /* Makes a slot of k, such as &k->sort.in, a view of t and returns it; NULL: it is absent. In any order. */
 cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t);
+/* few.c: out, new and contiguous on self's device, is the fold of all of self, whose fold, finish and number are in
+ * f, computed in self's dtype; false, with nothing written, if self is not few elements in a row. */
+bool cr__run_fold_few(cr__fold_few *f, const cr_tensor *self, cr_tensor *out);
 /* The device of all tensors (NULLs skipped) or an error that names two that differ. CPU 0-dim
  * tensors may join others only as operands of elementwise operations. */
 int cr__same_device(const char *op, const cr_value *args, int n, cr_device *device);

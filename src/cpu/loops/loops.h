@@ -29,7 +29,7 @@ typedef bool (*cr__small)(const cr__elementwise *e, int64_t n, cr__loop loop, in
 /* And one as cr__few has it; false if there is no loop for it. */
 /* out[0..n) = the element; what a vector load may then read at once was stored by vectors as wide. */
 typedef void (*cr__splatter)(void *out, const void *element, size_t size, int64_t n);
-typedef bool (*cr__run_few)(const cr__few *f);
+typedef void (*cr__run_few)(const cr__few *f);
 
 typedef cr__loop cr__loop_table[CR__PW_COUNT + 1][CR_DTYPE_COUNT];
 typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [from][to] */
@@ -40,7 +40,7 @@ typedef cr__converter cr__convert_table[CR_DTYPE_COUNT][CR_DTYPE_COUNT]; /* [fro
   extern const cr__loop_table cr__loops_##isa;                                          \
   extern const cr__convert_table cr__converters_##isa;                                  \
   bool cr__small_##isa(const cr__elementwise *e, int64_t n, cr__loop loop, int native); \
-  bool cr__few_##isa(const cr__few *f);                                                 \
+  void cr__few_##isa(const cr__few *f);                                                 \
   cr__loop cr__half_loop_##isa(int pointwise, bool bfloat);                             \
   void cr__stream_##isa(void *out, const void *in, size_t n);                           \
   void cr__splat_##isa(void *out, const void *element, size_t size, int64_t n);

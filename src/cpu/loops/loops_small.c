@@ -200,12 +200,10 @@ INLINE void run_few(const cr__few *f, cr__loop loop, size_t size) {
   if (rest) run_part(f, loop, size, at, rest);
 }
 
-bool CR__PASTE(cr__few_, CR__ISA)(const cr__few *f) {
+void CR__PASTE(cr__few_, CR__ISA)(const cr__few *f) {
   cr__loop loop = CR__PASTE(cr__loops_, CR__ISA)[f->pointwise][f->dtype];
-  if (!loop) loop = cr__loop_for(f->pointwise, f->dtype);
-  if (CR__UNLIKELY(!loop)) return false;
+  if (CR__UNLIKELY(!loop)) loop = cr__loop_for(f->pointwise, f->dtype);
   size_t size = cr__size_of((cr_dtype)f->dtype);
   if (size == 4) run_few(f, loop, 4);
   else run_few(f, loop, size);
-  return true;
 }
