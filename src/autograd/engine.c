@@ -65,7 +65,13 @@ static task *get_task(pass *p, cr_node *n) {
   if (t) return t;
   t = cr__alloc(task_size(n));
   if (!t) return NULL;
-  *t = (task){.node = cr_node_retain(n), .pass = p};
+  t->node = cr_node_retain(n); /* field by field: the compiler clears a whole struct by a call */
+  t->pass = p;
+  t->other = t->next = NULL;
+  t->waiting = 0;
+  t->needed = t->runs = t->captured = false;
+  t->first = NULL;
+  t->version = 0;
   for (int i = 0; i < n->nout; i++) t->grads[i] = NULL;
   add_task(p, n, t);
   if (p->last) p->last->next = t;

@@ -104,7 +104,7 @@ int cr__fit_grad(const cr_node *from, int index, const cr__edge *e, cr_tensor **
   const int64_t *shape = e->fn->ints + m->dims;
   cr_tensor *fitted = NULL;
   cr__text a, b;
-  if ((*g)->ndim != m->ndim || memcmp(cr__sizes(*g), shape, m->ndim * sizeof(int64_t)) != 0) {
+  if (!cr__has_shape(*g, m->ndim, shape)) {
     if (!sums_to(*g, m->ndim, shape))
       return cr__fail(CR_E_AUTOGRAD,
                       "%s returned an invalid gradient at position %d: it has shape %s, but the "

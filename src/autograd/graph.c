@@ -51,7 +51,8 @@ void cr__node_set_out(cr_node *n, int i, const cr_tensor *t) {
   m->device = t->storage->device;
   m->dims = n->nints;
   if (CR__UNLIKELY(m->device != CR_CPU)) cr__node_note_stream(n, m->device);
-  memcpy(n->ints + n->nints, cr__sizes(t), t->ndim * sizeof(int64_t));
+  int64_t *sizes = n->ints + n->nints;
+  for (int d = 0; d < t->ndim; d++) sizes[d] = t->dims[d];
   n->nints = (uint16_t)(n->nints + t->ndim);
 }
 
@@ -93,10 +94,9 @@ static inline bool give_back(cr_node *n) {
   return atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) == 1;
 }
 
-void cr_node_release(cr_node *n) {
+static __attribute__((noinline)) void bury(cr_node *n) {
   static CR__TLS cr_node *dead;
   static CR__TLS bool burying;
-  if (!n || !give_back(n)) return;
   n->next_dead = dead;
   dead = n;
   if (burying) return;
@@ -107,6 +107,10 @@ void cr_node_release(cr_node *n) {
     destroy(next);
   }
   burying = false;
+}
+
+void cr_node_release(cr_node *n) {
+  if (n && give_back(n)) bury(n);
 }
 
 /* ---- Accumulators of leaves --------------------------------------------------------------------- */

@@ -126,7 +126,9 @@ static int save_arguments(cr_node *n, const cr__impl *impl, const cr_value *args
     if (!(s->users & users)) continue;
     switch (s->kind) {
     case CR__SAVE_INPUT: code = save_input(n, &n->saved[k], args[s->index], written); break;
-    case CR__SAVE_OUTPUT: break; /* once it is there */
+    case CR__SAVE_OUTPUT: /* once it is there: by cr__record_outputs */
+      n->saved[k].flags = CR__SAVED_OUTPUT;
+      break;
     case CR__SAVE_PARAM: n->saved[k].v = keep_value(n, args[s->index]); break;
     case CR__SAVE_OUTPUT_SHAPE:
       n->saved[k].v = keep_value(n, cr_ints(cr__sizes(outs[s->index]), outs[s->index]->ndim));
@@ -156,9 +158,6 @@ cr_node *cr__record(const cr_op *op, const cr_value *args, cr_tensor *const *out
   }
   for (int i = 0; i < nout; i++) cr__node_set_out(n, i, outs[i]);
   if (!code) code = save_arguments(n, impl, args, outs, users, inplace ? args[0].u.t : NULL);
-  for (int k = 0; k < impl->nsave; k++) /* marks the results that cr__record_outputs is to save */
-    if (impl->saves[k].kind == CR__SAVE_OUTPUT && (impl->saves[k].users & users))
-      n->saved[k].flags = CR__SAVED_OUTPUT;
   if (!code) return n;
   cr_node_release(n);
   return NULL;

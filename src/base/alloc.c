@@ -96,7 +96,8 @@ static void give_to_system(void *p, size_t size) {
   atomic_fetch_sub_explicit(&cr__small_held, (int64_t)size, memory_order_relaxed);
 }
 
-void *cr__alloc(size_t n) {
+/* What a list does not have, or is to fail, or is not small. */
+static __attribute__((noinline)) void *take(size_t n) {
   cr__cache *c = cr__cache_get();
   if (CR__UNLIKELY(!c)) return NULL;
   if (CR__UNLIKELY(cr__injected(c))) {
@@ -104,43 +105,47 @@ void *cr__alloc(size_t n) {
     return NULL;
   }
   size_t list = list_of(n);
-  void *p;
-  if (list >= CR__SMALL_LISTS) {
-    p = take_from_system(n, n);
-  } else if ((p = c->small[list]) != NULL) {
-    c->small[list] = c->small[list]->next;
-    c->small_bytes -= list * CR__GRAIN;
-  } else {
-    p = take_from_system(n, CR__UNCACHED ? n : list * CR__GRAIN);
-  }
-  if (CR__UNLIKELY(!p)) return NULL;
-  cr__count_taken(c, n);
+  if (list < CR__SMALL_LISTS && c->small[list]) return cr__take_listed(c, list, n);
+  void *p = take_from_system(n, CR__UNCACHED || list >= CR__SMALL_LISTS ? n : list * CR__GRAIN);
+  if (p) cr__count_taken(c, n);
   return p;
+}
+
+void *cr__alloc(size_t n) {
+  cr__cache *c = cr__my_cache;
+  size_t list = list_of(n);
+  if (CR__UNLIKELY(!c || c->fail_in != 0 || list >= CR__SMALL_LISTS || !c->small[list])) return take(n);
+  return cr__take_listed(c, list, n);
+}
+
+/* What no list keeps, or nobody can count. */
+static __attribute__((noinline)) void give(void *p, size_t n) {
+  size_t list = list_of(n);
+  if (!cr__my_cache) { /* a thread that has made nothing frees: it must be able to count */
+    cr_error code = cr_error_code();
+    if (!cr__cache_make() && code == CR_E_OK) cr_error_clear();
+  }
+  if (cr__my_cache) {
+    cr__count_own(&cr__my_cache->given, 1);
+    cr__my_cache->since -= (int64_t)n;
+  }
+  give_to_system(p, CR__UNCACHED || list >= CR__SMALL_LISTS ? n : list * CR__GRAIN);
 }
 
 void cr__free(void *p, size_t n) {
   if (!p) return;
-  size_t list = list_of(n);
   cr__cache *c = cr__my_cache;
-  if (CR__UNLIKELY(!c)) { /* a thread that has made nothing frees: it must be able to count */
-    cr_error code = cr_error_code();
-    c = cr__cache_make();
-    if (!c && code == CR_E_OK) cr_error_clear();
+  size_t list = list_of(n);
+  if (CR__UNLIKELY(CR__UNCACHED || !c || list >= CR__SMALL_LISTS || c->small_bytes >= CACHED_BYTES)) {
+    give(p, n);
+    return;
   }
-  if (CR__LIKELY(c != NULL)) {
-    cr__count_own(&c->given, 1);
-    c->since -= (int64_t)n;
-  }
-  if (CR__UNCACHED || list >= CR__SMALL_LISTS) {
-    give_to_system(p, n);
-  } else if (c && c->small_bytes < CACHED_BYTES) {
-    cr__block *b = p;
-    b->next = c->small[list];
-    c->small[list] = b;
-    c->small_bytes += list * CR__GRAIN;
-  } else {
-    give_to_system(p, list * CR__GRAIN);
-  }
+  cr__count_own(&c->given, 1);
+  c->since -= (int64_t)n;
+  cr__block *b = p;
+  b->next = c->small[list];
+  c->small[list] = b;
+  c->small_bytes += list * CR__GRAIN;
 }
 
 void cr__small_flush(cr__cache *c) {

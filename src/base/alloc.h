@@ -68,23 +68,27 @@ static inline bool cr__injected(cr__cache *c) {
   return CR__UNLIKELY(c->fail_in != 0) && cr__inject(c);
 }
 #define CR__ROOM_EACH 160 /* what freeing a small block takes, in the time that bytes take */
-/* A small block of n bytes was taken from the list of its size (`cached`) or the system, or is given back. */
+/* A small block of n bytes has been taken. */
 static inline void cr__count_taken(cr__cache *c, size_t n) {
   cr__count_own(&c->taken, 1);
   c->since += (int64_t)n;
   c->room -= (int64_t)n + CR__ROOM_EACH;
 }
-/* cr__alloc, in the caller's code where a block of the size is there. n is not 0. */
-static inline void *cr__alloc_quickly(size_t n) {
-  cr__cache *c = cr__my_cache;
-  size_t list = (n + CR__GRAIN - 1) / CR__GRAIN;
-  if (CR__UNLIKELY(!c || c->fail_in != 0 || list >= CR__SMALL_LISTS)) return cr__alloc(n);
+/* Takes a block of n bytes from the list of its size, which has one. */
+static inline void *cr__take_listed(cr__cache *c, size_t list, size_t n) {
   cr__block *b = c->small[list];
-  if (CR__UNLIKELY(!b)) return cr__alloc(n);
   c->small[list] = b->next;
   c->small_bytes -= list * CR__GRAIN;
   cr__count_taken(c, n);
   return b;
+}
+/* cr__alloc in the caller's own code. n is not 0. */
+static inline void *cr__alloc_quickly(size_t n) {
+  cr__cache *c = cr__my_cache;
+  size_t list = (n + CR__GRAIN - 1) / CR__GRAIN;
+  if (CR__UNLIKELY(!c || c->fail_in != 0 || list >= CR__SMALL_LISTS || !c->small[list]))
+    return cr__alloc(n);
+  return cr__take_listed(c, list, n);
 }
 void cr__cache_totals(int64_t *objects, int64_t *allocations); /* over all threads */
 extern _Atomic int64_t cr__small_held; /* bytes of small blocks, cached ones included */

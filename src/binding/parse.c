@@ -380,13 +380,25 @@ static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table
   return used == total || wrong_option(L, p, inplace, table, placed);
 }
 
+static inline bool fill_default(cr__lua_parse *p, int i) {
+  const cr_param *param = &p->op->params[i];
+  if (!param->optional) return problem(p, "the argument '%s' is missing", param->name);
+  p->args[i] = param->otherwise;
+  return true;
+}
+
 static bool fill_defaults(cr__lua_parse *p) {
-  for (int i = 0; i < p->op->nparam; i++) {
-    const cr_param *param = &p->op->params[i];
-    if (p->args[i].kind != CR_NONE) continue;
-    if (!param->optional) return problem(p, "the argument '%s' is missing", param->name);
-    p->args[i] = param->otherwise;
-  }
+  for (int i = 0; i < p->op->nparam; i++)
+    if (p->args[i].kind == CR_NONE && !fill_default(p, i)) return false;
+  return true;
+}
+
+/* The same where only the first arguments were given. */
+static bool fill_rest(cr__lua_parse *p, int given) {
+  p->progress = p->op->nparam;
+  if (p->explains) p->fits = given;
+  for (int i = given, n = p->op->nparam; i < n; i++)
+    if (!fill_default(p, i)) return false;
   return true;
 }
 
@@ -401,7 +413,8 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
   p->out = p->list = p->nints = p->progress = 0;
   p->requires_grad = false;
   int taken = take_open_tensors(L, p, top);
-  bool named = top > taken && cr__lua_is_options(L, top);
+  if (taken == top) return fill_rest(p, taken);
+  bool named = cr__lua_is_options(L, top);
   /* Places push little: what every C function has room for. */
   if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
   bool fits = take_positions(L, p, taken, named ? top - 1 : top, named ? top : 0) &&

@@ -141,8 +141,10 @@ cr_tensor *cr__run_transpose(const cr_op *op, cr_tensor *self, int64_t dim0, int
       cr__wrap_dim(op->name, "dim1", dim1, self->ndim, &b))
     return NULL;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
-  memcpy(shape, cr__sizes(self), self->ndim * sizeof *shape);
-  memcpy(stride, cr__steps(self), self->ndim * sizeof *stride);
+  for (int d = 0, n = self->ndim; d < n; d++) {
+    shape[d] = self->dims[d];
+    stride[d] = self->dims[n + d];
+  }
   if (self->ndim > 0) {
     shape[a] = cr__sizes(self)[b], shape[b] = cr__sizes(self)[a];
     stride[a] = cr__steps(self)[b], stride[b] = cr__steps(self)[a];

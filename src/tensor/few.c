@@ -26,11 +26,8 @@ static inline uintptr_t graph_of(const cr_tensor *t) {
 
 /* Whether u lies as t does, which is contiguous and on the CPU. */
 static inline bool lies_as(const cr_tensor *u, const cr_tensor *t) {
-  if (u->dtype != t->dtype || u->ndim != t->ndim || !(u->flags & CR__CONTIGUOUS)) return false;
-  if (u->storage->device != CR_CPU) return false;
-  for (int d = 0; d < t->ndim; d++)
-    if (u->dims[d] != t->dims[d]) return false;
-  return true;
+  if (u->dtype != t->dtype || !(u->flags & CR__CONTIGUOUS)) return false;
+  return u->storage->device == CR_CPU && cr__has_shape(u, t->ndim, t->dims);
 }
 
 static bool takes_number(const cr__impl *impl, int i, const cr_value *v) {

@@ -9,8 +9,10 @@ void cr__view_of(const cr_tensor *t, cr__view *v) {
   v->data = cr__data(t);
   v->dtype = t->dtype;
   v->ndim = t->ndim;
-  memcpy(v->shape, cr__sizes(t), t->ndim * sizeof(int64_t));
-  memcpy(v->stride, cr__steps(t), t->ndim * sizeof(int64_t));
+  for (int d = 0, n = t->ndim; d < n; d++) {
+    v->shape[d] = t->dims[d];
+    v->stride[d] = t->dims[n + d];
+  }
 }
 
 cr__view *cr__launch_view(cr__launch *k, cr__view *slot, const cr_tensor *t) {

@@ -258,16 +258,12 @@ static int plan(call *c) {
   return code ? code : fit_numbers(c);
 }
 
-static bool has_shape(const cr_tensor *t, int ndim, const int64_t *shape) {
-  return t->ndim == ndim && memcmp(cr__sizes(t), shape, (size_t)ndim * sizeof *shape) == 0;
-}
-
 /* A result keeps the order of dims in memory of the first operand that has its shape. */
 static cr_tensor *new_result(const call *c) {
   for (int i = 0; i < c->impl->noperand; i++) {
     if (c->args[i].kind != CR_TENSOR) continue;
     cr_tensor *t = c->args[i].u.t;
-    if (!has_shape(t, c->ndim, c->shape) || t->storage->device != c->device) continue;
+    if (!cr__has_shape(t, c->ndim, c->shape) || t->storage->device != c->device) continue;
     if (t->flags & CR__CONTIGUOUS) break;
     return cr__new_strided_like(c->op->lua, t, c->result);
   }
@@ -323,11 +319,11 @@ static int check_out(const call *c, const cr_tensor *out) {
 static int plan_into(call *c, const cr_tensor *out, bool *flat) {
   cr__text name, have, want;
   const cr_tensor *t = flat_model(c->op, c->impl, c->args);
-  *flat = t && out->flags & CR__CONTIGUOUS && has_shape(out, t->ndim, cr__sizes(t));
+  *flat = t && out->flags & CR__CONTIGUOUS && cr__has_shape(out, t->ndim, cr__sizes(t));
   if (*flat) c->device = t->storage->device;
   int code = *flat ? set_dtypes(c, (cr_dtype)t->dtype) : plan(c);
   if (code) return code;
-  if (!*flat && !has_shape(out, c->ndim, c->shape))
+  if (!*flat && !cr__has_shape(out, c->ndim, c->shape))
     return cr__fail(CR_E_SHAPE, "%s: output with shape %s cannot grow to the broadcast shape %s",
                     call_name(c, out, &name), cr__shape_text(out->ndim, cr__sizes(out), &have),
                     cr__shape_text(c->ndim, c->shape, &want));

@@ -267,7 +267,7 @@ static CR__TLS cr_tensor *dying;
 static CR__TLS bool burying;
 
 /* What dies of what hangs on t joins the list, or that of cr_node_release: one level, not a chain. */
-static void destroy(cr_tensor *t) {
+static __attribute__((noinline)) void destroy(cr_tensor *t) {
   bool known = t->hooks || t->accumulator || t->flags & CR__RETAIN_GRAD;
   if (CR__LIKELY(!known && !t->base && !t->grad && !t->grad_fn)) {
     free_header(t);

@@ -80,6 +80,12 @@ struct cr_tensor {
 
 static inline int64_t *cr__sizes(const cr_tensor *t) { return t->dims; }
 static inline int64_t *cr__steps(const cr_tensor *t) { return t->dims + t->ndim; }
+static inline bool cr__has_shape(const cr_tensor *t, int ndim, const int64_t *shape) {
+  if (t->ndim != ndim) return false;
+  for (int d = 0; d < ndim; d++)
+    if (t->dims[d] != shape[d]) return false;
+  return true;
+}
 static inline char *cr__data(const cr_tensor *t) {
   return t->storage->data + t->offset * (int64_t)cr__size_of((cr_dtype)t->dtype);
 }
