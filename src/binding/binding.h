@@ -248,11 +248,11 @@ static inline cr_value cr__lua_of(const cr__lua_tensor *u, int index) {
 }
 /* Calls op on op->nparam values; pushes the op->nout results (all of
  * them if 0) and returns how many. Lists of tensors must be owned by a cr__lua_list on the stack.
- * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by, home is L's. The last form is
- * the in-place twin, which pushes nothing. */
+ * Raises on failure; `as` is for cr__lua_raise_as, `metatable` for cr__lua_new_by, home is L's; the second form uses
+ * the arguments up. The last one is the in-place twin, which pushes nothing. */
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args);
 int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                    int metatable, const cr_value *args);
+                    int metatable, cr_value *args);
 void cr__lua_call_inplace(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                           const cr_value *args);
 /* The core call of an operation with one result, in the place of L's state and with callbacks on L: its code.

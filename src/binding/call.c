@@ -12,6 +12,10 @@
 
 /* ---- The core call ---- */
 
+static __attribute__((noinline, cold)) void refuse_closed(lua_State *L, const cr_op *op, int i) {
+  cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[i].name);
+}
+
 /* Reads the pointers of tensor arguments from their userdata. */
 static inline void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr_value *out) {
   for (const cr_value *v = args, *end = v + op->nparam; v != end; v++, out++) {
@@ -19,7 +23,7 @@ static inline void fetch(lua_State *L, const cr_op *op, const cr_value *args, cr
     if (v->kind != CR_TENSOR) continue;
     const cr__lua_tensor *u = (const cr__lua_tensor *)v->u.s;
     if (!u) u = lua_touserdata(L, v->n);
-    if (!u->t) cr__lua_error(L, "%s: %s: this tensor was closed", op->lua, op->params[v - args].name);
+    if (!u->t) refuse_closed(L, op, (int)(v - args));
     out->u.t = u->t;
   }
 }
@@ -41,30 +45,33 @@ static int call_list(lua_State *L, const cr_op *op, const char *as, const cr_val
   return n;
 }
 
-/* The tensor of the argument has become the base of a view, from which it can be asked for. */
-static void know_base(lua_State *L, const cr_value *arg) {
-  const cr__lua_tensor *u = (const cr__lua_tensor *)arg->u.s;
-  if (!u) u = lua_touserdata(L, arg->n);
-  if (!u->owners) cr__lua_know(L, arg->n);
-}
-
 /* What most calls are: one result, no warnings. */
 static inline bool gives_one(const cr_op *op) {
   return op->nout == 1 && !(op->flags & CR_OP_WARNS);
 }
 
+static inline const cr__lua_tensor *userdata_of(lua_State *L, const cr_value *v) {
+  return v->u.s ? (const cr__lua_tensor *)v->u.s : lua_touserdata(L, v->n);
+}
+
 static inline int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                           int metatable, const cr_value *args) {
-  cr_value v[CR__LUA_MAX_PARAMS];
+                           int metatable, cr_value *args) {
   cr_tensor *out;
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
+  const cr__lua_tensor *base = op->flags & CR_OP_VIEW ? userdata_of(L, &args[0]) : NULL;
   for (bool retried = false;; retried = true) {
-    fetch(L, op, args, v);
-    if (!cr__lua_run(L, home, op, v, &out)) break;
+    for (cr_value *v = args, *end = v + op->nparam; v != end; v++) {
+      if (v->kind != CR_TENSOR) continue;
+      const cr__lua_tensor *u = retried ? lua_touserdata(L, v->n) : userdata_of(L, v);
+      if (!u->t) refuse_closed(L, op, (int)(v - args));
+      v->u.t = u->t;
+    }
+    if (!cr__lua_run(L, home, op, args, &out)) break;
     if (retried || !cr__lua_retry(L)) cr__lua_raise_as(L, op, as);
   }
   result->t = out;
-  if ((op->flags & CR_OP_VIEW) && cr_base(out) == v[0].u.t) know_base(L, &args[0]);
+  /* What has become the base of a view can be asked for from there. */
+  if (base && !base->owners && cr_base(out) == base->t) cr__lua_know(L, args[0].n);
   cr__lua_after(L);
   return 1;
 }
@@ -98,13 +105,15 @@ static __attribute__((noinline)) int call_several(lua_State *L, const cr_op *op,
 }
 
 int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                    int metatable, const cr_value *args) {
+                    int metatable, cr_value *args) {
   if (gives_one(op)) return call_one(L, home, op, as, metatable, args);
   return call_several(L, op, as, metatable, args);
 }
 
 int cr__lua_call(lua_State *L, const cr_op *op, const cr_value *args) {
-  return cr__lua_call_as(L, cr__lua_home_of(L), op, op->lua, 0, args);
+  cr_value own[CR__LUA_MAX_PARAMS];
+  memcpy(own, args, op->nparam * sizeof *own);
+  return cr__lua_call_as(L, cr__lua_home_of(L), op, op->lua, 0, own);
 }
 
 /* Whether the tensor that was written, or its base, may have had Lua values by its node. */

@@ -189,15 +189,17 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
 
 static inline bool spells_ints(const cr_param *p) { return p->variadic && p->type != CR_P_TENSORS; }
 
-/* Integers spelled out: f(2, 3). */
+/* Integers spelled out: f(2, 3). The first is a number. */
 static inline bool take_rest(lua_State *L, cr__lua_parse *p, int i, int first, int last,
                              int *next) {
-  int n = 0;
+  int n = 1, exact;
   while (first + n <= last && lua_type(L, first + n) == LUA_TNUMBER) n++;
   int64_t *list = room_for(L, p, (lua_Unsigned)n);
-  for (int k = 0; k < n; k++)
-    if (!cr__lua_to_int(L, first + k, &list[k]))
+  for (int k = 0; k < n; k++) {
+    list[k] = lua_tointegerx(L, first + k, &exact);
+    if (!exact)
       return unfit(L, p, p->op->params[i].name, "integers or a table of integers", first + k);
+  }
   p->args[i] = cr_ints(list, n);
   *next = first + n;
   return true;
