@@ -44,18 +44,6 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   return n;
 }
 
-void cr__node_set_out(cr_node *n, int i, const cr_tensor *t) {
-  cr__outmeta *m = &n->outs[i];
-  m->dtype = t->dtype;
-  m->ndim = t->ndim;
-  m->device = t->storage->device;
-  m->dims = n->nints;
-  if (CR__UNLIKELY(m->device != CR_CPU)) cr__node_note_stream(n, m->device);
-  int64_t *sizes = n->ints + n->nints;
-  for (int d = 0; d < t->ndim; d++) sizes[d] = t->dims[d];
-  n->nints = (uint16_t)(n->nints + t->ndim);
-}
-
 cr_tensor *cr__zeros_of(const cr_node *n, int output) {
   const cr__outmeta *m = &n->outs[output];
   cr_tensor *t = cr__new("backward", (cr_dtype)m->dtype, m->device, m->ndim, n->ints + m->dims);
@@ -197,8 +185,8 @@ static int refuse_leaf(void) {
                   "clone");
 }
 
-int cr__current_fn(cr_tensor *t, cr_node **fn) {
-  if (t->base && cr__is_stale(t)) {
+int cr__current_fn_of_view(cr_tensor *t, cr_node **fn) {
+  if (cr__is_stale(t)) {
     if (t->flags & CR__REQUIRES_GRAD) return refuse_leaf();
     if (t->view_kind != CR__VIEW_PLAIN) return refuse_indirect(t);
     cr_value args[] = {cr_of(t->base), cr_ints(cr__sizes(t), t->ndim),
@@ -213,23 +201,24 @@ int cr__current_fn(cr_tensor *t, cr_node **fn) {
   return 0;
 }
 
-int cr__edge_of(cr_tensor *t, cr__edge *edge) {
+static inline int edge_of(cr_tensor *t, cr__edge *edge) {
   cr_node *fn;
   int code = cr__current_fn(t, &fn);
-  if (code) return code;
-  edge->slot = t->slot;
+  if (CR__UNLIKELY(code)) return code;
+  edge->slot = fn ? t->slot : 0;
   if (fn) {
     edge->fn = cr_node_retain(fn);
   } else {
-    edge->slot = 0;
     edge->fn = t->flags & CR__REQUIRES_GRAD ? accumulator_of(t) : NULL;
-    if (!edge->fn && (t->flags & CR__REQUIRES_GRAD)) return (int)cr_error_code();
+    if (CR__UNLIKELY(!edge->fn && (t->flags & CR__REQUIRES_GRAD))) return (int)cr_error_code();
   }
   return 0;
 }
 
+int cr__edge_of(cr_tensor *t, cr__edge *edge) { return edge_of(t, edge); }
+
 int cr__connect(cr_node *n, int i, cr_tensor *t) {
-  int code = cr__edge_of(t, &n->edges[i]);
+  int code = edge_of(t, &n->edges[i]);
   const cr_node *fn = n->edges[i].fn;
   /* A stale view has only now got its node: n, which nothing leads to yet, moves behind it. */
   if (fn && fn->seq > n->seq && fn->seq != CR__SEQ_LEAF) n->seq = draw_seq();

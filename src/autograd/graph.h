@@ -71,7 +71,18 @@ struct cr_node {
 
 /* Returns a node with room; edges and saved cleared, seq drawn. */
 cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved, int nints);
-void cr__node_set_out(cr_node *n, int i, const cr_tensor *t); /* fills outs[i]; ints reserved */
+void cr__node_note_stream(cr_node *n, cr_device device); /* the current one, where none is noted */
+static inline void cr__node_set_out(cr_node *n, int i, const cr_tensor *t) { /* fills outs[i]; ints reserved */
+  cr__outmeta *m = &n->outs[i];
+  m->dtype = t->dtype;
+  m->ndim = t->ndim;
+  m->device = t->storage->device;
+  m->dims = n->nints;
+  if (CR__UNLIKELY(m->device != CR_CPU)) cr__node_note_stream(n, m->device);
+  int64_t *sizes = n->ints + n->nints;
+  for (int d = 0; d < t->ndim; d++) sizes[d] = t->dims[d];
+  n->nints = (uint16_t)(n->nints + t->ndim);
+}
 /* The edge that t's gradient takes: its (current) grad_fn, or the leaf's accumulator; 0 if none. */
 int cr__edge_of(cr_tensor *t, cr__edge *edge);
 /* Makes it the i-th edge of n, a node that is still being made. */
@@ -79,7 +90,12 @@ int cr__connect(cr_node *n, int i, cr_tensor *t);
 /* Makes t the slot-th output of n (borrows n). */
 void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot);
 /* t's grad_fn, remade if t is a view whose base was written to since. Borrowed. */
-int cr__current_fn(cr_tensor *t, cr_node **fn);
+int cr__current_fn_of_view(cr_tensor *t, cr_node **fn);
+static inline int cr__current_fn(cr_tensor *t, cr_node **fn) {
+  if (CR__UNLIKELY(t->base != NULL)) return cr__current_fn_of_view(t, fn);
+  *fn = t->grad_fn;
+  return 0;
+}
 /* Saves t in s for node n; is_output says that it is n's result number slot. */
 bool cr__saves_through_hooks(void);
 int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint32_t slot);
@@ -149,7 +165,6 @@ static inline bool cr__recording(void) { return !cr__modes.no_grad && !cr__below
 
 /* ---- Streams in a backward pass (streams.c) ---- */
 typedef struct cr__ambient cr__ambient; /* the streams that a pass has left; NULL at first */
-void cr__node_note_stream(cr_node *n, cr_device device); /* the current one, where none is noted */
 void cr__node_drop_stream(cr_node *n);
 /* Before n's backward: makes its stream the current one. */
 int cr__streams_follow(cr__ambient **list, const cr_node *n, cr_tensor *const *grads);

@@ -33,10 +33,10 @@ static void op_free_saved(cr_node *n) {
 const cr__node_type cr__op_type = {NULL, op_backward, op_free_saved, NULL};
 
 static int count_edges(const cr__impl *impl, const cr_value *args) {
-  int n = 0;
+  int n = impl->ndiff;
   for (int i = 0; i < impl->ndiff; i++) {
     const cr_value *v = &args[impl->diff[i]];
-    n += v->kind == CR_TENSORS ? v->n : 1;
+    if (CR__UNLIKELY(v->kind == CR_TENSORS)) n += v->n - 1;
   }
   return n;
 }
@@ -58,12 +58,15 @@ static int count_ints(const cr__impl *impl, const cr_value *args, cr_tensor *con
   return n;
 }
 
-/* Sets the edges of parameter i of diff; returns how many, or -1. Adds to *users if any is live. */
-static int set_edges(cr_node *n, int at, const cr_value *v) {
+/* Sets the edges of one argument, from number `at` on; returns how many, or -1. *live: whether any leads on. */
+static inline int set_edges(cr_node *n, int at, const cr_value *v, bool *live) {
+  cr_tensor *const *ts = v->kind == CR_TENSORS ? v->u.ts : &v->u.t;
   int count = v->kind == CR_TENSORS ? v->n : 1;
+  if (v->kind != CR_TENSOR && v->kind != CR_TENSORS) return 1;
   for (int j = 0; j < count; j++) {
-    cr_tensor *t = v->kind == CR_TENSORS ? v->u.ts[j] : v->kind == CR_TENSOR ? v->u.t : NULL;
-    if (t && cr__requires(t) && cr__connect(n, at + j, t)) return -1;
+    if (!ts[j] || !cr__requires(ts[j])) continue;
+    if (cr__connect(n, at + j, ts[j])) return -1;
+    *live = *live || n->edges[at + j].fn;
   }
   return count;
 }
@@ -150,11 +153,11 @@ cr_node *cr__record(const cr_op *op, const cr_value *args, cr_tensor *const *out
   uint32_t users = 0;
   int at = 0, code = 0;
   for (int i = 0; i < impl->ndiff && !code; i++) {
-    int count = set_edges(n, at, &args[impl->diff[i]]);
-    if (count < 0) code = (int)cr_error_code();
-    for (int j = 0; j < count; j++)
-      if (n->edges[at + j].fn) users |= 1u << impl->diff[i];
-    at += count > 0 ? count : 0;
+    bool live = false;
+    int count = set_edges(n, at, &args[impl->diff[i]], &live);
+    if (CR__UNLIKELY(count < 0)) code = (int)cr_error_code();
+    users |= (uint32_t)live << impl->diff[i];
+    at += count;
   }
   for (int i = 0; i < nout; i++) cr__node_set_out(n, i, outs[i]);
   if (!code) code = save_arguments(n, impl, args, outs, users, inplace ? args[0].u.t : NULL);
