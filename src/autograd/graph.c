@@ -5,6 +5,8 @@
  * needs constant stack. */
 #include "graph.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +22,7 @@ cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved
   size_t head = (sizeof(cr_node) + 15) & ~(size_t)15;
   size_t size = head + (size_t)nedge * sizeof(cr__edge) + (size_t)nsaved * sizeof(cr__saved) +
                 (size_t)nints * sizeof(int64_t) + (size_t)nout * sizeof(cr__outmeta);
-  cr_node *n = cr__alloc(size);
+  cr_node *n = cr__alloc_quickly(size);
   if (!n) return NULL;
   memset(n, 0, head + (size_t)nedge * sizeof(cr__edge) + (size_t)nsaved * sizeof(cr__saved));
   if (CR__UNLIKELY(cr__charge_small(&n->account, (int64_t)size))) {
@@ -233,14 +235,6 @@ void cr__set_history(cr_tensor *t, cr_node *n, uint32_t slot) {
   t->flags &= (uint8_t)~CR__REQUIRES_GRAD;
   if (retains) cr__hook_move_retain(old, n, t);
   cr_node_release(old);
-}
-
-void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind) {
-  if (view == of || view->base || view->storage != of->storage) return;
-  view->base = cr_retain(of->base ? of->base : of);
-  /* A view of a restricted view is restricted in the same way. */
-  view->view_kind = (uint8_t)(kind == CR__VIEW_PLAIN && of->base ? of->view_kind : (uint8_t)kind);
-  view->view_version = cr__version(view);
 }
 
 void cr__tensor_forget(cr_tensor *t) {

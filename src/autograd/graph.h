@@ -132,7 +132,13 @@ void cr__inplace_commit(cr_tensor *t, cr_node *n, uint32_t slot, cr_node *made);
 /* The whole of a call in place that changes args[0]'s header and none of its elements. */
 int cr__inplace_header(const cr_op *op, const cr_value *args);
 /* Makes `view` a differentiable view of `of` (or of its base). */
-void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind);
+static inline void cr__mark_view(cr_tensor *view, cr_tensor *of, cr__view_kind kind) {
+  if (view == of || view->base || view->storage != of->storage) return;
+  view->base = cr_retain(of->base ? of->base : of);
+  /* A view of a restricted view is restricted in the same way. */
+  view->view_kind = (uint8_t)(kind == CR__VIEW_PLAIN && of->base ? of->view_kind : (uint8_t)kind);
+  view->view_version = cr__version(view);
+}
 
 /* Called once for a dying tensor with CR__RETAIN_GRAD, hooks or an accumulator: removes the weak
  * pointers that the graph has to it, and its hooks. */

@@ -54,7 +54,7 @@ static inline const cr__lua_tensor *userdata_of(lua_State *L, const cr_value *v)
   return v->u.s ? (const cr__lua_tensor *)v->u.s : lua_touserdata(L, v->n);
 }
 
-static inline int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
+static inline __attribute__((always_inline)) int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
                            int metatable, cr_value *args) {
   cr_tensor *out;
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
@@ -104,8 +104,8 @@ static __attribute__((noinline)) int call_several(lua_State *L, const cr_op *op,
   return op->nout;
 }
 
-int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                    int metatable, cr_value *args) {
+__attribute__((noinline)) int cr__lua_call_as(lua_State *L, cr__lua_home *home, const cr_op *op,
+                                              const char *as, int metatable, cr_value *args) {
   if (gives_one(op)) return call_one(L, home, op, as, metatable, args);
   return call_several(L, op, as, metatable, args);
 }
@@ -216,8 +216,12 @@ static int finish(lua_State *L, const cr__lua_overloads *o, cr__lua_parse *p) {
 static int call_op(lua_State *L) {
   const cr__lua_overloads *o = lua_touserdata(L, lua_upvalueindex(1));
   cr__lua_parse p;
-  p.each = false;
-  cr__lua_choose(L, o, lua_gettop(L), &p);
+  int top = lua_gettop(L);
+  p.each = p.explains = false;
+  if (!cr__lua_parse_call(L, o->ops[0], o->inplace, top, &p)) {
+    lua_settop(L, top);
+    cr__lua_choose(L, o, 1, top, &p);
+  }
   int n = finish(L, o, &p);
   if (p.list) cr__lua_done_list(L, p.list);
   return n;

@@ -97,7 +97,7 @@ static int call_each(lua_State *L) {
   cr__lua_parse p;
   int top = lua_gettop(L);
   p.each = true;
-  cr__lua_choose(L, o, top, &p);
+  cr__lua_choose(L, o, 0, top, &p);
   if (p.out) return cr__lua_error(L, "%s: has no out", o->name);
   int n = count_rows(L, o, &p);
   luaL_checkstack(L, p.op->nparam + 8, "no stack for a list");
@@ -120,7 +120,7 @@ static int call_lists(lua_State *L) {
   const cr__lua_overloads *o = lua_touserdata(L, lua_upvalueindex(1));
   cr__lua_parse p;
   p.each = false;
-  cr__lua_choose(L, o, lua_gettop(L), &p);
+  cr__lua_choose(L, o, 0, lua_gettop(L), &p);
   cr__lua_call_inplace(L, o->home, p.op, o->name, p.args);
   return 0;
 }

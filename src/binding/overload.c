@@ -110,9 +110,10 @@ static int refuse(lua_State *L, const cr__lua_overloads *o, int top, bool each) 
   return cr__lua_error(L, "%s: %s%s; usage: %s", o->name, problem, hint, lua_tostring(L, -1));
 }
 
-void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p) {
+void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int first, int top,
+                    cr__lua_parse *p) {
   p->explains = false; /* what fits no operation is read once more, to be explained */
-  for (int i = 0; i < o->n; i++) {
+  for (int i = first; i < o->n; i++) {
     if (cr__lua_parse_call(L, o->ops[i], o->inplace, top, p)) return;
     lua_settop(L, top);
   }

@@ -45,8 +45,8 @@ typedef struct cr__lua_overloads {
 } cr__lua_overloads;
 /* Appends op to what the table at index `made` has under name, or makes it (call.c). */
 void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *name, bool inplace);
-/* Reads the arguments 1 .. top for the first operation that takes them, p->each being given; raises if
- * none does (overload.c). */
-void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int top, cr__lua_parse *p);
+/* Reads the arguments 1 .. top for the first operation, from number `first` on, that takes them, p->each being
+ * given; raises if none does (overload.c). */
+void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int first, int top, cr__lua_parse *p);
 
 #endif

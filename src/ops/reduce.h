@@ -10,10 +10,10 @@
 
 /* Dims as a mask; none and an empty list mean all. */
 static inline int cr__fold_mask(const char *op, cr__ints dims, int ndim, uint32_t *mask) {
-  cr_value named = dims.n > 0 ? cr_ints(dims.at, dims.n) : cr_none();
-  int code = cr__dim_mask(op, &named, ndim, mask);
-  if (ndim == 0) *mask = 0;
-  return code;
+  *mask = (UINT32_C(1) << ndim) - 1;
+  if (dims.n <= 0) return 0;
+  cr_value named = cr_ints(dims.at, dims.n);
+  return cr__dim_mask(op, &named, ndim, mask);
 }
 
 /* Number of elements behind one result. */

@@ -88,15 +88,14 @@ static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_val
   return code;
 }
 
-static inline __attribute__((always_inline)) int apply(const cr_op *op, const cr_value *args,
-                                                       cr_tensor **out, int *nout) {
+static inline __attribute__((always_inline)) int apply(const cr_op *op, const cr__impl *impl,
+                                                       const cr_value *args, cr_tensor **out,
+                                                       int *nout) {
   cr__fixed_args fixed;
-  *nout = op->nout;
   int code = cr__check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;
   if (CR__UNLIKELY(op->flags & CR_OP_INPLACE_ONLY))
     return cr__fail(CR_E_ARGUMENT, "%s: exists only in place", op->name);
-  const cr__impl *impl = &cr__impls[op->id];
   if (impl->composite) return run_composite(op, args, out, nout);
   bool node = cr__wants_node(op, args);
   code = run_below(op, impl, args, out, nout);
@@ -107,14 +106,14 @@ static inline __attribute__((always_inline)) int apply(const cr_op *op, const cr
   return node ? cr__record_results(op, args, out, *nout) : 0;
 }
 
-static __attribute__((noinline)) int call_any(const cr_op *op, const cr_value *args,
-                                              cr_tensor **out, int *nout) {
-  int n;
+static __attribute__((noinline)) int call_any(const cr_op *op, const cr__impl *impl,
+                                              const cr_value *args, cr_tensor **out, int *nout) {
+  int n = op->nout;
   out[0] = NULL; /* by itself: the compiler makes a slow block fill of the loop */
-  if (op->nout != 1)
-    for (int i = 0; i < (op->nout ? op->nout : CR_MAX_OUTPUTS); i++) out[i] = NULL;
+  if (n != 1)
+    for (int i = 0; i < (n ? n : CR_MAX_OUTPUTS); i++) out[i] = NULL;
   cr__draws before = cr__draws_now();
-  int code = apply(op, args, out, &n);
+  int code = apply(op, impl, args, out, &n);
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, false);
   if (nout) *nout = code ? 0 : n;
   return code;
@@ -135,7 +134,7 @@ static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, i
       return code;
     }
   }
-  return call_any(op, args, out, nout);
+  return call_any(op, impl, args, out, nout);
 }
 
 int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {

@@ -8,7 +8,7 @@
 #include "call.h"
 
 /* True for a string of any text, for a dtype that there is, and for a device that there may be. */
-bool cr__takes_name(const cr_param *p, const cr_value *v) {
+static bool takes_name(const cr_param *p, const cr_value *v) {
   uint8_t type = p->type;
   if (type == CR_P_STRING) return v->kind == CR_STRING && !p->choices;
   if (type == CR_P_DTYPE)
@@ -57,7 +57,7 @@ static int fail_kind(const cr_op *op, const cr_param *p, const cr_value *v) {
 }
 
 /* Copies the arguments with defaults filled in and kinds as the descriptor promises them. */
-int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
+static int fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
   for (int i = 0; i < op->nparam; i++) {
     const cr_param *p = &op->params[i];
     cr_value v = args[i];
@@ -70,10 +70,28 @@ int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed) {
     if (p->choices && v.kind == CR_STRING) {
       int code = choose(op, p, &v);
       if (code) return code;
-    } else if (!(cr__impls[op->id].kinds[i] >> v.kind & 1) && !cr__takes_name(p, &v) &&
+    } else if (!(cr__impls[op->id].kinds[i] >> v.kind & 1) && !takes_name(p, &v) &&
                !convert_kind(&v, p->type, &fixed->room[i]))
       return fail_kind(op, p, &v);
     fixed->args[i] = v;
   }
   return 0;
+}
+
+int cr__settle_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixed) {
+  const uint16_t *kinds = cr__impls[op->id].kinds;
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_value *v = &(*args)[i];
+    if (kinds[i] >> v->kind & 1 || takes_name(&op->params[i], v)) continue;
+    int code = fix_args(op, *args, fixed);
+    *args = fixed->args;
+    return code;
+  }
+  return 0;
+}
+
+bool cr__list_requires(const cr_value *list) {
+  for (int i = 0; i < list->n; i++)
+    if (list->u.ts[i] && cr__requires(list->u.ts[i])) return true;
+  return false;
 }

@@ -16,8 +16,8 @@ typedef struct cr__fixed_args {
   int64_t room[CR__MAX_PARAMS]; /* of lists of one */
 } cr__fixed_args;
 
-bool cr__takes_name(const cr_param *p, const cr_value *v);
-int cr__fix_args(const cr_op *op, const cr_value *args, cr__fixed_args *fixed);
+/* For what the kinds alone do not settle. */
+int cr__settle_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixed);
 
 /* Whether the host has something that a call must look at before it begins. */
 static inline bool cr__interrupt_pending(void) {
@@ -30,28 +30,21 @@ static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fix
     int code = cr__interrupted();
     if (code) return code;
   }
-  const uint16_t *kinds = cr__impls[op->id].kinds, *end = kinds + op->nparam;
-  for (const cr_value *v = *args; kinds != end; kinds++, v++) {
-    if (CR__LIKELY(*kinds >> v->kind & 1)) continue;
-    if (cr__takes_name(&op->params[v - *args], v)) continue;
-    int code = cr__fix_args(op, *args, fixed);
-    *args = fixed->args;
-    return code;
-  }
+  const uint16_t *kinds = cr__impls[op->id].kinds;
+  for (int i = 0, n = op->nparam; i < n; i++)
+    if (CR__UNLIKELY(!(kinds[i] >> (*args)[i].kind & 1))) return cr__settle_args(op, args, fixed);
   return 0;
 }
 
 /* Whether the call leaves a node: it is recorded, and an argument with a derivative asks for it. */
+bool cr__list_requires(const cr_value *list);
 static inline bool cr__wants_node(const cr_op *op, const cr_value *args) {
   const cr__impl *impl = &cr__impls[op->id];
   if (!impl->backward || !cr__recording()) return false;
-  for (const uint8_t *i = impl->diff, *end = i + impl->ndiff; i != end; i++) {
-    const cr_value *v = &args[*i];
-    if (v->kind == CR_TENSOR && cr__requires(v->u.t)) return true;
-    if (v->kind == CR_TENSORS) {
-      for (int j = 0; j < v->n; j++)
-        if (v->u.ts[j] && cr__requires(v->u.ts[j])) return true;
-    }
+  for (int i = 0, n = impl->ndiff; i < n; i++) {
+    const cr_value *v = &args[impl->diff[i]];
+    if (v->kind == CR_TENSOR ? cr__requires(v->u.t) : v->kind == CR_TENSORS && cr__list_requires(v))
+      return true;
   }
   return false;
 }
