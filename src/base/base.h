@@ -139,7 +139,12 @@ bool cr__strides_contiguous(int ndim, const int64_t *shape, const int64_t *strid
 /* True if no two elements share memory for sure (dims sorted by stride do not overlap). */
 bool cr__strides_disjoint(int ndim, const int64_t *shape, const int64_t *stride);
 /* Turns a 1-based dim (negatives from the end) into 0-based *out; a 0-dim tensor has dim 1. */
-int cr__wrap_dim(const char *op, const char *param, int64_t dim, int ndim, int *out);
+int cr__wrap_other_dim(const char *op, const char *param, int64_t dim, int ndim, int *out);
+static inline int cr__wrap_dim(const char *op, const char *param, int64_t dim, int ndim, int *out) {
+  if (CR__UNLIKELY(dim < 1 || dim > ndim)) return cr__wrap_other_dim(op, param, dim, ndim, out);
+  *out = (int)dim - 1;
+  return CR_E_OK;
+}
 /* The same for a 1-based position along a dimension of `size`. */
 int cr__wrap_index(const char *op, const char *param, int64_t index, int64_t size, int64_t *out);
 /* dims (absent: all) as a bit mask of 0-based dims; fails on a dim named twice. */

@@ -89,9 +89,9 @@ bool cr__strides_disjoint(int ndim, const int64_t *shape, const int64_t *stride)
   return true;
 }
 
-int cr__wrap_dim(const char *op, const char *param, int64_t dim, int ndim, int *out) {
+int cr__wrap_other_dim(const char *op, const char *param, int64_t dim, int ndim, int *out) {
   int most = ndim > 0 ? ndim : 1;
-  if (CR__LIKELY(dim >= 1 && dim <= most)) {
+  if (dim >= 1 && dim <= most) {
     *out = (int)dim - 1;
     return CR_E_OK;
   }

@@ -20,14 +20,6 @@ static int refuse(lua_State *L, int index, const char *op, const char *param, co
   return cr__lua_error(L, "%s: %s must be %s, got %s%s", op, param, wanted, got, hint);
 }
 
-bool cr__lua_to_int(lua_State *L, int index, int64_t *out) {
-  if (lua_type(L, index) != LUA_TNUMBER) return false;
-  int exact;
-  lua_Integer i = lua_tointegerx(L, index, &exact);
-  if (exact) *out = i;
-  return exact;
-}
-
 bool cr__lua_to_number(lua_State *L, int index, cr_value *out) {
   switch (lua_type(L, index)) {
   case LUA_TNUMBER:

@@ -207,7 +207,13 @@ int cr__lua_options(lua_State *L, int index, const char *op, const char *const *
 bool cr__lua_other_key(lua_State *L, int index, lua_Integer n);
 /* An int64 (a float with an exact integer value will do; no strings). False without an error
  * set. */
-bool cr__lua_to_int(lua_State *L, int index, int64_t *out);
+static inline bool cr__lua_to_int(lua_State *L, int index, int64_t *out) {
+  int exact;
+  if (lua_type(L, index) != LUA_TNUMBER) return false;
+  lua_Integer i = lua_tointegerx(L, index, &exact);
+  if (exact) *out = i;
+  return exact;
+}
 int64_t cr__lua_int_arg(lua_State *L, int index, const char *op, const char *param);
 double cr__lua_float_arg(lua_State *L, int index, const char *op, const char *param);
 bool cr__lua_bool_arg(lua_State *L, int index, const char *op, const char *param);

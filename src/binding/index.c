@@ -32,7 +32,7 @@ typedef struct walk {
 } walk;
 
 /* Lua may run while a key is read, and close it. */
-static const cr__lua_tensor *open_self(lua_State *L) {
+static inline const cr__lua_tensor *open_self(lua_State *L) {
   const cr__lua_tensor *u = cr__lua_test(L, 1);
   if (!u || !u->t) cr__lua_tensor_arg(L, 1, "index", "self"); /* says why */
   return u;

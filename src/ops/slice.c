@@ -36,7 +36,8 @@ static cr_tensor *position(const char *op, cr_tensor *t, int64_t dim, int64_t in
     return NULL;
   }
   if (cr__wrap_dim(op, "dim", dim, t->ndim, &d)) return NULL;
-  if (cr__find_position(op, index, d, cr__sizes(t)[d], &at)) return NULL;
+  if (CR__LIKELY(index > 0 && index <= cr__sizes(t)[d])) at = index - 1;
+  else if (cr__find_position(op, index, d, cr__sizes(t)[d], &at)) return NULL;
   int64_t shape[CR_MAX_DIMS], stride[CR_MAX_DIMS];
   int n = 0;
   for (int k = 0; k < t->ndim; k++) {
