@@ -72,7 +72,8 @@ struct cr_node {
 /* Returns a node with room; edges and saved cleared, seq drawn. */
 cr_node *cr__node_new(const cr__node_type *type, int nedge, int nout, int nsaved, int nints);
 void cr__node_note_stream(cr_node *n, cr_device device); /* the current one, where none is noted */
-static inline void cr__node_set_out(cr_node *n, int i, const cr_tensor *t) { /* fills outs[i]; ints reserved */
+static inline void cr__node_set_out(cr_node *n, int i,
+                                    const cr_tensor *t) { /* fills outs[i]; ints reserved */
   cr__outmeta *m = &n->outs[i];
   m->dtype = t->dtype;
   m->ndim = t->ndim;

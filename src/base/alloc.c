@@ -114,7 +114,8 @@ static __attribute__((noinline)) void *take(size_t n) {
 void *cr__alloc(size_t n) {
   cr__cache *c = cr__my_cache;
   size_t list = list_of(n);
-  if (CR__UNLIKELY(!c || c->fail_in != 0 || list >= CR__SMALL_LISTS || !c->small[list])) return take(n);
+  if (CR__UNLIKELY(!c || c->fail_in != 0 || list >= CR__SMALL_LISTS || !c->small[list]))
+    return take(n);
   return cr__take_listed(c, list, n);
 }
 
@@ -136,7 +137,8 @@ void cr__free(void *p, size_t n) {
   if (!p) return;
   cr__cache *c = cr__my_cache;
   size_t list = list_of(n);
-  if (CR__UNLIKELY(CR__UNCACHED || !c || list >= CR__SMALL_LISTS || c->small_bytes >= CACHED_BYTES)) {
+  if (CR__UNLIKELY(CR__UNCACHED || !c || list >= CR__SMALL_LISTS ||
+                   c->small_bytes >= CACHED_BYTES)) {
     give(p, n);
     return;
   }

@@ -40,13 +40,13 @@ typedef struct cr__cache {
   size_t small_bytes; /* in all lists of `small` */
   size_t data_bytes;  /* and of `data` */
   uint32_t ndata[CR__DATA_LISTS];
-  _Atomic int64_t taken;       /* small blocks handed out, */
-  _Atomic int64_t given;       /* and given back; */
-  _Atomic int64_t data_taken;  /* blocks of data handed out */
-  int64_t fail_in;             /* > 0: that many allocations from now, one fails; < 0: each does */
-  bool fail_on;                /* once one has failed, each does */
-  int64_t since;        /* bytes handed out less those given back since the last collection */
-  int64_t due;          /* how many make the next one worth its time */
+  _Atomic int64_t taken;      /* small blocks handed out, */
+  _Atomic int64_t given;      /* and given back; */
+  _Atomic int64_t data_taken; /* blocks of data handed out */
+  int64_t fail_in;            /* > 0: that many allocations from now, one fails; < 0: each does */
+  bool fail_on;               /* once one has failed, each does */
+  int64_t since;              /* bytes handed out less those given back since the last collection */
+  int64_t due;                /* how many make the next one worth its time */
   int64_t room;         /* bytes that may be handed out before a collector is asked for a step */
   double large_weight;  /* what a byte of a large block adds to `since` */
   double device_weight; /* and one of another device */

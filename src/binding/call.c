@@ -54,8 +54,9 @@ static inline const cr__lua_tensor *userdata_of(lua_State *L, const cr_value *v)
   return v->u.s ? (const cr__lua_tensor *)v->u.s : lua_touserdata(L, v->n);
 }
 
-static inline __attribute__((always_inline)) int call_one(lua_State *L, cr__lua_home *home, const cr_op *op, const char *as,
-                           int metatable, cr_value *args) {
+static inline __attribute__((always_inline)) int call_one(lua_State *L, cr__lua_home *home,
+                                                          const cr_op *op, const char *as,
+                                                          int metatable, cr_value *args) {
   cr_tensor *out;
   cr__lua_tensor *result = cr__lua_new_by(L, metatable);
   const cr__lua_tensor *base = op->flags & CR_OP_VIEW ? userdata_of(L, &args[0]) : NULL;

@@ -16,7 +16,8 @@ bool cr__cpu_fold_few(const cr__fold_few *f) {
   else state.f[0] = cr__empty_fold(f->fold);
   cr__reduce_loops_here()->fold[compute][f->fold].row(&state, f->in, f->n, 0);
   if (f->finish == CR__FINISH_DIVIDE) {
-    if (!isfinite(state.f[0])) return false; /* the mean may be in range all the same: reduce_again.c */
+    if (!isfinite(state.f[0]))
+      return false; /* the mean may be in range all the same: reduce_again.c */
     state.f[0] /= f->number;
   }
   float narrow = (float)state.f[0];

@@ -88,9 +88,8 @@ static __attribute__((noinline)) int run_composite(const cr_op *op, const cr_val
   return code;
 }
 
-static inline __attribute__((always_inline)) int apply(const cr_op *op, const cr__impl *impl,
-                                                       const cr_value *args, cr_tensor **out,
-                                                       int *nout) {
+static inline __attribute__((always_inline)) int
+apply(const cr_op *op, const cr__impl *impl, const cr_value *args, cr_tensor **out, int *nout) {
   cr__fixed_args fixed;
   int code = cr__check_args(op, &args, &fixed);
   if (CR__UNLIKELY(code)) return code;

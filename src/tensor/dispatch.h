@@ -22,11 +22,11 @@ enum {
   CR__BOOL_OK = 4,
   CR__FLOAT_OK = 8,
   CR__COMPLEX_OK = 16
-}; /* dtypes an op takes */
+};     /* dtypes an op takes */
 enum { /* the same as bits per dtype, those only that a loop takes unconverted */
-  CR__FEW_FLOATS = 1 << CR_FLOAT64 | 1 << CR_FLOAT32,
-  CR__FEW_INTS = 1 << CR_INT64 | 1 << CR_INT32 | 1 << CR_INT16 | 1 << CR_INT8 | 1 << CR_UINT8,
-  CR__FEW_BOOL = 1 << CR_BOOL
+       CR__FEW_FLOATS = 1 << CR_FLOAT64 | 1 << CR_FLOAT32,
+       CR__FEW_INTS = 1 << CR_INT64 | 1 << CR_INT32 | 1 << CR_INT16 | 1 << CR_INT8 | 1 << CR_UINT8,
+       CR__FEW_BOOL = 1 << CR_BOOL
 };
 
 /* The kinds of values that a parameter of a type takes as they are, without a look at the value. */
@@ -94,9 +94,10 @@ typedef struct cr__impl {
   const cr__save *saves;
   int16_t pointwise;
   uint8_t nsave;
-  uint8_t rule;     /* cr__promote_rule */
-  uint8_t dtypes;   /* CR__*_OK */
-  uint16_t few; /* pointwise without a mask: bit per dtype that it computes in and gives as it is; CR__FEW_* */
+  uint8_t rule;   /* cr__promote_rule */
+  uint8_t dtypes; /* CR__*_OK */
+  uint16_t
+      few; /* pointwise without a mask: bit per dtype that it computes in and gives as it is; CR__FEW_* */
   uint8_t noperand; /* pointwise: how many operands; the other parameters are its numbers */
   uint8_t mask;     /* pointwise: bit per operand that takes no part in promotion */
   uint8_t ndiff;

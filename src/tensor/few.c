@@ -136,7 +136,8 @@ bool cr__run_few(const cr_op *op, const cr_value *args, cr_tensor *out) {
 bool cr__run_fold_few(cr__fold_few *f, const cr_tensor *self, cr_tensor *out) {
   cr_dtype dtype = (cr_dtype)self->dtype;
   if (!(self->flags & CR__CONTIGUOUS) || self->storage->device != CR_CPU) return false;
-  if ((uint64_t)self->numel - 1 >= CR__FEW_FOLDED || out->numel != 1 || out->dtype != dtype) return false;
+  if ((uint64_t)self->numel - 1 >= CR__FEW_FOLDED || out->numel != 1 || out->dtype != dtype)
+    return false;
   if (dtype != CR_FLOAT32 && dtype != CR_FLOAT64 && dtype != CR_INT64) return false;
   f->dtype = dtype;
   f->n = (int32_t)self->numel;

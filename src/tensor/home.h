@@ -37,8 +37,8 @@ static inline size_t cr__home_head(int ndim) {
 }
 
 /* Returns a header behind a new storage in one block, with `extra` bytes after cr__home_head(ndim). */
-static inline __attribute__((always_inline)) cr_tensor *cr__home_new(cr_dtype dtype, cr_device device, int ndim, int flags,
-                                      size_t extra) {
+static inline __attribute__((always_inline)) cr_tensor *
+cr__home_new(cr_dtype dtype, cr_device device, int ndim, int flags, size_t extra) {
   size_t block = cr__home_head(ndim) + extra;
   cr__storage *s = cr__alloc_quickly(block);
   if (CR__UNLIKELY(!s)) return NULL;

@@ -188,8 +188,7 @@ static __attribute__((noinline)) int run_blocks(const cr__few *f, cr__loop loop,
   for (int i = 0; i < f->nin; i++)
     if (f->single >> i & 1) repeat(in[i].bytes, f->in[i], size);
   for (int at = 0; at < end; at += (int)(CR__BLOCK * size)) {
-    for (int i = 0; i < f->nin; i++)
-      from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i] + at;
+    for (int i = 0; i < f->nin; i++) from[i] = f->single >> i & 1 ? in[i].bytes : f->in[i] + at;
     loop(CR__BLOCK, f->out + at, from, f->k);
   }
   return end;
