@@ -109,6 +109,10 @@ int cr_item(cr_tensor *t, cr_value *out) {
                     "(shape %s)",
                     (long long)t->numel, cr__shape_text(t->ndim, cr__sizes(t), &text));
   }
+  if (CR__LIKELY(t->storage->device == CR_CPU)) {
+    *out = cr__load_scalar(cr__data(t), (cr_dtype)t->dtype);
+    return CR_E_OK;
+  }
   _Alignas(CR__MAX_ELEMENT) char element[CR__MAX_ELEMENT];
   if (fetch(t, element, cr__size_of((cr_dtype)t->dtype))) return cr_error_code();
   *out = cr__load_scalar(element, (cr_dtype)t->dtype);
