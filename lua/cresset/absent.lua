@@ -28,8 +28,8 @@ M.names = {
   -- Convolutions and pooling
   conv1d = "", conv2d = "", conv3d = "", conv_transpose1d = "", conv_transpose2d = "", Conv1d = "", Conv2d = "",
   max_pool1d = "", max_pool2d = "", max_pool3d = "", avg_pool1d = "", avg_pool2d = "", adaptive_avg_pool2d = "",
-  MaxPool2d = "", interpolate = "", unfold = "", batch_norm = "cr.layer_norm(x, shape) normalizes each row",
-  BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", instance_norm = "", lstm = "",
+  MaxPool2d = "", interpolate = "", unfold = "",
+  BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", lstm = "",
   gru = "", rnn = "", LSTM = "", GRU = "", RNN = "", Transformer = "cr.scaled_dot_product_attention(q, k, v)",
   -- Linear algebra
   svd = "", svdvals = "", pinverse = "", pinv = "", det = "", logdet = "", slogdet = "", inv = "", inverse = "",

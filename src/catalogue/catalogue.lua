@@ -122,10 +122,11 @@ local function check_entry(e)
   if not free and ways_grad ~= 1 then fail(e.name, "needs exactly one of grad and nondiff") end
   if free and ways_grad ~= 0 then fail(e.name, "is a composite: its parts carry the derivative") end
   if type(e.grad) == "table" then
-    for name in pairs(e.grad) do
+    for key, value in pairs(e.grad) do
+      local name = math.type(key) and value or key
       local p = e.by_name[name]
-      if not p then fail(e.name, "grad names '%s', which is no parameter", name) end
-      if not M.types[p.type].tensor then fail(e.name, "grad names '%s', which is no tensor", name) end
+      if key ~= "joint" and not p then fail(e.name, "grad names '%s', which is no parameter", name) end
+      if p and not M.types[p.type].tensor then fail(e.name, "grad names '%s', which is no tensor", name) end
     end
   end
 end

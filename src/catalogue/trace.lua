@@ -107,6 +107,24 @@ local function check_differentiable(e)
   end
 end
 
+-- Writes the call of e, whose arguments are text, and gives a symbol for each result.
+local function results_of(e, temp, text)
+  if e.nout == 1 then
+    current.lines[#current.lines + 1] = ("cr_value %s = cr__do%s);"):format(temp, text)
+    current.owned[#current.owned + 1] = temp
+    return symbol("tensor", temp)
+  end
+  current.lines[#current.lines + 1] = ("cr_tensor *%s[%d];"):format(temp, e.nout)
+  current.lines[#current.lines + 1] = ("cr__do_all%s, %s);"):format(text, temp)
+  local list = {}
+  for i = 1, e.nout do
+    local result = ("cr_of(%s[%d])"):format(temp, i - 1)
+    current.owned[#current.owned + 1] = result
+    list[i] = symbol("tensor", result)
+  end
+  return table.unpack(list)
+end
+
 local function call(name, ...)
   local e = current.catalogue.by_name[name]
   if not e then fail("uses the unknown operation '%s'", name) end
@@ -122,11 +140,7 @@ local function call(name, ...)
   current.ntemp = current.ntemp + 1
   local temp = "t" .. current.ntemp
   if #codes == 0 then codes[1] = "{0}" end
-  local text = table.concat(codes, ", ")
-  current.lines[#current.lines + 1] =
-    ("cr_value %s = cr__do(CR__OP_%s, (cr_value[]){%s});"):format(temp, name, text)
-  current.owned[#current.owned + 1] = temp
-  return symbol("tensor", temp)
+  return results_of(e, temp, ("(CR__OP_%s, (cr_value[]){%s}"):format(name, table.concat(codes, ", ")))
 end
 
 local function arithmetic(event)
@@ -167,7 +181,7 @@ local function save(kind, index, name)
     f.save_of[id] = #f.saves
   end
   local k = f.save_of[id]
-  f.saves[k].users = f.saves[k].users | (1 << current.param.index)
+  f.saves[k].users = f.saves[k].users | current.users
   if not current.unpacked[k] then
     current.unpacked[k] = true
     current.lines[#current.lines + 1] = ("cr_value v%d = cr__unpack(n, %d); /* %s */"):format(k, k - 1, name)
@@ -202,6 +216,14 @@ local function derivative_view(e)
     for i, name in ipairs(e.outputs) do
       if name == key then return saved_output(i - 1, name) end
     end
+    if key == "needs" then
+      return setmetatable({}, { __index = function(_, name)
+        for i, p in ipairs(current.formula.diff) do
+          if p.name == name then return symbol("param", ("cr_bool(cr__needs(n, %d))"):format(i - 1)) end
+        end
+        fail("it reads v.needs.%s, which is no parameter with a derivative", tostring(name))
+      end })
+    end
     if key == "grads" then
       return setmetatable({}, { __index = function(_, i)
         return symbol("tensor", ("g[%d]"):format(i - 1))
@@ -211,10 +233,14 @@ local function derivative_view(e)
   end })
 end
 
+local function begin_block(param, users)
+  current.param, current.users, current.lines, current.owned = param, users, {}, {}
+  current.unpacked, current.ntemp = {}, 0
+end
+
 -- One input's formula, as a block of ops.c.
 local function derivative_block(e, p, edge, formula, lines)
-  current.param, current.lines, current.owned = p, {}, {}
-  current.unpacked, current.ntemp = {}, 0
+  begin_block(p, 1 << p.index)
   local result = trace(e.grad[p.name], symbol("tensor", "g[0]"), derivative_view(e))
   if result == nil then return end
   if not is_symbol(result) or result.kind ~= "tensor" then fail("it is no tensor") end
@@ -224,6 +250,30 @@ local function derivative_block(e, p, edge, formula, lines)
   lines[#lines + 1] = ("    gi[%d] = cr__take(%s);"):format(edge, code)
   for _, name in ipairs(current.owned) do lines[#lines + 1] = ("    cr__drop(%s);"):format(name) end
   lines[#lines + 1] = ("    if (!gi[%d]) return CR_E_INTERNAL;"):format(edge)
+  lines[#lines + 1] = "  }"
+  formula.any = true
+end
+
+-- A formula for several inputs at once, whose calls they share.
+local function joint_block(e, formula, lines)
+  local names, needed, users = {}, {}, 0
+  for i, p in ipairs(formula.diff) do
+    names[i], needed[i], users = p.name, ("cr__needs(n, %d)"):format(i - 1), users | 1 << p.index
+  end
+  begin_block({ name = table.concat(names, ", ") }, users)
+  local results = table.pack(trace(e.grad.joint, symbol("tensor", "g[0]"), derivative_view(e)))
+  if results.n ~= #formula.diff then fail("it gives %d gradients, not %d", results.n, #formula.diff) end
+  lines[#lines + 1] = ("  if (%s) { /* %s */"):format(table.concat(needed, " || "), current.param.name)
+  local taken, lost = {}, {}
+  for i = 1, results.n do
+    if not is_symbol(results[i]) or results[i].kind ~= "tensor" then fail("gradient %d is no tensor", i) end
+    taken[i] = ("    if (%s) gi[%d] = cr__take(%s);"):format(needed[i], i - 1, code_of(results[i]))
+    lost[i] = ("(%s && !gi[%d])"):format(needed[i], i - 1)
+  end
+  for _, line in ipairs(current.lines) do lines[#lines + 1] = "    " .. line end
+  table.move(taken, 1, #taken, #lines + 1, lines)
+  for _, name in ipairs(current.owned) do lines[#lines + 1] = ("    cr__drop(%s);"):format(name) end
+  lines[#lines + 1] = ("    if (%s) return CR_E_INTERNAL;"):format(table.concat(lost, " || "))
   lines[#lines + 1] = "  }"
   formula.any = true
 end
@@ -262,6 +312,10 @@ function M.new(cat)
     local formula = { saves = {}, save_of = {}, diff = {}, c_name = "grad_" .. e.name }
     current = { entry = e, catalogue = cat, derivative = true, formula = formula }
     local lines, head = {}, {}
+    if type(e.grad) == "table" and e.grad.joint then
+      for i, name in ipairs(e.grad) do formula.diff[i] = e.by_name[name] end
+      joint_block(e, formula, lines)
+    end
     for _, p in ipairs(e.params) do
       local by_table = type(e.grad) == "table" and e.grad[p.name]
       local by_name = type(e.grad) == "string" and catalogue.types[p.type].tensor

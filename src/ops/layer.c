@@ -1,14 +1,11 @@
-/* layer.c: normalization over dims, attention.
+/* layer.c: attention.
  *
  * Holds true: composites of operations that record themselves; a failed step gives NULL, which the next
  * ones pass on. */
-#include <float.h>
 #include <math.h>
 
 #include "matmul.h"
 #include "reduce.h"
-
-/* ---- Normalization ---- */
 
 /* Replaces *now by op(*now, other). */
 static void then(cr_value *now, int op, cr_value other) {
@@ -23,145 +20,6 @@ static void then_to(cr_value *now, cr_dtype dtype) {
   cr__drop(*now);
   *now = next;
 }
-
-cr_tensor *cr__run_inverse_spread(const cr_op *op, cr_tensor *self, cr__ints dim, double eps,
-                                  bool centred) {
-  uint32_t mask;
-  if (cr__fold_mask(op->name, dim, self->ndim, &mask)) return NULL;
-  cr_tensor *size;
-  if (centred) {
-    size = cr__call_std(self, dim.at, dim.n, cr_int(0), true);
-  } else {
-    double n = (double)cr__fold_count(self, mask);
-    cr_tensor *norm = cr__call_norm(self, cr_int(2), dim.at, dim.n, true, CR_DTYPE_NONE);
-    size = cr__call_mul_scalar(norm, cr_float(1 / sqrt(n)));
-    cr_release(norm);
-  }
-  cr_tensor *inverse = cr__call_inverse_hypot(size, sqrt(eps));
-  cr_release(size);
-  return inverse;
-}
-
-/* -self / n * (input - mean) * result^3, for the gradient self, in an order in which nothing leaves the range:
- * the result is about the inverse of the distances' size, or less. */
-cr_tensor *cr__run_inverse_spread_backward(const cr_op *op, cr_tensor *self, cr_tensor *input,
-                                           cr_tensor *result, cr__ints dim, bool centred) {
-  uint32_t mask;
-  if (cr__fold_mask(op->name, dim, input->ndim, &mask)) return NULL;
-  cr_tensor *away = centred ? NULL : cr_retain(input);
-  if (centred) {
-    cr_tensor *mean = cr__call_mean(input, dim.at, dim.n, true, CR_DTYPE_NONE);
-    away = cr__call_sub(input, mean);
-    cr_release(mean);
-  }
-  cr_tensor *part = cr__call_mul(self, result);
-  cr_tensor *each = cr__call_mul_scalar(part, cr_float(-1 / (double)cr__fold_count(input, mask)));
-  cr_tensor *slope =
-      cr__call_expand_reduced(each, cr__sizes(input), input->ndim, dim.at, dim.n, true);
-  cr_tensor *near = cr__call_mul(away, result), *scaled = cr__call_mul(near, result);
-  cr_tensor *gradient = cr__call_mul(scaled, slope);
-  cr_release(away), cr_release(part), cr_release(each), cr_release(slope), cr_release(near),
-      cr_release(scaled);
-  return gradient;
-}
-
-/* self, less its mean where `centred`, over its root mean square, over dims; in at least float32. */
-static cr_value normalized(cr_tensor *self, cr__ints dims, double eps, bool centred) {
-  cr_value x = cr_of(cr__call_alias(self));
-  if (cr__size_of((cr_dtype)self->dtype) < 4) then_to(&x, CR_FLOAT32);
-  cr_tensor *inverse = cr__call_inverse_spread(x.u.t, dims.at, dims.n, eps, centred);
-  if (centred) {
-    cr_tensor *mean = cr__call_mean(x.u.t, dims.at, dims.n, true, CR_DTYPE_NONE);
-    then(&x, CR__OP_sub, cr_of(mean));
-    cr_release(mean);
-  }
-  then(&x, CR__OP_mul, cr_of(inverse));
-  cr_release(inverse);
-  return x;
-}
-
-/* Multiplies by weight and adds bias, where they are there, and casts to self's dtype. */
-static cr_tensor *finish(cr_value x, cr_tensor *weight, cr_tensor *bias, const cr_tensor *self) {
-  if (weight) then(&x, CR__OP_mul, cr_of(weight));
-  if (bias) then(&x, CR__OP_add, cr_of(bias));
-  if (cr__size_of((cr_dtype)self->dtype) < 4) then_to(&x, (cr_dtype)self->dtype);
-  return x.kind == CR_TENSOR ? x.u.t : NULL;
-}
-
-/* That self is floating and ends in the sizes that are given; writes the dims that these are, from 1. */
-static int last_dims(const cr_op *op, const cr_tensor *self, cr__ints sizes, int64_t *dims) {
-  cr__text a, b;
-  int code = cr__need_float(op->lua, (cr_dtype)self->dtype, "convert it with :to(dtype)");
-  if (code) return code;
-  bool fits = sizes.n > 0 && sizes.n <= self->ndim;
-  for (int i = 0; fits && i < sizes.n; i++) {
-    dims[i] = self->ndim - sizes.n + i + 1;
-    fits = sizes.at[i] == cr__sizes(self)[dims[i] - 1];
-  }
-  if (fits) return 0;
-  return cr__fail(CR_E_SHAPE, "%s: a tensor of shape %s does not end in the sizes %s", op->lua,
-                  cr__shape_text(self->ndim, cr__sizes(self), &a),
-                  cr__shape_text(sizes.n, sizes.at, &b));
-}
-
-static int check_scale(const cr_op *op, const char *name, const cr_tensor *t, int n,
-                       const int64_t *sizes) {
-  cr__text a, b;
-  if (!t) return 0;
-  bool fits = t->ndim == n;
-  for (int d = 0; fits && d < n; d++) fits = cr__sizes(t)[d] == sizes[d];
-  if (fits) return 0;
-  return cr__fail(CR_E_SHAPE, "%s: %s must have shape %s, got %s", op->lua, name,
-                  cr__shape_text(n, sizes, &a), cr__shape_text(t->ndim, cr__sizes(t), &b));
-}
-
-cr_tensor *cr__run_layer_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
-                              cr_tensor *weight, cr_tensor *bias, double eps) {
-  cr__ints sizes = normalized_shape;
-  int64_t dims[CR_MAX_DIMS];
-  if (last_dims(op, self, sizes, dims) || check_scale(op, "weight", weight, sizes.n, sizes.at) ||
-      check_scale(op, "bias", bias, sizes.n, sizes.at))
-    return NULL;
-  return finish(normalized(self, (cr__ints){dims, sizes.n}, eps, true), weight, bias, self);
-}
-
-cr_tensor *cr__run_rms_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
-                            cr_tensor *weight, const double *eps) {
-  cr__ints sizes = normalized_shape;
-  int64_t dims[CR_MAX_DIMS];
-  if (last_dims(op, self, sizes, dims) || check_scale(op, "weight", weight, sizes.n, sizes.at))
-    return NULL;
-  double least = eps ? *eps : self->dtype == CR_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
-  return finish(normalized(self, (cr__ints){dims, sizes.n}, least, false), weight, NULL, self);
-}
-
-cr_tensor *cr__run_group_norm(const cr_op *op, cr_tensor *self, int64_t num_groups,
-                              cr_tensor *weight, cr_tensor *bias, double eps) {
-  int64_t groups = num_groups, channels = self->ndim > 1 ? cr__sizes(self)[1] : 0;
-  int64_t last = 3, per_channel[CR_MAX_DIMS];
-  int code = cr__need_float(op->lua, (cr_dtype)self->dtype, "convert it with :to(dtype)");
-  if (!code && (groups < 1 || channels < 1 || channels % groups))
-    code = cr__fail(CR_E_SHAPE, "%s: %lld channels (dim 2) do not make %lld equal groups", op->lua,
-                    (long long)channels, (long long)groups);
-  if (!code) code = check_scale(op, "weight", weight, 1, &channels);
-  if (!code) code = check_scale(op, "bias", bias, 1, &channels);
-  if (code) return NULL;
-  int64_t n = cr__sizes(self)[0], grouped[] = {n, groups, n ? self->numel / (n * groups) : 1};
-  for (int d = 0; d < self->ndim; d++) per_channel[d] = d == 1 ? channels : 1;
-  cr_tensor *x = cr__call_reshape(self, grouped, 3), *result = NULL;
-  cr_tensor *by = x && weight ? cr__call_view(weight, per_channel, self->ndim) : NULL;
-  cr_tensor *plus = x && bias ? cr__call_view(bias, per_channel, self->ndim) : NULL;
-  if (x && (by || !weight) &&
-      (plus || !bias)) { /* an absent scale and one that failed look the same */
-    cr_value y = normalized(x, (cr__ints){&last, 1}, eps, true);
-    then(&y, CR__OP_reshape, cr_ints(cr__sizes(self), self->ndim));
-    result = finish(y, by, plus, self);
-  }
-  cr_release(x), cr_release(by), cr_release(plus);
-  return result;
-}
-
-/* ---- Attention ---- */
 
 /* What a mask hides: the rows that may see nothing apart, for a softmax of nothing is no number. */
 typedef struct view_of_keys {

@@ -118,6 +118,10 @@ cr_tensor *cr__op1(int id, const cr_value *args);
 void cr__drop_list(cr_value v);
 /* The same as a value, for formulas: CR_NONE after a failure. */
 static inline cr_value cr__do(int id, const cr_value *args) { return cr_of(cr__op1(id, args)); }
+/* All results of a call, for formulas: NULL after a failure. */
+static inline void cr__do_all(int id, const cr_value *args, cr_tensor **out) {
+  (void)cr_call(&cr__ops[id], args, out, NULL);
+}
 /* Releases what cr__do and cr__unpack gave: a tensor, or a list with its array. */
 static inline void cr__drop(cr_value v) {
   if (v.kind == CR_TENSOR) cr_release(v.u.t);
