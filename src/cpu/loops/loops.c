@@ -2,7 +2,8 @@
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
  * table. A line of quick.inc becomes a function that takes the first one's place: it tries the quick
- * form on a part, and where that is unknown leaves blocks, or the whole part and those after it, to the other. Integer loops stop at v3: wider vectors do not pay for them. */
+ * form on a part, and where that is unknown leaves blocks, or the whole part and those after it, to the
+ * other. Loops of integers of 8 and 16 bits stop at v3. */
 #include <string.h>
 
 #include "loops.h"
@@ -47,13 +48,15 @@
 /* clang-format on */
 #define CR__DEFINE(TYPE, op, suffix, nin, nk, result, expression) \
   CR__BODY(TYPE, op##_##suffix, nin, nk, result, expression)
+/* Bytes suffice: of 0 and 1 no text makes a multiple of 256. */
 #define CR__DEFINE_BOOL(op, nin, nk, result, expression) \
-  CR__BODY(uint8_t, op##_b8, nin, nk, uint8_t, (expression) != 0)
+  CR__BODY(uint8_t, op##_b8, nin, nk, uint8_t, (uint8_t)(expression) != 0)
 
+/* Wider vectors gain little for narrow integers, and products of bytes lose. */
 #ifdef __AVX512F__
-#define CR__INTEGERS(...)
+#define CR__NARROW(...)
 #else
-#define CR__INTEGERS(...) __VA_ARGS__
+#define CR__NARROW(...) __VA_ARGS__
 #endif
 
 #define CR__LOOP(op, suffix, nin, nk, result, expression) \
@@ -61,12 +64,12 @@
 
 #define CR__LOOP_f64(op, ...) CR__DEFINE(double, op, f64, __VA_ARGS__)
 #define CR__LOOP_f32(op, ...) CR__DEFINE(float, op, f32, __VA_ARGS__)
-#define CR__LOOP_i64(op, ...) CR__INTEGERS(CR__DEFINE(int64_t, op, i64, __VA_ARGS__))
-#define CR__LOOP_i32(op, ...) CR__INTEGERS(CR__DEFINE(int32_t, op, i32, __VA_ARGS__))
-#define CR__LOOP_i16(op, ...) CR__INTEGERS(CR__DEFINE(int16_t, op, i16, __VA_ARGS__))
-#define CR__LOOP_i8(op, ...) CR__INTEGERS(CR__DEFINE(int8_t, op, i8, __VA_ARGS__))
-#define CR__LOOP_u8(op, ...) CR__INTEGERS(CR__DEFINE(uint8_t, op, u8, __VA_ARGS__))
-#define CR__LOOP_b8(op, ...) CR__INTEGERS(CR__DEFINE_BOOL(op, __VA_ARGS__))
+#define CR__LOOP_i64(op, ...) CR__DEFINE(int64_t, op, i64, __VA_ARGS__)
+#define CR__LOOP_i32(op, ...) CR__DEFINE(int32_t, op, i32, __VA_ARGS__)
+#define CR__LOOP_i16(op, ...) CR__NARROW(CR__DEFINE(int16_t, op, i16, __VA_ARGS__))
+#define CR__LOOP_i8(op, ...) CR__NARROW(CR__DEFINE(int8_t, op, i8, __VA_ARGS__))
+#define CR__LOOP_u8(op, ...) CR__NARROW(CR__DEFINE(uint8_t, op, u8, __VA_ARGS__))
+#define CR__LOOP_b8(op, ...) CR__NARROW(CR__DEFINE_BOOL(op, __VA_ARGS__))
 
 #include "pointwise.inc"
 
@@ -155,12 +158,12 @@ CR__SCALAR bool is_unknown_int32_t(float x) { return f32_bits(x) == UINT32_MAX; 
 #define CR__LOOP(op, suffix, nin, nk, result, expression) CR__LOOP_##suffix(op)
 #define CR__LOOP_f64(op) [CR__PW_##op][CR_FLOAT64] = op##_f64,
 #define CR__LOOP_f32(op) [CR__PW_##op][CR_FLOAT32] = op##_f32,
-#define CR__LOOP_i64(op) CR__INTEGERS([CR__PW_##op][CR_INT64] = op##_i64, )
-#define CR__LOOP_i32(op) CR__INTEGERS([CR__PW_##op][CR_INT32] = op##_i32, )
-#define CR__LOOP_i16(op) CR__INTEGERS([CR__PW_##op][CR_INT16] = op##_i16, )
-#define CR__LOOP_i8(op) CR__INTEGERS([CR__PW_##op][CR_INT8] = op##_i8, )
-#define CR__LOOP_u8(op) CR__INTEGERS([CR__PW_##op][CR_UINT8] = op##_u8, )
-#define CR__LOOP_b8(op) CR__INTEGERS([CR__PW_##op][CR_BOOL] = op##_b8, )
+#define CR__LOOP_i64(op) [CR__PW_##op][CR_INT64] = op##_i64,
+#define CR__LOOP_i32(op) [CR__PW_##op][CR_INT32] = op##_i32,
+#define CR__LOOP_i16(op) CR__NARROW([CR__PW_##op][CR_INT16] = op##_i16, )
+#define CR__LOOP_i8(op) CR__NARROW([CR__PW_##op][CR_INT8] = op##_i8, )
+#define CR__LOOP_u8(op) CR__NARROW([CR__PW_##op][CR_UINT8] = op##_u8, )
+#define CR__LOOP_b8(op) CR__NARROW([CR__PW_##op][CR_BOOL] = op##_b8, )
 
 #define CR__QUICK(op, suffix, ...) CR__QUICK_##suffix(op)
 #define CR__QUICK_f64(op) [CR__PW_##op][CR_FLOAT64] = op##_f64_quick,
