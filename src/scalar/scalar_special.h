@@ -55,7 +55,7 @@ CR__SCALAR T F(sinc_part)(T x, T order) {
 
 /* erfinv(x) / x as a function of w = -log(1 - x^2): a polynomial in w, or beyond, for large |x|, in sqrt(w). */
 #define ERFINV_NEAR 6
-CR__SCALAR T F(erfinv_measure)(T x) { return (1 - x) * (1 + x); } /* at most a unit off */
+CR__SCALAR T F(erfinv_measure)(T x) { return F(fma)(-x, x, 1); } /* rounded once */
 
 CR__SCALAR T F(erfinv)(T x) {
   T w = -F(log)(F(erfinv_measure)(x)), r = M(sqrt)(w);
