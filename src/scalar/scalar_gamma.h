@@ -14,7 +14,7 @@ CR__SCALAR double f64_stirling(double r) {
   return r * f64_fma(z, -p, 1. / 12);
 }
 
-/* lgamma(y) + log(product), where y - 8 or so steps of the recurrence, whose factors make the product, lead to. */
+/* The product of y, y + 1, ... below 8, and lgamma of the first number from 8 on: lgamma(y) plus the product's log. */
 typedef struct f64_risen {
   double value, product;
 } f64_risen;

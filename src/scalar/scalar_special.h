@@ -5,8 +5,8 @@
  *   lgamma     scalar_gamma.h
  *   erfinv     M. Giles, Approximating the erfinv function (2010), with polynomials of our own (scalar_polynomials.h)
  *   digamma    M. Abramowitz, I. Stegun, Handbook of Mathematical Functions (1964): the recurrence
- *              6.3.5 up to 10, from there the asymptotic series 6.3.18, the reflection 6.3.7; between 1 and 2, where its root
- *              is, the root's distance times a polynomial
+ *              6.3.5 up to 10, from there the asymptotic series 6.3.18, the reflection 6.3.7; between 1 and 2, where
+ *              its root is, the root's distance times a polynomial
  *   sinc       its derivatives up to |pi x| = 1 + n by the power series, beyond by n f(n - 1) + z f(n)
  *              being the n-th derivative of the sine */
 
