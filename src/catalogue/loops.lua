@@ -53,7 +53,7 @@ local function write_pointwise(out_dir, entries)
 end
 
 local function write_quick(out_dir, entries)
-  local h = header("Quick forms of pointwise expressions, of which NaN says nothing.")
+  local h = header("Quick forms of pointwise expressions, in which the NaN with all bits set says nothing.")
   for _, e in ipairs(entries) do
     for _, suffix in ipairs(e.quick and suffixes.float or {}) do
       local nk = count_numbers(e)

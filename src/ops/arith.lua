@@ -109,7 +109,7 @@ op "div_trunc(self: operand, other: operand)" {
 op "floor_divide(self: operand, other: operand)" {
   doc = [[The quotient, rounded down; what // does. Integers cannot be divided by zero. A number whose quotients
     or rests the integer dtype may not hold is an error.]],
-  pointwise = "floor_div(x, y)", quick = "floor_div_of(x, y, fmod_near(x, y)) * quotient_fits(x, y)",
+  pointwise = "floor_div(x, y)", quick = "unless(floor_div_of(x, y, fmod_near(x, y)), quotient_far(x, y))",
   check = "divisor", inplace = true,
   grad = { self = zero, other = zero },
   samples = { uneven = { 0.5, 2 } },
@@ -117,7 +117,7 @@ op "floor_divide(self: operand, other: operand)" {
 
 op "remainder(self: operand, other: operand)" {
   doc = "self - other floor(self / other), with the sign of other; what % does.",
-  pointwise = "remainder(x, y)", quick = "remainder_of(fmod_near(x, y), y) * quotient_fits(x, y)",
+  pointwise = "remainder(x, y)", quick = "unless(remainder_of(fmod_near(x, y), y), quotient_far(x, y))",
   check = "divisor", inplace = true,
   grad = {
     self = function(g) return g end,
@@ -128,7 +128,7 @@ op "remainder(self: operand, other: operand)" {
 
 op "fmod(self: operand, other: operand)" {
   doc = "self - other trunc(self / other), with the sign of self.",
-  pointwise = "fmod(x, y)", quick = "fmod_near(x, y) * quotient_fits(x, y)", check = "divisor", inplace = true,
+  pointwise = "fmod(x, y)", quick = "unless(fmod_near(x, y), quotient_far(x, y))", check = "divisor", inplace = true,
   grad = {
     self = function(g) return g end,
     other = function(g, v) return -(g * ops.div_trunc(v.self, v.other)) end,

@@ -31,7 +31,7 @@ op "erf_d(grad: tensor, self: tensor)" {
 
 op "erfinv(self: tensor)" {
   doc = "The inverse of erf: inf at 1, -inf at -1, NaN beyond.",
-  pointwise = "erfinv(x)", promote = "float", inplace = true,
+  pointwise = "erfinv(x)", quick = "erfinv_quick(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.out * v.out):exp() * 0.88622692545275801365 end },
   samples = { domain = { -0.875, 0.875 } },
 }
@@ -39,7 +39,7 @@ op "erfinv(self: tensor)" {
 op "lgamma(self: tensor)" {
   aliases = "gammaln",
   doc = "The logarithm of the absolute value of the gamma function.",
-  pointwise = "lgamma(x)", promote = "float", inplace = true,
+  pointwise = "lgamma(x)", quick = "lgamma_right(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:digamma() end },
   samples = { domain = { 0.5, 3 } },
 }

@@ -143,6 +143,34 @@ def dip(w):
     return log_gamma(x) / ((x - DIPS[0]) * (x - DIPS[1]))
 
 
+def erfinv_ratio(w):
+    """erfinv(x) / x for the x > 0 with w = -log(1 - x^2), of which 1 - x keeps its digits."""
+    if w < mp.mpf(10) ** -12:
+        return ROOT_PI / 2 * (1 + mp.pi / 12 * w)
+    x = mp.sqrt(-mp.expm1(-w))
+    left = mp.exp(-w) / (1 + x)  # erfc of the result
+    y = mp.sqrt(w) if w > 3 else mp.erfinv(mp.mpf(float(x)))
+    for _ in range(60):
+        off = (mp.erfc(y) - left) * ROOT_PI / 2 * mp.exp(y * y)
+        y += off / (1 - off * y)
+        if abs(off) < mp.mpf(10) ** -45:
+            break
+    return y / x
+
+
+def erfinv_tail(middle):
+    return lambda t: erfinv_ratio((t + mp.mpf(middle)) ** 2)
+
+
+DIGAMMA_ROOT = mp.findroot(mp.digamma, mp.mpf("1.46"))
+
+
+def around_root(w):
+    x = w + mp.mpf("1.5")
+    off = x - DIGAMMA_ROOT
+    return mp.digamma(x) / off if abs(off) > mp.mpf(10) ** -12 else mp.polygamma(1, DIGAMMA_ROOT)
+
+
 # name, what it is, function, weight, interval, degrees for f32 and f64 (None: not there). Weights make
 # the error that of the whole function, relative to its value.
 LIST = [
@@ -195,6 +223,14 @@ LIST = [
      lambda u: 1 / abs(mp.loggamma(2 + u) / u) if abs(u) > mp.mpf(10) ** -9 else mp.mpf(2), (-mp.mpf("0.7505"), mp.mpf("0.5005")), (None, 20)),
     ("gamma_dip", "log |gamma(x)| / ((x - u) (x - v)) of w = x + 2.6, |w| <= 0.2, u and v being its zeros there",
      dip, lambda w: 1 / abs(dip(w)), (-mp.mpf("0.2005"), mp.mpf("0.2005")), (None, 27)),
+    ("digamma_root", "digamma(x) / (x - root) of w = x - 3/2, |w| <= 1/2",
+     around_root, lambda w: 1 / around_root(w), (-mp.mpf("0.5005"), mp.mpf("0.5005")), (10, 22)),
+    ("erfinv_near", "erfinv(x) / x of v = w - 3, 0 <= w <= 6, for w = -log(1 - x^2)",
+     lambda v: erfinv_ratio(v + 3), lambda v: 1 / erfinv_ratio(v + 3), (mp.mpf(-3), mp.mpf("3.001")), (10, 24)),
+    ("erfinv_far", "the same of t = sqrt(w) - 3, 6 <= w <= 16",
+     erfinv_tail(3), lambda t: 1 / erfinv_tail(3)(t), (mp.mpf("-0.5515"), mp.mpf("1.001")), (7, 19)),
+    ("erfinv_farthest", "the same of t = sqrt(w) - 5, 16 <= w <= 36.1",
+     erfinv_tail(5), lambda t: 1 / erfinv_tail(5)(t), (mp.mpf("-1.001"), mp.mpf("1.01")), (None, 18)),
     ("erf_log2", "log2(erfc(x)) of w = x - 1 (f32), 1 <= x <= 4",
      lambda w: mp.log(mp.erfc(w + 1), 2), lambda w: LOG2 * mp.erfc(w + 1),
      (mp.mpf(0), mp.mpf(3)), (8, None)),

@@ -40,17 +40,20 @@ CR__SCALAR T F(clamp)(T x, T low, T high) {
 
 CR__SCALAR T F(div_trunc)(T x, T y) { return M(trunc)(x / y); }
 
-/* fmod where the quotient's whole part fits a mantissa, which `quotient_fits` says by 1, otherwise by
- * NaN: x - trunc(x / y) y is then a number of the type, so rounding it once keeps it. The rounded
- * quotient may reach the next whole number. */
-CR__SCALAR T F(quotient_fits)(T x, T y) { return M(fabs)(x / y) < 1 / EPSILON ? 1 : (T)NAN; }
+/* fmod where the quotient's whole part fits a mantissa: x - trunc(x / y) y is then a number of the type, so
+ * rounding it once keeps it. The rounded quotient may reach the next whole number. */
 CR__SCALAR T F(fmod_near)(T x, T y) {
-#if defined CR__EMULATED_FMA /* too slow, and not exact for subnormal numbers: nothing is known */
-  (void)x, (void)y;
-  return (T)NAN;
-#else
   T r = F(fma)(-M(trunc)(x / y), y, x), same = M(copysign)(r, x);
-  return same == r ? same : r + M(copysign)(y, x);
+  T rest = same == r ? same : r + M(copysign)(y, x);
+  return M(fabs)(x) < M(fabs)(y) ? x : rest;
+}
+/* Whether it does not, of numbers whose remainder is one. An emulated fma would be too slow, and is not exact for
+ * subnormal numbers: then nothing is known. */
+CR__SCALAR int F(quotient_far)(T x, T y) {
+#ifdef CR__EMULATED_FMA
+  return (void)x, (void)y, 1;
+#else
+  return (M(fabs)(x) < (T)INFINITY) & (y != 0) & (M(fabs)(x / y) >= 1 / EPSILON);
 #endif
 }
 

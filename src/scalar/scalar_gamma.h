@@ -5,48 +5,69 @@
 
 /* Stirling's series times 1 / y, for y >= 8 */
 CR__SCALAR double f64_stirling(double r) {
-  double z = r * r;
-  return r * (1. / 12 -
-              z * (1. / 360 -
-                   z * (1. / 1260 -
-                        z * (1. / 1680 -
-                             z * (1. / 1188 -
-                                  z * (691. / 360360 - z * (1. / 156 - z * (3617. / 122400))))))));
+  double z = r * r, p = f64_fma(z, -3617. / 122400, 1. / 156);
+  p = f64_fma(z, -p, 691. / 360360);
+  p = f64_fma(z, -p, 1. / 1188);
+  p = f64_fma(z, -p, 1. / 1680);
+  p = f64_fma(z, -p, 1. / 1260);
+  p = f64_fma(z, -p, 1. / 360);
+  return r * f64_fma(z, -p, 1. / 12);
+}
+
+/* The product of y, y + 1, ... below 8, and lgamma of the first number from 8 on: lgamma(y) plus the product's log. */
+typedef struct f64_risen {
+  double value, product;
+} f64_risen;
+CR__SCALAR f64_risen f64_lgamma_risen(double y) {
+  double product = 1;
+  for (int i = 0; i < 8; i++) {
+    product *= y < 8 ? y : 1;
+    y += y < 8 ? 1 : 0;
+  }
+  f64_risen risen = {(y - 0.5) * f64_log_near(y) - y + 0.91893853320467274178 + f64_stirling(1 / y),
+                     product};
+  return risen;
 }
 
 /* Without branches. Computed in double, so that what cancels near the zeros (at 1, 2 and between negative
  * integers) leaves enough digits: at most 4 units in the last place off. */
 CR__SCALAR float f32_lgamma(float of) {
-  double x = (double)of, y = x < 0 ? 1 - x : x, product = 1;
-  for (int i = 0; i < 8; i++) {
-    product *= y < 8 ? y : 1;
-    y += y < 8 ? 1 : 0;
-  }
-  double right =
-      (y - 0.5) * f64_log(y) - y + 0.91893853320467274178 + f64_stirling(1 / y) - f64_log(product);
-  double off = x - rint(x); /* how far from an integer */
-  double left = 1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off))) - right;
-  double result = x < 0 ? left : right;
+  double x = (double)of, off = x - rint(x); /* how far from an integer */
+  f64_risen risen = f64_lgamma_risen(x < 0 ? 1 - x : x);
+  double sine = fabs(f64_sin_pi(off)), part = x < 0 ? sine / risen.product : risen.product;
+  double value = x < 0 ? 1.14472988584940017414 - risen.value : risen.value;
+  double result = value - f64_log_near(part);
   result = ((of == 1) | (of == 2)) ? 0 : result; /* which the sum need not be */
   return fabs(x) == (double)INFINITY || (x <= 0 && off == 0) ? INFINITY : (float)result;
 }
 
+/* The same for 0 < x < infinity, else unknown. */
+CR__SCALAR float f32_lgamma_right(float of) {
+  f64_risen risen = f64_lgamma_risen((double)of);
+  double result = risen.value - f64_log_near(risen.product);
+  result = ((of == 1) | (of == 2)) ? 0 : result;
+  return f32_unless((float)result, !(of > 0) | !(of < INFINITY));
+}
+
 /* For x > 0: near its zeros 1 and 2 by polynomials, up to 12 by the recurrence from there. */
-CR__SCALAR double f64_lgamma_right(double x) {
-  if (x >= 12) {
-    double body = f64_fma(x - 0.5, f64_log(x) - 1, 0.41893853320467274178 + f64_stirling(1 / x));
-    return x < 0x1p120 ? body : x * (f64_log(x) - 1);
+CR__SCALAR double f64_lgamma_positive(double x) {
+  int low = x < 0.75, high = x >= 12;
+  double y = low ? x + 1 : x, product = 1;
+  y = high ? 2 : y;
+  for (int i = 0; i < 5; i++) { /* two steps each: so few turns the compiler unrolls */
+    product *= y >= 2.5 ? y - 1 : 1;
+    y -= y >= 2.5 ? 1 : 0;
+    product *= y >= 2.5 ? y - 1 : 1;
+    y -= y >= 2.5 ? 1 : 0;
   }
-  double y = x < 0.75 ? x + 1 : x, product = 1;
-  while (y >= 2.5) {
-    y -= 1;
-    product *= y;
-  }
-  double one = x < 0.75 ? x : y - 1, two = x < 0.75 ? x - 1 : y - 2;
-  double value = one <= 0.25 ? one * f64_gamma_one(one) : two * f64_gamma_two(two);
-  return x < 0.75   ? value - f64_log(x)
-         : x >= 2.5 ? value + f64_log(product)
-                    : value + 0.0; /* no -0 */
+  double log = f64_log((low | high) ? x : product);
+  double body = f64_fma(x - 0.5, log - 1, 0.41893853320467274178 + f64_stirling(1 / x));
+  body = x < 0x1p120 ? body : x * (log - 1);
+  double one = low ? x : y - 1, two = low ? x - 1 : y - 2;
+  double near_one = one * f64_gamma_one(one), near_two = two * f64_gamma_two(two);
+  double value = one <= 0.25 ? near_one : near_two;
+  double risen = x >= 2.5 ? log : 0.0; /* no -0 */
+  return high ? body : value + (low ? -log : risen);
 }
 
 /* For x between -2.8 and -2.4, where the terms of the reflection cancel; its two zeros, with what their
@@ -58,12 +79,16 @@ CR__SCALAR double f64_lgamma_dip(double x) {
 }
 
 CR__SCALAR double f64_lgamma(double x) {
-  double a = fabs(x);
-  if (!(a < (double)INFINITY)) return a;
-  if (a < 0x1p-60) return -f64_log(a);
-  if (x > 0) return f64_lgamma_right(x);
-  double off = x - rint(x);
-  if (off == 0) return (double)INFINITY;
-  if (x > -2.8 && x < -2.4) return f64_lgamma_dip(x);
-  return (1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off)) * a)) - f64_lgamma_right(a);
+  double a = fabs(x), off = x - rint(x), right = f64_lgamma_positive(a);
+  double left = (1.14472988584940017414 - f64_log(fabs(f64_sin_pi(off)) * a)) - right;
+  double dip = f64_lgamma_dip(x);
+  left = ((x > -2.8) & (x < -2.4)) ? dip : left;
+  left = off == 0 ? (double)INFINITY : left;
+  double value = ((x > 0) | (a < 0x1p-60)) ? right : left;
+  return a < (double)INFINITY ? value : a;
+}
+
+/* The same for 0 < x < infinity, else unknown. */
+CR__SCALAR double f64_lgamma_right(double x) {
+  return f64_unless(f64_lgamma_positive(x), !(x > 0) | !(x < (double)INFINITY));
 }

@@ -58,7 +58,7 @@ CR__SCALAR T F(log_limits)(T y, T x) {
   return x > 0 ? high : low;
 }
 
-/* y, or NaN if what stands for `unknown` is not 0. */
+/* y, or the NaN that has all bits set, by which quick forms say that they do not know. */
 CR__SCALAR T F(unless)(T y, int unknown) { return OF_BITS(BITS(y) | (unknown ? ~(U)0 : 0)); }
 
 /* A unit and its quotient by log(2), in two parts each. */
@@ -76,7 +76,7 @@ CR__SCALAR T F(log)(T x) { return F(log_of)(x, OF_LOG); }
 CR__SCALAR T F(log2)(T x) { return F(log_of)(x, OF_LOG2); }
 CR__SCALAR T F(log10)(T x) { return F(log_of)(x, OF_LOG10); }
 
-/* The same for normal x > 0, else NaN. */
+/* The same for normal x > 0, else unknown. */
 CR__SCALAR T F(log_near_of)(T x, T unit, T unit_low, T factor, T factor_low) {
   F(parts) p = F(log_parts)(x);
   T y = F(log_sum)(p.k, p.m - 1, unit, unit_low, factor, factor_low);
@@ -100,7 +100,7 @@ CR__SCALAR T F(log1p_sum)(T x, T more, T most) {
   return sum + FMA(p.k, LOG2_LOW, F(log_bend)(f, 1, f, rest));
 }
 
-/* For x > -1 that is not large, else NaN. */
+/* For x > -1 that is not large, else unknown. */
 CR__SCALAR T F(log1p_near)(T x) {
   const T large = PICK(0x1p60f, 0x1p120);
   T y = F(unless)(F(log1p_sum)(x, 0, large), !(x > -1) | !(x < large));

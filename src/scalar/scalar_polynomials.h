@@ -410,6 +410,159 @@ CR__SCALAR double f64_gamma_dip(double x) { /* 0.23 */
   return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
 }
 
+/* digamma(x) / (x - root) of w = x - 3/2, |w| <= 1/2 */
+CR__SCALAR float f32_digamma_root(float x) { /* 0.32 */
+  float y = x * x;
+  float p0 = 0x1.6c9dc40000000p-7f;
+  p0 = f32_fma(p0, y, 0x1.1621460000000p-6f);
+  p0 = f32_fma(p0, y, 0x1.4ee40e0000000p-5f);
+  p0 = f32_fma(p0, y, 0x1.850bdc0000000p-4f);
+  p0 = f32_fma(p0, y, 0x1.eca19c0000000p-3f);
+  p0 = f32_fma(p0, y, 0x1.e6f0cc0000000p-1f);
+  float p1 = -0x1.0c9dee0000000p-6f;
+  p1 = f32_fma(p1, y, -0x1.a64e620000000p-6f);
+  p1 = f32_fma(p1, y, -0x1.fc61020000000p-5f);
+  p1 = f32_fma(p1, y, -0x1.2febac0000000p-3f);
+  p1 = f32_fma(p1, y, -0x1.b1cb680000000p-2f);
+  return f32_fma(p1, x, p0);
+}
+CR__SCALAR double f64_digamma_root(double x) { /* 0.43 */
+  double y = x * x, z = y * y;
+  double p0 = 0x1.8663df66433ccp-14;
+  p0 = f64_fma(p0, z, 0x1.69e3170894636p-11);
+  p0 = f64_fma(p0, z, 0x1.cd1f707745c1ep-9);
+  p0 = f64_fma(p0, z, 0x1.2564716143e85p-6);
+  p0 = f64_fma(p0, z, 0x1.8512e5903847fp-4);
+  p0 = f64_fma(p0, z, 0x1.e6f0cbb873616p-1);
+  double p1 = -0x1.76855ea340fbcp-13;
+  p1 = f64_fma(p1, z, -0x1.fdd23c6cc34bbp-12);
+  p1 = f64_fma(p1, z, -0x1.336e392d83b4ap-9);
+  p1 = f64_fma(p1, z, -0x1.86356437e254bp-7);
+  p1 = f64_fma(p1, z, -0x1.fb44202a279edp-5);
+  p1 = f64_fma(p1, z, -0x1.b1cb63005ee98p-2);
+  double p2 = 0x1.fcf3cf3061376p-14;
+  p2 = f64_fma(p2, z, 0x1.55d6567cc58d2p-12);
+  p2 = f64_fma(p2, z, 0x1.99dd6a0a8a37dp-10);
+  p2 = f64_fma(p2, z, 0x1.03c0b11d743c9p-7);
+  p2 = f64_fma(p2, z, 0x1.4de9aa17d64efp-5);
+  p2 = f64_fma(p2, z, 0x1.eca189b8e6f77p-3);
+  double p3 = -0x1.2eb46aa12d64dp-13;
+  p3 = f64_fma(p3, z, -0x1.0fae64b24fac0p-10);
+  p3 = f64_fma(p3, z, -0x1.5a069ea3f2963p-8);
+  p3 = f64_fma(p3, z, -0x1.b9f8b11a80948p-6);
+  p3 = f64_fma(p3, z, -0x1.2feeeb98a78b6p-3);
+  return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
+}
+
+/* erfinv(x) / x of v = w - 3, 0 <= w <= 6, for w = -log(1 - x^2) */
+CR__SCALAR float f32_erfinv_near(float x) { /* 1.2 */
+  float y = x * x;
+  float p0 = 0x1.57eb460000000p-31f;
+  p0 = f32_fma(p0, y, -0x1.3b05d40000000p-26f);
+  p0 = f32_fma(p0, y, -0x1.dcb1a80000000p-20f);
+  p0 = f32_fma(p0, y, 0x1.9936560000000p-13f);
+  p0 = f32_fma(p0, y, -0x1.780eea0000000p-8f);
+  p0 = f32_fma(p0, y, 0x1.9fa0740000000p+0f);
+  float p1 = -0x1.781fc00000000p-28f;
+  p1 = f32_fma(p1, y, 0x1.e17c260000000p-22f);
+  p1 = f32_fma(p1, y, -0x1.aa6fca0000000p-17f);
+  p1 = f32_fma(p1, y, -0x1.b667e40000000p-11f);
+  p1 = f32_fma(p1, y, 0x1.eedbec0000000p-3f);
+  return f32_fma(p1, x, p0);
+}
+CR__SCALAR double f64_erfinv_near(double x) { /* 1.0 */
+  double y = x * x, z = y * y;
+  double p0 = -0x1.044f64d06031ep-72;
+  p0 = f64_fma(p0, z, 0x1.043e92078cd0fp-59);
+  p0 = f64_fma(p0, z, 0x1.c667f93b3afdap-48);
+  p0 = f64_fma(p0, z, -0x1.30dc0a58284f7p-36);
+  p0 = f64_fma(p0, z, -0x1.96f821f53b104p-26);
+  p0 = f64_fma(p0, z, 0x1.9912c04a44106p-13);
+  p0 = f64_fma(p0, z, 0x1.9fa072ed72dbbp+0);
+  double p1 = -0x1.c96e508883b48p-62;
+  p1 = f64_fma(p1, z, 0x1.3d59167a00eefp-52);
+  p1 = f64_fma(p1, z, 0x1.7bda49897f9ddp-39);
+  p1 = f64_fma(p1, z, -0x1.77b39f83c69c5p-28);
+  p1 = f64_fma(p1, z, -0x1.aab13d1befbc9p-17);
+  p1 = f64_fma(p1, z, 0x1.eedbebdce73e7p-3);
+  double p2 = 0x1.bec1f5570fcb4p-70;
+  p2 = f64_fma(p2, z, -0x1.6e110fd812f16p-53);
+  p2 = f64_fma(p2, z, 0x1.cba6546b0e933p-48);
+  p2 = f64_fma(p2, z, 0x1.31558c1877fdcp-30);
+  p2 = f64_fma(p2, z, -0x1.d539ca0b0612dp-20);
+  p2 = f64_fma(p2, z, -0x1.780def1d3f2d7p-8);
+  double p3 = 0x1.41952d8454a94p-68;
+  p3 = f64_fma(p3, z, 0x1.d7894be8a0d2cp-57);
+  p3 = f64_fma(p3, z, -0x1.dcd5ce3822f93p-45);
+  p3 = f64_fma(p3, z, -0x1.146c70ce9afc4p-35);
+  p3 = f64_fma(p3, z, 0x1.e32b0d405dd47p-22);
+  p3 = f64_fma(p3, z, -0x1.b6666b152bb2dp-11);
+  return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
+}
+
+/* the same of t = sqrt(w) - 3, 6 <= w <= 16 */
+CR__SCALAR float f32_erfinv_far(float x) { /* 0.55 */
+  float y = x * x;
+  float p0 = 0x1.5b29c60000000p-10f;
+  p0 = f32_fma(p0, y, 0x1.7651f00000000p-8f);
+  p0 = f32_fma(p0, y, 0x1.35753e0000000p-7f);
+  p0 = f32_fma(p0, y, 0x1.6a9efc0000000p+1f);
+  float p1 = -0x1.ca8e820000000p-13f;
+  p1 = f32_fma(p1, y, -0x1.c67eee0000000p-9f);
+  p1 = f32_fma(p1, y, -0x1.f631240000000p-8f);
+  p1 = f32_fma(p1, y, 0x1.006dda0000000p+0f);
+  return f32_fma(p1, x, p0);
+}
+CR__SCALAR double f64_erfinv_far(double x) { /* 0.81 */
+  double y = x * x, z = y * y;
+  double p0 = -0x1.3374e65dce877p-21;
+  p0 = f64_fma(p0, z, 0x1.700b84c02f22fp-16);
+  p0 = f64_fma(p0, z, -0x1.28e0b1bb8385ap-12);
+  p0 = f64_fma(p0, z, 0x1.7495888d237ccp-8);
+  p0 = f64_fma(p0, z, 0x1.6a9efbd66eae6p+1);
+  double p1 = -0x1.449897d8d99c0p-24;
+  p1 = f64_fma(p1, z, -0x1.8d466c634fb1cp-18);
+  p1 = f64_fma(p1, z, 0x1.af00afe27e013p-13);
+  p1 = f64_fma(p1, z, -0x1.d2754fc0e45bep-9);
+  p1 = f64_fma(p1, z, 0x1.006dca7a9c232p+0);
+  double p2 = 0x1.a161f47c6bf28p-24;
+  p2 = f64_fma(p2, z, -0x1.c28944d59fb8bp-20);
+  p2 = f64_fma(p2, z, -0x1.85bb839493d4bp-15);
+  p2 = f64_fma(p2, z, 0x1.84f3ede962f72p-10);
+  p2 = f64_fma(p2, z, 0x1.3582c8114f68fp-7);
+  double p3 = -0x1.5c7956c81f30fp-26;
+  p3 = f64_fma(p3, z, 0x1.06dd59924fb26p-19);
+  p3 = f64_fma(p3, z, -0x1.7fe47b9a2a64ep-16);
+  p3 = f64_fma(p3, z, -0x1.384323e8adf1ap-13);
+  p3 = f64_fma(p3, z, -0x1.f4f1c6f0f8b4ap-8);
+  return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
+}
+
+/* the same of t = sqrt(w) - 5, 16 <= w <= 36.1 */
+CR__SCALAR double f64_erfinv_farthest(double x) { /* 0.33 */
+  double y = x * x, z = y * y;
+  double p0 = 0x1.3a15a04793d71p-34;
+  p0 = f64_fma(p0, z, 0x1.0cdf967faefaep-27);
+  p0 = f64_fma(p0, z, 0x1.ebe39496553b9p-23);
+  p0 = f64_fma(p0, z, 0x1.3ebf4efc549c0p-14);
+  p0 = f64_fma(p0, z, 0x1.3664ddd1ad7fbp+2);
+  double p1 = 0x1.79a8100e7b19ap-35;
+  p1 = f64_fma(p1, z, -0x1.dd17ec7f642d2p-29);
+  p1 = f64_fma(p1, z, -0x1.2227111efbb2fp-24);
+  p1 = f64_fma(p1, z, -0x1.4a348fc25299ep-16);
+  p1 = f64_fma(p1, z, 0x1.02a30d1fba10dp+0);
+  double p2 = -0x1.6d96eac5a206bp-36;
+  p2 = f64_fma(p2, z, 0x1.68be1195af201p-30);
+  p2 = f64_fma(p2, z, 0x1.f27f1b3819dc6p-26);
+  p2 = f64_fma(p2, z, 0x1.2fbcfcc5351bbp-18);
+  p2 = f64_fma(p2, z, -0x1.22ea5df1d2088p-13);
+  double p3 = -0x1.e1449d012bc95p-32;
+  p3 = f64_fma(p3, z, -0x1.06139305571e4p-26);
+  p3 = f64_fma(p3, z, -0x1.0a90740d9247dp-20);
+  p3 = f64_fma(p3, z, -0x1.c2f36aa248dcfp-13);
+  return f64_fma(f64_fma(p3, x, p2), y, f64_fma(p1, x, p0));
+}
+
 /* log2(erfc(x)) of w = x - 1 (f32), 1 <= x <= 4 */
 CR__SCALAR float f32_erf_log2(float x) { /* 0.076 */
   float y = x * x;

@@ -3,7 +3,7 @@
  *
  * Holds true: what scalar_exp.h says, but for angles so large that they are reduced by many digits of 2 / pi
  * (scalar_angle.h): that takes longer, in double with branches, and is left to the functions whose names do not end
- * in _near. Those with _near give NaN there, and the same digits as the others elsewhere. */
+ * in _near. Those with _near are unknown there, and give the same digits as the others elsewhere. */
 
 #define HALF_PI PICK(0x1.921fb6p+0f, 0x1.921fb54442d18p+0)
 #define HALF_PI_LOW PICK(-0x1.777a5cp-25f, 0x1.1a62633145c07p-54)
@@ -75,7 +75,7 @@ CR__SCALAR T F(tan_angle)(F(angle) a, U sign) {
 }
 CR__SCALAR U F(sign_of)(T x) { return BITS(x) & BITS((T)-0.0); }
 
-/* Infinite angles come out as NaN in all of these. */
+/* Infinite angles are NaN, or unknown in the first three. */
 CR__SCALAR T F(sin_near)(T x) {
   T a = M(fabs)(x);
   return F(unless)(F(sin_angle)(F(angle_near)(a), 0, F(sign_of)(x)), !(a <= NEAR));

@@ -2,7 +2,8 @@
  *
  * Holds true: see loops.h. Each line of pointwise.inc becomes one function, then one entry of the
  * table. A line of quick.inc becomes a function that takes the first one's place: it tries the quick
- * form on a part, and where that gives NaN leaves blocks, or the whole part and those after it, to the other. Integer loops stop at v3: wider vectors do not pay for them. */
+ * form on a part, and where that is unknown leaves blocks, or the whole part and those after it, to the
+ * other. Loops of integers of 8 and 16 bits stop at v3. */
 #include <string.h>
 
 #include "loops.h"
@@ -47,13 +48,15 @@
 /* clang-format on */
 #define CR__DEFINE(TYPE, op, suffix, nin, nk, result, expression) \
   CR__BODY(TYPE, op##_##suffix, nin, nk, result, expression)
+/* Bytes suffice: of 0 and 1 no text makes a multiple of 256. */
 #define CR__DEFINE_BOOL(op, nin, nk, result, expression) \
-  CR__BODY(uint8_t, op##_b8, nin, nk, uint8_t, (expression) != 0)
+  CR__BODY(uint8_t, op##_b8, nin, nk, uint8_t, (uint8_t)(expression) != 0)
 
+/* Wider vectors gain little for narrow integers, and products of bytes lose. */
 #ifdef __AVX512F__
-#define CR__INTEGERS(...)
+#define CR__NARROW(...)
 #else
-#define CR__INTEGERS(...) __VA_ARGS__
+#define CR__NARROW(...) __VA_ARGS__
 #endif
 
 #define CR__LOOP(op, suffix, nin, nk, result, expression) \
@@ -61,18 +64,18 @@
 
 #define CR__LOOP_f64(op, ...) CR__DEFINE(double, op, f64, __VA_ARGS__)
 #define CR__LOOP_f32(op, ...) CR__DEFINE(float, op, f32, __VA_ARGS__)
-#define CR__LOOP_i64(op, ...) CR__INTEGERS(CR__DEFINE(int64_t, op, i64, __VA_ARGS__))
-#define CR__LOOP_i32(op, ...) CR__INTEGERS(CR__DEFINE(int32_t, op, i32, __VA_ARGS__))
-#define CR__LOOP_i16(op, ...) CR__INTEGERS(CR__DEFINE(int16_t, op, i16, __VA_ARGS__))
-#define CR__LOOP_i8(op, ...) CR__INTEGERS(CR__DEFINE(int8_t, op, i8, __VA_ARGS__))
-#define CR__LOOP_u8(op, ...) CR__INTEGERS(CR__DEFINE(uint8_t, op, u8, __VA_ARGS__))
-#define CR__LOOP_b8(op, ...) CR__INTEGERS(CR__DEFINE_BOOL(op, __VA_ARGS__))
+#define CR__LOOP_i64(op, ...) CR__DEFINE(int64_t, op, i64, __VA_ARGS__)
+#define CR__LOOP_i32(op, ...) CR__DEFINE(int32_t, op, i32, __VA_ARGS__)
+#define CR__LOOP_i16(op, ...) CR__NARROW(CR__DEFINE(int16_t, op, i16, __VA_ARGS__))
+#define CR__LOOP_i8(op, ...) CR__NARROW(CR__DEFINE(int8_t, op, i8, __VA_ARGS__))
+#define CR__LOOP_u8(op, ...) CR__NARROW(CR__DEFINE(uint8_t, op, u8, __VA_ARGS__))
+#define CR__LOOP_b8(op, ...) CR__NARROW(CR__DEFINE_BOOL(op, __VA_ARGS__))
 
 #include "pointwise.inc"
 
-/* How many elements the quick forms take between two looks for NaN, and how many parts of so many go without one
- * after a part that was mostly NaN. */
-enum { AT_ONCE = 256, UNTRIED = 15 };
+/* How many elements the quick forms take between two looks for what is unknown (fewer at first: a call may have no more
+ * than a chunk of elements), and how many parts go without one after a part that was mostly unknown. */
+enum { AT_ONCE = 256, AT_FIRST = 64, UNTRIED = 15 };
 
 static bool is_apart(const void *out, const void *const *in, int nin) {
   for (int o = 0; o < nin; o++)
@@ -80,8 +83,12 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
   return true;
 }
 
+/* What a quick form does not know has all bits set. An operand that is such a NaN is only computed twice. */
+CR__SCALAR bool is_unknown_int64_t(double x) { return f64_bits(x) == UINT64_MAX; }
+CR__SCALAR bool is_unknown_int32_t(float x) { return f32_bits(x) == UINT32_MAX; }
+
 /* WORD: the integer of T's size. Where the inputs would be lost, results wait in `room` until the blocks
- * with NaN have been done again; if these are most, all are, in one call. */
+ * with such elements have been done again; if these are most, all are, in one call. */
 #define CR__QUICK_BODY(TYPE, WORD, op, name, nin, nk, expression)                               \
   static void name##_again(int64_t n, TYPE *to, const void *const *in, const void *k,           \
                            int64_t at) {                                                        \
@@ -89,14 +96,14 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
     for (int o = 0; o < nin; o++) from[o] = (const TYPE *)in[o] + at;                           \
     name(n, to, from, k);                                                                       \
   }                                                                                             \
-  /* Returns whether most were NaN. */                                                          \
+  /* Returns whether most were unknown. */                                                      \
   static __attribute__((noinline)) bool name##_mend(int64_t n, TYPE *to, const void *const *in, \
                                                     const void *k, int64_t at) {                \
     bool unknown[AT_ONCE / CR__BLOCK] = {0};                                                    \
     int64_t count = 0;                                                                          \
     for (int64_t b = 0; b < n; b += CR__BLOCK) {                                                \
       int some = 0;                                                                             \
-      for (int64_t j = b; j < b + CR__BLOCK; j++) some |= to[j] != to[j];                       \
+      for (int64_t j = b; j < b + CR__BLOCK; j++) some |= is_unknown_##WORD(to[j]);             \
       count += unknown[b / CR__BLOCK] = some != 0;                                              \
     }                                                                                           \
     bool most = 2 * CR__BLOCK * count > n;                                                      \
@@ -111,7 +118,8 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
     bool apart = is_apart(out, in, nin);                                                        \
     int untried = 0;                                                                            \
     CR__BEGIN_##nin CR__NUMBERS_##nk for (int64_t at = 0, m; at < n; at += m) {                 \
-      m = (n - at < AT_ONCE ? n - at : AT_ONCE) & ~(int64_t)(CR__BLOCK - 1);                    \
+      const int64_t most = at == 0 ? AT_FIRST : AT_ONCE;                                        \
+      m = (n - at < most ? n - at : most) & ~(int64_t)(CR__BLOCK - 1);                          \
       if (untried > 0) {                                                                        \
         untried--;                                                                              \
         name##_again(m, (T *)out + at, in, k, at);                                              \
@@ -123,7 +131,7 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
         int64_t i = at + j;                                                                     \
         CR__LOAD_##nin T one = expression;                                                      \
         to[j] = one;                                                                            \
-        unknown |= one != one ? (WORD)-1 : 0;                                                   \
+        unknown |= is_unknown_##WORD(one) ? (WORD)-1 : 0;                                       \
       }                                                                                         \
       if (unknown && name##_mend(m, to, in, k, at)) untried = UNTRIED;                          \
       if (!apart) memcpy((T *)out + at, room, (size_t)m * sizeof(T));                           \
@@ -150,12 +158,12 @@ static bool is_apart(const void *out, const void *const *in, int nin) {
 #define CR__LOOP(op, suffix, nin, nk, result, expression) CR__LOOP_##suffix(op)
 #define CR__LOOP_f64(op) [CR__PW_##op][CR_FLOAT64] = op##_f64,
 #define CR__LOOP_f32(op) [CR__PW_##op][CR_FLOAT32] = op##_f32,
-#define CR__LOOP_i64(op) CR__INTEGERS([CR__PW_##op][CR_INT64] = op##_i64, )
-#define CR__LOOP_i32(op) CR__INTEGERS([CR__PW_##op][CR_INT32] = op##_i32, )
-#define CR__LOOP_i16(op) CR__INTEGERS([CR__PW_##op][CR_INT16] = op##_i16, )
-#define CR__LOOP_i8(op) CR__INTEGERS([CR__PW_##op][CR_INT8] = op##_i8, )
-#define CR__LOOP_u8(op) CR__INTEGERS([CR__PW_##op][CR_UINT8] = op##_u8, )
-#define CR__LOOP_b8(op) CR__INTEGERS([CR__PW_##op][CR_BOOL] = op##_b8, )
+#define CR__LOOP_i64(op) [CR__PW_##op][CR_INT64] = op##_i64,
+#define CR__LOOP_i32(op) [CR__PW_##op][CR_INT32] = op##_i32,
+#define CR__LOOP_i16(op) CR__NARROW([CR__PW_##op][CR_INT16] = op##_i16, )
+#define CR__LOOP_i8(op) CR__NARROW([CR__PW_##op][CR_INT8] = op##_i8, )
+#define CR__LOOP_u8(op) CR__NARROW([CR__PW_##op][CR_UINT8] = op##_u8, )
+#define CR__LOOP_b8(op) CR__NARROW([CR__PW_##op][CR_BOOL] = op##_b8, )
 
 #define CR__QUICK(op, suffix, ...) CR__QUICK_##suffix(op)
 #define CR__QUICK_f64(op) [CR__PW_##op][CR_FLOAT64] = op##_f64_quick,
