@@ -35,6 +35,7 @@ typedef struct job {
   int compute;
   int takes; /* the dtype of the elements that are folded */
   int map;
+  int kind; /* a cr__fold: what `fold` does */
   cr__again again;
   int64_t width; /* results of a unit, at most CR__TILE */
   int64_t tiles; /* units along the innermost kept dim */
@@ -70,7 +71,7 @@ static unit find_unit(const job *j, int64_t index) {
 static void clear(const job *j, void *s, int64_t w) {
   static const double f[] = {0, 1, -INFINITY, INFINITY, 0, -INFINITY};
   static const int64_t i[] = {0, 1, INT64_MIN, INT64_MAX, 0, 0};
-  int fold = (int)j->k->reduce.fold;
+  int fold = j->kind;
   /* Of truths, the smallest of none is true and the largest false. */
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
@@ -232,13 +233,42 @@ static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, cons
   j->fold->merge(s, part, u->w, seen, left < j->chunk ? left : j->chunk);
 }
 
-/* Replaces those of a unit's results that have left the range on their way. */
-static void again(const job *j, const unit *u, double *x, const double *state) {
+/* The largest or smallest elements behind the results of a unit. */
+static void find_extremes(const job *moments, int kind, const unit *u, state *s) {
+  job j = *moments;
+  state part;
+  j.kind = kind;
+  j.fold = j.few.fold = &j.loops->fold[j.compute][kind];
+  j.few.rows = NULL;
+  if (j.is_short) cr__short_loop(&j.few, kind);
+  fold_chunk(&j, u, 0, s);
+  for (int64_t c = 1; c < j.chunks && !cr__cpu_stopped(); c++) {
+    fold_chunk(&j, u, c, &part);
+    join_chunk(&j, u, c, s, &part);
+  }
+}
+
+/* Replaces those of a unit's results that have left the range on their way. Elements that are equal have no
+ * spread: of those whose squares have (almost) vanished, this is asked first. */
+static void again(const job *j, const unit *u, double *x, const double *before) {
   int64_t n = j->plan.reduced_count, across = j->plan.kept_in[j->plan.nkept - 1];
   int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
-  for (int64_t c = 0; c < u->w && n > 0; c++)
-    if (cr__again_needed(j->again, j->compute, state[c], n))
-      x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, state[c]);
+  bool needed[CR__TILE], small = false;
+  state most, least;
+  for (int64_t c = 0; c < u->w; c++) {
+    needed[c] = n > 0 && cr__again_needed(j->again, j->compute, before[c], n);
+    small |= needed[c] && before[c] < 1;
+  }
+  small &= j->again == CR__AGAIN_SPREAD;
+  if (small) {
+    find_extremes(j, CR__FOLD_MAX, u, &most);
+    find_extremes(j, CR__FOLD_MIN, u, &least);
+  }
+  for (int64_t c = 0; c < u->w; c++) {
+    if (!needed[c]) continue;
+    if (small && most.f[c] == least.f[c] && isfinite(most.f[c])) x[c] = 0 / j->k->reduce.number;
+    else x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, before[c]);
+  }
 }
 
 static void finish(const job *j, const unit *u, void *s) {
@@ -318,6 +348,7 @@ static int run_chunks(const job *j, int64_t index) {
 
 static void choose_fold(job *j) {
   int fold = (int)j->k->reduce.fold, dtype = j->k->reduce.from.dtype;
+  j->kind = fold;
   j->map = (int)j->k->reduce.map;
   j->compute = cr__compute_of((int)j->k->reduce.compute);
   j->fold = &j->loops->fold[j->compute][fold];

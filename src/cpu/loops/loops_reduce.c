@@ -192,8 +192,15 @@ MOMENTS(f64, double)
 /* ---- Sums of squares ---- */
 
 /* Squares of float32 may leave its range: sums that have come near its ends, 0 among them, are
- * gathered again in float64. Within these bounds what underflow has lost is less than rounding. */
-static inline bool in_range(float sum) { return CR__SQUARES_FIT(sum); }
+ * gathered again in float64. Within these bounds what underflow has lost is less than rounding. A sum that
+ * is NaN has one among its elements, and stays. */
+static inline bool in_range(float sum) { return CR__SQUARES_FIT(sum) || sum != sum; }
+
+static bool any_infinite(const float *x, int64_t n) {
+  int any = 0;
+  for (int64_t i = 0; i < n; i++) any |= x[i] == INFINITY || x[i] == -INFINITY;
+  return any;
+}
 
 static void squares_row(void *state, const void *from, int64_t n, int64_t seen) {
   double *s = state, wide[LANES] = {0}, total = 0;
@@ -211,7 +218,7 @@ static void squares_row(void *state, const void *from, int64_t n, int64_t seen) 
   CR__HALVE(wide, 4, CR__ADD)
   CR__HALVE(wide, 2, CR__ADD)
   CR__HALVE(wide, 1, CR__ADD)
-  if (in_range((float)wide[0])) {
+  if (in_range((float)wide[0]) || (isinf(wide[0]) && any_infinite(x, n))) {
     *s += wide[0];
     return;
   }
@@ -223,18 +230,20 @@ static void squares_columns(void *state, const void *from, int64_t rows, int64_t
                             int64_t seen) {
   double *restrict s = state;
   const float *x = from;
-  float lane[CR__TILE] = {0};
-  bool fits = true;
+  float lane[CR__TILE] = {0}, most[CR__TILE] = {0};
+  int fits = 1, apart[CR__TILE];
   (void)seen;
   for (int64_t r = 0; r < rows; r++)
     for (int64_t j = 0; j < w; j++) lane[j] += x[r * step + j] * x[r * step + j];
   for (int64_t j = 0; j < w; j++) fits &= in_range(lane[j]);
-  if (fits) {
-    for (int64_t j = 0; j < w; j++) s[j] += lane[j];
-    return;
-  }
+  for (int64_t r = 0; r < rows && !fits; r++)
+    for (int64_t j = 0; j < w; j++) most[j] = CR__LARGER(most[j], fabsf(x[r * step + j]));
+  for (int64_t j = 0; j < w; j++) apart[j] = !in_range(lane[j]) && most[j] != INFINITY;
+  for (int64_t j = 0; j < w; j++) s[j] += apart[j] ? 0 : lane[j];
+  if (fits) return;
   for (int64_t r = 0; r < rows; r++)
-    for (int64_t j = 0; j < w; j++) s[j] += (double)x[r * step + j] * x[r * step + j];
+    for (int64_t j = 0; j < w; j++)
+      s[j] += apart[j] ? (double)x[r * step + j] * x[r * step + j] : 0;
 }
 
 /* ---- Maps ---- */
