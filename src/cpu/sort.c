@@ -115,6 +115,31 @@ static void write_group(const cr__sort_lines *l, int64_t to, const char *from, c
 #undef WRITE
 }
 
+/* Lines of one element each, which memory has once, stay as they are. */
+static void keep_group(const cr__sort_lines *l, const char *from, int64_t to, int64_t w) {
+  _Alignas(64) char x[CR__TILE * 8];
+  int dtype = l->in->dtype, last = l->plan.nkept - 1;
+  int64_t in_across = l->plan.kept_in[last], across = l->plan.kept_out[last], step = l->step;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype), kept = l->kept;
+  int64_t *indices = (int64_t *)(void *)l->indices->data + to;
+  char *values = l->values ? cr__element(l->values, to) : NULL;
+  for (int64_t c = 0; c < w && step == 1 && !cr__cpu_stopped(); c++) {
+    int64_t *at = indices + c * across;
+    for (int64_t i = 0; i < kept && c == 0; i++) at[i] = i + 1;
+    if (c > 0) memcpy(at, indices, (size_t)kept * sizeof *at);
+    if (values)
+      cr__splat(values + c * across * size, from + c * in_across * size, (size_t)size, kept);
+  }
+  if (step == 1) return;
+  cr__read_run(x, dtype, from, dtype, in_across, w);
+  for (int64_t r = 0; r < kept && (r % CR__STRETCH || !cr__cpu_stopped()); r++) {
+    const int64_t at = r + 1;
+    if (across == 1) cr__splat(indices + r * step, &at, sizeof at, w);
+    for (int64_t c = 0; c < w && across != 1; c++) indices[r * step + c * across] = at;
+    if (values) cr__write_run(values + r * step * size, dtype, across, x, dtype, w);
+  }
+}
+
 static void run_group(const void *job_, int64_t index, char *room) {
   const job *j = job_;
   const cr__sort_lines *l = j->lines;
@@ -124,6 +149,10 @@ static void run_group(const void *job_, int64_t index, char *room) {
   int64_t w = p->kept[last] - first < j->group ? p->kept[last] - first : j->group;
   int64_t from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
   int64_t to = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
+  if (l->plan.reduced_in[0] == 0) {
+    keep_group(l, cr__element(l->in, from), to, w);
+    return;
+  }
   if (j->group == 1) {
     run_line(l, cr__element(l->in, from), to, room);
     return;
@@ -192,9 +221,11 @@ int cr__cpu_sort(cr__launch *k) {
   if (l.n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: sorts up to %lld elements, not %lld", k->op,
                     (long long)UINT32_MAX, (long long)l.n);
-  if (cr__sorts_short(&l)) return cr__sort_short(&l);
+  bool repeated = l.plan.reduced_in[0] == 0;
+  if (!repeated && cr__sorts_short(&l)) return cr__sort_short(&l);
   if (is_long(&l)) return run_long(&l, k->op);
-  job j = {.lines = &l, .group = group_of(&l)};
+  job j = {.lines = &l, .group = repeated ? CR__TILE : group_of(&l)};
   j.tiles = (inner + j.group - 1) / j.group;
-  return cr__cpu_lines(k->op, count / inner * j.tiles, count * l.n * 8, room_of(&j), run_group, &j);
+  return cr__cpu_lines(k->op, count / inner * j.tiles, count * l.n * (repeated ? 1 : 8),
+                       repeated ? 64 : room_of(&j), run_group, &j);
 }

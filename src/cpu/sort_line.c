@@ -8,11 +8,16 @@
 #include <string.h>
 
 #include "keys.h"
-#include "sort.h"
+#include "sort_short.h"
 
-/* HIGH digits tell apart what lines of less than HIGH_LINE elements hold; LEADERS are kept in order while the
- * line is looked through. */
-enum { FEW = 48, DIGITS = 256, HIGH = 3, HIGH_LINE = 1 << 13, LEADERS = 16, GROUP = 16 };
+/* HIGH digits tell apart what lines of less than HIGH_LINE elements hold */
+enum { FEW = 48, DIGITS = 256, HIGH = 3, HIGH_LINE = 1 << 13 };
+enum {
+  TYPE_f32 = CR__COMPUTE_F32,
+  TYPE_f64 = CR__COMPUTE_F64,
+  TYPE_i64 = CR__COMPUTE_I64,
+  TYPE_i32 = CR__SORT_I32
+};
 
 /* sort_: sorts n keys with their positions, which are left in one of two places: returns which.
  * `differ` has the bits in which any two keys differ; digits without any are passed over. */
@@ -110,25 +115,6 @@ enum { FEW = 48, DIGITS = 256, HIGH = 3, HIGH_LINE = 1 << 13, LEADERS = 16, GROU
       }                                                                                           \
     }                                                                                             \
   }                                                                                               \
-  /* The same for few, which are left in order. */                                                \
-  static void lead_##t(K *key, uint32_t *at, int64_t n, int64_t kept) {                           \
-    K best[LEADERS], last = 0;                                                                    \
-    int64_t m = 0;                                                                                \
-    for (int64_t b = 0, end; b < n; b = end) {                                                    \
-      int any = m < kept;                                                                         \
-      end = n - b < GROUP ? n : b + GROUP;                                                        \
-      for (int64_t i = b; i < end; i++) any |= key[i] < last;                                     \
-      for (int64_t i = b; i < end && any; i++) {                                                  \
-        K one = key[i];                                                                           \
-        if (m == kept && one >= last) continue;                                                   \
-        int64_t j = m < kept ? m++ : kept - 1;                                                    \
-        for (; j > 0 && best[j - 1] > one; j--) best[j] = best[j - 1], at[j] = at[j - 1];         \
-        best[j] = one, at[j] = (uint32_t)i;                                                       \
-        last = best[m - 1];                                                                       \
-      }                                                                                           \
-      if (b % CR__STRETCH == 0 && cr__cpu_stopped()) return;                                      \
-    }                                                                                             \
-  }                                                                                               \
   /* Whether the keys do not fall, or always do: +1, -1; else 0. */                               \
   static int direction_##t(const K *key, int64_t n) {                                             \
     bool falls = n > 1 && key[0] > key[1];                                                        \
@@ -144,6 +130,10 @@ enum { FEW = 48, DIGITS = 256, HIGH = 3, HIGH_LINE = 1 << 13, LEADERS = 16, GROU
     const T *x = from;                                                                            \
     K *key = room, flip = descending ? (K) ~(K)0 : 0, differ = 0, least = (K) ~(K)0;              \
     uint32_t *at = (uint32_t *)(void *)(key + 2 * n);                                             \
+    if (kept <= CR__LEADERS && kept <= n / 4) {                                                   \
+      cr__sort_loops_here()->lead[TYPE_##t](at, x, n, kept, descending);                          \
+      return at;                                                                                  \
+    }                                                                                             \
     CR__STRETCHES(b, n) {                                                                         \
       CR__EACH_OF(i, b, n) {                                                                      \
         K one = cr__key_##t(x[i]) ^ flip;                                                         \
@@ -155,10 +145,6 @@ enum { FEW = 48, DIGITS = 256, HIGH = 3, HIGH_LINE = 1 << 13, LEADERS = 16, GROU
     int direction = direction_##t(key, n);                                                        \
     if (direction) {                                                                              \
       for (int64_t i = 0; i < kept; i++) at[i] = (uint32_t)(direction > 0 ? i : n - 1 - i);       \
-      return at;                                                                                  \
-    }                                                                                             \
-    if (kept <= LEADERS && kept <= n / 4) {                                                       \
-      lead_##t(key, at, n, kept);                                                                 \
       return at;                                                                                  \
     }                                                                                             \
     CR__STRETCHES(b, n) {                                                                         \

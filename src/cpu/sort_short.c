@@ -15,14 +15,14 @@ enum { FEWEST = CR__SIDE / 2, UNIT = CR__SHORT_UNIT / 2, EXCHANGES = 1472 };
 
 #ifdef __x86_64__
 extern const cr__sort_loops cr__sort_loops_v2, cr__sort_loops_v3, cr__sort_loops_v4;
-static const cr__sort_loops *loops_here(void) {
+const cr__sort_loops *cr__sort_loops_here(void) {
   static const cr__sort_loops *const by_level[] = {&cr__sort_loops_v2, &cr__sort_loops_v3,
                                                    &cr__sort_loops_v4};
   return by_level[cr__cpu_level()];
 }
 #else
 extern const cr__sort_loops cr__sort_loops_base;
-static const cr__sort_loops *loops_here(void) { return &cr__sort_loops_base; }
+const cr__sort_loops *cr__sort_loops_here(void) { return &cr__sort_loops_base; }
 #endif
 
 typedef struct job {
@@ -142,7 +142,7 @@ bool cr__sorts_short(const cr__sort_lines *l) {
 int cr__sort_short(const cr__sort_lines *l) {
   const cr__fold_plan *p = &l->plan;
   int64_t inner = p->kept[p->nkept - 1];
-  job j = {.lines = l, .loops = loops_here(), .width = cr__short_width(l->n, 8)};
+  job j = {.lines = l, .loops = cr__sort_loops_here(), .width = cr__short_width(l->n, 8)};
   j.count = leave_out(j.exchanges, merge_exchange(j.exchanges, l->n), l->kept);
   j.tiles = (inner + j.width - 1) / j.width;
   return cr__cpu_share(p->kept_count / inner * j.tiles, p->kept_count * l->n * 4, sort_units, &j);

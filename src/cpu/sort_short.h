@@ -8,7 +8,11 @@
 
 #include "sort.h"
 
-enum { CR__SIDE = 16, CR__PLACE_BITS = 7 /* of a position, from 0, in a line of at most 128 */ };
+enum {
+  CR__LEADERS = 16,
+  CR__SIDE = 16,
+  CR__PLACE_BITS = 7 /* of a position, from 0, in a line of at most 128 */
+};
 
 /* The lines' elements a and b, a before b, of which the smaller one comes to stand at a. */
 typedef struct cr__exchange {
@@ -24,6 +28,11 @@ typedef struct cr__sort_loops {
   void (*exchange)(uint64_t *key, const cr__exchange *e, int64_t count, int64_t side);
   void (*exchange_places)(uint64_t *key, uint64_t *places, const cr__exchange *e, int64_t count,
                           int64_t side);
+  /* The positions, from 0, of the first `kept` <= CR__LEADERS of a line's n elements in their order. */
+  void (*lead[CR__SORT_TYPES])(uint32_t *at, const void *x, int64_t n, int64_t kept,
+                               bool descending);
 } cr__sort_loops;
+
+const cr__sort_loops *cr__sort_loops_here(void); /* the best for this machine */
 
 #endif

@@ -7,8 +7,6 @@
 #include "cpu/sort_short.h"
 #include "loops.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- Keys ---- */
 
 /* Of 4 bytes: the position has the lower half of a word. */
@@ -87,9 +85,48 @@ static void exchange_places(uint64_t *key, uint64_t *places, const cr__exchange 
     }
 }
 
+/* ---- The first few ---- */
+
+/* They are kept in order while the line is looked through, GROUP elements at a time, of which mostly none comes
+ * before the last of them. */
+enum { GROUP = 32 };
+#define LEAD(t, T, K)                                                                              \
+  static void lead_##t(uint32_t *at, const void *from, int64_t n, int64_t kept, bool descending) { \
+    const T *x = from;                                                                             \
+    const K flip = descending ? (K) ~(K)0 : 0;                                                     \
+    K best[CR__LEADERS], key[GROUP], last = 0;                                                     \
+    int64_t m = 0;                                                                                 \
+    for (int64_t b = 0, w; b < n; b += w) {                                                        \
+      int any = m < kept;                                                                          \
+      w = n - b < GROUP ? n - b : GROUP;                                                           \
+      if (w == GROUP) {                                                                            \
+        for (int j = 0; j < GROUP; j++) key[j] = cr__key_##t(x[b + j]) ^ flip;                     \
+        for (int j = 0; j < GROUP; j++) any |= key[j] < last;                                      \
+      } else {                                                                                     \
+        for (int64_t j = 0; j < w; j++) key[j] = cr__key_##t(x[b + j]) ^ flip;                     \
+        any = 1;                                                                                   \
+      }                                                                                            \
+      for (int64_t i = 0; i < w && any; i++) {                                                     \
+        K one = key[i];                                                                            \
+        if (m == kept && one >= last) continue;                                                    \
+        int64_t j = m < kept ? m++ : kept - 1;                                                     \
+        for (; j > 0 && best[j - 1] > one; j--) best[j] = best[j - 1], at[j] = at[j - 1];          \
+        best[j] = one, at[j] = (uint32_t)(b + i);                                                  \
+        last = best[m - 1];                                                                        \
+      }                                                                                            \
+      if (b % CR__STRETCH == 0 && cr__cpu_stopped()) return;                                       \
+    }                                                                                              \
+  }
+
+LEAD(f32, float, uint32_t)
+LEAD(f64, double, uint64_t)
+LEAD(i64, int64_t, uint64_t)
+LEAD(i32, int32_t, uint32_t)
+
 extern const cr__sort_loops CR__PASTE(cr__sort_loops_, CR__ISA);
 const cr__sort_loops CR__PASTE(cr__sort_loops_, CR__ISA) = {
     .pack = {pack_f32, pack_f64, pack_i64, pack_i32},
     .exchange = exchange,
     .exchange_places = exchange_places,
+    .lead = {lead_f32, lead_f64, lead_i64, lead_i32},
 };
