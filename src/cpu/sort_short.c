@@ -11,7 +11,14 @@
 #include "reduce_short.h"
 #include "transpose.h"
 
-enum { FEWEST = CR__SIDE / 2, UNIT = CR__SHORT_UNIT / 2, EXCHANGES = 1472 };
+/* Of 8 bytes longer lines are quicker by digits. */
+enum {
+  MOST = 256,
+  MOST_WIDE = 128,
+  FEWEST = CR__SIDE / 2,
+  UNIT = MOST * CR__SIDE,
+  EXCHANGES = 3840
+};
 
 #ifdef __x86_64__
 extern const cr__sort_loops cr__sort_loops_v2, cr__sort_loops_v3, cr__sort_loops_v4;
@@ -48,7 +55,7 @@ static int64_t merge_exchange(cr__exchange *e, int64_t n) {
 
 /* Leaves out, from the last one back, those that the first `kept` elements do not depend on. */
 static int64_t leave_out(cr__exchange *e, int64_t count, int64_t kept) {
-  bool wanted[CR__SHORT] = {false};
+  bool wanted[MOST] = {false};
   int64_t left = count;
   for (int64_t i = 0; i < kept; i++) wanted[i] = true;
   for (int64_t i = count; i-- > 0;) {
@@ -136,7 +143,8 @@ static void sort_units(void *context, int64_t begin, int64_t end) {
 }
 
 bool cr__sorts_short(const cr__sort_lines *l) {
-  return l->n <= CR__SHORT && l->plan.kept[l->plan.nkept - 1] >= FEWEST;
+  int64_t most = cr__sort_size(l->type) == 8 ? MOST_WIDE : MOST;
+  return l->n <= most && l->plan.kept[l->plan.nkept - 1] >= FEWEST;
 }
 
 int cr__sort_short(const cr__sort_lines *l) {

@@ -11,7 +11,7 @@
 enum {
   CR__LEADERS = 16,
   CR__SIDE = 16,
-  CR__PLACE_BITS = 7 /* of a position, from 0, in a line of at most 128 */
+  CR__PLACE_BITS = 8 /* of a position, from 0, in a line of at most 256 */
 };
 
 /* The lines' elements a and b, a before b, of which the smaller one comes to stand at a. */
