@@ -18,10 +18,10 @@ enum {
   ROW_CHUNK = 65536,
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
-  LEAST_ROWS = 16,     /* of a wide tile, for which it pays to join its parts */
-  MOST_ROWS = 64,      /* of a tile that are folded at a time */
-  BYTES_PER_STEP = 5,  /* of those that cr__cpu_threads counts */
-  UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
+  LEAST_ROWS = 16,      /* of a wide tile, for which it pays to join its parts */
+  MOST_ROWS = 64,       /* of a tile that are folded at a time */
+  BYTES_PER_STEP = 5,   /* of those that cr__cpu_threads counts */
+  UNIT_ELEMENTS = 16384 /* rows are put together until a unit has so many */
 };
 
 typedef struct job {
@@ -391,6 +391,12 @@ static void choose_short(job *j) {
   cr__short_loop(&j->few, (int)j->k->reduce.fold);
 }
 
+/* Extremes of elements that memory has once are those of one. */
+static void fold_once(cr__view *from, uint32_t mask) {
+  for (int d = 0; d < from->ndim; d++)
+    if (mask >> d & 1 && from->stride[d] == 0 && from->shape[d] > 1) from->shape[d] = 1;
+}
+
 /* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each
  * 0-based dim to fold; fold, map, finish: a cr__fold, cr__map, cr__finish; compute: the dtype to compute in,
  * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
@@ -404,6 +410,8 @@ int cr__cpu_reduce(cr__launch *k) {
   job j;
   cr__fold_plan *p = &j.plan;
   j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
+  if (fold == CR__FOLD_MAX || fold == CR__FOLD_MIN)
+    fold_once(&k->reduce.from, (uint32_t)k->reduce.mask);
   cr__plan_reduction(p, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (p->kept_count == 0) return 0;
   j.is_short = cr__short_rows(p);

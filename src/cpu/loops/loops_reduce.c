@@ -1,7 +1,8 @@
 /* loops_reduce.c: the inner loops of reductions; compiled once per instruction set.
  *
  * Holds true: elements go into a fixed number of lanes, the lanes into the wider state, always in the
- * same order, so that no instruction set and no thread count changes a bit. float32 lanes hold at
+ * same order, so that no instruction set and no thread count changes a bit; columns take four rows at a
+ * time, one after the other. float32 lanes hold at
  * most CR__FOLD_BLOCK elements before they go into float64. */
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
-enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
+enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32, NARROW_LANES = 64 };
 
 #define MULTIPLY(a, b) ((a) * (b))
 
@@ -54,7 +55,17 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
     T lane[CR__TILE];                                                                              \
     (void)seen;                                                                                    \
     memcpy(lane, x, (size_t)w * sizeof(T));                                                        \
-    for (int64_t r = 1; r < rows; r++)                                                             \
+    int64_t r = 1;                                                                                 \
+    for (; r + 4 <= rows; r += 4) {                                                                \
+      const T *a = x + r * step, *b = a + step, *c = b + step, *d = c + step;                      \
+      for (int64_t j = 0; j < w; j++) {                                                            \
+        T one = STEP(lane[j], a[j]);                                                               \
+        one = STEP(one, b[j]);                                                                     \
+        one = STEP(one, c[j]);                                                                     \
+        lane[j] = STEP(one, d[j]);                                                                 \
+      }                                                                                            \
+    }                                                                                              \
+    for (; r < rows; r++)                                                                          \
       for (int64_t j = 0; j < w; j++) lane[j] = STEP(lane[j], x[r * step + j]);                    \
     for (int64_t j = 0; j < w; j++) s[j] = STEP(s[j], (S)lane[j]);                                 \
   }                                                                                                \
@@ -105,8 +116,17 @@ FOLDERS(i64, int64_t, int64_t)
     int64_t *s = state;                                                                            \
     const T *x = from;                                                                             \
     T best = x[0];                                                                                 \
+    int64_t i = 0;                                                                                 \
     (void)seen;                                                                                    \
-    for (int64_t i = 1; i < n; i++) best = x[i] BEATS best ? x[i] : best;                          \
+    if (n >= NARROW_LANES) {                                                                       \
+      T lane[NARROW_LANES];                                                                        \
+      memcpy(lane, x, sizeof lane);                                                                \
+      for (i = NARROW_LANES; i + NARROW_LANES <= n; i += NARROW_LANES)                             \
+        for (int j = 0; j < NARROW_LANES; j++)                                                     \
+          lane[j] = x[i + j] BEATS lane[j] ? x[i + j] : lane[j];                                   \
+      for (int j = 0; j < NARROW_LANES; j++) best = lane[j] BEATS best ? lane[j] : best;           \
+    }                                                                                              \
+    for (; i < n; i++) best = x[i] BEATS best ? x[i] : best;                                       \
     *s = best BEATS * s ? best : *s;                                                               \
   }                                                                                                \
   static void name##_columns(void *state, const void *from, int64_t rows, int64_t step, int64_t w, \
