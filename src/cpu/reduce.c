@@ -134,6 +134,13 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
   }
 }
 
+/* Whether a row's n elements are folded as they lie, at once, into a state of one number. */
+static bool folds_in_place(const job *j, int64_t n) {
+  const cr__fold_plan *p = &j->plan;
+  return n <= CR__FOLD_BLOCK && p->nreduced == 1 && p->reduced_in[0] == 1 && !j->map &&
+         j->k->reduce.from.dtype == j->takes && j->kind < CR__FOLD_MOMENTS;
+}
+
 /* Folds the elements begin .. end of each row of a unit into their states. */
 static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, char *s) {
   const cr__fold_plan *p = &j->plan;
@@ -145,6 +152,10 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   }
   if (u->w == 1) {
     fold_row(j, u->in, begin, end, s);
+    return;
+  }
+  if (folds_in_place(j, end - begin)) {
+    for (int64_t c = 0; c < u->w; c++) j->fold->row(s + c * 8, u->in + c * across, end - begin, 0);
     return;
   }
   for (int64_t c = 0; c < u->w; c++) {

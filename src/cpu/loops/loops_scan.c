@@ -93,6 +93,18 @@ static void prod_f64(void *out, const void *from, int64_t n, void *state) {
   *(double *)state = acc;
 }
 
+/* Lines of which each waits for itself only. */
+static void prod_f64_lines(double *to, const double *x, int64_t n, int64_t step, double *acc) {
+  double a = acc[0], b = acc[1], c = acc[2], d = acc[3];
+  for (int64_t i = 0; i < n; i++) {
+    to[i] = a *= x[i];
+    to[i + step] = b *= x[i + step];
+    to[i + 2 * step] = c *= x[i + 2 * step];
+    to[i + 3 * step] = d *= x[i + 3 * step];
+  }
+  acc[0] = a, acc[1] = b, acc[2] = c, acc[3] = d;
+}
+
 #define ROWS(name, T, S, STEP)                                                                \
   static void name##_rows(void *out, const void *from, int64_t rows, int64_t step, int64_t w, \
                           void *state) {                                                      \
@@ -267,6 +279,7 @@ const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
     .rows = {{sum_f32_rows, prod_f32_rows},
              {sum_f64_rows, prod_f64_rows},
              {sum_i64_rows, prod_i64_rows}},
+    .prod_f64_lines = prod_f64_lines,
     .logs = logs,
     .logs_row = logs_row,
     .best_line = {{largest_f32_line, smallest_f32_line},
