@@ -4,7 +4,6 @@
  * Holds true: the elements are scaled by powers of two, which changes no digit, so that the largest one is
  * near 1. A result is folded again by one thread, in the order of memory; most results never are. A walk ends
  * where its answer is known: at a NaN, and at an infinity where that decides. */
-#include <float.h>
 #include <math.h>
 
 #include "convert.h"
@@ -23,13 +22,6 @@ cr__again cr__again_of(const cr__launch *k, int compute) {
   if (power || (root && k->reduce.from.dtype == CR_FLOAT64)) return CR__AGAIN_NORM;
   bool mean = k->reduce.map == CR__MAP_NONE && k->reduce.finish == CR__FINISH_DIVIDE;
   return mean ? CR__AGAIN_MEAN : CR__AGAIN_NEVER;
-}
-
-bool cr__again_needed(cr__again what, int compute, double state, int64_t n) {
-  double least = compute == CR__COMPUTE_F32 ? 0x1p-120 * (double)n : 0x1p-900;
-  if (what == CR__AGAIN_MEAN) return !isfinite(state);
-  if (what == CR__AGAIN_NORM) least = 0x1p-900;
-  return !(state >= least && state <= DBL_MAX);
 }
 
 /* One result's elements. */

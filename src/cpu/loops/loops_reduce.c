@@ -83,6 +83,30 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32, NARROW_LANES = 64 };
   FOLDER(max_##t, T, S, CR__LARGER) \
   FOLDER(min_##t, T, S, CR__SMALLER)
 
+/* Columns of few rows: what their lanes come to. */
+#define FEW(name, T, STEP)                                                                     \
+  static void name##_few(void *out, const void *from, int64_t rows, int64_t step, int64_t w) { \
+    T *restrict to = out;                                                                      \
+    const T *x = from;                                                                         \
+    if (rows == 1) memcpy(to, x, (size_t)w * sizeof(T));                                       \
+    if (rows > 1)                                                                              \
+      for (int64_t j = 0; j < w; j++) to[j] = STEP(x[j], x[step + j]);                         \
+    for (int64_t r = 2; r < rows; r++)                                                         \
+      for (int64_t j = 0; j < w; j++) to[j] = STEP(to[j], x[r * step + j]);                    \
+  }
+#define FEWS(t, T) \
+  FEW(prod_##t, T, MULTIPLY) FEW(max_##t, T, CR__LARGER) FEW(min_##t, T, CR__SMALLER)
+#define FEW_ENTRIES(t)                                                \
+  {                                                                   \
+    [CR__FOLD_PROD] = prod_##t##_few, [CR__FOLD_MAX] = max_##t##_few, \
+    [CR__FOLD_MIN] = min_##t##_few,                                   \
+  }
+FEWS(f32, float)
+FEWS(f64, double)
+FEWS(i64, int64_t)
+FEW(max_i32, int32_t, CR__LARGER)
+FEW(min_i32, int32_t, CR__SMALLER)
+
 FOLDERS(f32, float, double)
 FOLDERS(f64, double, double)
 FOLDERS(i64, int64_t, int64_t)
@@ -343,6 +367,10 @@ const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA) = {
                [CR_INT8] = NARROW_ENTRIES(i8),
                [CR_UINT8] = NARROW_ENTRIES(u8),
                [CR_BOOL] = NARROW_ENTRIES(u8)},
+    .few = {FEW_ENTRIES(f32),
+            FEW_ENTRIES(f64),
+            FEW_ENTRIES(i64),
+            {[CR__FOLD_MAX] = max_i32_few, [CR__FOLD_MIN] = min_i32_few}},
     .squares = {squares_row, squares_columns, sum_f64_merge},
     .map = {map_f32, map_f64, map_i64},
     .extreme = {{largest_f32, smallest_f32},
