@@ -117,9 +117,9 @@ describe("the first few of an order", function()
   end)
 
   it("keeps the order of equal elements in lines of any length, dtype and layout", function()
-    local function check(x, descending)
-      local values, positions = x:sort(2, descending)
-      local rows, at, sorted = x:totable(), positions:totable(), values:totable()
+    local function compare(x, descending)
+      local ordered, positions = x:sort(2, descending)
+      local rows, at, sorted = x:totable(), positions:totable(), ordered:totable()
       for r, row in ipairs(rows) do
         for i = 1, #row do
           assert.equal(row[at[r][i]], sorted[r][i])
@@ -135,9 +135,9 @@ describe("the first few of an order", function()
     for _, n in ipairs { 1, 2, 7, 16, 100, 128, 129, 256, 257, 600 } do
       for _, dtype in ipairs { "float32", "float64", "int64", "int32", "uint8" } do
         local x = cr.randint(0, 5, { 9, n }):to(dtype)
-        check(x, false)
-        check(x, true)
-        check(cr.randint(0, 100, { n, 9 }):to(dtype):t(), false)
+        compare(x, false)
+        compare(x, true)
+        compare(cr.randint(0, 100, { n, 9 }):to(dtype):t(), false)
       end
     end
   end)
