@@ -115,4 +115,30 @@ describe("the first few of an order", function()
     values.assert_fails(function() cr.zeros(2, 3):kthvalue(0, 1) end,
       "kthvalue: k must be from 1 to 2, the size of dim 1, got 0")
   end)
+
+  it("keeps the order of equal elements in lines of any length, dtype and layout", function()
+    local function compare(x, descending)
+      local ordered, positions = x:sort(2, descending)
+      local rows, at, sorted = x:totable(), positions:totable(), ordered:totable()
+      for r, row in ipairs(rows) do
+        for i = 1, #row do
+          assert.equal(row[at[r][i]], sorted[r][i])
+          local before, here = at[r][i - 1], at[r][i]
+          if before then
+            local low, high = row[before], row[here]
+            if descending then low, high = high, low end
+            assert.is_true(low < high or low == high and before < here)
+          end
+        end
+      end
+    end
+    for _, n in ipairs { 1, 2, 7, 16, 100, 128, 129, 256, 257, 600 } do
+      for _, dtype in ipairs { "float32", "float64", "int64", "int32", "uint8" } do
+        local x = cr.randint(0, 5, { 9, n }):to(dtype)
+        compare(x, false)
+        compare(x, true)
+        compare(cr.randint(0, 100, { n, 9 }):to(dtype):t(), false)
+      end
+    end
+  end)
 end)

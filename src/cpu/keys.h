@@ -21,6 +21,7 @@ static inline uint64_t cr__key_f64(double x) {
   memcpy(&u, &x, sizeof u);
   return x != x ? UINT64_MAX : u ^ ((uint64_t) - (int64_t)(u >> 63) | (uint64_t)1 << 63);
 }
+static inline uint32_t cr__key_i32(int32_t x) { return (uint32_t)x ^ (uint32_t)1 << 31; }
 static inline uint64_t cr__key_i64(int64_t x) { return (uint64_t)x ^ (uint64_t)1 << 63; }
 
 /* cr__select_<type>: the k-th smallest (from 0) of n keys, which are reordered, by their digits from

@@ -9,50 +9,23 @@
 
 #include "convert.h"
 #include "cpu/loops/loops.h"
-#include "reduce_short.h"
+#include "reduce_job.h"
 #include "softmax.h"
 #include "truth.h"
-#include "scalar/scalar_math.h"
 
 enum {
   ROW_CHUNK = 65536,
   COLUMN_CHUNK = 2048,
   FEW_UNITS = 16,
-  LEAST_ROWS = 16,     /* of a wide tile, for which it pays to join its parts */
-  MOST_ROWS = 64,      /* of a tile that are folded at a time */
-  BYTES_PER_STEP = 5,  /* of those that cr__cpu_threads counts */
-  UNIT_ELEMENTS = 4096 /* rows are put together until a unit has so many */
+  LEAST_ROWS = 16,      /* of a wide tile, for which it pays to join its parts */
+  MOST_ROWS = 64,       /* of a tile that are folded at a time */
+  BYTES_PER_STEP = 5,   /* of those that cr__cpu_threads counts */
+  UNIT_ELEMENTS = 16384 /* rows are put together until a unit has so many */
 };
 
-typedef struct job {
-  const cr__launch *k;
-  cr__fold_plan plan;
-  const cr__reduce_loops *loops;
-  const cr__folder *fold;
-  const cr__folder *across; /* folds the states of a tile, where one is made of short runs */
-  bool is_short;            /* rows of few elements: */
-  cr__short few;
-  int compute;
-  int takes; /* the dtype of the elements that are folded */
-  int map;
-  cr__again again;
-  int64_t width; /* results of a unit, at most CR__TILE */
-  int64_t tiles; /* units along the innermost kept dim */
-  int64_t units, chunk, chunks;
-} job;
-
-/* A unit: w results, its first input element and its first result. */
-typedef struct unit {
-  const char *in;
-  char *out;
-  int64_t w;
-} unit;
-
-/* Room for the state of one unit. */
-typedef union state {
-  double f[2 * CR__TILE];
-  int64_t i[2 * CR__TILE];
-} state;
+typedef cr__reduce_job job;
+typedef cr__reduce_unit unit;
+typedef cr__reduce_state state;
 
 static unit find_unit(const job *j, int64_t index) {
   const cr__fold_plan *p = &j->plan;
@@ -68,15 +41,16 @@ static unit find_unit(const job *j, int64_t index) {
 }
 
 static void clear(const job *j, void *s, int64_t w) {
-  int fold = (int)j->k->reduce.fold;
+  int fold = j->kind;
   /* Of truths, the smallest of none is true and the largest false. */
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MIN) fold = CR__FOLD_PROD;
   if (j->k->reduce.map == CR__MAP_NONZERO && fold == CR__FOLD_MAX) fold = CR__FOLD_SUM;
   bool whole = j->compute == CR__COMPUTE_I64;
-  for (int64_t c = 0; c < 2 * w; c++) {
+  for (int64_t c = 0; c < w; c++) {
     if (whole) ((int64_t *)s)[c] = cr__empty_int_fold(fold);
-    else ((double *)s)[c] = c < w ? cr__empty_fold(fold) : 0;
+    else ((double *)s)[c] = cr__empty_fold(fold);
   }
+  memset((double *)s + w, 0, (size_t)w * sizeof(double));
 }
 
 /* Elements ready to be folded: those in memory if they are, else a converted, mapped copy. */
@@ -131,6 +105,13 @@ static void fold_row(const job *j, const char *from, int64_t begin, int64_t end,
   }
 }
 
+/* Whether a row's n elements are folded as they lie, at once, into a state of one number. */
+static bool folds_in_place(const job *j, int64_t n) {
+  const cr__fold_plan *p = &j->plan;
+  return n <= CR__FOLD_BLOCK && p->nreduced == 1 && p->reduced_in[0] == 1 && !j->map &&
+         j->k->reduce.from.dtype == j->takes && j->kind < CR__FOLD_MOMENTS;
+}
+
 /* Folds the elements begin .. end of each row of a unit into their states. */
 static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, char *s) {
   const cr__fold_plan *p = &j->plan;
@@ -142,6 +123,10 @@ static void fold_rows(const job *j, const unit *u, int64_t begin, int64_t end, c
   }
   if (u->w == 1) {
     fold_row(j, u->in, begin, end, s);
+    return;
+  }
+  if (folds_in_place(j, end - begin)) {
+    for (int64_t c = 0; c < u->w; c++) j->fold->row(s + c * 8, u->in + c * across, end - begin, 0);
     return;
   }
   for (int64_t c = 0; c < u->w; c++) {
@@ -217,7 +202,7 @@ static void fold_tile(const job *j, const unit *u, int64_t begin, int64_t end, v
   }
 }
 
-static void fold_chunk(const job *j, const unit *u, int64_t chunk, void *s) {
+void cr__fold_chunk(const job *j, const unit *u, int64_t chunk, void *s) {
   int64_t begin = chunk * j->chunk, end = begin + j->chunk;
   if (end > j->plan.reduced_count) end = j->plan.reduced_count;
   clear(j, s, u->w);
@@ -225,55 +210,26 @@ static void fold_chunk(const job *j, const unit *u, int64_t chunk, void *s) {
   else fold_rows(j, u, begin, end, s);
 }
 
-static void join_chunk(const job *j, const unit *u, int64_t chunk, void *s, const void *part) {
+void cr__join_chunk(const job *j, const unit *u, int64_t chunk, void *s, const void *part) {
   int64_t seen = chunk * j->chunk, left = j->plan.reduced_count - seen;
   j->fold->merge(s, part, u->w, seen, left < j->chunk ? left : j->chunk);
-}
-
-/* Replaces those of a unit's results that have left the range on their way. */
-static void again(const job *j, const unit *u, double *x, const double *state) {
-  int64_t n = j->plan.reduced_count, across = j->plan.kept_in[j->plan.nkept - 1];
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->k->reduce.from.dtype);
-  for (int64_t c = 0; c < u->w && n > 0; c++)
-    if (cr__again_needed(j->again, j->compute, state[c], n))
-      x[c] = cr__again_fold(j->again, j->k, &j->plan, u->in + c * across * size, state[c]);
-}
-
-static void finish(const job *j, const unit *u, void *s) {
-  double *x = s;
-  double power = j->k->reduce.power, number = j->k->reduce.number;
-  int dtype = j->k->reduce.out.dtype;
-  double before[CR__TILE];
-  if (j->k->reduce.fold == CR__FOLD_MOMENTS) x += u->w;
-  if (j->again) memcpy(before, x, (size_t)u->w * sizeof *x);
-  if (j->k->reduce.fold == CR__FOLD_LOGSUMEXP) cr__softmax_loops_here()->finish_logs(x, u->w);
-  switch (j->k->reduce.finish) {
-  case CR__FINISH_DIVIDE:
-    for (int64_t c = 0; c < u->w; c++) x[c] /= number;
-    break;
-  case CR__FINISH_DIVIDE_ROOT:
-    for (int64_t c = 0; c < u->w; c++) x[c] = sqrt(x[c] / number);
-    break;
-  case CR__FINISH_POWER:
-    for (int64_t c = 0; c < u->w; c++) x[c] = f64_root(x[c], power);
-    break;
-  default: break;
-  }
-  if (j->again) again(j, u, x, before);
-  int64_t step = u->w > 1 ? j->plan.kept_out[j->plan.nkept - 1] : 1;
-  cr__write_run(u->out, dtype, step, x, cr__state_dtype(j->compute), u->w);
 }
 
 static void run_unit(const job *j, int64_t index) {
   unit u = find_unit(j, index);
   state total, part;
-  if (j->chunks == 0) clear(j, &total, u.w);
-  else fold_chunk(j, &u, 0, &total);
-  for (int64_t c = 1; c < j->chunks && !cr__cpu_stopped(); c++) {
-    fold_chunk(j, &u, c, &part);
-    join_chunk(j, &u, c, &total, &part);
+  int64_t step = j->plan.reduced_in[0];
+  if (j->few_columns && step != u.w) {
+    j->few_columns(u.out, u.in, j->plan.reduced_count, step, u.w);
+    return;
   }
-  finish(j, &u, &total);
+  if (j->chunks == 0) clear(j, &total, u.w);
+  else cr__fold_chunk(j, &u, 0, &total);
+  for (int64_t c = 1; c < j->chunks && !cr__cpu_stopped(); c++) {
+    cr__fold_chunk(j, &u, c, &part);
+    cr__join_chunk(j, &u, c, &total, &part);
+  }
+  cr__finish_unit(j, &u, &total);
 }
 
 static void run_units(void *context, int64_t begin, int64_t end) {
@@ -289,15 +245,16 @@ typedef struct chunk_job {
 
 static void fold_chunks(void *context, int64_t begin, int64_t end) {
   const chunk_job *c = context;
-  for (int64_t i = begin; i < end; i++) fold_chunk(c->j, &c->u, i, c->parts + (size_t)i * c->each);
+  for (int64_t i = begin; i < end; i++)
+    cr__fold_chunk(c->j, &c->u, i, c->parts + (size_t)i * c->each);
 }
 
 static void join_chunks(void *context, int64_t begin, int64_t end) {
   const chunk_job *c = context;
   (void)begin, (void)end;
   for (int64_t i = 1; i < c->j->chunks && (i % CR__STRETCH || !cr__cpu_stopped()); i++)
-    join_chunk(c->j, &c->u, i, c->parts, c->parts + (size_t)i * c->each);
-  finish(c->j, &c->u, c->parts);
+    cr__join_chunk(c->j, &c->u, i, c->parts, c->parts + (size_t)i * c->each);
+  cr__finish_unit(c->j, &c->u, c->parts);
 }
 
 /* Few results of many elements each: the chunks are shared out instead of the units. */
@@ -316,6 +273,7 @@ static int run_chunks(const job *j, int64_t index) {
 
 static void choose_fold(job *j) {
   int fold = (int)j->k->reduce.fold, dtype = j->k->reduce.from.dtype;
+  j->kind = fold;
   j->map = (int)j->k->reduce.map;
   j->compute = cr__compute_of((int)j->k->reduce.compute);
   j->fold = &j->loops->fold[j->compute][fold];
@@ -358,6 +316,27 @@ static void choose_short(job *j) {
   cr__short_loop(&j->few, (int)j->k->reduce.fold);
 }
 
+/* Columns of so few rows that they are folded at once, the result being what their lanes come to. */
+static void choose_few(job *j) {
+  const cr__fold_plan *p = &j->plan;
+  int last = p->nkept - 1, out = j->k->reduce.out.dtype;
+  bool one_walk = p->columns && p->nreduced == 1 && p->kept_in[last] == 1 && p->kept_out[last] == 1;
+  bool exact = j->kind == CR__FOLD_PROD || j->kind == CR__FOLD_MAX || j->kind == CR__FOLD_MIN;
+  bool as_it_is = j->k->reduce.from.dtype == j->takes && out == j->takes && !j->map;
+  if (!one_walk || !exact || !as_it_is || j->k->reduce.finish || p->reduced_count < 1 ||
+      p->reduced_count > MOST_ROWS)
+    return;
+  if (j->takes == cr__compute_dtype(j->compute))
+    j->few_columns = j->loops->few[j->compute][j->kind];
+  else if (j->takes == CR_INT32) j->few_columns = j->loops->few[CR__COMPUTE_I64 + 1][j->kind];
+}
+
+/* Extremes of elements that memory has once are those of one. */
+static void fold_once(cr__view *from, uint32_t mask) {
+  for (int d = 0; d < from->ndim; d++)
+    if (mask >> d & 1 && from->stride[d] == 0 && from->shape[d] > 1) from->shape[d] = 1;
+}
+
 /* `out` = the fold of `from`, which has the same dims; `out` has size 1 where the fold goes. mask: a bit for each
  * 0-based dim to fold; fold, map, finish: a cr__fold, cr__map, cr__finish; compute: the dtype to compute in,
  * float32, float64 or int64 (which knows only the maps NONE and NONZERO, and no finish); power: the exponent
@@ -370,12 +349,15 @@ int cr__cpu_reduce(cr__launch *k) {
                          fold == CR__FOLD_MIN);
   job j;
   cr__fold_plan *p = &j.plan;
-  j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL;
+  j.k = k, j.loops = cr__reduce_loops_here(), j.across = NULL, j.few_columns = NULL;
+  if (fold == CR__FOLD_MAX || fold == CR__FOLD_MIN)
+    fold_once(&k->reduce.from, (uint32_t)k->reduce.mask);
   cr__plan_reduction(p, &k->reduce.out, &k->reduce.from, (uint32_t)k->reduce.mask);
   if (p->kept_count == 0) return 0;
   j.is_short = cr__short_rows(p);
   choose_fold(&j);
   if (j.is_short) choose_short(&j);
+  choose_few(&j);
   j.again = cr__again_of(k, j.compute);
   j.chunk = p->columns ? COLUMN_CHUNK : ROW_CHUNK;
   choose_across(&j);

@@ -6,6 +6,7 @@
 #ifndef CR__CPU_REDUCE_H
 #define CR__CPU_REDUCE_H
 
+#include <float.h>
 #include <math.h>
 
 #include "cpu.h"
@@ -58,11 +59,15 @@ typedef struct cr__folder {
 typedef void (*cr__extreme_columns)(void *best, int64_t *indices, const void *x, int64_t rows,
                                     int64_t step, int64_t w, int64_t position);
 
+/* w columns of `rows` elements, folded into elements of their own type. */
+typedef void (*cr__few_columns)(void *out, const void *x, int64_t rows, int64_t step, int64_t w);
+
 typedef struct cr__reduce_loops {
   cr__folder fold[3][CR__FOLD_COUNT]; /* by computation type; LOGSUMEXP is in softmax.h */
   /* The same for int64 of elements of a narrower dtype; empty where there is none. */
   cr__folder narrow[CR_DTYPE_COUNT][CR__FOLD_COUNT];
-  cr__folder squares; /* sums of squares of float32 */
+  cr__few_columns few[4][CR__FOLD_COUNT]; /* products, extremes; the last is of int32 */
+  cr__folder squares;                     /* sums of squares of float32 */
   void (*map[3])(void *to, const void *from, int64_t n, int map, double p);
   cr__extreme_columns extreme[3][2]; /* largest, smallest */
 } cr__reduce_loops;
@@ -109,8 +114,13 @@ static inline int64_t cr__offset_at(int n, const int64_t *shape, const int64_t *
 
 /* What a launch computes a second time, if it may need this. */
 cr__again cr__again_of(const cr__launch *k, int compute);
-/* Whether the state of n elements tells that it does. */
-bool cr__again_needed(cr__again what, int compute, double state, int64_t n);
+/* States of n elements from here to the largest number tell that it does not. */
+static inline double cr__again_least(cr__again what, int compute, int64_t n) {
+  if (what == CR__AGAIN_MEAN) return -DBL_MAX;
+  if (what == CR__AGAIN_NORM || compute != CR__COMPUTE_F32) return 0x1p-900;
+  return 0x1p-120 * (double)n;
+}
+
 /* The finished result of the elements that begin at `in`, whose state is known. */
 double cr__again_fold(cr__again what, const cr__launch *k, const cr__fold_plan *plan,
                       const char *in, double state);

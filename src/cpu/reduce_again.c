@@ -2,8 +2,8 @@
  * (or, of float32, that in which its lanes add up) although the result does not.
  *
  * Holds true: the elements are scaled by powers of two, which changes no digit, so that the largest one is
- * near 1. A result is folded again by one thread, in the order of memory; most results never are. */
-#include <float.h>
+ * near 1. A result is folded again by one thread, in the order of memory; most results never are. A walk ends
+ * where its answer is known: at a NaN, and at an infinity where that decides. */
 #include <math.h>
 
 #include "convert.h"
@@ -11,7 +11,8 @@
 #include "reduce.h"
 #include "scalar/scalar_math.h"
 
-enum { BLOCK = 512 };
+/* A walk begins with FEW elements and takes twice as many each time, for it may end soon. */
+enum { FEW = 4, BLOCK = 512 };
 
 cr__again cr__again_of(const cr__launch *k, int compute) {
   bool root = k->reduce.map == CR__MAP_SQUARE, power = k->reduce.map == CR__MAP_POWER;
@@ -21,13 +22,6 @@ cr__again cr__again_of(const cr__launch *k, int compute) {
   if (power || (root && k->reduce.from.dtype == CR_FLOAT64)) return CR__AGAIN_NORM;
   bool mean = k->reduce.map == CR__MAP_NONE && k->reduce.finish == CR__FINISH_DIVIDE;
   return mean ? CR__AGAIN_MEAN : CR__AGAIN_NEVER;
-}
-
-bool cr__again_needed(cr__again what, int compute, double state, int64_t n) {
-  double least = compute == CR__COMPUTE_F32 ? 0x1p-120 * (double)n : 0x1p-900;
-  if (what == CR__AGAIN_MEAN) return !isfinite(state);
-  if (what == CR__AGAIN_NORM) least = 0x1p-900;
-  return !(state >= least && state <= DBL_MAX);
 }
 
 /* One result's elements. */
@@ -41,6 +35,7 @@ typedef struct line {
 typedef struct pass {
   double least, most; /* |x| */
   bool nan;
+  bool ends_at_infinity, ended; /* whether one decides; whether the rest of the line has no say */
   double scale, middle, again,
       power; /* what is added up: functions of (x * scale - middle) * again */
   double sum, rest;
@@ -52,22 +47,30 @@ static void walk(const line *l, pass *to, void (*take)(pass *to, const double *x
   int last = p->nreduced - 1;
   int64_t inner = p->reduced[last], step = p->reduced_in[last];
   int64_t size = (int64_t)cr__size_of((cr_dtype)l->dtype);
-  for (int64_t r = 0, n; r < p->reduced_count && !cr__cpu_stopped(); r += n) {
+  int64_t most = FEW;
+  to->ended = false;
+  for (int64_t r = 0, n; r < p->reduced_count && !to->ended && !cr__cpu_stopped(); r += n) {
     int64_t at = r % inner, offset = at * step;
     offset += cr__offset_at(last, p->reduced, p->reduced_in, r / inner);
-    n = inner - at < BLOCK ? inner - at : BLOCK;
+    n = inner - at < most ? inner - at : most;
+    if (most < BLOCK) most *= 2;
     cr__read_run(x, CR_FLOAT64, l->in + offset * size, l->dtype, step, n);
     take(to, x, n);
   }
 }
 
 static void measure(pass *to, const double *x, int64_t n) {
+  double scale = to->scale, middle = to->middle, scale_again = to->again;
+  double most = to->most, least = to->least;
+  bool nan = false;
   for (int64_t i = 0; i < n; i++) {
-    double size = fabs((x[i] * to->scale - to->middle) * to->again);
-    to->nan |= size != size;
-    to->most = size > to->most ? size : to->most;
-    to->least = size < to->least ? size : to->least;
+    double size = fabs((x[i] * scale - middle) * scale_again);
+    nan |= size != size;
+    most = size > most ? size : most;
+    least = size < least ? size : least;
   }
+  to->most = most, to->least = least, to->nan = nan;
+  to->ended = nan || (to->ends_at_infinity && isinf(most));
 }
 
 static void add(pass *to, const double *x, int64_t n) {
@@ -117,7 +120,7 @@ static double norm(const line *l, double p) {
 }
 
 static double mean(const line *l, double state, double n) {
-  pass to = {.scale = 1, .again = 1};
+  pass to = {.scale = 1, .again = 1, .ends_at_infinity = true};
   range(l, &to);
   if (to.nan || isinf(to.most) || to.most == 0) return state / n;
   to.scale = scale_of(to.most);
@@ -128,7 +131,7 @@ static double mean(const line *l, double state, double n) {
 /* The variance by `rest`, the elements' number less the correction, or its root. */
 static double spread(const line *l, double rest, bool root) {
   double n = (double)l->plan->reduced_count;
-  pass to = {.scale = 1, .again = 1};
+  pass to = {.scale = 1, .again = 1, .ends_at_infinity = true};
   range(l, &to);
   if (to.nan || isinf(to.most) || n == 0) return NAN;
   if (to.most > 0) to.scale = scale_of(to.most);

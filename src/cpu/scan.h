@@ -10,9 +10,12 @@
 
 #include "reduce.h"
 
+enum { CR__LINES = 4 };
 typedef struct cr__scan_loops {
   /* Sums and products, by computation type; out may be x. */
   void (*line[3][2])(void *out, const void *x, int64_t n, void *acc);
+  /* The same for CR__LINES lines `step` apart, of products of float64, which go one by one. */
+  void (*prod_f64_lines)(double *out, const double *x, int64_t n, int64_t step, double *acc);
   void (*rows[3][2])(void *out, const void *x, int64_t rows, int64_t step, int64_t w, void *acc);
   /* The running logarithm of a sum of exponentials, in place; returns the last. */
   double (*logs)(double *x, int64_t n, double acc);

@@ -1,119 +1,43 @@
 /* sort.c: lines along a dim in order, with the positions that their elements came from.
  *
  * Holds true: the order is stable in both directions, NaN is larger than any number, and -0 is equal to
- * 0. What is sorted are keys, unsigned numbers in the order of the elements (for a descending order
- * their complements), by their digits from the lowest up: in linear time whatever the order. Each line
- * is worked on by one thread; long ones by all (sort_long.c). */
+ * 0. Each line is worked on by one thread (sort_line.c); long ones by all (sort_long.c), short ones many at a time
+ * (sort_short.c). Lines whose neighbours lie closer than their elements go in groups, so that what memory
+ * brings of one is what the next ones need. */
+#include "sort.h"
+
 #include <string.h>
 
 #include "convert.h"
-#include "keys.h"
-#include "reduce.h"
-#include "sort.h"
+#include "reduce_short.h"
+#include "transpose.h"
 
-enum { FEW = 48, DIGITS = 256 };
-
-/* sort_: sorts n keys with their positions, which are left in one of two places: returns which.
- * `differ` has the bits in which any two keys differ; digits without any are passed over. */
-#define SORT(t, T, K)                                                                             \
-  CR__SELECT(t, K)                                                                                \
-  static void insert_##t(K *key, uint32_t *at, int64_t n) {                                       \
-    for (int64_t i = 1; i < n; i++) {                                                             \
-      K one = key[i];                                                                             \
-      uint32_t from = at[i];                                                                      \
-      int64_t j = i;                                                                              \
-      for (; j > 0 && key[j - 1] > one; j--) key[j] = key[j - 1], at[j] = at[j - 1];              \
-      key[j] = one, at[j] = from;                                                                 \
-    }                                                                                             \
-  }                                                                                               \
-  static void count_##t(const K *key, int64_t n, int shift, uint32_t *next) {                     \
-    uint32_t odd[DIGITS] = {0}, sum = 0;                                                          \
-    CR__STRETCHES(b, n) {                                                                         \
-      int64_t end = n - b < CR__STRETCH ? n : b + CR__STRETCH, i = b;                             \
-      for (; i + 1 < end; i += 2)                                                                 \
-        next[key[i] >> shift & (DIGITS - 1)]++, odd[key[i + 1] >> shift & (DIGITS - 1)]++;        \
-      if (i < end) next[key[i] >> shift & (DIGITS - 1)]++;                                        \
-    }                                                                                             \
-    for (int i = 0; i < DIGITS; i++) {                                                            \
-      uint32_t count = next[i] + odd[i];                                                          \
-      next[i] = sum;                                                                              \
-      sum += count;                                                                               \
-    }                                                                                             \
-  }                                                                                               \
-  static const uint32_t *sort_##t(K *key, K *to, uint32_t *at, uint32_t *to_at, int64_t n,        \
-                                  K differ) {                                                     \
-    if (n <= FEW) differ = 0, insert_##t(key, at, n);                                             \
-    for (int shift = 0; shift < 8 * (int)sizeof(K); shift += 8) {                                 \
-      if ((differ >> shift & (DIGITS - 1)) == 0) continue;                                        \
-      uint32_t next[DIGITS] = {0};                                                                \
-      count_##t(key, n, shift, next);                                                             \
-      CR__STRETCHES(b, n) {                                                                       \
-        CR__EACH_OF(i, b, n) {                                                                    \
-          uint32_t place = next[key[i] >> shift & (DIGITS - 1)]++;                                \
-          to[place] = key[i];                                                                     \
-          to_at[place] = at[i];                                                                   \
-        }                                                                                         \
-      }                                                                                           \
-      if (cr__cpu_stopped()) break;                                                               \
-      K *key_there = to;                                                                          \
-      uint32_t *there = to_at;                                                                    \
-      to = key, key = key_there;                                                                  \
-      to_at = at, at = there;                                                                     \
-    }                                                                                             \
-    return at;                                                                                    \
-  }                                                                                               \
-  /* Keeps the `kept` smallest of n keys, of equal ones the first, in the order they stand in. */ \
-  static void choose_##t(K *key, K *room, uint32_t *at, int64_t n, int64_t kept, K differ) {      \
-    CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) room[i] = key[i]; }                                \
-    if (cr__cpu_stopped()) return;                                                                \
-    K last = cr__select_##t(room, n, kept - 1, differ);                                           \
-    int64_t m = 0, equal = kept;                                                                  \
-    if (cr__cpu_stopped()) return;                                                                \
-    CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) equal -= key[i] < last; }                          \
-    CR__STRETCHES(b, n) {                                                                         \
-      CR__EACH_OF(i, b, n) {                                                                      \
-        if (m == kept || key[i] > last || (key[i] == last && equal-- <= 0)) continue;             \
-        at[m] = (uint32_t)i;                                                                      \
-        key[m++] = key[i];                                                                        \
-      }                                                                                           \
-    }                                                                                             \
-  }                                                                                               \
-  const uint32_t *cr__order_##t(const void *from, void *room, int64_t n, int64_t kept,            \
-                                bool descending) {                                                \
-    const T *x = from;                                                                            \
-    K *key = room, flip = descending ? (K) ~(K)0 : 0, differ = 0, first = cr__key_##t(x[0]);      \
-    uint32_t *at = (uint32_t *)(void *)(key + 2 * n);                                             \
-    CR__STRETCHES(b, n) {                                                                         \
-      CR__EACH_OF(i, b, n) {                                                                      \
-        K one = cr__key_##t(x[i]);                                                                \
-        differ |= one ^ first;                                                                    \
-        key[i] = one ^ flip;                                                                      \
-      }                                                                                           \
-    }                                                                                             \
-    if (cr__cpu_stopped()) return at;                                                             \
-    if (kept < n / 2) choose_##t(key, key + n, at, n, kept, differ);                              \
-    else {                                                                                        \
-      CR__STRETCHES(b, n) { CR__EACH_OF(i, b, n) at[i] = (uint32_t)i; }                           \
-    }                                                                                             \
-    if (cr__cpu_stopped()) return at;                                                             \
-    return sort_##t(key, key + n, at, at + n, kept < n / 2 ? kept : n, differ);                   \
-  }
-
-SORT(f32, float, uint32_t)
-SORT(f64, double, uint64_t)
-SORT(i64, int64_t, uint64_t)
+enum { GROUP = 16, GROUP_ELEMENTS = 1 << 18, ROWS = 64 };
 
 typedef struct job {
-  const cr__view *values, *indices, *in; /* values: NULL where only positions are asked for */
-  cr__fold_plan plan;
-  int compute;
-  bool descending;
-  int64_t n, kept, step; /* elements of a line, in and out; their step there */
+  const cr__sort_lines *lines;
+  int64_t group, tiles; /* lines of a group; groups along the innermost kept dim */
 } job;
 
+/* A thread's room: what a line's order needs, and of each line of a group its elements and positions. */
+static size_t order_room(const cr__sort_lines *l) {
+  return (size_t)l->n * 2 * (cr__sort_size(l->type) + sizeof(uint32_t));
+}
+static size_t elements_room(const job *j) {
+  return (size_t)(j->group * j->lines->n) * cr__sort_size(j->lines->type);
+}
 static size_t room_of(const job *j) {
-  size_t each = cr__compute_size(j->compute);
-  return (size_t)j->n * (3 * each + 2 * sizeof(uint32_t));
+  size_t positions = j->group > 1 ? (size_t)(j->group * j->lines->kept) * sizeof(uint32_t) : 0;
+  return order_room(j->lines) + elements_room(j) + positions;
+}
+
+static const uint32_t *order(const cr__sort_lines *l, const void *x, void *room) {
+  switch (l->type) {
+  case CR__COMPUTE_F32: return cr__order_f32(x, room, l->n, l->kept, l->descending);
+  case CR__COMPUTE_F64: return cr__order_f64(x, room, l->n, l->kept, l->descending);
+  case CR__COMPUTE_I64: return cr__order_i64(x, room, l->n, l->kept, l->descending);
+  default: return cr__order_i32(x, room, l->n, l->kept, l->descending);
+  }
 }
 
 /* Puts n elements of `size` bytes in order: to[i * step] = from[at[i] * from_step]. */
@@ -132,53 +56,146 @@ static void gather(char *to, int64_t step, const char *from, int64_t from_step, 
 #undef GATHER
 }
 
-static void run_row(const void *job_, int64_t row, char *room) {
-  const job *j = job_;
-  const cr__fold_plan *p = &j->plan;
-  size_t size = cr__size_of((cr_dtype)j->in->dtype);
-  int64_t step = p->reduced_in[0];
-  const char *from =
-      j->in->data + cr__offset_at(p->nkept, p->kept, p->kept_in, row) * (int64_t)size;
-  int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
+/* A line and where its results go. */
+static void run_line(const cr__sort_lines *l, const char *from, int64_t to, char *room) {
+  int64_t size = (int64_t)cr__size_of((cr_dtype)l->in->dtype), step = l->plan.reduced_in[0];
   const void *x = from;
-  if (j->in->dtype != cr__compute_dtype(j->compute) || step != 1) {
-    char *copy = room + room_of(j) - (size_t)j->n * cr__compute_size(j->compute);
-    cr__read_looking(copy, cr__compute_dtype(j->compute), from, j->in->dtype, step, j->n);
+  if (l->in->dtype != cr__sort_dtype(l->type) || step != 1) {
+    char *copy = room + order_room(l);
+    cr__read_looking(copy, cr__sort_dtype(l->type), from, l->in->dtype, step, l->n);
     x = copy;
   }
-  const uint32_t *at =
-      j->compute == CR__COMPUTE_F32   ? cr__order_f32(x, room, j->n, j->kept, j->descending)
-      : j->compute == CR__COMPUTE_F64 ? cr__order_f64(x, room, j->n, j->kept, j->descending)
-                                      : cr__order_i64(x, room, j->n, j->kept, j->descending);
+  const uint32_t *at = order(l, x, room);
   if (cr__cpu_stopped()) return;
-  int64_t *indices = (int64_t *)(void *)j->indices->data + to;
-  CR__STRETCHES(b, j->kept)
-  CR__EACH_OF(i, b, j->kept) indices[i * j->step] = (int64_t)at[i] + 1;
-  if (j->values)
-    gather(j->values->data + to * (int64_t)size, j->step, from, step, at, j->kept, size);
+  int64_t *indices = (int64_t *)(void *)l->indices->data + to;
+  CR__STRETCHES(b, l->kept)
+  CR__EACH_OF(i, b, l->kept) indices[i * l->step] = (int64_t)at[i] + 1;
+  if (l->values)
+    gather(l->values->data + to * size, l->step, from, step, at, l->kept, (size_t)size);
+}
+
+/* The elements of w lines, one line after the other. */
+static void read_group(const cr__sort_lines *l, char *to, const char *from, int64_t w) {
+  _Alignas(64) char rows[ROWS * GROUP * 8];
+  int64_t step = l->plan.reduced_in[0], across = l->plan.kept_in[l->plan.nkept - 1];
+  int64_t size = (int64_t)cr__size_of((cr_dtype)l->in->dtype);
+  int64_t each = (int64_t)cr__sort_size(l->type);
+  for (int64_t b = 0, m; b < l->n && !cr__cpu_stopped(); b += m) {
+    m = l->n - b < ROWS ? l->n - b : ROWS;
+    for (int64_t r = 0; r < m; r++)
+      cr__read_run(rows + r * w * each, cr__sort_dtype(l->type), from + (b + r) * step * size,
+                   l->in->dtype, across, w);
+    cr__transpose(to + b * each, l->n, rows, w, (size_t)each, w, m);
+  }
+}
+
+/* The results of w lines, the first ones of all before the second ones. */
+static void write_group(const cr__sort_lines *l, int64_t to, const char *from, const uint32_t *at,
+                        int64_t w) {
+  int64_t last = l->plan.nkept - 1, across = l->plan.kept_out[last];
+  int64_t from_across = l->plan.kept_in[last], step = l->plan.reduced_in[0];
+  int64_t *indices = (int64_t *)(void *)l->indices->data + to;
+  CR__STRETCHES(b, l->kept)
+  CR__EACH_OF(r, b, l->kept)
+  for (int64_t c = 0; c < w; c++)
+    indices[r * l->step + c * across] = (int64_t)at[c * l->kept + r] + 1;
+  if (!l->values) return;
+#define WRITE(U)                                                        \
+  CR__STRETCHES(b, l->kept)                                             \
+  CR__EACH_OF(r, b, l->kept)                                            \
+  for (int64_t c = 0; c < w; c++)                                       \
+  ((U *)(void *)cr__element(l->values, to))[r * l->step + c * across] = \
+      ((const U *)(const void *)from)[c * from_across + at[c * l->kept + r] * step]
+  switch (cr__size_of((cr_dtype)l->in->dtype)) {
+  case 1: WRITE(uint8_t); break;
+  case 2: WRITE(uint16_t); break;
+  case 4: WRITE(uint32_t); break;
+  default: WRITE(uint64_t); break;
+  }
+#undef WRITE
+}
+
+/* Lines of one element each, which memory has once, stay as they are. */
+static void keep_group(const cr__sort_lines *l, const char *from, int64_t to, int64_t w) {
+  _Alignas(64) char x[CR__TILE * 8];
+  int dtype = l->in->dtype, last = l->plan.nkept - 1;
+  int64_t in_across = l->plan.kept_in[last], across = l->plan.kept_out[last], step = l->step;
+  int64_t size = (int64_t)cr__size_of((cr_dtype)dtype), kept = l->kept;
+  int64_t *indices = (int64_t *)(void *)l->indices->data + to;
+  char *values = l->values ? cr__element(l->values, to) : NULL;
+  for (int64_t c = 0; c < w && step == 1 && !cr__cpu_stopped(); c++) {
+    int64_t *at = indices + c * across;
+    for (int64_t i = 0; i < kept && c == 0; i++) at[i] = i + 1;
+    if (c > 0) memcpy(at, indices, (size_t)kept * sizeof *at);
+    if (values)
+      cr__splat(values + c * across * size, from + c * in_across * size, (size_t)size, kept);
+  }
+  if (step == 1) return;
+  cr__read_run(x, dtype, from, dtype, in_across, w);
+  for (int64_t r = 0; r < kept && (r % CR__STRETCH || !cr__cpu_stopped()); r++) {
+    const int64_t at = r + 1;
+    if (across == 1) cr__splat(indices + r * step, &at, sizeof at, w);
+    for (int64_t c = 0; c < w && across != 1; c++) indices[r * step + c * across] = at;
+    if (values) cr__write_run(values + r * step * size, dtype, across, x, dtype, w);
+  }
+}
+
+static void run_group(const void *job_, int64_t index, char *room) {
+  const job *j = job_;
+  const cr__sort_lines *l = j->lines;
+  const cr__fold_plan *p = &l->plan;
+  int last = p->nkept - 1;
+  int64_t first = index % j->tiles * j->group, outer = index / j->tiles;
+  int64_t w = p->kept[last] - first < j->group ? p->kept[last] - first : j->group;
+  int64_t from = first * p->kept_in[last] + cr__offset_at(last, p->kept, p->kept_in, outer);
+  int64_t to = first * p->kept_out[last] + cr__offset_at(last, p->kept, p->kept_out, outer);
+  if (l->plan.reduced_in[0] == 0) {
+    keep_group(l, cr__element(l->in, from), to, w);
+    return;
+  }
+  if (j->group == 1) {
+    run_line(l, cr__element(l->in, from), to, room);
+    return;
+  }
+  char *x = room + order_room(l);
+  uint32_t *at = (uint32_t *)(void *)(x + elements_room(j));
+  read_group(l, x, cr__element(l->in, from), w);
+  for (int64_t c = 0; c < w && !cr__cpu_stopped(); c++) {
+    const uint32_t *there = order(l, x + (size_t)(c * l->n) * cr__sort_size(l->type), room);
+    memcpy(at + c * l->kept, there, (size_t)l->kept * sizeof *at);
+  }
+  if (!cr__cpu_stopped()) write_group(l, to, cr__element(l->in, from), at, w);
+}
+
+/* How many lines make a group. */
+static int64_t group_of(const cr__sort_lines *l) {
+  const cr__fold_plan *p = &l->plan;
+  bool apart = p->reduced_in[0] != 1 || l->step != 1;
+  int64_t most = GROUP_ELEMENTS / l->n, inner = p->kept[p->nkept - 1];
+  if (most > GROUP) most = GROUP;
+  if (most > inner) most = inner;
+  return apart && most > 1 ? most : 1;
 }
 
 /* Whether lines are long, whole, and lie as sort_long.c needs them. */
-static bool is_long(const job *j) {
-  const cr__fold_plan *p = &j->plan;
-  return j->n >= CR__LONG_LINE && j->kept == j->n && p->reduced_in[0] == 1 && j->step == 1 &&
-         j->in->dtype == cr__compute_dtype(j->compute);
+static bool is_long(const cr__sort_lines *l) {
+  return l->n >= CR__LONG_LINE && l->kept == l->n && l->plan.reduced_in[0] == 1 && l->step == 1 &&
+         l->in->dtype == cr__sort_dtype(l->type);
 }
 
-static int run_long(const job *j, const char *op) {
-  const cr__fold_plan *p = &j->plan;
-  int64_t size = (int64_t)cr__size_of((cr_dtype)j->in->dtype);
+static int run_long(const cr__sort_lines *l, const char *op) {
+  const cr__fold_plan *p = &l->plan;
   int code = 0;
   for (int64_t row = 0; row < p->kept_count && !code; row++) {
     int64_t from = cr__offset_at(p->nkept, p->kept, p->kept_in, row);
     int64_t to = cr__offset_at(p->nkept, p->kept, p->kept_out, row);
     cr__long_line line = {.op = op,
-                          .x = j->in->data + from * size,
-                          .values = j->values ? j->values->data + to * size : NULL,
-                          .indices = (int64_t *)(void *)j->indices->data + to,
-                          .n = j->n,
-                          .compute = j->compute,
-                          .descending = j->descending};
+                          .x = cr__element(l->in, from),
+                          .values = l->values ? cr__element(l->values, to) : NULL,
+                          .indices = (int64_t *)(void *)l->indices->data + to,
+                          .n = l->n,
+                          .type = l->type,
+                          .descending = l->descending};
     code = cr__sort_long(&line);
   }
   return code;
@@ -190,20 +207,25 @@ static int run_long(const job *j, const char *op) {
 int cr__cpu_sort(cr__launch *k) {
   const cr__view *in = &k->sort.in, *indices = &k->sort.indices;
   int d = (int)k->sort.dim;
-  job j = {.values = k->sort.values.data ? &k->sort.values : NULL,
-           .indices = indices,
-           .in = in,
-           .compute = cr__compute_of(in->dtype),
-           .descending = k->sort.descending,
-           .n = in->shape[d],
-           .kept = indices->shape[d],
-           .step = indices->stride[d]};
-  cr__plan_reduction(&j.plan, indices, in, (uint32_t)1 << d);
-  if (j.kept == 0 || j.plan.kept_count == 0) return 0;
-  if (j.n > UINT32_MAX)
+  cr__sort_lines l = {.values = k->sort.values.data ? &k->sort.values : NULL,
+                      .indices = indices,
+                      .in = in,
+                      .type = cr__sort_type(in->dtype),
+                      .descending = k->sort.descending,
+                      .n = in->shape[d],
+                      .kept = indices->shape[d],
+                      .step = indices->stride[d]};
+  cr__plan_reduction(&l.plan, indices, in, (uint32_t)1 << d);
+  int64_t count = l.plan.kept_count, inner = l.plan.kept[l.plan.nkept - 1];
+  if (l.kept == 0 || count == 0) return 0;
+  if (l.n > UINT32_MAX)
     return cr__fail(CR_E_ARGUMENT, "%s: sorts up to %lld elements, not %lld", k->op,
-                    (long long)UINT32_MAX, (long long)j.n);
-  if (is_long(&j)) return run_long(&j, k->op);
-  return cr__cpu_lines(k->op, j.plan.kept_count, j.plan.kept_count * j.n * 8, room_of(&j), run_row,
-                       &j);
+                    (long long)UINT32_MAX, (long long)l.n);
+  bool repeated = l.plan.reduced_in[0] == 0;
+  if (!repeated && cr__sorts_short(&l)) return cr__sort_short(&l);
+  if (is_long(&l)) return run_long(&l, k->op);
+  job j = {.lines = &l, .group = repeated ? CR__TILE : group_of(&l)};
+  j.tiles = (inner + j.group - 1) / j.group;
+  return cr__cpu_lines(k->op, count / inner * j.tiles, count * l.n * (repeated ? 1 : 8),
+                       repeated ? 64 : room_of(&j), run_group, &j);
 }

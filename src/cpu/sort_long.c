@@ -5,7 +5,6 @@
  * nor on that of the parts. What is half done lies in the results where it fits, and the last digit is sorted into
  * them. */
 #include "keys.h"
-#include "reduce.h"
 #include "sort.h"
 
 enum { DIGITS = 256, PARTS = 16 };
@@ -40,6 +39,9 @@ static inline double value_f64(uint64_t key, const double *x) {
   uint64_t u = key >> 63 ? key ^ (uint64_t)1 << 63 : ~key;
   memcpy(&value, &u, sizeof value);
   return key == (uint64_t)1 << 63 || key == UINT64_MAX ? *x : value;
+}
+static inline int32_t value_i32(uint32_t key, const int32_t *x) {
+  return (void)x, (int32_t)(key ^ (uint32_t)1 << 31);
 }
 static inline int64_t value_i64(uint64_t key, const int64_t *x) {
   return (void)x, (int64_t)(key ^ (uint64_t)1 << 63);
@@ -119,6 +121,7 @@ static inline int64_t value_i64(uint64_t key, const int64_t *x) {
 LONG(f32, float, uint32_t)
 LONG(f64, double, uint64_t)
 LONG(i64, int64_t, uint64_t)
+LONG(i32, int32_t, uint32_t)
 
 typedef void (*task)(void *job, int64_t begin, int64_t end);
 typedef struct tasks {
@@ -129,6 +132,7 @@ static const tasks of_types[] = {
     [CR__COMPUTE_F32] = {take_keys_f32, count_f32, move_f32, keep_f32, place_f32},
     [CR__COMPUTE_F64] = {take_keys_f64, count_f64, move_f64, keep_f64, place_f64},
     [CR__COMPUTE_I64] = {take_keys_i64, count_i64, move_i64, keep_i64, place_i64},
+    [CR__SORT_I32] = {take_keys_i32, count_i32, move_i32, keep_i32, place_i32},
 };
 
 /* From the counts, where each part's elements of each digit begin. */
@@ -155,12 +159,12 @@ static int shifts_of(const job *j, int64_t parts, size_t key, int *shifts) {
 /* `far` and `near` have room for the keys, `far_at` and `near_at` for the positions: the last digit is sorted from the
  * far ones. */
 static int sort(job *j, void *far, void *near, uint32_t *far_at, uint32_t *near_at) {
-  const tasks *run = &of_types[j->line->compute];
+  const tasks *run = &of_types[j->line->type];
   int64_t parts = (j->n + j->each - 1) / j->each, work = j->n * 2;
   int shifts[8], code;
   j->from = near;
   if ((code = cr__cpu_share(parts, work, run->take_keys, j))) return code;
-  int n = shifts_of(j, parts, cr__compute_size(j->line->compute), shifts);
+  int n = shifts_of(j, parts, cr__sort_size(j->line->type), shifts);
   if (n == 0) return cr__cpu_share(parts, work, run->keep, j);
   /* An odd number of moves ends where it did not begin; mostly all digits are sorted, an even number. */
   if (n % 2 != 0) {
@@ -182,7 +186,7 @@ static int sort(job *j, void *far, void *near, uint32_t *far_at, uint32_t *near_
 }
 
 int cr__sort_long(const cr__long_line *line) {
-  size_t n = (size_t)line->n, keys = n * cr__compute_size(line->compute);
+  size_t n = (size_t)line->n, keys = n * cr__sort_size(line->type);
   size_t places = (n * sizeof(uint32_t) + 7) / 8 * 8,
          nbytes = keys + places + (line->values ? 0 : keys);
   char *room = cr__host_alloc_for(line->op, nbytes);

@@ -1,7 +1,8 @@
 /* loops_reduce.c: the inner loops of reductions; compiled once per instruction set.
  *
  * Holds true: elements go into a fixed number of lanes, the lanes into the wider state, always in the
- * same order, so that no instruction set and no thread count changes a bit. float32 lanes hold at
+ * same order, so that no instruction set and no thread count changes a bit; columns take four rows at a
+ * time, one after the other. float32 lanes hold at
  * most CR__FOLD_BLOCK elements before they go into float64. */
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
-enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
+enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32, NARROW_LANES = 64 };
 
 #define MULTIPLY(a, b) ((a) * (b))
 
@@ -54,7 +55,17 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
     T lane[CR__TILE];                                                                              \
     (void)seen;                                                                                    \
     memcpy(lane, x, (size_t)w * sizeof(T));                                                        \
-    for (int64_t r = 1; r < rows; r++)                                                             \
+    int64_t r = 1;                                                                                 \
+    for (; r + 4 <= rows; r += 4) {                                                                \
+      const T *a = x + r * step, *b = a + step, *c = b + step, *d = c + step;                      \
+      for (int64_t j = 0; j < w; j++) {                                                            \
+        T one = STEP(lane[j], a[j]);                                                               \
+        one = STEP(one, b[j]);                                                                     \
+        one = STEP(one, c[j]);                                                                     \
+        lane[j] = STEP(one, d[j]);                                                                 \
+      }                                                                                            \
+    }                                                                                              \
+    for (; r < rows; r++)                                                                          \
       for (int64_t j = 0; j < w; j++) lane[j] = STEP(lane[j], x[r * step + j]);                    \
     for (int64_t j = 0; j < w; j++) s[j] = STEP(s[j], (S)lane[j]);                                 \
   }                                                                                                \
@@ -71,6 +82,30 @@ enum { LANES = 64, FEW_LANES = 8, MOMENT_LANES = 32 };
   FOLDER(prod_##t, T, S, MULTIPLY)  \
   FOLDER(max_##t, T, S, CR__LARGER) \
   FOLDER(min_##t, T, S, CR__SMALLER)
+
+/* Columns of few rows: what their lanes come to. */
+#define FEW(name, T, STEP)                                                                     \
+  static void name##_few(void *out, const void *from, int64_t rows, int64_t step, int64_t w) { \
+    T *restrict to = out;                                                                      \
+    const T *x = from;                                                                         \
+    if (rows == 1) memcpy(to, x, (size_t)w * sizeof(T));                                       \
+    if (rows > 1)                                                                              \
+      for (int64_t j = 0; j < w; j++) to[j] = STEP(x[j], x[step + j]);                         \
+    for (int64_t r = 2; r < rows; r++)                                                         \
+      for (int64_t j = 0; j < w; j++) to[j] = STEP(to[j], x[r * step + j]);                    \
+  }
+#define FEWS(t, T) \
+  FEW(prod_##t, T, MULTIPLY) FEW(max_##t, T, CR__LARGER) FEW(min_##t, T, CR__SMALLER)
+#define FEW_ENTRIES(t)                                                \
+  {                                                                   \
+    [CR__FOLD_PROD] = prod_##t##_few, [CR__FOLD_MAX] = max_##t##_few, \
+    [CR__FOLD_MIN] = min_##t##_few,                                   \
+  }
+FEWS(f32, float)
+FEWS(f64, double)
+FEWS(i64, int64_t)
+FEW(max_i32, int32_t, CR__LARGER)
+FEW(min_i32, int32_t, CR__SMALLER)
 
 FOLDERS(f32, float, double)
 FOLDERS(f64, double, double)
@@ -105,8 +140,17 @@ FOLDERS(i64, int64_t, int64_t)
     int64_t *s = state;                                                                            \
     const T *x = from;                                                                             \
     T best = x[0];                                                                                 \
+    int64_t i = 0;                                                                                 \
     (void)seen;                                                                                    \
-    for (int64_t i = 1; i < n; i++) best = x[i] BEATS best ? x[i] : best;                          \
+    if (n >= NARROW_LANES) {                                                                       \
+      T lane[NARROW_LANES];                                                                        \
+      memcpy(lane, x, sizeof lane);                                                                \
+      for (i = NARROW_LANES; i + NARROW_LANES <= n; i += NARROW_LANES)                             \
+        for (int j = 0; j < NARROW_LANES; j++)                                                     \
+          lane[j] = x[i + j] BEATS lane[j] ? x[i + j] : lane[j];                                   \
+      for (int j = 0; j < NARROW_LANES; j++) best = lane[j] BEATS best ? lane[j] : best;           \
+    }                                                                                              \
+    for (; i < n; i++) best = x[i] BEATS best ? x[i] : best;                                       \
     *s = best BEATS * s ? best : *s;                                                               \
   }                                                                                                \
   static void name##_columns(void *state, const void *from, int64_t rows, int64_t step, int64_t w, \
@@ -192,8 +236,15 @@ MOMENTS(f64, double)
 /* ---- Sums of squares ---- */
 
 /* Squares of float32 may leave its range: sums that have come near its ends, 0 among them, are
- * gathered again in float64. Within these bounds what underflow has lost is less than rounding. */
-static inline bool in_range(float sum) { return CR__SQUARES_FIT(sum); }
+ * gathered again in float64. Within these bounds what underflow has lost is less than rounding. A sum that
+ * is NaN has one among its elements, and stays. */
+static inline bool in_range(float sum) { return CR__SQUARES_FIT(sum) || sum != sum; }
+
+static bool any_infinite(const float *x, int64_t n) {
+  int any = 0;
+  for (int64_t i = 0; i < n; i++) any |= x[i] == INFINITY || x[i] == -INFINITY;
+  return any;
+}
 
 static void squares_row(void *state, const void *from, int64_t n, int64_t seen) {
   double *s = state, wide[LANES] = {0}, total = 0;
@@ -211,7 +262,7 @@ static void squares_row(void *state, const void *from, int64_t n, int64_t seen) 
   CR__HALVE(wide, 4, CR__ADD)
   CR__HALVE(wide, 2, CR__ADD)
   CR__HALVE(wide, 1, CR__ADD)
-  if (in_range((float)wide[0])) {
+  if (in_range((float)wide[0]) || (isinf(wide[0]) && any_infinite(x, n))) {
     *s += wide[0];
     return;
   }
@@ -223,18 +274,20 @@ static void squares_columns(void *state, const void *from, int64_t rows, int64_t
                             int64_t seen) {
   double *restrict s = state;
   const float *x = from;
-  float lane[CR__TILE] = {0};
-  bool fits = true;
+  float lane[CR__TILE] = {0}, most[CR__TILE] = {0};
+  int fits = 1, apart[CR__TILE];
   (void)seen;
   for (int64_t r = 0; r < rows; r++)
     for (int64_t j = 0; j < w; j++) lane[j] += x[r * step + j] * x[r * step + j];
   for (int64_t j = 0; j < w; j++) fits &= in_range(lane[j]);
-  if (fits) {
-    for (int64_t j = 0; j < w; j++) s[j] += lane[j];
-    return;
-  }
+  for (int64_t r = 0; r < rows && !fits; r++)
+    for (int64_t j = 0; j < w; j++) most[j] = CR__LARGER(most[j], fabsf(x[r * step + j]));
+  for (int64_t j = 0; j < w; j++) apart[j] = !in_range(lane[j]) && most[j] != INFINITY;
+  for (int64_t j = 0; j < w; j++) s[j] += apart[j] ? 0 : lane[j];
+  if (fits) return;
   for (int64_t r = 0; r < rows; r++)
-    for (int64_t j = 0; j < w; j++) s[j] += (double)x[r * step + j] * x[r * step + j];
+    for (int64_t j = 0; j < w; j++)
+      s[j] += apart[j] ? (double)x[r * step + j] * x[r * step + j] : 0;
 }
 
 /* ---- Maps ---- */
@@ -314,6 +367,10 @@ const cr__reduce_loops JOIN(cr__reduce_loops, CR__ISA) = {
                [CR_INT8] = NARROW_ENTRIES(i8),
                [CR_UINT8] = NARROW_ENTRIES(u8),
                [CR_BOOL] = NARROW_ENTRIES(u8)},
+    .few = {FEW_ENTRIES(f32),
+            FEW_ENTRIES(f64),
+            FEW_ENTRIES(i64),
+            {[CR__FOLD_MAX] = max_i32_few, [CR__FOLD_MIN] = min_i32_few}},
     .squares = {squares_row, squares_columns, sum_f64_merge},
     .map = {map_f32, map_f64, map_i64},
     .extreme = {{largest_f32, smallest_f32},

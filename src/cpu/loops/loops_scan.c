@@ -93,6 +93,18 @@ static void prod_f64(void *out, const void *from, int64_t n, void *state) {
   *(double *)state = acc;
 }
 
+/* Lines of which each waits for itself only. */
+static void prod_f64_lines(double *to, const double *x, int64_t n, int64_t step, double *acc) {
+  double a = acc[0], b = acc[1], c = acc[2], d = acc[3];
+  for (int64_t i = 0; i < n; i++) {
+    to[i] = a *= x[i];
+    to[i + step] = b *= x[i + step];
+    to[i + 2 * step] = c *= x[i + 2 * step];
+    to[i + 3 * step] = d *= x[i + 3 * step];
+  }
+  acc[0] = a, acc[1] = b, acc[2] = c, acc[3] = d;
+}
+
 #define ROWS(name, T, S, STEP)                                                                \
   static void name##_rows(void *out, const void *from, int64_t rows, int64_t step, int64_t w, \
                           void *state) {                                                      \
@@ -172,30 +184,56 @@ static double logs(double *x, int64_t n, double acc) {
 
 /* ---- Extremes ---- */
 
-#define BEST(name, T, BEATS)                                                                   \
-  static void name##_line(void *out, int64_t *places, const void *from, int64_t n, int64_t at, \
-                          void *best_of, int64_t *place_of) {                                  \
-    const T *x = from;                                                                         \
-    T *to = out, best = *(T *)best_of;                                                         \
-    int64_t place = *place_of;                                                                 \
-    for (int64_t i = 0; i < n; i++) {                                                          \
-      bool better = x[i] BEATS best || x[i] != x[i];                                           \
-      best = better ? x[i] : best;                                                             \
-      place = better ? at + i : place;                                                         \
-      to[i] = best, places[i] = place;                                                         \
-    }                                                                                          \
-    *(T *)best_of = best, *place_of = place;                                                   \
-  }                                                                                            \
-  static void name##_row(void *out, int64_t *restrict places, const void *from, int64_t w,     \
-                         int64_t at, void *best_of, int64_t *restrict place) {                 \
-    const T *x = from;                                                                         \
-    T *restrict to = out, *restrict best = best_of;                                            \
-    for (int64_t c = 0; c < w; c++) {                                                          \
-      bool better = x[c] BEATS best[c] || x[c] != x[c];                                        \
-      best[c] = better ? x[c] : best[c];                                                       \
-      place[c] = better ? at : place[c];                                                       \
-      to[c] = best[c], places[c] = place[c];                                                   \
-    }                                                                                          \
+/* Lines go EXTREMES elements at a time: mostly none of them beats the best one so far. */
+enum { EXTREMES = 16 };
+#define BEST(name, T, BEATS)                                                                    \
+  INLINE void name##_few(T *to, int64_t *places, const T *x, int64_t n, int64_t at, T *best_of, \
+                         int64_t *place_of) {                                                   \
+    T best = *best_of;                                                                          \
+    int64_t place = *place_of;                                                                  \
+    for (int64_t i = 0; i < n; i++) {                                                           \
+      bool better = x[i] BEATS best || x[i] != x[i];                                            \
+      best = better ? x[i] : best;                                                              \
+      place = better ? at + i : place;                                                          \
+      to[i] = best, places[i] = place;                                                          \
+    }                                                                                           \
+    *best_of = best, *place_of = place;                                                         \
+  }                                                                                             \
+  static void name##_line(void *out, int64_t *places, const void *from, int64_t n, int64_t at,  \
+                          void *best_of, int64_t *place_of) {                                   \
+    const T *x = from;                                                                          \
+    T *to = out, best = *(T *)best_of;                                                          \
+    int64_t place = *place_of, i = 0;                                                           \
+    for (; i + EXTREMES <= n; i += EXTREMES) {                                                  \
+      const T *part = x + i;                                                                    \
+      int nan = best != best, any = 0, beaten = 0;                                              \
+      for (int j = 0; j < EXTREMES; j++) any |= part[j] != part[j];                             \
+      for (int j = 0; j < EXTREMES; j++) beaten |= part[j] BEATS best;                          \
+      if (nan) { /* only another one takes its place */                                         \
+        for (int j = 0; j < EXTREMES; j++) to[i + j] = best;                                    \
+        for (int j = 0; j < EXTREMES; j++) {                                                    \
+          place = part[j] != part[j] ? at + i + j : place;                                      \
+          places[i + j] = place;                                                                \
+        }                                                                                       \
+      } else if (!any && !beaten) {                                                             \
+        for (int j = 0; j < EXTREMES; j++) to[i + j] = best, places[i + j] = place;             \
+      } else {                                                                                  \
+        name##_few(to + i, places + i, part, EXTREMES, at + i, &best, &place);                  \
+      }                                                                                         \
+    }                                                                                           \
+    name##_few(to + i, places + i, x + i, n - i, at + i, &best, &place);                        \
+    *(T *)best_of = best, *place_of = place;                                                    \
+  }                                                                                             \
+  static void name##_row(void *out, int64_t *restrict places, const void *from, int64_t w,      \
+                         int64_t at, void *best_of, int64_t *restrict place) {                  \
+    const T *x = from;                                                                          \
+    T *restrict to = out, *restrict best = best_of;                                             \
+    for (int64_t c = 0; c < w; c++) {                                                           \
+      bool better = x[c] BEATS best[c] || x[c] != x[c];                                         \
+      best[c] = better ? x[c] : best[c];                                                        \
+      place[c] = better ? at : place[c];                                                        \
+      to[c] = best[c], places[c] = place[c];                                                    \
+    }                                                                                           \
   }
 
 BEST(largest_f32, float, >=)
@@ -241,6 +279,7 @@ const cr__scan_loops CR__PASTE(cr__scan_loops_, CR__ISA) = {
     .rows = {{sum_f32_rows, prod_f32_rows},
              {sum_f64_rows, prod_f64_rows},
              {sum_i64_rows, prod_i64_rows}},
+    .prod_f64_lines = prod_f64_lines,
     .logs = logs,
     .logs_row = logs_row,
     .best_line = {{largest_f32_line, smallest_f32_line},
