@@ -100,6 +100,32 @@ describe("the collector", function()
     end)
   end)
 
+  it("lets what is held over some results die young", function()
+    with_mode("generational", function()
+      local held, x = {}, cr.ones(65536)
+      local function hold(n)
+        for i = 1, n do held[i % 8 + 1] = x + 1 end
+      end
+      temporaries(10000, 4)
+      hold(500) -- after these it knows how long they are held
+      local _, collections = counts(function() hold(1000) end)
+      assert(collections <= 10, ("%d whole collections for 250 MiB"):format(collections))
+      assert(cr.memory.pace().step > MB // 2)
+      held = nil -- luacheck: ignore
+      temporaries(800000, 4)
+      assert.equal(MB // 2, cr.memory.pace().step)
+    end)
+  end)
+
+  it("knows the mode before many tensors are made", function()
+    local text = shell.cresset [[-e "
+      local cr = require 'cresset'
+      local x = cr.ones(4)
+      for _ = 1, 15000 do local _ = x + 1 end
+      print(cr.memory.pace().young)"]]
+    assert.equal("true\n", text)
+  end)
+
   it("notices that the host has changed its mode", function()
     local function soon(young)
       for _ = 1, 20 do
