@@ -13,7 +13,9 @@ enum {
   STEP = 512 << 10,     /* bytes of tensors between two steps: what the second cache holds */
   HELD_MOST = 4 << 20,  /* the same, where results are held for so long that they would grow old */
   STEP_MOST = 64 << 20, /* the same, where steps turn out to be long */
-  CALM = 32, /* steps without a whole collection, after which they may come closer to each other */
+  PATIENCE_LEAST =
+      16, /* steps without a whole collection, after which they come closer to each other, at first, */
+  PATIENCE_MOST = 2048, /* and where that was wrong again and again */
   SHORT_SHARE =
       4, /* a step is short up to this part of the time between two, long from all of it */
   FINALIZER_NS = 500,    /* of a step, for the finalizer of each tensor: no cost of steps */
@@ -111,12 +113,15 @@ static void adapt(struct cr__lua_pace *p, int64_t start, unsigned found) {
  * whole collection has found what young ones have missed, these come half as often. */
 static void stretch(struct cr__lua_pace *p, int64_t growth, int64_t left) {
   p->calm = 0;
-  if (left < growth / 2 && p->held < HELD_MOST) p->held *= 2;
+  if (left >= growth / 2 || p->held >= HELD_MOST) return;
+  p->held *= 2;
+  if (p->patience < PATIENCE_MOST) p->patience *= 2;
 }
 static void relax(struct cr__lua_pace *p) {
-  if (p->held == STEP || ++p->calm < CALM) return;
+  if (++p->calm < p->patience) return;
   p->calm = 0;
-  p->held /= 2;
+  if (p->held > STEP) p->held /= 2;
+  else p->patience = PATIENCE_LEAST;
 }
 
 /* Garbage that is no longer young is found by whole collections only, ours, Lua's own or the script's. One
@@ -282,6 +287,7 @@ void cr__lua_open_pace(lua_State *L) {
   open_last(L);
   struct cr__lua_pace *p = &cr__lua_home_of(L)->rest->pace;
   p->now = p->held = STEP;
+  p->patience = PATIENCE_LEAST;
   cr_memory_stepped(STEP);
   lua_newtable(L);
   lua_createtable(L, 0, 1);
