@@ -19,6 +19,8 @@ enum {
 
 typedef struct copy {
   const cr__view *to, *from;
+  char *out;      /* where the iteration begins in the target, ... */
+  const char *in; /* ... and in the source */
   int64_t to_size, from_size;
   bool past;   /* written past the caches */
   int across;  /* the dim along which a source to be transposed is contiguous */
@@ -59,8 +61,8 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
   cr__walk_seek(&from, &c->it, 1, begin);
   while (begin < end) {
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
-    char *out = c->to->data + to.offset * c->to_size;
-    const char *in = c->from->data + from.offset * c->from_size;
+    char *out = c->out + to.offset * c->to_size;
+    const char *in = c->in + from.offset * c->from_size;
     if (to.stride[0] == 1 && from.stride[0] == 1)
       cr__convert_past(out, c->to->dtype, in, c->from->dtype, run, c->past && is_aligned(out));
     else if (to.stride[0] == 1 && c->past && is_aligned(out))
@@ -81,6 +83,19 @@ static void copy_range(const copy *c, int64_t begin, int64_t end) {
 static void copy_pieces(void *job, int64_t begin, int64_t end) {
   const copy *c = job;
   copy_range(c, begin * PIECE, end * PIECE < c->it.numel ? end * PIECE : c->it.numel);
+}
+
+/* Dims along which the source runs backwards element by element are walked from their other end, but for the
+ * innermost. */
+static void turn_around(copy *c) {
+  cr__iter *it = &c->it;
+  for (int d = 1; d < it->ndim; d++) {
+    if (it->stride[1][d] != -1) continue;
+    c->out += (it->shape[d] - 1) * it->stride[0][d] * c->to_size;
+    c->in -= (it->shape[d] - 1) * c->from_size;
+    it->stride[0][d] = -it->stride[0][d];
+    it->stride[1][d] = 1;
+  }
 }
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
@@ -126,7 +141,7 @@ static void transpose_nth_band(const copy *c, int64_t i) {
   int64_t row = band * height, left = it->shape[across] - row;
   to += row * it->stride[0][across];
   from += row;
-  transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
+  transpose_band(c, across, c->out + to * c->to_size, c->in + from * c->from_size,
                  left < height ? left : height);
 }
 
@@ -180,12 +195,12 @@ static void copy_short_block(const copy *c, int64_t plane, int64_t row, int64_t 
     from += plane % it->shape[d] * it->stride[1][d];
     plane /= it->shape[d];
   }
-  char *out = c->to->data + to * size;
+  char *out = c->out + to * size;
   bool past = c->past && cr__iter_dense(it, 0) && is_aligned(out);
   for (int64_t j = 0; j < it->shape[0]; j++)
     move_column((past ? buffer : out) + j * it->stride[0][0] * size,
-                c->from->data + (from + j * it->stride[1][0]) * size, (size_t)size, n,
-                it->stride[0][1], it->stride[1][1]);
+                c->in + (from + j * it->stride[1][0]) * size, (size_t)size, n, it->stride[0][1],
+                it->stride[1][1]);
   if (past) cr__convert_past(out, c->to->dtype, buffer, c->to->dtype, n * it->shape[0], true);
 }
 
@@ -208,12 +223,14 @@ static int copy_short_rows(copy *c) {
 /* Copies `from`, converted, to `to`. Shapes are equal. */
 int cr__cpu_copy(cr__launch *k) {
   copy c = {.to = &k->copy.to, .from = &k->copy.from};
+  c.out = c.to->data, c.in = c.from->data;
   const int64_t *const strides[] = {c.to->stride, c.from->stride};
   c.to_size = (int64_t)cr__size_of((cr_dtype)c.to->dtype);
   c.from_size = (int64_t)cr__size_of((cr_dtype)c.from->dtype);
   cr__iter_begin(&c.it, c.to->ndim, c.to->shape, 2, strides);
   int64_t n = c.it.numel;
   if (n == 0) return 0;
+  turn_around(&c);
   c.past = n * c.to_size >= CR__STREAM_FROM;
   c.across = transposed_dim(&c);
   if (c.across) return transpose_by_tiles(&c);
