@@ -54,12 +54,41 @@ static void read_past(const copy *c, char *out, const char *in, int64_t from_ste
   }
 }
 
+/* Whole rows that are contiguous on both sides, of one dtype, of the next n elements; returns how many these are. */
+static int64_t copy_rows(const copy *c, cr__walk *to, cr__walk *from, int64_t n) {
+  const cr__iter *it = &c->it;
+  int64_t rows = it->shape[1] - to->at[1], bytes = it->shape[0] * c->to_size;
+  if (rows > n / it->shape[0]) rows = n / it->shape[0];
+  char *out = c->out + to->offset * c->to_size;
+  const char *in = c->in + from->offset * c->to_size;
+  int64_t to_step = to->stride[1] * c->to_size, from_step = from->stride[1] * c->to_size;
+  for (int64_t r = 0; r < rows; r++) memcpy(out + r * to_step, in + r * from_step, (size_t)bytes);
+  cr__walk *walks[] = {to, from};
+  for (int i = 0; i < 2; i++) {
+    walks[i]->at[1] += rows - 1;
+    walks[i]->offset += (rows - 1) * walks[i]->stride[1];
+    cr__walk_advance(walks[i], it->shape[0]);
+  }
+  return rows * it->shape[0];
+}
+
+static bool has_long_rows(const copy *c) {
+  const cr__iter *it = &c->it;
+  return c->to->dtype == c->from->dtype && it->ndim > 1 && it->stride[0][0] == 1 &&
+         it->stride[1][0] == 1 && !c->past;
+}
+
 /* Elements [begin, end) in the order of the iteration, a row at a time. */
 static void copy_range(const copy *c, int64_t begin, int64_t end) {
   cr__walk to, from;
   cr__walk_seek(&to, &c->it, 0, begin);
   cr__walk_seek(&from, &c->it, 1, begin);
+  bool rows = has_long_rows(c);
   while (begin < end) {
+    if (rows && to.at[0] == 0 && end - begin >= c->it.shape[0]) {
+      begin += copy_rows(c, &to, &from, end - begin);
+      continue;
+    }
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
     char *out = c->out + to.offset * c->to_size;
     const char *in = c->in + from.offset * c->from_size;
