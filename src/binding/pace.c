@@ -113,7 +113,7 @@ static void adapt(struct cr__lua_pace *p, int64_t start, unsigned found) {
  * whole collection has found what young ones have missed, these come half as often. */
 static void stretch(struct cr__lua_pace *p, int64_t growth, int64_t left) {
   p->calm = 0;
-  if (left >= growth / 2 || p->held >= HELD_MOST) return;
+  if (p->age >= OFTEN || left >= growth / 2 || p->held >= HELD_MOST) return;
   p->held *= 2;
   if (p->patience < PATIENCE_MOST) p->patience *= 2;
 }
