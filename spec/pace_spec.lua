@@ -109,10 +109,10 @@ describe("the collector", function()
       temporaries(10000, 4)
       hold(500) -- after these it knows how long they are held
       local _, collections = counts(function() hold(1000) end)
-      assert(collections <= 10, ("%d whole collections for 250 MiB"):format(collections))
+      assert(collections <= 12, ("%d whole collections for 250 MiB"):format(collections))
       assert(cr.memory.pace().step > MB // 2)
       held = nil -- luacheck: ignore
-      temporaries(800000, 4)
+      temporaries(12000, 25000)
       assert.equal(MB // 2, cr.memory.pace().step)
     end)
   end)

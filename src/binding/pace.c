@@ -19,6 +19,7 @@ enum {
   SHORT_SHARE =
       4, /* a step is short up to this part of the time between two, long from all of it */
   FINALIZER_NS = 500,    /* of a step, for the finalizer of each tensor: no cost of steps */
+  FEW = 4,               /* results of so many, which may grow old */
   SURE = 2,              /* steps in a row that say which mode it is */
   OLD_AGE = 4,           /* young collections that make an object old, and more */
   SPREAD = 8,            /* over this part of the growth a cycle of incremental mode is spread */
@@ -110,10 +111,10 @@ static void adapt(struct cr__lua_pace *p, int64_t start, unsigned found) {
 }
 
 /* Results that are held while others are made, as by a model in training, must not grow old meanwhile: where a
- * whole collection has found what young ones have missed, these come half as often. */
+ * whole collection has found what young ones have missed, and not only a few, these come half as often. */
 static void stretch(struct cr__lua_pace *p, int64_t growth, int64_t left) {
   p->calm = 0;
-  if (p->age >= OFTEN || left >= growth / 2 || p->held >= HELD_MOST) return;
+  if (left >= growth / 2 || growth * FEW < p->age * p->held || p->held >= HELD_MOST) return;
   p->held *= 2;
   if (p->patience < PATIENCE_MOST) p->patience *= 2;
 }

@@ -129,10 +129,11 @@ static void turn_around(copy *c) {
 
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
-/* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. */
+/* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. A source that stands still
+ * along the target's rows fills them. */
 static int transposed_dim(const copy *c) {
   const cr__iter *it = &c->it;
-  if (it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
+  if (it->stride[0][0] != 1 || it->stride[1][0] == 1 || it->stride[1][0] == 0) return 0;
   for (int d = 1; d < it->ndim; d++)
     if (it->stride[1][d] == 1 && it->shape[d] >= LEAST && it->shape[0] >= LEAST) return d;
   return 0;
