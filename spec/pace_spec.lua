@@ -95,9 +95,38 @@ describe("the collector", function()
       temporaries(10000, 4) -- after these it knows the mode
       local steps, collections = counts(function() temporaries(100000, 4) end)
       assert.equal(0, collections)
-      assert(steps > 10, steps .. " steps")
+      assert(steps > 5, steps .. " steps")
       assert.equal(50000, #held)
     end)
+  end)
+
+  it("lets what is held over some results die young", function()
+    local text = shell.cresset [[-e "
+      local cr = require 'cresset'
+      local held, x = {}, cr.ones(65536)
+      local function hold(n)
+        for i = 1, n do held[i % 8 + 1] = x + 1 end
+      end
+      hold(500) -- after these it knows how long they are held
+      local before = cr.memory.pace()
+      hold(1000)
+      local after = cr.memory.pace()
+      held = {}
+      for _ = 1, 10000 do local _ = x + 1 end
+      print(after.collections - before.collections, after.step, cr.memory.pace().step)"]]
+    local collections, step, later = text:match "(%d+)%s+(%d+)%s+(%d+)"
+    assert(tonumber(collections) <= 12, collections .. " whole collections for 250 MiB")
+    assert(tonumber(step) > MB // 2)
+    assert.equal(MB // 2, tonumber(later))
+  end)
+
+  it("knows the mode before many tensors are made", function()
+    local text = shell.cresset [[-e "
+      local cr = require 'cresset'
+      local x = cr.ones(4)
+      for _ = 1, 15000 do local _ = x + 1 end
+      print(cr.memory.pace().young)"]]
+    assert.equal("true\n", text)
   end)
 
   it("notices that the host has changed its mode", function()

@@ -140,3 +140,76 @@ describe("dims", function()
     fails(function() return m():permute { 1 } end, "permute")
   end)
 end)
+
+-- Row i, column j of an r x c matrix is r-major number (i - 1) * c + j.
+local function numbered(r, c, dtype) return cr.arange(1, r * c + 1):to(dtype or "float32"):view(r, c) end
+
+-- The elements that f says for each place, against those of x.
+local function holds(x, f)
+  local r, c = x.shape[1], x.shape[2]
+  local list = x:totable()
+  for i = 1, r do
+    for j = 1, c do
+      if list[i][j] ~= f(i, j) then error(("row %d, column %d: %s"):format(i, j, list[i][j])) end
+    end
+  end
+end
+
+describe("what is reversed, cut or picked by rows", function()
+  it("has the layout of what it reverses", function()
+    local x = numbered(40, 30):t()
+    local y = x:flip(1)
+    assert.same(x:stride(), y:stride())
+    holds(y, function(i, j) return (j - 1) * 30 + 31 - i end)
+    holds(x:flip(2), function(i, j) return (40 - j) * 30 + i end)
+  end)
+
+  it("is the same where a backward column becomes a row", function()
+    for _, dtype in ipairs { "float32", "int64", "uint8", "bfloat16" } do
+      local x = numbered(20, 12, dtype)
+      local out = cr.zeros({ 12, 20 }, { dtype = dtype })
+      out:copy_(x:flip(2):t())
+      holds(out, function(i, j) return (j - 1) * 12 + 13 - i end)
+      holds(cr.zeros({ 12, 20 }, { dtype = dtype }):copy_(x:t():flip({ 1, 2 })),
+        function(i, j) return (20 - j) * 12 + 13 - i end)
+    end
+  end)
+
+  it("fills rows from a column", function()
+    holds(numbered(30, 1):expand(30, 20):contiguous(), function(i) return i end)
+    holds(numbered(1, 30):expand(20, 30):contiguous(), function(_, j) return j end)
+  end)
+
+  it("cuts triangles of any layout, beyond both ends too", function()
+    for _, diagonal in ipairs { -50, -3, 0, 2, 50 } do
+      for _, x in ipairs { numbered(13, 20), numbered(20, 13):t(), numbered(13, 40):slice(2, 1, -1, 2) } do
+        local all = x:totable()
+        holds(x:tril(diagonal), function(i, j) return j - i <= diagonal and all[i][j] or 0 end)
+        holds(x:triu(diagonal), function(i, j) return j - i >= diagonal and all[i][j] or 0 end)
+      end
+    end
+  end)
+
+  it("takes rows of every second column, of a repeated one and of columns that lie apart", function()
+    local at = cr.tensor({ 3, -1, 1, 3 }, { dtype = "int64" })
+    local row = { 3, 20, 1, 3 }
+    for _, x in ipairs { numbered(20, 60):slice(2, 1, -1, 2), numbered(20, 1):expand(20, 30), numbered(30, 20):t() } do
+      local all = x:totable()
+      holds(x:index_select(1, at), function(i, j) return all[row[i]][j] end)
+    end
+  end)
+end)
+
+describe("sums at positions", function()
+  it("are rounded once for each summand, also where rows come twice", function()
+    for _, dtype in ipairs { "float16", "bfloat16", "float32", "int32", "uint8" } do
+      local x = numbered(3, 37, dtype)
+      local at = cr.tensor({ 2, 2, 3 }, { dtype = "int64" })
+      local y = x:index_add(1, at, x)
+      local one, two, three = x[1], x[2], x[3]
+      assert.is_true(y[1]:equal(one), dtype)
+      assert.is_true(y[2]:equal((two + one) + two), dtype)
+      assert.is_true(y[3]:equal(three + three), dtype)
+    end
+  end)
+end)

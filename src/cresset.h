@@ -600,10 +600,10 @@ CR_API void cr_memory_empty_cache(cr_device device);
 /* For a binding with a collector: it runs it when cr_memory_pressure() says so, and tells with
  * cr_memory_collected() how many bytes of its own heap the collector walks. The more these are, the
  * more bytes of tensors may pile up before the next one: 4 MiB at least, at most 64 MiB or what was
- * live after the last. A collector that can do a part of its work asks for smaller pieces: with
- * cr_memory_stepped() it is called again after so many bytes, and cr_memory_growth() tells how many
- * were made and not given back since the last collection, and how many make one due. All of that is the
- * calling thread's. */
+ * live after the last. A collector that can do a part of its work asks for smaller pieces: with cr_memory_stepped()
+ * it is called again after so many bytes (no whole collection is due before 8 such pieces), and cr_memory_growth()
+ * tells how many were made and not given back since the last collection, and how many make one due. All of that is
+ * the calling thread's. */
 CR_API bool cr_memory_pressure(void);
 CR_API void cr_memory_collected(int64_t heap);
 CR_API void cr_memory_stepped(int64_t bytes);

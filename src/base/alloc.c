@@ -52,6 +52,8 @@ cr__cache *cr__cache_make(void) {
     return NULL;
   }
   c->due = c->room = CR__PRESSURE_LEAST;
+  c->most = CR__PRESSURE_MOST;
+  c->near = CR__PRESSURE_LEAST;
   c->large_weight = 1;
   c->device_weight = (double)CR__PRESSURE_LEAST / CR__PRESSURE_MOST;
   pthread_once(&once, make_key);

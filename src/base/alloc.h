@@ -47,6 +47,7 @@ typedef struct cr__cache {
   bool fail_on;               /* once one has failed, each does */
   int64_t since;              /* bytes handed out less those given back since the last collection */
   int64_t due;                /* how many make the next one worth its time */
+  int64_t most, near;         /* bounds of due, see cr__host_collected() */
   int64_t room;         /* bytes that may be handed out before a collector is asked for a step */
   double large_weight;  /* what a byte of a large block adds to `since` */
   double device_weight; /* and one of another device */

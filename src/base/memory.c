@@ -144,7 +144,8 @@ static void account(int64_t by) {
  * core are never hot: of them NEAR_BYTES, which the last cache keeps, may wait. Devices are too fast
  * to hide anything, and have no caches to keep hot: what lies there waits until `most` is reached. */
 enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 12 << 20, LARGE_FROM = 1 << 20 };
-enum { STEP_LEAST = 64 << 10 };  /* bytes between two steps, however near a collection is */
+enum { STEP_LEAST = 64 << 10 }; /* bytes between two steps, however near a collection is */
+enum { STEPS_LEAST = 8 }; /* steps that a collection is away, at least, if they are young ones */
 enum { ROOM_MOST = 250 * 1000 }; /* that one block counts between steps */
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -173,10 +174,20 @@ int64_t cr_memory_growth(int64_t *due) {
   return c ? c->since : 0;
 }
 
-/* A collection comes no later than it is due. What was given back of older blocks makes room for as much. */
+/* `due`, and what blocks count that need not be hot. */
+static void set_due(cr__cache *c, int64_t due) {
+  c->due = due;
+  c->large_weight = (double)due / (double)c->near;
+  c->device_weight = (double)due / (double)c->most;
+}
+
+/* A collection comes no later than it is due, but only after some steps: where these are far apart, what is
+ * garbage waits for them. What was given back of older blocks makes room for as much. */
 void cr_memory_stepped(int64_t bytes) {
   cr__cache *c = cr__cache_get();
   if (!c) return;
+  int64_t due = least(bytes, c->most / STEPS_LEAST) * STEPS_LEAST;
+  if (due > c->due) set_due(c, due);
   c->since = most_of(c->since, -c->due);
   c->room = most_of(least(bytes, c->due - c->since), least(bytes, STEP_LEAST));
 }
@@ -187,10 +198,10 @@ void cr__host_collected(int64_t heap, int64_t elsewhere) {
   int64_t live = atomic_load_explicit(&allocated, memory_order_relaxed) + elsewhere;
   int64_t most = live > CR__PRESSURE_MOST ? live : CR__PRESSURE_MOST;
   c->since = 0;
-  c->due = most_of(least(heap * HIDING, most), CR__PRESSURE_LEAST);
-  int64_t near = most_of(least(heap * HIDING_LARGE, NEAR_BYTES), c->due);
-  c->large_weight = (double)c->due / (double)near;
-  c->device_weight = (double)c->due / (double)most;
+  c->most = most;
+  int64_t due = most_of(least(heap * HIDING, most), CR__PRESSURE_LEAST);
+  c->near = most_of(least(heap * HIDING_LARGE, NEAR_BYTES), due);
+  set_due(c, due);
   c->room = c->due;
 }
 

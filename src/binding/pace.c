@@ -11,16 +11,22 @@
 
 enum {
   STEP = 512 << 10,     /* bytes of tensors between two steps: what the second cache holds */
+  HELD_MOST = 4 << 20,  /* the same, where results are held for so long that they would grow old */
   STEP_MOST = 64 << 20, /* the same, where steps turn out to be long */
+  PATIENCE_LEAST =
+      16, /* steps without a whole collection, after which they come closer to each other, at first, */
+  PATIENCE_MOST = 2048, /* and where that was wrong again and again */
   SHORT_SHARE =
       4, /* a step is short up to this part of the time between two, long from all of it */
   FINALIZER_NS = 500,    /* of a step, for the finalizer of each tensor: no cost of steps */
+  FEW = 4,               /* results of so many, which may grow old */
   SURE = 2,              /* steps in a row that say which mode it is */
   OLD_AGE = 4,           /* young collections that make an object old, and more */
   SPREAD = 8,            /* over this part of the growth a cycle of incremental mode is spread */
   OFTEN = 16,            /* whole collections that come closer than so many steps */
   FREE_DOUBTS = 2,       /* that may be due to the script */
-  CALLS_PER_LOOK = 32,   /* in incremental mode, how often that is looked at */
+  CALLS_PER_LOOK = 32,   /* in incremental mode, how often that is looked at, ... */
+  LOOKS_AT_FIRST = 4,    /* ... but for the first calls */
   UNITS_PER_STEP = 50000 /* of Lua's own measure of work, in a step of its incremental mode */
 };
 
@@ -88,7 +94,10 @@ static void step(lua_State *L, struct cr__lua_pace *p) {
   bool fresh = put(L, put_fresh);
   bool ended = lua_gc(L, LUA_GCSTEP, 0) == 1;
   p->steps++;
-  if (fresh) p->young = fresh_is_gone(L) && !ended ? p->young + (p->young < SURE) : 0;
+  if (!fresh) return;
+  bool was_sure = p->young == SURE;
+  p->young = fresh_is_gone(L) && !ended ? p->young + (p->young < SURE) : 0;
+  if (was_sure && !p->young) p->calls = 0; /* it may be so again at once, see is_looked_at() */
 }
 
 /* Steps that take long, apart from the garbage that they find, become rarer: where a large table that is
@@ -98,22 +107,39 @@ static void adapt(struct cr__lua_pace *p, int64_t start, unsigned found) {
   int64_t took = end - start - (int64_t)found * FINALIZER_NS, between = start - p->last;
   p->last = end;
   if (took > between && p->now < STEP_MOST) p->now *= 2;
-  else if (took * SHORT_SHARE < between) p->now = STEP;
+  else if (took * SHORT_SHARE < between) p->now = p->held;
+}
+
+/* Results that are held while others are made, as by a model in training, must not grow old meanwhile: where a
+ * whole collection has found what young ones have missed, and not only a few, these come half as often. */
+static void stretch(struct cr__lua_pace *p, int64_t growth, int64_t left) {
+  p->calm = 0;
+  if (left >= growth / 2 || growth * FEW < p->age * p->held || p->held >= HELD_MOST) return;
+  p->held *= 2;
+  if (p->patience < PATIENCE_MOST) p->patience *= 2;
+}
+static void relax(struct cr__lua_pace *p) {
+  if (++p->calm < p->patience) return;
+  p->calm = 0;
+  if (p->held > STEP) p->held /= 2;
+  else p->patience = PATIENCE_LEAST;
 }
 
 /* Garbage that is no longer young is found by whole collections only, ours, Lua's own or the script's. One
  * has passed when the userdata for that is gone. */
 static void begin_growth(lua_State *L, struct cr__lua_pace *p) {
   p->passed = false;
-  p->made = p->age = 0;
-  p->now = STEP;
+  p->age = 0;
+  p->now = p->held;
   p->last = now_ns();
   put(L, put_last);
   cr_memory_collected(heap_bytes(L));
 }
 
 static void collect(lua_State *L, struct cr__lua_pace *p) {
+  int64_t growth = cr_memory_growth(NULL);
   lua_gc(L, LUA_GCCOLLECT);
+  stretch(p, growth, cr_memory_growth(NULL));
   p->collections++;
   p->in_cycle = false;
   begin_growth(L, p);
@@ -126,13 +152,16 @@ static void collect(lua_State *L, struct cr__lua_pace *p) {
  * until that is looked at less often. */
 static void doubt(struct cr__lua_pace *p) {
   p->young = 0;
-  p->calls = p->doubts < FREE_DOUBTS ? 0 : 1;
+  p->calls = p->doubts < FREE_DOUBTS ? 0 : LOOKS_AT_FIRST + 1;
   if (p->doubts < FREE_DOUBTS + 2) p->doubts++;
 }
 
-/* In incremental mode, from one look at it to the next. */
-static unsigned calls_per_look(const struct cr__lua_pace *p) {
-  return CALLS_PER_LOOK << (p->doubts > FREE_DOUBTS ? p->doubts - FREE_DOUBTS : 0);
+/* Whether this call in incremental mode looks at what that is. Generational mode, too, has whole collections while
+ * Lua's heap grows fast, as it does when modules are loaded: the second of them may be the last. */
+static bool is_looked_at(struct cr__lua_pace *p) {
+  unsigned distance = CALLS_PER_LOOK << (p->doubts > FREE_DOUBTS ? p->doubts - FREE_DOUBTS : 0);
+  unsigned n = p->calls++;
+  return p->young || n < LOOKS_AT_FIRST || n % distance == 0;
 }
 
 static void young_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
@@ -146,8 +175,7 @@ static void young_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int
     collect(L, p);
     return;
   }
-  if (p->made < p->now && !p->step) return;
-  p->made = 0;
+  relax(p);
   unsigned before = cr__lua_finalized;
   int64_t start = now_ns();
   step(L, p);
@@ -168,7 +196,9 @@ static int64_t steps_of_cycle(lua_State *L, int64_t growth) {
  * nothing has held since then, is finalized. Lua's own steps may bring that about as well. */
 static void incremental_step(lua_State *L, struct cr__lua_pace *p, int64_t growth, int64_t due) {
   /* Now and then, and where the last step was one, it is seen whether steps are young collections. */
-  if (p->young || p->calls++ % calls_per_look(p) == 0) step(L, p);
+  if (is_looked_at(p)) step(L, p);
+  if (p->passed && !p->in_cycle)
+    begin_growth(L, p); /* what was begun when steps still were young ones */
   if (p->young || (!p->in_cycle && growth < due - due / SPREAD)) return;
   if (!p->in_cycle) {
     p->in_cycle = true;
@@ -183,19 +213,23 @@ static void incremental_step(lua_State *L, struct cr__lua_pace *p, int64_t growt
   begin_growth(L, p);
 }
 
+/* In incremental mode, and while it is stopped, it is looked at as often as ever. */
+static int64_t bytes_to_next(const struct cr__lua_pace *p) {
+  return p->step ? p->step : p->young == SURE ? p->now : STEP;
+}
+
 void cr__lua_pressed(lua_State *L) {
   struct cr__lua_rest *rest = cr__lua_home_of(L)->rest;
   if (!rest) return; /* no place on the stack */
   struct cr__lua_pace *p = &rest->pace;
   int64_t due, growth = cr_memory_growth(&due);
   if (p->growth) due = p->growth;
-  p->made += STEP;
   /* Stopped, or closing, or in a finalizer: then it is not for us to run it. */
   if (lua_gc(L, LUA_GCISRUNNING) == 1 && lua_checkstack(L, 4)) {
     if (p->young == SURE) young_step(L, p, growth, due);
     else incremental_step(L, p, growth, due);
   }
-  cr_memory_stepped(p->step ? p->step : STEP);
+  cr_memory_stepped(bytes_to_next(p));
 }
 
 /* Two collections: the first may only queue finalizers of what the second then frees. */
@@ -224,7 +258,7 @@ static int pace(lua_State *L) {
   bool changed = step_bytes != p->step;
   p->step = step_bytes;
   p->growth = growth;
-  if (changed) cr_memory_stepped(p->step ? p->step : STEP);
+  if (changed) cr_memory_stepped(bytes_to_next(p));
   const struct {
     const char *name;
     int64_t value;
@@ -252,7 +286,9 @@ static void open_last(lua_State *L) {
 
 void cr__lua_open_pace(lua_State *L) {
   open_last(L);
-  cr__lua_home_of(L)->rest->pace.now = STEP;
+  struct cr__lua_pace *p = &cr__lua_home_of(L)->rest->pace;
+  p->now = p->held = STEP;
+  p->patience = PATIENCE_LEAST;
   cr_memory_stepped(STEP);
   lua_newtable(L);
   lua_createtable(L, 0, 1);

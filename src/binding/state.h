@@ -35,10 +35,12 @@ typedef struct cr__lua_guard {
 /* Of pace.c. */
 struct cr__lua_pace {
   int64_t step, growth; /* what the script has set, in bytes; 0: nothing */
-  int64_t now;          /* bytes between two steps at present */
-  int64_t made;         /* since the last one */
+  int64_t now;          /* bytes between two steps at present, */
+  int64_t held;         /* and where they are short */
   int64_t last;         /* when the last step ended, in nanoseconds */
   int64_t steps, collections;
+  int calm;       /* steps since `held` was too short, ... */
+  int patience;   /* ... and how many make it shorter */
   int age;        /* young collections since the growth began */
   int young;      /* steps in a row that were young collections, up to SURE */
   bool passed;    /* what that is to find is found */

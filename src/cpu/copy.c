@@ -19,6 +19,8 @@ enum {
 
 typedef struct copy {
   const cr__view *to, *from;
+  char *out;      /* where the iteration begins in the target, ... */
+  const char *in; /* ... and in the source */
   int64_t to_size, from_size;
   bool past;   /* written past the caches */
   int across;  /* the dim along which a source to be transposed is contiguous */
@@ -52,15 +54,44 @@ static void read_past(const copy *c, char *out, const char *in, int64_t from_ste
   }
 }
 
+/* Whole rows that are contiguous on both sides, of one dtype, of the next n elements; returns how many these are. */
+static int64_t copy_rows(const copy *c, cr__walk *to, cr__walk *from, int64_t n) {
+  const cr__iter *it = &c->it;
+  int64_t rows = it->shape[1] - to->at[1], bytes = it->shape[0] * c->to_size;
+  if (rows > n / it->shape[0]) rows = n / it->shape[0];
+  char *out = c->out + to->offset * c->to_size;
+  const char *in = c->in + from->offset * c->to_size;
+  int64_t to_step = to->stride[1] * c->to_size, from_step = from->stride[1] * c->to_size;
+  for (int64_t r = 0; r < rows; r++) memcpy(out + r * to_step, in + r * from_step, (size_t)bytes);
+  cr__walk *walks[] = {to, from};
+  for (int i = 0; i < 2; i++) {
+    walks[i]->at[1] += rows - 1;
+    walks[i]->offset += (rows - 1) * walks[i]->stride[1];
+    cr__walk_advance(walks[i], it->shape[0]);
+  }
+  return rows * it->shape[0];
+}
+
+static bool has_long_rows(const copy *c) {
+  const cr__iter *it = &c->it;
+  return c->to->dtype == c->from->dtype && it->ndim > 1 && it->stride[0][0] == 1 &&
+         it->stride[1][0] == 1 && !c->past;
+}
+
 /* Elements [begin, end) in the order of the iteration, a row at a time. */
 static void copy_range(const copy *c, int64_t begin, int64_t end) {
   cr__walk to, from;
   cr__walk_seek(&to, &c->it, 0, begin);
   cr__walk_seek(&from, &c->it, 1, begin);
+  bool rows = has_long_rows(c);
   while (begin < end) {
+    if (rows && to.at[0] == 0 && end - begin >= c->it.shape[0]) {
+      begin += copy_rows(c, &to, &from, end - begin);
+      continue;
+    }
     int64_t left = cr__walk_left(&to), run = left < end - begin ? left : end - begin;
-    char *out = c->to->data + to.offset * c->to_size;
-    const char *in = c->from->data + from.offset * c->from_size;
+    char *out = c->out + to.offset * c->to_size;
+    const char *in = c->in + from.offset * c->from_size;
     if (to.stride[0] == 1 && from.stride[0] == 1)
       cr__convert_past(out, c->to->dtype, in, c->from->dtype, run, c->past && is_aligned(out));
     else if (to.stride[0] == 1 && c->past && is_aligned(out))
@@ -83,12 +114,26 @@ static void copy_pieces(void *job, int64_t begin, int64_t end) {
   copy_range(c, begin * PIECE, end * PIECE < c->it.numel ? end * PIECE : c->it.numel);
 }
 
+/* Dims along which the source runs backwards element by element are walked from their other end, but for the
+ * innermost. */
+static void turn_around(copy *c) {
+  cr__iter *it = &c->it;
+  for (int d = 1; d < it->ndim; d++) {
+    if (it->stride[1][d] != -1) continue;
+    c->out += (it->shape[d] - 1) * it->stride[0][d] * c->to_size;
+    c->in -= (it->shape[d] - 1) * c->from_size;
+    it->stride[0][d] = -it->stride[0][d];
+    it->stride[1][d] = 1;
+  }
+}
+
 /* ---- Transposes: the target's inner dim is not the source's ---- */
 
-/* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. */
+/* The dim along which the source is contiguous, if a transpose by tiles is worth it; else 0. A source that stands still
+ * along the target's rows fills them. */
 static int transposed_dim(const copy *c) {
   const cr__iter *it = &c->it;
-  if (it->stride[0][0] != 1 || it->stride[1][0] == 1) return 0;
+  if (it->stride[0][0] != 1 || it->stride[1][0] == 1 || it->stride[1][0] == 0) return 0;
   for (int d = 1; d < it->ndim; d++)
     if (it->stride[1][d] == 1 && it->shape[d] >= LEAST && it->shape[0] >= LEAST) return d;
   return 0;
@@ -126,7 +171,7 @@ static void transpose_nth_band(const copy *c, int64_t i) {
   int64_t row = band * height, left = it->shape[across] - row;
   to += row * it->stride[0][across];
   from += row;
-  transpose_band(c, across, c->to->data + to * c->to_size, c->from->data + from * c->from_size,
+  transpose_band(c, across, c->out + to * c->to_size, c->in + from * c->from_size,
                  left < height ? left : height);
 }
 
@@ -180,12 +225,12 @@ static void copy_short_block(const copy *c, int64_t plane, int64_t row, int64_t 
     from += plane % it->shape[d] * it->stride[1][d];
     plane /= it->shape[d];
   }
-  char *out = c->to->data + to * size;
+  char *out = c->out + to * size;
   bool past = c->past && cr__iter_dense(it, 0) && is_aligned(out);
   for (int64_t j = 0; j < it->shape[0]; j++)
     move_column((past ? buffer : out) + j * it->stride[0][0] * size,
-                c->from->data + (from + j * it->stride[1][0]) * size, (size_t)size, n,
-                it->stride[0][1], it->stride[1][1]);
+                c->in + (from + j * it->stride[1][0]) * size, (size_t)size, n, it->stride[0][1],
+                it->stride[1][1]);
   if (past) cr__convert_past(out, c->to->dtype, buffer, c->to->dtype, n * it->shape[0], true);
 }
 
@@ -208,12 +253,14 @@ static int copy_short_rows(copy *c) {
 /* Copies `from`, converted, to `to`. Shapes are equal. */
 int cr__cpu_copy(cr__launch *k) {
   copy c = {.to = &k->copy.to, .from = &k->copy.from};
+  c.out = c.to->data, c.in = c.from->data;
   const int64_t *const strides[] = {c.to->stride, c.from->stride};
   c.to_size = (int64_t)cr__size_of((cr_dtype)c.to->dtype);
   c.from_size = (int64_t)cr__size_of((cr_dtype)c.from->dtype);
   cr__iter_begin(&c.it, c.to->ndim, c.to->shape, 2, strides);
   int64_t n = c.it.numel;
   if (n == 0) return 0;
+  turn_around(&c);
   c.past = n * c.to_size >= CR__STREAM_FROM;
   c.across = transposed_dim(&c);
   if (c.across) return transpose_by_tiles(&c);

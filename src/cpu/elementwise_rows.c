@@ -57,7 +57,7 @@ static bool is_apart(const cr__elementwise *e) {
 }
 
 /* Fewer elements than a block: nothing is read or written behind them. */
-static void run_rest(const cr__elementwise_plan *p, const char *const *from, const int64_t *advance,
+static void run_rest(const cr__elementwise_plan *p, const void *const *from, const int64_t *advance,
                      char *out, int64_t n, buffers *b) {
   const void *in[CR__MAX_OPERANDS];
   for (int i = 0; i < p->e->nin; i++) {
@@ -71,21 +71,20 @@ static void run_rest(const cr__elementwise_plan *p, const char *const *from, con
   memcpy(out, b->out, (size_t)n * p->out_size);
 }
 
-/* Whole blocks, n of them at most in a step. */
-static void run_step(const cr__elementwise_plan *p, const char *const *from, char *out, int64_t n,
+/* Whole blocks, n of them at most in a step. The pointers are handed on where they were stored: a copy of them, by
+ * a wider load, would wait until all stores of the row before are done. */
+static void run_step(const cr__elementwise_plan *p, const void *const *from, char *out, int64_t n,
                      buffers *b) {
   size_t bytes = (size_t)n * p->out_size;
   bool past = p->stream && (uintptr_t)out % CR__LINE == 0 && bytes % CR__LINE == 0;
-  const void *in[CR__MAX_OPERANDS];
-  for (int i = 0; i < p->e->nin; i++) in[i] = from[i];
-  p->loop(n, past ? b->out : out, in, p->numbers);
+  p->loop(n, past ? b->out : out, from, p->numbers);
   if (past) p->stream(out, b->out, bytes);
 }
 
 /* Elements [begin, begin + n) of a row. */
 static void run_part(const cr__elementwise_plan *p, int64_t row, int64_t begin, int64_t n,
                      buffers *b) {
-  const char *from[CR__MAX_OPERANDS];
+  const void *from[CR__MAX_OPERANDS];
   int64_t advance[CR__MAX_OPERANDS], size = (int64_t)p->size, step = p->stream ? p->chunk : n;
   char *out = p->e->out.data + (row_offset(&p->it, 0, row) + begin) * (int64_t)p->out_size;
   for (int i = 0; i < p->e->nin; i++) {
@@ -95,7 +94,7 @@ static void run_part(const cr__elementwise_plan *p, int64_t row, int64_t begin, 
     if (still && step > p->chunk) step = p->chunk;
     if (number) continue;
     const char *first = p->e->in[i].data + row_offset(&p->it, i + 1, row) * size;
-    from[i] = still ? b->still[i] : first + begin * size;
+    from[i] = still ? (const void *)b->still[i] : first + begin * size;
     advance[i] = still ? 0 : size;
     if (still) cr__splat(b->still[i], first, p->size, cr__round_up(n < p->chunk ? n : p->chunk));
   }
@@ -103,13 +102,13 @@ static void run_part(const cr__elementwise_plan *p, int64_t row, int64_t begin, 
     int64_t some = (left < step ? left : step) / CR__BLOCK * CR__BLOCK;
     if (!some && n >= CR__BLOCK && is_apart(p->e)) { /* the last block, which ends here */
       int64_t back = left - CR__BLOCK;
-      for (int i = 0; i < p->e->nin; i++) from[i] += back * advance[i];
+      for (int i = 0; i < p->e->nin; i++) from[i] = (const char *)from[i] + back * advance[i];
       out += back * (int64_t)p->out_size;
       left = some = CR__BLOCK;
     }
     if (some) run_step(p, from, out, some, b);
     else run_rest(p, from, advance, out, some = left, b);
-    for (int i = 0; i < p->e->nin; i++) from[i] += some * advance[i];
+    for (int i = 0; i < p->e->nin; i++) from[i] = (const char *)from[i] + some * advance[i];
     out += some * (int64_t)p->out_size;
     left -= some;
   }

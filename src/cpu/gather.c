@@ -85,6 +85,19 @@ static bool gather_columns(const gather *p, slab s, int64_t n) {
   return false;
 }
 
+/* Rows of n columns, from row to row of `out`, which begin at offset[i] (in bytes). */
+static void take_rows(const gather *p, slab s, const int64_t *offset, int64_t n, int64_t rows) {
+  const cr__index_loops *loops = cr__index_loops_here();
+  int64_t step = p->it.stride[FROM][0];
+  if (step == 1) {
+    loops->take_rows(s.out, s.out_step, s.from, offset, n * p->element, rows, p->stream != NULL);
+    return;
+  }
+  int size = cr__size_kind(p->element);
+  for (int64_t i = 0; i < rows; i++)
+    loops->step[size](s.out + i * s.out_step, s.from + offset[i], step, n);
+}
+
 /* A position for each row of n columns, which are moved in one piece. */
 static bool gather_rows(const gather *p, slab s, int64_t n) {
   const cr__index_loops *loops = cr__index_loops_here();
@@ -96,7 +109,7 @@ static bool gather_rows(const gather *p, slab s, int64_t n) {
                             m))
       return true;
     for (int64_t i = 0; i < m && s.from_step; i++) offset[i] += i * s.from_step;
-    loops->take_rows(s.out, s.out_step, s.from, offset, n * p->element, m, p->stream != NULL);
+    take_rows(p, s, offset, n, m);
     s.out += m * s.out_step;
     s.from += m * s.from_step;
     s.index += m * s.index_step;
@@ -142,9 +155,11 @@ static void gather_blocks(void *job, int64_t begin, int64_t end) {
 
 static int run_gather(gather *p) {
   const cr__iter *it = &p->it;
-  p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && it->stride[FROM][0] == 1;
+  int64_t step = it->stride[FROM][0];
+  bool near = step >= 0 && step * p->element < CR__LINE; /* a line has several elements of a row */
+  p->whole_rows = it->stride[INDEX][0] == 0 && it->stride[OUT][0] == 1 && near;
   cut(p);
-  p->stream = choose_stream(p);
+  if (!p->whole_rows || step == 1) p->stream = choose_stream(p);
   int64_t across = (p->columns + p->width - 1) / p->width;
   int64_t down = (p->rows + p->height - 1) / p->height;
   return cr__cpu_share(it->numel / (p->rows * p->columns) * across * down, it->numel, gather_blocks,

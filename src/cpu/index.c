@@ -13,9 +13,17 @@ const cr__index_loops *cr__index_loops_here(void) {
                                                     &cr__index_loops_v4};
   return by_level[cr__cpu_level()];
 }
+extern const cr__join_loops cr__join_loops_v2, cr__join_loops_v3, cr__join_loops_v4;
+const cr__join_loops *cr__join_loops_here(void) {
+  static const cr__join_loops *const by_level[] = {&cr__join_loops_v2, &cr__join_loops_v3,
+                                                   &cr__join_loops_v4};
+  return by_level[cr__cpu_level()];
+}
 #else
 extern const cr__index_loops cr__index_loops_base;
 const cr__index_loops *cr__index_loops_here(void) { return &cr__index_loops_base; }
+extern const cr__join_loops cr__join_loops_base;
+const cr__join_loops *cr__join_loops_here(void) { return &cr__join_loops_base; }
 #endif
 
 enum { PIECE = 32768, BLOCK = 2048 };

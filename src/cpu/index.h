@@ -37,6 +37,14 @@ typedef struct cr__index_loops {
 } cr__index_loops;
 const cr__index_loops *cr__index_loops_here(void);
 
+/* Joins from[i * sf] with to[i * st + offset[i]], by sum or product, in turn; offset NULL: none. (loops_join.c) */
+typedef void (*cr__join)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
+                         int64_t n);
+typedef struct cr__join_loops {
+  cr__join add[CR_DTYPE_COUNT], multiply[CR_DTYPE_COUNT];
+} cr__join_loops;
+const cr__join_loops *cr__join_loops_here(void);
+
 /* Where dtypes and element sizes stand in those tables. */
 static inline int cr__index_kind(int dtype) { return dtype == CR_INT64 ? 0 : 1; }
 static inline int cr__size_kind(int64_t size) {

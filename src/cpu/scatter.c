@@ -9,77 +9,11 @@
 #include "index.h"
 #include "cpu/loops/loops.h"
 
-/* ---- Rows ------------------------------------------------------------------------------------- */
-
-/* Joins from[i * sf] with to[i * st + offset[i]], by sum or product; offset NULL: none. */
-typedef void (*join_run)(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf,
-                         int64_t n);
-
-#define JOIN_RUN(name, TYPE, SUM)                                                             \
-  static void name(void *to, int64_t st, const int64_t *offset, const void *from, int64_t sf, \
-                   int64_t n) {                                                               \
-    TYPE *restrict a = to;                                                                    \
-    const TYPE *restrict b = from;                                                            \
-    if (offset && st == 0 && sf == 1) {                                                       \
-      _Pragma("GCC unroll 8") for (int64_t j = 0; j < n; j++) a[offset[j]] =                  \
-          SUM(a[offset[j]], b[j]);                                                            \
-    } else if (offset) {                                                                      \
-      for (int64_t j = 0; j < n; j++) {                                                       \
-        TYPE *x = a + j * st + offset[j];                                                     \
-        *x = SUM(*x, b[j * sf]);                                                              \
-      }                                                                                       \
-    } else if (st == 1 && sf == 1) {                                                          \
-      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) a[j] = SUM(a[j], b[j]);             \
-    } else {                                                                                  \
-      for (int64_t j = 0; j < n; j++) a[j * st] = SUM(a[j * st], b[j * sf]);                  \
-    }                                                                                         \
-  }
-#define PLUS8(x, y) ((uint8_t)((x) + (y)))
-#define PLUS16(x, y) ((uint16_t)((x) + (y)))
-#define PLUS(x, y) ((x) + (y))
-#define PLUS_HALF(x, y) cr__float_to_half(cr__half_to_float(x) + cr__half_to_float(y))
-#define PLUS_BFLOAT(x, y) cr__float_to_bfloat(cr__bfloat_to_float(x) + cr__bfloat_to_float(y))
-#define OR(x, y) ((x) | (y))
-#define TIMES8(x, y) ((uint8_t)((x) * (y)))
-#define TIMES16(x, y) ((uint16_t)((uint32_t)(x) * (y)))
-#define TIMES(x, y) ((x) * (y))
-#define TIMES_HALF(x, y) cr__float_to_half(cr__half_to_float(x) * cr__half_to_float(y))
-#define TIMES_BFLOAT(x, y) cr__float_to_bfloat(cr__bfloat_to_float(x) * cr__bfloat_to_float(y))
-#define AND(x, y) ((x) & (y))
-/* Integers wrap, so signed ones are joined as unsigned. */
-JOIN_RUN(add_f64, double, PLUS)
-JOIN_RUN(add_f32, float, PLUS)
-JOIN_RUN(add_f16, uint16_t, PLUS_HALF)
-JOIN_RUN(add_bf16, uint16_t, PLUS_BFLOAT)
-JOIN_RUN(add_i64, uint64_t, PLUS)
-JOIN_RUN(add_i32, uint32_t, PLUS)
-JOIN_RUN(add_i16, uint16_t, PLUS16)
-JOIN_RUN(add_i8, uint8_t, PLUS8)
-JOIN_RUN(add_b8, uint8_t, OR)
-
-static const join_run adders[CR_DTYPE_COUNT] = {
-    [CR_FLOAT64] = add_f64,   [CR_FLOAT32] = add_f32, [CR_FLOAT16] = add_f16,
-    [CR_BFLOAT16] = add_bf16, [CR_INT64] = add_i64,   [CR_INT32] = add_i32,
-    [CR_INT16] = add_i16,     [CR_INT8] = add_i8,     [CR_UINT8] = add_i8,
-    [CR_BOOL] = add_b8,
-};
-
-JOIN_RUN(multiply_f64, double, TIMES)
-JOIN_RUN(multiply_f32, float, TIMES)
-JOIN_RUN(multiply_f16, uint16_t, TIMES_HALF)
-JOIN_RUN(multiply_bf16, uint16_t, TIMES_BFLOAT)
-JOIN_RUN(multiply_i64, uint64_t, TIMES)
-JOIN_RUN(multiply_i32, uint32_t, TIMES)
-JOIN_RUN(multiply_i16, uint16_t, TIMES16)
-JOIN_RUN(multiply_i8, uint8_t, TIMES8)
-JOIN_RUN(multiply_b8, uint8_t, AND)
-
-static const join_run multipliers[CR_DTYPE_COUNT] = {
-    [CR_FLOAT64] = multiply_f64,   [CR_FLOAT32] = multiply_f32, [CR_FLOAT16] = multiply_f16,
-    [CR_BFLOAT16] = multiply_bf16, [CR_INT64] = multiply_i64,   [CR_INT32] = multiply_i32,
-    [CR_INT16] = multiply_i16,     [CR_INT8] = multiply_i8,     [CR_UINT8] = multiply_i8,
-    [CR_BOOL] = multiply_b8,
-};
+static cr__join join_for(int how, int dtype) {
+  const cr__join_loops *loops = cr__join_loops_here();
+  if (how == CR__SCATTER_ADD) return loops->add[dtype];
+  return how == CR__SCATTER_MULTIPLY ? loops->multiply[dtype] : NULL;
+}
 
 /* ---- scatter -------------------------------------------------------------------------------------- */
 
@@ -90,7 +24,7 @@ typedef struct scatter {
   const cr__view *to, *index, *from;
   int64_t size, stride;  /* of the indexed dim */
   int64_t element;       /* bytes */
-  join_run join;         /* NULL: elements are overwritten */
+  cr__join join;         /* NULL: elements are overwritten */
   bool far;              /* `to` reaches beyond the nearest cache */
   int64_t rows, columns; /* of a slab: the two innermost dims */
   bool by_column;        /* parts are ranges of columns, not of the outermost dim */
@@ -264,8 +198,7 @@ int cr__cpu_scatter(cr__launch *k) {
   if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->scatter.dim))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  if (k->scatter.how == CR__SCATTER_ADD) p.join = adders[p.to->dtype];
-  if (k->scatter.how == CR__SCATTER_MULTIPLY) p.join = multipliers[p.to->dtype];
+  p.join = join_for(k->scatter.how, p.to->dtype);
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];
@@ -291,6 +224,7 @@ int cr__cpu_scatter_strided(cr__launch *k) {
   cr__walk a, b;
   cr__walk_seek(&a, &it, 1, 0);
   cr__walk_seek(&b, &it, 2, 0);
+  cr__join add = join_for(CR__SCATTER_ADD, to->dtype);
   int64_t looked = 0;
   for (int64_t done = 0; done < it.numel;) {
     int64_t n = cr__walk_left(&a);
@@ -298,8 +232,8 @@ int cr__cpu_scatter_strided(cr__launch *k) {
     int code = done - looked >= CR__STRETCH ? cr__interrupted() : 0;
     if (code) return code;
     if (done - looked >= CR__STRETCH) looked = done;
-    adders[to->dtype](to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size,
-                      b.stride[0], n);
+    add(to->data + a.offset * size, a.stride[0], NULL, from->data + b.offset * size, b.stride[0],
+        n);
     cr__walk_advance(&a, n);
     cr__walk_advance(&b, n);
     done += n;

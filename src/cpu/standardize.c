@@ -23,8 +23,8 @@ extern const cr__standardize_loops cr__standardize_loops_v2[2], cr__standardize_
     cr__standardize_loops_v4[2];
 const cr__standardize_loops *cr__standardize_loops_here(bool wide) {
   static const cr__standardize_loops *const by_level[] = {cr__standardize_loops_v2,
-                                                            cr__standardize_loops_v3,
-                                                            cr__standardize_loops_v4};
+                                                          cr__standardize_loops_v3,
+                                                          cr__standardize_loops_v4};
   return &by_level[cr__cpu_level()][wide];
 }
 #else

@@ -1,9 +1,10 @@
 /* strided.c: triangles of matrices.
  *
  * Holds true: rows are independent; each is part copy, part zeros. */
-#include "cpu.h"
-
 #include <string.h>
+
+#include "convert.h"
+#include "cpu.h"
 
 typedef struct triangle {
   const cr__view *out, *in;
@@ -11,24 +12,15 @@ typedef struct triangle {
   bool upper;
 } triangle;
 
-#define KEEP(TYPE)                                                                               \
-  do {                                                                                           \
-    TYPE *o = (TYPE *)out;                                                                       \
-    const TYPE *x = (const TYPE *)in, zero = {0};                                                \
-    for (int64_t j = 0; j < t->columns; j++) o[j * so] = j >= from && j < to ? x[j * si] : zero; \
-  } while (0)
-
 static void keep_row(const triangle *t, char *out, const char *in, int64_t row) {
-  int64_t edge = row + t->diagonal; /* the column of the diagonal */
-  int64_t from = t->upper ? edge : 0, to = t->upper ? t->columns : edge + 1;
-  int64_t so = t->out->stride[t->out->ndim - 1], si = t->in->stride[t->in->ndim - 1];
-  switch (t->size) {
-  case 1: KEEP(uint8_t); break;
-  case 2: KEEP(uint16_t); break;
-  case 4: KEEP(uint32_t); break;
-  case 8: KEEP(uint64_t); break;
-  default: KEEP(cr__bytes16); break;
-  }
+  int64_t edge = row + t->diagonal + (t->upper ? 0 : 1); /* between what is kept and what is not */
+  edge = edge < 0 ? 0 : edge < t->columns ? edge : t->columns;
+  int64_t from = t->upper ? edge : 0, to = t->upper ? t->columns : edge, size = t->size;
+  int64_t step = t->in->stride[t->in->ndim - 1];
+  memset(out, 0, (size_t)(from * size));
+  cr__read_run(out + from * size, t->out->dtype, in + from * step * size, t->in->dtype, step,
+               to - from);
+  memset(out + to * size, 0, (size_t)((t->columns - to) * size));
 }
 
 /* The offset of a row, which is counted over all dims but the last. */
@@ -49,7 +41,7 @@ static void keep_rows(void *job, int64_t begin, int64_t end) {
 }
 
 /* The part of matrices on one side of a diagonal, which is kept.
- * `out` and `from` have one shape of at least 2 dims and one dtype. diagonal: positive above the main one;
+ * `out`, which is contiguous, and `from` have one shape of at least 2 dims and one dtype. diagonal: positive above the main one;
  * upper: whether the part above is kept, not the one below. */
 int cr__cpu_triangle(cr__launch *k) {
   const cr__view *v = &k->triangle.out;

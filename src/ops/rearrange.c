@@ -168,9 +168,10 @@ cr_tensor *cr__run_flip(const cr_op *op, cr_tensor *self, cr__ints dims) {
     if (turned && self->numel > 0) offset += (cr__sizes(self)[d] - 1) * cr__steps(self)[d];
   }
   cr_tensor *backwards = cr__alias(self, self->ndim, cr__sizes(self), stride, offset);
-  cr_tensor *r = backwards ? cr__copy_of(op->name, backwards, (cr_dtype)self->dtype) : NULL;
+  cr_tensor *r = backwards ? cr__new_strided_like(op->name, self, (cr_dtype)self->dtype) : NULL;
+  int code = r ? cr__copy(op->name, r, backwards) : (int)cr_error_code();
   cr_release(backwards);
-  return r;
+  return cr__filled(code, r);
 }
 
 /* t with what lies before `at` (from 1) along d moved to the end. */
