@@ -34,7 +34,7 @@ def normalization():
     f.case("layer_norm", f.t(2, 3), [3], None, f.t(3), torch_f=F.layer_norm)
     f.case("rms_norm", f.t(3, 40), [40], f.t(40), 0.25, torch_f=F.rms_norm)
     for d in FLOATS:
-        f.case("batch_norm", f.t(6, 3, 2, d=d), None, None, f.t(3, d=d), f.t(3, d=d), True, torch_f=F.batch_norm)
+        f.case("batch_norm", f.t(6, 3, 2, d=d), None, None, None, None, True, torch_f=F.batch_norm)
         f.case("instance_norm", f.t(2, 3, 4, d=d), None, None, f.t(3, d=d), f.t(3, d=d), torch_f=F.instance_norm)
         f.case("local_response_norm", f.t(2, 3, 4, d=d), 2, torch_f=F.local_response_norm)
         f.case("group_norm", f.t(2, 4, 3, d=d), 2, f.t(4, d=d), f.t(4, d=d), torch_f=F.group_norm)
