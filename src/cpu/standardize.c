@@ -19,27 +19,25 @@ enum {
 };
 
 #ifdef __x86_64__
-extern const cr__standardize_loops cr__standardize_loops_v2[2], cr__standardize_loops_v3[2],
-    cr__standardize_loops_v4[2];
-const cr__standardize_loops *cr__standardize_loops_here(bool wide) {
-  static const cr__standardize_loops *const by_level[] = {cr__standardize_loops_v2,
-                                                          cr__standardize_loops_v3,
-                                                          cr__standardize_loops_v4};
+extern const cr__spread_loops cr__spread_loops_v2[2], cr__spread_loops_v3[2],
+    cr__spread_loops_v4[2];
+const cr__spread_loops *cr__spread_loops_here(bool wide) {
+  static const cr__spread_loops *const by_level[] = {cr__spread_loops_v2, cr__spread_loops_v3,
+                                                     cr__spread_loops_v4};
   return &by_level[cr__cpu_level()][wide];
 }
 #else
-extern const cr__standardize_loops cr__standardize_loops_base[2];
-const cr__standardize_loops *cr__standardize_loops_here(bool wide) {
-  return &cr__standardize_loops_base[wide];
-}
+extern const cr__spread_loops cr__spread_loops_base[2];
+const cr__spread_loops *cr__spread_loops_here(bool wide) { return &cr__spread_loops_base[wide]; }
 #endif
 
 typedef struct job {
-  const cr__standardize_loops *loops;
+  const cr__spread_loops *loops;
   int dtype, type; /* of the elements; that they are computed with */
   int64_t outer, batch, groups, channels, inner;
   int64_t run, n; /* elements of a row side by side, and all of them */
   bool in_place;  /* a row is worked on where it lies */
+  bool each;      /* each element of a run has a weight and a bias of its own */
   double eps;
   bool centred;
   const char *weight, *bias; /* of `type` */
@@ -103,33 +101,14 @@ static row take_row(const job *j, int64_t r, char *room) {
   }
   gather_row(j, r, j->from, room);
   if (j->grad) gather_row(j, r, j->grad, room + line);
-  return (row){room,
-               room + line,
-               room + (j->grad ? 2 : 1) * line,
-               j->batch,
-               j->run * size_of(j->type),
-               j->run,
-               first};
-}
-
-static size_t room_of(const job *j) {
-  return j->in_place ? 0 : (size_t)(j->n * size_of(j->type) * (j->grad ? 3 : 2));
+  row w =
+      {room,   room + line, room + (j->grad ? 2 : 1) * line, j->batch, j->run * size_of(j->type),
+       j->run, first};
+  if (j->channels == 1) w.segments = 1, w.run = j->n;
+  return w;
 }
 
 /* ---- Standards ---- */
-
-static double sum_of(const job *j, const row *w, double scale) {
-  double sum = 0;
-  for (int64_t b = 0; b < w->segments; b++) sum += j->loops->sum(w->x + b * w->step, w->run, scale);
-  return sum;
-}
-
-static double squares_of(const job *j, const row *w, double middle, double scale) {
-  double sum = 0;
-  for (int64_t b = 0; b < w->segments; b++)
-    sum += j->loops->squares(w->x + b * w->step, w->run, middle, scale);
-  return sum;
-}
 
 /* The power of two that brings the largest of float64 elements near 1. */
 static double scale_of(const row *w) {
@@ -144,39 +123,47 @@ static double scale_of(const row *w) {
   return ldexp(1, exponent < -1000 ? 1000 : -exponent);
 }
 
-/* From the sum and the squares of elements, or once more where these have left the range of float64. */
-static cr__standard standard_of(const job *j, const row *w) {
-  double n = (double)j->n;
-  cr__standard s = {0, 0, 1};
-  if (j->centred) s.mean = sum_of(j, w, 1) / n;
-  double square = squares_of(j, w, s.mean, 1) / n;
-  bool lost = !(square <= DBL_MAX) || (square < 0x1p-900 && square + j->eps < 0x1p-900);
-  if (j->type == CR_FLOAT64 && lost) {
-    double scale = scale_of(w), middle = j->centred ? sum_of(j, w, scale) / n : 0;
-    double spread = sqrt(squares_of(j, w, middle, scale) / n) / scale;
-    s.mean = middle / scale;
-    s.inverse = 1 / hypot(spread, sqrt(j->eps));
-  } else {
-    s.inverse = 1 / sqrt(square + j->eps);
-  }
-  return s;
+/* Where the squares of elements have left the range of float64. */
+static __attribute__((noinline)) cr__standard scaled_standard(const job *j, const row *w) {
+  double n = (double)j->n, scale = scale_of(w), middle = 0, square = 0;
+  for (int64_t b = 0; b < w->segments && j->centred; b++)
+    middle += j->loops->scaled_sum(w->x + b * w->step, w->run, scale);
+  middle /= n;
+  for (int64_t b = 0; b < w->segments; b++)
+    square += j->loops->scaled_squares(w->x + b * w->step, w->run, middle, scale);
+  double spread = sqrt(square / n) / scale;
+  return (cr__standard){middle / scale, 1 / hypot(spread, sqrt(j->eps)), 1};
 }
 
-/* Where differences of elements may leave the range of float64, the elements are made smaller. */
-static cr__standard safe(const job *j, cr__standard s) {
-  bool huge = j->type == CR_FLOAT64 && (s.inverse < 0x1p-1000 || fabs(s.mean) > 0x1p1000);
-  s.scale = huge ? 0x1p-4 : 1;
-  return s;
+static cr__standard standard_of(const job *j, const row *w) {
+  double n = (double)j->n, mean = 0, square = 0;
+  for (int64_t b = 0; b < w->segments && j->centred; b++)
+    mean += j->loops->sum(w->x + b * w->step, w->run);
+  mean /= n;
+  for (int64_t b = 0; b < w->segments; b++)
+    square += j->loops->squares(w->x + b * w->step, w->run, mean);
+  square /= n;
+  bool lost = !(square <= DBL_MAX) || (square < 0x1p-900 && square + j->eps < 0x1p-900);
+  if (j->type == CR_FLOAT64 && lost) return scaled_standard(j, w);
+  return (cr__standard){mean, 1 / sqrt(square + j->eps), 1};
+}
+
+/* The loops for elements of such a standard. Where their differences may leave their type's range, *s scales them. */
+static const cr__standardize_loops *loops_for(const job *j, cr__standard *s) {
+  double most = j->type == CR_FLOAT64 ? 0x1p1000 : 0x1p100;
+  bool near = s->inverse <= most && s->inverse >= 1 / most && fabs(s->mean) <= most;
+  if (near || isnan(s->inverse)) return &j->loops->usual;
+  if (j->type == CR_FLOAT64) s->scale = 0x1p-4;
+  return &j->loops->far;
 }
 
 /* ---- Elements ---- */
 
-/* The part of a segment that has scales of its own: all of it, with one for each element, or a channel. */
+/* The scales of a channel, or, where each element has its own, from that channel on. */
 static cr__scales scales_at(const job *j, const row *w, int64_t channel) {
-  int64_t at = w->first + channel;
+  int64_t at = w->first + channel, offset = at * size_of(j->type);
   cr__scales by = {NULL, NULL, 1, 0};
-  if (j->inner == 1) {
-    int64_t offset = at * size_of(j->type);
+  if (j->each) {
     by.weights = j->weight ? j->weight + offset : NULL;
     by.biases = j->bias ? j->bias + offset : NULL;
   } else if (j->type == CR_FLOAT64) {
@@ -189,78 +176,119 @@ static cr__scales scales_at(const job *j, const row *w, int64_t channel) {
   return by;
 }
 
-/* How many parts a segment has, and the elements of one. */
-static int64_t parts_of(const job *j, bool apart, int64_t *length) {
-  bool whole = j->inner == 1 || !apart;
-  *length = whole ? j->run : j->inner;
+/* How many parts of a segment have scales of their own, and the elements of one. */
+static int64_t parts_of(const job *j, const row *w, bool apart, int64_t *length) {
+  bool whole = j->each || !apart || j->channels == 1;
+  *length = whole ? w->run : j->inner;
   return whole ? 1 : j->channels;
 }
 
 static void standardize_row(const job *j, int64_t r, char *room) {
   row w = take_row(j, r, room);
   cr__standard s = standard_of(j, &w);
-  int64_t length, parts = parts_of(j, j->weight || j->bias, &length),
-                  step = length * size_of(j->type);
+  int64_t length, parts = parts_of(j, &w, j->weight || j->bias, &length);
   j->mean[r] = s.mean, j->inverse[r] = s.inverse;
-  s = safe(j, s);
+  const cr__standardize_loops *loops = loops_for(j, &s);
   for (int64_t b = 0; b < w.segments; b++)
     for (int64_t c = 0; c < parts; c++) {
-      int64_t at = b * w.step + c * step;
+      int64_t at = b * w.step + c * length * size_of(j->type);
       cr__scales by = scales_at(j, &w, c);
-      j->loops->apply(w.out + at, w.x + at, length, &s, &by);
+      loops->apply(w.out + at, w.x + at, length, &s, &by);
     }
   if (!j->in_place) scatter_row(j, r, w.out);
 }
 
-/* for_weight, for_bias: what the row adds to; NULL: nothing. */
-static void backward_row(const job *j, int64_t r, char *room, double *for_weight,
-                         double *for_bias) {
+/* What rows add to the gradients of weight and bias: of each channel in float64, and, where each element has its own,
+ * of a few rows in the elements' type before that. NULL: nothing is asked for. */
+typedef struct gathering {
+  double *for_weight, *for_bias;
+  char *few_weights, *few_biases;
+} gathering;
+
+static void add_channel(const gathering *to, int64_t channel, const double *sums) {
+  if (!to->for_weight) return;
+  to->for_bias[channel] += sums[0];
+  to->for_weight[channel] += sums[1];
+}
+
+static void backward_row(const job *j, int64_t r, char *room, const gathering *to) {
   row w = take_row(j, r, room);
-  cr__standard s = safe(j, (cr__standard){j->mean[r], j->inverse[r], 1});
-  bool apart = j->weight || for_weight || for_bias;
-  int64_t length, parts = parts_of(j, apart, &length), step = length * size_of(j->type);
+  cr__standard s = {j->mean[r], j->inverse[r], 1};
+  const cr__standardize_loops *loops = loops_for(j, &s);
+  int64_t length, parts = parts_of(j, &w, j->weight || to->for_weight, &length),
+                  width = size_of(j->type);
+  cr__gathered few = {NULL, NULL};
+  if (j->each && to->for_weight) few = (cr__gathered){to->few_weights, to->few_biases};
   double a = 0, b = 0;
   for (int64_t at = 0; at < w.segments * parts; at++) {
-    int64_t c = at % parts, place = at / parts * w.step + c * step;
+    int64_t c = at % parts, place = at / parts * w.step + c * length * width;
     cr__scales by = scales_at(j, &w, c), plain = {NULL, NULL, 1, 0};
-    double sums[2];
-    j->loops->dots(sums, w.g + place, w.x + place, length, &s, j->inner == 1 ? &by : &plain);
-    if (j->inner == 1 && apart) {
-      j->loops->gather(for_weight ? for_weight + w.first : NULL,
-                       for_bias ? for_bias + w.first : NULL, w.g + place, w.x + place, length, &s);
-    } else if (apart) {
-      if (for_bias) for_bias[w.first + c] += sums[0];
-      if (for_weight) for_weight[w.first + c] += sums[1];
-    }
-    double weight = j->inner == 1 ? 1 : by.weight;
+    double sums[2], weight = j->each ? 1 : by.weight;
+    loops->dots(sums, w.g + place, w.x + place, length, &s, j->each ? &by : &plain, &few);
+    if (!j->each) add_channel(to, w.first + c, sums);
     a += sums[0] * weight, b += sums[1] * weight;
   }
   a = j->centred ? a / (double)j->n : 0, b /= (double)j->n;
   for (int64_t at = 0; at < w.segments * parts; at++) {
-    int64_t c = at % parts, place = at / parts * w.step + c * step;
+    int64_t c = at % parts, place = at / parts * w.step + c * length * width;
     cr__scales by = scales_at(j, &w, c);
-    j->loops->project(w.out + place, w.g + place, w.x + place, length, &s, &by, a, b);
+    loops->project(w.out + place, w.g + place, w.x + place, length, &s, &by, a, b);
   }
   if (!j->in_place) scatter_row(j, r, w.out);
 }
 
 /* ---- Units ---- */
 
+enum {
+  FEW_ROWS = 16
+}; /* whose gradients of weight and bias are added up before float64 takes over */
+
+static void add_few(const job *j, const gathering *to) {
+  int64_t n = j->groups * j->channels;
+  double *sums[] = {to->for_weight, to->for_bias};
+  char *few[] = {to->few_weights, to->few_biases};
+  for (int k = 0; k < 2; k++) {
+    for (int64_t i = 0; i < n && j->type == CR_FLOAT64; i++)
+      sums[k][i] += ((double *)(void *)few[k])[i];
+    for (int64_t i = 0; i < n && j->type == CR_FLOAT32; i++)
+      sums[k][i] += ((float *)(void *)few[k])[i];
+    memset(few[k], 0, (size_t)(n * size_of(j->type)));
+  }
+}
+
+static void run_backward(const job *j, int64_t first, int64_t last, char *room, gathering *to) {
+  bool few = j->each && to->for_weight;
+  if (few) memset(to->few_weights, 0, (size_t)(2 * j->groups * j->channels * size_of(j->type)));
+  for (int64_t r = first; r < last && !cr__cpu_stopped(); r++) {
+    backward_row(j, r, room, to);
+    if (few && (r + 1 == last || (r + 1 - first) % FEW_ROWS == 0)) add_few(j, to);
+  }
+}
+
+/* Bytes that a unit works in: a row's copies, and what a few rows add up to. */
+static size_t room_of(const job *j) {
+  int64_t width = size_of(j->type), copies = j->in_place ? 0 : j->grad ? 3 : 2;
+  int64_t few = j->each && j->for_weight ? 2 * j->groups * j->channels : 0;
+  return (size_t)((copies * j->n + few) * width);
+}
+
 static void run_unit(job *j, int64_t unit) {
   int64_t rows = j->outer * j->groups, first = unit * j->rows_each;
   int64_t last = first + j->rows_each < rows ? first + j->rows_each : rows;
-  size_t nbytes = room_of(j);
+  size_t nbytes = room_of(j), width = (size_t)size_of(j->type);
   char *room = nbytes ? cr__host_alloc(nbytes) : NULL;
   if (nbytes && !room) {
     atomic_store(&j->failed, true);
     return;
   }
-  int64_t part = unit * j->part_step;
-  for (int64_t r = first; r < last && !cr__cpu_stopped(); r++) {
-    if (!j->grad) standardize_row(j, r, room);
-    else
-      backward_row(j, r, room, j->for_weight ? j->for_weight + part : NULL,
-                   j->for_bias ? j->for_bias + part : NULL);
+  for (int64_t r = first; r < last && !j->grad && !cr__cpu_stopped(); r++)
+    standardize_row(j, r, room);
+  if (j->grad) {
+    gathering to = {NULL, NULL, room + (j->in_place ? 0 : 3 * (size_t)j->n * width), NULL};
+    to.few_biases = to.few_weights + (size_t)(j->groups * j->channels) * width;
+    if (j->for_weight) to.for_weight = j->for_weight + unit * j->part_step;
+    if (j->for_bias) to.for_bias = j->for_bias + unit * j->part_step;
+    run_backward(j, first, last, room, &to);
   }
   cr__host_free(room, nbytes);
 }
@@ -281,9 +309,10 @@ static int run_all(job *j) {
 static void begin(job *j, const cr__view *from) {
   j->dtype = from->dtype;
   j->type = from->dtype == CR_FLOAT64 ? CR_FLOAT64 : CR_FLOAT32;
-  j->loops = cr__standardize_loops_here(j->type == CR_FLOAT64);
+  j->loops = cr__spread_loops_here(j->type == CR_FLOAT64);
   j->from = from->data;
   j->run = j->channels * j->inner, j->n = j->batch * j->run;
+  j->each = j->inner == 1 && j->channels > 1;
   j->in_place = j->dtype == j->type && (j->batch == 1 || j->run >= SCATTERED);
   j->rows_each = j->n >= UNIT ? 1 : UNIT / (j->n > 0 ? j->n : 1);
   atomic_init(&j->failed, false);
@@ -361,8 +390,8 @@ static int run_gathering(job *j, const cr__view *for_weight, const cr__view *for
   double *sums = cr__host_alloc(2 * nbytes);
   if (!sums) return (int)cr_error_code();
   memset(sums, 0, 2 * nbytes);
-  if (for_weight->data) j->for_weight = sums;
-  if (for_bias->data) j->for_bias = sums + parts * each;
+  j->for_weight = sums;
+  j->for_bias = sums + parts * each;
   if (j->outer > 1) {
     int64_t rounds = (j->outer + parts - 1) / parts;
     j->rows_each = rounds * j->groups;

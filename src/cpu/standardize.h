@@ -1,15 +1,16 @@
 /* standardize.h: what the loops of standardizing (loops_standardize.c, built per instruction set) and the kernels
  * that drive them share.
  *
- * Holds true: a loop works on n elements in a line, all float32 or all float64, and computes in float64. Sums are
- * gathered in the same order at every level. */
+ * Holds true: a loop works on n elements in a line, all float32 or all float64. Sums are gathered in float64, in the
+ * same order at every level. */
 #ifndef CR__CPU_STANDARDIZE_H
 #define CR__CPU_STANDARDIZE_H
 
 #include "device/backend.h"
 
-/* A row's standard: an element's is (x * scale - mean * scale) * (inverse / scale), where a scale other than 1 keeps
- * float64 in its range. */
+/* A row's standard: an element's is (x - mean) * inverse. Of float32 the mean is two numbers, so that nothing is lost
+ * where it is much larger than the differences. Where these may leave the range, elements are computed in float64, and
+ * are (x * scale - mean * scale) * (inverse / scale). */
 typedef struct cr__standard {
   double mean, inverse, scale;
 } cr__standard;
@@ -20,23 +21,31 @@ typedef struct cr__scales {
   double weight, bias;
 } cr__scales;
 
+/* What each element adds to the gradients of its weight and bias, of the elements' dtype; NULL: not asked for. */
+typedef struct cr__gathered {
+  void *for_weight, *for_bias;
+} cr__gathered;
+
 typedef struct cr__standardize_loops {
-  double (*sum)(const void *x, int64_t n, double scale);
-  double (*squares)(const void *x, int64_t n, double middle,
-                    double scale); /* of x * scale - middle */
   void (*apply)(void *out, const void *x, int64_t n, const cr__standard *s, const cr__scales *by);
-  /* sums[0], [1]: of the weighted gradients, and of these times the standardized elements. */
+  /* sums[0], [1]: of the weighted gradients, and of these times the standardized elements. Adds to `to`. */
   void (*dots)(double *sums, const void *g, const void *x, int64_t n, const cr__standard *s,
-               const cr__scales *by);
+               const cr__scales *by, const cr__gathered *to);
   /* inverse * (g * weight - a - h * b), h being the standardized elements. */
   void (*project)(void *out, const void *g, const void *x, int64_t n, const cr__standard *s,
                   const cr__scales *by, double a, double b);
-  /* Adds each gradient times its standardized element to for_weight, and itself to for_bias; NULL: to none. */
-  void (*gather)(double *for_weight, double *for_bias, const void *g, const void *x, int64_t n,
-                 const cr__standard *s);
 } cr__standardize_loops;
 
+typedef struct cr__spread_loops {
+  double (*sum)(const void *x, int64_t n);
+  double (*squares)(const void *x, int64_t n, double middle); /* of x - middle */
+  double (*scaled_sum)(const void *x, int64_t n, double scale);
+  double (*scaled_squares)(const void *x, int64_t n, double middle,
+                           double scale); /* x * scale - middle */
+  cr__standardize_loops usual, far;       /* far: where differences may leave the range */
+} cr__spread_loops;
+
 /* The best for this machine, of float32 or float64. */
-const cr__standardize_loops *cr__standardize_loops_here(bool wide);
+const cr__spread_loops *cr__spread_loops_here(bool wide);
 
 #endif

@@ -12,30 +12,37 @@
 enum { WIDTH = 8, SUMS = 4 };
 
 typedef double wide __attribute__((vector_size(64)));
-typedef float narrow __attribute__((vector_size(32)));
+typedef float eight_floats __attribute__((vector_size(32)));
+typedef float floats __attribute__((vector_size(64)));
 
 INLINE double total(const wide *sum) {
   wide all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   return ((all[0] + all[4]) + (all[2] + all[6])) + ((all[1] + all[5]) + (all[3] + all[7]));
 }
 
-static const wide wide0;
-
 #define T float
-#define PART narrow
+#define HALF eight_floats
+#define FULL floats
 #define NAME(x) x##_f32
 #include "standardize_loops.h"
 #undef T
-#undef PART
+#undef HALF
+#undef FULL
 #undef NAME
 
 #define T double
-#define PART wide
+#define HALF wide
+#define FULL wide
 #define NAME(x) x##_f64
 #include "standardize_loops.h"
 
-extern const cr__standardize_loops CR__PASTE(cr__standardize_loops_, CR__ISA)[2];
-const cr__standardize_loops CR__PASTE(cr__standardize_loops_, CR__ISA)[2] = {
-    {sum_f32, squares_f32, apply_f32, dots_f32, project_f32, gather_f32},
-    {sum_f64, squares_f64, apply_f64, dots_f64, project_f64, gather_f64},
-};
+#define LOOPS(type)                                                       \
+  {                                                                       \
+    sum_##type, squares_##type, scaled_sum_##type, scaled_squares_##type, \
+        {apply_##type, dots_##type, project_##type}, {                    \
+      far_apply_##type, far_dots_##type, far_project_##type               \
+    }                                                                     \
+  }
+
+extern const cr__spread_loops CR__PASTE(cr__spread_loops_, CR__ISA)[2];
+const cr__spread_loops CR__PASTE(cr__spread_loops_, CR__ISA)[2] = {LOOPS(f32), LOOPS(f64)};
