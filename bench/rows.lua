@@ -15,5 +15,6 @@ require "rows_small"
 require "rows_large"
 require "rows_hard"
 require "rows_models"
+require "rows_normalizations"
 
 return require("row_list").rows
