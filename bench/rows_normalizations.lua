@@ -26,10 +26,10 @@ y = f(x, w, b)]]):format(n, n, channels, channels, peer),
   })
 end
 
-layer("layer_norm 4096 x 1024", { 4096, 1024 }, 1024, "cr.layer_norm(x, { 1024 }, w, b)", "F.layer_norm(x, (1024,), w, b)",
-  1.7, 1.3)
-layer("layer_norm 16384 x 256", { 16384, 256 }, 256, "cr.layer_norm(x, { 256 }, w, b)", "F.layer_norm(x, (256,), w, b)",
-  1.7, 1.3)
+layer("layer_norm 4096 x 1024", { 4096, 1024 }, 1024, "cr.layer_norm(x, { 1024 }, w, b)",
+  "F.layer_norm(x, (1024,), w, b)", 1.7, 1.3)
+layer("layer_norm 16384 x 256", { 16384, 256 }, 256, "cr.layer_norm(x, { 256 }, w, b)",
+  "F.layer_norm(x, (256,), w, b)", 1.7, 1.3)
 layer("batch_norm 16x64x56x56", { 16, 64, 56, 56 }, 64, "cr.batch_norm(x, nil, nil, w, b, true)",
   "F.batch_norm(x, None, None, w, b, True)", 1.3, 1.3)
 layer("group_norm 16x64x56x56, 8", { 16, 64, 56, 56 }, 64, "cr.group_norm(x, 8, w, b)", "F.group_norm(x, 8, w, b)", 1.3,
