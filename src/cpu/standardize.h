@@ -6,6 +6,8 @@
 #ifndef CR__CPU_STANDARDIZE_H
 #define CR__CPU_STANDARDIZE_H
 
+#include <stdatomic.h>
+
 #include "device/backend.h"
 
 /* A row's standard: an element's is (x - mean) * inverse. Of float32 the mean is two numbers, so that nothing is lost
@@ -47,5 +49,41 @@ typedef struct cr__spread_loops {
 
 /* The best for this machine, of float32 or float64. */
 const cr__spread_loops *cr__spread_loops_here(bool wide);
+
+/* ---- standardize_rows.c: one row ---- */
+
+/* A call of one of the kernels. */
+typedef struct cr__rows_job {
+  const cr__spread_loops *loops;
+  int dtype, type; /* of the elements; that they are computed with */
+  int64_t outer, batch, groups, channels, inner;
+  int64_t run, n; /* elements of a row side by side, and all of them */
+  bool in_place;  /* a row is worked on where it lies */
+  bool each;      /* each element of a run has a weight and a bias of its own */
+  double eps;
+  bool centred;
+  const char *weight, *bias; /* of `type` */
+  char *out;
+  const char *from, *grad;
+  double *mean, *inverse;
+  double *for_weight,
+      *for_bias; /* of each part, `part_step` apart: 0 where rows share no channel */
+  int64_t part_step;
+  int64_t rows_each;  /* of a part; else of a unit */
+  atomic_bool failed; /* there was no room for some unit */
+} cr__rows_job;
+
+/* What rows add to the gradients of weight and bias: of each channel in float64, and, where each element has its own,
+ * of a few rows in the elements' type before that. NULL: nothing is asked for. */
+typedef struct cr__gathering {
+  double *for_weight, *for_bias;
+  char *few_weights, *few_biases;
+} cr__gathering;
+
+/* Standardizes row r; `room` is for its copies, if it is not worked on in place. */
+void cr__standardize_row(const cr__rows_job *j, int64_t r, char *room);
+/* The gradient for row r; adds to `to`. */
+void cr__standardize_row_backward(const cr__rows_job *j, int64_t r, char *room,
+                                  const cr__gathering *to);
 
 #endif

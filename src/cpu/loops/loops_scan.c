@@ -184,7 +184,7 @@ static double logs(double *x, int64_t n, double acc) {
 
 /* ---- Extremes ---- */
 
-/* Lines go EXTREMES elements at a time: mostly none of them beats the best one so far. */
+/* Lines go EXTREMES elements at a time: mostly none of them beats the best one so far. `out` may be `from`. */
 enum { EXTREMES = 16 };
 #define BEST(name, T, BEATS)                                                                    \
   INLINE void name##_few(T *to, int64_t *places, const T *x, int64_t n, int64_t at, T *best_of, \
@@ -210,10 +210,9 @@ enum { EXTREMES = 16 };
       for (int j = 0; j < EXTREMES; j++) any |= part[j] != part[j];                             \
       for (int j = 0; j < EXTREMES; j++) beaten |= part[j] BEATS best;                          \
       if (nan) { /* only another one takes its place */                                         \
-        for (int j = 0; j < EXTREMES; j++) to[i + j] = best;                                    \
         for (int j = 0; j < EXTREMES; j++) {                                                    \
           place = part[j] != part[j] ? at + i + j : place;                                      \
-          places[i + j] = place;                                                                \
+          to[i + j] = best, places[i + j] = place;                                              \
         }                                                                                       \
       } else if (!any && !beaten) {                                                             \
         for (int j = 0; j < EXTREMES; j++) to[i + j] = best, places[i + j] = place;             \
