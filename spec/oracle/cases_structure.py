@@ -153,6 +153,11 @@ def parts(f):
     f.case("split_with_sizes", f.t(2, 4), [1, 3], D(1))
     f.case("chunk", f.t(5, 2), 2)
     f.case("chunk", f.t(2, 4), 3, D(-1))
+    for args in ((f.t(5), D(0), 2, 1), (f.t(2, 6), D(-1), 2, 3), (f.t(4, 2), D(0), 3, 1), (f.t(), D(0), 1, 1), (f.t(3), D(0), 0, 2),
+                 (f.t(2, 7), D(1), 3, 2), (f.t(3), D(0), 3, 5), (f.t(0, 2), D(0), 0, 1)):
+        f.case("unfold", *args, torch_f=torch.Tensor.unfold)
+    for d in DTYPES:
+        f.case("unfold", f.t(4, lo=0, hi=5, d=d), D(0), 2, 1, torch_f=torch.Tensor.unfold)
     f.case("unbind", f.t(3, 2))
     f.case("unbind", f.t(2, 3), D(-1))
 
@@ -201,6 +206,17 @@ def joins(f):
     f.case("hstack", [f.t(2), f.t(1)])
     f.case("vstack", [f.t(2), f.t(2)])
     f.case("vstack", [f.t(1, 2), f.t(3, 2)])
+    for op in ("dstack", "column_stack"):
+        f.case(op, [f.t(2), f.t(2)])
+        f.case(op, [f.t(), f.t(), f.t()])
+        f.case(op, [f.t(2, 0), f.t(2, 0)])
+        f.case(op, [f.t(1, d="int32", lo=0, hi=4), f.t(1, d="float16")])
+        for d in DTYPES:
+            f.case(op, [f.t(2, d=d, lo=0, hi=4), f.t(2, d=d, lo=0, hi=4)])
+    f.case("dstack", [f.t(1, 2), f.t(1, 2, 3)])
+    f.case("dstack", [f.t(2, 1), f.t(2, 1)])
+    f.case("column_stack", [f.t(2), f.t(2, 3)])
+    f.case("column_stack", [f.t(2, 1, 2), f.t(2, 3, 2)])
     for x, counts in (((2, 3), [2, 2]), ((3,), [2, 2]), ((2, 3), [2]), ((2,), [0])):
         f.case("tile", f.t(*x), counts)
     f.case("repeat_interleave", f.t(2, 3), 2)
@@ -208,6 +224,18 @@ def joins(f):
     f.case("repeat_interleave", f.t(2, 3), 0, D(0))
     f.case("flip", f.t(2, 3), D(0), torch_f=lambda x, d: torch.flip(x, [d]))
     f.case("flip", f.t(2, 3), D(0, -1))
+    for op in ("fliplr", "flipud"):
+        for x in ((2, 3), (2, 3, 2), (0, 2), (3, 1)):
+            f.case(op, f.t(*x))
+        for d in DTYPES:
+            f.case(op, f.t(2, 2, lo=0, hi=5, d=d))
+    f.case("flipud", f.t(3))
+    for k in (-5, -1, 0, 1, 2, 3, 6):
+        f.case("rot90", f.t(2, 3), k)
+        f.case("rot90", f.t(2, 3, 2), k, D(2, 0))
+    f.case("rot90", f.t(0, 2))
+    for d in DTYPES:
+        f.case("rot90", f.t(2, 2, lo=0, hi=5, d=d))
     f.case("roll", f.t(2, 3), [1])
     f.case("roll", f.t(2, 3), [-1, 1], D(1, 0))
     f.case("roll", f.t(3), [5], D(0))

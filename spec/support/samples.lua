@@ -208,7 +208,7 @@ function M.is_random(e) return e.family == "random" or e.family == "sample" end
 function M.is_undefined(e) return e.name:find("empty", 1, true) ~= nil end
 
 -- What these give depends on the memory by definition; view_spec has them.
-M.by_memory = { view = true, view_as = true, as_strided = true }
+M.by_memory = { view = true, view_as = true, as_strided = true, as_strided_scatter = true }
 
 -- Notes in problems where two lists of results differ.
 function M.compare(problems, what, got, want, rtol, atol)
