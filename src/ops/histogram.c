@@ -96,11 +96,11 @@ static int check_range(const cr_op *op, int64_t bins, double low, double high) {
                   low, high);
 }
 
-/* The ends of the bins: those given, or where they are equal, the extremes of t, `apart` further if these are. */
+/* The ends of the bins: those in `ends`, or (t is not NULL) the extremes of t; `apart` further if they are equal. */
 static int find_range(const cr_op *op, cr_tensor *t, int64_t bins, double apart, double ends[2]) {
   cr_value low = cr_float(ends[0]), high = cr_float(ends[1]);
   int code = 0;
-  if (ends[0] == ends[1] && t->numel > 0) code = extremes(t, &low, &high);
+  if (t && t->numel > 0) code = extremes(t, &low, &high);
   ends[0] = cr__number(low), ends[1] = cr__number(high);
   if (!code) code = check_range(op, bins, ends[0], ends[1]);
   if (ends[0] == ends[1]) ends[0] -= apart, ends[1] += apart;
@@ -131,7 +131,7 @@ cr_tensor *cr__run_histc(const cr_op *op, cr_tensor *self, int64_t bins, cr_valu
   if (!cr__is_float((cr_dtype)self->dtype))
     return cr__no_tensor(cr__fail(CR_E_DTYPE, "%s: takes floats, got %s", op->lua,
                                   cr_dtype_name((cr_dtype)self->dtype)));
-  if (find_range(op, self, bins, 1, ends)) return NULL;
+  if (find_range(op, ends[0] == ends[1] ? self : NULL, bins, 1, ends)) return NULL;
   int64_t room = bins + 1; /* the last place is for what lies in no bin */
   cr_tensor *counts = cr__call_zeros(&room, 1, CR_INT64, cr_device_value(cr_device_of(self)));
   cr_tensor *line = counts ? cr__call_reshape(self, &all, 1) : NULL;
@@ -262,9 +262,10 @@ static int add_edges(const cr_op *op, grid *g, const cr_tensor *self, cr_tensor 
   return 0;
 }
 
-/* The same with edges at equal distances between the ends, or between the extremes of t. */
-static int add_even_edges(const cr_op *op, grid *g, cr_tensor *t, int64_t bins, double ends[2]) {
-  int code = find_range(op, t, bins, 0.5, ends);
+/* The same with edges at equal distances between the ends, or, unless they are given, the extremes of t. */
+static int add_even_edges(const cr_op *op, grid *g, cr_tensor *t, int64_t bins, double ends[2],
+                          bool given) {
+  int code = find_range(op, given ? NULL : t, bins, 0.5, ends);
   if (code) return code;
   cr_tensor *edges = cr__call_linspace(cr_float(ends[0]), cr_float(ends[1]), bins + 1, (cr_dtype)t->dtype,
                                        cr_device_value(cr_device_of(t)));
@@ -305,8 +306,7 @@ int cr__run_histogram(const cr_op *op, cr_tensor *self, int64_t bins, const doub
   int code = check_points(op, self, weight, self->numel);
   if (!code && !min != !max)
     code = cr__fail(CR_E_ARGUMENT, "%s: min and max are given together, or not at all", op->lua);
-  if (!code && min) code = check_range(op, bins, *min, *max);
-  if (!code) code = add_even_edges(op, &g, self, bins, ends);
+  if (!code) code = add_even_edges(op, &g, self, bins, ends, min != NULL);
   return give_rows(op, &g, self, weight, density, code, out);
 }
 
@@ -363,9 +363,8 @@ int cr__run_histogramdd(const cr_op *op, cr_tensor *self, cr__ints bins, cr_tens
     int64_t count = bins.at[bins.n == 1 ? 0 : d];
     code = read_range(op, range, n, d, ends);
     if (!range && self->numel == 0) ends[1] = 1;
-    if (!code && range) code = check_range(op, count, ends[0], ends[1]);
     cr_tensor *column = code ? NULL : cr__call_select(self, -1, d + 1);
-    if (!code) code = column ? add_even_edges(op, &g, column, count, ends) : (int)cr_error_code();
+    if (!code) code = column ? add_even_edges(op, &g, column, count, ends, range != NULL) : (int)cr_error_code();
     cr_release(column);
   }
   *nout = n + 1;

@@ -296,7 +296,7 @@ int cr__run_unravel_index(const cr_op *op, cr_tensor *indices, cr__ints shape, c
   for (int d = shape.n - 1; d >= 0; d--) {
     cr_value size = cr_int(shape.at[d] ? shape.at[d] : 1);
     cr_tensor *at = cr__call_remainder_scalar(rest, size);
-    cr_tensor *before = cr__call_floor_divide_scalar(rest, size);
+    cr_tensor *before = d > 0 ? cr__call_floor_divide_scalar(rest, size) : NULL;
     out[d] = cr__call_add_scalar(at, cr_int(1));
     good = good && out[d];
     cr_release(at), cr_release(rest);

@@ -101,9 +101,10 @@ static cr_tensor *between(cr_tensor *sorted, cr_tensor *places, int how) {
     cr_release(near);
     return r;
   }
-  cr_tensor *down = cr__call_floor(places), *up = cr__call_ceil(places), *r = NULL;
   bool low = how != CR__quantile_interpolation_higher, high = how != CR__quantile_interpolation_lower;
-  cr_tensor *a = low ? elements_at(sorted, down) : NULL, *b = high ? elements_at(sorted, up) : NULL;
+  cr_tensor *down = low ? cr__call_floor(places) : NULL, *up = high ? cr__call_ceil(places) : NULL;
+  cr_tensor *a = low ? elements_at(sorted, down) : NULL, *r = NULL;
+  cr_tensor *b = high ? elements_at(sorted, up) : NULL;
   if (!low || !high) {
     r = cr_retain(low ? a : b);
   } else if (how == CR__quantile_interpolation_midpoint) {
