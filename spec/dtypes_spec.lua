@@ -128,7 +128,8 @@ describe("result_type", function()
     fails(function() cr.result_type() end, "result_type: needs at least one tensor, number or dtype")
     fails(function() cr.result_type(1, {}) end,
       "result_type: argument 2 must be a tensor, a number or a dtype, got a table")
-    fails(function() cr.result_type("real") end, 'argument 1 must be a tensor, a number or a dtype, got the string "real"')
+    fails(function() cr.result_type("real") end,
+      'argument 1 must be a tensor, a number or a dtype, got the string "real"')
   end)
 end)
 

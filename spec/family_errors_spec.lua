@@ -1,4 +1,4 @@
--- family_errors_spec.lua: bad arguments of pieces, statistics, histograms and their kin, and the sentence that each gives.
+-- family_errors_spec.lua: bad arguments of pieces, statistics, histograms and their kin, and what each is told.
 
 local cr = require "cresset"
 
@@ -24,7 +24,8 @@ local cases = {
   { "x:diag_embed(0, 1, -3)", "diag_embed: needs two different dims, got dim 1 twice" },
   { "x:diag_embed(0, 1, 4)", "diag_embed: dim2 4 is out of range for a tensor of 3 dims" },
   { "x:select_scatter(v, 1, 3)",
-    "select_scatter: position 3 is out of range for dim 1 of size 2 (positions count from 1; negative ones from the end)" },
+    "select_scatter: position 3 is out of range for dim 1 of size 2 (positions count from 1; negative ones from "
+      .. "the end)" },
   { "x:select_scatter(v, 2, 1)", "select_scatter: src must have the shape 2 of the part, got 3" },
   { "x:slice_scatter(x, 1, 1, 1)", "slice_scatter: src must have the shape 1x3 of the part, got 2x3" },
   { "x:diagonal_scatter(v)", "diagonal_scatter: src must have the shape 2 of the part, got 3" },
@@ -44,7 +45,8 @@ local cases = {
   { "x:quantile(1.5)", "quantile: q must lie from 0 to 1, got 1.5" },
   { "x:quantile(-0.5)", "quantile: q must lie from 0 to 1, got -0.5" },
   { "i:quantile(0.5)", "quantile: takes floats, got int64" },
-  { "x:quantile(cr.tensor({ 0.5 }, { dtype = 'float64' }))", "quantile: q must have the dtype float32 of self, got float64" },
+  { "x:quantile(cr.tensor({ 0.5 }, { dtype = 'float64' }))",
+    "quantile: q must have the dtype float32 of self, got float64" },
   { "x:quantile(x)", "quantile: q must be a number or a vector, got shape 2x3" },
   { "cr.zeros(0):quantile(0.5)", "quantile: a tensor of shape 0 has no quantiles" },
   { "x:nanquantile(0.5, 3)", "nanquantile: dim 3 is out of range for a tensor of 2 dims" },
@@ -59,7 +61,8 @@ local cases = {
   { "cr.cov(x, 1, cr.tensor { 1, -2, 3 })", "cov: fweights must not be negative, got -2" },
   { "cr.cov(x, 1, cr.tensor { 0, 0, 0 })", "cov: the weights add up to 0" },
   { "cr.corrcoef(cr.tensor { true })", "corrcoef: takes numbers, got bool" },
-  { "x:trapezoid(cr.zeros(2))", "trapezoid: x of shape 2 does not have a point for each value along dim 2 of y, of shape 2x3" },
+  { "x:trapezoid(cr.zeros(2))",
+    "trapezoid: x of shape 2 does not have a point for each value along dim 2 of y, of shape 2x3" },
   { "cr.trapezoid(cr.tensor { true })", "trapezoid: y must be numbers, got bool" },
   { "x:cumulative_trapezoid { dim = 3 }", "cumulative_trapezoid: dim 3 is out of range for a tensor of 2 dims" },
   { "x:gradient(1, 2, 3)", "gradient: edge_order is 1 or 2, got 3" },
@@ -85,7 +88,8 @@ local cases = {
   { "x:histc(0)", "histc: there must be at least 1 bin, got 0" },
   { "x:histc(2, 3, 1)", "histc: needs finite ends with min <= max, got 3 and 1" },
   { "x:histogram(2, 0.0)", "histogram: min and max are given together, or not at all" },
-  { "x:histogram(2, 0.0, 1.0, v)", "histogram: weight must have a number for each of 6 elements or points, got shape 3" },
+  { "x:histogram(2, 0.0, 1.0, v)",
+    "histogram: weight must have a number for each of 6 elements or points, got shape 3" },
   { "x:histogram(x)", "histogram: edges are vectors of at least 2 numbers, got shape 2x3" },
   { "i:histogram(3)", "histogram: takes floats, got int64" },
   { "x:histogram(v:double())", "histogram: the edges must have the dtype float32 of self, got float64" },
@@ -99,7 +103,8 @@ local cases = {
   { "v:scatter_reduce(1, i, cr.zeros(2), 'sum')",
     "scatter_reduce: src (shape 2) must have the dims of index (shape 3) and be no smaller" },
   { "v:scatter_reduce(1, i + 3, v, 'amax')",
-    "scatter_reduce: position 4 is out of range for dim 1 of size 3 (positions count from 1; negative ones from the end)" },
+    "scatter_reduce: position 4 is out of range for dim 1 of size 3 (positions count from 1; negative ones from "
+      .. "the end)" },
   { "v:index_reduce(1, i, cr.zeros(2), 'prod')",
     "index_reduce: source (shape 2) must have the shape 3 of self, but for 3 positions along dim 1" },
   { "x:index_reduce(1, x:long(), x, 'prod')", "index_reduce: index must have 0 dims or 1, got shape 2x3" },

@@ -125,7 +125,6 @@ struct cauchy_f64 {
     for (int i = 0; i < 4; i++) x[i] = cr__rng_tangent_f64(w[i]) * d.b + d.a;
   }
 };
-
 struct geometric_f32 {
   static constexpr int dtype = CR_FLOAT32;
   static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
@@ -136,7 +135,6 @@ struct geometric_f32 {
     for (int i = 0; i < 4; i++) x[i] = ceilf(cr__rng_log_f32(cr__rng_open_f32(w[i])) / scale);
   }
 };
-
 struct geometric_f64 {
   static constexpr int dtype = CR_FLOAT64;
   static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
@@ -158,7 +156,6 @@ struct log_normal_f32 {
     for (int i = 0; i < 4; i++) x[i] = cr__rng_exp_f32(x[i]);
   }
 };
-
 struct log_normal_f64 {
   static constexpr int dtype = CR_FLOAT64;
   static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
@@ -282,9 +279,8 @@ extern "C" int cr__cuda_exponential(cr__launch *k) {
 
 extern "C" int cr__cuda_cauchy(cr__launch *k) {
   cr__draw d = draw_of(k->cauchy.rng);
-  const cr__view *out = &k->cauchy.out;
   d.a = k->cauchy.median, d.b = k->cauchy.sigma;
-  return out->dtype == CR_FLOAT64 ? run<cauchy_f64>(k, out, &d) : run<cauchy_f32>(k, out, &d);
+  return k->cauchy.out.dtype == CR_FLOAT64 ? run<cauchy_f64>(k, &k->cauchy.out, &d) : run<cauchy_f32>(k, &k->cauchy.out, &d);
 }
 
 extern "C" int cr__cuda_geometric(cr__launch *k) {
@@ -297,9 +293,8 @@ extern "C" int cr__cuda_geometric(cr__launch *k) {
 
 extern "C" int cr__cuda_log_normal(cr__launch *k) {
   cr__draw d = draw_of(k->log_normal.rng);
-  const cr__view *out = &k->log_normal.out;
   d.a = k->log_normal.mean, d.b = k->log_normal.std;
-  return out->dtype == CR_FLOAT64 ? run<log_normal_f64>(k, out, &d) : run<log_normal_f32>(k, out, &d);
+  return k->log_normal.out.dtype == CR_FLOAT64 ? run<log_normal_f64>(k, &k->log_normal.out, &d) : run<log_normal_f32>(k, &k->log_normal.out, &d);
 }
 
 extern "C" int cr__cuda_randint(cr__launch *k) {

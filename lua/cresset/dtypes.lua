@@ -38,7 +38,8 @@ function M.finfo(dtype)
   if category(dtype) ~= 3 then
     cr.raise(("finfo: %s is not a floating dtype; iinfo tells of integers"):format(dtype))
   end
-  local function after(x, y) return cr.full({}, x, { dtype = dtype }):nextafter(cr.full({}, y, { dtype = dtype })):item() end
+  local function number(x) return cr.full({}, x, { dtype = dtype }) end
+  local function after(x, y) return number(x):nextafter(number(y)):item() end
   local eps, max = after(1.0, 2.0) - 1, after(math.huge, 0.0)
   local tiny = 2 / (max / (2 - eps))
   return { dtype = dtype, bits = bits_of(dtype), eps = eps, max = max, min = -max, tiny = tiny, smallest_normal = tiny,

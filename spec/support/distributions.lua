@@ -45,7 +45,9 @@ return {
     draw = function() return like("float64"):exponential_(2.0) end,
   },
   -- Of the Cauchy distribution, which has no mean, what its angles are: uniform.
-  cauchy_ = with(unit, function() return like("float64"):cauchy_(3.0, 2.0):sub(3.0):div(2.0):atan() / math.pi + 0.5 end),
+  cauchy_ = with(unit, function()
+    return like("float64"):cauchy_(3.0, 2.0):sub(3.0):div(2.0):atan() / math.pi + 0.5
+  end),
   geometric_ = {
     mean = 4, variance = 12, low = 1, high = 200, whole = true,
     draw = function() return like("int32"):geometric_(0.25) end,

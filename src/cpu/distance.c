@@ -10,18 +10,19 @@ typedef struct job {
 } job;
 
 /* The distances of one vector x from all of a list, of which the kind is a constant in each loop. */
-#define FROM_ONE(t, T)                                                                              \
-  static void from_one_##t(T *to, const T *x, const T *list, int64_t columns, int64_t n, double p) { \
-    cr__distance_kind kind = cr__distance_kind_of(p);                                               \
-    switch (kind) {                                                                                 \
-    case CR__DISTANCE_SUM: EACH(t, CR__DISTANCE_SUM); break;                                        \
-    case CR__DISTANCE_SQUARES: EACH(t, CR__DISTANCE_SQUARES); break;                                \
-    case CR__DISTANCE_MOST: EACH(t, CR__DISTANCE_MOST); break;                                      \
-    case CR__DISTANCE_COUNT: EACH(t, CR__DISTANCE_COUNT); break;                                    \
-    default: EACH(t, CR__DISTANCE_POWERS);                                                          \
-    }                                                                                               \
+#define FROM_ONE(t, T)                                                                   \
+  static void from_one_##t(T *to, const T *x, const T *list, int64_t columns, int64_t n, \
+                           double p) {                                                   \
+    cr__distance_kind kind = cr__distance_kind_of(p);                                    \
+    switch (kind) {                                                                      \
+    case CR__DISTANCE_SUM: EACH(t, CR__DISTANCE_SUM); break;                             \
+    case CR__DISTANCE_SQUARES: EACH(t, CR__DISTANCE_SQUARES); break;                     \
+    case CR__DISTANCE_MOST: EACH(t, CR__DISTANCE_MOST); break;                           \
+    case CR__DISTANCE_COUNT: EACH(t, CR__DISTANCE_COUNT); break;                         \
+    default: EACH(t, CR__DISTANCE_POWERS);                                               \
+    }                                                                                    \
   }
-#define EACH(t, KIND)                                                   \
+#define EACH(t, KIND)                                                      \
   for (int64_t j = 0; j < columns && (j % 256 || !cr__cpu_stopped()); j++) \
   to[j] = cr__distance_##t(KIND, x, list + j * n, n, P_##t)
 #define P_f32 ((float)p)
@@ -37,10 +38,12 @@ static void some(void *job_, int64_t begin, int64_t end) {
     char *to = k->cdist.out.data;
     const char *x = k->cdist.x1.data, *list = k->cdist.x2.data;
     if (k->cdist.out.dtype == CR_FLOAT64)
-      from_one_f64((double *)(void *)to + row * j->columns, (const double *)(const void *)x + row * j->n,
+      from_one_f64((double *)(void *)to + row * j->columns,
+                   (const double *)(const void *)x + row * j->n,
                    (const double *)(const void *)list + first, j->columns, j->n, k->cdist.p);
     else
-      from_one_f32((float *)(void *)to + row * j->columns, (const float *)(const void *)x + row * j->n,
+      from_one_f32((float *)(void *)to + row * j->columns,
+                   (const float *)(const void *)x + row * j->n,
                    (const float *)(const void *)list + first, j->columns, j->n, k->cdist.p);
   }
 }

@@ -93,8 +93,8 @@ cr_tensor *cr__run_sum_to_size(const cr_op *op, cr_tensor *self, cr__ints size) 
   for (int d = 0; fits && d < size.n; d++)
     fits = size.at[d] == 1 || size.at[d] == cr__sizes(self)[ahead + d];
   if (fits) return cr__call_sum_to(self, size.at, size.n);
-  return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: shape %s does not broadcast to shape %s of self", op->lua,
-                                cr__shape_text(size.n, size.at, &a),
+  return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: shape %s does not broadcast to shape %s of self",
+                                op->lua, cr__shape_text(size.n, size.at, &a),
                                 cr__shape_text(self->ndim, cr__sizes(self), &b)));
 }
 

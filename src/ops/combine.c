@@ -18,9 +18,7 @@ static cr_tensor *as_block(cr_tensor *t, int64_t left, int64_t right) {
   return r;
 }
 
-static int64_t columns_of(const cr_tensor *t) {
-  return t->ndim ? cr__sizes(t)[t->ndim - 1] : 1;
-}
+static int64_t columns_of(const cr_tensor *t) { return t->ndim ? cr__sizes(t)[t->ndim - 1] : 1; }
 
 cr_tensor *cr__run_block_diag(const cr_op *op, cr__tensors tensors) {
   if (cr__check_list(op->name, tensors)) return NULL;
@@ -102,19 +100,19 @@ static void list_ways(int64_t *to, int64_t count, int64_t n, int64_t r, bool aga
     to += r;
     int64_t k = r - 1;
     while (before[k] == (again ? n : n - r + k + 1)) k--; /* as far as it gets */
-    for (int64_t i = 0; i < r; i++)
-      to[i] = i < k ? before[i] : before[k] + 1 + (again ? 0 : i - k);
+    for (int64_t i = 0; i < r; i++) to[i] = i < k ? before[i] : before[k] + 1 + (again ? 0 : i - k);
   }
 }
 
-cr_tensor *cr__run_combinations(const cr_op *op, cr_tensor *self, int64_t r, bool with_replacement) {
+cr_tensor *cr__run_combinations(const cr_op *op, cr_tensor *self, int64_t r,
+                                bool with_replacement) {
   cr__text text;
   if (self->ndim != 1)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: takes a vector, got shape %s", op->name,
                                   cr__shape_text(self->ndim, cr__sizes(self), &text)));
   if (r < 0)
-    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: r must not be negative, got %lld", op->name,
-                                  (long long)r));
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: r must not be negative, got %lld", op->name, (long long)r));
   int64_t count = r ? ways(self->numel, r, with_replacement) : 0, numel;
   int64_t shape[] = {count, r};
   if (cr__count(op->name, 2, shape, &numel)) return NULL;

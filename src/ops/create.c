@@ -59,8 +59,8 @@ static int room_of(const cr_op *op, cr__ints size, cr__ints stride, int64_t *roo
     overflow |= numel > 0 && !overflow && __builtin_add_overflow(most, reach, &most);
   }
   if (!code && (overflow || most == INT64_MAX))
-    code = cr__fail(CR_E_SHAPE, "%s: shape %s with these strides reaches beyond all memory", op->name,
-                    cr__shape_text(size.n, size.at, &text));
+    code = cr__fail(CR_E_SHAPE, "%s: shape %s with these strides reaches beyond all memory",
+                    op->name, cr__shape_text(size.n, size.at, &text));
   *room = numel > 0 ? most + 1 : 0;
   return code;
 }
@@ -84,9 +84,11 @@ cr_tensor *cr__run_empty_permuted(const cr_op *op, cr__ints size, cr__ints physi
   uint32_t mask;
   if (cr__count(op->name, size.n, size.at, &numel)) return NULL;
   if (physical_layout.n != size.n)
-    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: got %d dims for a tensor of %d; each is to be named once",
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: got %d dims for a tensor of %d; each is to be named once",
                                   op->name, physical_layout.n, size.n));
-  if (cr__dim_mask(op->name, (cr_value[]){cr_ints(physical_layout.at, physical_layout.n)}, size.n, &mask))
+  if (cr__dim_mask(op->name, (cr_value[]){cr_ints(physical_layout.at, physical_layout.n)}, size.n,
+                   &mask))
     return NULL;
   for (int i = size.n - 1; i >= 0; i--) {
     int d = 0;

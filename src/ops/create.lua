@@ -139,8 +139,8 @@ op "new_empty_strided(self: tensor, size: shape, stride: ints, dtype: dtype?, de
 }
 
 op "empty_permuted(size: shape, physical_layout: dims, dtype: dtype?, device: device?)" {
-  doc = [[A tensor of a size without gaps in memory, where its dims lie in the order of physical_layout, from the one with
-    the largest steps to that with the smallest; its elements are undefined until they are written.]],
+  doc = [[A tensor of a size without gaps in memory, where its dims lie in the order of physical_layout, from the
+    one with the largest steps to that with the smallest; its elements are undefined until they are written.]],
   run = "empty_permuted", creates = true, nondiff = true,
   samples = function() return { { { 0, 3 }, { 2, 1 } }, { { 0 }, { 1 }, "int64" } } end,
 }

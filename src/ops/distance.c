@@ -146,7 +146,8 @@ cr_tensor *cr__run_renorm(const cr_op *op, cr_tensor *self, cr_value p, int64_t 
   double power = cr__number(p), most = cr__number(maxnorm);
   if (cr__wrap_dim(op->lua, "dim", dim, self->ndim, &d)) return NULL;
   if (self->ndim < 2)
-    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got %d", op->lua, self->ndim));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got %d", op->lua, self->ndim));
   if (!(power > 0))
     return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: p must be positive, got %g", op->lua, power));
   if (!(most >= 0))

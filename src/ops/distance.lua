@@ -52,16 +52,18 @@ local function of_differences(g, v)
 end
 
 op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
-  doc = [[The p-norms, p from 0 to inf, of the differences of every row of the matrices x1 from every row of the matrices
-    x2: out[.., i, j] is that of x1[.., i] - x2[.., j]. The dims before the last two broadcast. Computed in the dtype
-    of both, 16-bit floats in float32. A distance of 0 has the gradient 0; largest differences of one size share theirs.]],
+  doc = [[The p-norms, p from 0 to inf, of the differences of every row of the matrices x1 from every row of the
+    matrices x2: out[.., i, j] is that of x1[.., i] - x2[.., j]. The dims before the last two broadcast. Computed in the
+    dtype of both, 16-bit floats in float32. A distance of 0 has the gradient 0; largest differences of one size share
+    theirs.]],
   run = "cdist",
   grad = {
     x1 = function(g, v) return of_differences(g, v):sum { -2 } end,
     x2 = function(g, v) return -of_differences(g, v):sum { -3 } end,
   },
   samples = function(s)
-    return { { s.t({ 3, 2 }), s.t({ 4, 2 }) }, { s.t({ 2, 3, 2 }), s.t({ 2, 2 }), 1 }, { s.t({ 2, 9 }), s.t({ 2, 9 }), 3 },
+    return { { s.t({ 3, 2 }), s.t({ 4, 2 }) }, { s.t({ 2, 3, 2 }), s.t({ 2, 2 }), 1 },
+      { s.t({ 2, 9 }), s.t({ 2, 9 }), 3 },
       { s.t({ 2, 2 }), s.t({ 3, 2 }, -1.7, 1.1), math.huge }, { s.t({ 2, 2 }), s.t({ 0, 2 }) },
       { s.t({ 2, 1, 2, 3 }), s.t({ 3, 1, 3 }), 1.5 } }
   end,
@@ -77,8 +79,8 @@ op "pdist(self: tensor, p: scalar = 2)" {
 }
 
 op "renorm(self: tensor, p: scalar, dim: dim, maxnorm: scalar)" {
-  doc = [[self with each part along dim whose p-norm is larger than maxnorm scaled down to it, as its quotient by the norm
-    and 1e-7.]],
+  doc = [[self with each part along dim whose p-norm is larger than maxnorm scaled down to it: multiplied by maxnorm and
+    divided by its norm and 1e-7.]],
   run = "renorm", composite = true, inplace = true,
   samples = function(s)
     return { { s.t({ 3, 2 }), 2, 1, 1.0 }, { s.t({ 2, 3, 2 }), 1, -1, 2 }, { s.t({ 2, 3 }), math.huge, 2, 0.5 },

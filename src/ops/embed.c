@@ -14,17 +14,17 @@ cr_tensor *cr__run_diag_embed(const cr_op *op, cr_tensor *self, int64_t offset, 
   if (self->ndim == 0)
     return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a 0-dim tensor has no last dim", op->name));
   if (n > CR_MAX_DIMS)
-    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name,
-                                  CR_MAX_DIMS, n));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims, got %d", op->name, CR_MAX_DIMS, n));
   if (cr__wrap_dim(op->name, "dim1", dim1, n, &a) || cr__wrap_dim(op->name, "dim2", dim2, n, &b))
     return NULL;
   if (a == b)
-    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: needs two different dims, got dim %d twice",
-                                  op->name, a + 1));
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: needs two different dims, got dim %d twice", op->name, a + 1));
   int64_t shape[CR_MAX_DIMS], size = cr__sizes(self)[self->ndim - 1];
   if (offset == INT64_MIN || __builtin_add_overflow(size, offset < 0 ? -offset : offset, &size))
-    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: offset %lld is too far away", op->name,
-                                  (long long)offset));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: offset %lld is too far away", op->name, (long long)offset));
   for (int d = 0; d < n; d++) shape[d] = d == a || d == b ? size : cr__sizes(self)[from++];
   return cr__call_diagonal_backward(self, shape, n, offset, a + 1, b + 1);
 }

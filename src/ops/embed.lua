@@ -82,8 +82,8 @@ op "as_strided_scatter(self: tensor, src: tensor, size: shape, stride: ints, off
 for _, name in ipairs { "tril_indices", "triu_indices" } do
   local side = name == "tril_indices" and "below" or "above"
   op(name .. "(row: int, col: int, offset: int = 0, dtype: dtype?, device: device?)") {
-    doc = ([[The rows (in the first row of the result) and the columns (in the second) of the elements of a matrix on and
-    %s a diagonal, from 1, in row-major order; int64 without a dtype.]]):format(side),
+    doc = ([[The rows (in the first row of the result) and the columns (in the second) of the elements of a matrix
+    on and %s a diagonal, from 1, in row-major order; int64 without a dtype.]]):format(side),
     run = "triangle_indices", creates = true, nondiff = true,
     samples = function()
       return { { 3, 3 }, { 2, 4, 1 }, { 4, 2, -1 }, { 0, 3 }, { 2, 3, 0, "int32" }, { 2, 2, -3 } }

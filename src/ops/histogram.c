@@ -54,7 +54,8 @@ static int check_bincount(const cr_op *op, cr_tensor *self, cr_tensor *weights, 
                     (long long)minlength);
   if (!weights) return 0;
   if (weights->ndim != 1 || weights->numel != self->numel)
-    return cr__fail(CR_E_SHAPE, "%s: weights must have a number for each of %lld elements, got shape %s",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: weights must have a number for each of %lld elements, got shape %s",
                     op->lua, (long long)self->numel,
                     cr__shape_text(weights->ndim, cr__sizes(weights), &a));
   return cr__same_device(op->lua, (cr_value[]){cr_of(self), cr_of(weights)}, 2, &device);
@@ -66,12 +67,11 @@ cr_tensor *cr__run_bincount(const cr_op *op, cr_tensor *self, cr_tensor *weights
   cr_value low = cr_int(1), high = cr_int(0);
   if (self->numel > 0 && extremes(self, &low, &high)) return NULL;
   if (low.u.i < 1)
-    return cr__no_tensor(cr__fail(CR_E_INDEX, "%s: the numbers that are counted are at least 1, got %lld",
+    return cr__no_tensor(cr__fail(CR_E_INDEX,
+                                  "%s: the numbers that are counted are at least 1, got %lld",
                                   op->lua, (long long)low.u.i));
   int64_t n = high.u.i > minlength ? high.u.i : minlength;
-  cr_dtype dtype = !weights                         ? CR_INT64
-                   : weights->dtype == CR_FLOAT32 ? CR_FLOAT32
-                                                    : CR_FLOAT64;
+  cr_dtype dtype = !weights ? CR_INT64 : weights->dtype == CR_FLOAT32 ? CR_FLOAT32 : CR_FLOAT64;
   cr_tensor *bins = cr__call_zeros(&n, 1, dtype, cr_device_value(cr_device_of(self)));
   cr_tensor *wide = NULL, *places = NULL;
   if (weights) wide = cr__call_to(weights, dtype, cr_none(), false);
@@ -90,7 +90,8 @@ static int check_range(const cr_op *op, int64_t bins, double low, double high) {
   if (bins < 1)
     return cr__fail(CR_E_ARGUMENT, "%s: there must be at least 1 bin, got %lld", op->lua,
                     (long long)bins);
-  if (bins > (int64_t)1 << 40) return cr__fail(CR_E_ARGUMENT, "%s: too many bins: %lld", op->lua, (long long)bins);
+  if (bins > (int64_t)1 << 40)
+    return cr__fail(CR_E_ARGUMENT, "%s: too many bins: %lld", op->lua, (long long)bins);
   if (isfinite(low) && isfinite(high) && low <= high) return 0;
   return cr__fail(CR_E_ARGUMENT, "%s: needs finite ends with min <= max, got %g and %g", op->lua,
                   low, high);
@@ -185,7 +186,8 @@ static int count_points(const cr_op *op, const grid *g, cr_tensor *points, cr_te
     int64_t m = n - at < piece ? n - at : piece;
     cr_tensor *some = cr__call_narrow(points, 1, at + 1, m), *places = places_in(g, some);
     cr_tensor *part = weights ? cr__call_narrow(weights, 1, at + 1, m) : NULL;
-    code = places && (part || !weights) ? add_to_bins(op, bins, places, part) : (int)cr_error_code();
+    code =
+        places && (part || !weights) ? add_to_bins(op, bins, places, part) : (int)cr_error_code();
     cr_release(some), cr_release(places), cr_release(part);
   }
   return code;
@@ -213,8 +215,8 @@ static int give_histogram(const cr_op *op, const grid *g, cr_tensor *points, cr_
   cr_dtype dtype = (cr_dtype)points->dtype;
   int code = cr__count(op->lua, g->n, g->room, &room);
   if (code) return code;
-  cr_tensor *bins = cr__call_zeros(&room, 1, weights ? dtype : CR_INT64,
-                                   cr_device_value(cr_device_of(points)));
+  cr_tensor *bins =
+      cr__call_zeros(&room, 1, weights ? dtype : CR_INT64, cr_device_value(cr_device_of(points)));
   code = bins ? count_points(op, g, points, weights, bins) : (int)cr_error_code();
   cr_tensor *r = code ? NULL : cr__call_reshape(bins, g->room, g->n);
   for (int d = 0; d < g->n; d++) become(&r, cr__call_narrow(r, d + 1, 2, g->room[d] - 2));
@@ -235,13 +237,16 @@ static int check_points(const cr_op *op, const cr_tensor *self, cr_tensor *weigh
                     cr_dtype_name((cr_dtype)self->dtype));
   if (!weights) return 0;
   if (weights->numel != count)
-    return cr__fail(CR_E_SHAPE, "%s: weight must have a number for each of %lld elements or points, got shape %s",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: weight must have a number for each of %lld elements or points, got shape "
+                    "%s",
                     op->lua, (long long)count,
                     cr__shape_text(weights->ndim, cr__sizes(weights), &a));
   if (weights->dtype != self->dtype)
     return cr__fail(CR_E_DTYPE, "%s: weight must have the dtype %s of self, got %s", op->lua,
                     cr_dtype_name((cr_dtype)self->dtype), cr_dtype_name((cr_dtype)weights->dtype));
-  return cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)self), cr_of(weights)}, 2, &device);
+  return cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)self), cr_of(weights)}, 2,
+                         &device);
 }
 
 /* Adds a dim with these edges to the grid. */
@@ -250,12 +255,13 @@ static int add_edges(const cr_op *op, grid *g, const cr_tensor *self, cr_tensor 
   cr_device device;
   if (!edges) return (int)cr_error_code();
   if (edges->ndim != 1 || edges->numel < 2)
-    return cr__fail(CR_E_SHAPE, "%s: edges are vectors of at least 2 numbers, got shape %s", op->lua,
-                    cr__shape_text(edges->ndim, cr__sizes(edges), &a));
+    return cr__fail(CR_E_SHAPE, "%s: edges are vectors of at least 2 numbers, got shape %s",
+                    op->lua, cr__shape_text(edges->ndim, cr__sizes(edges), &a));
   if (edges->dtype != self->dtype)
     return cr__fail(CR_E_DTYPE, "%s: the edges must have the dtype %s of self, got %s", op->lua,
                     cr_dtype_name((cr_dtype)self->dtype), cr_dtype_name((cr_dtype)edges->dtype));
-  int code = cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)self), cr_of(edges)}, 2, &device);
+  int code =
+      cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)self), cr_of(edges)}, 2, &device);
   if (code) return code;
   g->edges[g->n] = cr_retain(edges);
   g->room[g->n++] = edges->numel + 1;
@@ -267,8 +273,8 @@ static int add_even_edges(const cr_op *op, grid *g, cr_tensor *t, int64_t bins, 
                           bool given) {
   int code = find_range(op, given ? NULL : t, bins, 0.5, ends);
   if (code) return code;
-  cr_tensor *edges = cr__call_linspace(cr_float(ends[0]), cr_float(ends[1]), bins + 1, (cr_dtype)t->dtype,
-                                       cr_device_value(cr_device_of(t)));
+  cr_tensor *edges = cr__call_linspace(cr_float(ends[0]), cr_float(ends[1]), bins + 1,
+                                       (cr_dtype)t->dtype, cr_device_value(cr_device_of(t)));
   code = add_edges(op, g, t, edges);
   cr_release(edges);
   return code;
@@ -293,7 +299,8 @@ static int give_rows(const cr_op *op, grid *g, cr_tensor *self, cr_tensor *weigh
                      int code, cr_tensor **out) {
   cr_tensor *points = code ? NULL : rows_of(self, g->n), *line = points ? line_of(weight) : NULL;
   bool ready = points && (line || !weight);
-  if (!code) code = ready ? give_histogram(op, g, points, line, density, out) : (int)cr_error_code();
+  if (!code)
+    code = ready ? give_histogram(op, g, points, line, density, out) : (int)cr_error_code();
   cr_release(points), cr_release(line);
   release_grid(g);
   return code;
@@ -329,7 +336,9 @@ static int width_of(const cr_op *op, const cr_tensor *self, int given) {
     cr__fail(CR_E_ARGUMENT, "%s: got bins for %d dims, but points of %lld numbers", op->lua, given,
              (long long)n);
   else
-    cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, the last one with the 1 to %d numbers of a point, got shape %s",
+    cr__fail(CR_E_SHAPE,
+             "%s: needs at least 2 dims, the last one with the 1 to %d numbers of a point, got "
+             "shape %s",
              op->lua, CR_MAX_DIMS, cr__shape_text(self->ndim, cr__sizes(self), &a));
   return 0;
 }
@@ -340,8 +349,9 @@ static int read_range(const cr_op *op, cr_tensor *range, int n, int d, double en
   ends[0] = ends[1] = 0;
   if (!range) return 0;
   if (range->ndim != 2 || cr__sizes(range)[0] != n || cr__sizes(range)[1] != 2)
-    return cr__fail(CR_E_SHAPE, "%s: range must have shape %dx2, two ends for each dim, got shape %s",
-                    op->lua, n, cr__shape_text(range->ndim, cr__sizes(range), &a));
+    return cr__fail(CR_E_SHAPE,
+                    "%s: range must have shape %dx2, two ends for each dim, got shape %s", op->lua,
+                    n, cr__shape_text(range->ndim, cr__sizes(range), &a));
   int code = 0;
   for (int i = 0; i < 2 && !code; i++) {
     cr_value v = cr_float(0);
@@ -364,7 +374,9 @@ int cr__run_histogramdd(const cr_op *op, cr_tensor *self, cr__ints bins, cr_tens
     code = read_range(op, range, n, d, ends);
     if (!range && self->numel == 0) ends[1] = 1;
     cr_tensor *column = code ? NULL : cr__call_select(self, -1, d + 1);
-    if (!code) code = column ? add_even_edges(op, &g, column, count, ends, range != NULL) : (int)cr_error_code();
+    if (!code)
+      code = column ? add_even_edges(op, &g, column, count, ends, range != NULL)
+                    : (int)cr_error_code();
     cr_release(column);
   }
   *nout = n + 1;

@@ -46,9 +46,9 @@ op [[histogram_at(self: tensor, bins: tensor, weight: tensor?, density: bool = f
 }
 
 op "histogramdd(self: tensor, bins: ints, range: tensor?, weight: tensor?, density: bool = false) -> ..." {
-  doc = [[A histogram of points, which the last dim of self holds: bins[d] bins along dim d of the result, or so many along
-    each, between the two numbers in range[d] (absent: the smallest and the largest). Results are the sums of weight, or
-    counts, and the edges along each dim.]],
+  doc = [[A histogram of points, which the last dim of self holds: bins[d] bins along dim d of the result, or so many
+    along each, between the two numbers in range[d] (absent: the smallest and the largest). Results are the sums of
+    weight, or counts, and the edges along each dim.]],
   run = "histogramdd", nondiff = true,
   samples = function(s)
     return { { s.t({ 9, 2 }), { 2, 3 } }, { s.t({ 2, 3, 1 }), 4 },

@@ -281,8 +281,9 @@ static int check_raveled(const cr_op *op, cr_tensor *indices, cr__ints shape) {
   if (!code) code = cr_item(most, &high);
   cr_release(least), cr_release(most);
   if (code || (low.u.i >= 1 && high.u.i <= numel)) return code;
-  return cr__fail(CR_E_INDEX, "%s: position %lld is none of the %lld in shape %s (they count from 1)",
-                  op->name, (long long)(low.u.i < 1 ? low.u.i : high.u.i), (long long)numel,
+  return cr__fail(CR_E_INDEX,
+                  "%s: position %lld is none of the %lld in shape %s (they count from 1)", op->name,
+                  (long long)(low.u.i < 1 ? low.u.i : high.u.i), (long long)numel,
                   cr__shape_text(shape.n, shape.at, &text));
 }
 

@@ -27,7 +27,8 @@ static int check_points(const cr_op *op, const cr_tensor *y, const cr_tensor *x,
   int code = refuse_bool(op, "y", y);
   if (!code) code = refuse_bool(op, "x", x);
   if (code || !x) return code;
-  if (cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)y), cr_of((cr_tensor *)x)}, 2, &device))
+  if (cr__same_device(op->lua, (cr_value[]){cr_of((cr_tensor *)y), cr_of((cr_tensor *)x)}, 2,
+                      &device))
     return (int)cr_error_code();
   int at = d - (y->ndim - x->ndim);
   bool fits = x->ndim == 1 ? x->numel == cr__size_along(y, d)
@@ -97,7 +98,8 @@ static cr_tensor *over_step(const points *p, cr_tensor *t, double times) {
 /* a x + b y + c z for factors that are numbers. */
 static cr_tensor *weighed(cr_tensor *x, double a, cr_tensor *y, double b, cr_tensor *z, double c) {
   cr_tensor *p = cr__call_mul_scalar(x, cr_float(a)), *q = cr__call_mul_scalar(y, cr_float(b));
-  cr_tensor *r = cr__call_mul_scalar(z, cr_float(c)), *s = cr__call_add(p, q), *t = cr__call_add(s, r);
+  cr_tensor *r = cr__call_mul_scalar(z, cr_float(c)), *s = cr__call_add(p, q),
+            *t = cr__call_add(s, r);
   cr_release(p), cr_release(q), cr_release(r), cr_release(s);
   return t;
 }
@@ -180,9 +182,11 @@ static cr_tensor *slopes(const cr_op *op, cr_tensor *self, const points *p, int6
                                   op->lua, (long long)edge_order + 1, p->d + 1,
                                   cr__shape_text(self->ndim, cr__sizes(self), &a)));
   if (p->places && (p->places->ndim != 1 || p->places->numel != p->n))
-    return cr__no_tensor(cr__fail(
-        CR_E_SHAPE, "%s: spacing must have a place for each of %lld points, or one distance, got shape %s",
-        op->lua, (long long)p->n, cr__shape_text(p->places->ndim, cr__sizes(p->places), &b)));
+    return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                  "%s: spacing must have a place for each of %lld points, or one "
+                                  "distance, got shape %s",
+                                  op->lua, (long long)p->n,
+                                  cr__shape_text(p->places->ndim, cr__sizes(p->places), &b)));
   cr_tensor *out[3] = {NULL, NULL, NULL}, *r = NULL;
   if (p->places) uneven_slopes(self, p, edge_order == 2, out);
   else even_slopes(self, p, edge_order == 2, out);

@@ -7,8 +7,8 @@ for _, words in ipairs { { "trapezoid", "The integral along dim", "its trapezoid
   local name, what, whose, alias = table.unpack(words)
   op(name .. "(y: tensor, x: tensor?, dx: scalar = 1, dim: dim = -1)") {
     aliases = alias and alias:sub(2),
-    doc = ([[%s of what has the values y, by %s: half the sum of neighbours times their distance, which is dx, or that of
-      the points x. x is a vector, or broadcasts to y from the last dim on.]]):format(what, whose),
+    doc = ([[%s of what has the values y, by %s: half the sum of neighbours times their distance, which is dx, or
+      that of the points x. x is a vector, or broadcasts to y from the last dim on.]]):format(what, whose),
     run = "trapezoid", composite = true,
     samples = function(s)
       return { { s.t({ 2, 4 }) }, { s.t({ 3, 2 }), s.none, 0.5, 1 }, { s.t({ 2, 3 }), s.t({ 3 }) },

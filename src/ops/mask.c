@@ -182,8 +182,8 @@ cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *clas
 cr_tensor *cr__run_nonzero_static(const cr_op *op, cr_tensor *self, int64_t size,
                                   int64_t fill_value) {
   if (size < 0)
-    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: size must not be negative, got %lld", op->name,
-                                  (long long)size));
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: size must not be negative, got %lld",
+                                  op->name, (long long)size));
   cr_tensor *all = cr__call_nonzero(self);
   if (!all) return NULL;
   int64_t found = cr__sizes(all)[0], kept = found < size ? found : size;

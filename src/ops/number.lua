@@ -52,7 +52,9 @@ op "nextafter(self: tensor, other: tensor)" {
   doc = [[The number of the dtype that follows self on the way to other; other where they are equal. Its derivative is
     that of self.]],
   run = "nextafter", composite = true, inplace = true,
-  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({}), s.t({ 2 }) }, { s.t({ 0 }), s.t({ 1 }) } } end,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({}), s.t({ 2 }) }, { s.t({ 0 }), s.t({ 1 }) } }
+  end,
 }
 
 op "next_number(self: tensor, other: tensor, kind: int)" {

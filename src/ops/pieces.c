@@ -39,7 +39,8 @@ static int cut_at(const cr_op *op, cuts *c, cr__ints positions) {
   for (int i = 0; i <= positions.n; i++) {
     int64_t p = i < positions.n ? positions.at[i] : c->size + 1;
     if (p == 0)
-      return cr__fail(CR_E_INDEX, "%s: position 0 is none: positions count from 1 (or from -1, the last)",
+      return cr__fail(CR_E_INDEX,
+                      "%s: position 0 is none: positions count from 1 (or from -1, the last)",
                       op->lua);
     int64_t next = p > 0 ? p - 1 : p + c->size;
     next = next < 0 ? 0 : next > c->size ? c->size : next;
@@ -72,8 +73,7 @@ static int find_dim(const cr_op *op, const cr_tensor *t, const int64_t *dim, int
   int least = dim || h ? 1 : deep ? 3 : 2;
   if (t->ndim < least)
     return cr__fail(CR_E_SHAPE, "%s: needs at least %d dim%s, got a tensor of shape %s", op->lua,
-                    least, least > 1 ? "s" : "",
-                    cr__shape_text(t->ndim, cr__sizes(t), &text));
+                    least, least > 1 ? "s" : "", cr__shape_text(t->ndim, cr__sizes(t), &text));
   if (dim) return cr__wrap_dim(op->lua, "dim", *dim, t->ndim, d);
   *d = deep ? 2 : h && t->ndim > 1 ? 1 : 0;
   return 0;

@@ -210,8 +210,7 @@ int cr__run_cauchy(const cr_op *op, cr_tensor *self, double median, double sigma
 
 int cr__run_geometric(const cr_op *op, cr_tensor *self, double p) {
   cr_dtype dtype = (cr_dtype)self->dtype;
-  if (dtype == CR_BOOL)
-    return cr__fail(CR_E_DTYPE, "%s: bool cannot hold its numbers", op->lua);
+  if (dtype == CR_BOOL) return cr__fail(CR_E_DTYPE, "%s: bool cannot hold its numbers", op->lua);
   if (!(p > 0 && p < 1))
     return cr__fail(CR_E_ARGUMENT, "%s: p must lie between 0 and 1, got %g", op->lua, p);
   cr__launch k;
@@ -219,15 +218,16 @@ int cr__run_geometric(const cr_op *op, cr_tensor *self, double p) {
   cr__begin_draws(&k, op, &k.geometric.out, self, &k.geometric.rng,
                   cr__draw_blocks(self->numel, whole || dtype == CR_FLOAT64));
   k.geometric.scale = log1p(-p);
-  k.geometric.top = !whole ? (double)INFINITY : dtype == CR_INT64 ? 0x1p62 : (double)cr__exact_up_to(dtype);
+  k.geometric.top = !whole              ? (double)INFINITY
+                    : dtype == CR_INT64 ? 0x1p62
+                                        : (double)cr__exact_up_to(dtype);
   return cr__launch_run(&k, CR__K_geometric);
 }
 
 int cr__run_log_normal(const cr_op *op, cr_tensor *self, double mean, double std) {
   int code = cr__check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
-  if (!(std > 0))
-    return cr__fail(CR_E_ARGUMENT, "%s: std must be positive, got %g", op->lua, std);
+  if (!(std > 0)) return cr__fail(CR_E_ARGUMENT, "%s: std must be positive, got %g", op->lua, std);
   cr__launch k;
   cr__begin_draws(&k, op, &k.log_normal.out, self, &k.log_normal.rng,
                   cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));

@@ -101,7 +101,7 @@ op "geometric_(self: tensor, p: float)" {
 }
 
 op "log_normal_(self: tensor, mean: float = 1.0, std: float = 2.0)" {
-  doc = "Fills with numbers whose logarithms are drawn from the normal distribution with a mean and a standard deviation.",
+  doc = "Fills with numbers whose logarithms are drawn from a normal distribution of a mean and a deviation.",
   run = "log_normal", rewrites = true, inplace = "only", grad = forgotten,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 0.0, 0.5 } } end,
 }

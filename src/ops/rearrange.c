@@ -236,8 +236,7 @@ cr_tensor *cr__run_rot90(const cr_op *op, cr_tensor *self, int64_t k, cr__ints d
       cr__wrap_dim(op->name, "dims", dims.at[1], self->ndim, &b))
     return NULL;
   if (a == b)
-    return cr__no_tensor(
-        cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, a + 1));
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, a + 1));
   if (quarters == 0) return cr__call_clone(self);
   if (quarters == 2) return cr__call_flip(self, dims.at, 2);
   cr_tensor *turned = cr__call_flip(self, &dims.at[quarters == 1], 1);

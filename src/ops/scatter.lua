@@ -84,7 +84,7 @@ local function shares(g, v)
 end
 
 op "scatter_extreme(self: tensor, dim: dim, index: tensor, src: tensor, largest: bool)" {
-  doc = "self with the largest, or the smallest, of its elements and of all src that come to each; src has index's shape.",
+  doc = "self with the largest, or the smallest, of its elements and of all src that come there, of index's shape.",
   hidden = true, rewrites = true, run = "scatter_extreme",
   grad = {
     self = function(g, v)

@@ -55,7 +55,8 @@ static cr_tensor *fold(cr_tensor *self, int64_t dim, cr_tensor *index, cr_tensor
   return r;
 }
 
-static int refuse_dtype(const cr_op *op, const char *name, const cr_tensor *self, const cr_tensor *t) {
+static int refuse_dtype(const cr_op *op, const char *name, const cr_tensor *self,
+                        const cr_tensor *t) {
   if (self->dtype == t->dtype) return 0;
   return cr__fail(CR_E_DTYPE, "%s: %s is %s and self is %s; convert one of them", op->name, name,
                   cr_dtype_name((cr_dtype)t->dtype), cr_dtype_name((cr_dtype)self->dtype));
@@ -67,11 +68,12 @@ static cr_tensor *corner(const cr_op *op, cr_tensor *index, cr_tensor *src) {
   bool fits = src->ndim == index->ndim;
   for (int d = 0; fits && d < src->ndim; d++) fits = cr__sizes(index)[d] <= cr__sizes(src)[d];
   if (!fits)
-    return cr__no_tensor(cr__fail(CR_E_SHAPE,
-                                  "%s: src (shape %s) must have the dims of index (shape %s) and be "
-                                  "no smaller",
-                                  op->name, cr__shape_text(src->ndim, cr__sizes(src), &a),
-                                  cr__shape_text(index->ndim, cr__sizes(index), &b)));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE,
+                 "%s: src (shape %s) must have the dims of index (shape %s) and be "
+                 "no smaller",
+                 op->name, cr__shape_text(src->ndim, cr__sizes(src), &a),
+                 cr__shape_text(index->ndim, cr__sizes(index), &b)));
   cr_tensor *part = cr_retain(src);
   for (int d = 0; d < src->ndim; d++)
     if (cr__sizes(index)[d] < cr__sizes(src)[d])
@@ -115,8 +117,8 @@ cr_tensor *cr__run_index_reduce(const cr_op *op, cr_tensor *self, int64_t dim, c
       refuse_dtype(op, "source", self, source))
     return NULL;
   if (index->ndim > 1)
-    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: index must have 0 dims or 1, got shape %s", op->name,
-                                  cr__shape_text(index->ndim, cr__sizes(index), &a)));
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: index must have 0 dims or 1, got shape %s",
+                                  op->name, cr__shape_text(index->ndim, cr__sizes(index), &a)));
   bool fits = source->ndim == self->ndim && cr__size_along(source, d) == index->numel;
   for (int k = 0; fits && k < self->ndim; k++)
     fits = k == d || cr__sizes(source)[k] == cr__sizes(self)[k];
@@ -138,9 +140,10 @@ cr_tensor *cr__run_put(const cr_op *op, cr_tensor *self, cr_tensor *index, cr_te
   cr__text a, b;
   if (refuse_dtype(op, "source", self, source)) return NULL;
   if (source->numel != index->numel)
-    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: source (shape %s) must have as many elements as index (shape %s)",
-                                  op->name, cr__shape_text(source->ndim, cr__sizes(source), &a),
-                                  cr__shape_text(index->ndim, cr__sizes(index), &b)));
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: source (shape %s) must have as many elements as index (shape %s)",
+                 op->name, cr__shape_text(source->ndim, cr__sizes(source), &a),
+                 cr__shape_text(index->ndim, cr__sizes(index), &b)));
   cr_tensor *line = cr__call_reshape(self, &self->numel, 1);
   cr_tensor *at = cr__call_reshape(index, &index->numel, 1), *list[] = {at};
   cr_tensor *values = cr__call_reshape(source, &index->numel, 1), *r = NULL;

@@ -3,7 +3,8 @@
 -- Holds true: positions are those of gather.lua. Without include_self, what self has where something comes to
 -- does not count, and has no gradient; elsewhere self stays. Elements that share an extreme share its gradient.
 
-local how = [[sums ("sum"), products ("prod"), means ("mean", of integers rounded down) or extremes ("amax", "amin") of]]
+local how = [[sums ("sum"), products ("prod"), means ("mean", of integers rounded down) or extremes ("amax", "amin")
+    of]]
 
 op [[scatter_reduce(self: tensor, dim: dim, index: tensor, src: tensor,
     reduce: "sum" | "prod" | "mean" | "amax" | "amin", include_self: bool = true)]] {

@@ -76,8 +76,10 @@ static cr_tensor *places_of(cr_tensor *sorted, cr_value q, bool skip) {
   if (!skip) {
     places = cr__call_mul_scalar(share, cr_float((double)(n - 1)));
   } else {
-    cr_tensor *holes = cr__call_isnan(sorted), *lost = cr__call_sum(holes, &last, 1, true, CR_INT64);
-    cr_tensor *ends = cr__call_rsub_scalar(lost, cr_int(n - 1)), *top = cr__call_clamp_min_scalar(ends, cr_int(0));
+    cr_tensor *holes = cr__call_isnan(sorted),
+              *lost = cr__call_sum(holes, &last, 1, true, CR_INT64);
+    cr_tensor *ends = cr__call_rsub_scalar(lost, cr_int(n - 1)),
+              *top = cr__call_clamp_min_scalar(ends, cr_int(0));
     places = cr__call_mul(share, top);
     cr_release(holes), cr_release(lost), cr_release(ends), cr_release(top);
   }
@@ -101,7 +103,8 @@ static cr_tensor *between(cr_tensor *sorted, cr_tensor *places, int how) {
     cr_release(near);
     return r;
   }
-  bool low = how != CR__quantile_interpolation_higher, high = how != CR__quantile_interpolation_lower;
+  bool low = how != CR__quantile_interpolation_higher,
+       high = how != CR__quantile_interpolation_lower;
   cr_tensor *down = low ? cr__call_floor(places) : NULL, *up = high ? cr__call_ceil(places) : NULL;
   cr_tensor *a = low ? elements_at(sorted, down) : NULL, *r = NULL;
   cr_tensor *b = high ? elements_at(sorted, up) : NULL;
@@ -169,7 +172,8 @@ static cr_tensor *longest_run(cr_tensor *sorted, int d) {
   cr_tensor *begins = cr__call_where_scalar(differ, places, cr_int(1)), *run[2] = {NULL, NULL};
   if (begins && cr__call_cummax(begins, d + 1, run)) run[0] = run[1] = NULL;
   cr_tensor *length = cr__call_sub(places, run[0]); /* less one */
-  cr_tensor *at = cr__call_argmax(length, cr_int(d + 1), true), *most = cr__call_gather(length, d + 1, at);
+  cr_tensor *at = cr__call_argmax(length, cr_int(d + 1), true),
+            *most = cr__call_gather(length, d + 1, at);
   cr_tensor *longer = cr__call_gt_scalar(most, cr_int(0)), *r = cr__call_add(at, longer);
   cr_release(before), cr_release(behind), cr_release(differ), cr_release(line), cr_release(places);
   cr_release(begins), cr_release(run[0]), cr_release(run[1]), cr_release(length), cr_release(at);
@@ -213,7 +217,8 @@ static int check_weights(const cr_op *op, const char *name, cr_tensor *w, int64_
   cr__text text;
   cr_value least = cr_int(0);
   if (w->ndim > 1 || w->numel != n)
-    return cr__fail(CR_E_SHAPE, "%s: %s must have one number for each of %lld observations, got shape %s",
+    return cr__fail(CR_E_SHAPE,
+                    "%s: %s must have one number for each of %lld observations, got shape %s",
                     op->name, name, (long long)n, cr__shape_text(w->ndim, cr__sizes(w), &text));
   if (n == 0) return 0;
   cr_tensor *low = cr__call_min(w);
@@ -231,8 +236,7 @@ static int check_cov(const cr_op *op, cr_tensor *self, cr_tensor *f, cr_tensor *
   if (self->ndim > 2)
     return cr__fail(CR_E_SHAPE, "%s: takes a vector or a matrix, got shape %s", op->name,
                     cr__shape_text(self->ndim, cr__sizes(self), &text));
-  if (self->dtype == CR_BOOL)
-    return cr__fail(CR_E_DTYPE, "%s: takes numbers, got bool", op->name);
+  if (self->dtype == CR_BOOL) return cr__fail(CR_E_DTYPE, "%s: takes numbers, got bool", op->name);
   if (f && cr__category((cr_dtype)f->dtype) != CR_INTEGRAL)
     return cr__fail(CR_E_DTYPE, "%s: fweights must be integers, got %s", op->name,
                     cr_dtype_name((cr_dtype)f->dtype));
@@ -303,8 +307,9 @@ cr_tensor *cr__run_cov(const cr_op *op, cr_tensor *self, int64_t correction, cr_
   bool weighted = fweights || aweights;
   cr_tensor *w = weighted ? joint_weights(fweights, aweights) : NULL;
   cr_tensor *rows = self->ndim < 2 ? cr__call_reshape(self, row, 2) : cr_retain(self), *r = NULL;
-  cr_tensor *total = weighted ? cr__call_sum(w, NULL, 0, false, CR_DTYPE_NONE)
-                              : cr__call_scalar_tensor(cr_int(n), CR_INT64, cr_device_value(device));
+  cr_tensor *total = weighted
+                         ? cr__call_sum(w, NULL, 0, false, CR_DTYPE_NONE)
+                         : cr__call_scalar_tensor(cr_int(n), CR_INT64, cr_device_value(device));
   cr_value sum = cr_int(0);
   int code = total ? cr_item(total, &sum) : (int)cr_error_code();
   if (!code && weighted && cr__number(sum) == 0)

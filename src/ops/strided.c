@@ -145,14 +145,14 @@ static cr_tensor *ranges(const char *op, cr_tensor *t, int64_t dim, int64_t size
   if (t->ndim) memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
   if (t->ndim) memcpy(stride, cr__steps(t), t->ndim * sizeof *stride);
   if (size < 0 || size > shape[d])
-    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d of size %lld has no ranges of %lld positions",
-                                  op, d + 1, (long long)shape[d], (long long)size));
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: dim %d of size %lld has no ranges of %lld positions", op,
+                                  d + 1, (long long)shape[d], (long long)size));
   if (step < 1)
     return cr__no_tensor(
         cr__fail(CR_E_ARGUMENT, "%s: step must be at least 1, got %lld", op, (long long)step));
   if (n == CR_MAX_DIMS && t->ndim)
-    return cr__no_tensor(
-        cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op, CR_MAX_DIMS));
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op, CR_MAX_DIMS));
   int last = t->ndim;
   shape[last] = size, stride[last] = t->ndim ? stride[d] : 1;
   if (t->ndim == 0) return cr__alias(t, 1, shape, stride, t->offset);

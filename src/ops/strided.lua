@@ -16,8 +16,8 @@ for _, name in ipairs { "tril", "triu" } do
 end
 
 op "unfold(self: tensor, dim: dim, size: int, step: int)" {
-  doc = [[A view of all ranges of `size` positions along dim that begin `step` positions apart: dim counts the ranges, and
-    a new last dim the positions in them. They share memory where they overlap.]],
+  doc = [[A view of all ranges of `size` positions along dim that begin `step` positions apart: dim counts the
+    ranges, and a new last dim the positions in them. They share memory where they overlap.]],
   func = false,
   view = true,
   run = "unfold",

@@ -165,9 +165,11 @@ int cr__run_unique(const cr_op *op, cr_tensor *self, bool sorted, bool return_in
  * brings equal ones together in their order. */
 static cr_tensor *first_places(cr_tensor *inverse, cr_tensor *counts) {
   int64_t all = inverse->numel ? -1 : 0;
-  cr_tensor *line = cr__call_reshape(inverse, &all, 1), *order = cr__call_argsort(line, 1, false, true);
+  cr_tensor *line = cr__call_reshape(inverse, &all, 1),
+            *order = cr__call_argsort(line, 1, false, true);
   cr_tensor *ends = cr__call_cumsum(counts, 1, CR_DTYPE_NONE), *before = cr__call_sub(ends, counts);
-  cr_tensor *begin = cr__call_add_scalar(before, cr_int(1)), *r = cr__call_index_select(order, 1, begin);
+  cr_tensor *begin = cr__call_add_scalar(before, cr_int(1)),
+            *r = cr__call_index_select(order, 1, begin);
   cr_release(line), cr_release(order), cr_release(ends), cr_release(before), cr_release(begin);
   return r;
 }
@@ -240,7 +242,8 @@ cr_tensor *cr__run_isin(const cr_op *op, cr_value elements, cr_value test_elemen
   if (cr__same_device(op->lua, (cr_value[]){elements, test_elements}, 2, &device)) return NULL;
   cr_dtype dtype = common_dtype(elements, test_elements);
   cr_tensor *e = as_tensor(elements, device), *t = as_tensor(test_elements, device);
-  cr_tensor *a = cr__call_to(e, dtype, cr_none(), false), *b = cr__call_to(t, dtype, cr_none(), false);
+  cr_tensor *a = cr__call_to(e, dtype, cr_none(), false),
+            *b = cr__call_to(t, dtype, cr_none(), false);
   int64_t all = b && b->numel ? -1 : 0;
   cr_tensor *line = cr__call_reshape(b, &all, 1);
   if (a && line && line->numel == 0) r = cr__call_full_like(a, cr_bool(false), CR_BOOL, cr_none());

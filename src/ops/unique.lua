@@ -44,8 +44,8 @@ op "unique_inverse(self: tensor) -> values, inverse" {
 }
 
 op "isin(elements: operand, test_elements: operand, assume_unique: bool = false, invert: bool = false)" {
-  doc = [[Whether each of elements equals any of test_elements (or none: invert); one of both may be a number. Compared in
-    their promoted dtype; NaN equals nothing. assume_unique changes nothing.]],
+  doc = [[Whether each of elements equals any of test_elements (or none: invert); one of both may be a number.
+    Compared in their promoted dtype; NaN equals nothing. assume_unique changes nothing.]],
   run = "isin", nondiff = true,
   samples = function(s)
     return { { s.i({ 2, 5 }, 1, 6), s.i({ 4 }, 1, 6) }, { s.t({ 3 }), 0.5, false, true }, { 2, s.i({ 3 }, 1, 3) },

@@ -114,7 +114,8 @@ CR__RNG_FN double cr__rng_log_f64(double x) {
 /* exp(x), infinite or 0 where the type holds no such number. */
 CR__RNG_FN float cr__rng_exp_f32(float x) {
   float limited = x > 90.0f ? 90.0f : x < -105.0f ? -105.0f : x;
-  int32_t n = (int32_t)(limited * 1.44269504088896341f + (limited < 0 ? -0.5f : 0.5f)), half = n / 2;
+  int32_t n = (int32_t)(limited * 1.44269504088896341f + (limited < 0 ? -0.5f : 0.5f)),
+          half = n / 2;
   float r = limited - (float)n * 0.693359375f + (float)n * 2.12194440e-4f;
   float y = 1.9875691500e-4f;
   y = y * r + 1.3981999507e-3f;
@@ -132,10 +133,16 @@ CR__RNG_FN float cr__rng_exp_f32(float x) {
 
 CR__RNG_FN double cr__rng_exp_f64(double x) {
   double limited = x > 720.0 ? 720.0 : x < -760.0 ? -760.0 : x;
-  int32_t n = (int32_t)(limited * 1.4426950408889634073599 + (limited < 0 ? -0.5 : 0.5)), half = n / 2;
-  double r = limited - (double)n * 6.93145751953125e-1 - (double)n * 1.42860682030941723212e-6, z = r * r;
-  double p = ((1.26177193074810590878e-4 * z + 3.02994407707441961300e-2) * z + 9.99999999999999999910e-1) * r;
-  double q = ((3.00198505138664455042e-6 * z + 2.52448340349684104192e-3) * z + 2.27265548208155028766e-1) * z +
+  int32_t n = (int32_t)(limited * 1.4426950408889634073599 + (limited < 0 ? -0.5 : 0.5)),
+          half = n / 2;
+  double r = limited - (double)n * 6.93145751953125e-1 - (double)n * 1.42860682030941723212e-6,
+         z = r * r;
+  double p = ((1.26177193074810590878e-4 * z + 3.02994407707441961300e-2) * z +
+              9.99999999999999999910e-1) *
+             r;
+  double q = ((3.00198505138664455042e-6 * z + 2.52448340349684104192e-3) * z +
+              2.27265548208155028766e-1) *
+                 z +
              2.00000000000000000009;
   double y = 1.0 + 2.0 * (p / (q - p));
   uint64_t first = (uint64_t)(half + 1023) << 52, second = (uint64_t)(n - half + 1023) << 52;

@@ -4,26 +4,27 @@
  * branches, so that loops turn into vector code. */
 
 #define CR__PARTS(P, T, U, I, MANTISSA, BIAS, UP)                                                  \
-  /* x, or x times 2^UP where it is no normal number. */                                                  \
-  CR__SCALAR T P##_lifted(T x, int low) { return low ? x * (T)((U)1 << UP) : x; }                         \
-  CR__SCALAR int P##_is_subnormal(T x) { return (P##_bits(x) >> MANTISSA & (2 * BIAS + 1)) == 0; }              \
-  CR__SCALAR int P##_has_parts(T x) { return (x != 0) & (x - x == 0); }                                   \
-  CR__SCALAR T P##_frexp_mantissa(T x) {                                                                  \
-    U u = P##_bits(P##_lifted(x, P##_is_subnormal(x))), exponent = (U)(2 * BIAS + 1) << MANTISSA;               \
-    T m = P##_of_bits((u & ~exponent) | (U)(BIAS - 1) << MANTISSA);                                       \
-    return P##_has_parts(x) ? m : x;                                                                      \
-  }                                                                                                       \
-  CR__SCALAR T P##_frexp_exponent(T x) {                                                                  \
-    int low = P##_is_subnormal(x);                                                                              \
-    I e = (I)(P##_bits(P##_lifted(x, low)) >> MANTISSA & (2 * BIAS + 1)) - (BIAS - 1) - (low ? UP : 0);   \
-    return P##_has_parts(x) ? (T)e : 0;                                                                   \
-  }                                                                                                       \
-  /* The number after x on the way to y, of those whose bits end in zeros below `unit`. */                \
-  CR__SCALAR T P##_step(T x, T y, U unit) {                                                               \
-    U u = P##_bits(x);                                                                                    \
-    T r = P##_of_bits((y > x) == (x > 0) ? u + unit : u - unit);                                          \
-    r = x == 0 ? P##_of_bits(unit | (P##_bits(y) & (U)1 << (8 * sizeof(T) - 1))) : r;                     \
-    return x == y ? y : x != x ? x : y != y ? y : r;                                                      \
+  /* x, or x times 2^UP where it is no normal number. */                                           \
+  CR__SCALAR T P##_lifted(T x, int low) { return low ? x * (T)((U)1 << UP) : x; }                  \
+  CR__SCALAR int P##_is_subnormal(T x) { return (P##_bits(x) >> MANTISSA & (2 * BIAS + 1)) == 0; } \
+  CR__SCALAR int P##_has_parts(T x) { return (x != 0) & (x - x == 0); }                            \
+  CR__SCALAR T P##_frexp_mantissa(T x) {                                                           \
+    U u = P##_bits(P##_lifted(x, P##_is_subnormal(x))), exponent = (U)(2 * BIAS + 1) << MANTISSA;  \
+    T m = P##_of_bits((u & ~exponent) | (U)(BIAS - 1) << MANTISSA);                                \
+    return P##_has_parts(x) ? m : x;                                                               \
+  }                                                                                                \
+  CR__SCALAR T P##_frexp_exponent(T x) {                                                           \
+    int low = P##_is_subnormal(x);                                                                 \
+    I e = (I)(P##_bits(P##_lifted(x, low)) >> MANTISSA & (2 * BIAS + 1)) - (BIAS - 1) -            \
+          (low ? UP : 0);                                                                          \
+    return P##_has_parts(x) ? (T)e : 0;                                                            \
+  }                                                                                                \
+  /* The number after x on the way to y, of those whose bits end in zeros below `unit`. */         \
+  CR__SCALAR T P##_step(T x, T y, U unit) {                                                        \
+    U u = P##_bits(x);                                                                             \
+    T r = P##_of_bits((y > x) == (x > 0) ? u + unit : u - unit);                                   \
+    r = x == 0 ? P##_of_bits(unit | (P##_bits(y) & (U)1 << (8 * sizeof(T) - 1))) : r;              \
+    return x == y ? y : x != x ? x : y != y ? y : r;                                               \
   }
 
 CR__PARTS(f64, double, uint64_t, int64_t, 52, 1023, 54)

@@ -162,7 +162,7 @@ static void toss_f64(const cr__draw *d, int64_t first, void *buffer) {
 
 extern const cr__draw_loops JOIN(cr__draw_loops, CR__ISA);
 const cr__draw_loops JOIN(cr__draw_loops, CR__ISA) = {
-    words_32,      words_64,       uniform_f32,     normal_f32,    exponential_f32, uniform_f64,
-    normal_f64,    exponential_f64, cauchy_f32,     geometric_f32, log_normal_f32,  cauchy_f64,
-    geometric_f64, log_normal_f64, integers,        toss_f32,      toss_f64,
+    words_32,      words_64,        uniform_f32, normal_f32,    exponential_f32, uniform_f64,
+    normal_f64,    exponential_f64, cauchy_f32,  geometric_f32, log_normal_f32,  cauchy_f64,
+    geometric_f64, log_normal_f64,  integers,    toss_f32,      toss_f64,
 };
