@@ -31,37 +31,38 @@ CR__DISTANCE_FN cr__distance_kind cr__distance_kind_of(double p) {
                          : CR__DISTANCE_POWERS;
 }
 
-#define CR__DISTANCE(t, T, M)                                                                      \
-  CR__DISTANCE_FN T cr__distance_step_##t(cr__distance_kind kind, T sum, T x, T y, T p) {          \
-    T d = M(fabs)(x - y);                                                                          \
-    switch (kind) {                                                                                \
-    case CR__DISTANCE_COUNT: return sum + (T)(d != 0);                                             \
-    case CR__DISTANCE_SUM: return sum + d;                                                         \
-    case CR__DISTANCE_SQUARES: return sum + d * d;                                                 \
-    case CR__DISTANCE_POWERS: return sum + M(pow)(d, p);                                           \
-    default: return d > sum || d != d ? d : sum;                                                   \
-    }                                                                                              \
-  }                                                                                                \
-  /* The distance of n elements; kind is a constant where this is called. */                       \
-  CR__DISTANCE_FN T cr__distance_##t(cr__distance_kind kind, const T *x, const T *y, int64_t n,    \
-                                     T p) {                                                        \
-    enum { LANES = 8 };                                                                            \
-    T sum[LANES] = {0};                                                                            \
-    int64_t whole = n - n % LANES;                                                                 \
-    for (int64_t i = 0; i < whole; i += LANES)                                                     \
-      for (int k = 0; k < LANES; k++)                                                              \
-        sum[k] = cr__distance_step_##t(kind, sum[k], x[i + k], y[i + k], p);                       \
-    for (int64_t i = whole; i < n; i++)                                                            \
-      sum[i - whole] = cr__distance_step_##t(kind, sum[i - whole], x[i], y[i], p);                 \
-    for (int half = LANES / 2; half > 0; half /= 2)                                                \
-      for (int k = 0; k < half; k++) {                                                             \
-        T other = sum[k + half];                                                                   \
-        if (kind == CR__DISTANCE_MOST) sum[k] = other > sum[k] || other != other ? other : sum[k]; \
-        else sum[k] += other;                                                                      \
-      }                                                                                            \
-    return kind == CR__DISTANCE_SQUARES  ? M(sqrt)(sum[0])                                         \
-           : kind == CR__DISTANCE_POWERS ? M(pow)(sum[0], 1 / p)                                   \
-                                         : sum[0];                                                 \
+#define CR__DISTANCE(t, T, M)                                                                   \
+  CR__DISTANCE_FN T cr__distance_step_##t(cr__distance_kind kind, T sum, T x, T y, T p) {       \
+    T d = M(fabs)(x - y);                                                                       \
+    switch (kind) {                                                                             \
+    case CR__DISTANCE_COUNT: return sum + (T)(d != 0);                                          \
+    case CR__DISTANCE_SUM: return sum + d;                                                      \
+    case CR__DISTANCE_SQUARES: return sum + d * d;                                              \
+    case CR__DISTANCE_POWERS: return sum + M(pow)(d, p);                                        \
+    default: return (d > sum) | (d != d) ? d : sum;                                             \
+    }                                                                                           \
+  }                                                                                             \
+  /* The distance of n elements; kind is a constant where this is called. */                    \
+  CR__DISTANCE_FN T cr__distance_##t(cr__distance_kind kind, const T *x, const T *y, int64_t n, \
+                                     T p) {                                                     \
+    enum { LANES = 8 };                                                                         \
+    T sum[LANES] = {0};                                                                         \
+    int64_t whole = n - n % LANES;                                                              \
+    for (int64_t i = 0; i < whole; i += LANES)                                                  \
+      for (int k = 0; k < LANES; k++)                                                           \
+        sum[k] = cr__distance_step_##t(kind, sum[k], x[i + k], y[i + k], p);                    \
+    for (int64_t i = whole; i < n; i++)                                                         \
+      sum[i - whole] = cr__distance_step_##t(kind, sum[i - whole], x[i], y[i], p);              \
+    for (int half = LANES / 2; half > 0; half /= 2)                                             \
+      for (int k = 0; k < half; k++) {                                                          \
+        T other = sum[k + half];                                                                \
+        if (kind == CR__DISTANCE_MOST)                                                          \
+          sum[k] = (other > sum[k]) | (other != other) ? other : sum[k];                        \
+        else sum[k] += other;                                                                   \
+      }                                                                                         \
+    return kind == CR__DISTANCE_SQUARES  ? M(sqrt)(sum[0])                                      \
+           : kind == CR__DISTANCE_POWERS ? M(pow)(sum[0], 1 / p)                                \
+                                         : sum[0];                                              \
   }
 
 #define CR__DOUBLE(name) name
