@@ -39,7 +39,7 @@ CR__DISTANCE_FN cr__distance_kind cr__distance_kind_of(double p) {
     case CR__DISTANCE_SUM: return sum + d;                                                      \
     case CR__DISTANCE_SQUARES: return sum + d * d;                                              \
     case CR__DISTANCE_POWERS: return sum + M(pow)(d, p);                                        \
-    default: return (d > sum) | (d != d) ? d : sum;                                             \
+    default: return ((d > sum) | (d != d)) ? d : sum;                                           \
     }                                                                                           \
   }                                                                                             \
   /* The distance of n elements; kind is a constant where this is called. */                    \
@@ -57,7 +57,7 @@ CR__DISTANCE_FN cr__distance_kind cr__distance_kind_of(double p) {
       for (int k = 0; k < half; k++) {                                                          \
         T other = sum[k + half];                                                                \
         if (kind == CR__DISTANCE_MOST)                                                          \
-          sum[k] = (other > sum[k]) | (other != other) ? other : sum[k];                        \
+          sum[k] = ((other > sum[k]) | (other != other)) ? other : sum[k];                      \
         else sum[k] += other;                                                                   \
       }                                                                                         \
     return kind == CR__DISTANCE_SQUARES  ? M(sqrt)(sum[0])                                      \
