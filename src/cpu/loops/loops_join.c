@@ -60,7 +60,7 @@ JOIN_LOOP(multiply_i8, uint8_t, TIMES8)
 JOIN_LOOP(multiply_b8, uint8_t, AND)
 
 /* The larger, or the smaller one; NaN wins. The integer types have signs here. */
-#define BEATS(a, compares, b) (((a) != (a)) | ((a)compares(b)))
+#define BEATS(a, compares, b) ((a) != (a) || (a)compares(b))
 #define MORE(x, y) (BEATS(x, >, y) ? (x) : (y))
 #define LESS(x, y) (BEATS(x, <, y) ? (x) : (y))
 #define MORE_HALF(x, y) (BEATS(load_f16(x), >, load_f16(y)) ? (x) : (y))
