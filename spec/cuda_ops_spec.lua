@@ -132,8 +132,15 @@ on_device("random draws on a CUDA device", function()
   for _, dtype in ipairs { "float64", "float32", "float16", "bfloat16" } do
     equal("equal the CPU's: rand, " .. dtype, function(d) return cr.rand({ 5000 }, { dtype = dtype, device = d }) end)
     equal("equal the CPU's: randn, " .. dtype, function(d) return cr.randn({ 5001 }, { dtype = dtype, device = d }) end)
+    local function empty(d) return cr.empty({ 3001 }, { dtype = dtype, device = d }) end
+    equal("equal the CPU's: cauchy_, " .. dtype, function(d) return empty(d):cauchy_(1.0, 0.5) end)
+    equal("equal the CPU's: geometric_, " .. dtype, function(d) return empty(d):geometric_(0.125) end)
+    equal("equal the CPU's: log_normal_, " .. dtype, function(d) return empty(d):log_normal_(0.5, 2.0) end)
   end
   equal("equal the CPU's: randint", function(d) return cr.randint(-5, 1000, { 3000 }, { device = d }) end)
+  equal("equal the CPU's: geometric_, int8", function(d)
+    return cr.empty({ 3000 }, { dtype = "int8", device = d }):geometric_(0.015625)
+  end)
   equal("equal the CPU's: randperm", function(d) return cr.randperm(3000, { device = d }) end)
   equal("equal the CPU's: bernoulli", function(d) return cr.full({ 3000 }, 0.3, { device = d }):bernoulli() end)
   equal("equal the CPU's: multinomial", function(d)
@@ -152,12 +159,25 @@ on_device("large tensors on a CUDA device", function()
       assert(worst <= 2e-5 * math.max(1, here:abs():max():item()), "differs by " .. worst)
     end)
   end
+  both("cdist", function(x) return cr.cdist(x, x:narrow(1, 5, 90)) end)
+  both("cdist with p = 3", function(x) return cr.cdist(x, x:narrow(1, 5, 90), 3) end)
+  both("histc", function(x) return x:histc(70, -2, 2) end)
+  both("histogram", function(x) return (x:histogram(50)) end)
+  for _, reduce in ipairs { "sum", "prod", "mean", "amax", "amin" } do
+    both("scatter_reduce with " .. reduce, function(x)
+      local index = cr.arange(0, x:numel()):remainder(37):add(1):reshape(x.shape):to(x.device)
+      return x:scatter_reduce(1, index, x, reduce)
+    end)
+  end
   for _, dim in ipairs { 1, 2 } do
     both("sum along dim " .. dim, function(x) return x:sum(dim) end)
     both("softmax along dim " .. dim, function(x) return x:softmax(dim) end)
     both("cumsum along dim " .. dim, function(x) return x:cumsum(dim) end)
     both("max along dim " .. dim, function(x) return (x:max(dim)) end)
     both("var along dim " .. dim, function(x) return x:var(dim) end)
+    both("mode along dim " .. dim, function(x) return (x:mul(9):round():mode(dim)) end)
+    both("quantile along dim " .. dim, function(x) return x:quantile(0.3, dim) end)
+    both("nanmedian along dim " .. dim, function(x) return (x:nanmedian(dim)) end)
   end
   both("sum of all", function(x) return x:sum() end)
   both("a product of matrices", function(x) return x:matmul(x:t()) end)
@@ -176,9 +196,11 @@ end)
 
 on_device("long lines on a device", function()
   -- Long enough for several blocks to a line, with a rest.
-  local function same_median(x, dim)
-    local want, at = x:median(dim)
-    local got, found = x:to "cuda":median(dim)
+  local function same_median(x, dim, name)
+    name = name or "median"
+    local want, at = x[name](x, dim)
+    local y = x:to "cuda"
+    local got, found = y[name](y, dim)
     values.assert_same(got:to "cpu", want)
     assert.is_true(found:to "cpu":equal(at))
   end
@@ -196,6 +218,16 @@ on_device("long lines on a device", function()
     local x = cr.randn(2, 70000)
     x[{ 1, 60001 }], x[{ 1, 300 }] = 0 / 0, 0 / 0
     same_median(x, 2)
+  end)
+
+  it("have the CPU's medians of what is no NaN", function()
+    local x = cr.randn(3, 70001)
+    x[{ 1, 60001 }], x[{ 1, 300 }], x[3] = 0 / 0, 0 / 0, 0 / 0
+    x[2]:masked_fill_(x[2]:gt(0), 0 / 0)
+    same_median(x, 2, "nanmedian")
+    same_median(x:t(), 1, "nanmedian")
+    same_median(x:reshape(-1, 3):narrow(1, 1, 5000), 2, "nanmedian")
+    same_median(cr.randint(-3, 3, { 70000 }), 1, "nanmedian")
   end)
 
   it("have the CPU's running sums, whatever their dtype", function()

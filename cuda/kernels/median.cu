@@ -1,7 +1,7 @@
 /* cuda/kernels/median.cu: the median along a dim, with its position.
  *
  * Holds true: of an even number of elements the lower middle one is taken; the position is that of
- * the first element equal to it; a NaN makes the median NaN, at the first NaN's position. The
+ * the first element equal to it; a NaN makes the median NaN, at the first NaN's position, or is left out. The
  * median's key, an unsigned number of the same order, is found eight bits at a time, by a block; in
  * long lines, of which there are too few to keep a device busy, by many blocks in turns. */
 #include "fold.cuh"
@@ -34,8 +34,15 @@ static __device__ int64_t least_of_block(int64_t x, int64_t *room) {
   return x;
 }
 
+/* The place, from 0, of the lower middle one of the numbers that were counted by their highest digits. */
+static __device__ count middle_of(const count *seen) {
+  count all = 0;
+  for (int i = 0; i < KEYS; i++) all += seen[i];
+  return all ? (all - 1) / 2 : 0;
+}
+
 template <int D>
-static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c, int64_t line) {
+static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c, int64_t line, bool skip) {
   typedef typename cr__element<D>::value N;
   __shared__ int64_t room[MANY];
   __shared__ count seen[KEYS];
@@ -48,21 +55,24 @@ static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c, i
     if (x != x) first = r;
   }
   first = least_of_block(first, room);
-  bool has_nan = first < n;
+  bool has_nan = first < n && !skip;
+  int64_t hole = first;
+  first = has_nan ? first : n;
   uint64_t prefix = 0;
-  if (threadIdx.x == 0) chosen = 0, left = (count)(n - 1) / 2;
+  if (threadIdx.x == 0) chosen = 0;
   for (int shift = 56; shift >= 0 && !has_nan; shift -= 8) {
     for (int i = (int)threadIdx.x; i < KEYS; i += (int)blockDim.x) seen[i] = 0;
     __syncthreads();
     uint64_t above = shift == 56 ? 0 : ~(uint64_t)0 << (shift + 8);
     for (int64_t r = threadIdx.x; r < n; r += blockDim.x) {
-      uint64_t key = key_of(cr__load_as<D>(c.in, c.in_dtype, from + r * step));
-      if ((key & above) == prefix) atomicAdd(&seen[key >> shift & 255], (count)1);
+      N x = cr__load_as<D>(c.in, c.in_dtype, from + r * step);
+      uint64_t key = key_of(x);
+      if (x == x && (key & above) == prefix) atomicAdd(&seen[key >> shift & 255], (count)1);
     }
     __syncthreads();
     if (threadIdx.x == 0) {
       int digit = 0;
-      count rest = left;
+      count rest = shift == 56 ? middle_of(seen) : left;
       for (; digit < KEYS - 1 && rest >= seen[digit]; digit++) rest -= seen[digit];
       left = rest;
       chosen |= (uint64_t)digit << shift;
@@ -72,10 +82,11 @@ static __global__ void __launch_bounds__(MANY) median_of_line(cr__fold_call c, i
   }
   for (int64_t r = threadIdx.x; r < n && first == n; r += blockDim.x) {
     N x = cr__load_as<D>(c.in, c.in_dtype, from + r * step);
-    if (key_of(x) == prefix) first = r;
+    if (x == x && key_of(x) == prefix) first = r;
   }
   first = least_of_block(first, room);
   if (threadIdx.x != 0) return;
+  if (first == n) first = hole; /* there are no numbers */
   N median = cr__load_as<D>(c.in, c.in_dtype, from + first * step);
   cr__store_from<D>(c.out, c.out_dtype, out, median);
   ((int64_t *)(void *)c.indices)[out] = first + 1;
@@ -98,7 +109,7 @@ static __global__ void __launch_bounds__(KEYS) begin_search(search *lines, int64
   s->seen[threadIdx.x] = 0;
   if (threadIdx.x != 0) return;
   s->prefix = 0;
-  s->left = (count)(n - 1) / 2;
+  s->left = 0; /* until the first digits are counted */
   s->first = s->nan = (count)n;
 }
 
@@ -119,7 +130,7 @@ static __global__ void __launch_bounds__(MANY)
     N x = cr__load_as<D>(c.in, c.in_dtype, from + r * c.reduced.in[0]);
     if (shift == 56 && x != x) atomicMin(&s->nan, (count)r);
     uint64_t key = key_of(x);
-    if ((key & above) == prefix) atomicAdd(&seen[key >> shift & 255], (count)1);
+    if (x == x && (key & above) == prefix) atomicAdd(&seen[key >> shift & 255], (count)1);
   }
   __syncthreads();
   for (int i = (int)threadIdx.x; i < KEYS; i += MANY)
@@ -134,7 +145,7 @@ static __global__ void __launch_bounds__(KEYS) choose_digit(search *lines, int s
   __syncthreads();
   if (threadIdx.x != 0) return;
   int digit = 0;
-  count rest = s->left;
+  count rest = shift == 56 ? middle_of(seen) : s->left;
   for (; digit < KEYS - 1 && rest >= seen[digit]; digit++) rest -= seen[digit];
   s->left = rest;
   s->prefix |= (uint64_t)digit << shift;
@@ -148,7 +159,8 @@ static __global__ void __launch_bounds__(MANY) find_first(cr__fold_call c, searc
   if (end > c.reduced.count) end = c.reduced.count;
   uint64_t key = s->prefix;
   for (int64_t r = begin + threadIdx.x; r < end; r += MANY) {
-    if (key_of(cr__load_as<D>(c.in, c.in_dtype, from + r * c.reduced.in[0])) != key) continue;
+    typename cr__element<D>::value x = cr__load_as<D>(c.in, c.in_dtype, from + r * c.reduced.in[0]);
+    if (x != x || key_of(x) != key) continue;
     atomicMin(&s->first, (count)r);
     break; /* what follows lies further on */
   }
@@ -156,11 +168,12 @@ static __global__ void __launch_bounds__(MANY) find_first(cr__fold_call c, searc
 
 template <int D>
 static __global__ void __launch_bounds__(FEW_LINES)
-    store_medians(cr__fold_call c, const search *lines) {
+    store_medians(cr__fold_call c, const search *lines, bool skip) {
   int64_t line = threadIdx.x, out;
   if (line >= c.kept.count) return;
   int64_t from = cr__fold_offset(c.kept, line, c.narrow, &out);
-  bool has_nan = lines[line].nan < (count)c.reduced.count;
+  count n = (count)c.reduced.count;
+  bool has_nan = lines[line].nan < n && (!skip || lines[line].first == n);
   int64_t at = (int64_t)(has_nan ? lines[line].nan : lines[line].first);
   typename cr__element<D>::value x = cr__load_as<D>(c.in, c.in_dtype, from + at * c.reduced.in[0]);
   cr__store_from<D>(c.out, c.out_dtype, out, x);
@@ -184,7 +197,7 @@ template <int D> static int run_long(const cr__launch *k, cr__fold_call *c) {
     if (!code) code = CR__LAUNCH(k->op, choose_digit, (unsigned)lines, KEYS, 0, s, shift);
   }
   if (!code) code = CR__LAUNCH(k->op, find_first<D>, grid, MANY, 0, *c, s);
-  if (!code) code = CR__LAUNCH(k->op, store_medians<D>, 1, FEW_LINES, 0, *c, s);
+  if (!code) code = CR__LAUNCH(k->op, store_medians<D>, 1, FEW_LINES, 0, *c, s, k->median.skip);
   cr__cuda_free(ordinal, s, nbytes);
   return code;
 }
@@ -206,7 +219,7 @@ extern "C" int cr__cuda_median(cr__launch *k) {
   int code = 0;
   for (int64_t line = 0; line < c.kept.count && !code; line += most) {
     int64_t rest = c.kept.count - line;
-    code = CR__LAUNCH(k->op, kernel, (unsigned)(rest < most ? rest : most), block, 0, c, line);
+    code = CR__LAUNCH(k->op, kernel, (unsigned)(rest < most ? rest : most), block, 0, c, line, k->median.skip);
   }
   return code;
 }

@@ -105,6 +105,66 @@ struct exponential_f64 {
   }
 };
 
+struct cauchy_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    uint32_t w[4];
+    float median = (float)d.a, sigma = (float)d.b;
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = cr__rng_tangent_f32(w[i]) * sigma + median;
+  }
+};
+
+struct cauchy_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    uint64_t w[4];
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = cr__rng_tangent_f64(w[i]) * d.b + d.a;
+  }
+};
+struct geometric_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    uint32_t w[4];
+    float scale = (float)d.a;
+    cr__philox(d.seed, d.offset + (uint64_t)quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = ceilf(cr__rng_log_f32(cr__rng_open_f32(w[i])) / scale);
+  }
+};
+struct geometric_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    uint64_t w[4];
+    four_words(d, quad, w);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      double y = ceil(cr__rng_log_f64(cr__rng_open_f64(w[i])) / d.a);
+      x[i] = y > d.top ? d.top : y;
+    }
+  }
+};
+
+struct log_normal_f32 {
+  static constexpr int dtype = CR_FLOAT32;
+  static __device__ void four(const cr__draw &d, int64_t quad, float x[4]) {
+    normal_f32::four(d, quad, x);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = cr__rng_exp_f32(x[i]);
+  }
+};
+struct log_normal_f64 {
+  static constexpr int dtype = CR_FLOAT64;
+  static __device__ void four(const cr__draw &d, int64_t quad, double x[4]) {
+    normal_f64::four(d, quad, x);
+#pragma unroll
+    for (int i = 0; i < 4; i++) x[i] = cr__rng_exp_f64(x[i]);
+  }
+};
+
 struct integers {
   static constexpr int dtype = CR_INT64;
   static __device__ void four(const cr__draw &d, int64_t quad, int64_t x[4]) {
@@ -215,6 +275,26 @@ extern "C" int cr__cuda_exponential(cr__launch *k) {
   cr__draw d = draw_of(k->exponential.rng);
   d.a = k->exponential.rate;
   return k->exponential.out.dtype == CR_FLOAT64 ? run<exponential_f64>(k, &k->exponential.out, &d) : run<exponential_f32>(k, &k->exponential.out, &d);
+}
+
+extern "C" int cr__cuda_cauchy(cr__launch *k) {
+  cr__draw d = draw_of(k->cauchy.rng);
+  d.a = k->cauchy.median, d.b = k->cauchy.sigma;
+  return k->cauchy.out.dtype == CR_FLOAT64 ? run<cauchy_f64>(k, &k->cauchy.out, &d) : run<cauchy_f32>(k, &k->cauchy.out, &d);
+}
+
+extern "C" int cr__cuda_geometric(cr__launch *k) {
+  cr__draw d = draw_of(k->geometric.rng);
+  const cr__view *out = &k->geometric.out;
+  bool wide = out->dtype == CR_FLOAT64 || cr__category((cr_dtype)out->dtype) == CR_INTEGRAL;
+  d.a = k->geometric.scale, d.top = k->geometric.top;
+  return wide ? run<geometric_f64>(k, out, &d) : run<geometric_f32>(k, out, &d);
+}
+
+extern "C" int cr__cuda_log_normal(cr__launch *k) {
+  cr__draw d = draw_of(k->log_normal.rng);
+  d.a = k->log_normal.mean, d.b = k->log_normal.std;
+  return k->log_normal.out.dtype == CR_FLOAT64 ? run<log_normal_f64>(k, &k->log_normal.out, &d) : run<log_normal_f32>(k, &k->log_normal.out, &d);
 }
 
 extern "C" int cr__cuda_randint(cr__launch *k) {

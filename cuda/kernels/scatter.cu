@@ -1,4 +1,4 @@
-/* cuda/kernels/scatter.cu: writing, adding and multiplying by positions, and adding to overlapping views.
+/* cuda/kernels/scatter.cu: writing, adding, multiplying and choosing by positions, and adding to overlapping views.
  *
  * Holds true: elements that go to one place get there in row-major order, so that sums have one value,
  * the CPU's, and the last write stands. Either a thread walks all elements that may meet, or a stable
@@ -41,8 +41,23 @@ static __device__ __forceinline__ uint16_t product(uint16_t a, uint16_t b) {
 static __device__ __forceinline__ uint8_t product(uint8_t a, uint8_t b) { return (uint8_t)(a * b); }
 static __device__ __forceinline__ truth product(truth a, truth b) { return {(uint8_t)(a.x & b.x)}; }
 
+/* NaN wins. */
+static __device__ __forceinline__ float number_of(__half x) { return __half2float(x); }
+static __device__ __forceinline__ float number_of(__nv_bfloat16 x) { return __bfloat162float(x); }
+template <typename T> static __device__ __forceinline__ T number_of(T x) { return x; }
+template <typename T> static __device__ __forceinline__ T larger(T a, T b) {
+  auto x = number_of(a), y = number_of(b);
+  return x != x || x > y ? a : b;
+}
+template <typename T> static __device__ __forceinline__ T smaller(T a, T b) {
+  auto x = number_of(a), y = number_of(b);
+  return x != x || x < y ? a : b;
+}
+
 template <int HOW, typename T> static __device__ __forceinline__ T join(T a, T b) {
   if constexpr (HOW == CR__SCATTER_ADD) return sum(a, b);
+  else if constexpr (HOW == CR__SCATTER_LARGEST) return larger(a, b);
+  else if constexpr (HOW == CR__SCATTER_SMALLEST) return smaller(a, b);
   else return product(a, b);
 }
 
@@ -184,6 +199,20 @@ template <int HOW> static int run_join(const call *c, int dtype) {
   }
 }
 
+template <int HOW> static int run_extreme(const call *c, int dtype) {
+  switch (dtype) {
+  case CR_FLOAT64: return run<double, HOW>(c);
+  case CR_FLOAT32: return run<float, HOW>(c);
+  case CR_FLOAT16: return run<__half, HOW>(c);
+  case CR_BFLOAT16: return run<__nv_bfloat16, HOW>(c);
+  case CR_INT64: return run<int64_t, HOW>(c);
+  case CR_INT32: return run<int32_t, HOW>(c);
+  case CR_INT16: return run<int16_t, HOW>(c);
+  case CR_INT8: return run<int8_t, HOW>(c);
+  default: return run<uint8_t, HOW>(c);
+  }
+}
+
 static int run_set(const call *c, int64_t size) {
   switch (size) {
   case 1: return run<uint8_t, CR__SCATTER_SET>(c);
@@ -252,6 +281,8 @@ extern "C" int cr__cuda_scatter(cr__launch *k) {
   set_places(&c.w, &steps, &along);
   if (k->scatter.how == CR__SCATTER_MULTIPLY) return run_join<CR__SCATTER_MULTIPLY>(&c, to->dtype);
   if (k->scatter.how == CR__SCATTER_ADD) return run_join<CR__SCATTER_ADD>(&c, to->dtype);
+  if (k->scatter.how == CR__SCATTER_LARGEST) return run_extreme<CR__SCATTER_LARGEST>(&c, to->dtype);
+  if (k->scatter.how == CR__SCATTER_SMALLEST) return run_extreme<CR__SCATTER_SMALLEST>(&c, to->dtype);
   return run_set(&c, size);
 }
 

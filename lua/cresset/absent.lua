@@ -28,16 +28,15 @@ M.names = {
   -- Convolutions and pooling
   conv1d = "", conv2d = "", conv3d = "", conv_transpose1d = "", conv_transpose2d = "", Conv1d = "", Conv2d = "",
   max_pool1d = "", max_pool2d = "", max_pool3d = "", avg_pool1d = "", avg_pool2d = "", adaptive_avg_pool2d = "",
-  MaxPool2d = "", interpolate = "", unfold = "",
+  MaxPool2d = "", interpolate = "",
   BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", lstm = "",
   gru = "", rnn = "", LSTM = "", GRU = "", RNN = "", Transformer = "cr.scaled_dot_product_attention(q, k, v)",
   -- Linear algebra
   svd = "", svdvals = "", pinverse = "", pinv = "", det = "", logdet = "", slogdet = "", inv = "", inverse = "",
   eig = "", eigh = "", eigvals = "", symeig = "", solve = "", lstsq = "", qr = "", lu = "", cholesky = "",
-  matrix_exp = "", matrix_rank = "", matrix_power = "x:matmul(x)", kron = "", cdist = "",
+  matrix_exp = "", matrix_rank = "", matrix_power = "x:matmul(x)", kron = "",
   -- Others
-  isin = "x:unsqueeze(-1):eq(values):any(-1)", histc = "", histogram = "", cov = "", corrcoef = "", stft = "",
-  istft = "", cartesian_prod = "cr.meshgrid({ a, b })", combinations = "", block_diag = "", complex = "",
+  stft = "", istft = "", complex = "",
   complex64 = "", complex128 = "", cfloat = "", cdouble = "", view_as_real = "", view_as_complex = "", imag = "",
   angle = "", polar = "",
 }

@@ -22,6 +22,24 @@ local sections = {
     { "cr.version", "cr.version", "The version of Cresset, as a string.", "string" },
     { "cr.promote_types", "cr.promote_types(a, b)", "The smallest dtype that holds what both dtypes hold.",
       "fun(a: string, b: string): string" },
+    { "cr.result_type", "cr.result_type(...)",
+      "The dtype of what an operation makes of tensors, numbers and dtypes: 0-dim tensors and numbers count only where "
+      .. "they are of a higher category.", "fun(...: any): string" },
+    { "cr.can_cast", "cr.can_cast(from, to)",
+      "Whether elements of one dtype may be stored as another: not floats as integers, nor numbers as bools.",
+      "fun(from: string|" .. T .. ", to: string): boolean" },
+    { "cr.isdtype", "cr.isdtype(dtype, kind)",
+      'Whether a dtype is of a kind: another dtype, "bool", "signed integer", "unsigned integer", "integral", "real '
+      .. 'floating", "complex floating", "numeric", or one of a table of them.',
+      "fun(dtype: string, kind: string|string[]): boolean" },
+    { "cr.finfo", "cr.finfo(dtype)",
+      "A table of what a floating dtype (without one, the default) holds: dtype, bits, eps, max, min, tiny, "
+      .. "smallest_normal, resolution.", "fun(dtype?: string|" .. T .. "): table" },
+    { "cr.iinfo", "cr.iinfo(dtype)", "A table of what an integer dtype holds: dtype, bits, max, min.",
+      "fun(dtype: string|" .. T .. "): table" },
+    { "cr.broadcast_shapes", "cr.broadcast_shapes(shape, ...)",
+      "The shape to which shapes, tables of sizes or single sizes, broadcast together.",
+      "fun(...: integer|integer[]): integer[]" },
     { "cr.help", 'cr.help "name"', "What an operation, a method, a field or a function does; a list of all without a "
       .. "name. The name may have its owner before it, as in memory.limit, x:softmax or ctx:saved_tensors.",
       "fun(name?: string): string" },
@@ -127,6 +145,8 @@ local sections = {
       "fun(self, source: " .. T .. "): " .. T },
     { "x:resize_", "x:resize_(sizes...)", "Gives x another shape, in place; new elements are undefined.",
       "fun(self, ...: integer|integer[]): " .. T },
+    { "x:resize_as_", "x:resize_as_(other)", "Gives x the shape of another tensor, as resize_ does.",
+      "fun(self, other: " .. T .. "): " .. T },
     { "cr.memory", "cr.memory.stats(device), limit(bytes, device), empty_cache(device), reset_peak(device), pace()",
       "Bytes that tensors take; of the CPU unless a device is named.", "cresset.memory" },
     { "cr.memory.stats", "cr.memory.stats(device)",

@@ -15,6 +15,9 @@ local lazy = {
   checkpoint = { "cresset.checkpoint", "checkpoint" },
   help = { "cresset.help", "help" },
 }
+for _, name in ipairs { "finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes" } do
+  lazy[name] = { "cresset.dtypes", name }
+end
 
 local find_alias
 

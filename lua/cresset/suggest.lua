@@ -55,7 +55,7 @@ local redirects = {
   masked_fill_value = "masked_fill", sspaddmm = "addmm", chain_matmul = "a:mm(b):mm(c)", mT_ = "mT",
   dim_ = "x:dim()", ndimension = "x:dim()", is_complex = "false: tensors are real",
   conj_physical = "conj", real = "x itself (tensors are real)",
-  bincount = "x:one_hot():sum(1)", relu_6 = "relu6", logsoftmax = "log_softmax",
+  relu_6 = "relu6", logsoftmax = "log_softmax",
   crossentropy = "cross_entropy", mse = "mse_loss", bce_loss = "binary_cross_entropy", bce = "binary_cross_entropy",
   bce_with_logits = "binary_cross_entropy_with_logits", nll = "nll_loss", l1 = "l1_loss",
   attention = "scaled_dot_product_attention", print = "print(x)", len = "#x",

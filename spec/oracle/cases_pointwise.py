@@ -91,6 +91,8 @@ def arith():
     powers(f)
     f.case("rsub", f.t(2, 3), f.t(3), torch_f=lambda a, b: b - a)
     f.case("rsub", f.t(3), 2.5)
+    for args in ((f.t(2, 3), f.t(3), 2), (f.t(3), 2.5, 0.5), (f.t(3, lo=0, hi=9, d="int32"), f.t(3, lo=0, hi=9, d="int64"), 3), (f.t(0), f.t(1), -1)):
+        f.case("rsub", *args, torch_f=lambda a, b, k: torch.rsub(a, b, alpha=k))
     f.case("lerp", f.t(2, 3), f.t(3), f.t(2, 1))
     f.case("lerp", f.t(2, 3), f.t(3), 0.25)
     f.case("addcmul", f.t(2, 3), f.t(3), f.t(2, 1), torch_f=torch.addcmul)

@@ -57,6 +57,18 @@ def create():
     f.case("new_ones", f.t(2, d="float16"), [2], O(dtype="float64"))
     f.case("new_full", f.t(2, d="int8"), [2, 2], 4)
     f.case("new_empty", f.t(2, d="bool"), [3, 0], values=False)
+    for value in (3, 2.5, True, inf):
+        f.case("scalar_tensor", value)
+    for d in DTYPES:
+        f.case("scalar_tensor", 3, O(dtype=d))
+        f.case("empty_strided", [2, 3], [1, 2], O(dtype=d), values=False)
+        f.case("new_empty_strided", f.t(2, lo=0, hi=1, d=d), [2, 0], [1, 2], values=False)
+        f.case("empty_permuted", [2, 3], D(1, 0), O(dtype=d), values=False)
+    for size, stride in (([], []), ([2, 0], [3, 1]), ([3, 2], [0, 1]), ([2, 2], [5, 3])):
+        f.case("empty_strided", size, stride, values=False)
+        f.case("new_empty_strided", f.t(2), size, stride, O(dtype="int16"), values=False)
+    f.case("empty_permuted", [2, 3, 4], D(2, 0, 1), values=False)
+    f.case("empty_permuted", [0, 2], D(0, 1), values=False)
     f.write("creation")
 
 
@@ -103,6 +115,11 @@ def shape():
         f.case(op, f.t(), [2], torch_f=g)
         f.case(op, f.t(1), [0], torch_f=g)
     f.case("expand_as", f.t(1, 3), f.t(2, 3))
+    for args in ((f.t(2, 3), [1, 3]), (f.t(2, 3), []), (f.t(2, 3), [3]), (f.t(2, 3), [2, 3]), (f.t(2, 3, 2), [3, 1]), (f.t(0, 2), [1, 2]),
+                 (f.t(), []), (f.t(2, 1), [2, 1])):
+        f.case("sum_to_size", *args, torch_f=torch.Tensor.sum_to_size)
+    for d in DTYPES[:-1]:
+        f.case("sum_to_size", f.t(2, 3, lo=0, hi=4, d=d), [1, 3], torch_f=torch.Tensor.sum_to_size)
     f.case("broadcast_tensors", [f.t(2, 1), f.t(3)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
     f.case("broadcast_tensors", [f.t(), f.t(2, d="int8", lo=0, hi=5), f.t(1, 1)], torch_f=lambda ts: torch.broadcast_tensors(*ts))
     for shapes in (((2,), (3,)), ((2,), (), (3,)), ((3,),), ((0,), (2,))):
@@ -153,6 +170,11 @@ def parts(f):
     f.case("split_with_sizes", f.t(2, 4), [1, 3], D(1))
     f.case("chunk", f.t(5, 2), 2)
     f.case("chunk", f.t(2, 4), 3, D(-1))
+    for args in ((f.t(5), D(0), 2, 1), (f.t(2, 6), D(-1), 2, 3), (f.t(4, 2), D(0), 3, 1), (f.t(), D(0), 1, 1), (f.t(3), D(0), 0, 2),
+                 (f.t(2, 7), D(1), 3, 2), (f.t(3), D(0), 3, 5), (f.t(0, 2), D(0), 0, 1)):
+        f.case("unfold", *args, torch_f=torch.Tensor.unfold)
+    for d in DTYPES:
+        f.case("unfold", f.t(4, lo=0, hi=5, d=d), D(0), 2, 1, torch_f=torch.Tensor.unfold)
     f.case("unbind", f.t(3, 2))
     f.case("unbind", f.t(2, 3), D(-1))
 
@@ -201,6 +223,17 @@ def joins(f):
     f.case("hstack", [f.t(2), f.t(1)])
     f.case("vstack", [f.t(2), f.t(2)])
     f.case("vstack", [f.t(1, 2), f.t(3, 2)])
+    for op in ("dstack", "column_stack"):
+        f.case(op, [f.t(2), f.t(2)])
+        f.case(op, [f.t(), f.t(), f.t()])
+        f.case(op, [f.t(2, 0), f.t(2, 0)])
+        f.case(op, [f.t(1, d="int32", lo=0, hi=4), f.t(1, d="float16")])
+        for d in DTYPES:
+            f.case(op, [f.t(2, d=d, lo=0, hi=4), f.t(2, d=d, lo=0, hi=4)])
+    f.case("dstack", [f.t(1, 2), f.t(1, 2, 3)])
+    f.case("dstack", [f.t(2, 1), f.t(2, 1)])
+    f.case("column_stack", [f.t(2), f.t(2, 3)])
+    f.case("column_stack", [f.t(2, 1, 2), f.t(2, 3, 2)])
     for x, counts in (((2, 3), [2, 2]), ((3,), [2, 2]), ((2, 3), [2]), ((2,), [0])):
         f.case("tile", f.t(*x), counts)
     f.case("repeat_interleave", f.t(2, 3), 2)
@@ -208,6 +241,18 @@ def joins(f):
     f.case("repeat_interleave", f.t(2, 3), 0, D(0))
     f.case("flip", f.t(2, 3), D(0), torch_f=lambda x, d: torch.flip(x, [d]))
     f.case("flip", f.t(2, 3), D(0, -1))
+    for op in ("fliplr", "flipud"):
+        for x in ((2, 3), (2, 3, 2), (0, 2), (3, 1)):
+            f.case(op, f.t(*x))
+        for d in DTYPES:
+            f.case(op, f.t(2, 2, lo=0, hi=5, d=d))
+    f.case("flipud", f.t(3))
+    for k in (-5, -1, 0, 1, 2, 3, 6):
+        f.case("rot90", f.t(2, 3), k)
+        f.case("rot90", f.t(2, 3, 2), k, D(2, 0))
+    f.case("rot90", f.t(0, 2))
+    for d in DTYPES:
+        f.case("rot90", f.t(2, 2, lo=0, hi=5, d=d))
     f.case("roll", f.t(2, 3), [1])
     f.case("roll", f.t(2, 3), [-1, 1], D(1, 0))
     f.case("roll", f.t(3), [5], D(0))
@@ -281,6 +326,18 @@ def indexing():
     f.case("nonzero", f.t(0, 2), index=(0,))
     for d in DTYPES:
         f.case("nonzero", f.t(5, lo=0, hi=1, d=d), index=(0,))
+    for args in ((f.t(2, 3), 4), (mask, 2), (mask, 8, -3), (f.t(), 2), (f.t(0, 2), 1), (f.t(3), 0), (V([0.0, nan, 0.0, 2.0]), 3, -7),
+                 (V([], [0]), 0)):
+        f.case("nonzero_static", *args, index=(0,), grad=False, torch_f=lambda x, n, v=-1: torch.nonzero_static(x, size=n, fill_value=v))
+    for d in DTYPES:
+        f.case("nonzero_static", f.t(5, lo=0, hi=1, d=d), 3, index=(0,), torch_f=lambda x, n: torch.nonzero_static(x, size=n))
+    for at, shape in (([4, 0, 5], [2, 3]), ([[23, 0], [7, 12]], [2, 3, 4]), (2, [3]), ([0], [1, 1])):
+        x = X(at if isinstance(at, list) and not isinstance(at[0], list) else sum(at, []) if isinstance(at, list) else [at],
+              [2, 2] if shape == [2, 3, 4] else [] if at == 2 else None)
+        f.case("unravel_index", x, shape, index=(0, 1, 2))
+    for d in ("int32", "int16", "int8", "uint8"):
+        f.case("unravel_index", V([3, 1], None, d, True), [2, 3], index=(0, 1))
+    f.case("unravel_index", V([], [0], "int64", True), [2, 0], index=(0, 1))
     f.case("where", mask, index=(0, 1))
     f.case("one_hot", X([0, 2, 1, 2]), 3, torch_f=F.one_hot)
     f.case("one_hot", X([0, 2, 1, 1], [2, 2]), torch_f=F.one_hot)

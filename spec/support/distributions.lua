@@ -44,6 +44,18 @@ return {
     mean = 0.5, variance = 0.25, low = 0, high = 20,
     draw = function() return like("float64"):exponential_(2.0) end,
   },
+  -- Of the Cauchy distribution, which has no mean, what its angles are: uniform.
+  cauchy_ = with(unit, function()
+    return like("float64"):cauchy_(3.0, 2.0):sub(3.0):div(2.0):atan() / math.pi + 0.5
+  end),
+  geometric_ = {
+    mean = 4, variance = 12, low = 1, high = 200, whole = true,
+    draw = function() return like("int32"):geometric_(0.25) end,
+  },
+  log_normal_ = {
+    mean = math.exp(0.125), variance = (math.exp(0.25) - 1) * math.exp(0.25), low = 0, high = 60,
+    draw = function() return like("float64"):log_normal_(0.0, 0.5) end,
+  },
   bernoulli_ = with(coin, function() return like("uint8"):bernoulli_(0.25) end),
   bernoulli_of_ = with(coin, function() return like():bernoulli_(cr.full({ 1 }, 0.25)) end),
   bernoulli = with(coin, function() return cr.bernoulli(cr.full({ N }, 0.25)) end),

@@ -124,7 +124,8 @@ local function fits(e, args)
     if p.type == "tensor" then ok = ok or kind == "userdata"
     elseif p.type == "operand" then ok = ok or kind == "userdata" or kind == "number" or kind == "boolean"
     elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table" or e.variadic
-    elseif p.type == "ints" or p.type == "dims" then ok = ok or kind == "table" or kind == "number"
+    elseif p.type == "ints" or p.type == "dims" then
+      ok = ok or kind == "number" or kind == "table" and (v[1] == nil or type(v[1]) == "number")
     elseif p.type == "string" or p.type == "dtype" or p.type == "device" then ok = ok or kind == "string"
     elseif p.type == "bool" then ok = ok or kind == "boolean"
     elseif p.type == "int" or p.type == "dim" then ok = ok or math.type(v) == "integer"
@@ -208,7 +209,7 @@ function M.is_random(e) return e.family == "random" or e.family == "sample" end
 function M.is_undefined(e) return e.name:find("empty", 1, true) ~= nil end
 
 -- What these give depends on the memory by definition; view_spec has them.
-M.by_memory = { view = true, view_as = true, as_strided = true }
+M.by_memory = { view = true, view_as = true, as_strided = true, as_strided_scatter = true }
 
 -- Notes in problems where two lists of results differ.
 function M.compare(problems, what, got, want, rtol, atol)

@@ -195,6 +195,13 @@ static int tensor_resize(lua_State *L) {
   return 1;
 }
 
+static int tensor_resize_as(lua_State *L) {
+  cr_tensor *t = self(L, "resize_as_"), *other = cr__lua_tensor_arg(L, 2, "resize_as_", "other");
+  if (CR__LUA_GET(L, cr_resize(t, cr_ndim(other), cr_shape(other)))) return cr__lua_raise(L, NULL);
+  lua_settop(L, 1);
+  return 1;
+}
+
 static int tensor_shares_storage(lua_State *L) {
   cr_tensor *a = self(L, "shares_storage"),
             *b = cr__lua_tensor_arg(L, 2, "shares_storage", "other");
@@ -287,6 +294,7 @@ void cr__lua_open_tensor(lua_State *L) {
                                      {"pointer", tensor_pointer},
                                      {"set_data", tensor_set_data},
                                      {"resize_", tensor_resize},
+                                     {"resize_as_", tensor_resize_as},
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {{"is_tensor", is_tensor},
                                        {"is_floating_point", tensor_is_floating_point},

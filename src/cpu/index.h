@@ -42,6 +42,7 @@ typedef void (*cr__join)(void *to, int64_t st, const int64_t *offset, const void
                          int64_t n);
 typedef struct cr__join_loops {
   cr__join add[CR_DTYPE_COUNT], multiply[CR_DTYPE_COUNT];
+  cr__join largest[CR_DTYPE_COUNT], smallest[CR_DTYPE_COUNT]; /* NaN wins */
 } cr__join_loops;
 const cr__join_loops *cr__join_loops_here(void);
 

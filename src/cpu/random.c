@@ -137,6 +137,34 @@ int cr__cpu_exponential(cr__launch *k) {
   return fill(&k->exponential.out, &d, cr__draw_loops_here()->exponential_f32, CR_FLOAT32);
 }
 
+/* `out` is floating. */
+int cr__cpu_cauchy(cr__launch *k) {
+  cr__draw d = cr__draw_of(k->cauchy.rng);
+  d.a = k->cauchy.median, d.b = k->cauchy.sigma;
+  if (k->cauchy.out.dtype == CR_FLOAT64)
+    return fill(&k->cauchy.out, &d, cr__draw_loops_here()->cauchy_f64, CR_FLOAT64);
+  return fill(&k->cauchy.out, &d, cr__draw_loops_here()->cauchy_f32, CR_FLOAT32);
+}
+
+/* `out` has any dtype but bool; scale is log(1 - p), below 0; top is the largest value to give an integer. */
+int cr__cpu_geometric(cr__launch *k) {
+  cr__draw d = cr__draw_of(k->geometric.rng);
+  int dtype = k->geometric.out.dtype;
+  d.a = k->geometric.scale, d.top = k->geometric.top;
+  if (dtype == CR_FLOAT64 || cr__category((cr_dtype)dtype) == CR_INTEGRAL)
+    return fill(&k->geometric.out, &d, cr__draw_loops_here()->geometric_f64, CR_FLOAT64);
+  return fill(&k->geometric.out, &d, cr__draw_loops_here()->geometric_f32, CR_FLOAT32);
+}
+
+/* `out` is floating. */
+int cr__cpu_log_normal(cr__launch *k) {
+  cr__draw d = cr__draw_of(k->log_normal.rng);
+  d.a = k->log_normal.mean, d.b = k->log_normal.std;
+  if (k->log_normal.out.dtype == CR_FLOAT64)
+    return fill(&k->log_normal.out, &d, cr__draw_loops_here()->log_normal_f64, CR_FLOAT64);
+  return fill(&k->log_normal.out, &d, cr__draw_loops_here()->log_normal_f32, CR_FLOAT32);
+}
+
 /* `out` has any dtype that holds the numbers, which are `range` from `low` on. */
 int cr__cpu_randint(cr__launch *k) {
   cr__draw d = cr__draw_of(k->randint.rng);

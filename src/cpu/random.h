@@ -26,6 +26,8 @@ typedef struct cr__draw_loops {
   cr__draw_loop words_64; /* uint64_t */
   cr__draw_loop uniform_f32, normal_f32, exponential_f32;
   cr__draw_loop uniform_f64, normal_f64, exponential_f64;
+  cr__draw_loop cauchy_f32, geometric_f32, log_normal_f32;
+  cr__draw_loop cauchy_f64, geometric_f64, log_normal_f64;
   cr__draw_loop integers;           /* int64_t */
   cr__draw_loop toss_f32, toss_f64; /* a, or 0 */
 } cr__draw_loops;

@@ -1,4 +1,4 @@
-/* scatter.c: writing, adding and multiplying by positions, and adding to overlapping views.
+/* scatter.c: writing, adding, multiplying and choosing by positions, and adding to overlapping views.
  *
  * Holds true: elements are written in the row-major order of the index, whatever its layout, so that
  * sums have one value and the last write stands; threads never write to one element. */
@@ -11,8 +11,13 @@
 
 static cr__join join_for(int how, int dtype) {
   const cr__join_loops *loops = cr__join_loops_here();
-  if (how == CR__SCATTER_ADD) return loops->add[dtype];
-  return how == CR__SCATTER_MULTIPLY ? loops->multiply[dtype] : NULL;
+  switch (how) {
+  case CR__SCATTER_ADD: return loops->add[dtype];
+  case CR__SCATTER_MULTIPLY: return loops->multiply[dtype];
+  case CR__SCATTER_LARGEST: return loops->largest[dtype];
+  case CR__SCATTER_SMALLEST: return loops->smallest[dtype];
+  default: return NULL;
+  }
 }
 
 /* ---- scatter -------------------------------------------------------------------------------------- */
@@ -198,7 +203,7 @@ int cr__cpu_scatter(cr__launch *k) {
   if (checks && !late && cr__cpu_check_positions(k->op, p.index, p.size, k->scatter.dim))
     return (int)cr_error_code();
   p.element = (int64_t)cr__size_of((cr_dtype)p.to->dtype);
-  p.join = join_for(k->scatter.how, p.to->dtype);
+  p.join = join_for((int)k->scatter.how, p.to->dtype);
   cr__fill_strides(p.to->ndim, p.to->shape, order);
   cr__iter_begin(&p.it, p.to->ndim, p.to->shape, 4, strides);
   p.columns = p.it.shape[0];

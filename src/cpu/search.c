@@ -8,14 +8,15 @@
 #define SEARCH(t, T)                                                                    \
   static int64_t search_##t(const void *line, int64_t n, const void *values, int64_t i, \
                             bool right) {                                               \
-    const T *in = line, x = ((const T *)values)[i];                                     \
-    int64_t first = 0, last = n;                                                        \
-    while (first < last) {                                                              \
-      int64_t middle = first + (last - first) / 2;                                      \
-      if (right ? !(in[middle] > x) : !(in[middle] >= x)) first = middle + 1;           \
-      else last = middle;                                                               \
+    const T *first = line, x = ((const T *)values)[i];                                  \
+    while (n > 0) { /* without branches that depend on elements */                      \
+      int64_t half = n / 2;                                                             \
+      T middle = first[half];                                                           \
+      int64_t behind = -(int64_t) !((middle > x) | (!right & (middle == x)));           \
+      first += behind & (half + 1);                                                     \
+      n = (half & ~behind) | ((n - half - 1) & behind);                                 \
     }                                                                                   \
-    return first;                                                                       \
+    return first - (const T *)line;                                                     \
   }
 SEARCH(f32, float)
 SEARCH(f64, double)

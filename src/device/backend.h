@@ -66,7 +66,9 @@ typedef struct cr__launch {
 typedef enum cr__scatter_mode {
   CR__SCATTER_SET,
   CR__SCATTER_ADD,
-  CR__SCATTER_MULTIPLY
+  CR__SCATTER_MULTIPLY,
+  CR__SCATTER_LARGEST, /* NaN wins */
+  CR__SCATTER_SMALLEST
 } cr__scatter_mode;
 typedef int (*cr__kernel)(cr__launch *k); /* 0, or a cr_error with the error set */
 

@@ -25,7 +25,7 @@ int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, boo
   cr__view_folded(&k, median ? &k.median.indices : &k.argmax.indices, indices, self, mask);
   cr__launch_view(&k, median ? &k.median.from : &k.argmax.from, self);
   if (self->ndim == 0) cr__launch_as_one_dim(&k);
-  if (median) k.median.dim = d;
+  if (median) k.median.dim = d, k.median.skip = smallest;
   else k.argmax.dim = d, k.argmax.smallest = smallest;
   return cr__launch_run(&k, kernel);
 }

@@ -7,7 +7,7 @@
 #include "reduce.h"
 
 /* Runs a kernel of values and positions along dim d of self. `values` may be NULL. A 0-dim tensor
- * counts as one of one dim. */
+ * counts as one of one dim. smallest: not the largest; of a median, whether NaN is left out. */
 int cr__choose(const char *op, cr__kernel_id kernel, cr_tensor *self, int d, bool smallest,
                const cr_tensor *values, const cr_tensor *indices);
 /* Makes values and positions along dim, of which the first is left out where op has one result. */

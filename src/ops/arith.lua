@@ -58,6 +58,12 @@ op "rsub(self: operand, other: operand)" {
   samples = { pairs = { -2, 2 } },
 }
 
+op "rsub_scaled(self: operand, other: operand, alpha: scalar)" {
+  doc = "other - alpha self.",
+  lua = "rsub", body = function(v) return ops.sub_scaled(v.other, v.self, v.alpha) end,
+  samples = function(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 3 }, -2, 2), 2 }, { s.t({ 3 }, -2, 2), 1.5, 0.5 } } end,
+}
+
 op "mul(self: operand, other: operand)" {
   aliases = "multiply",
   doc = "The product, element by element. On bools, and.",

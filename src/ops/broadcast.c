@@ -85,6 +85,19 @@ cr_tensor *cr__run_expand(const cr_op *op, cr_tensor *self, cr__ints shape) {
   return cr__broadcast_view(op->name, self, "self", n, sizes);
 }
 
+/* sum_to of a shape that broadcasts to self's, which is checked here. */
+cr_tensor *cr__run_sum_to_size(const cr_op *op, cr_tensor *self, cr__ints size) {
+  cr__text a, b;
+  int ahead = self->ndim - size.n;
+  bool fits = ahead >= 0;
+  for (int d = 0; fits && d < size.n; d++)
+    fits = size.at[d] == 1 || size.at[d] == cr__sizes(self)[ahead + d];
+  if (fits) return cr__call_sum_to(self, size.at, size.n);
+  return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: shape %s does not broadcast to shape %s of self",
+                                op->lua, cr__shape_text(size.n, size.at, &a),
+                                cr__shape_text(self->ndim, cr__sizes(self), &b)));
+}
+
 cr_tensor *cr__run_sum_to(const cr_op *op, cr_tensor *self, cr__ints shape) {
   (void)op;
   int64_t dims[CR_MAX_DIMS];

@@ -48,6 +48,14 @@ op [[meshgrid(tensors: tensors, indexing: "ij" | "xy" = "ij") -> ...]] {
   end,
 }
 
+op "sum_to_size(self: tensor, size: shape)" {
+  doc = "The sum over the dims by which self would be broadcast from a shape, in that shape.",
+  func = false,
+  composite = true,
+  run = "sum_to_size",
+  samples = function(s) return { { s.t({ 2, 3 }), { 1, 3 } }, { s.t({ 2, 3 }), {} }, { s.t({ 2, 3 }), { 3 } } } end,
+}
+
 op "sum_to(self: tensor, shape: shape)" {
   doc = "The sum over the dims by which self is broadcast from `shape`: what a gradient of a broadcast needs.",
   hidden = true,

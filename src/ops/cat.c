@@ -11,7 +11,7 @@
 
 /* ---- cat -------------------------------------------------------------------------------------- */
 
-static int check_list(const char *op, cr__tensors list) {
+int cr__check_list(const char *op, cr__tensors list) {
   if (list.n < 1) return cr__fail(CR_E_ARGUMENT, "%s: needs at least one tensor", op);
   if (list.n > MOST)
     return cr__fail(CR_E_ARGUMENT, "%s: got %d tensors; %d at most", op, list.n, MOST);
@@ -48,7 +48,7 @@ static int part_sizes(const char *op, cr__tensors list, const cr_tensor *first, 
 
 cr_tensor *cr__run_cat(const cr_op *op, cr__tensors tensors, int64_t dim) {
   int d;
-  if (check_list(op->name, tensors)) return NULL;
+  if (cr__check_list(op->name, tensors)) return NULL;
   const cr_tensor *first = tensors.at[0];
   for (int i = 0; i < tensors.n; i++) {
     if (tensors.at[i]->ndim == 0)
@@ -211,7 +211,7 @@ static cr_tensor *cat_changed(cr__tensors list, int64_t dim,
 static cr_tensor *with_new_dim(cr_tensor *t, int64_t dim) { return cr__call_unsqueeze(t, dim); }
 
 cr_tensor *cr__run_stack(const cr_op *op, cr__tensors tensors, int64_t dim) {
-  if (check_list(op->name, tensors)) return NULL;
+  if (cr__check_list(op->name, tensors)) return NULL;
   const cr_tensor *first = tensors.at[0];
   cr__text a, b;
   for (int i = 1; i < tensors.n; i++) {
@@ -232,25 +232,44 @@ cr_tensor *cr__run_stack(const cr_op *op, cr__tensors tensors, int64_t dim) {
   return cat_changed(tensors, dim, with_new_dim);
 }
 
-/* At least one dim; at least two of them, a vector as a row. */
+/* At least one dim; at least two of them, a vector as a row; at least three; a vector as a column. */
 static cr_tensor *as_vector(cr_tensor *t, int64_t dim) {
   (void)dim;
-  return t->ndim ? cr_retain(t) : with_new_dim(t, 1);
+  return cr__at_least(t, 1);
 }
 
 static cr_tensor *as_row(cr_tensor *t, int64_t dim) {
   (void)dim;
-  if (t->ndim >= 2) return cr_retain(t);
-  int64_t shape[] = {1, t->numel};
-  return cr__call_reshape(t, shape, 2);
+  return cr__at_least(t, 2);
+}
+
+static cr_tensor *as_block(cr_tensor *t, int64_t dim) {
+  (void)dim;
+  return cr__at_least(t, 3);
+}
+
+static cr_tensor *as_column(cr_tensor *t, int64_t dim) {
+  (void)dim;
+  int64_t shape[] = {t->numel, 1};
+  return t->ndim < 2 ? cr__call_reshape(t, shape, 2) : cr_retain(t);
 }
 
 cr_tensor *cr__run_hstack(const cr_op *op, cr__tensors tensors) {
-  if (check_list(op->name, tensors)) return NULL;
+  if (cr__check_list(op->name, tensors)) return NULL;
   return cat_changed(tensors, tensors.at[0]->ndim < 2 ? 1 : 2, as_vector);
 }
 
 cr_tensor *cr__run_vstack(const cr_op *op, cr__tensors tensors) {
-  if (check_list(op->name, tensors)) return NULL;
+  if (cr__check_list(op->name, tensors)) return NULL;
   return cat_changed(tensors, 1, as_row);
+}
+
+cr_tensor *cr__run_dstack(const cr_op *op, cr__tensors tensors) {
+  if (cr__check_list(op->name, tensors)) return NULL;
+  return cat_changed(tensors, 3, as_block);
+}
+
+cr_tensor *cr__run_column_stack(const cr_op *op, cr__tensors tensors) {
+  if (cr__check_list(op->name, tensors)) return NULL;
+  return cat_changed(tensors, 2, as_column);
 }

@@ -51,3 +51,19 @@ op "vstack(tensors: tensors)" {
   run = "vstack",
   samples = function(s) return { { { s.t({ 2 }), s.t({ 2 }) } }, { { s.t({ 1, 2 }), s.t({ 3, 2 }) } } } end,
 }
+
+op "dstack(tensors: tensors)" {
+  doc = "cat along dim 3, of tensors with at least 3 dims, as atleast_3d gives them.",
+  method = false,
+  composite = true,
+  run = "dstack",
+  samples = function(s) return { { { s.t({ 2 }), s.t({ 2 }) } }, { { s.t({ 1, 2 }), s.t({ 1, 2, 3 }) } } } end,
+}
+
+op "column_stack(tensors: tensors)" {
+  doc = "cat along dim 2, of matrices: a vector counts as a column, a 0-dim tensor as a column of one element.",
+  method = false,
+  composite = true,
+  run = "column_stack",
+  samples = function(s) return { { { s.t({ 2 }), s.t({ 2, 3 }) } }, { { s.t({}), s.t({}) } } } end,
+}

@@ -28,7 +28,8 @@ static cr_tensor *filled(const char *op, cr_tensor *t, cr_value number) {
 cr_tensor *cr__run_full(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device,
                         cr_value value) {
   cr_value number = filling(op, value);
-  cr_dtype natural = value.kind != CR_NONE ? cr__scalar_dtype(&value) : cr_default_dtype();
+  bool by_value = value.kind != CR_NONE && op->id != CR__OP_scalar_tensor;
+  cr_dtype natural = by_value ? cr__scalar_dtype(&value) : cr_default_dtype();
   int ndim = op->id == CR__OP_scalar_tensor ? 0 : size.n;
   return filled(op->name,
                 cr__new(op->name, cr__given_dtype_or(dtype, natural),
@@ -39,6 +40,63 @@ cr_tensor *cr__run_full(const cr_op *op, cr__ints size, cr_dtype dtype, cr_devic
 cr_tensor *cr__run_empty(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device) {
   return cr__new(op->name, cr__given_dtype_or(dtype, cr_default_dtype()),
                  cr__given_device_or(device, CR_CPU), size.n, size.at);
+}
+
+/* Strides must reach no further than memory, and not back. */
+static int room_of(const cr_op *op, cr__ints size, cr__ints stride, int64_t *room) {
+  int64_t numel, most = 0;
+  cr__text text;
+  int code = cr__count(op->name, size.n, size.at, &numel);
+  if (!code && stride.n != size.n)
+    code = cr__fail(CR_E_ARGUMENT, "%s: got %d sizes, but %d strides", op->name, size.n, stride.n);
+  bool overflow = false;
+  for (int d = 0; !code && d < size.n; d++) {
+    int64_t reach;
+    if (stride.at[d] < 0)
+      return cr__fail(CR_E_ARGUMENT, "%s: stride %lld of dim %d is negative", op->name,
+                      (long long)stride.at[d], d + 1);
+    overflow |= numel > 0 && __builtin_mul_overflow(size.at[d] - 1, stride.at[d], &reach);
+    overflow |= numel > 0 && !overflow && __builtin_add_overflow(most, reach, &most);
+  }
+  if (!code && (overflow || most == INT64_MAX))
+    code = cr__fail(CR_E_SHAPE, "%s: shape %s with these strides reaches beyond all memory",
+                    op->name, cr__shape_text(size.n, size.at, &text));
+  *room = numel > 0 ? most + 1 : 0;
+  return code;
+}
+
+cr_tensor *cr__run_empty_strided(const cr_op *op, cr__ints size, cr__ints stride, cr_dtype dtype,
+                                 cr_device device, cr_tensor *self) {
+  int64_t room;
+  if (room_of(op, size, stride, &room)) return NULL;
+  cr_dtype natural = self ? (cr_dtype)self->dtype : cr_default_dtype();
+  cr_device here = self ? cr_device_of(self) : CR_CPU;
+  cr_tensor *memory = cr__new(op->name, cr__given_dtype_or(dtype, natural),
+                              cr__given_device_or(device, here), 1, &room);
+  cr_tensor *t = memory ? cr__alias(memory, size.n, size.at, stride.at, 0) : NULL;
+  cr_release(memory);
+  return t;
+}
+
+cr_tensor *cr__run_empty_permuted(const cr_op *op, cr__ints size, cr__ints physical_layout,
+                                  cr_dtype dtype, cr_device device) {
+  int64_t stride[CR_MAX_DIMS], numel, step = 1;
+  uint32_t mask;
+  if (cr__count(op->name, size.n, size.at, &numel)) return NULL;
+  if (physical_layout.n != size.n)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: got %d dims for a tensor of %d; each is to be named once",
+                                  op->name, physical_layout.n, size.n));
+  if (cr__dim_mask(op->name, (cr_value[]){cr_ints(physical_layout.at, physical_layout.n)}, size.n,
+                   &mask))
+    return NULL;
+  for (int i = size.n - 1; i >= 0; i--) {
+    int d = 0;
+    cr__wrap_dim(op->name, "physical_layout", physical_layout.at[i], size.n, &d);
+    stride[d] = step;
+    step *= size.at[d] > 0 ? size.at[d] : 1;
+  }
+  return cr__run_empty_strided(op, size, (cr__ints){stride, size.n}, dtype, device, NULL);
 }
 
 cr_tensor *cr__run_full_like(const cr_op *op, cr_tensor *self, cr_dtype dtype, cr_device device,

@@ -34,9 +34,9 @@ op "empty(size: shape, dtype: dtype?, device: device?)" {
 }
 
 op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
-  doc = "A 0-dim tensor that holds a number.",
-  run = "full", creates = true, hidden = true, nondiff = true,
-  samples = function() return { { 2.5 }, { 3 } } end,
+  doc = "A 0-dim tensor that holds a number; of the default dtype unless another one is given.",
+  run = "full", creates = true, nondiff = true,
+  samples = function() return { { 2.5 }, { 3 }, { true, "bool" }, { 7, "int16" } } end,
 }
 
 kernel "arange(out; ints: bool, first_int, step_int, first: float, step: float)"
@@ -123,4 +123,24 @@ op "new_empty(self: tensor, size: shape, dtype: dtype?, device: device?)" {
   doc = "Undefined elements of any size in the dtype and device of another tensor.",
   run = "new_full", func = false, nondiff = true,
   samples = function(s) return { { s.t({ 2 }, -1, 1), { 0, 3 } } } end,
+}
+
+op "empty_strided(size: shape, stride: ints, dtype: dtype?, device: device?)" {
+  doc = [[A tensor of a size whose neighbours along each dim lie stride elements apart in memory, and whose elements are
+    undefined until they are written. Strides are not negative.]],
+  run = "empty_strided", creates = true, nondiff = true,
+  samples = function() return { { { 0, 3 }, { 1, 2 } }, { { 0 }, { 1 }, "int64" } } end,
+}
+
+op "new_empty_strided(self: tensor, size: shape, stride: ints, dtype: dtype?, device: device?)" {
+  doc = "empty_strided in the dtype and device of another tensor.",
+  run = "empty_strided", func = false, nondiff = true,
+  samples = function(s) return { { s.t({ 2 }, -1, 1), { 0, 3 }, { 1, 2 } } } end,
+}
+
+op "empty_permuted(size: shape, physical_layout: dims, dtype: dtype?, device: device?)" {
+  doc = [[A tensor of a size without gaps in memory, where its dims lie in the order of physical_layout, from the
+    one with the largest steps to that with the smallest; its elements are undefined until they are written.]],
+  run = "empty_permuted", creates = true, nondiff = true,
+  samples = function() return { { { 0, 3 }, { 2, 1 } }, { { 0 }, { 1 }, "int64" } } end,
 }

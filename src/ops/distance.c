@@ -50,3 +50,118 @@ cr_tensor *cr__run_cosine_similarity(const cr_op *op, cr_tensor *x1, cr_tensor *
   cr_release(parts), cr_release(sum), cr_release(cosine);
   return r;
 }
+
+/* ---- All distances of two lists --------------------------------------------------------------------------- */
+
+static int check_lists(const cr_op *op, cr_tensor *a, cr_tensor *b, double p) {
+  cr__text s, t;
+  cr_device device;
+  if (cr__need_float(op->lua, (cr_dtype)a->dtype, "convert both")) return (int)cr_error_code();
+  if (a->dtype != b->dtype)
+    return cr__fail(CR_E_DTYPE, "%s: both must have one dtype, got %s and %s", op->lua,
+                    cr_dtype_name((cr_dtype)a->dtype), cr_dtype_name((cr_dtype)b->dtype));
+  if (!(p >= 0)) return cr__fail(CR_E_ARGUMENT, "%s: p must not be negative, got %g", op->lua, p);
+  if (a->ndim < 2 || b->ndim < 2 || cr__sizes(a)[a->ndim - 1] != cr__sizes(b)[b->ndim - 1])
+    return cr__fail(CR_E_SHAPE,
+                    "%s: takes matrices with as many columns in both, got shapes %s and %s",
+                    op->lua, cr__shape_text(a->ndim, cr__sizes(a), &s),
+                    cr__shape_text(b->ndim, cr__sizes(b), &t));
+  return cr__same_device(op->lua, (cr_value[]){cr_of(a), cr_of(b)}, 2, &device);
+}
+
+/* The matrices of t as one contiguous list of `count` of them, broadcast in the n dims before the last two. */
+static cr_tensor *as_list(cr_tensor *t, int n, const int64_t *batch, int64_t count) {
+  int64_t shape[CR_MAX_DIMS];
+  int64_t rows = cr__sizes(t)[t->ndim - 2], columns = cr__sizes(t)[t->ndim - 1];
+  for (int d = 0; d < n; d++) shape[d] = batch[d];
+  shape[n] = rows, shape[n + 1] = columns;
+  int64_t list[] = {count, rows, columns};
+  cr_dtype dtype = t->dtype == CR_FLOAT64 ? CR_FLOAT64 : CR_FLOAT32;
+  cr_tensor *wide = cr__call_expand(t, shape, n + 2);
+  cr_tensor *cast = cr__call_to(wide, dtype, cr_none(), false), *whole = cr__call_contiguous(cast);
+  cr_tensor *r = cr__call_reshape(whole, list, 3);
+  cr_release(wide), cr_release(cast), cr_release(whole);
+  return r;
+}
+
+static int measure(const cr_op *op, const cr_tensor *a, const cr_tensor *b, const cr_tensor *to,
+                   double p) {
+  cr__launch k;
+  if (to->numel == 0) return 0;
+  cr__launch_begin(&k, op->lua, cr_device_of(to));
+  cr__launch_view(&k, &k.cdist.out, to);
+  cr__launch_view(&k, &k.cdist.x1, a);
+  cr__launch_view(&k, &k.cdist.x2, b);
+  k.cdist.p = p;
+  return cr__launch_run(&k, CR__K_cdist);
+}
+
+cr_tensor *cr__run_cdist(const cr_op *op, cr_tensor *x1, cr_tensor *x2, cr_value p) {
+  int n = x1->ndim - 2;
+  int64_t shape[CR_MAX_DIMS], count = 1;
+  double power = cr__number(p);
+  if (check_lists(op, x1, x2, power)) return NULL;
+  for (int d = 0; d < n; d++) shape[d] = cr__sizes(x1)[d];
+  if (cr__broadcast_into(op->lua, &n, shape, x2->ndim - 2, cr__sizes(x2))) return NULL;
+  for (int d = 0; d < n; d++) count *= shape[d];
+  cr_tensor *a = as_list(x1, n, shape, count), *b = as_list(x2, n, shape, count), *r = NULL;
+  if (a && b) {
+    int64_t each[] = {count, cr__sizes(a)[1], cr__sizes(b)[1]};
+    cr_tensor *list = cr__new(op->lua, (cr_dtype)a->dtype, cr_device_of(x1), 3, each);
+    int code = list ? measure(op, a, b, list, power) : (int)cr_error_code();
+    shape[n] = each[1], shape[n + 1] = each[2];
+    cr_tensor *seen = code ? NULL : cr__call_reshape(list, shape, n + 2);
+    r = cr__call_to(seen, (cr_dtype)x1->dtype, cr_none(), false);
+    cr_release(list), cr_release(seen);
+  }
+  cr_release(a), cr_release(b);
+  return r;
+}
+
+cr_tensor *cr__run_pdist(const cr_op *op, cr_tensor *self, cr_value p) {
+  cr__text text;
+  if (self->ndim != 2)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: takes a matrix, got shape %s", op->lua,
+                                  cr__shape_text(self->ndim, cr__sizes(self), &text)));
+  if (check_lists(op, self, self, cr__number(p))) return NULL;
+  int64_t n = cr__sizes(self)[0], all = n ? -1 : 0;
+  cr_value device = cr_device_value(cr_device_of(self));
+  cr_tensor *pairs = cr__call_triu_indices(n, n, 1, CR_INT64, device);
+  cr_tensor *row = cr__call_select(pairs, 1, 1), *column = cr__call_select(pairs, 1, 2);
+  cr_tensor *before = cr__call_sub_scalar(row, cr_int(1));
+  cr_tensor *start = cr__call_mul_scalar(before, cr_int(n)), *at = cr__call_add(start, column);
+  cr_tensor *square = cr__call_cdist(self, self, p), *line = cr__call_reshape(square, &all, 1);
+  cr_tensor *r = cr__call_index_select(line, 1, at);
+  cr_release(pairs), cr_release(row), cr_release(column), cr_release(before), cr_release(start);
+  cr_release(at), cr_release(square), cr_release(line);
+  return r;
+}
+
+/* ---- renorm ----------------------------------------------------------------------------------------------- */
+
+cr_tensor *cr__run_renorm(const cr_op *op, cr_tensor *self, cr_value p, int64_t dim,
+                          cr_value maxnorm) {
+  int d, n = 0;
+  int64_t others[CR_MAX_DIMS];
+  double power = cr__number(p), most = cr__number(maxnorm);
+  if (cr__wrap_dim(op->lua, "dim", dim, self->ndim, &d)) return NULL;
+  if (self->ndim < 2)
+    return cr__no_tensor(
+        cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got %d", op->lua, self->ndim));
+  if (!(power > 0))
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: p must be positive, got %g", op->lua, power));
+  if (!(most >= 0))
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: maxnorm must not be negative, got %g", op->lua, most));
+  for (int k = 0; k < self->ndim; k++)
+    if (k != d) others[n++] = k + 1;
+  cr_tensor *norm = cr__call_norm(self, p, others, n, true, CR_DTYPE_NONE);
+  cr_tensor *above = cr__call_gt_scalar(norm, cr_float(most));
+  cr_tensor *more = cr__call_add_scalar(norm, cr_float(1e-7)), *inverse = cr__call_reciprocal(more);
+  cr_tensor *scale = cr__call_mul_scalar(inverse, cr_float(most));
+  cr_tensor *factor = cr__call_where_scalar(above, scale, cr_float(1));
+  cr_tensor *r = cr__call_mul(self, factor);
+  cr_release(norm), cr_release(above), cr_release(more), cr_release(inverse), cr_release(scale);
+  cr_release(factor);
+  return r;
+}

@@ -2,6 +2,8 @@
 --
 -- Holds true: a vector of zeros has no direction: it stays zero, and so does its gradient.
 
+kernel "cdist(out, x1, x2; p: float)"
+
 op "dist(self: tensor, other: tensor, p: scalar = 2)" {
   doc = "The p-norm of the difference.",
   body = function(v) return (v.self - v.other):norm(v.p) end,
@@ -39,4 +41,49 @@ op "bound_cosine(self: tensor)" {
   hidden = true, pointwise = "clamp(x, -1, 1)", dtypes = "float",
   grad = { self = function(g) return g end },
   samples = { domain = { -0.875, 0.875 } },
+}
+
+-- ---- All distances of two lists --------------------------------------------------------------------
+
+-- The gradient of each element of each difference.
+local function of_differences(g, v)
+  local differences = v.x1:unsqueeze(-2) - v.x2:unsqueeze(-3)
+  return g:norm_backward(differences, v.out, v.p, { -1 }, false)
+end
+
+op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
+  doc = [[The p-norms, p from 0 to inf, of the differences of every row of the matrices x1 from every row of the
+    matrices x2: out[.., i, j] is that of x1[.., i] - x2[.., j]. The dims before the last two broadcast. Computed in the
+    dtype of both, 16-bit floats in float32. A distance of 0 has the gradient 0; largest differences of one size share
+    theirs.]],
+  run = "cdist",
+  grad = {
+    x1 = function(g, v) return of_differences(g, v):sum { -2 } end,
+    x2 = function(g, v) return -of_differences(g, v):sum { -3 } end,
+  },
+  samples = function(s)
+    return { { s.t({ 3, 2 }), s.t({ 4, 2 }) }, { s.t({ 2, 3, 2 }), s.t({ 2, 2 }), 1 },
+      { s.t({ 2, 9 }), s.t({ 2, 9 }), 3 },
+      { s.t({ 2, 2 }), s.t({ 3, 2 }, -1.7, 1.1), math.huge }, { s.t({ 2, 2 }), s.t({ 0, 2 }) },
+      { s.t({ 2, 1, 2, 3 }), s.t({ 3, 1, 3 }), 1.5 } }
+  end,
+}
+
+op "pdist(self: tensor, p: scalar = 2)" {
+  doc = [[The p-norms of the differences of every two rows of a matrix: of the first row from the others, then of the
+    second from those behind it, and so on; in one dim.]],
+  run = "pdist", composite = true,
+  samples = function(s)
+    return { { s.t({ 4, 2 }) }, { s.t({ 3, 3 }), 1 }, { s.t({ 1, 2 }) }, { s.t({ 3, 2 }), 1.5 } }
+  end,
+}
+
+op "renorm(self: tensor, p: scalar, dim: dim, maxnorm: scalar)" {
+  doc = [[self with each part along dim whose p-norm is larger than maxnorm scaled down to it: multiplied by maxnorm and
+    divided by its norm and 1e-7.]],
+  run = "renorm", composite = true, inplace = true,
+  samples = function(s)
+    return { { s.t({ 3, 2 }), 2, 1, 1.0 }, { s.t({ 2, 3, 2 }), 1, -1, 2 }, { s.t({ 2, 3 }), math.huge, 2, 0.5 },
+      { s.t({ 0, 2 }), 2, 1, 1 } }
+  end,
 }

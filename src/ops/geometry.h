@@ -30,6 +30,10 @@ int cr__find_range(const char *op, const cr__range *ends, int d, int64_t size, i
 /* slice.c: copies g into the part of zeros that `part` (stolen, a view of them) shows, and returns
  * zeros, stolen. */
 cr_tensor *cr__fill_part(const char *op, cr_tensor *zeros, cr_tensor *part, cr_tensor *g);
+/* atleast.c: t with n dims at least (1 to 3), retained or as a view. */
+cr_tensor *cr__at_least(cr_tensor *t, int n);
+/* cat.c: an error unless the list has tensors only, at least one of them, all on one device. */
+int cr__check_list(const char *op, cr__tensors list);
 /* copy.c: a contiguous copy, of t's dtype or another one. */
 cr_tensor *cr__copy_of(const char *op, cr_tensor *t, cr_dtype dtype);
 /* copy.c: retains t, or returns a copy of it if it shares memory with what is about to be written. */

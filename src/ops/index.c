@@ -264,3 +264,46 @@ cr_tensor *cr__run_index_clear(const cr_op *op, cr_tensor *self, cr__tensors ind
   cr_release(p.index);
   return cr__filled(code, copy);
 }
+
+/* ---- unravel_index ------------------------------------------------------------------------------------- */
+
+static int check_raveled(const cr_op *op, cr_tensor *indices, cr__ints shape) {
+  int64_t numel;
+  cr__text text;
+  cr_value low = cr_int(1), high = cr_int(0);
+  if (cr__category((cr_dtype)indices->dtype) != CR_INTEGRAL)
+    return cr__fail(CR_E_DTYPE, "%s: indices must be integers, got %s", op->name,
+                    cr_dtype_name((cr_dtype)indices->dtype));
+  int code = cr__count(op->name, shape.n, shape.at, &numel);
+  if (code || indices->numel == 0) return code;
+  cr_tensor *least = cr__call_min(indices), *most = cr__call_max(indices);
+  code = least && most ? cr_item(least, &low) : (int)cr_error_code();
+  if (!code) code = cr_item(most, &high);
+  cr_release(least), cr_release(most);
+  if (code || (low.u.i >= 1 && high.u.i <= numel)) return code;
+  return cr__fail(CR_E_INDEX,
+                  "%s: position %lld is none of the %lld in shape %s (they count from 1)", op->name,
+                  (long long)(low.u.i < 1 ? low.u.i : high.u.i), (long long)numel,
+                  cr__shape_text(shape.n, shape.at, &text));
+}
+
+int cr__run_unravel_index(const cr_op *op, cr_tensor *indices, cr__ints shape, cr_tensor **out,
+                          int *nout) {
+  int code = check_raveled(op, indices, shape);
+  if (code) return code;
+  cr_tensor *wide = cr__call_to(indices, CR_INT64, cr_none(), false);
+  cr_tensor *rest = cr__call_sub_scalar(wide, cr_int(1));
+  bool good = rest != NULL;
+  for (int d = shape.n - 1; d >= 0; d--) {
+    cr_value size = cr_int(shape.at[d] ? shape.at[d] : 1);
+    cr_tensor *at = cr__call_remainder_scalar(rest, size);
+    cr_tensor *before = d > 0 ? cr__call_floor_divide_scalar(rest, size) : NULL;
+    out[d] = cr__call_add_scalar(at, cr_int(1));
+    good = good && out[d];
+    cr_release(at), cr_release(rest);
+    rest = before;
+  }
+  cr_release(wide), cr_release(rest);
+  *nout = shape.n;
+  return good ? 0 : cr__undo(out, shape.n);
+}

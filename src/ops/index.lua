@@ -74,3 +74,13 @@ op "index_clear(self: tensor, indices: tensors, keep: bool)" {
   grad = { self = function(g, v) return g:index_clear(v.indices, v.keep) end },
   samples = function(s) return { { s.t({ 3, 2 }), { s.i({ 1 }, 1, 3) }, false } } end,
 }
+
+op "unravel_index(indices: tensor, shape: shape) -> ..." {
+  doc = [[The positions along each dim of a tensor of a shape that belong to positions of its elements in a row: int64
+    tensors of the shape of indices, one for each dim. All count from 1.]],
+  run = "unravel_index", method = false, nondiff = true,
+  samples = function(s)
+    return { { s.i({ 4 }, 1, 6), { 2, 3 } }, { s.i({ 2, 2 }, 1, 24), { 2, 3, 4 } }, { s.i({}, 1, 3), { 3 } },
+      { s.i({ 0 }, 1, 3), { 3, 0 } } }
+  end,
+}

@@ -95,7 +95,8 @@ static int check_fits(const cr_op *op, const cr_tensor *self, const cr_tensor *a
 
 /* Returns zeros that are still a function of t, so that t gets a gradient (of zeros). */
 static cr_tensor *forgotten(cr_tensor *t) {
-  cr_value all = cr__do(CR__OP_scalar_tensor, (cr_value[]){cr_bool(true), cr_none(), cr_none()});
+  cr_value all =
+      cr__do(CR__OP_scalar_tensor, (cr_value[]){cr_bool(true), cr_dtype_value(CR_BOOL), cr_none()});
   cr_tensor *zeros = cr__op1(CR__OP_where, (cr_value[]){all, cr_int(0), cr_of(t)});
   cr__drop(all);
   return zeros;

@@ -176,3 +176,22 @@ cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *clas
   if (!code) code = cr__scatter_value(op->name, hot, &p, &one, "1", CR__SCATTER_SET);
   return cr__filled(say_classes(code), hot);
 }
+
+/* ---- nonzero_static ----------------------------------------------------------------------------------- */
+
+cr_tensor *cr__run_nonzero_static(const cr_op *op, cr_tensor *self, int64_t size,
+                                  int64_t fill_value) {
+  if (size < 0)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: size must not be negative, got %lld",
+                                  op->name, (long long)size));
+  cr_tensor *all = cr__call_nonzero(self);
+  if (!all) return NULL;
+  int64_t found = cr__sizes(all)[0], kept = found < size ? found : size;
+  int64_t shape[] = {size, self->ndim};
+  cr_tensor *r = cr__call_new_full(all, shape, 2, cr_int(fill_value), CR_DTYPE_NONE, cr_none());
+  cr_tensor *to = r ? cr__range_view(r, 0, 0, kept, 1) : NULL;
+  cr_tensor *from = to ? cr__range_view(all, 0, 0, kept, 1) : NULL;
+  int code = from ? cr__copy(op->name, to, from) : (int)cr_error_code();
+  cr_release(all), cr_release(to), cr_release(from);
+  return cr__filled(code, r);
+}

@@ -42,6 +42,16 @@ op "nonzero(self: tensor)" {
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.b({ 2, 3 }) }, { s.t({}) }, { s.t({ 0, 2 }) } } end,
 }
 
+op "nonzero_static(self: tensor, size: int, fill_value: int = -1)" {
+  doc = [[The first `size` rows of nonzero, with rows of fill_value behind them where there are fewer: a shape that does
+    not depend on the elements.]],
+  run = "nonzero_static",
+  nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), 4 }, { s.b({ 2, 3 }), 8, 0 }, { s.t({}), 2 }, { s.t({ 0, 2 }), 1 }, { s.t({ 3 }), 0 } }
+  end,
+}
+
 op "argwhere(self: tensor)" {
   doc = "nonzero by NumPy's name.",
   body = function(v) return v.self:nonzero() end,

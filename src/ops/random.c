@@ -196,6 +196,45 @@ int cr__run_exponential(const cr_op *op, cr_tensor *self, double rate) {
   return cr__launch_run(&k, CR__K_exponential);
 }
 
+int cr__run_cauchy(const cr_op *op, cr_tensor *self, double median, double sigma) {
+  int code = cr__check_floating(op, (cr_dtype)self->dtype);
+  if (code) return code;
+  if (!(sigma > 0))
+    return cr__fail(CR_E_ARGUMENT, "%s: sigma must be positive, got %g", op->lua, sigma);
+  cr__launch k;
+  cr__begin_draws(&k, op, &k.cauchy.out, self, &k.cauchy.rng,
+                  cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
+  k.cauchy.median = median, k.cauchy.sigma = sigma;
+  return cr__launch_run(&k, CR__K_cauchy);
+}
+
+int cr__run_geometric(const cr_op *op, cr_tensor *self, double p) {
+  cr_dtype dtype = (cr_dtype)self->dtype;
+  if (dtype == CR_BOOL) return cr__fail(CR_E_DTYPE, "%s: bool cannot hold its numbers", op->lua);
+  if (!(p > 0 && p < 1))
+    return cr__fail(CR_E_ARGUMENT, "%s: p must lie between 0 and 1, got %g", op->lua, p);
+  cr__launch k;
+  bool whole = cr__category(dtype) == CR_INTEGRAL;
+  cr__begin_draws(&k, op, &k.geometric.out, self, &k.geometric.rng,
+                  cr__draw_blocks(self->numel, whole || dtype == CR_FLOAT64));
+  k.geometric.scale = log1p(-p);
+  k.geometric.top = !whole              ? (double)INFINITY
+                    : dtype == CR_INT64 ? 0x1p62
+                                        : (double)cr__exact_up_to(dtype);
+  return cr__launch_run(&k, CR__K_geometric);
+}
+
+int cr__run_log_normal(const cr_op *op, cr_tensor *self, double mean, double std) {
+  int code = cr__check_floating(op, (cr_dtype)self->dtype);
+  if (code) return code;
+  if (!(std > 0)) return cr__fail(CR_E_ARGUMENT, "%s: std must be positive, got %g", op->lua, std);
+  cr__launch k;
+  cr__begin_draws(&k, op, &k.log_normal.out, self, &k.log_normal.rng,
+                  cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
+  k.log_normal.mean = mean, k.log_normal.std = std;
+  return cr__launch_run(&k, CR__K_log_normal);
+}
+
 int cr__run_random(const cr_op *op, cr_tensor *self, const int64_t *low, const int64_t *high) {
   if (!low && !high)
     return fill_integers(op, self, 0, (uint64_t)cr__exact_up_to((cr_dtype)self->dtype) + 1);

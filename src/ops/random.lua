@@ -8,6 +8,9 @@
 kernel "uniform(out; rng: rng, from: float, to: float, top: float)"
 kernel "normal(out; rng: rng, mean: float, std: float)"
 kernel "exponential(out; rng: rng, rate: float)"
+kernel "cauchy(out; rng: rng, median: float, sigma: float)"
+kernel "geometric(out; rng: rng, scale: float, top: float)"
+kernel "log_normal(out; rng: rng, mean: float, std: float)"
 kernel "randint(out; rng: rng, low, range)"
 kernel "bernoulli(out, p?; rng: rng, probability: float, one: float)"
 
@@ -82,6 +85,25 @@ op "exponential_(self: tensor, rate: float = 1.0)" {
   doc = "Fills with numbers drawn from the exponential distribution; never zero.",
   run = "exponential", rewrites = true, inplace = "only", grad = forgotten,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 2.0 } } end,
+}
+
+op "cauchy_(self: tensor, median: float = 0.0, sigma: float = 1.0)" {
+  doc = "Fills with numbers drawn from the Cauchy distribution around median, of the half width sigma.",
+  run = "cauchy", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 1.0, 2.0 } } end,
+}
+
+op "geometric_(self: tensor, p: float)" {
+  doc = [[Fills with numbers drawn from the geometric distribution: how many trials, each of which succeeds with
+    probability p, it takes until one does; 1 at least. What an integer dtype cannot hold becomes its largest number.]],
+  run = "geometric", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.5 }, { s.i({ 4 }, 1, 5), 0.25 } } end,
+}
+
+op "log_normal_(self: tensor, mean: float = 1.0, std: float = 2.0)" {
+  doc = "Fills with numbers whose logarithms are drawn from a normal distribution of a mean and a deviation.",
+  run = "log_normal", rewrites = true, inplace = "only", grad = forgotten,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 0.0, 0.5 } } end,
 }
 
 op "random_(self: tensor, low: int?, high: int?)" {

@@ -210,3 +210,37 @@ cr_tensor *cr__run_roll(const cr_op *op, cr_tensor *self, cr__ints shifts, cr__i
   cr_release(r);
   return shaped;
 }
+
+cr_tensor *cr__run_flip_side(const cr_op *op, cr_tensor *self) {
+  int64_t dim = op->id == CR__OP_fliplr ? 2 : 1;
+  cr__text text;
+  if (self->ndim < dim)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least %lld dim%s, got shape %s",
+                                  op->name, (long long)dim, dim > 1 ? "s" : "",
+                                  cr__shape_text(self->ndim, cr__sizes(self), &text)));
+  return cr__call_flip(self, &dim, 1);
+}
+
+cr_tensor *cr__run_rot90(const cr_op *op, cr_tensor *self, int64_t k, cr__ints dims) {
+  static const int64_t first_two[] = {1, 2};
+  int a, b, quarters = (int)((k % 4 + 4) % 4);
+  cr__text text;
+  if (dims.n < 0) dims = (cr__ints){first_two, 2};
+  if (dims.n != 2)
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: a plane has 2 dims, got %d", op->name, dims.n));
+  if (self->ndim < 2)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: needs at least 2 dims, got shape %s", op->name,
+                                  cr__shape_text(self->ndim, cr__sizes(self), &text)));
+  if (cr__wrap_dim(op->name, "dims", dims.at[0], self->ndim, &a) ||
+      cr__wrap_dim(op->name, "dims", dims.at[1], self->ndim, &b))
+    return NULL;
+  if (a == b)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: dim %d is named twice", op->name, a + 1));
+  if (quarters == 0) return cr__call_clone(self);
+  if (quarters == 2) return cr__call_flip(self, dims.at, 2);
+  cr_tensor *turned = cr__call_flip(self, &dims.at[quarters == 1], 1);
+  cr_tensor *r = cr__call_transpose(turned, a + 1, b + 1);
+  cr_release(turned);
+  return r;
+}

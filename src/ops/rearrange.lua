@@ -47,3 +47,28 @@ op "roll(self: tensor, shifts: ints, dims: dims?)" {
     return { { s.t({ 2, 3 }), { 1 } }, { s.t({ 2, 3 }), { -1, 1 }, { 2, 1 } }, { s.t({ 3 }), { 5 }, { 1 } } }
   end,
 }
+
+op "fliplr(self: tensor)" {
+  doc = "A copy with the order along dim 2 reversed: each row of a matrix from right to left.",
+  composite = true,
+  run = "flip_side",
+  samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 2, 3, 2 }) }, { s.t({ 0, 2 }) } } end,
+}
+
+op "flipud(self: tensor)" {
+  doc = "A copy with the order along dim 1 reversed: the rows of a matrix from bottom to top.",
+  composite = true,
+  run = "flip_side",
+  samples = function(s) return { { s.t({ 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 0, 2 }) } } end,
+}
+
+op "rot90(self: tensor, k: int = 1, dims: dims?)" {
+  doc = [[A copy turned k times by a quarter of a circle in the plane of two dims (1 and 2 if absent), from the first
+    of them towards the second; a negative k turns the other way.]],
+  composite = true,
+  run = "rot90",
+  samples = function(s)
+    return { { s.t({ 2, 3 }) }, { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), -1 }, { s.t({ 2, 3 }), 4 },
+      { s.t({ 2, 3, 2 }), 1, { 3, 1 } } }
+  end,
+}

@@ -106,6 +106,15 @@ int cr__run_scatter_joined(const cr_op *op, cr_tensor *self, int64_t dim, cr_ten
   return write_corner(op, self, dim, index, src, add ? CR__SCATTER_ADD : CR__SCATTER_MULTIPLY);
 }
 
+int cr__run_scatter_extreme(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor *index,
+                            cr_tensor *src, bool largest) {
+  cr_device device;
+  if (cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(index), cr_of(src)}, 3, &device))
+    return (int)cr_error_code();
+  return write_corner(op, self, dim, index, src,
+                      largest ? CR__SCATTER_LARGEST : CR__SCATTER_SMALLEST);
+}
+
 /* The part of src that index has places for; a number, or a 0-dim tensor, fills that part. */
 static cr_tensor *fitted(const cr_op *op, const cr_tensor *self, cr_tensor *index, cr_value src) {
   cr_tensor *s = src.u.t;

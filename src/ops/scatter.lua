@@ -76,6 +76,32 @@ op "scatter_multiply(self: tensor, dim: dim, index: tensor, src: tensor)" {
   samples = function(s) return { { s.t({ 3, 2 }, 0.5, 2), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }, 0.5, 2) } } end,
 }
 
+-- The gradient of each extreme, shared evenly by all that have it: first by those of self.
+local function shares(g, v)
+  local own = v.self:eq(v.out):to(v.self.dtype)
+  local hit = v.src:eq(v.out:gather(v.dim, v.index)):to(v.self.dtype)
+  return own, hit, g / own:scatter_add(v.dim, v.index, hit)
+end
+
+op "scatter_extreme(self: tensor, dim: dim, index: tensor, src: tensor, largest: bool)" {
+  doc = "self with the largest, or the smallest, of its elements and of all src that come there, of index's shape.",
+  hidden = true, rewrites = true, run = "scatter_extreme",
+  grad = {
+    self = function(g, v)
+      local own, _, share = shares(g, v)
+      return own * share
+    end,
+    src = function(g, v)
+      local _, hit, share = shares(g, v)
+      return hit * share:gather(v.dim, v.index)
+    end,
+  },
+  samples = function(s)
+    return { { s.t({ 3, 2 }), 1, s.i({ 4, 2 }, 1, 3), s.t({ 4, 2 }), true },
+      { s.t({ 3, 2 }), 2, s.i({ 3, 4 }, 1, 2), s.t({ 3, 4 }), false } }
+  end,
+}
+
 op "index_add(self: tensor, dim: dim, index: tensor, source: tensor, alpha: scalar = 1)" {
   doc = "self with alpha times the parts of source added at the positions that index lists along dim.",
   inplace = true,

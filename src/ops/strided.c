@@ -134,6 +134,55 @@ cr_tensor *cr__run_restride(const cr_op *op, cr_tensor *self, cr__ints from_size
   return result;
 }
 
+/* ---- Ranges ------------------------------------------------------------------------------------------ */
+
+/* The view of all ranges along dim; a 0-dim tensor counts as one of a single element. */
+static cr_tensor *ranges(const char *op, cr_tensor *t, int64_t dim, int64_t size, int64_t step) {
+  int d, n = t->ndim ? t->ndim : 1;
+  int64_t shape[CR_MAX_DIMS + 1], stride[CR_MAX_DIMS + 1];
+  if (cr__wrap_dim(op, "dim", dim, t->ndim, &d)) return NULL;
+  shape[0] = stride[0] = 1;
+  if (t->ndim) memcpy(shape, cr__sizes(t), t->ndim * sizeof *shape);
+  if (t->ndim) memcpy(stride, cr__steps(t), t->ndim * sizeof *stride);
+  if (size < 0 || size > shape[d])
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
+                                  "%s: dim %d of size %lld has no ranges of %lld positions", op,
+                                  d + 1, (long long)shape[d], (long long)size));
+  if (step < 1)
+    return cr__no_tensor(
+        cr__fail(CR_E_ARGUMENT, "%s: step must be at least 1, got %lld", op, (long long)step));
+  if (n == CR_MAX_DIMS && t->ndim)
+    return cr__no_tensor(cr__fail(CR_E_SHAPE, "%s: a tensor has at most %d dims", op, CR_MAX_DIMS));
+  int last = t->ndim;
+  shape[last] = size, stride[last] = t->ndim ? stride[d] : 1;
+  if (t->ndim == 0) return cr__alias(t, 1, shape, stride, t->offset);
+  int64_t count = (shape[d] - size) / step + 1;
+  shape[d] = count;
+  stride[d] = count > 1 ? stride[d] * step : stride[d]; /* no wider than the tensor: no overflow */
+  return cr__alias(t, n + 1, shape, stride, t->offset);
+}
+
+cr_tensor *cr__run_unfold(const cr_op *op, cr_tensor *self, int64_t dim, int64_t size,
+                          int64_t step) {
+  return ranges(op->name, self, dim, size, step);
+}
+
+cr_tensor *cr__run_unfold_backward(const cr_op *op, cr_tensor *self, cr__ints shape, int64_t dim,
+                                   int64_t size, int64_t step) {
+  cr_tensor *zeros = cr__zeros_for(op->name, self, shape.n, shape.at);
+  cr_tensor *to = zeros ? ranges(op->name, zeros, dim, size, step) : NULL;
+  if (!to) return cr__filled((int)cr_error_code(), zeros);
+  if (cr__strides_disjoint(to->ndim, cr__sizes(to), cr__steps(to)))
+    return cr__fill_part(op->name, zeros, to, self);
+  cr__launch k;
+  cr__launch_begin(&k, op->name, cr_device_of(self));
+  cr__launch_view(&k, &k.scatter_strided.to, to);
+  cr__launch_view(&k, &k.scatter_strided.from, self);
+  int code = cr__launch_run(&k, CR__K_scatter_strided);
+  cr_release(to);
+  return cr__filled(code, zeros);
+}
+
 /* ---- Triangles --------------------------------------------------------------------------------------- */
 
 cr_tensor *cr__run_triangle(const cr_op *op, cr_tensor *self, int64_t diagonal) {

@@ -15,6 +15,29 @@ for _, name in ipairs { "tril", "triu" } do
   }
 end
 
+op "unfold(self: tensor, dim: dim, size: int, step: int)" {
+  doc = [[A view of all ranges of `size` positions along dim that begin `step` positions apart: dim counts the
+    ranges, and a new last dim the positions in them. They share memory where they overlap.]],
+  func = false,
+  view = true,
+  run = "unfold",
+  grad = { self = function(g, v) return g:unfold_backward(v.self.shape, v.dim, v.size, v.step) end },
+  samples = function(s)
+    return { { s.t({ 5 }), 1, 2, 1 }, { s.t({ 2, 6 }), -1, 2, 3 }, { s.t({ 4, 2 }), 1, 3, 1 }, { s.t({}), 1, 1, 1 },
+      { s.t({ 3 }), 1, 0, 2 } }
+  end,
+}
+
+op "unfold_backward(self: tensor, shape: shape, dim: dim, size: int, step: int)" {
+  doc = "Zeros of a shape with self added where unfold(dim, size, step) would show them.",
+  hidden = true,
+  run = "unfold_backward",
+  grad = { self = function(g, v) return g:unfold(v.dim, v.size, v.step) end },
+  samples = function(s)
+    return { { s.t({ 4, 2 }), { 5 }, 1, 2, 1 }, { s.t({ 2, 2, 2 }), { 2, 6 }, 2, 2, 3 }, { s.t({ 1 }), {}, 1, 1, 1 } }
+  end,
+}
+
 op "as_strided(self: tensor, size: shape, stride: ints, offset: int?)" {
   doc = [[A view of self's memory with any sizes and strides, in elements; `offset` counts elements from 0 at the
     start of the memory and is self's own if absent.]],

@@ -1,4 +1,4 @@
-/* unique.c: the different elements of a tensor, or its different parts along a dim.
+/* unique.c: the different elements of a tensor, or its different parts along a dim; elements among others.
  *
  * Holds true: positions are 1-based. Steps are operations, so they run on any device; a failed one gives
  * NULL, which the next ones pass on. */
@@ -159,4 +159,101 @@ int cr__run_unique(const cr_op *op, cr_tensor *self, bool sorted, bool return_in
   cr_release(line);
   cr_release(ordered[0]), cr_release(ordered[1]);
   return code;
+}
+
+/* Where each different element first is, given which one each element is and how often it occurs: a stable sort
+ * brings equal ones together in their order. */
+static cr_tensor *first_places(cr_tensor *inverse, cr_tensor *counts) {
+  int64_t all = inverse->numel ? -1 : 0;
+  cr_tensor *line = cr__call_reshape(inverse, &all, 1),
+            *order = cr__call_argsort(line, 1, false, true);
+  cr_tensor *ends = cr__call_cumsum(counts, 1, CR_DTYPE_NONE), *before = cr__call_sub(ends, counts);
+  cr_tensor *begin = cr__call_add_scalar(before, cr_int(1)),
+            *r = cr__call_index_select(order, 1, begin);
+  cr_release(line), cr_release(order), cr_release(ends), cr_release(before), cr_release(begin);
+  return r;
+}
+
+/* values, inverse, counts of self. */
+static int three_of(cr_tensor *self, cr_tensor *found[3]) {
+  cr_tensor *out[CR_MAX_OUTPUTS];
+  int n = 0, code = cr__call_unique(self, true, true, true, cr_none(), out, &n);
+  for (int i = 0; i < 3; i++) found[i] = code ? NULL : out[i];
+  return code;
+}
+
+int cr__run_unique_all(const cr_op *op, cr_tensor *self, cr_tensor **out) {
+  (void)op;
+  cr_tensor *found[3];
+  int code = three_of(self, found);
+  if (code) return code;
+  out[0] = found[0], out[2] = found[1], out[3] = found[2];
+  out[1] = first_places(found[1], found[2]);
+  return out[1] ? 0 : cr__undo(out, 4);
+}
+
+int cr__run_unique_some(const cr_op *op, cr_tensor *self, cr_tensor **out) {
+  bool counts = op->id == CR__OP_unique_counts;
+  cr_tensor *found[3];
+  int code = three_of(self, found);
+  if (code) return code;
+  out[0] = found[0], out[1] = found[counts ? 2 : 1];
+  cr_release(found[counts ? 1 : 2]);
+  return 0;
+}
+
+/* ---- isin ------------------------------------------------------------------------------------- */
+
+/* A tensor, or a number as one. */
+static cr_tensor *as_tensor(cr_value v, cr_device device) {
+  if (v.kind == CR_TENSOR) return cr_retain(v.u.t);
+  return cr__call_scalar_tensor(v, cr__scalar_dtype(&v), cr_device_value(device));
+}
+
+/* The dtype that both are compared in. */
+static cr_dtype common_dtype(cr_value a, cr_value b) {
+  cr__promotion p = CR__PROMOTION_INIT;
+  cr_value both[] = {a, b};
+  for (int i = 0; i < 2; i++) {
+    if (both[i].kind == CR_TENSOR)
+      cr__promote_add(&p, both[i].u.t->ndim == 0, (cr_dtype)both[i].u.t->dtype);
+    else cr__promote_add(&p, 2, cr__scalar_dtype(&both[i]));
+  }
+  return cr__promote_result(&p);
+}
+
+/* Which elements, a tensor, equal the one of a line in order that stands where they would be put in. */
+static cr_tensor *found_in(cr_tensor *elements, cr_tensor *line) {
+  int64_t all = elements->numel ? -1 : 0;
+  cr_tensor *at = cr__call_searchsorted(line, elements, false, NULL, NULL, false);
+  cr_tensor *near = cr__call_clamp_max_scalar(at, cr_int(line->numel));
+  cr_tensor *flat = cr__call_reshape(near, &all, 1), *there = cr__call_index_select(line, 1, flat);
+  cr_tensor *seen = cr__call_reshape(there, cr__sizes(elements), elements->ndim);
+  cr_tensor *r = cr__call_eq(elements, seen);
+  cr_release(at), cr_release(near), cr_release(flat), cr_release(there), cr_release(seen);
+  return r;
+}
+
+cr_tensor *cr__run_isin(const cr_op *op, cr_value elements, cr_value test_elements,
+                        bool assume_unique, bool invert) {
+  (void)assume_unique;
+  cr_device device;
+  cr_tensor *sorted[2] = {NULL, NULL}, *r = NULL;
+  if (cr__same_device(op->lua, (cr_value[]){elements, test_elements}, 2, &device)) return NULL;
+  cr_dtype dtype = common_dtype(elements, test_elements);
+  cr_tensor *e = as_tensor(elements, device), *t = as_tensor(test_elements, device);
+  cr_tensor *a = cr__call_to(e, dtype, cr_none(), false),
+            *b = cr__call_to(t, dtype, cr_none(), false);
+  int64_t all = b && b->numel ? -1 : 0;
+  cr_tensor *line = cr__call_reshape(b, &all, 1);
+  if (a && line && line->numel == 0) r = cr__call_full_like(a, cr_bool(false), CR_BOOL, cr_none());
+  else if (a && line && !cr__call_sort(line, 1, false, true, sorted)) r = found_in(a, sorted[0]);
+  if (invert && r) {
+    cr_tensor *others = cr__call_logical_not(r);
+    cr_release(r);
+    r = others;
+  }
+  cr_release(e), cr_release(t), cr_release(a), cr_release(b), cr_release(line);
+  cr_release(sorted[0]), cr_release(sorted[1]);
+  return r;
 }

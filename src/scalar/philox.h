@@ -111,6 +111,47 @@ CR__RNG_FN double cr__rng_log_f64(double x) {
          ((half - (s * (half + (even + odd)) + e * 1.90821492927058770002e-10)) - f);
 }
 
+/* exp(x), infinite or 0 where the type holds no such number. */
+CR__RNG_FN float cr__rng_exp_f32(float x) {
+  float limited = x > 90.0f ? 90.0f : x < -105.0f ? -105.0f : x;
+  int32_t n = (int32_t)(limited * 1.44269504088896341f + (limited < 0 ? -0.5f : 0.5f)),
+          half = n / 2;
+  float r = limited - (float)n * 0.693359375f + (float)n * 2.12194440e-4f;
+  float y = 1.9875691500e-4f;
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(n - half + 127) << 23;
+  float a, b;
+  memcpy(&a, &first, sizeof a);
+  memcpy(&b, &second, sizeof b);
+  return y * a * b;
+}
+
+CR__RNG_FN double cr__rng_exp_f64(double x) {
+  double limited = x > 720.0 ? 720.0 : x < -760.0 ? -760.0 : x;
+  int32_t n = (int32_t)(limited * 1.4426950408889634073599 + (limited < 0 ? -0.5 : 0.5)),
+          half = n / 2;
+  double r = limited - (double)n * 6.93145751953125e-1 - (double)n * 1.42860682030941723212e-6,
+         z = r * r;
+  double p = ((1.26177193074810590878e-4 * z + 3.02994407707441961300e-2) * z +
+              9.99999999999999999910e-1) *
+             r;
+  double q = ((3.00198505138664455042e-6 * z + 2.52448340349684104192e-3) * z +
+              2.27265548208155028766e-1) *
+                 z +
+             2.00000000000000000009;
+  double y = 1.0 + 2.0 * (p / (q - p));
+  uint64_t first = (uint64_t)(half + 1023) << 52, second = (uint64_t)(n - half + 1023) << 52;
+  double a, b;
+  memcpy(&a, &first, sizeof a);
+  memcpy(&b, &second, sizeof b);
+  return y * a * b;
+}
+
 /* Cosine and sine of the angle 2 pi w / 2^32; the reduction to an eighth of the circle is exact. */
 CR__RNG_FN void cr__rng_circle_f32(uint32_t w, float *cosine, float *sine) {
   uint32_t turned = w + 0x20000000u, quarter = turned >> 30;
@@ -146,6 +187,18 @@ CR__RNG_FN void cr__rng_circle_f64(uint64_t w, double *cosine, double *sine) {
   double a = quarter & 1 ? s : c, b = quarter & 1 ? c : s;
   *cosine = (quarter + 1) & 2 ? -a : a;
   *sine = quarter & 2 ? -b : b;
+}
+
+/* The tangent of an angle drawn uniformly from a half circle, whose ends, where it is infinite, are excluded. */
+CR__RNG_FN float cr__rng_tangent_f32(uint32_t w) {
+  float c, s;
+  cr__rng_circle_f32((w >> 1 | 1) - 0x40000000u, &c, &s);
+  return s / c;
+}
+CR__RNG_FN double cr__rng_tangent_f64(uint64_t w) {
+  double c, s;
+  cr__rng_circle_f64((w >> 1 | 1) - (1ull << 62), &c, &s);
+  return s / c;
 }
 
 /* Two independent standard normal numbers from two words (Box and Muller). */

@@ -43,6 +43,7 @@
 #undef M
 
 #include "scalar_polygamma.h"
+#include "scalar_parts.h"
 
 /* T: the type; U: the unsigned type in which it wraps; S: whether it has a sign. */
 #define T int64_t

@@ -62,6 +62,21 @@ CR__SCALAR T F(pow)(T x, T y) {
   return (T)result;
 }
 
+/* The greatest common divisor, and the least common multiple, of what x and y are without signs; 0 if none. */
+CR__SCALAR T F(gcd)(T x, T y) {
+  U a = x < 0 ? (U)0 - (U)x : (U)x, b = y < 0 ? (U)0 - (U)y : (U)y;
+  while (b) {
+    U rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return (T)a;
+}
+CR__SCALAR T F(lcm)(T x, T y) {
+  U a = x < 0 ? (U)0 - (U)x : (U)x, b = y < 0 ? (U)0 - (U)y : (U)y, divisor = (U)F(gcd)(x, y);
+  return divisor ? (T)(a / divisor * b) : 0;
+}
+
 /* A shift by as many bits as there are, or by a negative count, moves every bit out. */
 CR__SCALAR T F(shl)(T x, T y) { return y < 0 || y >= (T)(8 * sizeof(T)) ? 0 : (T)((U)x << y); }
 CR__SCALAR T F(shr)(T x, T y) {

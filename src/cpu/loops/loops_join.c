@@ -1,5 +1,5 @@
-/* loops_join.c: elements added to, or multiplied with, those that are there, at positions or along a row; compiled once
- * per instruction set.
+/* loops_join.c: elements added to, multiplied with or compared with those that are there, at positions or along a row;
+ * compiled once per instruction set.
  *
  * Holds true: an element is computed in its own type, those of 16 bits in float32, and rounded once. Where there are
  * positions, one comes after the other: two of a run may go to one place. */
@@ -59,6 +59,33 @@ JOIN_LOOP(multiply_i16, uint16_t, TIMES16)
 JOIN_LOOP(multiply_i8, uint8_t, TIMES8)
 JOIN_LOOP(multiply_b8, uint8_t, AND)
 
+/* The larger, or the smaller one; NaN wins. The integer types have signs here. */
+#define BEATS(a, compares, b) ((a) != (a) || (a)compares(b))
+#define MORE(x, y) (BEATS(x, >, y) ? (x) : (y))
+#define LESS(x, y) (BEATS(x, <, y) ? (x) : (y))
+#define MORE_HALF(x, y) (BEATS(load_f16(x), >, load_f16(y)) ? (x) : (y))
+#define LESS_HALF(x, y) (BEATS(load_f16(x), <, load_f16(y)) ? (x) : (y))
+#define MORE_BFLOAT(x, y) (BEATS(load_bf16(x), >, load_bf16(y)) ? (x) : (y))
+#define LESS_BFLOAT(x, y) (BEATS(load_bf16(x), <, load_bf16(y)) ? (x) : (y))
+#define EXTREME_LOOPS(name, COMPARE)                 \
+  JOIN_LOOP(name##_f64, double, COMPARE)             \
+  JOIN_LOOP(name##_f32, float, COMPARE)              \
+  JOIN_LOOP(name##_f16, uint16_t, COMPARE##_HALF)    \
+  JOIN_LOOP(name##_bf16, uint16_t, COMPARE##_BFLOAT) \
+  JOIN_LOOP(name##_i64, int64_t, COMPARE)            \
+  JOIN_LOOP(name##_i32, int32_t, COMPARE)            \
+  JOIN_LOOP(name##_i16, int16_t, COMPARE)            \
+  JOIN_LOOP(name##_i8, int8_t, COMPARE)              \
+  JOIN_LOOP(name##_u8, uint8_t, COMPARE)
+EXTREME_LOOPS(largest, MORE)
+EXTREME_LOOPS(smallest, LESS)
+#define EXTREMES(name)                                                                            \
+  {                                                                                               \
+    [CR_FLOAT64] = name##_f64, [CR_FLOAT32] = name##_f32, [CR_FLOAT16] = name##_f16,              \
+    [CR_BFLOAT16] = name##_bf16, [CR_INT64] = name##_i64, [CR_INT32] = name##_i32,                \
+    [CR_INT16] = name##_i16, [CR_INT8] = name##_i8, [CR_UINT8] = name##_u8, [CR_BOOL] = name##_u8 \
+  }
+
 extern const cr__join_loops CR__PASTE(cr__join_loops_, CR__ISA);
 const cr__join_loops CR__PASTE(cr__join_loops_, CR__ISA) = {
     .add = {[CR_FLOAT64] = add_f64,
@@ -81,4 +108,6 @@ const cr__join_loops CR__PASTE(cr__join_loops_, CR__ISA) = {
                  [CR_INT8] = multiply_i8,
                  [CR_UINT8] = multiply_i8,
                  [CR_BOOL] = multiply_b8},
+    .largest = EXTREMES(largest),
+    .smallest = EXTREMES(smallest),
 };

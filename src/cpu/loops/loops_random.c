@@ -95,6 +95,50 @@ static void exponential_f64(const cr__draw *d, int64_t first, void *buffer) {
   for (int i = 0; i < N; i++) out[i] = -cr__rng_log_f64(cr__rng_open_f64(words[i])) / rate;
 }
 
+static void cauchy_f32(const cr__draw *d, int64_t first, void *buffer) {
+  uint32_t words[N];
+  float *out = buffer, median = (float)d->a, sigma = (float)d->b;
+  words_32(d, first, words);
+  for (int i = 0; i < N; i++) out[i] = cr__rng_tangent_f32(words[i]) * sigma + median;
+}
+
+static void cauchy_f64(const cr__draw *d, int64_t first, void *buffer) {
+  uint64_t words[N];
+  double *out = buffer, median = d->a, sigma = d->b;
+  words_64(d, first, words);
+  for (int i = 0; i < N; i++) out[i] = cr__rng_tangent_f64(words[i]) * sigma + median;
+}
+
+/* a: log(1 - p), below 0. */
+static void geometric_f32(const cr__draw *d, int64_t first, void *buffer) {
+  uint32_t words[N];
+  float *out = buffer, scale = (float)d->a;
+  words_32(d, first, words);
+  for (int i = 0; i < N; i++) out[i] = ceilf(cr__rng_log_f32(cr__rng_open_f32(words[i])) / scale);
+}
+
+static void geometric_f64(const cr__draw *d, int64_t first, void *buffer) {
+  uint64_t words[N];
+  double *out = buffer, scale = d->a, top = d->top;
+  words_64(d, first, words);
+  for (int i = 0; i < N; i++) {
+    double x = ceil(cr__rng_log_f64(cr__rng_open_f64(words[i])) / scale);
+    out[i] = x > top ? top : x;
+  }
+}
+
+static void log_normal_f32(const cr__draw *d, int64_t first, void *buffer) {
+  float *out = buffer;
+  normal_f32(d, first, buffer);
+  for (int i = 0; i < N; i++) out[i] = cr__rng_exp_f32(out[i]);
+}
+
+static void log_normal_f64(const cr__draw *d, int64_t first, void *buffer) {
+  double *out = buffer;
+  normal_f64(d, first, buffer);
+  for (int i = 0; i < N; i++) out[i] = cr__rng_exp_f64(out[i]);
+}
+
 static void integers(const cr__draw *d, int64_t first, void *buffer) {
   uint64_t *out = buffer, range = d->range, low = (uint64_t)d->low;
   words_64(d, first, buffer);
@@ -118,6 +162,7 @@ static void toss_f64(const cr__draw *d, int64_t first, void *buffer) {
 
 extern const cr__draw_loops JOIN(cr__draw_loops, CR__ISA);
 const cr__draw_loops JOIN(cr__draw_loops, CR__ISA) = {
-    words_32,   words_64,        uniform_f32, normal_f32, exponential_f32, uniform_f64,
-    normal_f64, exponential_f64, integers,    toss_f32,   toss_f64,
+    words_32,      words_64,        uniform_f32, normal_f32,    exponential_f32, uniform_f64,
+    normal_f64,    exponential_f64, cauchy_f32,  geometric_f32, log_normal_f32,  cauchy_f64,
+    geometric_f64, log_normal_f64,  integers,    toss_f32,      toss_f64,
 };
