@@ -163,17 +163,18 @@ static cr_tensor *finished(work *w, cr_tensor *t, cr_tensor *like) {
   return cr__call_to(shaped, (cr_dtype)like->dtype, cr_none(), false);
 }
 
-/* What the gradients u, t of standardize_backward's results for the input and for the weight, and that for the bias, make
- * of its gradient. */
+/* What the gradients of standardize_backward's results make of its gradient: u is that for the input. Whether a tensor is
+ * there is no question of its pointer, which is NULL after a failure, too. */
 typedef struct asked {
-  cr_tensor *u, *for_weight, *for_bias; /* NULL: not asked for */
+  cr_tensor *u, *for_weight, *for_bias;
+  bool weighs, of_weight, of_bias;
 } asked;
 
 static cr_tensor *for_gradient(work *w, const standard *s, const asked *a, cr_tensor *by,
                                cr_tensor *projected_u) {
-  cr_tensor *sum = by ? times(w, by, projected_u) : projected_u;
-  if (a->for_weight) sum = plus(w, sum, times(w, s->h, a->for_weight));
-  return a->for_bias ? plus(w, sum, a->for_bias) : sum;
+  cr_tensor *sum = a->weighs ? times(w, by, projected_u) : projected_u;
+  if (a->of_weight) sum = plus(w, sum, times(w, s->h, a->for_weight));
+  return a->of_bias ? plus(w, sum, a->for_bias) : sum;
 }
 
 int cr__run_standardize_twice(const cr_op *op, cr_tensor *self, cr_tensor *of_weight,
@@ -187,14 +188,17 @@ int cr__run_standardize_twice(const cr_op *op, cr_tensor *self, cr_tensor *of_we
   cr_tensor *x = in_rows(&w, input, dtype, layout), *g = in_rows(&w, grad, dtype, layout);
   asked a = {in_rows(&w, self, dtype, layout),
              for_weight ? in_channels(&w, of_weight, dtype, r) : NULL,
-             for_bias ? in_channels(&w, of_bias, dtype, r) : NULL};
+             for_bias ? in_channels(&w, of_bias, dtype, r) : NULL,
+             weight != NULL,
+             for_weight,
+             for_bias};
   cr_tensor *by = weight ? in_channels(&w, weight, dtype, r) : NULL, *h[3] = {NULL, NULL, NULL};
   if (x) (void)cr__call_standardize(x, NULL, NULL, layout.at, 5, eps, centred, h);
   for (int i = 0; i < 3; i++) keep(&w, h[i]);
   standard s = {h[0], keep(&w, cr__call_inverse_spread(x, of_row, 3, eps, centred)), centred};
   cr_tensor *projected_u = projected(&w, &s, a.u), *v = weight ? times(&w, g, by) : g;
   cr_tensor *bent = bend(&w, &s, a.u, v, projected_u);
-  if (a.for_weight) bent = plus(&w, bent, projected(&w, &s, times(&w, g, a.for_weight)));
+  if (for_weight) bent = plus(&w, bent, projected(&w, &s, times(&w, g, a.for_weight)));
   out[0] = finished(&w, for_gradient(&w, &s, &a, by, projected_u), grad);
   out[1] = finished(&w, bent, input);
   cr_tensor *each = times(&w, g, projected_u);
