@@ -100,7 +100,8 @@ local function sample_for(e, types)
   for i, p in ipairs(e.params) do
     if p.type == "operand" and types[i] == "cr_value" and type(args[i]) == "userdata" then args[i] = 2 end
     if p.type == "operand" and types[i] == "cr_tensor *" and type(args[i]) ~= "userdata" then
-      args[i] = cr.tensor(args[i] or 1)
+      local self = type(args[1]) == "userdata" and args[1]:is_floating_point() and args[1]
+      args[i] = cr.tensor(args[i] or 1, { dtype = self and self.dtype or nil })
     end
     if p.type == "device" then args[i] = nil end
   end

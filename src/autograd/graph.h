@@ -104,6 +104,8 @@ int cr__save_tensor(cr_node *n, cr__saved *s, cr_tensor *t, bool is_output, uint
 cr_tensor *cr__load_tensor(cr_node *n, const cr__saved *s, bool history);
 /* Returns the k-th saved value; tensors are the caller's. CR_NONE with the error set on failure. */
 cr_value cr__unpack(cr_node *n, int k);
+/* Set by an unpacking that failed: to a formula, what it gives looks like an argument that was left out. */
+extern CR__TLS bool cr__unpack_failed;
 void *cr__saved_handle(const cr__saved *s, const void *free_handle); /* as cr_node_packed has it */
 void cr__saved_clear(cr__saved *s);
 /* The node of a call: edges and saved arguments; outs give its outputs' shapes. `inplace`: the call

@@ -221,10 +221,16 @@ static cr_value unpack_list(cr_node *n, const cr__saved *s) {
   return cr_none();
 }
 
+CR__TLS bool cr__unpack_failed;
+
 cr_value cr__unpack(cr_node *n, int k) {
   const cr__saved *s = &n->saved[k];
-  if (s->flags & CR__SAVED_LIST) return unpack_list(n, s);
-  if (s->v.kind == CR_TENSOR) return cr_of(cr__load_tensor(n, s, cr__recording()));
+  bool list = s->flags & CR__SAVED_LIST;
+  if (list || s->v.kind == CR_TENSOR) {
+    cr_value v = list ? unpack_list(n, s) : cr_of(cr__load_tensor(n, s, cr__recording()));
+    if (v.kind == CR_NONE) cr__unpack_failed = true;
+    return v;
+  }
   int kind = cr__impls[n->op->id].saves[k].kind;
   if (n->freed && s->v.kind == CR_NONE && (kind == CR__SAVE_INPUT || kind == CR__SAVE_OUTPUT))
     cr__fail(CR_E_AUTOGRAD,
