@@ -31,7 +31,7 @@ local wrong = {
   int = { -7, 0, 99 }, dim = { 0, 9, -9 }, dims = { { 0 }, { 9, 1 }, { 1, 1 } },
   shape = { { 5, 7 }, { -3 }, { -1, -1 } },
   ints = { { 3, -3, 9 }, { 1 } }, string = { "nonsense" }, dtype = { "int8", "bool" }, scalar = { 1.5, true },
-  float = { -1.0, cr.nan },
+  float = { -1.0, cr.nan }, floats = { { -1.0 }, { cr.nan, 2.0, 0.5 } },
 }
 wrong.operand = wrong.tensor
 wrong.tensors = { function() return { cr.zeros(2), cr.zeros(3, 3) } end, function() return {} end }

@@ -61,6 +61,11 @@ local make = {
   dims = function() return integers(4) end,
   shape = function() return integers(5) end,
   ints = function() return integers(6) end,
+  floats = function()
+    local t = {}
+    for i = 1, random(0, 4) do t[i] = pick(numbers) end
+    return t
+  end,
   string = function() return pick(words) end,
   dtype = function() return pick(dtypes) end,
   device = function() return random(2) == 1 and device or "cpu" end,

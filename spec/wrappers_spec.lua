@@ -63,6 +63,10 @@ typed["const int64_t *"] = function(v)
   if v == nil then return "NULL, -1" end
   return ("%s, %d"):format(array("int64_t", as_list(v), number), #as_list(v))
 end
+typed["const double *"] = function(v)
+  if v == nil then return "NULL, -1" end
+  return ("%s, %d"):format(array("double", as_list(v), function(x) return number(x + 0.0) end), #as_list(v))
+end
 typed["cr_tensor *const *"] = function(v)
   if v == nil then return "NULL, 0" end
   return ("%s, %d"):format(array("cr_tensor *", v, tensor), #v)
@@ -72,6 +76,7 @@ function valued.tensor(v) return ("cr_of(%s)"):format(tensor(v)) end
 function valued.operand(v) return type(v) == "userdata" and valued.tensor(v) or scalar(v) end
 function valued.tensors(v) return ("cr_list(%s)"):format(typed["cr_tensor *const *"](v)) end
 function valued.dims(v) return ("cr_ints(%s)"):format(typed["const int64_t *"](v)) end
+function valued.floats(v) return ("cr_floats(%s)"):format(typed["const double *"](v)) end
 valued.shape, valued.ints = valued.dims, valued.dims
 function valued.scalar(v) return scalar(v) end
 function valued.float(v) return ("cr_float(%s)"):format(number(v + 0.0)) end

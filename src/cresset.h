@@ -158,7 +158,8 @@ typedef enum cr_kind {
   CR_STRING,
   CR_DTYPE_VALUE,
   CR_DEVICE_VALUE,
-  CR_COMPLEX_VALUE
+  CR_COMPLEX_VALUE,
+  CR_FLOATS /* factors, ratios */
 } cr_kind;
 
 /* An argument of an operation. Pointers are borrowed for the call. */
@@ -173,6 +174,7 @@ typedef struct cr_value {
     const int64_t *is;
     const char *s;
     const double *c; /* the real and the imaginary part */
+    const double *fs;
   } u;
 } cr_value;
 
@@ -217,6 +219,12 @@ static inline cr_value cr_device_value(cr_device d) { return cr__whole(CR_DEVICE
 static inline cr_value cr_ints(const int64_t *is, int n) {
   cr_value v = cr__value(n < 0 ? CR_NONE : CR_INTS, n < 0 ? 0 : n);
   v.u.is = n < 0 ? NULL : is;
+  return v;
+}
+/* The same of n numbers with a fraction. */
+static inline cr_value cr_floats(const double *fs, int n) {
+  cr_value v = cr__value(n < 0 ? CR_NONE : CR_FLOATS, n < 0 ? 0 : n);
+  v.u.fs = n < 0 ? NULL : fs;
   return v;
 }
 /* A tensor; NULL is the absent argument. */
@@ -289,7 +297,8 @@ typedef enum cr_param_type {
   CR_P_INTS,
   CR_P_STRING,
   CR_P_DTYPE,
-  CR_P_DEVICE
+  CR_P_DEVICE,
+  CR_P_FLOATS /* one or several numbers */
 } cr_param_type;
 
 typedef struct cr_param {

@@ -19,6 +19,7 @@ static cr_tensor *pool[POOL];
 static cr_tensor *handed[HANDED]; /* to the call that is being made */
 static int handed_count;
 static int64_t int_lists[LISTS][MOST];
+static double float_lists[LISTS][MOST];
 static cr_tensor *tensor_lists[LISTS][4];
 static int lists_used;
 
@@ -149,6 +150,15 @@ static const int64_t *any_ints(int *n) {
   return list;
 }
 
+static const double *any_floats(int *n) {
+  double *list = float_lists[lists_used++ % LISTS];
+  *n = (int)draw(5);
+  for (int i = 0; i < *n; i++) list[i] = any_double();
+  if (!once_in(20)) return list;
+  *n = -1;
+  return NULL;
+}
+
 static const char *any_string(void) {
   static const char *const words[] = {"mean",    "sum",      "none",     "floor", "trunc",
                                       "reflect", "circular", "constant", "left",  "right",
@@ -181,6 +191,7 @@ static cr_value any_number(void) {
 static cr_value any_of(int type) {
   cr_tensor *const *ts;
   const int64_t *is;
+  const double *fs;
   int n;
   switch (type) {
   case CR_P_TENSOR: return cr_of(any_tensor());
@@ -194,6 +205,7 @@ static cr_value any_of(int type) {
   case CR_P_DIMS:
   case CR_P_SHAPE:
   case CR_P_INTS: is = any_ints(&n); return cr_ints(is, n);
+  case CR_P_FLOATS: fs = any_floats(&n); return cr_floats(fs, n);
   case CR_P_STRING: return cr_string(any_string());
   case CR_P_DTYPE: return cr_dtype_value(any_dtype());
   default: return cr_device_value(any_device());
@@ -203,7 +215,7 @@ static cr_value any_of(int type) {
 /* A value for a parameter of a type; now and then none, or one of another type. */
 static cr_value any_value(int type, bool optional) {
   if (once_in(optional ? 2 : 150)) return cr_none();
-  return any_of(once_in(80) ? (int)draw(CR_P_DEVICE + 1) : type);
+  return any_of(once_in(80) ? (int)draw(CR_P_FLOATS + 1) : type);
 }
 
 #endif

@@ -115,6 +115,7 @@ static void calling(void) {
 /* A value that the parameter takes; CR_NONE where it may be left out. */
 static cr_value plain(const cr_param *p, cr_tensor *t, cr_tensor *const *list) {
   static const int64_t one[] = {1};
+  static const double one_and_half[] = {1.5};
   if (p->optional) return cr_none();
   switch (p->type) {
   case CR_P_TENSOR:
@@ -125,6 +126,7 @@ static cr_value plain(const cr_param *p, cr_tensor *t, cr_tensor *const *list) {
   case CR_P_DIMS:
   case CR_P_SHAPE:
   case CR_P_INTS: return cr_ints(one, 1);
+  case CR_P_FLOATS: return cr_floats(one_and_half, 1);
   case CR_P_STRING: return cr_string(p->choices ? p->choices[0] : "sum");
   case CR_P_DTYPE: return cr_dtype_value(CR_FLOAT32);
   case CR_P_DEVICE: return cr_device_value(CR_CPU);

@@ -15,7 +15,8 @@ local function value_of(signature, name)
   local type, optional = signature:match("[(%s]" .. name .. ": (%a+)(%??)")
   return ("any_value(CR_P_%s, %s)"):format((type or "scalar"):upper(), optional == "?")
 end
-local lists = { ["const int64_t *"] = "any_ints", ["cr_tensor *const *"] = "any_tensors" }
+local lists = { ["const int64_t *"] = "any_ints", ["const double *"] = "any_floats",
+  ["cr_tensor *const *"] = "any_tensors" }
 
 local function read(path)
   local file = assert(io.open(path))

@@ -124,7 +124,7 @@ local function fits(e, args)
     if p.type == "tensor" then ok = ok or kind == "userdata"
     elseif p.type == "operand" then ok = ok or kind == "userdata" or kind == "number" or kind == "boolean"
     elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table" or e.variadic
-    elseif p.type == "ints" or p.type == "dims" then
+    elseif p.type == "ints" or p.type == "dims" or p.type == "floats" then
       ok = ok or kind == "number" or kind == "table" and (v[1] == nil or type(v[1]) == "number")
     elseif p.type == "string" or p.type == "dtype" or p.type == "device" then ok = ok or kind == "string"
     elseif p.type == "bool" then ok = ok or kind == "boolean"

@@ -55,7 +55,7 @@ static int count_ints(const cr__impl *impl, const cr_value *args, cr_tensor *con
     cr_value v = s->kind == CR__SAVE_PARAM          ? args[s->index]
                  : s->kind == CR__SAVE_OUTPUT_SHAPE ? cr_ints(NULL, outs[s->index]->ndim)
                                                     : cr__property(s->kind, args[s->index]);
-    if (v.kind == CR_INTS) n += v.n;
+    if (v.kind == CR_INTS || v.kind == CR_FLOATS) n += v.n;
     if (v.kind == CR_STRING) n += (int)(strlen(v.u.s) / sizeof(int64_t)) + 1;
   }
   return n;
@@ -80,6 +80,10 @@ static cr_value keep_value(cr_node *n, cr_value v) {
   if (v.kind == CR_INTS) {
     if (v.n) memcpy(room, v.u.is, (size_t)v.n * sizeof(int64_t)); /* else it may be NULL */
     v.u.is = room;
+    n->nints = (uint16_t)(n->nints + v.n);
+  } else if (v.kind == CR_FLOATS) {
+    if (v.n) memcpy(room, v.u.fs, (size_t)v.n * sizeof(double)); /* of the size of an int64_t */
+    v.u.fs = (const double *)(const void *)room;
     n->nints = (uint16_t)(n->nints + v.n);
   } else if (v.kind == CR_STRING) {
     size_t size = strlen(v.u.s) + 1;

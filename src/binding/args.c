@@ -266,6 +266,13 @@ void cr__lua_push_value(lua_State *L, const cr_value *v) {
       lua_rawseti(L, -2, i + 1);
     }
     break;
+  case CR_FLOATS:
+    lua_createtable(L, v->n, 0);
+    for (int i = 0; i < v->n; i++) {
+      lua_pushnumber(L, v->u.fs[i]);
+      lua_rawseti(L, -2, i + 1);
+    }
+    break;
   case CR_STRING: lua_pushstring(L, v->u.s); break;
   case CR_DTYPE_VALUE: lua_pushstring(L, cr_dtype_name((cr_dtype)v->u.i)); break;
   case CR_DEVICE_VALUE: lua_pushstring(L, cr_device_name((cr_device)v->u.i, name)); break;

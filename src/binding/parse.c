@@ -64,6 +64,30 @@ static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
   return true;
 }
 
+/* A table of numbers, or one number. */
+static bool take_floats(lua_State *L, cr__lua_parse *p, int i, int index) {
+  const char *name = p->op->params[i].name;
+  bool one = lua_type(L, index) == LUA_TNUMBER;
+  if (!one && lua_type(L, index) != LUA_TTABLE)
+    return unfit(L, p, name, "a number or a table of numbers", index);
+  lua_Unsigned n = one ? 1 : lua_rawlen(L, index);
+  if (n > 1 << 24) return problem(p, "%s has too many entries", name);
+  if (!one && cr__lua_other_key(L, index, (lua_Integer)n))
+    return problem(p, "%s has %s beside its list", name, lua_tostring(L, -1));
+  double *list = lua_newuserdatauv(L, (n ? n : 1) * sizeof(double), 0);
+  for (lua_Integer k = 0; k < (lua_Integer)n; k++) {
+    if (one) lua_pushvalue(L, index);
+    else lua_rawgeti(L, index, k + 1);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      return problem(p, "%s[%d] must be a number, got %s", name, (int)k + 1,
+                     cr__lua_describe(L, -1));
+    list[k] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  p->args[i] = cr_floats(list, (int)n);
+  return true;
+}
+
 static bool one_per_call(uint8_t type) {
   return type == CR_P_TENSOR || type == CR_P_OPERAND || type == CR_P_SCALAR || type == CR_P_FLOAT;
 }
@@ -165,6 +189,7 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
   case CR_P_DIMS:
   case CR_P_SHAPE:
   case CR_P_INTS: return take_ints(L, p, i, index);
+  case CR_P_FLOATS: return take_floats(L, p, i, index);
   case CR_P_STRING:
     if (!cr__lua_to_word(L, index)) return unfit(L, p, param->name, "a string", index);
     *out = cr_string(lua_tostring(L, index));

@@ -21,6 +21,7 @@ M.types = {
   dims = { enum = "DIMS" },
   shape = { enum = "SHAPE" },
   ints = { enum = "INTS" },
+  floats = { enum = "FLOATS" },
   string = { enum = "STRING" },
   dtype = { enum = "DTYPE" },
   device = { enum = "DEVICE" },

@@ -67,7 +67,8 @@ end
 local lua_types = {
   tensor = "cresset.Tensor", operand = "cresset.Tensor|number|boolean", tensors = "cresset.Tensor[]",
   scalar = "number|boolean", int = "integer", float = "number", bool = "boolean", dim = "integer",
-  dims = "integer|integer[]", shape = "integer|integer[]", ints = "integer[]", string = "string",
+  dims = "integer|integer[]", shape = "integer|integer[]", ints = "integer[]", floats = "number|number[]",
+  string = "string",
   dtype = "string", device = "string",
 }
 local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,

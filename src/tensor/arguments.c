@@ -17,16 +17,21 @@ static bool takes_name(const cr_param *p, const cr_value *v) {
   return cr__is_device(v->u.i);
 }
 
-/* Converts what is harmless: an int for a float, one int for a list; 0 if v does not fit. */
-static bool convert_kind(cr_value *v, uint8_t type, int64_t *room) {
+/* Converts what is harmless: an int for a float, one number for a list; 0 if v does not fit. */
+static bool convert_kind(cr_value *v, uint8_t type, cr__one *room) {
   if (type == CR_P_FLOAT && v->kind == CR_INT) {
     *v = cr_float((double)v->u.i);
     return true;
   }
   bool list = type == CR_P_DIMS || type == CR_P_SHAPE || type == CR_P_INTS;
   if (list && v->kind == CR_INT) {
-    *room = v->u.i;
-    *v = cr_ints(room, 1);
+    room->i = v->u.i;
+    *v = cr_ints(&room->i, 1);
+    return true;
+  }
+  if (type == CR_P_FLOATS && (v->kind == CR_INT || v->kind == CR_FLOAT)) {
+    room->f = v->kind == CR_INT ? (double)v->u.i : v->u.f;
+    *v = cr_floats(&room->f, 1);
     return true;
   }
   return false;

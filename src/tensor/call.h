@@ -11,9 +11,13 @@
 
 /* ---- Arguments (arguments.c) ---- */
 
+typedef union cr__one {
+  int64_t i;
+  double f;
+} cr__one;
 typedef struct cr__fixed_args {
   cr_value args[CR__MAX_PARAMS];
-  int64_t room[CR__MAX_PARAMS]; /* of lists of one */
+  cr__one room[CR__MAX_PARAMS]; /* of lists of one */
 } cr__fixed_args;
 
 /* For what the kinds alone do not settle. */

@@ -13,6 +13,12 @@ typedef struct cr__ints {
   int n; /* -1: not given */
 } cr__ints;
 
+/* Numbers with a fraction: factors. Borrowed. */
+typedef struct cr__floats {
+  const double *at;
+  int n; /* -1: not given */
+} cr__floats;
+
 /* A list of tensors. Borrowed. */
 typedef struct cr__tensors {
   cr_tensor *const *at;
@@ -27,6 +33,9 @@ static inline cr__tensors cr__given_tensors(const cr_value *v) {
 }
 static inline cr__ints cr__given_ints(const cr_value *v) {
   return v->kind == CR_INTS ? (cr__ints){v->u.is, v->n} : (cr__ints){NULL, -1};
+}
+static inline cr__floats cr__given_floats(const cr_value *v) {
+  return v->kind == CR_FLOATS ? (cr__floats){v->u.fs, v->n} : (cr__floats){NULL, -1};
 }
 static inline const int64_t *cr__given_int(const cr_value *v) {
   return v->kind == CR_INT ? &v->u.i : NULL;

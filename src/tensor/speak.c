@@ -63,6 +63,7 @@ static bool same(const cr_value *a, uint8_t a_type, const cr_value *b, uint8_t b
   case CR_TENSOR: return a->u.t == b->u.t;
   case CR_TENSORS: return a->u.ts == b->u.ts;
   case CR_INTS: return a->u.is == b->u.is && a->n == b->n;
+  case CR_FLOATS: return a->u.fs == b->u.fs && a->n == b->n;
   case CR_STRING: return a->u.s == b->u.s;
   case CR_INT: return a_type == b_type && a->u.i == b->u.i;
   case CR_FLOAT: return a_type == b_type && a->u.f == b->u.f;
