@@ -43,7 +43,8 @@ describe("the catalogue", function()
 
   it("has every operation that an answer was recorded for", function()
     local unknown = {}
-    for name in pairs(recorded) do
+    for recorded_as in pairs(recorded) do
+      local name = recorded_as:gsub("^:", "")
       local known = pcall(function() return cr[name] end) or pcall(function() return cr.zeros(1)[name] end)
       if not known then unknown[#unknown + 1] = name end
     end

@@ -27,8 +27,8 @@ M.names = {
   distributed = "", sparse = "", quantization = "",
   -- Convolutions and pooling
   conv1d = "", conv2d = "", conv3d = "", conv_transpose1d = "", conv_transpose2d = "", Conv1d = "", Conv2d = "",
-  max_pool1d = "", max_pool2d = "", max_pool3d = "", avg_pool1d = "", avg_pool2d = "", adaptive_avg_pool2d = "",
-  MaxPool2d = "", interpolate = "",
+  MaxPool2d = "cr.max_pool2d(x, kernel_size)", AvgPool2d = "cr.avg_pool2d(x, kernel_size)",
+  Upsample = "cr.interpolate(x, size)",
   BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", lstm = "",
   gru = "", rnn = "", LSTM = "", GRU = "", RNN = "", Transformer = "cr.scaled_dot_product_attention(q, k, v)",
   -- Linear algebra

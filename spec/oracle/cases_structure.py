@@ -172,9 +172,9 @@ def parts(f):
     f.case("chunk", f.t(2, 4), 3, D(-1))
     for args in ((f.t(5), D(0), 2, 1), (f.t(2, 6), D(-1), 2, 3), (f.t(4, 2), D(0), 3, 1), (f.t(), D(0), 1, 1), (f.t(3), D(0), 0, 2),
                  (f.t(2, 7), D(1), 3, 2), (f.t(3), D(0), 3, 5), (f.t(0, 2), D(0), 0, 1)):
-        f.case("unfold", *args, torch_f=torch.Tensor.unfold)
+        f.case(":unfold", *args, torch_f=torch.Tensor.unfold)
     for d in DTYPES:
-        f.case("unfold", f.t(4, lo=0, hi=5, d=d), D(0), 2, 1, torch_f=torch.Tensor.unfold)
+        f.case(":unfold", f.t(4, lo=0, hi=5, d=d), D(0), 2, 1, torch_f=torch.Tensor.unfold)
     f.case("unbind", f.t(3, 2))
     f.case("unbind", f.t(2, 3), D(-1))
 

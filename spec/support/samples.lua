@@ -138,9 +138,11 @@ end
 
 -- The entry that a call by Lua name reaches.
 function M.entry_for(name, args)
+  local method = name:match "^:(.+)" -- the method, where a function of that name is another operation
   for _, e in ipairs(M.public()) do
     local called = e.inplace_only and e.lua:gsub("_?$", "_") or e.lua
-    if called == name and fits(e, args) then return e end
+    local reached = not method or e.method ~= false
+    if called == (method or name) and reached and fits(e, args) then return e end
   end
 end
 
