@@ -5,16 +5,19 @@
 
 local cr = require "cresset"
 local values = require "spec.support.values"
+local device = require "spec.support.device"
 local is_values, leaf, plain = values.assert_values, values.leaf, values.plain
+
+local where = { dtype = "float64", device = values.device }
 
 local function ints(list) return values.tensor(list) end
 
--- What calls say that are refused: { call, sentence }.
+-- What calls say that are refused: { call, sentence }. On the host, which tells at once.
 local function refuses(cases)
-  local x, y, t, table_of = cr.zeros(2, 3), cr.zeros(3), ints { 1, 2 }, cr.zeros(4, 3)
+  local x, y, t, table_of = cr.zeros(2, 3), cr.zeros(3), cr.tensor { 1, 2 }, cr.zeros(4, 3)
   for _, case in ipairs(cases) do
     local f = assert(load("local cr, x, y, t, w, ints = ...\nreturn " .. case[1]))
-    local ok, message = pcall(f, cr, x, y, t, table_of, ints)
+    local ok, message = pcall(f, cr, x, y, t, table_of, cr.tensor)
     assert(not ok, case[1] .. " went through")
     assert.equal(case[2], (message:gsub("^.-:%d+: ", ""):gsub("; usage:.*$", "")))
   end
@@ -26,14 +29,15 @@ describe("a loss refuses", function()
       { "cr.soft_margin_loss(t, t)", "soft_margin_loss: expected a float dtype, got int64; convert input first" },
       { "cr.soft_margin_loss(x, y, 'most')",
         'soft_margin_loss: reduction must be "none", "mean" or "sum", got "most"' },
-      { "cr.hinge_embedding_loss(t, t)", "hinge_embedding_loss: expected input of a float dtype, got int64; convert it" },
+      { "cr.hinge_embedding_loss(t, t)",
+        "hinge_embedding_loss: expected input of a float dtype, got int64; convert it" },
       { "cr.margin_ranking_loss(x, x, y)",
         "margin_ranking_loss: input1 of shape 2x3 and target of shape 3 must have as many dims" },
       { "cr.margin_ranking_loss(t, x[1], y)",
         "margin_ranking_loss: expected input1 of a float dtype, got int64; convert it" },
       { "cr.cosine_embedding_loss(x, x, x)",
-        "cosine_embedding_loss: expected inputs of shape NxD and a target of shape N, or D and a 0-dim one; got 2x3, 2x3 "
-          .. "and 2x3" },
+        "cosine_embedding_loss: expected inputs of shape NxD and a target of shape N, or D and a 0-dim one; "
+          .. "got 2x3, 2x3 and 2x3" },
       { "cr.triplet_margin_loss(x, y, x)",
         "triplet_margin_loss: anchor of shape 2x3 and positive of shape 3 must have as many dims" },
       { "cr.triplet_margin_loss(x, x, x, 0)", "triplet_margin_loss: margin is 0; it must be positive" },
@@ -75,15 +79,15 @@ describe("a loss refuses", function()
         "gaussian_nll_loss: var holds -0.5; variances are not negative" },
       { "cr.gaussian_nll_loss(y, y, -1)", "gaussian_nll_loss: var is -1; it must not be negative" },
       { "cr.gaussian_nll_loss(x, x, cr.ones(3))",
-        "gaussian_nll_loss: var of shape 3 does not fit input of shape 2x3; it has input's shape, without the last dim or "
-          .. "with a size of 1 in one" },
+        "gaussian_nll_loss: var of shape 3 does not fit input of shape 2x3; it has input's shape, without the last "
+          .. "dim or with a size of 1 in one" },
       { "cr.linear_cross_entropy(x[1][1], w, t)",
         "linear_cross_entropy: expected an input of shape K or NxK, got 0-dim" },
       { "cr.linear_cross_entropy(x, cr.zeros(4, 2), t)",
         "linear_cross_entropy: input of shape 2x3 and linear_weight of shape 4x2 must have equal last sizes" },
       { "cr.linear_cross_entropy(x, w, t, y)",
-        "linear_cross_entropy: linear_bias of shape 3 does not fit linear_weight of shape 4x3; it has its shape without the "
-          .. "last dim" },
+        "linear_cross_entropy: linear_bias of shape 3 does not fit linear_weight of shape 4x3; it has its shape "
+          .. "without the last dim" },
       { "cr.linear_cross_entropy(x, w, ints { 1, 5 })",
         "linear_cross_entropy: target 5 is out of range for 4 classes, which count from 1" },
       { "cr.linear_cross_entropy(x, w, t, nil, nil, 'mean', nil, 2)",
@@ -125,11 +129,13 @@ describe("rows of tables are refused", function()
       { "cr.embedding(w, t, 5)",
         "embedding: padding_idx 5 is out of range for 4 rows, which count from 1 (negative ones from the end)" },
       { "cr.embedding(w, ints { 5 }, 1)",
-        "embedding: position 5 is out of range for dim 1 of size 4 (positions count from 1; negative ones from the end)" },
+        "embedding: position 5 is out of range for dim 1 of size 4 (positions count from 1; negative ones from "
+          .. "the end)" },
       { "cr.embedding_bag(y, t, ints { 1 })",
         "embedding_bag: expected a weight of shape rows x features, got 3" },
       { "cr.embedding_bag(w, t)", "embedding_bag: an index of 1 dim needs offsets, where its bags begin" },
-      { "cr.embedding_bag(w, ints { { 1 } }, t)", "embedding_bag: an index of 2 dims takes no offsets; its rows are the bags" },
+      { "cr.embedding_bag(w, ints { { 1 } }, t)",
+        "embedding_bag: an index of 2 dims takes no offsets; its rows are the bags" },
       { "cr.embedding_bag(w, t, ints { 2 })", "embedding_bag: the first offset is 2; it must be 1" },
       { "cr.embedding_bag(w, t, ints { 1, 3, 2 })", "embedding_bag: offset 3 is 2; offsets rise, up to 3" },
       { "cr.embedding_bag(w, t, ints { 1, 4 })", "embedding_bag: offset 2 is 4; offsets rise, up to 3" },
@@ -140,7 +146,8 @@ describe("rows of tables are refused", function()
       { "cr.embedding_bag(w, t, ints { 1 }, { mode = 'max', scale_grad_by_freq = true })",
         'embedding_bag: scale_grad_by_freq does not go with mode "max"' },
       { "cr.embedding_bag(w, ints { 1, 0 }, ints { 1 })",
-        "embedding_bag: position 0 is out of range for dim 1 of size 4 (positions count from 1; negative ones from the end)" },
+        "embedding_bag: position 0 is out of range for dim 1 of size 4 (positions count from 1; negative ones from "
+          .. "the end)" },
     }
   end)
 end)
@@ -163,20 +170,20 @@ describe("a row of a table", function()
   end)
 
   it("is not written to where a position is refused", function()
-    local w = plain { { 3, 4 } }
-    pcall(cr.embedding, w, ints { 1, 2 }, { max_norm = 1 })
+    local w = cr.tensor { { 3.0, 4.0 } }
+    pcall(cr.embedding, w, cr.tensor { 1, 2 }, { max_norm = 1 })
     is_values(w, { { 3, 4 } })
   end)
 end)
 
 describe("connectionist temporal classification", function()
   it("adds up all alignments: 2-2, 1-2 and 2-1 of two steps for the target 2", function()
-    local half = cr.full({ 2, 2 }, math.log(0.5), { dtype = "float64" })
+    local half = cr.full({ 2, 2 }, math.log(0.5), where)
     is_values(cr.ctc_loss(half, ints { 2 }, ints { 2 }, ints { 1 }, { reduction = "none" }), -math.log(3 / 4))
   end)
 
   it("needs a blank between equal classes", function()
-    local third = cr.full({ 3, 3 }, math.log(1 / 3), { dtype = "float64" })
+    local third = cr.full({ 3, 3 }, math.log(1 / 3), where)
     local loss = cr.ctc_loss(third, ints { 2, 2 }, ints { 3 }, ints { 2 }, { reduction = "sum" })
     is_values(loss, 3 * math.log(3))
   end)
@@ -195,7 +202,7 @@ describe("connectionist temporal classification", function()
   end)
 
   it("agrees with all alignments of a small case, one by one", function()
-    local x = cr.tensor({ { -0.5, -1.5, -2 }, { -2, -0.25, -1 }, { -1, -3, -0.125 } }, { dtype = "float64" })
+    local x = plain { { -0.5, -1.5, -2 }, { -2, -0.25, -1 }, { -1, -3, -0.125 } }
     local target, total = { 2, 3 }, 0
     for n = 0, 26 do
       local path = { n // 9 + 1, n // 3 % 3 + 1, n % 3 + 1 }
@@ -213,22 +220,34 @@ describe("connectionist temporal classification", function()
 end)
 
 describe("the gradient of a loss", function()
+  -- A row of some scores, of whose other classes none is likely.
+  local function row_of(scores, n)
+    local row = {}
+    for i = 1, n do row[i] = scores[i] or -2000 end
+    return leaf { row }
+  end
+
   it("of a class that is nearly certain has all its digits", function()
-    for _, others in ipairs { 5, 40, 300, 700 } do
-      local x = leaf { { others, 0, -1 } }
-      cr.cross_entropy(x, ints { 1 }):backward()
-      local rest = math.exp(-others) + math.exp(-1 - others)
-      local g = values.flat(x.grad)
-      assert(math.abs(g[1] / (-rest / (1 + rest)) - 1) < 1e-14, "the right class: " .. g[1])
-      assert(math.abs(g[2] / (math.exp(-others) / (1 + rest)) - 1) < 1e-14, "another one: " .. g[2])
+    for _, n in ipairs { 3, 70 } do
+      for _, others in ipairs { 5, 40, 300, 700 } do
+        local x = row_of({ others, 0, -1 }, n)
+        cr.cross_entropy(x, ints { 1 }):backward()
+        local rest = math.exp(-others) + math.exp(-1 - others)
+        local g = values.flat(x.grad)
+        assert(math.abs(g[1] / (-rest / (1 + rest)) - 1) < 1e-14, "the right class: " .. g[1])
+        assert(math.abs(g[2] / (math.exp(-others) / (1 + rest)) - 1) < 1e-14, "another one: " .. g[2])
+      end
     end
   end)
 
   it("of a probability that is nearly certain has its digits, too", function()
-    local x = leaf { { 40, 0 } }
-    cr.cross_entropy(x, plain { { 1, 0 } }):backward()
-    local g = values.flat(x.grad)
-    assert(math.abs(g[1] / (-math.exp(-40) / (1 + math.exp(-40))) - 1) < 1e-14, g[1])
+    for _, n in ipairs { 3, 70 } do
+      local x, target = row_of({ 0, 40 }, n), cr.zeros({ 1, n }, where)
+      target[{ 1, 2 }] = 1
+      cr.cross_entropy(x, target):backward()
+      local g = values.flat(x.grad)
+      assert(math.abs(g[2] / (-math.exp(-40) / (1 + math.exp(-40))) - 1) < 1e-14, g[2])
+    end
   end)
 
   it("of a margin does not overflow", function()
@@ -238,11 +257,12 @@ describe("the gradient of a loss", function()
   end)
 
   it("is the same whether it is recorded or not", function()
+    cr.manual_seed(2)
+    local scores, chances, w = cr.randn({ 3, 70 }, where) * 2, cr.rand({ 3, 70 }, where), cr.rand({ 70 }, where)
     for _, smoothing in ipairs { 0, 0.2 } do
       for _, reduction in ipairs { "none", "mean", "sum" } do
-        for _, target in ipairs { ints { 2, 3, 1 }, plain { { 0.5, 0.5, 0 }, { 0, 1, 0 }, { 0.2, 0.3, 0.5 } } } do
-          local x = leaf { { 0.5, -1, 2 }, { 3, 0, 0.25 }, { -2, 9, 1 } }
-          local w = plain { 1, 0.5, 2 }
+        for _, target in ipairs { ints { 2, 70, 1 }, chances } do
+          local x = scores:clone():requires_grad_()
           local loss = cr.cross_entropy(x, target, w, { reduction = reduction, label_smoothing = smoothing }):sum()
           local plain_g = cr.grad(loss, x, { retain_graph = true })
           local recorded = cr.grad(loss, x, { create_graph = true })
@@ -303,10 +323,12 @@ describe("triplet_margin_with_distance_loss", function()
     fails("anchor must be a tensor, got a number", 1, b, c)
     fails("anchor of 2 dims and negative of 1 dims must have as many dims", a, b, c[1])
     fails("margin is 0; it must be positive", a, b, c, { margin = 0 })
-    fails("there is no option 'marginn'; there are: distance_function, margin, swap, reduction", a, b, c, { marginn = 1 })
+    fails("there is no option 'marginn'; there are: distance_function, margin, swap, reduction", a, b, c,
+      { marginn = 1 })
     fails('reduction must be "none", "mean" or "sum", got most', a, b, c, { reduction = "most" })
     fails("distance_function must be a function, got a number", a, b, c, { distance_function = 1 })
-    fails("distance_function gave a number; it must give a tensor", a, b, c, { distance_function = function() return 1 end })
+    fails("distance_function gave a number; it must give a tensor", a, b, c,
+      { distance_function = function() return 1 end })
   end)
 end)
 
@@ -352,5 +374,32 @@ describe("a layer that draws", function()
       { "cr.rrelu(y, 0.5, 0.25)", "rrelu: needs finite bounds with lower <= upper, got 0.5 and 0.25" },
       { "cr.rrelu(t)", "rrelu: int64 cannot hold its fractions; use a floating dtype" },
     }
+  end)
+end)
+
+device.only(describe)("what a CUDA device finds wrong is told when it is waited for:", function()
+  it("a class that is none", function()
+    local bad = cr.tensor({ 1, 99 }, { device = "cuda" })
+    for name, call in pairs {
+      cross_entropy = function() return cr.cross_entropy(cr.zeros({ 2, 70 }, { device = "cuda" }), bad) end,
+      multilabel_margin_loss = function()
+        return cr.multilabel_margin_loss(cr.zeros({ 2 }, { device = "cuda" }), bad)
+      end,
+      ctc_loss = function()
+        local n = cr.tensor({ 2, 2 }, { device = "cuda" })
+        return cr.ctc_loss(cr.zeros({ 4, 2, 5 }, { device = "cuda" }), bad, n, n:div(2):long())
+      end,
+    } do
+      local ok, message = pcall(function() return call():item() end)
+      assert.is_false(ok)
+      assert(message:find("on cuda, " .. name .. ": target 99 is out of range for", 1, true), message)
+    end
+  end)
+
+  it("a variance that is negative", function()
+    local x, var = cr.zeros({ 2 }, { device = "cuda" }), cr.tensor({ 1, -0.5 }, { device = "cuda" })
+    local ok, message = pcall(function() return cr.gaussian_nll_loss(x, x, var):item() end)
+    assert.is_false(ok)
+    assert(message:find("on cuda, gaussian_nll_loss: var holds -0.5; variances are not negative", 1, true), message)
   end)
 end)

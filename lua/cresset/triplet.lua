@@ -38,7 +38,9 @@ local function read_options(options)
   if margin == nil then margin = 1.0 end
   if reduction == nil then reduction = "mean" end
   if not callable(distance) then fail("distance_function must be a function, got a %s", type(distance)) end
-  if type(margin) ~= "number" or not (margin > 0) then fail("margin is %s; it must be positive", tostring(margin)) end
+  if type(margin) ~= "number" or margin <= 0 or margin ~= margin then
+    fail("margin is %s; it must be positive", tostring(margin))
+  end
   if swap ~= nil and type(swap) ~= "boolean" then fail("swap must be true or false, got a %s", type(swap)) end
   if not reductions[reduction] then
     fail('reduction must be "none", "mean" or "sum", got %s', tostring(reduction))

@@ -158,16 +158,21 @@ def cross_entropy():
         return F.cross_entropy(x, y, weight, ignore_index=-100 if ignore is None else ignore, reduction=reduction, label_smoothing=smoothing)
 
     weights = C([1.0, 2.0, 0.5, 1.5])
-    for reduction in REDUCTIONS:
-        f.case("cross_entropy", f.t(3, 4), X([1, 2, 0]), None, None, reduction, 0.1, torch_f=cross)
-        f.case("cross_entropy", f.t(3, 4), X([1, 2, 0]), weights, D(2), reduction, 0.3, torch_f=cross)
-        f.case("cross_entropy", f.t(3, 4), X([1, 2, 0]), weights, D(2), reduction, torch_f=cross)
-        f.case("cross_entropy", f.t(3, 4), f.t(3, 4, lo=0, hi=1), weights, None, reduction, 0.2, torch_f=cross)
-        f.case("cross_entropy", f.t(3, 4), C([0.0, 1.0, 0.0, 0.0, 0.25, 0.25, 0.5, 0.0, 1.0, 1.0, 0.0, 0.5], [3, 4]), weights, None, reduction, torch_f=cross)
+    for n in (4, 66):
+        many = C([(1.0, 2.0, 0.5, 1.5)[i % 4] for i in range(n)])
+        sharp = C([(0.0, 1.0, 0.25, 0.0, 0.5)[i % 5] for i in range(2 * n)], [2, n])
+        for reduction in REDUCTIONS:
+            f.case("cross_entropy", f.t(2, n), X([n - 1, 0]), None, None, reduction, 0.1, torch_f=cross)
+            f.case("cross_entropy", f.t(2, n), X([n - 2, 1]), many, D(1), reduction, 0.3, torch_f=cross)
+            f.case("cross_entropy", f.t(2, n), X([1, 0]), many, None, reduction, torch_f=cross)
+            f.case("cross_entropy", f.t(2, n), sharp, many, None, reduction, 0.2, torch_f=cross)
+            f.case("cross_entropy", f.t(2, n), sharp, None, None, reduction, torch_f=cross)
     for d in FLOATS:
         f.case("cross_entropy", f.t(3, 4, d=d), X([1, 2, 0]), None, None, "none", 0.1, torch_f=cross)
-        f.case("cross_entropy", f.t(2, 40, d=d), X([30, 2]), torch_f=cross)
+        f.case("cross_entropy", f.t(1, 70, d=d), X([30]), None, None, "none", torch_f=cross)
     f.case("cross_entropy", f.t(4), f.t(4, lo=0, hi=1), torch_f=cross)
+    f.case("cross_entropy", f.t(65), f.t(65, lo=0, hi=1), torch_f=cross)
+    f.case("cross_entropy", f.t(65), X([64], []), None, None, "mean", 0.1, torch_f=cross)
     f.case("cross_entropy", f.t(2, 4, 3), X([0, 3, 1, 1, 2, 0], [2, 3]), weights, D(1), "mean", 0.1, torch_f=cross)
     f.case("cross_entropy", f.t(2, 4, 2), f.t(2, 4, 2, lo=0, hi=1), weights, None, "sum", 0.1, torch_f=cross)
     f.case("cross_entropy", f.t(0, 4), X([], [0]), torch_f=cross)
@@ -176,7 +181,9 @@ def cross_entropy():
     f.case("cross_entropy", V([40.0, 0.0, -3.0, 0.0, 50.0, 1.0], [2, 3]), X([0, 1]), torch_f=cross)
     f.case("cross_entropy", V([-INF, 0.0, 1.0, NAN, 0.0, 1.0, INF, 0.0, 0.0], [3, 3]), X([1, 1, 1]), None, None, "none", torch_f=cross, grad=False)
     f.case("cross_entropy", V([-INF, 0.0, 1.0], [1, 3]), X([0]), None, None, "none", torch_f=cross, grad=False)
-    f.case("cross_entropy", f.t(2, 3000), X([2999, 0]), torch_f=cross)
+    f.case("cross_entropy", f.t(1, 2100), X([2099]), torch_f=cross)
+    for first in (INF, -INF, NAN):
+        f.case("cross_entropy", V([first] + [0.5] * 64, [1, 65]), X([1]), None, None, "none", torch_f=cross, grad=False)
     f.write("cross entropy of rows of classes and others")
 
 

@@ -113,10 +113,12 @@ static cr_tensor *composed(const cr_op *op, cr_tensor *input, const cr__choice *
 
 static bool wants_gradient(const cr_tensor *t) { return t && cr_requires_grad(t); }
 
-/* Whether the kernels for rows can do it. */
+enum { WIDE = 64 }; /* classes of a row: fewer are quicker side by side, as softmax has them */
+
+/* Whether the kernels for rows are to do it. */
 static bool has_rows(const cr_tensor *input, const cr__choice *c) {
   bool constant = !wants_gradient(c->target) && !wants_gradient(c->weight);
-  return input->ndim <= 2 && cr__sizes(input)[input->ndim - 1] > 0 &&
+  return input->ndim <= 2 && cr__sizes(input)[input->ndim - 1] >= WIDE &&
          (constant || !cr__recording());
 }
 

@@ -1,7 +1,7 @@
 -- cross_entropy.lua: log_softmax and nll_loss in one: cross entropy of scores.
 --
 -- Holds true: classes count from 1. Each loss has a derivative by each of its float tensors, of every order. Where
--- the scores are rows of classes and alone have a gradient, two kernels do all the work, and keep of each row what
+-- the scores are wide rows of classes and alone have a gradient, two kernels do all the work, and keep of each row what
 -- its exponentials are measured from and add up to.
 
 kernel([[cross_entropy(loss, total, lines, input, target, weight?; count, classes, ignored, reduction,
@@ -29,6 +29,7 @@ op [[cross_entropy(input: tensor, target: tensor, weight: tensor?, ignore_index:
     cases[#cases + 1] = { s.t({ 3, 4 }, -2, 2), s.t({ 3, 4 }, 0, 1), s.t({ 4 }, 0.5, 2) }
     cases[#cases + 1] = { s.t({ 3, 4 }, -2, 2), s.i({ 3 }, 1, 4), s.t({ 4 }, 0.5, 2), 2, "mean", 0.25 }
     cases[#cases + 1] = { s.t({ 3, 4 }, -2, 2), s.t({ 3, 4 }, 0, 1), s.none, -100, "none", 0.25 }
+    cases[#cases + 1] = { s.t({ 2, 65 }, -2, 2), s.i({ 2 }, 1, 65), s.none, -100, "mean", 0.25 }
     return cases
   end,
 }

@@ -5,9 +5,9 @@
 
 op [[embedding(weight: tensor, index: tensor, padding_idx: int?, max_norm: float?, norm_type: float = 2.0,
   scale_grad_by_freq: bool = false)]] {
-  doc = [[The rows of weight at the positions in index: the shape of index followed by that of a row. The row padding_idx
-    gets no gradient; rows whose norm_type-norm is larger than max_norm are first shortened to it, in weight itself;
-    scale_grad_by_freq divides the gradient of a row by how often it was read.]],
+  doc = [[The rows of weight at the positions in index: the shape of index followed by that of a row. The row
+    padding_idx gets no gradient; rows whose norm_type-norm is larger than max_norm are first shortened to it, in weight
+    itself; scale_grad_by_freq divides the gradient of a row by how often it was read.]],
   method = false, run = "embedding", composite = true,
   samples = function(s)
     return { { s.t({ 4, 3 }), s.i({ 2, 2 }, 1, 4) }, { s.t({ 4, 3 }), s.i({ 2, 2 }, -2, -1), 2 },
@@ -33,10 +33,10 @@ op "embedding_backward(self: tensor, shape: shape, index: tensor, padding: int, 
 op [[embedding_bag(weight: tensor, index: tensor, offsets: tensor?, max_norm: float?, norm_type: float = 2.0,
   scale_grad_by_freq: bool = false, mode: "sum" | "mean" | "max" = "mean", per_sample_weights: tensor?,
   include_last_offset: bool = false, padding_idx: int?)]] {
-  doc = [[The sum, mean or maximum of the rows of weight at the positions of each bag: of each row of a 2-dim index, or of
-    an index of one dim from each of offsets (positions in it, the first of which is 1) to the next one or the end, which
-    include_last_offset says is the last offset. per_sample_weights, in the shape of index, multiply the rows of a sum.
-    padding_idx takes no part; a bag without positions gives zeros. The other arguments are those of embedding.]],
+  doc = [[The sum, mean or maximum of the rows of weight at the positions of each bag: of each row of a 2-dim index, or
+    of an index of one dim from each of offsets (positions in it, the first of which is 1) to the next one or the end,
+    which include_last_offset says is the last offset. per_sample_weights, in the shape of index, multiply the rows of a
+    sum. padding_idx takes no part; a bag without positions gives zeros. The other arguments are those of embedding.]],
   method = false, run = "embedding_bag", composite = true,
   samples = function(s)
     local function starts() return s.i({ 3 }, 2, 2):cumsum(1) - 1 end

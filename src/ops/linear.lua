@@ -71,8 +71,8 @@ op "linear(input: tensor, weight: tensor, bias: tensor?)" {
 }
 
 op "bilinear(input1: tensor, input2: tensor, weight: tensor, bias: tensor?)" {
-  doc = [[For each pair of vectors x and y along the last dims of the inputs and each matrix W of weight: x W y, plus bias;
-    weight has a matrix, and bias an element, for each element of a result.]],
+  doc = [[For each pair of vectors x and y along the last dims of the inputs and each matrix W of weight: x W y, plus
+    bias; weight has a matrix, and bias an element, for each element of a result.]],
   run = "bilinear", composite = true, method = false,
   samples = function(s)
     return { { s.t({ 2, 3 }, -1, 1), s.t({ 2, 4 }, -1, 1), s.t({ 5, 3, 4 }, -1, 1), s.t({ 5 }, -1, 1) },

@@ -62,7 +62,8 @@ op [[cosine_embedding_loss(input1: tensor, input2: tensor, target: tensor, margi
   method = false, run = "cosine_embedding_loss", composite = true,
   samples = function(s)
     return { { s.t({ 3, 4 }), s.t({ 3, 4 }), signs(s, { 3 }) },
-      { s.t({ 3, 4 }), s.t({ 3, 4 }), signs(s, { 3 }), -0.75, "none" }, { s.t({ 4 }), s.t({ 4 }), signs(s, {}), 0.0, "sum" } }
+      { s.t({ 3, 4 }), s.t({ 3, 4 }), signs(s, { 3 }), -0.75, "none" },
+      { s.t({ 4 }), s.t({ 4 }), signs(s, {}), 0.0, "sum" } }
   end,
 }
 
@@ -99,15 +100,16 @@ op [[multi_margin_loss(input: tensor, target: tensor, p: int = 1, margin: float 
     by the number of its target's class.]],
   method = false, run = "multi_margin_loss", composite = true,
   samples = function(s)
-    return { { s.t({ 3, 4 }), s.i({ 3 }, 1, 4) }, { s.t({ 3, 4 }), s.i({ 3 }, 1, 4), 2, 0.6, s.t({ 4 }, 0.5, 2), "sum" },
+    return { { s.t({ 3, 4 }), s.i({ 3 }, 1, 4) },
+      { s.t({ 3, 4 }), s.i({ 3 }, 1, 4), 2, 0.6, s.t({ 4 }, 0.5, 2), "sum" },
       { s.t({ 4 }), s.i({}, 1, 4), 1, 1.7, s.none, "none" } }
   end,
 }
 
 op [[multilabel_margin_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
-  doc = [[The mean (or sum), over the rows of input, of max(0, 1 - x[j] + x[i]), added up over all pairs of a class j that
-    the row of target lists and a class i that it does not list, and divided by the number of classes. A row of target
-    has as many elements as one of input; its list ends at the first 0 or -1.]],
+  doc = [[The mean (or sum), over the rows of input, of max(0, 1 - x[j] + x[i]), added up over all pairs of a class j
+    that the row of target lists and a class i that it does not list, and divided by the number of classes. A row of
+    target has as many elements as one of input; its list ends at the first 0 or -1.]],
   method = false, run = "multilabel_margin_loss", composite = true,
   samples = function(s)
     return { { s.t({ 3, 4 }), s.i({ 3, 4 }, 0, 4) }, { s.t({ 3, 4 }), s.i({ 3, 4 }, 1, 4), "none" },

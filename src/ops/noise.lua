@@ -6,8 +6,8 @@
 for _, name in ipairs { "dropout1d", "dropout2d", "dropout3d" } do
   local n = name:match "%d"
   op(name .. "(self: tensor, p: float = 0.5, training: bool = true)") {
-    doc = ([[In training, zeroes each channel with probability p and multiplies the others by 1 / (1 - p); otherwise gives
-      self. A channel has %s of the dims, behind that of the channels and perhaps that of a batch%s.]])
+    doc = ([[In training, zeroes each channel with probability p and multiplies the others by 1 / (1 - p); otherwise
+      gives self. A channel has %s of the dims, behind that of the channels and perhaps that of a batch%s.]])
       :format(n, n == "2" and ", which 3 dims have, too, so that a channel has 1 there" or ""),
     run = "dropout_channels", composite = true, method = false,
     samples = function(s)
