@@ -176,6 +176,24 @@ describe("a row of a table", function()
   end)
 end)
 
+describe("a bag of rows", function()
+  it("is the same whether it is recorded or not, for all that may be asked of it", function()
+    cr.manual_seed(6)
+    local w, index = cr.randn({ 5, 7 }, where), ints { 5, 1, -4, 2, 2, -1, 3, 1 }
+    local offsets, factors = ints { 1, 4, 4, 6 }, cr.randn({ 8 }, where)
+    for _, mode in ipairs { "sum", "mean", "max" } do
+      for _, padding in ipairs { false, 2 } do
+        for _, last in ipairs { false, true } do
+          local options = { mode = mode, padding_idx = padding or nil, include_last_offset = last }
+          if mode == "sum" then options.per_sample_weights = factors end
+          local plainly = cr.embedding_bag(w, index, offsets, options)
+          is_values(cr.embedding_bag(w:clone():requires_grad_(), index, offsets, options), plainly:totable(), 1e-14)
+        end
+      end
+    end
+  end)
+end)
+
 describe("connectionist temporal classification", function()
   it("adds up all alignments: 2-2, 1-2 and 2-1 of two steps for the target 2", function()
     local half = cr.full({ 2, 2 }, math.log(0.5), where)

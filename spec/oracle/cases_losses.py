@@ -235,6 +235,10 @@ def embedding():
     f.case("embedding_bag", f.t(4, 3), index, ends, None, None, None, "sum", f.t(6), torch_f=bag)
     f.case("embedding_bag", f.t(4, 3), X([3, 0, 1, 3, 2, 3], [3, 2]), None, None, None, None, "sum", f.t(3, 2), torch_f=bag)
     f.case("embedding_bag", f.t(4, 3), index, ends, None, None, True, "sum", torch_f=bag)
+    for d in FLOATS[:2]:
+        f.case("embedding_bag", f.t(4, 300, d=d), index, ends, None, None, None, "sum", f.t(6, d=d), None, D(3), torch_f=bag, grad=False)
+    f.case("embedding_bag", f.t(4, 3), X([3, 0, 1, 3, 2, 3], [3, 2]), None, None, None, None, "mean", None, None, D(0), torch_f=bag, grad=False)
+    f.case("embedding_bag", f.t(4, 3), index, X([0, 2, 2, 6]), None, None, None, "mean", None, True, torch_f=bag, grad=False)
     f.case("embedding_bag", f.t(4, 3), index, ends, 1.0, 2.0, None, "sum", torch_f=bag)
     f.case("embedding_bag", f.t(4, 3), index, ends, torch_f=bag)
     f.case("embedding_bag", f.t(4, 3), X([], [0]), X([0, 0]), None, None, None, "sum", torch_f=bag)

@@ -3,6 +3,8 @@
 -- Holds true: positions are those of gather.lua. Derivatives by the table, and by what multiplies its rows, of every
 -- order.
 
+kernel "bag_sums(out, weight, index, starts?, factors?; count, length, entries, columns, padding)"
+
 op [[embedding(weight: tensor, index: tensor, padding_idx: int?, max_norm: float?, norm_type: float = 2.0,
   scale_grad_by_freq: bool = false)]] {
   doc = [[The rows of weight at the positions in index: the shape of index followed by that of a row. The row
@@ -46,4 +48,10 @@ op [[embedding_bag(weight: tensor, index: tensor, offsets: tensor?, max_norm: fl
       { s.t({ 4, 3 }), s.i({ 5 }, 1, 4), starts(), s.none, 2.0, false, "mean", s.none, true, 2 },
       { s.t({ 4, 3 }), s.i({ 2, 3 }, 1, 4), s.none, s.none, 2.0, false, "max" } }
   end,
+}
+
+op "bag_sums(weight: tensor, index: tensor, starts: tensor?, factors: tensor?, padding: int)" {
+  doc = "The sums of embedding_bag, where no derivative is asked for; starts: where the bags of an index of one dim begin.",
+  hidden = true, lua = "embedding_bag", run = "bag_sums", nondiff = true,
+  samples = function(s) return { { s.t({ 4, 3 }), s.i({ 2, 3 }, 1, 4), s.none, s.none, 0 } } end,
 }

@@ -4,6 +4,7 @@
  * anything is computed. */
 #include <math.h>
 
+#include "autograd/graph.h"
 #include "embedding.h"
 #include "reduce.h"
 
@@ -148,6 +149,52 @@ static cr_tensor *added(const bags *b, cr_tensor *rows, cr_tensor *left) {
   return sums;
 }
 
+/* ---- Sums without a derivative ---- */
+
+cr_tensor *cr__run_bag_sums(const cr_op *op, cr_tensor *weight, cr_tensor *index, cr_tensor *starts,
+                            cr_tensor *factors, int64_t padding) {
+  int64_t shape[2] = {starts ? starts->numel : cr__sizes(index)[0], cr__sizes(weight)[1]};
+  cr_tensor *from[4] = {weight, NULL, starts, factors}, *ready[4] = {NULL}, *t = NULL;
+  int code = 0;
+  from[1] = cr__call_to(index, CR_INT64, cr_none(), false);
+  if (!from[1]) return NULL;
+  for (int i = 0; i < 4 && !code; i++) {
+    ready[i] = from[i] ? cr__call_contiguous(from[i]) : NULL;
+    if (from[i] && !ready[i]) code = (int)cr_error_code();
+  }
+  if (!code) t = cr__new(op->lua, (cr_dtype)weight->dtype, cr_device_of(weight), 2, shape);
+  if (!t) code = (int)cr_error_code();
+  if (!code) {
+    cr__launch k;
+    cr__launch_begin(&k, op->lua, cr_device_of(weight));
+    cr__launch_view(&k, &k.bag_sums.out, t);
+    cr__launch_view(&k, &k.bag_sums.weight, ready[0]);
+    cr__launch_view(&k, &k.bag_sums.index, ready[1]);
+    if (ready[2]) cr__launch_view(&k, &k.bag_sums.starts, ready[2]);
+    if (ready[3]) cr__launch_view(&k, &k.bag_sums.factors, ready[3]);
+    k.bag_sums.count = shape[0], k.bag_sums.columns = shape[1];
+    k.bag_sums.length = starts ? index->numel : cr__sizes(index)[1];
+    k.bag_sums.entries = cr__sizes(weight)[0], k.bag_sums.padding = padding;
+    code = cr__launch_run(&k, CR__K_bag_sums);
+  }
+  cr_release(from[1]);
+  for (int i = 0; i < 4; i++) cr_release(ready[i]);
+  return cr__filled(code, t);
+}
+
+static bool constant(const cr_tensor *t) { return !t || !cr_requires_grad(t) || !cr__recording(); }
+
+/* Sums or means by the kernel. */
+static cr_tensor *summed(const bags *b, cr_tensor *weight, cr_tensor *left, int64_t padding) {
+  cr_tensor *sums = cr__call_bag_sums(weight, b->index, b->starts, b->factors, padding);
+  if (b->mode != MEAN || !sums) return sums;
+  cr_tensor *numbers = b->starts ? bag_numbers(b) : NULL;
+  cr_tensor *sizes = numbers || !b->starts ? sizes_of(b, sums, left, numbers) : NULL;
+  cr_tensor *means = sizes ? cr__call_div(sums, sizes) : NULL;
+  cr_release(sums), cr_release(numbers), cr_release(sizes);
+  return means;
+}
+
 /* ---- Maxima ---- */
 
 /* Of bags with offsets: the positions of each bag in a row, those behind its end at some place, and (*out) which are. */
@@ -228,6 +275,20 @@ static cr_tensor *rows_of(const bags *b, cr_tensor *weight, cr_tensor *left, int
   return kept;
 }
 
+/* The result; left: which positions take no part, or NULL. */
+static cr_tensor *folded(bags *b, cr_tensor *weight, cr_tensor *left, int64_t padding,
+                         bool by_freq) {
+  if (b->mode != MAX && constant(weight) && constant(b->factors))
+    return summed(b, weight, left, padding);
+  cr_tensor *rows = rows_of(b, weight, left, padding, by_freq);
+  if (!rows) return NULL;
+  if (b->mode == MAX && b->count > 0 && b->longest > 0) return largest(b, rows, left);
+  if (b->mode == MAX) b->mode = SUM; /* there is nothing in any bag */
+  cr_tensor *r = added(b, rows, left);
+  cr_release(rows);
+  return r;
+}
+
 cr_tensor *cr__run_embedding_bag(const cr_op *op, cr_tensor *weight, cr_tensor *index,
                                  cr_tensor *offsets, const double *max_norm, double norm_type,
                                  bool scale_grad_by_freq, int mode, cr_tensor *per_sample_weights,
@@ -246,16 +307,8 @@ cr_tensor *cr__run_embedding_bag(const cr_op *op, cr_tensor *weight, cr_tensor *
   }
   if (!code && max_norm) code = cr__shorten_rows(op, weight, b.index, *max_norm, norm_type);
   cr_tensor *left = !code && padding ? cr__named_row(b.index, padding, cr__sizes(weight)[0]) : NULL;
-  cr_tensor *rows =
-      code || (padding && !left) ? NULL : rows_of(&b, weight, left, padding, scale_grad_by_freq);
-  cr_tensor *r = NULL;
-  if (rows && b.mode == MAX && b.count > 0 && b.longest > 0) {
-    r = largest(&b, rows, left);
-  } else if (rows) {
-    if (b.mode == MAX) b.mode = SUM; /* there is nothing in any bag */
-    r = added(&b, rows, left);
-    cr_release(rows);
-  }
+  cr_tensor *r =
+      code || (padding && !left) ? NULL : folded(&b, weight, left, padding, scale_grad_by_freq);
   cr_release(left);
   drop_bags(&b);
   return r;
