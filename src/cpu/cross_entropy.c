@@ -66,7 +66,8 @@ static int check_classes(const job *j) {
   return 0;
 }
 
-/* What a row's target gives the m classes from `first` on, times their weights; `own`: the class that a target names. */
+/* What a row's target gives the m classes from `first` on, times their weights; `own`: the class that a
+ * target names. */
 static void shares(const job *j, int64_t row, int64_t own, int64_t first, int64_t m, double *q) {
   double w[BLOCK];
   if (j->probabilities)
@@ -171,9 +172,9 @@ static void prepare(job *j) {
   j->loops = cr__softmax_loops_here();
 }
 
-/* `loss` has an element for each row for CR__LOSS_NONE and else one, `total` the sum of the weights of all targets (their
- * number, of probabilities); `input` is count x classes, `target` int64 of count, or of input's shape, `weight` of
- * classes. `smoothing`: the part of each target that is spread evenly. */
+/* `loss` has an element for each row for CR__LOSS_NONE and else one, `total` the sum of the weights of all
+ * targets (their number, of probabilities); `input` is count x classes, `target` int64 of count, or of
+ * input's shape, `weight` of classes. `smoothing`: the part of each target that is spread evenly. */
 int cr__cpu_cross_entropy(cr__launch *k) {
   const cr__cross_entropy_slots *s = &k->cross_entropy;
   job j = {.loss = &s->loss, COMMON(k, s)};
@@ -255,8 +256,8 @@ static void backward(const void *job_, int64_t row, char *room) {
                 j->classes);
 }
 
-/* `out` is the gradient by the input, `grad` the one by the loss; the others are as above, with `lines` and `total` as the
- * forward call gave them. */
+/* `out` is the gradient by the input, `grad` the one by the loss; the others are as above, with `lines` and
+ * `total` as the forward call gave them. */
 int cr__cpu_cross_entropy_backward(cr__launch *k) {
   const cr__cross_entropy_backward_slots *s = &k->cross_entropy_backward;
   job j = {.out = &s->out, .grad = &s->grad, COMMON(k, s)};

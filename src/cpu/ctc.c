@@ -88,8 +88,8 @@ static void read_step(const sample *s, int64_t t, double *to) {
   for (int64_t i = 0; i < s->states; i++) to[i] = load(j->log_probs, base + s->label[i]);
 }
 
-/* In s->next: the logarithm of the sum of what stays, moves on by one state and, where it may, by two. Measured from
- * the largest of the three, so that the others round nothing away. */
+/* In s->next: the logarithm of the sum of what stays, moves on by one state and, where it may, by two.
+ * Measured from the largest of the three, so that the others round nothing away. */
 static void join(sample *s) {
   double *most = s->parts, *rest = most + s->states;
   const double *x = s->now, *skip = s->skip;
@@ -219,9 +219,9 @@ static int check_targets(const cr__launch *k, const job *j) {
   .batch = (s)->batch, .classes = (s)->classes, .width = (s)->width, .blank = (s)->blank,         \
   .row = (s)->row
 
-/* `loss` has an element for each sample, `alpha` becomes the logarithms of the probabilities of what ends in each state
- * at each step. `row`: from one sample's targets to the next one's; 0: they follow one another. The lengths and `blank`
- * have been checked; targets have not. */
+/* `loss` has an element for each sample, `alpha` becomes the logarithms of the probabilities of what ends in
+ * each state at each step. `row`: from one sample's targets to the next one's; 0: they follow one another.
+ * The lengths and `blank` have been checked; targets have not. */
 int cr__cpu_ctc(cr__launch *k) {
   const cr__ctc_slots *s = &k->ctc;
   job j = {.loss = &s->loss, COMMON(s)};

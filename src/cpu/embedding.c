@@ -93,9 +93,10 @@ static int check_positions(const cr__launch *k, const bags *b, int64_t n) {
   return 0;
 }
 
-/* `out` is count x columns, `weight` entries x columns; `index` has the positions of all bags, one after another, `length`
- * for each or, where `starts` tells where each begins (from 1), `length` in all. `factors`, of weight's dtype, multiply
- * the rows at the positions. padding: the number of a row that counts nothing, from 1, or 0. */
+/* `out` is count x columns, `weight` entries x columns; `index` has the positions of all bags, one after
+ * another, `length` for each or, where `starts` tells where each begins (from 1), `length` in all. `factors`,
+ * of weight's dtype, multiply the rows at the positions. padding: the number of a row that counts nothing,
+ * from 1, or 0. */
 int cr__cpu_bag_sums(cr__launch *k) {
   const cr__bag_sums_slots *s = &k->bag_sums;
   bags b = {s, (const int64_t *)(const void *)s->index.data,

@@ -51,7 +51,8 @@ op [[embedding_bag(weight: tensor, index: tensor, offsets: tensor?, max_norm: fl
 }
 
 op "bag_sums(weight: tensor, index: tensor, starts: tensor?, factors: tensor?, padding: int)" {
-  doc = "The sums of embedding_bag, where no derivative is asked for; starts: where the bags of an index of one dim begin.",
+  doc = [[The sums of embedding_bag, where no derivative is asked for; starts: where the bags of an index of one dim
+    begin.]],
   hidden = true, lua = "embedding_bag", run = "bag_sums", nondiff = true,
   samples = function(s) return { { s.t({ 4, 3 }), s.i({ 2, 3 }, 1, 4), s.none, s.none, 0 } } end,
 }

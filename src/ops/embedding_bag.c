@@ -197,7 +197,8 @@ static cr_tensor *summed(const bags *b, cr_tensor *weight, cr_tensor *left, int6
 
 /* ---- Maxima ---- */
 
-/* Of bags with offsets: the positions of each bag in a row, those behind its end at some place, and (*out) which are. */
+/* Of bags with offsets: the positions of each bag in a row, those behind its end at some place, and (*out)
+ * which are. */
 static cr_tensor *positions_in_rows(const bags *b, cr_tensor **out) {
   cr_value device = cr_device_value(cr_device_of(b->index));
   cr_tensor *steps = cr__call_arange(cr_int(0), cr_int(b->longest), cr_int(1), CR_INT64, device);
@@ -216,8 +217,8 @@ static cr_tensor *positions_in_rows(const bags *b, cr_tensor **out) {
   return r;
 }
 
-/* rows (stolen) with a dim for the bags and one for their positions; in *out which take no part (NULL: all do); left: which
- * have none before. */
+/* rows (stolen) with a dim for the bags and one for their positions; in *out which take no part (NULL: all
+ * do); left: which have none before. */
 static cr_tensor *in_bags(const bags *b, cr_tensor *rows, cr_tensor *left, cr_tensor **out) {
   if (!b->starts) {
     *out = cr_retain(left);
