@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "cpu/softmax.h"
 #include "scalar/reduction.h"
+#include "scalar/scalar_math.h"
 
 enum { TOP, REST, LOSS, MASS, LINE, BLOCK = 256 };
 #define FEW 0.33333333333333331 /* exp of the others, where one class has 3/4 */
@@ -126,7 +127,7 @@ static void forward(const void *job_, int64_t row, char *room) {
   line[TOP] = line[REST] = line[LOSS] = line[MASS] = 0;
   if (own >= 0) {
     measure(j, scores(j, row, room), line);
-    double log = log1p(line[REST]);
+    double log = f64_log1p(line[REST]);
     if (j->probabilities || j->smoothing != 0) {
       sum_shares(j, row, own, log, line);
     } else {

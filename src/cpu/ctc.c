@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "cpu.h"
 #include "cpu/loops/loops.h"
+#include "scalar/scalar_math.h"
 
 /* The slots of either kernel; out and grad are NULL going forward, loss is going backward. */
 typedef struct job {
@@ -119,7 +120,7 @@ static double total_of(const double *last, int64_t states) {
   double a = last[states - 1], b = states > 1 ? last[states - 2] : -INFINITY;
   double top = a > b ? a : b, low = a > b ? b : a;
   if (a != a || b != b) return NAN;
-  return top == -INFINITY ? top : top + log1p(exp(low - top));
+  return top == -INFINITY ? top : top + f64_log1p(f64_exp(low - top));
 }
 
 static double *alpha_of(const sample *s, int64_t t) {
