@@ -10,9 +10,9 @@
 
 #include "convert.h"
 #include "cpu.h"
+#include "cpu/loops/loops.h"
 #include "cpu/softmax.h"
 #include "scalar/reduction.h"
-#include "scalar/scalar_math.h"
 
 enum { TOP, REST, LOSS, MASS, LINE, BLOCK = 256 };
 #define FEW 0.33333333333333331 /* exp of the others, where one class has 3/4 */
@@ -120,31 +120,46 @@ static void sum_shares(const job *j, int64_t row, int64_t own, double log, doubl
   line[LOSS] = loss, line[MASS] = mass;
 }
 
+/* Whether more than one class may have a share. */
+static bool spreads(const job *j) { return j->probabilities || j->smoothing != 0; }
+
+/* Where one class has all, its loss waits for the logarithms of all rows: so far it is the distance to the
+ * largest score. */
 static void forward(const void *job_, int64_t row, char *room) {
   const job *j = job_;
   double *line = j->lines + LINE * row;
   int64_t own = j->probabilities ? 0 : class_of(j, row);
   line[TOP] = line[REST] = line[LOSS] = line[MASS] = 0;
-  if (own >= 0) {
-    measure(j, scores(j, row, room), line);
-    double log = f64_log1p(line[REST]);
-    if (j->probabilities || j->smoothing != 0) {
-      sum_shares(j, row, own, log, line);
-    } else {
-      line[MASS] = weight_of(j, own);
-      line[LOSS] = line[MASS] * (line[TOP] - load(j->input, row * j->classes + own) + log);
-    }
+  if (own < 0) return;
+  measure(j, scores(j, row, room), line);
+  if (spreads(j)) {
+    double log = line[REST];
+    cr__apply_f64(CR__PW_log1p, &log, 1);
+    sum_shares(j, row, own, log, line);
+  } else {
+    line[MASS] = weight_of(j, own);
+    line[LOSS] = line[TOP] - load(j->input, row * j->classes + own);
   }
-  if (j->reduction == CR__LOSS_NONE) store(j->loss, row, line[LOSS]);
+}
+
+/* Completes the losses of m rows from `first` on. */
+static void add_logs(const job *j, int64_t first, int64_t m) {
+  double log[BLOCK], *line = j->lines + LINE * first;
+  for (int64_t i = 0; i < m; i++) log[i] = line[LINE * i + REST];
+  cr__apply_f64(CR__PW_log1p, log, m);
+  for (int64_t i = 0; i < m; i++, line += LINE) line[LOSS] = line[MASS] * (line[LOSS] + log[i]);
 }
 
 static int add_up(const job *j) {
   double sum = 0, total = 0;
   for (int64_t i = 0; i < j->count; i++) {
-    int64_t own = j->probabilities ? 0 : class_of(j, i);
-    int code = cr__cpu_look(i);
+    int64_t own = j->probabilities ? 0 : class_of(j, i), left = j->count - i;
+    int code = cr__cpu_look(i + 1);
     if (code) return code;
-    sum += j->lines[LINE * i + LOSS];
+    if (i % BLOCK == 0 && !spreads(j)) add_logs(j, i, left < BLOCK ? left : BLOCK);
+    double loss = j->lines[LINE * i + LOSS];
+    if (j->reduction == CR__LOSS_NONE) store(j->loss, i, loss);
+    sum += loss;
     total += own < 0 ? 0 : j->probabilities ? 1 : weight_of(j, own);
   }
   *j->total = total;
@@ -244,7 +259,7 @@ static void backward(const void *job_, int64_t row, char *room) {
   double mass = c * line[MASS], share = mass * line[REST] / (1 + line[REST]);
   j->loops->piece[j->compute](&l, line[TOP], mass / (1 + line[REST]));
   int64_t great = line[REST] < FEW ? place_of(j, x, line[TOP]) : -1;
-  if (j->probabilities || j->smoothing != 0) {
+  if (spreads(j)) {
     double others = subtract_shares(j, to, row, own, great, c);
     if (great >= 0) put(j, to, great, c * others - share);
   } else if (own == great) {
