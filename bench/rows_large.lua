@@ -60,6 +60,34 @@ group({
 
 group({
   setup = [[
+    local x = cr.randn({ 4096, 1000 }, { requires_grad = true })
+    local t = cr.randint(1, 1001, { 4096 })]],
+  peer_setup = [[
+x = torch.randn(4096, 1000, requires_grad=True)
+t = torch.randint(0, 1000, (4096,))
+]],
+}, {
+  { "cross_entropy and its gradient, 4096 x 1000", 1.5, "local _ = cr.grad(cr.cross_entropy(x, t), x)",
+    "torch.autograd.grad(F.cross_entropy(x, t), x)", bytes = 64 * M },
+})
+
+group({
+  setup = [[
+    local x = cr.randn(200, 16, 40):log_softmax(3):requires_grad_()
+    local t = cr.randint(2, 41, { 16, 30 })
+    local n, m = cr.full({ 16 }, 200, { dtype = "int64" }), cr.full({ 16 }, 30, { dtype = "int64" })]],
+  peer_setup = [[
+x = torch.randn(200, 16, 40).log_softmax(2).requires_grad_()
+t = torch.randint(1, 40, (16, 30))
+n, m = torch.full((16,), 200), torch.full((16,), 30)
+]],
+}, {
+  { "ctc_loss and its gradient, 200 steps of 16 x 40", 1.5, "local _ = cr.grad(cr.ctc_loss(x, t, n, m), x)",
+    "torch.autograd.grad(F.ctc_loss(x, t, n, m), x)" },
+})
+
+group({
+  setup = [[
     local x, y = cr.randn(2048, 2048), cr.randn(2048, 2048)
     local mask, i = x:gt(0), cr.randint(1, 2049, { 2048, 2048 })
     local rows = cr.randperm(2048)]],

@@ -12,8 +12,8 @@ local plain_words = {}
 for word in ([[a b base condition copy decimals delta device dim dims dtype eps first grad high index indices k last
   length low max mean min mode n norm offset other p pad right scale shape size sizes sorted start std steps step stop
   stride to train value values weight alpha beta from replacement stable out result fill by factor bias query key
-  target input window unbiased largest side sum source nan end name tensors classes elements range x y weights
-  bins groups]]):gmatch "%S+" do
+  target targets input window unbiased positive negative largest side sum source nan end name tensors classes elements
+  range x y weights bins groups row]]):gmatch "%S+" do
   plain_words[word] = true
 end
 

@@ -32,7 +32,7 @@ local function work(e, args, inputs)
   local loss = loss_of(samples.call(e, args))
   if not loss or #inputs == 0 then return end
   local first = table.pack(cr.grad(loss, inputs, { create_graph = true, allow_unused = true }))
-  local again = loss_of(first)
+  local again = not samples.is_once(e) and loss_of(first)
   if again then cr.grad(again, inputs, { allow_unused = true }) end
 end
 

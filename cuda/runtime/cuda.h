@@ -27,7 +27,7 @@ int cr__cuda_failed(const char *op, cudaError_t code); /* a code, with the error
 static inline int cr__cuda_check(const char *op, cudaError_t code) {
   return code == cudaSuccess ? 0 : cr__cuda_failed(op, code);
 }
-void *cr__cuda_alloc(int ordinal, size_t nbytes);     /* cached; NULL with the error set */
+void *cr__cuda_alloc(int ordinal, size_t nbytes); /* cached; NULL with the error set */
 void cr__cuda_free(int ordinal, void *p, size_t nbytes);
 /* Memory for the length of a kernel call; safe to free at once, as streams run in order. */
 int cr__cuda_multiprocessors(void); /* of the active device */
@@ -43,15 +43,16 @@ bool cr__cuda_has_loop(int pointwise, int dtype);
  * the device (item, totable, synchronize), with the op's name and the 1-based position. */
 typedef enum cr__fault_kind {
   CR__FAULT_INDEX = 1,
-  CR__FAULT_TARGET,     /* index is no class among `size` of them */
-  CR__FAULT_PROBABILITY /* value does not lie between 0 and 1 */
+  CR__FAULT_TARGET,      /* index is no class among `size` of them */
+  CR__FAULT_PROBABILITY, /* value does not lie between 0 and 1 */
+  CR__FAULT_VARIANCE     /* value is negative */
 } cr__fault_kind;
 typedef struct cr__fault {
   int taken; /* 1 once a thread of a kernel has won the right to fill the rest */
   int set;   /* 0, or a cr__fault_kind once the rest has been written */
-  int dim; /* 1-based; 0: not told */
+  int dim;   /* 1-based; 0: not told */
   int64_t index, size;
-  double value;   /* of an element, for CR__FAULT_PROBABILITY */
+  double value;   /* of an element, for CR__FAULT_PROBABILITY and CR__FAULT_VARIANCE */
   const char *op; /* a string of the host, never read on the device */
 } cr__fault;
 cr__fault *cr__fault_slot(void); /* of the active device; NULL with the error set */
@@ -84,12 +85,19 @@ __device__ static inline void cr__report_target(cr__fault *f, const char *op, in
     cr__fault_tell(f, CR__FAULT_TARGET);
   }
 }
-__device__ static inline void cr__report_probability(cr__fault *f, const char *op, double value) {
+__device__ static inline void cr__report_value(cr__fault *f, cr__fault_kind kind, const char *op,
+                                               double value) {
   if (cr__fault_take(f)) {
     f->value = value;
     f->op = op;
-    cr__fault_tell(f, CR__FAULT_PROBABILITY);
+    cr__fault_tell(f, kind);
   }
+}
+__device__ static inline void cr__report_probability(cr__fault *f, const char *op, double value) {
+  cr__report_value(f, CR__FAULT_PROBABILITY, op, value);
+}
+__device__ static inline void cr__report_variance(cr__fault *f, const char *op, double value) {
+  cr__report_value(f, CR__FAULT_VARIANCE, op, value);
 }
 
 /* Launches `kernel` (a name or a function pointer without commas in it) on the current stream and
@@ -108,10 +116,10 @@ static inline int cr__queue(const char *op, void (*kernel)(P...), dim3 grid, dim
   return cr__cuda_check(op, cudaLaunchKernel((const void *)kernel, grid, block, all, shared,
                                              cr__stream()));
 }
-#define CR__LAUNCH(op, kernel, grid, block, shared, ...)                                           \
+#define CR__LAUNCH(op, kernel, grid, block, shared, ...) \
   cr__queue((op), kernel, (grid), (block), (shared), __VA_ARGS__)
-#define CR__SHARED(T, name)                                                                        \
-  extern __shared__ __align__(16) unsigned char cr__shared_bytes[];                                \
+#define CR__SHARED(T, name)                                         \
+  extern __shared__ __align__(16) unsigned char cr__shared_bytes[]; \
   T *name = reinterpret_cast<T *>(cr__shared_bytes)
 #endif
 

@@ -12,7 +12,6 @@
 #include "catalogue_id.h" /* generated: CR__CATALOGUE */
 #include "cuda_table.inc"
 
-
 const cr__host *cr__engine;
 
 /* ---- Errors ---- */
@@ -35,8 +34,8 @@ int cr__cuda_failed(const char *op, cudaError_t code) {
   if (cr__capturing())
     return cr__fail(CR_E_DEVICE, "%s: cannot be captured in a graph (CUDA says: %s)", op,
                     cudaGetErrorString(code));
-  return cr__fail(CR_E_DEVICE, "%s: a kernel or copy on cuda:%d failed (CUDA says: %s)", op, ordinal,
-                  cudaGetErrorString(code));
+  return cr__fail(CR_E_DEVICE, "%s: a kernel or copy on cuda:%d failed (CUDA says: %s)", op,
+                  ordinal, cudaGetErrorString(code));
 }
 
 int cr__refuse_capture(const char *what) {
@@ -193,17 +192,22 @@ int cr__raise_fault(int ordinal) {
   hold.unlock();
   if (kind == CR__FAULT_TARGET)
     return cr__fail(CR_E_INDEX,
-                    "on cuda, %s: target %lld is out of range for %lld classes, which count from 1", op,
-                    index, size);
+                    "on cuda, %s: target %lld is out of range for %lld classes, which count from 1",
+                    op, index, size);
   if (kind == CR__FAULT_PROBABILITY)
-    return cr__fail(CR_E_ARGUMENT, "on cuda, %s: input holds %g; probabilities lie between 0 and 1", op,
+    return cr__fail(CR_E_ARGUMENT, "on cuda, %s: input holds %g; probabilities lie between 0 and 1",
+                    op, value);
+  if (kind == CR__FAULT_VARIANCE)
+    return cr__fail(CR_E_ARGUMENT, "on cuda, %s: var holds %g; variances are not negative", op,
                     value);
   if (dim > 0)
     return cr__fail(CR_E_INDEX,
-                    "on cuda, %s: position %lld is out of range for dim %d of size %lld (positions count "
+                    "on cuda, %s: position %lld is out of range for dim %d of size %lld (positions "
+                    "count "
                     "from 1; negative ones from the end)",
                     op, index, dim, size);
-  return cr__fail(CR_E_INDEX, "on cuda, %s: index %lld is out of range for size %lld", op, index, size);
+  return cr__fail(CR_E_INDEX, "on cuda, %s: index %lld is out of range for size %lld", op, index,
+                  size);
 }
 
 /* ---- The table ---- */

@@ -199,6 +199,13 @@ local sections = {
       "Whether a checkpoint of the reentrant kind may run here: false inside a backward pass that was asked for "
       .. "certain inputs only.", "fun(): boolean" },
   },
+  { "Losses that take a function",
+    { "cr.triplet_margin_with_distance_loss",
+      "cr.triplet_margin_with_distance_loss(anchor, positive, negative, { distance_function =, margin =, swap =, "
+      .. "reduction = })",
+      "triplet_margin_loss with any distance: a function of two tensors, pairwise_distance without one.",
+      "fun(anchor: " .. T .. ", positive: " .. T .. ", negative: " .. T .. ", options?: table): " .. T },
+  },
   { "Modes, of a coroutine or of a scope",
     { "cr.no_grad", "cr.no_grad(f, ...) or local _ <close> = cr.no_grad()", "Without recording for backward.",
       "fun(f?: function, ...): any ..." },

@@ -13,6 +13,7 @@ local lazy = {
   gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
   register_multi_grad_hook = { "cresset.multi_hook", "register" },
   checkpoint = { "cresset.checkpoint", "checkpoint" },
+  triplet_margin_with_distance_loss = { "cresset.triplet", "loss" },
   help = { "cresset.help", "help" },
 }
 for _, name in ipairs { "finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes" } do

@@ -46,6 +46,12 @@ def linear():
     for x in ((2, 3), (3,), (2, 2, 3), (0, 3)):
         f.case("linear", f.t(*x), f.t(4, 3), f.t(4), torch_f=F.linear)
         f.case("linear", f.t(*x), f.t(4, 3), torch_f=F.linear)
+    for d in FLOATS:
+        f.case("bilinear", f.t(2, 3, d=d), f.t(2, 4, d=d), f.t(5, 3, 4, d=d), f.t(5, d=d), torch_f=F.bilinear)
+    f.case("bilinear", f.t(2, 3), f.t(2, 4), f.t(5, 3, 4), torch_f=F.bilinear)
+    f.case("bilinear", f.t(3), f.t(4), f.t(5, 3, 4), f.t(5), torch_f=F.bilinear)
+    f.case("bilinear", f.t(2, 2, 3), f.t(2, 2, 1), f.t(2, 3, 1), f.t(2), torch_f=F.bilinear)
+    f.case("bilinear", f.t(0, 3), f.t(0, 4), f.t(5, 3, 4), f.t(5), torch_f=F.bilinear)
     f.case("linear", f.t(2, 3, d="float32"), f.t(4, 3, d="float32"), f.t(4, d="float32"), torch_f=F.linear)
     products(f)
     f.write("products of matrices")

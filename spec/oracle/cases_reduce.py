@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from record import DTYPES, FLOATS, C, D, Family, O, T, V, X
 
+INF, NAN = math.inf, math.nan
+
 inf, nan = math.inf, math.nan
 
 
@@ -299,8 +301,37 @@ def loss():
     f.case("binary_cross_entropy", V([0.0, 1.0, 0.0, 1.0], d="float32"), V([0.0, 1.0, 1.0, 0.0], d="float32"), None, "none", torch_f=bce)
     f.case("binary_cross_entropy", V([0.0, 1.0]), V([1.0, 0.0]), torch_f=bce)
     f.case("binary_cross_entropy_with_logits", V([1000.0, -1000.0, 0.0]), V([0.0, 1.0, 1.0]), torch_f=bcel)
+    likelihoods(f)
     nlls(f)
     f.write("losses")
+
+
+def likelihoods(f):
+    def gauss(x, y, var, full=False, eps=1e-6, reduction="mean"):
+        return F.gaussian_nll_loss(x, y, var, full=bool(full), eps=1e-6 if eps is None else eps, reduction=reduction)
+
+    def poisson(x, y, log_input=True, full=False, eps=1e-8, reduction="mean"):
+        given = {"log_input": log_input is None or log_input, "full": bool(full), "eps": 1e-8 if eps is None else eps}
+        return F.poisson_nll_loss(x, y, reduction=reduction, **given)
+
+    for reduction in ("mean", "sum", "none"):
+        f.case("gaussian_nll_loss", f.t(2, 3), f.t(2, 3), f.t(2, 3, lo=0, hi=2), None, None, reduction, torch_f=gauss)
+        f.case("gaussian_nll_loss", f.t(2, 3), f.t(2, 3), f.t(2, 1, lo=0, hi=2), True, 1e-3, reduction, torch_f=gauss)
+        f.case("poisson_nll_loss", f.t(2, 3), f.t(2, 3, lo=0, hi=4), None, None, None, reduction, torch_f=poisson)
+        f.case("poisson_nll_loss", f.t(2, 3, lo=0, hi=4), f.t(2, 3, lo=0, hi=4), False, True, 1e-3, reduction, torch_f=poisson)
+    for d in FLOATS:
+        f.case("gaussian_nll_loss", f.t(2, 3, d=d), f.t(2, 3, d=d), f.t(2, 3, lo=1, hi=2, d=d), None, None, "none", torch_f=gauss)
+        f.case("poisson_nll_loss", f.t(2, 3, d=d), f.t(2, 3, lo=0, hi=4, d=d), None, None, None, "none", torch_f=poisson)
+    f.case("gaussian_nll_loss", f.t(2, 3), f.t(2, 3), f.t(2, lo=0, hi=2), torch_f=gauss)
+    f.case("gaussian_nll_loss", f.t(2, 3), f.t(2, 3), f.t(1, 3, lo=0, hi=2), torch_f=gauss)
+    f.case("gaussian_nll_loss", f.t(2, 3), f.t(2, 3), 0.5, torch_f=gauss)
+    f.case("gaussian_nll_loss", f.t(3), f.t(3), V([0.0, 1e-9, 2.0]), None, None, "none", torch_f=gauss)
+    f.case("gaussian_nll_loss", V([1.0, INF, NAN]), V([1.0, 0.0, 0.0]), V([1.0, 1.0, 1.0]), None, None, "none", torch_f=gauss, grad=False)
+    f.case("gaussian_nll_loss", f.t(0, 3), f.t(0, 3), f.t(0, 3), torch_f=gauss)
+    f.case("poisson_nll_loss", V([0.0, -INF, 50.0, NAN]), V([0.0, 1.0, 3.0, 1.0]), None, None, None, "none", torch_f=poisson, grad=False)
+    f.case("poisson_nll_loss", V([0.0, 1.0, 2.0]), C([0.0, 1.0, 30.0]), False, True, None, "none", torch_f=poisson)
+    f.case("poisson_nll_loss", f.t(3), C([0.0, 1.0, 2.0]), True, True, torch_f=poisson)
+    f.case("poisson_nll_loss", f.t(0), f.t(0), torch_f=poisson)
 
 
 def nlls(f):

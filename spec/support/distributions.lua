@@ -23,6 +23,21 @@ local normal = { mean = 0, variance = 1, low = -7, high = 7 }
 local shifted = { mean = 3, variance = 4, low = -13, high = 19 }
 local coin = { mean = 0.25, variance = 0.1875, low = 0, high = 1, whole = true }
 
+-- What is left of ones where a quarter is dropped.
+local function channels(f)
+  return { mean = 1, variance = 1 / 3, low = 0, high = 4 / 3 + 1e-6, draw = function() return f(cr.ones(N)) end }
+end
+
+-- The same where what is dropped becomes -1.758 and all is scaled and shifted, so that mean and variance of
+-- standardized numbers stay: two values that are a (1 + 1.758) apart.
+local function shifted_ones(f)
+  local alpha, p = 1.7580993408473766, 0.25
+  local a = ((alpha * alpha * p + 1) * (1 - p)) ^ -0.5
+  local high = a + alpha * a * p
+  return { mean = a * (1 - p), variance = p * (1 - p) * (a * (1 + alpha)) ^ 2, low = high - a * (1 + alpha) - 1e-6,
+    high = high + 1e-6, draw = function() return f(cr.ones(N)) end }
+end
+
 return {
   N = N,
   rand = with(unit, function() return cr.rand(N) end),
@@ -63,6 +78,15 @@ return {
   dropout = {
     mean = 1, variance = 1 / 3, low = 0, high = 4 / 3 + 1e-6,
     draw = function() return cr.dropout(cr.ones(N), 0.25) end,
+  },
+  dropout1d = channels(function(x) return cr.dropout1d(x:reshape(100, -1, 1), 0.25) end),
+  dropout2d = channels(function(x) return cr.dropout2d(x:reshape(100, -1, 1, 1), 0.25) end),
+  dropout3d = channels(function(x) return cr.dropout3d(x:reshape(-1, 1, 1, 1), 0.25) end),
+  alpha_dropout = shifted_ones(function(x) return x:alpha_dropout(0.25, true) end),
+  feature_alpha_dropout = shifted_ones(function(x) return x:reshape(100, -1):feature_alpha_dropout(0.25, true) end),
+  rrelu = {
+    mean = -2, variance = 1 / 3, low = -3, high = -1,
+    draw = function() return cr.rrelu(-cr.ones(N), 1.0, 3.0, true) end,
   },
   randperm = {
     mean = (N + 1) / 2, variance = (N * N - 1) / 12, low = 1, high = N, whole = true,

@@ -191,7 +191,7 @@ end
 -- A copy of the arguments with every tensor mapped that derivatives are taken by: the floating ones but
 -- the weights of classes in a loss, which are constants.
 function M.map_inputs(e, args, f)
-  local weighs = (e.family == "loss" or e.family == "cross_entropy") and e.by_name.weight
+  local weighs = e.name:find "_loss$" and e.by_name.weight or e.name:find "cross_entropy" and e.by_name.weight
   local constant = weighs and args[weighs.index + 1]
   return M.map(args, function(t)
     if not t:is_floating_point() or rawequal(t, constant) then return t end
@@ -205,7 +205,10 @@ function M.in_dtype(dtype)
 end
 
 -- True if the entry draws random numbers: such a call is repeated from one seed.
-function M.is_random(e) return e.family == "random" or e.family == "sample" end
+function M.is_random(e) return e.family == "random" or e.family == "sample" or e.family == "noise" end
+
+-- True if the gradient has no derivative, as the operation says itself.
+function M.is_once(e) return e.name == "ctc_loss" end
 
 -- True if results are undefined memory, which cannot be compared.
 function M.is_undefined(e) return e.name:find("empty", 1, true) ~= nil end

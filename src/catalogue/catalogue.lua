@@ -29,7 +29,7 @@ M.types = {
 
 -- Fields that an entry may have, so that a misspelt one is found.
 local fields = {}
-for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body
+for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body saves
   composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples
   variadic]]):gmatch("%S+") do
   fields[name] = true

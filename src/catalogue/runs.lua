@@ -81,7 +81,7 @@ local function saved_slots(h, entries)
   for _, e in ipairs(entries) do
     local slot = 0
     for _, p in ipairs(type(e.grad) == "string" and e.params or {}) do
-      if not ctypes.is_tensor(p) then
+      if e.saves or not ctypes.is_tensor(p) then
         local name = ("CR__SAVED_%s_%s"):format(e.grad, p.name)
         if seen[name] and places[name] ~= slot then
           fail(e, 'saves its %s elsewhere than %s, with which it shares grad = "%s"', p.name, seen[name], e.grad)

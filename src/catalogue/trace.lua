@@ -278,12 +278,13 @@ local function joint_block(e, formula, lines)
   formula.any = true
 end
 
--- A formula written in C finds every parameter that is no tensor saved, in order.
+-- A formula written in C finds every parameter that is no tensor saved, in order, and with `saves` all of them.
 local function save_params(e, formula)
   for _, p in ipairs(e.params) do
-    if not catalogue.types[p.type].tensor then
-      local users = (1 << #e.params) - 1
-      formula.saves[#formula.saves + 1] = { kind = "PARAM", index = p.index, name = p.name, users = users }
+    local tensor = catalogue.types[p.type].tensor
+    if e.saves or not tensor then
+      local users, kind = (1 << #e.params) - 1, tensor and "INPUT" or "PARAM"
+      formula.saves[#formula.saves + 1] = { kind = kind, index = p.index, name = p.name, users = users }
     end
   end
 end

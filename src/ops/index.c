@@ -205,8 +205,7 @@ cr_tensor *cr__run_index(const cr_op *op, cr_tensor *self, cr__tensors indices) 
   return r;
 }
 
-/* What a list of one tensor of positions reads along the first dim. */
-static cr_tensor *read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index) {
+cr_tensor *cr__read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index) {
   cr_value list = cr_list(&index, 1);
   cr__index_plan p;
   if (cr__check_index_dtype(op->name, index) || cr__plan_indices(op->name, t, &list, &p))
@@ -216,16 +215,12 @@ static cr_tensor *read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index
   return r;
 }
 
-cr_tensor *cr__run_embedding(const cr_op *op, cr_tensor *weight, cr_tensor *index) {
-  return read_first_dim(op, weight, index);
-}
-
 cr_tensor *cr__run_take(const cr_op *op, cr_tensor *self, cr_tensor *index) {
   int64_t step = 1;
   bool ready = (self->flags & CR__CONTIGUOUS) != 0;
   cr_tensor *whole = ready ? cr_retain(self) : cr__copy_of(op->name, self, (cr_dtype)self->dtype);
   cr_tensor *row = whole ? cr__alias(whole, 1, &self->numel, &step, whole->offset) : NULL;
-  cr_tensor *r = row ? read_first_dim(op, row, index) : NULL;
+  cr_tensor *r = row ? cr__read_first_dim(op, row, index) : NULL;
   cr_release(whole);
   cr_release(row);
   return r;

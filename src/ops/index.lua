@@ -18,14 +18,6 @@ op "take(self: tensor, index: tensor)" {
   samples = function(s) return { { s.t({ 2, 3 }), s.i({ 2, 2 }, 1, 6) }, { s.t({ 2, 3 }), s.i({}, -6, -1) } } end,
 }
 
-op "embedding(weight: tensor, index: tensor)" {
-  doc = "The rows of weight at the positions in index: the shape of index followed by that of a row.",
-  method = false,
-  run = "embedding",
-  grad = { weight = function(g, v) return ops.index_backward(g, v.weight.shape, { v.index }) end },
-  samples = function(s) return { { s.t({ 4, 3 }), s.i({ 2, 2 }, 1, 4) } } end,
-}
-
 -- ---- By tensors of positions, and masks -----------------------------------------------------------------
 
 op "index(self: tensor, indices: tensors)" {

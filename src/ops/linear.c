@@ -47,6 +47,47 @@ cr_tensor *cr__run_linear(const cr_op *op, cr_tensor *input, cr_tensor *weight, 
   return cr__reshaped_away(t, x->ndim, shape);
 }
 
+static int check_bilinear(const cr_op *op, const cr_tensor *x, const cr_tensor *y,
+                          const cr_tensor *w, const cr_tensor *bias) {
+  cr__text a, b, c;
+  bool fits = x->ndim == y->ndim && x->ndim > 0;
+  for (int d = 0; d < x->ndim - 1 && fits; d++) fits = cr__sizes(x)[d] == cr__sizes(y)[d];
+  if (!fits)
+    return cr__fail(CR_E_SHAPE,
+                    "%s: input1 of shape %s and input2 of shape %s must be equal but for their "
+                    "last sizes",
+                    op->name, cr__shape_text(x->ndim, cr__sizes(x), &a),
+                    cr__shape_text(y->ndim, cr__sizes(y), &b));
+  fits = w->ndim == 3 && cr__sizes(w)[1] == cr__sizes(x)[x->ndim - 1] &&
+         cr__sizes(w)[2] == cr__sizes(y)[y->ndim - 1];
+  if (!fits)
+    return cr__fail(CR_E_SHAPE,
+                    "%s: weight of shape %s does not fit inputs of shapes %s and %s; its last "
+                    "sizes are theirs",
+                    op->name, cr__shape_text(w->ndim, cr__sizes(w), &a),
+                    cr__shape_text(x->ndim, cr__sizes(x), &b),
+                    cr__shape_text(y->ndim, cr__sizes(y), &c));
+  if (bias && (bias->ndim != 1 || cr__sizes(bias)[0] != cr__sizes(w)[0]))
+    return cr__fail(CR_E_SHAPE,
+                    "%s: bias of shape %s must have one element for each of %lld matrices",
+                    op->name, cr__shape_text(bias->ndim, cr__sizes(bias), &a),
+                    (long long)cr__sizes(w)[0]);
+  int code = cr__check_dtypes(op->name, x, y);
+  if (!code) code = cr__check_dtypes(op->name, x, w);
+  return code || !bias ? code : cr__check_dtypes(op->name, x, bias);
+}
+
+cr_tensor *cr__run_bilinear(const cr_op *op, cr_tensor *input1, cr_tensor *input2,
+                            cr_tensor *weight, cr_tensor *bias) {
+  if (check_bilinear(op, input1, input2, weight, bias)) return NULL;
+  cr_tensor *list[3] = {input1, weight, input2};
+  cr_tensor *product = cr__call_einsum("...i,oij,...j->...o", list, 3);
+  if (!bias || !product) return product;
+  cr_tensor *sum = cr__call_add(product, bias);
+  cr_release(product);
+  return sum;
+}
+
 /* ---- Sums with products ----------------------------------------------------------------------- */
 
 static bool is_number(cr_value v, double x) {

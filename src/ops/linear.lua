@@ -70,6 +70,16 @@ op "linear(input: tensor, weight: tensor, bias: tensor?)" {
   end,
 }
 
+op "bilinear(input1: tensor, input2: tensor, weight: tensor, bias: tensor?)" {
+  doc = [[For each pair of vectors x and y along the last dims of the inputs and each matrix W of weight: x W y, plus
+    bias; weight has a matrix, and bias an element, for each element of a result.]],
+  run = "bilinear", composite = true, method = false,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -1, 1), s.t({ 2, 4 }, -1, 1), s.t({ 5, 3, 4 }, -1, 1), s.t({ 5 }, -1, 1) },
+      { s.t({ 3 }, -1, 1), s.t({ 2 }, -1, 1), s.t({ 2, 3, 2 }, -1, 1) } }
+  end,
+}
+
 op "vdot(self: tensor, other: tensor)" {
   doc = "dot by NumPy's name, of the conjugate of self.",
   body = function(v) return v.self:conj():dot(v.other) end,

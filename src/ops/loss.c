@@ -1,4 +1,4 @@
-/* loss.c: losses between tensors of one shape: distances, binary cross entropy, divergence.
+/* loss.c: losses between tensors of one shape: distances, binary cross entropy, divergence, likelihoods.
  *
  * Holds true: every loss is a composite: its elements, weighted, then reduced, are operations that
  * record themselves. All arguments are checked before anything is computed. */
@@ -19,7 +19,7 @@ static bool same_shape(const cr_tensor *a, const cr_tensor *b) {
          !memcmp(cr__sizes(a), cr__sizes(b), (size_t)a->ndim * sizeof(int64_t));
 }
 
-static int need_same_shape(const char *op, const cr_tensor *input, const cr_tensor *target) {
+int cr__need_same_shape(const char *op, const cr_tensor *input, const cr_tensor *target) {
   if (same_shape(input, target)) return 0;
   cr__text a, b;
   return cr__fail(CR_E_SHAPE, "%s: input of shape %s and target of shape %s must have one shape",
@@ -28,13 +28,13 @@ static int need_same_shape(const char *op, const cr_tensor *input, const cr_tens
 }
 
 /* A float among the two is enough: the other one is converted. */
-static int need_some_float(const char *op, const cr_tensor *input, const cr_tensor *target) {
+int cr__need_some_float(const char *op, const cr_tensor *input, const cr_tensor *target) {
   if (cr__is_float((cr_dtype)target->dtype)) return 0;
   return cr__need_float(op, (cr_dtype)input->dtype, "convert input first");
 }
 
 /* Weights must broadcast to the losses without making them more. */
-static int need_fit(const char *op, const char *what, const cr_tensor *w, const cr_tensor *input) {
+int cr__need_fit(const char *op, const char *what, const cr_tensor *w, const cr_tensor *input) {
   if (!w) return 0;
   int skip = input->ndim - w->ndim;
   bool fits = skip >= 0;
@@ -72,7 +72,7 @@ static cr_tensor *broadcast_distances(const cr_op *op, cr_tensor *input, cr_tens
 
 cr_tensor *cr__run_distance(const cr_op *op, cr_tensor *input, cr_tensor *target, int reduction,
                             const double *beta, const double *delta) {
-  int code = need_some_float(op->name, input, target);
+  int code = cr__need_some_float(op->name, input, target);
   if (code) return cr__no_tensor(code);
   double limit = beta ? *beta : delta ? *delta : 0;
   if (beta && !(limit >= 0))
@@ -132,10 +132,10 @@ static cr_tensor *weighed_logits(cr_tensor *x, cr_tensor *y, cr_tensor *p) {
 cr_tensor *cr__run_binary_cross_entropy(const cr_op *op, cr_tensor *input, cr_tensor *target,
                                         cr_tensor *weight, int reduction, cr_tensor *pos_weight) {
   bool logits = op->id == CR__OP_binary_cross_entropy_with_logits;
-  int code = need_same_shape(op->name, input, target);
-  if (!code) code = need_fit(op->name, "weight", weight, input);
-  if (!code) code = need_fit(op->name, "pos_weight", pos_weight, input);
-  if (!code && logits) code = need_some_float(op->name, input, target);
+  int code = cr__need_same_shape(op->name, input, target);
+  if (!code) code = cr__need_fit(op->name, "weight", weight, input);
+  if (!code) code = cr__need_fit(op->name, "pos_weight", pos_weight, input);
+  if (!code && logits) code = cr__need_some_float(op->name, input, target);
   if (!code && !logits) code = check_probabilities(op, input, target);
   if (code) return cr__no_tensor(code);
   cr_tensor *elements = pos_weight ? weighed_logits(input, target, pos_weight)
@@ -154,7 +154,7 @@ cr_tensor *cr__run_binary_cross_entropy(const cr_op *op, cr_tensor *input, cr_te
 cr_tensor *cr__run_kl_div(const cr_op *op, cr_tensor *input, cr_tensor *target, int reduction,
                           bool log_target) {
   bool by_batch = reduction == CR__kl_div_reduction_batchmean;
-  int code = need_some_float(op->name, input, target);
+  int code = cr__need_some_float(op->name, input, target);
   if (code) return cr__no_tensor(code);
   cr_tensor *elements =
       log_target ? cr__call_kl_log_elements(input, target) : cr__call_kl_elements(input, target);
@@ -164,4 +164,79 @@ cr_tensor *cr__run_kl_div(const cr_op *op, cr_tensor *input, cr_tensor *target, 
   cr_tensor *mean = cr__call_div_scalar(loss, cr_int(cr__sizes(input)[0]));
   cr_release(loss);
   return mean;
+}
+
+/* ---- Likelihoods ---- */
+
+/* What var of its shape becomes so that it broadcasts to input: itself, or with a last dim of size 1. */
+static cr_tensor *fitting_variance(const cr_op *op, cr_tensor *var, const cr_tensor *input) {
+  int missing = 0, ones = 0;
+  bool last = var->ndim == input->ndim - 1, same = var->ndim == input->ndim;
+  for (int d = 0; d < var->ndim && (same || last); d++) {
+    if (cr__sizes(var)[d] == cr__sizes(input)[d]) continue;
+    missing++, ones += cr__sizes(var)[d] == 1;
+  }
+  if (last && !missing) return cr__call_unsqueeze(var, -1);
+  if (same && missing <= 1 && missing == ones) return cr_retain(var);
+  cr__text a, b;
+  return cr__no_tensor(cr__fail(CR_E_SHAPE,
+                                "%s: var of shape %s does not fit input of shape %s; it has "
+                                "input's shape, without the last dim or with a "
+                                "size of 1 in one",
+                                op->name, cr__shape_text(var->ndim, cr__sizes(var), &a),
+                                cr__shape_text(input->ndim, cr__sizes(input), &b)));
+}
+
+static int check_variances(const cr_op *op, const cr_tensor *var) {
+  int code = cr__need_float(op->name, (cr_dtype)var->dtype, "convert var first");
+  if (code) return code;
+  cr__launch k;
+  cr__launch_begin(&k, op->name, cr_device_of(var));
+  cr__launch_view(&k, &k.check_variances.from, var);
+  return cr__launch_run(&k, CR__K_check_variances);
+}
+
+static cr_tensor *gaussian_elements(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                    const cr_value *var, double eps) {
+  if (var->kind != CR_TENSOR) {
+    double number = cr__number(*var);
+    if (number < 0)
+      return cr__no_tensor(
+          cr__fail(CR_E_ARGUMENT, "%s: var is %g; it must not be negative", op->name, number));
+    return cr__call_gaussian_elements_scalar(input, target, cr_float(number < eps ? eps : number));
+  }
+  if (check_variances(op, var->u.t)) return NULL;
+  cr_tensor *fit = fitting_variance(op, var->u.t, input), *held = cr__call_hold_above(fit, eps);
+  cr_tensor *elements = cr__call_gaussian_elements(input, target, held);
+  cr_release(fit), cr_release(held);
+  return elements;
+}
+
+cr_tensor *cr__run_gaussian_nll_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                     cr_value var, bool full, double eps, int reduction) {
+  if (cr__need_some_float(op->name, input, target)) return NULL;
+  cr_tensor *elements = gaussian_elements(op, input, target, &var, eps);
+  if (full) {
+    double half_log_circle = 0.91893853320467274178; /* log(2 pi) / 2 */
+    cr_tensor *more = cr__call_add_scalar(elements, cr_float(half_log_circle));
+    cr_release(elements);
+    elements = more;
+  }
+  return cr__loss_reduce(elements, (cr__loss_reduction)reduction);
+}
+
+cr_tensor *cr__run_poisson_nll_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                    bool log_input, bool full, double eps, int reduction) {
+  if (cr__need_some_float(op->name, input, target)) return NULL;
+  cr_tensor *elements = log_input ? cr__call_poisson_log_elements(input, target)
+                                  : cr__call_poisson_elements(input, target, eps);
+  if (full) {
+    bool whole = !cr__is_float((cr_dtype)target->dtype);
+    cr_tensor *counts =
+        whole ? cr__call_to(target, (cr_dtype)input->dtype, cr_none(), false) : cr_retain(target);
+    cr_tensor *rest = cr__call_stirling(counts), *more = cr__call_add(elements, rest);
+    cr_release(counts), cr_release(rest), cr_release(elements);
+    elements = more;
+  }
+  return cr__loss_reduce(elements, (cr__loss_reduction)reduction);
 }

@@ -5,6 +5,7 @@
 -- by each of its float tensors.
 
 kernel "check_probabilities(from)"
+kernel "check_variances(from)"
 
 local function pair(s) return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) } } end
 
@@ -240,4 +241,86 @@ op "weigh_d(grad: tensor, input: tensor, weight: tensor)" {
     input = function(g, v) return g * v.grad end,
   },
   samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, 0.5, 2) } } end,
+}
+
+-- ---- Likelihoods ----------------------------------------------------------------------------------
+
+op [[gaussian_nll_loss(input: tensor, target: tensor, var: operand, full: bool = false, eps: float = 1e-6,
+  reduction: "none" | "mean" | "sum" = "mean")]] {
+  doc = [[The mean (or sum) of (log(var) + (input - target)^2 / var) / 2, where var counts as eps at least (which its
+    gradient does not know); full adds log(2 pi) / 2. var is a number, or has the shape of input, without the last dim
+    or with a size of 1 in one.]],
+  method = false, run = "gaussian_nll_loss", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 2, 3 }), s.t({ 2, 3 }, 0.5, 2) },
+      { s.t({ 2, 3 }), s.t({ 2, 3 }), s.t({ 2 }, 0.5, 2), true, 1e-6, "sum" },
+      { s.t({ 2, 3 }), s.t({ 2, 3 }), s.t({ 1, 3 }, 0.5, 2), false, 1e-6, "none" }, { s.t({ 4 }), s.t({ 4 }), 0.5 } }
+  end,
+}
+
+op "gaussian_elements(input: tensor, target: tensor, var: operand)" {
+  doc = "(log(var) + (input - target)^2 / var) / 2; no square of a difference leaves the range.",
+  hidden = true, dtypes = "float",
+  pointwise = "0.5 * (log(z) + (x - y) * ((x - y) / z))",
+  grad = {
+    input = function(g, v) return g * ((v.input - v.target) / v.var) end,
+    target = function(g, v) return g * ((v.target - v.input) / v.var) end,
+    var = function(g, v)
+      local d = v.input - v.target
+      return g * 0.5 * (ops.rsub(d * (d / v.var), 1) / v.var)
+    end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }), s.t({ 3 }, 0.5, 2) } } end,
+}
+
+op "hold_above(self: tensor, lowest: float)" {
+  doc = "The larger of self and lowest, where the gradient passes as if it were self.",
+  hidden = true, pointwise = "maximum(x, a)", dtypes = "float",
+  grad = { self = function(g) return g end },
+  samples = function(s) return { { s.t({ 2, 3 }, 1, 2), 0.5 } } end,
+}
+
+op [[poisson_nll_loss(input: tensor, target: tensor, log_input: bool = true, full: bool = false, eps: float = 1e-8,
+  reduction: "none" | "mean" | "sum" = "mean")]] {
+  doc = [[The mean (or sum) of exp(input) - target * input, where input is the logarithm of the rate, or else of
+    input - target * log(input + eps). full adds what target alone decides, by Stirling's formula for targets above
+    1.]],
+  method = false, run = "poisson_nll_loss", composite = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }), s.t({ 2, 3 }, 0, 4) },
+      { s.t({ 2, 3 }, 0.5, 2), s.t({ 2, 3 }, 1.5, 4), false, true, 1e-8, "sum" },
+      { s.t({ 4 }), s.t({ 4 }, 0, 0.75), true, true, 1e-8, "none" } }
+  end,
+}
+
+op "poisson_log_elements(input: tensor, target: tensor)" {
+  doc = "exp(input) - target * input.",
+  hidden = true, pointwise = "exp(x) - y * x", dtypes = "float",
+  grad = {
+    input = function(g, v) return g * (v.input:exp() - v.target) end,
+    target = function(g, v) return -(g * v.input) end,
+  },
+  samples = pair,
+}
+
+op "poisson_elements(input: tensor, target: tensor, eps: float)" {
+  doc = "input - target * log(input + eps).",
+  hidden = true, pointwise = "x - y * log(x + a)", dtypes = "float",
+  grad = {
+    input = function(g, v) return g * ops.rsub(v.target / (v.input + v.eps), 1) end,
+    target = function(g, v) return -(g * (v.input + v.eps):log()) end,
+  },
+  samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 2, 3 }, 0, 4), 1e-8 } } end,
+}
+
+op "stirling(self: tensor)" {
+  doc = "log(self!) by Stirling's formula, 0 up to 1.",
+  hidden = true, dtypes = "float",
+  pointwise = "x <= 1 ? 0 : x * log(x) - x + 0.5 * log(6.28318530717958647693 * x)",
+  grad = { self = function(g, v)
+    local few = v.self:le(1)
+    local x = v.self:masked_fill(few, 1)
+    return g * (x:log() + 0.5 / x):masked_fill(few, 0)
+  end },
+  samples = { domain = { 1.25, 4 } },
 }

@@ -39,6 +39,8 @@ int cr__scatter_value(const char *op, cr_tensor *t, const cr__index_plan *p, con
                       const char *name, cr__scatter_mode how);
 /* A plan for indices (elements may be NULL) by the rules of NumPy. Release p->index. */
 int cr__plan_indices(const char *op, cr_tensor *t, const cr_value *indices, cr__index_plan *p);
+/* Returns what a tensor of positions reads along the first dim (index.c). */
+cr_tensor *cr__read_first_dim(const cr_op *op, cr_tensor *t, cr_tensor *index);
 /* The true elements of a mask, as offsets plus 1 in a tensor with the strides `steps` along the
  * mask's dims; a 0-dim mask gives one offset or none. */
 cr_tensor *cr__true_offsets(const char *op, cr_tensor *mask, const int64_t *steps);

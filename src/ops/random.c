@@ -33,7 +33,7 @@ int cr__check_floating(const cr_op *op, cr_dtype dtype) {
                   cr_dtype_name(dtype));
 }
 
-static int check_probability(const cr_op *op, double p) {
+int cr__check_probability(const cr_op *op, double p) {
   if (p >= 0 && p <= 1) return 0;
   return cr__fail(CR_E_ARGUMENT, "%s: p is a probability, from 0 to 1; got %g", op->lua, p);
 }
@@ -154,6 +154,11 @@ static cr_tensor *with_integers(const cr_op *op, cr_tensor *t, int64_t low, int6
   return cr__filled(fill_integers(op, t, low, (uint64_t)high - (uint64_t)low), t);
 }
 
+cr_tensor *cr__run_uniform_like(const cr_op *op, cr_tensor *self, double from, double to) {
+  cr_tensor *t = alike(op, self, CR_DTYPE_NONE, -1);
+  return t ? cr__filled(fill_uniform(op, t, from, to), t) : NULL;
+}
+
 cr_tensor *cr__run_randint_like(const cr_op *op, cr_tensor *self, const int64_t *low, int64_t high,
                                 cr_dtype dtype, cr_device device) {
   int64_t from = low ? *low : 0;
@@ -271,7 +276,7 @@ static int add_probabilities(const cr_op *op, cr__launch *k, cr_tensor *t, cr_te
 /* Ones become `value`. p: a number, or a tensor of probabilities that broadcasts to t. */
 static int fill_bernoulli(const cr_op *op, cr_tensor *t, cr_value p, double value) {
   int code = p.kind == CR_TENSOR ? cr__check_floating(op, (cr_dtype)p.u.t->dtype)
-                                 : check_probability(op, p.u.f);
+                                 : cr__check_probability(op, p.u.f);
   cr_device device;
   if (!code && p.kind == CR_TENSOR)
     code = cr__same_device(op->lua, (cr_value[]){cr_of(t), p}, 2, &device);
@@ -315,7 +320,7 @@ cr_tensor *cr__run_dropout_mask(const cr_op *op, cr_tensor *self, double p) {
 }
 
 cr_tensor *cr__run_dropout(const cr_op *op, cr_tensor *self, double p, bool train) {
-  int code = check_probability(op, p);
+  int code = cr__check_probability(op, p);
   if (code) return cr__no_tensor(code);
   if (!train || p == 0) return cr_retain(self);
   code = cr__check_floating(op, (cr_dtype)self->dtype);

@@ -16,6 +16,8 @@ void cr__begin_draws(cr__launch *k, const cr_op *op, cr__view *out, cr_tensor *t
 int64_t cr__draw_blocks(int64_t n, bool wide);
 /* Fails unless dtype is floating. */
 int cr__check_floating(const cr_op *op, cr_dtype dtype);
+/* Fails unless p lies between 0 and 1. */
+int cr__check_probability(const cr_op *op, double p);
 /* The integer up to which dtype holds all of them. */
 int64_t cr__exact_up_to(cr_dtype dtype);
 

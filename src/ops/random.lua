@@ -145,6 +145,12 @@ op "dropout_mask(self: tensor, p: float)" {
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25 }, { s.t({ 2 }, -1, 1), 1.0 } } end,
 }
 
+op "uniform_like(self: tensor, from: float, to: float)" {
+  doc = "Numbers drawn uniformly from [from, to), in the likeness of self.",
+  run = "uniform_like", hidden = true, nondiff = true,
+  samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25, 0.5 } } end,
+}
+
 op "dropout(self: tensor, p: float = 0.5, train: bool = true)" {
   doc = [[In training, zeroes each element with probability p and multiplies the rest by 1 / (1 - p), so that
     the mean stays; otherwise gives self.]],
