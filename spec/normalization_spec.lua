@@ -126,7 +126,8 @@ describe("a normalization", function()
 
   it("takes float32 weights beside a 16-bit input", function()
     local x = values.generate({ 2, 4 }, -2, 2, "float16", 3)
-    assert.equal("float16", cr.layer_norm(x, { 4 }, values.tensor { 1.0, 1, 1, 1 }, values.tensor { 0.0, 0, 0, 0 }).dtype)
+    local w, b = values.tensor { 1.0, 1, 1, 1 }, values.tensor { 0.0, 0, 0, 0 }
+    assert.equal("float16", cr.layer_norm(x, { 4 }, w, b).dtype)
   end)
 
   it("gives an empty result for an empty input", function()

@@ -152,7 +152,7 @@ describe("the prompt", function()
     end)
 
     it("completes the operations on lists, and the tables of the module", function()
-      assert.same({ "m_", { "adam_" } }, { repl.complete "completion_probe.cr.foreach.ada" })
+      assert.same({ "_", { "adam_" } }, { repl.complete "completion_probe.cr.foreach.adam" })
       assert.same({ "ts", { "stats" } }, { repl.complete "completion_probe.cr.memory.sta" })
       assert.same({ "", {} }, { repl.complete "completion_probe.cr.memory.nope" })
     end)
