@@ -1,4 +1,4 @@
--- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in four
+-- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in five
 -- files.
 --
 -- A row:  name; target, the least ratio wanted (rows without one are there to be watched);
@@ -14,6 +14,7 @@
 require "rows_small"
 require "rows_large"
 require "rows_hard"
+require "rows_convolutions"
 require "rows_models"
 require "rows_normalizations"
 

@@ -163,8 +163,11 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
     *out = cr_bool(lua_toboolean(L, index));
     return true;
   case CR_P_DIMS:
-  case CR_P_SHAPE:
-  case CR_P_INTS: return take_ints(L, p, i, index);
+  case CR_P_SHAPE: return take_ints(L, p, i, index);
+  case CR_P_INTS:
+    if (!param->choices || !cr__lua_to_word(L, index)) return take_ints(L, p, i, index);
+    *out = cr_string(lua_tostring(L, index));
+    return true;
   case CR_P_STRING:
     if (!cr__lua_to_word(L, index)) return unfit(L, p, param->name, "a string", index);
     *out = cr_string(lua_tostring(L, index));
