@@ -15,25 +15,28 @@ local function convolution(name, target, o)
   end
   for d = 2, 2 + o.dims do out = out * o.weight[d] end
   local flops = 2 * o.input[1] * o.weight[1] * out
-  local setup = ([[
-    local x, w = cr.randn(%s):requires_grad_(), cr.randn(%s):requires_grad_()
-    local y = cr.%s(x, w, nil, %s)
-    local g, a, b = cr.randn(y.shape), x:detach(), w:detach()]]):format(listed("", o.input, ""),
-    listed("", o.weight, ""), call, numbers)
-  local peer_setup = ([[
-x, w = torch.randn(%s, requires_grad=True), torch.randn(%s, requires_grad=True)
+  local sizes = { listed("", o.input, ""), listed("", o.weight, "") }
+  -- by: what the gradient is taken by.
+  local function add(what, ours, peer, by)
+    local setup, peer_setup = ([[
+      local x, w = cr.randn(%s), cr.randn(%s)
+      %s
+      local y = cr.%s(x, w, nil, %s)
+      local g = cr.randn(y.shape)]]), ([[
+x, w = torch.randn(%s), torch.randn(%s)
+%s
 y = F.%s(x, w, None, %s)
-g, a, b = torch.randn(y.shape), x.detach(), w.detach()]]):format(listed("", o.input, ""), listed("", o.weight, ""),
-    call, numbers)
-  local function add(what, ours, peer)
-    row { name = ("%s, %s"):format(name, what), target = target, flops = flops, setup = setup, ours = ours,
-      peer_setup = peer_setup, peer = peer }
+g = torch.randn(y.shape)]])
+    row { name = ("%s, %s"):format(name, what), target = target, flops = flops, ours = ours, peer = peer,
+      setup = setup:format(sizes[1], sizes[2], by and by .. ":requires_grad_()" or "", call, numbers),
+      peer_setup = peer_setup:format(sizes[1], sizes[2], by and by .. ".requires_grad_()" or "", call, numbers) }
   end
-  add("forward", ("local _ = cr.%s(a, b, nil, %s)"):format(call, numbers), ("F.%s(a, b, None, %s)"):format(call, numbers))
+  add("forward", ("local _ = cr.%s(x, w, nil, %s)"):format(call, numbers),
+    ("F.%s(x, w, None, %s)"):format(call, numbers))
   for _, by in ipairs { { "input", "x" }, { "weight", "w" } } do
     add("gradient by " .. by[1],
       ("local _ = cr.grad(y, %s, { grad_outputs = g, retain_graph = true })"):format(by[2]),
-      ("torch.autograd.grad(y, %s, g, retain_graph=True)"):format(by[2]))
+      ("torch.autograd.grad(y, %s, g, retain_graph=True)"):format(by[2]), by[2])
   end
 end
 
@@ -47,6 +50,7 @@ convolution("conv2d 1 x 1, 32 x 256 x 14 to 64", 1.4, { dims = 2, input = { 32, 
   weight = { 64, 256, 1, 1 } })
 convolution("conv2d depthwise 3 x 3, 32 x 128 x 28", 1.3, { dims = 2, input = { 32, 128, 28, 28 },
   weight = { 128, 1, 3, 3 }, padding = 1, groups = 128 })
-convolution("conv1d 5, 16 x 64 x 1000", 1.1, { dims = 1, input = { 16, 64, 1000 }, weight = { 64, 64, 5 }, padding = 2 })
+convolution("conv1d 5, 16 x 64 x 1000", 1.1, { dims = 1, input = { 16, 64, 1000 }, weight = { 64, 64, 5 },
+  padding = 2 })
 convolution("conv3d 3 x 3 x 3, 2 x 16 x 16", 1.1, { dims = 3, input = { 2, 16, 16, 16, 16 },
   weight = { 16, 16, 3, 3, 3 }, padding = 1 })

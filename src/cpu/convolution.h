@@ -59,6 +59,14 @@ typedef struct cr__conv_rows {
   const int64_t *at;
 } cr__conv_rows;
 
+/* rows x columns of results side by side, of a channel of height x width that is read in place. Result (r, c) takes, with
+ * tap (k, t) of tall x wide, what lies in row + r + k and column + c + t * apart, if it is there. tall is 3 or 5. */
+typedef struct cr__conv_near {
+  const void *from;
+  int64_t rows, columns, height, width;
+  int64_t tall, wide, apart, row, column;
+} cr__conv_near;
+
 typedef struct cr__conv_loops {
   void (*gather4)(const cr__conv_lines *l, void *to); /* elements of 4 bytes */
   void (*gather8)(const cr__conv_lines *l, void *to);
@@ -70,6 +78,11 @@ typedef struct cr__conv_loops {
   /* sums[t] += the sum over all rows and columns of grad times what tap t takes. */
   void (*dots_f32)(const cr__conv_rows *r, const void *grad, double *sums);
   void (*dots_f64)(const cr__conv_rows *r, const void *grad, double *sums);
+  /* The same in place; the second for 3 x 3 taps. */
+  void (*near_taps_f32)(const cr__conv_near *p, const void *weight, double start, void *out);
+  void (*near_taps_f64)(const cr__conv_near *p, const void *weight, double start, void *out);
+  void (*near_dots_f32)(const cr__conv_near *p, const void *grad, double *sums);
+  void (*near_dots_f64)(const cr__conv_near *p, const void *grad, double *sums);
 } cr__conv_loops;
 const cr__conv_loops *cr__conv_loops_here(void);
 void cr__conv_gather(int64_t size, const cr__conv_lines *l, void *to);

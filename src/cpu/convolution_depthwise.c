@@ -62,7 +62,7 @@ static void set_plane(band *b, const cr__conv_axis *axes, const int64_t most[2])
   }
 }
 
-/* Where the taps of a dim begin, and which of the kernel's they are. */
+/* Where the taps begin, from the first place on, and which of the kernel's they are. */
 static void set_taps(band *b, const int64_t w[CR__CONV_DIMS]) {
   const cr__conv_plane *p = &b->plane;
   const cr__conv_axis *a = p->axes;
@@ -72,15 +72,25 @@ static void set_taps(band *b, const int64_t w[CR__CONV_DIMS]) {
       for (t[2] = 0; t[2] < a[2].taps; t[2]++, n++) {
         int64_t rest = 0, place = 0, tap = 0;
         for (int d = 0; d < CR__CONV_DIMS; d++) {
-          int64_t far = beyond(&a[d], t[d]);
+          int64_t now = a[d].tap_offset < 0 ? a[d].taps - 1 - t[d] : t[d];
+          int64_t far = beyond(&a[d], now);
           rest = rest * p->rests[d] + far % a[d].step;
           place = place * p->size[d] + far / a[d].step;
-          tap = tap * w[d] + a[d].tap + t[d] * a[d].tap_step;
+          tap = tap * w[d] + a[d].tap + now * a[d].tap_step;
         }
         b->at[n] = rest * cr__conv_places(p->size) + place;
         b->weight[n] = tap;
       }
   b->taps = n;
+}
+
+/* The band of these results; `only` if that is all, and it is there already. */
+static const band *band_of(band *b, const band *only, const cr__conv_axis *axes,
+                           const int64_t most[2], const int64_t w[CR__CONV_DIMS]) {
+  if (only) return only;
+  set_plane(b, axes, most);
+  set_taps(b, w);
+  return b;
 }
 
 static void arrange(const cr__conv_plane *p, int64_t size, const char *from, char *to) {
@@ -89,12 +99,35 @@ static void arrange(const cr__conv_plane *p, int64_t size, const char *from, cha
   else l->arrange8(p, from, to);
 }
 
+/* ---- Small kernels that move by one place --------------------------------------------------------- */
+
+/* Whether results take what the loops read in place: images, a kernel of 3 or 5 rows close together, a step of 1. */
+static bool is_near(const cr__conv_axis *a) {
+  bool flat = a[0].count == 1 && a[0].size == 1 && a[0].taps == 1 && a[0].offset == 0;
+  bool close = a[1].tap_offset == 1 || a[1].tap_offset == -1;
+  return flat && close && a[1].step == 1 && a[2].step == 1 && (a[1].taps == 3 || a[1].taps == 5) &&
+         a[2].taps > 0;
+}
+
+/* The loops go through taps from the place that is taken first on; so do weights, which may be turned for that. */
+static cr__conv_near near_of(const cr__conv_axis *a, const char *from) {
+  cr__conv_near n = {.from = from, .rows = a[1].count, .columns = a[2].count};
+  n.height = a[1].size, n.width = a[2].size;
+  n.tall = a[1].taps, n.wide = a[2].taps;
+  n.apart = a[2].tap_offset < 0 ? -a[2].tap_offset : a[2].tap_offset;
+  n.row = a[1].offset + (a[1].tap_offset < 0 ? (a[1].taps - 1) * a[1].tap_offset : 0);
+  n.column = a[2].offset + (a[2].tap_offset < 0 ? (a[2].taps - 1) * a[2].tap_offset : 0);
+  return n;
+}
+
 /* ---- Results, and inputs of results ------------------------------------------------------------- */
 
 typedef struct job {
   const cr__conv *c;
   cr__conv_axis axes[CR__CONV_DIMS];
   int64_t size, most[2], room; /* room: elements of a band */
+  const band *only;            /* the band of all results; NULL: there are more */
+  bool near;                   /* what is taken is read in place; then `only` is there */
   const char *source, *weight;
   int64_t whole[CR__CONV_DIMS]; /* of the result's sizes */
   bool side_by_side;            /* results of a row */
@@ -137,38 +170,67 @@ static double bias_of(const cr__conv *c, int64_t channel) {
                                 : ((const double *)(const void *)c->bias)[channel];
 }
 
+static void run_near(const job *j, const char *from, const char *weight, double start, char *to,
+                     char *aside) {
+  const cr__conv_loops *l = cr__conv_loops_here();
+  cr__conv_near near = near_of(j->axes, from);
+  char *out = j->side_by_side ? to : aside;
+  if (j->size == 4) l->near_taps_f32(&near, weight, start, out);
+  else l->near_taps_f64(&near, weight, start, out);
+  for (int64_t q1 = 0; !j->side_by_side && q1 < near.rows; q1++)
+    put_row(j, j->only, to, 0, q1, aside + q1 * near.columns * j->size);
+}
+
 /* A channel of an image. */
 static void run_channel(const void *job_, int64_t index, char *room) {
   const job *j = job_;
   const cr__conv *c = j->c;
   int64_t channel = index % c->groups, taps = cr__conv_places(c->w);
-  const char *from =
-      j->source + index * j->axes[0].size * j->axes[1].size * j->axes[2].size * j->size;
+  int64_t bytes = j->axes[0].size * j->axes[1].size * j->axes[2].size * j->size;
+  const char *from = j->source + index * bytes;
   const char *kernel = j->weight + channel * taps * j->size;
   char *to = c->out + index * cr__conv_places(j->whole) * j->size;
   char *aside = room + j->room * j->size;
   _Alignas(64) char weight[MOST_TAPS * sizeof(double)];
   band b;
   b.first[2] = 0;
+  if (j->near) {
+    for (int64_t t = 0; t < j->only->taps; t++)
+      memcpy(weight + t * j->size, kernel + j->only->weight[t] * j->size, (size_t)j->size);
+    run_near(j, from, weight, bias_of(c, channel), to, aside);
+    return;
+  }
   for (b.first[0] = 0; b.first[0] < j->axes[0].count; b.first[0] += j->most[0])
     for (b.first[1] = 0; b.first[1] < j->axes[1].count; b.first[1] += j->most[1]) {
       if (cr__cpu_stopped()) return;
-      set_plane(&b, j->axes, j->most);
-      set_taps(&b, c->w);
-      for (int64_t t = 0; t < b.taps; t++)
-        memcpy(weight + t * j->size, kernel + b.weight[t] * j->size, (size_t)j->size);
-      if (b.taps) arrange(&b.plane, j->size, from, room);
-      for (int64_t q0 = 0; q0 < b.plane.axes[0].count; q0++)
-        run_sheet(j, &b, q0, room, weight, bias_of(c, channel), to, aside);
+      const band *here = band_of(&b, j->only, j->axes, j->most, c->w);
+      for (int64_t t = 0; t < here->taps; t++)
+        memcpy(weight + t * j->size, kernel + here->weight[t] * j->size, (size_t)j->size);
+      if (here->taps) arrange(&here->plane, j->size, from, room);
+      for (int64_t q0 = 0; q0 < here->plane.axes[0].count; q0++)
+        run_sheet(j, here, q0, room, weight, bias_of(c, channel), to, aside);
     }
+}
+
+/* Cuts results into bands; `whole` is there for as long as j, to hold the only one. */
+static void plan(job *j, band *whole, bool may_be_near) {
+  const cr__conv_axis *a = j->axes;
+  j->size = (int64_t)cr__size_of((cr_dtype)j->c->dtype);
+  limit(a, j->size, j->most);
+  j->room = room_for(a, j->most);
+  memset(whole->first, 0, sizeof whole->first);
+  j->near = may_be_near && is_near(a);
+  if (j->near) j->most[0] = a[0].count, j->most[1] = a[1].count;
+  bool one = j->most[0] == a[0].count && j->most[1] == a[1].count;
+  if (j->near) j->room = 0;
+  j->only = one ? band_of(whole, NULL, a, j->most, j->c->w) : NULL;
 }
 
 static int run(job *j) {
   const cr__conv *c = j->c;
   const cr__conv_axis *a = j->axes;
-  j->size = (int64_t)cr__size_of((cr_dtype)c->dtype);
-  limit(a, j->size, j->most);
-  j->room = room_for(a, j->most);
+  band whole;
+  plan(j, &whole, true);
   j->side_by_side = a[0].to_step == 1 && a[1].to_step == 1 && a[2].to_step == 1;
   int64_t places = a[0].count * a[1].count * a[2].count, channels = c->n * c->groups, work;
   int64_t each = places * (a[0].taps * a[1].taps * a[2].taps + 8) / 8 + 200;
@@ -228,11 +290,16 @@ static void add_image(const gradient *g, const char *x, const char *y, double *s
   const cr__conv_loops *l = cr__conv_loops_here();
   band b;
   b.first[2] = 0;
+  if (j->near) {
+    cr__conv_near near = near_of(j->axes, x);
+    if (j->size == 4) l->near_dots_f32(&near, y, sums);
+    else l->near_dots_f64(&near, y, sums);
+    return;
+  }
   for (b.first[0] = 0; b.first[0] < j->axes[0].count; b.first[0] += j->most[0])
     for (b.first[1] = 0; b.first[1] < j->axes[1].count; b.first[1] += j->most[1]) {
-      const cr__conv_plane *p = &b.plane;
-      set_plane(&b, j->axes, j->most);
-      set_taps(&b, c->w);
+      const band *here = band_of(&b, j->only, j->axes, j->most, c->w);
+      const cr__conv_plane *p = &here->plane;
       arrange(p, j->size, x, room);
       for (int64_t q0 = 0; q0 < p->axes[0].count; q0++) {
         cr__conv_rows r = {.from = room + q0 * p->size[1] * p->size[2] * j->size,
@@ -240,8 +307,8 @@ static void add_image(const gradient *g, const char *x, const char *y, double *s
                            .columns = p->axes[2].count,
                            .pitch = c->y[2],
                            .step = p->size[2],
-                           .taps = b.taps,
-                           .at = b.at};
+                           .taps = here->taps,
+                           .at = here->at};
         const char *grad = y + ((b.first[0] + q0) * c->y[1] + b.first[1]) * c->y[2] * j->size;
         if (j->size == 4) l->dots_f32(&r, grad, sums);
         else l->dots_f64(&r, grad, sums);
@@ -276,9 +343,8 @@ int cr__conv_depthwise_weight(const cr__conv *c) {
   gradient g = {.j = {.c = c}, .taps = cr__conv_places(c->w)};
   for (int d = 0; d < CR__CONV_DIMS; d++)
     g.j.axes[d] = cr__conv_forward_axis(cr__conv_dim_of(c, d));
-  g.j.size = (int64_t)cr__size_of((cr_dtype)c->dtype);
-  limit(g.j.axes, g.j.size, g.j.most);
-  g.j.room = room_for(g.j.axes, g.j.most);
+  band whole;
+  plan(&g.j, &whole, c->w[1] == 3 && c->w[2] == 3);
   g.slices = least((TASKS + c->groups - 1) / c->groups, c->n);
   size_t bytes = (size_t)(g.slices * c->groups * g.taps) * sizeof(double);
   g.sums = cr__host_alloc_for(c->op, bytes);

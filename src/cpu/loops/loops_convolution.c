@@ -59,15 +59,29 @@ INLINE void inside(int64_t at, int64_t step, int64_t size, int64_t n, int64_t *l
 
 COPY(uint64_t)
 #ifdef __AVX512F__
+INLINE void put_zeros(uint32_t *to, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16)
+    _mm512_mask_storeu_epi32(to + i, (__mmask16)(n - i < 16 ? (1u << (n - i)) - 1 : 0xffff),
+                             _mm512_setzero_si512());
+}
+
 /* A vector at a time: places outside are masked. */
 INLINE void copy_uint32_t(uint32_t *to, const uint32_t *from, int64_t at, int64_t step,
                           int64_t size, int64_t n) {
   enum { LANES = 16, NEAR = 1 << 26 };
   int64_t low, high;
   inside(at, step, size, n, &low, &high);
-  const __m512i index =
-      _mm512_mullo_epi32(_mm512_set1_epi32(step < NEAR ? (int)step : 0),
-                         _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  if (step == 1 && high - low >= LANES) { /* whole vectors, of which the last one may overlap */
+    put_zeros(to, low);
+    for (int64_t i = low; i < high; i += LANES) {
+      int64_t k = i < high - LANES ? i : high - LANES;
+      _mm512_storeu_si512(to + k, _mm512_loadu_si512(from + at + k));
+    }
+    put_zeros(to + high, n - high);
+    return;
+  }
+  __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  if (step != 1 && step < NEAR) index = _mm512_mullo_epi32(index, _mm512_set1_epi32((int)step));
   for (int64_t i = 0; i < n; i += LANES) {
     uint32_t all = n - i < LANES ? (1u << (n - i)) - 1 : 0xffff;
     int64_t l = low - i, h = high - i;
@@ -142,22 +156,28 @@ GATHER(uint64_t, 8)
 
 /* ---- Channel by channel ------------------------------------------------------------------------ */
 
-#define ARRANGE(T, bytes)                                                                     \
-  static void arrange##bytes(const cr__conv_plane *p, const void *from_, void *to_) {         \
-    const cr__conv_axis *a = p->axes;                                                         \
-    const T *from = (const T *)from_;                                                         \
-    T *to = (T *)to_;                                                                         \
-    int64_t lines = p->rests[0] * p->rests[1] * p->rests[2] * p->size[0] * p->size[1];        \
-    for (int64_t i = 0; i < lines; i++, to += p->size[2]) {                                   \
-      int64_t j1 = i % p->size[1], at = i / p->size[1], j0 = at % p->size[0];                 \
-      at /= p->size[0];                                                                       \
-      int64_t r2 = at % p->rests[2], r1 = at / p->rests[2] % p->rests[1];                     \
-      int64_t r0 = at / p->rests[2] / p->rests[1];                                            \
-      int64_t depth = j0 * a[0].step + r0 + p->low[0], row = j1 * a[1].step + r1 + p->low[1]; \
-      bool there = depth >= 0 && depth < a[0].size && row >= 0 && row < a[1].size;            \
-      const T *line = there ? from + (depth * a[1].size + row) * a[2].size : from;            \
-      copy_##T(to, line, r2 + p->low[2], a[2].step, there ? a[2].size : 0, p->size[2]);       \
-    }                                                                                         \
+/* The places of one rest, which begin at `low`; returns where the next ones are to lie. */
+#define ARRANGE(T, bytes)                                                                         \
+  INLINE T *places_##bytes(const cr__conv_plane *p, const int64_t low[3], const T *from, T *to) { \
+    const cr__conv_axis *a = p->axes;                                                             \
+    for (int64_t j0 = 0, depth = low[0]; j0 < p->size[0]; j0++, depth += a[0].step) {             \
+      bool inside0 = depth >= 0 && depth < a[0].size;                                             \
+      for (int64_t j1 = 0, row = low[1]; j1 < p->size[1]; j1++, row += a[1].step) {               \
+        bool there = inside0 && row >= 0 && row < a[1].size;                                      \
+        const T *line = there ? from + (depth * a[1].size + row) * a[2].size : from;              \
+        copy_##T(to, line, low[2], a[2].step, there ? a[2].size : 0, p->size[2]);                 \
+        to += p->size[2];                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    return to;                                                                                    \
+  }                                                                                               \
+  static void arrange##bytes(const cr__conv_plane *p, const void *from, void *to) {               \
+    const int64_t *n = p->rests, *low = p->low;                                                   \
+    for (int64_t r0 = 0; r0 < n[0]; r0++)                                                         \
+      for (int64_t r1 = 0; r1 < n[1]; r1++)                                                       \
+        for (int64_t r2 = 0; r2 < n[2]; r2++)                                                     \
+          to = places_##bytes(p, (int64_t[]){low[0] + r0, low[1] + r1, low[2] + r2},              \
+                              (const T *)from, (T *)to);                                          \
   }
 ARRANGE(uint32_t, 4)
 ARRANGE(uint64_t, 8)
@@ -167,8 +187,8 @@ ARRANGE(uint64_t, 8)
 #define FMA_F32(a, b, c) ((f32s)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define FMA_F64(a, b, c) ((f64s)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define SOME(n) ((1u << (n)) - 1)
-#define LOAD_F32(p, n) ((f32s)_mm512_maskz_loadu_ps((__mmask16)SOME(n), p))
-#define LOAD_F64(p, n) ((f64s)_mm512_maskz_loadu_pd((__mmask8)SOME(n), p))
+#define LOAD_F32(p, from, to) ((f32s)_mm512_maskz_loadu_ps((__mmask16)(SOME(to) & ~SOME(from)), p))
+#define LOAD_F64(p, from, to) ((f64s)_mm512_maskz_loadu_pd((__mmask8)(SOME(to) & ~SOME(from)), p))
 #define STORE_F32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)SOME(n), (__m512)(v))
 #define STORE_F64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)SOME(n), (__m512d)(v))
 #else
@@ -182,8 +202,8 @@ ARRANGE(uint64_t, 8)
 #define FMA_F32(a, b, c) ((a) * (b) + (c))
 #define FMA_F64(a, b, c) ((a) * (b) + (c))
 #endif
-#define LOAD_F32(p, n) load_f32(p, n)
-#define LOAD_F64(p, n) load_f64(p, n)
+#define LOAD_F32(p, from, to) load_f32(p, from, to)
+#define LOAD_F64(p, from, to) load_f64(p, from, to)
 #define STORE_F32(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(float))
 #define STORE_F64(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(double))
 #endif
@@ -192,14 +212,14 @@ typedef float f32s __attribute__((vector_size(BYTES)));
 typedef double f64s __attribute__((vector_size(BYTES)));
 
 #ifndef __AVX512F__
-INLINE f32s load_f32(const float *p, int64_t n) {
+INLINE f32s load_f32(const float *p, int64_t from, int64_t to) {
   f32s v = {0};
-  memcpy(&v, p, (size_t)n * sizeof *p);
+  if (to > from) memcpy((float *)&v + from, p + from, (size_t)(to - from) * sizeof *p);
   return v;
 }
-INLINE f64s load_f64(const double *p, int64_t n) {
+INLINE f64s load_f64(const double *p, int64_t from, int64_t to) {
   f64s v = {0};
-  memcpy(&v, p, (size_t)n * sizeof *p);
+  if (to > from) memcpy((double *)&v + from, p + from, (size_t)(to - from) * sizeof *p);
   return v;
 }
 #endif
@@ -221,5 +241,8 @@ INLINE f64s load_f64(const double *p, int64_t n) {
 #include "depthwise_loops.h"
 
 extern const cr__conv_loops CR__PASTE(cr__conv_loops_, CR__ISA);
-const cr__conv_loops CR__PASTE(cr__conv_loops_, CR__ISA) = {gather4,  gather8,  arrange4, arrange8,
-                                                            taps_f32, taps_f64, dots_f32, dots_f64};
+const cr__conv_loops CR__PASTE(cr__conv_loops_,
+                               CR__ISA) = {gather4,       gather8,       arrange4,
+                                           arrange8,      taps_f32,      taps_f64,
+                                           dots_f32,      dots_f64,      near_taps_f32,
+                                           near_taps_f64, near_dots_f32, near_dots_f64};
