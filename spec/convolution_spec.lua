@@ -186,6 +186,8 @@ describe("a convolution refuses", function()
   refused("padding below zero", "padding must be from 0 to 2147483647, got -1", "conv2d", x, w, b, 1, -1)
   refused("a word that it does not know", 'padding must be numbers, "same" or "valid", got "full"', "conv2d", x, w, b,
     1, "full")
+  refused("what is neither a number nor a word", "padding must be an integer, a table of integers or one of its words",
+    "conv2d", x, w, b, 1, true)
   refused('"same" with a stride', 'padding "same" goes with a stride of 1 only, got 2', "conv2d", x, w, b, { 1, 2 },
     "same")
   refused("a dilation of zero", "dilation must be from 1 to 2147483647, got 0", "conv2d", x, w, b, 1, 0, 0)

@@ -62,8 +62,7 @@ static int64_t count(const cr__view *v) {
 
 /* ---- Kernels of one place ----------------------------------------------------------------------- */
 
-/* Whether every place of y takes the same one of x alone. */
-static bool is_plain(const cr__conv *c) {
+bool cr__conv_is_plain(const cr__conv *c) {
   for (int d = 0; d < CR__CONV_DIMS; d++)
     if (c->w[d] != 1 || c->stride[d] != 1 || c->padding[d] != 0 || c->x[d] != c->y[d]) return false;
   return true;
@@ -177,6 +176,7 @@ static int input(const cr__conv *c) {
 
 static int weight(const cr__conv *c) {
   if (cr__conv_is_depthwise(c)) return cr__conv_depthwise_weight(c);
+  if (cr__conv_is_plain(c)) return cr__conv_weight(c);
   int code = cr__conv_by_library(c, CR__DNNL_WEIGHT);
   return code == CR__CONV_NOT_TAKEN ? cr__conv_weight(c) : code;
 }
@@ -190,7 +190,7 @@ int cr__cpu_convolution(cr__launch *k) {
   const cr__convolution_slots *s = &k->convolution;
   tensors t = {&s->in, &s->weight, &s->out, &s->out, s->bias.data ? &s->bias : NULL};
   cr__conv c = call_of(k->op, &t, s->stride, s->padding, s->dilation, s->groups);
-  if (is_plain(&c)) return by_products(&c, true);
+  if (cr__conv_is_plain(&c)) return by_products(&c, true);
   return run_as_sums(&c, &t, forward);
 }
 
@@ -200,7 +200,7 @@ int cr__cpu_convolution_input(cr__launch *k) {
   const cr__convolution_input_slots *s = &k->convolution_input;
   tensors t = {&s->out, &s->weight, &s->grad, &s->out, s->bias.data ? &s->bias : NULL};
   cr__conv c = call_of(k->op, &t, s->stride, s->padding, s->dilation, s->groups);
-  if (is_plain(&c)) return by_products(&c, false);
+  if (cr__conv_is_plain(&c)) return by_products(&c, false);
   return run_as_sums(&c, &t, input);
 }
 

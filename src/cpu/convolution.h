@@ -31,6 +31,9 @@ static inline cr__conv_dim cr__conv_dim_of(const cr__conv *c, int d) {
   return (cr__conv_dim){c->x[d], c->w[d], c->y[d], c->stride[d], c->padding[d], c->dilation[d]};
 }
 
+/* Whether every place of y takes the same one of x alone (convolution.c). */
+bool cr__conv_is_plain(const cr__conv *c);
+
 /* Lines of a matrix, each of which holds, for one channel of the source and one tap, what some results take. */
 typedef struct cr__conv_lines {
   const cr__conv_axis *axes;

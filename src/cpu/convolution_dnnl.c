@@ -8,7 +8,8 @@
 #include "convolution.h"
 #include "dnnl.h"
 
-enum { LEAST_WORK = 1 << 22, SLICE_WORK = 1 << 24, WEIGHT_SLICES = 8 };
+/* WEIGHT_PLACES: of the images of a slice, that an addition of its weight is little beside. */
+enum { LEAST_WORK = 1 << 22, SLICE_WORK = 1 << 24, WEIGHT_SLICES = 8, WEIGHT_PLACES = 1536 };
 
 typedef struct job {
   const cr__conv *c;
@@ -49,7 +50,11 @@ static int64_t slices_for(const cr__conv *c, int gives) {
   double each = work_of(c);
   int64_t images = each < SLICE_WORK ? (int64_t)(SLICE_WORK / each) : 1; /* of a slice */
   images = least(images, c->n / 2);
-  if (gives == CR__DNNL_WEIGHT) return least((c->n + images - 1) / images, WEIGHT_SLICES);
+  if (gives == CR__DNNL_WEIGHT) {
+    int64_t most = c->n * cr__conv_places(c->y) / WEIGHT_PLACES;
+    if (most < 2) most = 2;
+    return least(least((c->n + images - 1) / images, WEIGHT_SLICES), most);
+  }
   while (c->n % images) images--;
   return c->n / images;
 }

@@ -19,6 +19,7 @@ typedef struct job {
   int64_t places, chunk;     /* of a channel of the result; how many at a time */
   int64_t height, parts;     /* lines that one task takes, and how many such parts */
   int64_t slices;            /* of the images */
+  bool in_place;             /* lines are the channels of the input, and are read where they lie */
   char *sums;                /* slices x groups x lines x cy */
 } job;
 
@@ -44,6 +45,7 @@ static void pack(const job *j, const char *y, int64_t n, char *to) {
 typedef struct part {
   const job *j;
   int64_t line, lines, n; /* lines of the input, at n places */
+  int64_t pitch;          /* elements from line to line */
   const char *gathered, *packed;
   char *sums;
 } part;
@@ -53,7 +55,7 @@ static void multiply(const part *t, bool first) {
   int64_t panels = pieces(t->lines, j->l->rows), width = j->l->cols, cy = j->c->cy;
   for (int64_t i = 0; i < panels && !cr__cpu_stopped(); i++) {
     int64_t row = i * t->lines / panels, end = (i + 1) * t->lines / panels;
-    cr__gemm_tile g = {.rows = end - row, .k = t->n, .ar = j->chunk * j->size, .ak = j->size};
+    cr__gemm_tile g = {.rows = end - row, .k = t->n, .ar = t->pitch * j->size, .ak = j->size};
     g.a = t->gathered + row * g.ar;
     g.bk = width * j->size;
     g.cr = g.dr = cy * j->size;
@@ -76,6 +78,7 @@ static void run_part(const void *job_, int64_t index, char *room) {
   t.sums = j->sums + ((slice * c->groups + group) * j->lines + t.line) * c->cy * j->size;
   char *packed = room + aligned(j->height * j->chunk * j->size);
   t.gathered = room, t.packed = packed;
+  t.pitch = j->in_place ? j->places : j->chunk;
   bool first = true;
   for (int64_t i = slice * c->n / j->slices; i < (slice + 1) * c->n / j->slices; i++) {
     int64_t at = i * c->groups + group;
@@ -84,7 +87,8 @@ static void run_part(const void *job_, int64_t index, char *room) {
     for (int64_t p = 0; p < j->places && !cr__cpu_stopped(); p += j->chunk, first = false) {
       t.n = least(j->chunk, j->places - p);
       cr__conv_lines lines = {j->axes, x, t.line, t.lines, p, t.n, j->chunk};
-      cr__conv_gather(j->size, &lines, room);
+      if (j->in_place) t.gathered = x + (t.line * j->places + p) * j->size;
+      else cr__conv_gather(j->size, &lines, room);
       pack(j, y + p * j->size, t.n, packed);
       multiply(&t, first);
     }
@@ -141,6 +145,7 @@ int cr__conv_weight(const cr__conv *c) {
   for (int d = 0; d < CR__CONV_DIMS; d++) j.axes[d] = cr__conv_forward_axis(cr__conv_dim_of(c, d));
   j.taps = cr__conv_places(c->w), j.places = cr__conv_places(c->y);
   j.lines = c->cx * j.taps;
+  j.in_place = cr__conv_is_plain(c);
   if (j.lines == 0 || c->cy == 0) return 0;
   plan(&j);
   size_t bytes = (size_t)(j.slices * c->groups * j.lines * c->cy * j.size) + 64;

@@ -107,11 +107,26 @@ static int init_operation(const cr__dnnl_convolution *c, const entry *e,
   }
 }
 
-/* What oneDNN generates for this processor is fast; its plain loops and detours by products are not. */
-static int is_fast(const_dnnl_primitive_desc_t d) {
+static int is_named(const_dnnl_primitive_desc_t d, const char *first) {
   const char *name = NULL;
   return !dnnl_primitive_desc_query(d, dnnl_query_impl_info_str, 0, &name) && name &&
-         (strncmp(name, "jit", 3) == 0 || strncmp(name, "brg", 3) == 0);
+         strncmp(name, first, strlen(first)) == 0;
+}
+
+/* The first of oneDNN's ways with such a name; NULL: there is none. */
+static dnnl_primitive_desc_t choose(const dnnl_convolution_desc_t *operation,
+                                    dnnl_primitive_attr_t attr, const char *name) {
+  dnnl_primitive_desc_iterator_t it = NULL;
+  dnnl_primitive_desc_t found = NULL;
+  if (dnnl_primitive_desc_iterator_create(&it, operation, attr, cr__onednn_engine, NULL))
+    return NULL;
+  do {
+    dnnl_primitive_desc_t d = dnnl_primitive_desc_iterator_fetch(it);
+    if (d && is_named(d, name)) found = d;
+    else if (d) dnnl_primitive_desc_destroy(d);
+  } while (!found && dnnl_primitive_desc_iterator_next(it) == dnnl_success);
+  dnnl_primitive_desc_iterator_destroy(it);
+  return found;
 }
 
 static int64_t aligned(size_t bytes) { return (int64_t)((bytes + 63) / 64 * 64); }
@@ -148,7 +163,6 @@ static int make_from(const cr__dnnl_convolution *c, entry *e, const dnnl_memory_
        {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
        {dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md}};
   const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(d, dnnl_query_scratchpad_md, 0);
-  if (!is_fast(d)) return -1;
   e->scratch_bytes = aligned(dnnl_memory_desc_get_size(scratch));
   for (int i = 0; i < TENSORS; i++) {
     e->tensors[i].liked = *dnnl_primitive_desc_query_md(d, queries[c->gives][i], 0);
@@ -170,9 +184,11 @@ static void make(entry *e, const cr__dnnl_convolution *c) {
       describe(c, e) ||
       dnnl_memory_desc_init_by_tag(&bias, 1, (dnnl_dims_t){c->groups * c->cy}, dnnl_f32, dnnl_a) ||
       init_operation(c, e, &bias, &operation) || dnnl_primitive_attr_create(&attr) ||
-      dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) ||
-      dnnl_primitive_desc_create(&d, &operation, attr, cr__onednn_engine, NULL);
-  if (!bad) bad = make_from(c, e, &bias, d);
+      dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  /* What is generated for this processor is fast; plain loops and detours by products are not. Of two such, "brg" takes
+   * channels last, which costs more to make and to undo. */
+  if (!bad && !(d = choose(&operation, attr, "jit"))) d = choose(&operation, attr, "brg");
+  bad = bad || !d || make_from(c, e, &bias, d);
   if (d) dnnl_primitive_desc_destroy(d);
   if (attr) dnnl_primitive_attr_destroy(attr);
   if (bad) clear(e);
