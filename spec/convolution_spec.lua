@@ -244,6 +244,14 @@ describe("what convolutions give", function()
     end
   end)
 
+  it("depends on no instruction set that rounds once", function()
+    local best = shell.run(("%s -e %s"):format(shell.runner, shell.quote "io.write(cr.isa_name())"))
+    if best ~= "v4" then return end
+    for _, environment in ipairs { "CRESSET_DNNL=", "CRESSET_DNNL=none" } do
+      assert.equal(digits(environment), digits(environment .. " CRESSET_ISA=v3"))
+    end
+  end)
+
   it("is the same up to rounding without oneDNN", function()
     local with, without = digits("CRESSET_DNNL="), digits("CRESSET_DNNL=none")
     local other, n = without:gmatch "%S+", 0

@@ -26,7 +26,7 @@ M.names = {
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",
   distributed = "", sparse = "", quantization = "",
   -- Convolutions and pooling
-  conv1d = "", conv2d = "", conv3d = "", conv_transpose1d = "", conv_transpose2d = "", Conv1d = "", Conv2d = "",
+  Conv1d = "cr.conv1d(x, weight, bias)", Conv2d = "cr.conv2d(x, weight, bias)", Conv3d = "cr.conv3d(x, weight, bias)",
   max_pool1d = "", max_pool2d = "", max_pool3d = "", avg_pool1d = "", avg_pool2d = "", adaptive_avg_pool2d = "",
   MaxPool2d = "", interpolate = "",
   BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", lstm = "",

@@ -9,7 +9,7 @@
 #include "convolution.h"
 #include "gemm.h"
 
-enum { PANELS = 28, TASKS = 16, MOST_BYTES = 1 << 26 };
+enum { LINES = 392, TASKS = 16, MOST_BYTES = 1 << 26 };
 
 typedef struct job {
   const cr__conv *c;
@@ -131,7 +131,7 @@ static void plan(job *j) {
   const cr__conv *c = j->c;
   int64_t each = c->groups * j->lines * c->cy * j->size; /* bytes of a slice's sums */
   j->chunk = least(j->places, CR__CONV_WIDTH);
-  j->parts = pieces(j->lines, PANELS * j->l->rows);
+  j->parts = pieces(j->lines, LINES);
   j->height = pieces(j->lines, j->parts);
   j->slices = least(pieces(TASKS, j->parts * c->groups), c->n);
   if (j->slices > 1) j->slices = least(j->slices, MOST_BYTES / each);

@@ -4,7 +4,21 @@
  * zeros in the others, STORE(p, v, n) for the first n lanes, which are not all, NAME(x). Nothing is read or written but
  * what belongs to a row: a product of zero and of what lies behind one need not be zero. */
 
-enum { NAME(LANES) = sizeof(V) / sizeof(T), NAME(ROWS) = 4, NAME(TAPS) = 9 };
+enum {
+  NAME(LANES) = sizeof(V) / sizeof(T),
+  NAME(ROWS) = 4,
+  NAME(TAPS) = 9,
+  NAME(PARTS) =
+      64 /
+      sizeof(V), /* vectors of a sum over columns: its order is that of 64 bytes at every level */
+  NAME(WIDTH) = 64 / sizeof(T)
+};
+
+/* How many of n columns belong to a part of such a sum. */
+INLINE int64_t NAME(left)(int64_t n, int part) {
+  int64_t left = n - part * NAME(LANES);
+  return left < 0 ? 0 : left < NAME(LANES) ? left : NAME(LANES);
+}
 
 INLINE V NAME(read)(const T *p, int64_t n) {
   V v;
@@ -56,34 +70,38 @@ static void NAME(taps)(const cr__conv_rows *r, const void *weight, double start,
 
 /* ---- Gradients of weights ---- */
 
-INLINE double NAME(total)(V v) {
+INLINE double NAME(total)(const V v[NAME(PARTS)]) {
   double sum = 0;
-  for (int l = 0; l < NAME(LANES); l++) sum += (double)v[l];
+  for (int q = 0; q < NAME(PARTS); q++)
+    for (int l = 0; l < NAME(LANES); l++) sum += (double)v[q][l];
   return sum;
 }
 
 /* Adds n columns to the sums of some taps. */
 INLINE void NAME(dots_block)(const cr__conv_rows *r, const T *grad, int64_t column, int64_t n,
-                             const int64_t *at, V *sum, const int taps) {
+                             const int64_t *at, V sum[][NAME(PARTS)], const int taps) {
   const T *from = (const T *)r->from + column;
   for (int64_t row = 0; row < r->rows; row++, from += r->step) {
-    V g = NAME(read)(grad + row * r->pitch + column, n);
+#pragma GCC unroll 4
+    for (int q = 0; q < NAME(PARTS); q++) {
+      int64_t m = NAME(left)(n, q), by = q * NAME(LANES);
+      V g = NAME(read)(grad + row * r->pitch + column + by, m);
 #pragma GCC unroll 9
-    for (int t = 0; t < taps; t++) sum[t] = FMA(g, NAME(read)(from + at[t], n), sum[t]);
+      for (int t = 0; t < taps; t++)
+        sum[t][q] = FMA(g, NAME(read)(from + at[t] + by, m), sum[t][q]);
+    }
   }
 }
 
 INLINE void NAME(dots_of)(const cr__conv_rows *r, const T *grad, int64_t first, double *sums,
                           const int taps) {
-  V sum[NAME(TAPS)];
+  V sum[NAME(TAPS)][NAME(PARTS)];
   int64_t column = 0;
-#pragma GCC unroll 9
-  for (int t = 0; t < taps; t++) sum[t] = (V){0};
-  for (; column + NAME(LANES) <= r->columns; column += NAME(LANES))
-    NAME(dots_block)(r, grad, column, NAME(LANES), r->at + first, sum, taps);
+  memset(sum, 0, sizeof sum);
+  for (; column + NAME(WIDTH) <= r->columns; column += NAME(WIDTH))
+    NAME(dots_block)(r, grad, column, NAME(WIDTH), r->at + first, sum, taps);
   if (column < r->columns)
     NAME(dots_block)(r, grad, column, r->columns - column, r->at + first, sum, taps);
-#pragma GCC unroll 9
   for (int t = 0; t < taps; t++) sums[first + t] += NAME(total)(sum[t]);
 }
 
@@ -178,12 +196,16 @@ INLINE void NAME(near_dots_block)(const cr__conv_near *p, const T *grad, int64_t
 }
 
 static void NAME(near_dots)(const cr__conv_near *p, const void *grad, double *sums) {
-  V sum[9] = {{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}};
+  V sum[NAME(PARTS)][9], of_tap[NAME(PARTS)];
+  memset(sum, 0, sizeof sum);
   for (int64_t column = 0; column < p->columns; column += NAME(LANES)) {
     int64_t n = p->columns - column < NAME(LANES) ? p->columns - column : NAME(LANES);
-    NAME(near_dots_block)(p, grad, column, n, sum);
+    NAME(near_dots_block)(p, grad, column, n, sum[column / NAME(LANES) % NAME(PARTS)]);
   }
-  for (int t = 0; t < 9; t++) sums[t] += NAME(total)(sum[t]);
+  for (int t = 0; t < 9; t++) {
+    for (int q = 0; q < NAME(PARTS); q++) of_tap[q] = sum[q][t];
+    sums[t] += NAME(total)(of_tap);
+  }
 }
 
 #undef T
