@@ -64,7 +64,10 @@ local geometries = {
     padding = { 2, 1 } }),
   ["channels apart, dilated"] = geometry(2, 20, 22, 37, 20, 3, 3, { groups = 20, stride = { 1, 2 },
     dilation = { 3, 2 }, padding = { 1, 4 } }),
-  ["channels apart, of large images"] = geometry(2, 2, 300, 310, 2, 3, 3, { groups = 2, padding = { 1, 1 } }),
+  ["channels apart, of large images"] = geometry(1, 2, 300, 310, 2, 4, 3, { groups = 2, stride = { 2, 1 } }),
+  ["channels apart, by a kernel beyond the image"] = geometry(2, 20, 6, 7, 20, 3, 3, { groups = 20,
+    dilation = { 9, 8 }, padding = { 9, 10 } }),
+  ["kernels beyond the image"] = geometry(4, 32, 20, 20, 32, 3, 3, { dilation = { 19, 25 }, padding = { 30, 28 } }),
   ["several results of each channel"] = geometry(2, 20, 22, 17, 40, 3, 3, { groups = 20, padding = { 1, 1 } }),
 }
 

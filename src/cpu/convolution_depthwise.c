@@ -240,7 +240,10 @@ static int run(job *j) {
   return cr__cpu_lines(c->op, channels, work, bytes, run_channel, j);
 }
 
+/* Kernels that reach beyond the image would be put together of zeros for the most part. */
 bool cr__conv_is_depthwise(const cr__conv *c) {
+  for (int d = 0; d < CR__CONV_DIMS; d++)
+    if ((c->w[d] - 1) * c->dilation[d] > c->x[d]) return false;
   return c->cx == 1 && c->cy == 1 && cr__is_float((cr_dtype)c->dtype) &&
          cr__conv_places(c->w) <= MOST_TAPS;
 }

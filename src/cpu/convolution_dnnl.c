@@ -40,9 +40,21 @@ static double work_of(const cr__conv *c) {
          (double)cr__conv_places(c->y);
 }
 
+/* Whether all is of a size that oneDNN's kernels were made for. */
+static bool is_ordinary(const cr__conv *c) {
+  enum { MOST = 1 << 28 };
+  for (int d = 0; d < CR__CONV_DIMS; d++) {
+    int64_t reach = (c->w[d] - 1) * c->dilation[d];
+    if (c->padding[d] > reach || reach > c->x[d] + 2 * c->padding[d]) return false;
+  }
+  return c->groups * c->cx * cr__conv_places(c->x) < MOST &&
+         c->groups * c->cy * cr__conv_places(c->y) < MOST;
+}
+
 /* oneDNN pays where there is enough to do, and more than one image to share. */
 static bool is_worth_it(const cr__conv *c) {
-  return c->dtype == CR_FLOAT32 && c->n > 1 && work_of(c) * (double)c->n >= LEAST_WORK;
+  return c->dtype == CR_FLOAT32 && c->n > 1 && work_of(c) * (double)c->n >= LEAST_WORK &&
+         is_ordinary(c);
 }
 
 /* Slices of some work each; of equal size where they share a weight, whose order goes with the size. */
