@@ -8,7 +8,8 @@
 #include "convert.h"
 #include "convolution.h"
 
-enum { MOST_TAPS = 256, NEAR_BYTES = 1 << 18, TASKS = 16 };
+/* WHOLE: places of a channel that is computed at once; between bands the host may stop the call. */
+enum { MOST_TAPS = 256, NEAR_BYTES = 1 << 18, TASKS = 16, WHOLE = 1 << 22 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -105,6 +106,7 @@ static void arrange(const cr__conv_plane *p, int64_t size, const char *from, cha
 static bool is_near(const cr__conv_axis *a) {
   bool flat = a[0].count == 1 && a[0].size == 1 && a[0].taps == 1 && a[0].offset == 0;
   bool close = a[1].tap_offset == 1 || a[1].tap_offset == -1;
+  if (a[1].count > WHOLE / a[2].count) return false;
   return flat && close && a[1].step == 1 && a[2].step == 1 && (a[1].taps == 3 || a[1].taps == 5) &&
          a[2].taps > 0;
 }
@@ -301,6 +303,7 @@ static void add_image(const gradient *g, const char *x, const char *y, double *s
   }
   for (b.first[0] = 0; b.first[0] < j->axes[0].count; b.first[0] += j->most[0])
     for (b.first[1] = 0; b.first[1] < j->axes[1].count; b.first[1] += j->most[1]) {
+      if (cr__cpu_stopped()) return;
       const band *here = band_of(&b, j->only, j->axes, j->most, c->w);
       const cr__conv_plane *p = &here->plane;
       arrange(p, j->size, x, room);

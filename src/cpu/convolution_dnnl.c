@@ -8,8 +8,10 @@
 #include "convolution.h"
 #include "dnnl.h"
 
-/* WEIGHT_PLACES: of the images of a slice, that an addition of its weight is little beside. */
-enum { LEAST_WORK = 1 << 22, SLICE_WORK = 1 << 24, WEIGHT_SLICES = 8, WEIGHT_PLACES = 1536 };
+/* Multiplications: that are worth it, of a slice, and that the host may have to wait for (the largest image; more are cut
+ * into more slices). WEIGHT_PLACES: of the images of a slice, so that to add its weight is little beside. */
+enum { LEAST_WORK = 1 << 22, SLICE_WORK = 1 << 24, LONG_WORK = 1 << 28, MOST_WORK = 1 << 30 };
+enum { WEIGHT_SLICES = 8, WEIGHT_PLACES = 1536, WEIGHT_BYTES = 1 << 26 };
 
 typedef struct job {
   const cr__conv *c;
@@ -54,7 +56,19 @@ static bool is_ordinary(const cr__conv *c) {
 /* oneDNN pays where there is enough to do, and more than one image to share. */
 static bool is_worth_it(const cr__conv *c) {
   return c->dtype == CR_FLOAT32 && c->n > 1 && work_of(c) * (double)c->n >= LEAST_WORK &&
-         is_ordinary(c);
+         work_of(c) <= 2.0 * MOST_WORK && is_ordinary(c);
+}
+
+/* Each slice has a weight of its own: few slices, but for long calls; `wanted` where that does not matter. */
+static int64_t weight_slices(const cr__conv *c, int64_t wanted) {
+  int64_t weight = c->groups * c->cx * c->cy * cr__conv_places(c->w) * (int64_t)sizeof(float);
+  int64_t pays = c->n * cr__conv_places(c->y) / WEIGHT_PLACES, fits = WEIGHT_BYTES / weight;
+  double work = work_of(c) * (double)c->n / LONG_WORK;
+  int64_t lengths = work < (double)c->n ? (int64_t)work : c->n;
+  wanted = least(wanted, WEIGHT_SLICES);
+  if (wanted < lengths) wanted = lengths;
+  wanted = least(least(wanted, pays), fits);
+  return wanted < 2 ? 2 : wanted;
 }
 
 /* Slices of some work each; of equal size where they share a weight, whose order goes with the size. */
@@ -62,11 +76,7 @@ static int64_t slices_for(const cr__conv *c, int gives) {
   double each = work_of(c);
   int64_t images = each < SLICE_WORK ? (int64_t)(SLICE_WORK / each) : 1; /* of a slice */
   images = least(images, c->n / 2);
-  if (gives == CR__DNNL_WEIGHT) {
-    int64_t most = c->n * cr__conv_places(c->y) / WEIGHT_PLACES;
-    if (most < 2) most = 2;
-    return least(least((c->n + images - 1) / images, WEIGHT_SLICES), most);
-  }
+  if (gives == CR__DNNL_WEIGHT) return weight_slices(c, (c->n + images - 1) / images);
   while (c->n % images) images--;
   return c->n / images;
 }
