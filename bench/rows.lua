@@ -15,6 +15,7 @@ require "rows_small"
 require "rows_large"
 require "rows_hard"
 require "rows_images"
+require "rows_convolutions"
 require "rows_models"
 require "rows_normalizations"
 

@@ -140,7 +140,7 @@ describe("a name of another library", function()
   end)
 
   it("that has no counterpart yet is answered so, with what serves today, not with one that looks alike", function()
-    for name in ([[nn optim data DataLoader Dataset save load conv1d conv2d conv3d linalg svd det inv eig
+    for name in ([[nn optim data DataLoader Dataset save load linalg svd det inv eig
       solve qr cholesky fft Parameter Module Sequential Linear Adam AdamW SGD clip_grad_norm_ jit onnx
       complex64 stft]]):gmatch "%S+" do
       local message = message_of(function() return cr[name] end)
@@ -166,7 +166,7 @@ describe("a name of another library", function()
     for name, text in pairs(all) do
       assert.is_nil(rawget(cr, name), name)
       assert.is_nil(cr.methods()[name], name)
-      for called in text:gmatch "cr%.([%a_][%w_]*)" do assert(cr[called], name .. ": " .. text) end
+      for called in text:gmatch "cr%.([%w_]+)" do assert(cr[called], name .. ": " .. text) end
       for called in text:gmatch "[xa]:([%a_]+)" do assert(cr.methods()[called], name .. ": " .. text) end
       for called in text:gmatch "cr%.foreach%.([%a_]+)" do assert(cr.foreach[called], name .. ": " .. text) end
       if text:find "^[%l_%d]+$" then assert(cr.methods()[text] or cr[text], name .. ": " .. text) end

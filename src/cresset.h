@@ -303,11 +303,12 @@ typedef enum cr_param_type {
 
 typedef struct cr_param {
   const char *name;
-  uint8_t type;               /* a cr_param_type */
-  bool optional;              /* nil is allowed, or there is a default */
-  bool variadic;              /* in Lua the rest of the arguments may be spelled out */
-  cr_value otherwise;         /* the default, CR_NONE if there is none */
-  const char *const *choices; /* what a string may be, up to a NULL; NULL: no string, or any */
+  uint8_t type;       /* a cr_param_type */
+  bool optional;      /* nil is allowed, or there is a default */
+  bool variadic;      /* in Lua the rest of the arguments may be spelled out */
+  cr_value otherwise; /* the default, CR_NONE if there is none */
+  const char *const *
+      choices; /* what a string may be, up to a NULL; beside CR_P_INTS, in its place; NULL: no string, or any */
 } cr_param;
 
 enum {

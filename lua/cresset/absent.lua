@@ -26,10 +26,10 @@ M.names = {
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",
   distributed = "", sparse = "", quantization = "",
   -- Convolutions and pooling
-  conv1d = "", conv2d = "", conv3d = "", conv_transpose1d = "", conv_transpose2d = "", Conv1d = "", Conv2d = "",
+  Conv1d = "cr.conv1d(x, weight, bias)", Conv2d = "cr.conv2d(x, weight, bias)", Conv3d = "cr.conv3d(x, weight, bias)",
   MaxPool2d = "cr.max_pool2d(x, kernel_size)", AvgPool2d = "cr.avg_pool2d(x, kernel_size)",
   Upsample = "cr.interpolate(x, size)",
-  BatchNorm1d = "cr.layer_norm(x, shape) normalizes each row", BatchNorm2d = "", lstm = "",
+  BatchNorm1d = "cr.batch_norm(x, mean, var)", BatchNorm2d = "cr.batch_norm(x, mean, var)", lstm = "",
   gru = "", rnn = "", LSTM = "", GRU = "", RNN = "", Transformer = "cr.scaled_dot_product_attention(q, k, v)",
   -- Linear algebra
   svd = "", svdvals = "", pinverse = "", pinv = "", det = "", logdet = "", slogdet = "", inv = "", inverse = "",

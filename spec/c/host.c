@@ -168,11 +168,13 @@ static void moved_state(void) {
 /* ---- Fork ---- */
 
 /* Kernels that use threads of their own, told as one number. */
-static const char large[] = "local cr = require 'cresset.core'\n"
-                            "cr.manual_seed(3)\n"
-                            "local x = cr.randn(600, 600)\n"
-                            "local y = (x + 1):matmul(x):softmax(2):cumsum(1) + x:t():exp()\n"
-                            "return (y:sum(1) * x:var(2) + y:amax(2)):sum():item()\n";
+static const char large[] =
+    "local cr = require 'cresset.core'\n"
+    "cr.manual_seed(3)\n"
+    "local x = cr.randn(600, 600)\n"
+    "local y = (x + 1):matmul(x):softmax(2):cumsum(1) + x:t():exp()\n"
+    "local z = cr.conv2d(cr.randn(4, 16, 40, 40), cr.randn(32, 16, 3, 3))\n"
+    "return (y:sum(1) * x:var(2) + y:amax(2)):sum():item() + z:abs():sum():item()\n";
 
 static double work(void) {
   lua_State *L = luaL_newstate();

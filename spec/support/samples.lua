@@ -126,6 +126,7 @@ local function fits(e, args)
     elseif p.type == "tensors" or p.type == "shape" then ok = ok or kind == "table" or e.variadic
     elseif p.type == "ints" or p.type == "dims" or p.type == "floats" then
       ok = ok or kind == "number" or kind == "table" and (v[1] == nil or type(v[1]) == "number")
+        or p.choices ~= nil and kind == "string"
     elseif p.type == "string" or p.type == "dtype" or p.type == "device" then ok = ok or kind == "string"
     elseif p.type == "bool" then ok = ok or kind == "boolean"
     elseif p.type == "int" or p.type == "dim" then ok = ok or math.type(v) == "integer"

@@ -47,7 +47,10 @@ static bool take_ints(lua_State *L, cr__lua_parse *p, int i, int index) {
     return true;
   }
   if (lua_type(L, index) != LUA_TTABLE)
-    return unfit(L, p, name, "an integer or a table of integers", index);
+    return unfit(L, p, name,
+                 p->op->params[i].choices ? "an integer, a table of integers or one of its words"
+                                          : "an integer or a table of integers",
+                 index);
   lua_Unsigned n = lua_rawlen(L, index);
   if (n > 1 << 24) return problem(p, "%s has too many entries", name);
   if (cr__lua_other_key(L, index, (lua_Integer)n))
@@ -187,8 +190,11 @@ static bool take(lua_State *L, cr__lua_parse *p, int i, int index) {
     *out = cr_bool(lua_toboolean(L, index));
     return true;
   case CR_P_DIMS:
-  case CR_P_SHAPE:
-  case CR_P_INTS: return take_ints(L, p, i, index);
+  case CR_P_SHAPE: return take_ints(L, p, i, index);
+  case CR_P_INTS:
+    if (!param->choices || !cr__lua_to_word(L, index)) return take_ints(L, p, i, index);
+    *out = cr_string(lua_tostring(L, index));
+    return true;
   case CR_P_FLOATS: return take_floats(L, p, i, index);
   case CR_P_STRING:
     if (!cr__lua_to_word(L, index)) return unfit(L, p, param->name, "a string", index);

@@ -74,7 +74,18 @@ local function parse_choice(where, name, text)
   return param
 end
 
+-- Whole numbers, or one of several words in their place: `padding: ints | "same" | "valid" = 0`.
+local function parse_mixed(where, name, text)
+  local words, default = text:match "^(.-)%s*=%s*(%-?%d+)$"
+  local param = { name = name, type = "ints", mixed = true, optional = default ~= nil, has_default = default ~= nil,
+    default = math.tointeger(default) }
+  param.choices = parse_choices(where, name, words or text)
+  return param
+end
+
 local function parse_param(where, text)
+  local mixed, alternatives = text:match('^([%a_][%w_]*)%s*:%s*ints%s*|%s*(".*)$')
+  if mixed then return parse_mixed(where, mixed, alternatives) end
   local choosing, words = text:match('^([%a_][%w_]*)%s*:%s*(".*)$')
   if choosing then return parse_choice(where, choosing, words) end
   local name, type, default = text:match("^([%a_][%w_]*)%s*:%s*([%a]+%??)%s*=%s*(.+)$")

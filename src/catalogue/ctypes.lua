@@ -40,7 +40,7 @@ local boxable = { int = true, float = true, bool = true, dim = true, device = tr
 
 local function call_param(p, as_number)
   local form = plain[p.type]
-  if as_number or (p.optional and not p.has_default and boxable[p.type]) then form = boxed end
+  if as_number or p.mixed or (p.optional and not p.has_default and boxable[p.type]) then form = boxed end
   local name = c_name(p.name)
   if p.type == "tensors" and p.optional then -- NULL: absent
     return (form[1]:gsub("%%s", name)), ("%s ? cr_list(%s, n%s) : cr_none()"):format(name, name, name)
@@ -88,7 +88,7 @@ local forms = {
   device = { "cr_device %s", nil, "(cr_device)$.u.i", "cr__given_device(&$)", "-1" },
 }
 
-local function form_of(p) return forms[p.choices and "choice" or p.type] end
+local function form_of(p) return p.mixed and value or forms[p.choices and "choice" or p.type] end
 
 -- Whether two parameters look alike in C.
 function M.alike(p, q)

@@ -75,7 +75,9 @@ local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not
   ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
 
 -- `"a"|"b"`, as editors read it.
-local function choice_type(p) return '"' .. table.concat(p.choices, '"|"') .. '"' end
+local function choice_type(p)
+  return (p.mixed and "integer|" .. lua_types[p.type] .. "|" or "") .. '"' .. table.concat(p.choices, '"|"') .. '"'
+end
 
 local function annotate(lines, e, called, owner, first, suffix)
   lines[#lines + 1] = "---" .. flat(e.doc)

@@ -7,7 +7,8 @@
  *
  * It multiplies bfloat16, for which it knows instructions that the tiles do not. In float32 the tiles
  * were measured to be faster; where that is not so, CRESSET_GEMM=onednn in the environment gives it
- * float32 as well. CRESSET_GEMM=builtin leaves it out. cr_gemm_name() says what is in force. */
+ * float32 as well. CRESSET_GEMM=builtin leaves it out of products. cr_gemm_name() says what is in force there.
+ * CRESSET_DNNL=none leaves the library closed, whatever asks for it. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,15 +17,14 @@
 #include <string.h>
 
 #include "convert.h"
-#include "onednn/shim.h"
+#include "dnnl.h"
 #include "gemm.h"
 
 #define SHIM "libcresset_dnnl.so"
 
 static pthread_once_t asked = PTHREAD_ONCE_INIT, once = PTHREAD_ONCE_INIT;
-static bool left_out, float32_too;        /* what the environment says */
-static cr__dnnl_prepare_function prepare; /* NULL: not there */
-static cr__dnnl_run_function run;
+static bool left_out, float32_too; /* of products, as the environment says */
+static cr__dnnl library;           /* prepare is NULL: not there */
 static char name[96] = "built in";
 
 /* ---- The library ------------------------------------------------------------------------------ */
@@ -45,30 +45,47 @@ static void ask(void) {
   float32_too = wish && strcmp(wish, "onednn") == 0;
 }
 
-static void open_shim(void) {
-  pthread_once(&asked, ask);
-  if (left_out) return;
-  void *library = open_beside();
-  if (!library) library = dlopen(SHIM, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return;
+/* Finds the functions of the library; false if it is of another version. */
+static bool find_functions(void *from, cr__dnnl *to, cr__dnnl_version_function *version) {
   cr__dnnl_abi_function abi;
+  *(void **)&abi = dlsym(from, "cr__dnnl_abi");
+  *(void **)&to->prepare = dlsym(from, "cr__dnnl_prepare");
+  *(void **)&to->run = dlsym(from, "cr__dnnl_run");
+  *(void **)&to->convolution_prepare = dlsym(from, "cr__dnnl_convolution_prepare");
+  *(void **)&to->convolution_order = dlsym(from, "cr__dnnl_convolution_order");
+  *(void **)&to->convolution_run = dlsym(from, "cr__dnnl_convolution_run");
+  *(void **)version = dlsym(from, "cr__dnnl_version");
+  return abi && abi() == CR__DNNL_ABI && to->prepare && to->run && to->convolution_prepare &&
+         to->convolution_order && to->convolution_run && *version;
+}
+
+static void open_shim(void) {
+  const char *wish = getenv("CRESSET_DNNL");
+  if (wish && strcmp(wish, "none") == 0) return;
+  void *opened = open_beside();
+  if (!opened) opened = dlopen(SHIM, RTLD_NOW | RTLD_LOCAL);
+  if (!opened) return;
   cr__dnnl_version_function version;
+  cr__dnnl found;
   int v[3];
-  *(void **)&abi = dlsym(library, "cr__dnnl_abi");
-  *(void **)&prepare = dlsym(library, "cr__dnnl_prepare");
-  *(void **)&run = dlsym(library, "cr__dnnl_run");
-  *(void **)&version = dlsym(library, "cr__dnnl_version");
-  if (!abi || abi() != CR__DNNL_ABI || !prepare || !run || !version) {
+  if (!find_functions(opened, &found, &version)) {
     snprintf(name, sizeof name, "built in; %s was built for another version of this library", SHIM);
-    prepare = NULL;
-    dlclose(library);
+    dlclose(opened);
     return;
   }
+  library = found;
   version(v);
   snprintf(name, sizeof name, "oneDNN %d.%d.%d", v[0], v[1], v[2]);
 }
 
+const cr__dnnl *cr__dnnl_here(void) {
+  pthread_once(&once, open_shim);
+  return library.prepare ? &library : NULL;
+}
+
 const char *cr_gemm_name(void) {
+  pthread_once(&asked, ask);
+  if (left_out) return "built in";
   pthread_once(&once, open_shim);
   return name;
 }
@@ -129,8 +146,8 @@ static int run_slice(const job *j, int64_t index, const int64_t at[4], void *scr
   for (int64_t i = 0; j->brings_to_c && i < p.m; i++)
     cr__read_run(to + i * g->cm * j->size, g->dtype, added + i * g->dm * j->size, g->dtype, g->dn,
                  p.n);
-  return run(&p, g->a + at[1] + r * g->am * j->size, g->b + at[2] + c * g->bn * j->size, added, to,
-             scratch);
+  return library.run(&p, g->a + at[1] + r * g->am * j->size, g->b + at[2] + c * g->bn * j->size,
+                     added, to, scratch);
 }
 
 /* ---- Whether oneDNN takes a product ------------------------------------------------------------ */
@@ -146,8 +163,7 @@ static bool is_worth_it(const cr__gemm *g, int64_t work) {
   if (g->m < LEAST || g->n < LEAST || g->k < LEAST_K || work < 1 << 18) return false;
   pthread_once(&asked, ask);
   if (g->dtype != CR_BFLOAT16 && !(g->dtype == CR_FLOAT32 && float32_too)) return false;
-  pthread_once(&once, open_shim);
-  return prepare != NULL;
+  return !left_out && cr__dnnl_here() != NULL;
 }
 
 static bool plan(job *j, int64_t work) {
@@ -183,7 +199,7 @@ static int64_t scratch_of(const job *j) {
   int64_t corners[] = {0, j->parts - 1, j->slices - j->parts, j->slices - 1};
   for (int i = 0; i < 4; i++) {
     cr__dnnl_product p = slice(j, corners[i], &row, &column);
-    int64_t bytes = prepare(&p);
+    int64_t bytes = library.prepare(&p);
     if (bytes < 0) return -1;
     if (bytes > most) most = bytes;
   }

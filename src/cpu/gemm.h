@@ -86,6 +86,9 @@ const cr__gemm_loops *cr__gemm_loops_for(int dtype);
 /* The same product with rows and columns exchanged. */
 void cr__gemm_exchange(cr__gemm *g);
 
+/* The kernel itself (matmul.c), for others that come to products of matrices. */
+int cr__cpu_matmul(cr__launch *k);
+
 /* n products by oneDNN, as below; work: multiplications in one. 0, a cr_error with the error set, or
  * that it does not take them, and the tiles are to. */
 enum { CR__GEMM_NOT_TAKEN = -1 };

@@ -1,19 +1,16 @@
-/* shim.c: libcresset_dnnl.so: products by oneDNN, and nothing else links to it; so a process pays its
- * 39 MB only when a product is large enough to be worth them (cpu/dnnl.c opens this library then).
+/* shim.c: libcresset_dnnl.so: products by oneDNN (convolutions are in convolution.c), and nothing else links to it; so
+ * a process pays its 39 MB only when a call is large enough to be worth them (cpu/dnnl.c opens this library then).
  *
  * Holds true: a product runs on the calling thread alone, whoever else runs one. Primitives are kept
  * per thread, so a shape that repeats costs no set-up, and none is made while the process forks. */
-#include "shim.h"
+#include "inside.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cresset.h"
-
-#define EXPORT __attribute__((visibility("default")))
 
 enum { A, B, C, ROW, SCRATCH, MEMORIES, KEPT = 32 };
 
@@ -27,7 +24,7 @@ typedef struct entry {
 } entry;
 
 typedef struct cache {
-  dnnl_stream_t stream;
+  cr__onednn_thread shared;
   uint64_t calls;
   int count;
   entry entries[KEPT];
@@ -36,7 +33,7 @@ typedef struct cache {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;
-static dnnl_engine_t engine;
+dnnl_engine_t cr__onednn_engine;
 static __thread cache *mine;
 
 static void clear(entry *e) {
@@ -49,7 +46,8 @@ static void clear(entry *e) {
 static void thread_ends(void *of) {
   cache *c = of;
   for (int i = 0; i < c->count; i++) clear(&c->entries[i]);
-  if (c->stream) dnnl_stream_destroy(c->stream);
+  cr__onednn_clear_convolutions(c->shared.convolutions);
+  if (c->shared.stream) dnnl_stream_destroy(c->shared.stream);
   free(c);
   mine = NULL;
 }
@@ -60,21 +58,39 @@ static void after_fork(void) { pthread_mutex_unlock(&making); }
 static void begin(void) {
   if (pthread_key_create(&key, thread_ends)) return;
   pthread_atfork(before_fork, after_fork, after_fork);
-  if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success) engine = NULL;
+  if (dnnl_engine_create(&cr__onednn_engine, dnnl_cpu, 0) != dnnl_success) cr__onednn_engine = NULL;
 }
 
 static cache *cache_here(void) {
   if (mine) return mine;
   pthread_once(&once, begin);
-  cache *c = engine ? calloc(1, sizeof *c) : NULL;
+  cache *c = cr__onednn_engine ? calloc(1, sizeof *c) : NULL;
   if (!c) return NULL;
-  if (dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags) != dnnl_success ||
+  if (dnnl_stream_create(&c->shared.stream, cr__onednn_engine, dnnl_stream_default_flags) !=
+          dnnl_success ||
       pthread_setspecific(key, c)) {
-    if (c->stream) dnnl_stream_destroy(c->stream);
+    if (c->shared.stream) dnnl_stream_destroy(c->shared.stream);
     free(c);
     return NULL;
   }
   return mine = c;
+}
+
+cr__onednn_thread *cr__onednn_here(void) {
+  cache *c = cache_here();
+  return c ? &c->shared : NULL;
+}
+
+int cr__onednn_begin_making(void) {
+  int before = omp_get_max_threads();
+  pthread_mutex_lock(&making);
+  omp_set_num_threads(1);
+  return before;
+}
+
+void cr__onednn_end_making(int before) {
+  omp_set_num_threads(before);
+  pthread_mutex_unlock(&making);
 }
 
 /* ---- Making a primitive ---------------------------------------------------------------------- */
@@ -120,7 +136,7 @@ static int make_memories(entry *e, const shapes *s, const_dnnl_primitive_desc_t 
   e->scratch = (int64_t)dnnl_memory_desc_get_size(scratch);
   const dnnl_memory_desc_t *of[MEMORIES] = {&s->a, &s->b, &s->c, &s->row, scratch};
   for (int i = 0; i < MEMORIES; i++)
-    if (dnnl_memory_create(&e->memory[i], of[i], engine, DNNL_MEMORY_NONE)) return -1;
+    if (dnnl_memory_create(&e->memory[i], of[i], cr__onednn_engine, DNNL_MEMORY_NONE)) return -1;
   return 0;
 }
 
@@ -135,7 +151,7 @@ static void make(entry *e, const cr__dnnl_product *p) {
   if (dnnl_matmul_desc_init(&d, &s.a, &s.b, p->added == CR__DNNL_ROW ? &s.row : NULL, &s.c)) return;
   dnnl_primitive_attr_t attr = attributes(p);
   if (!attr) return;
-  if (!dnnl_primitive_desc_create(&desc, &d, attr, engine, NULL)) {
+  if (!dnnl_primitive_desc_create(&desc, &d, attr, cr__onednn_engine, NULL)) {
     int bad =
         !is_fast(desc) || make_memories(e, &s, desc) || dnnl_primitive_create(&e->primitive, desc);
     dnnl_primitive_desc_destroy(desc);
@@ -159,13 +175,10 @@ static entry *find(const cr__dnnl_product *p) {
     if (e->used)
       for (int i = 1; i < KEPT; i++)
         if (c->entries[i].used < e->used) e = &c->entries[i];
-    int before = omp_get_max_threads();
-    pthread_mutex_lock(&making);
-    omp_set_num_threads(1);
+    int before = cr__onednn_begin_making();
     clear(e);
     make(e, p);
-    omp_set_num_threads(before);
-    pthread_mutex_unlock(&making);
+    cr__onednn_end_making(before);
   }
   e->used = ++c->calls;
   return e;
@@ -201,7 +214,7 @@ EXPORT int cr__dnnl_run(const cr__dnnl_product *p, const void *a, const void *b,
   }
   int before = omp_get_max_threads();
   if (before > 1) omp_set_num_threads(1);
-  int code = (int)dnnl_primitive_execute(e->primitive, mine->stream, n, args);
+  int code = (int)dnnl_primitive_execute(e->primitive, mine->shared.stream, n, args);
   if (before > 1) omp_set_num_threads(before);
   return code;
 }

@@ -45,7 +45,8 @@ static int choose(const cr_op *op, const cr_param *p, cr_value *v) {
   for (int i = 0; p->choices[i]; i++) {
     v->n = i;
     if (strcmp(v->u.s, p->choices[i]) == 0) return 0;
-    const char *joint = i == 0 ? "" : p->choices[i + 1] ? ", " : " or ";
+    const char *joint = i == 0 && p->type == CR_P_STRING ? "" : p->choices[i + 1] ? ", " : " or ";
+    if (i == 0 && p->type != CR_P_STRING) n = (size_t)snprintf(all.s, sizeof all.s, "numbers");
     n += (size_t)snprintf(all.s + n, sizeof all.s - n, "%s\"%s\"", joint, p->choices[i]);
     if (n >= sizeof all.s) n = sizeof all.s - 1;
   }
