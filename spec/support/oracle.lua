@@ -91,8 +91,8 @@ function M.arguments(case, given)
   return args, leaves
 end
 
--- Calls an operation by its Lua name: a function of the module, or a method of the first argument. ":name" is the method
--- where a function of that name is another operation.
+-- Calls an operation by its Lua name: a function of the module, or a method of the first argument. ":name" is the
+-- method where a function of that name is another operation.
 function M.call(name, args)
   local method = name:match "^:(.+)"
   if method then return args[1][method](table.unpack(args, 1, args.n)) end

@@ -59,7 +59,7 @@ typedef struct cr__grid_way {
       }                                                                                            \
       if (x < low) *slope = -*slope;                                                               \
       T away = fabs##F(x - low), rest = fmod##F(away, span), turns = floor##F(away / span);        \
-      bool back = fmod##F(turns, 2) != 0;                                                          \
+      bool back = fmod##F(turns, (T)2) != 0;                                                       \
       x = back ? span - rest + low : rest + low;                                                   \
       if (back) *slope = -*slope;                                                                  \
     }                                                                                              \
