@@ -68,6 +68,8 @@ static int64_t weight_slices(const cr__conv *c, int64_t wanted) {
   wanted = least(wanted, WEIGHT_SLICES);
   if (wanted < lengths) wanted = lengths;
   wanted = least(least(wanted, pays), fits);
+  for (int64_t equal = wanted; equal > wanted / 2 && equal > 1; equal--)
+    if (c->n % equal == 0) return equal; /* one primitive serves all */
   return wanted < 2 ? 2 : wanted;
 }
 
