@@ -147,6 +147,16 @@ describe("a mistake in a derivative names the operation and the parameter:", fun
     refuses(pointwise("(self: tensor)", 'pointwise = "x", grad = { other = function(g) return g end }'),
       "grad names 'other'")
   end)
+
+  it("a joint formula without its parameters, parameters without it, or fewer gradients than it lists", function()
+    local function joint(grad)
+      return pointwise("(self: tensor, other: operand)", 'pointwise = "x * y", grad = ' .. grad)
+    end
+    refuses(joint "{ joint = function(g) return g end }", "lists no parameters")
+    refuses(joint '{ "self", "other" }', "no joint formula")
+    refuses(joint '{ "self", "other", joint = function(g) return g end }', "the derivative by self, other",
+      "gives 1 gradients, not 2")
+  end)
 end)
 
 describe("the declaration of a kernel", function()

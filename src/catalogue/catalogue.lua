@@ -140,6 +140,9 @@ local function check_entry(e)
       if key ~= "joint" and not p then fail(e.name, "grad names '%s', which is no parameter", name) end
       if p and not M.types[p.type].tensor then fail(e.name, "grad names '%s', which is no tensor", name) end
     end
+    local names, joint = #e.grad > 0, e.grad.joint
+    if names and type(joint) ~= "function" then fail(e.name, "grad lists parameters, but has no joint formula") end
+    if joint and not names then fail(e.name, "its joint formula lists no parameters") end
   end
 end
 
