@@ -50,12 +50,12 @@ local names, nout, signature = {}, 0, ""
 for comment, result, name, text in read(source):gmatch "(.-)CR_API ([%w_]+ %*?)%s*([%w_]+)%(([^;]*)%);" do
   local list, given, i = parameters(text), {}, 1
   if comment:find "/%*" then signature, nout = comment, count_outputs(comment) end -- forms may share one
-  put("static int call_%s(results *r) {", name)
+  put("static int call_%s(results *made) {", name)
   while i <= #list do
     local p, after = list[i], list[i + 1]
     if p.type == "cr_tensor **" then
-      given[#given + 1] = "r->out"
-      if after then given[#given + 1] = "&r->n" end
+      given[#given + 1] = "made->out"
+      if after then given[#given + 1] = "&made->n" end
       break
     elseif lists[p.type] then
       put("  int %s;\n  %s%s = %s(&%s);", after.name, p.type, p.name, lists[p.type], after.name)
@@ -70,15 +70,15 @@ for comment, result, name, text in read(source):gmatch "(.-)CR_API ([%w_]+ %*?)%
   end
   put('  before("", "%s");', name)
   local call = ("%s(%s)"):format(name, table.concat(given, ", "))
-  if result:find "*" then put("  return one(%s, r);", call)
-  elseif given[#given] == "&r->n" then put("  return %s;", call)
-  else put("  return several(%s, %d, r);", call, nout) end
+  if result:find "*" then put("  return one(%s, made);", call)
+  elseif given[#given] == "&made->n" then put("  return %s;", call)
+  else put("  return several(%s, %d, made);", call, nout) end
   put("}")
   names[#names + 1] = name
 end
 assert(#names > 100, "no prototypes found in " .. source)
 
-put("static const struct {\n  int (*call)(results *r);\n  bool writes;\n} wrappers[] = {")
+put("static const struct {\n  int (*call)(results *made);\n  bool writes;\n} wrappers[] = {")
 for _, name in ipairs(names) do
   local writes = name:find "_$" or name:find "__scalar$"
   put("    {call_%s, %s},", name, writes and "true" or "false")
