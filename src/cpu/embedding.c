@@ -22,10 +22,10 @@ static int64_t row_of(const bags *b, int64_t position) {
 }
 
 static double factor_of(const bags *b, int64_t at) {
-  double x = 1;
+  double x;
   const cr__view *v = &b->s->factors;
-  const char *from = v->data + at * (int64_t)cr__size_of((cr_dtype)v->dtype);
-  if (v->data) cr__convert(&x, CR_FLOAT64, from, v->dtype, 1);
+  if (!v->data) return 1;
+  cr__convert(&x, CR_FLOAT64, v->data + at * (int64_t)cr__size_of((cr_dtype)v->dtype), v->dtype, 1);
   return x;
 }
 
