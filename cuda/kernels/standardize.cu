@@ -107,9 +107,14 @@ static __device__ standard standard_of(const rows &c, int64_t r, pair *room, pai
   return s;
 }
 
+/* Where differences may leave the range of float64, elements are scaled; where they leave that of float32, what is the
+ * mean, as that dtype has it, gives 0. */
 static __device__ __forceinline__ standard safe(const rows &c, standard s) {
-  bool huge = c.dtype == CR_FLOAT64 && (s.inverse < 0x1p-1000 || fabs(s.mean) > 0x1p1000);
-  s.scale = huge ? 0x1p-4 : 1;
+  double most = c.dtype == CR_FLOAT64 ? 0x1p1000 : 0x1p100;
+  bool near = s.inverse <= most && s.inverse >= 1 / most && fabs(s.mean) <= most;
+  bool far = !near && !isnan(s.inverse);
+  s.scale = far && c.dtype == CR_FLOAT64 ? 0x1p-4 : 1;
+  if (far && c.dtype != CR_FLOAT64) s.mean = (double)(float)s.mean;
   return s;
 }
 

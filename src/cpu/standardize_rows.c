@@ -134,6 +134,7 @@ static const cr__standardize_loops *loops_for(const job *j, cr__standard *s) {
   bool near = s->inverse <= most && s->inverse >= 1 / most && fabs(s->mean) <= most;
   if (near || isnan(s->inverse)) return &j->loops->usual;
   if (j->type == CR_FLOAT64) s->scale = 0x1p-4;
+  else s->mean = (float)s->mean; /* what is the mean, as its dtype has it, gives 0 */
   return &j->loops->far;
 }
 
