@@ -221,3 +221,28 @@ describe("the engine", function()
     is_values(x.grad, 2.0 ^ 60)
   end)
 end)
+
+describe("what nobody asks for", function()
+  it("is not computed: its saved values may have changed", function()
+    local x, w = leaf { 1, 2 }, leaf { 3, 4 }
+    local h = x * 1
+    local y = (h * w):sum()
+    cr.no_grad(function() h:add_(1) end)
+    is_values(cr.grad(y, { x }, { retain_graph = true }), { 3, 4 })
+    fails(function() return cr.grad(y, { w }) end, "modified")
+  end)
+
+  it("is computed where a hook of the node wants to see it", function()
+    local x, w, seen = leaf { 1, 2 }, leaf { 3, 4 }, nil
+    local y = x * w
+    y.grad_fn:register_hook(function(inputs) seen = inputs end)
+    cr.grad(y:sum(), { x })
+    is_values(seen[2], { 1, 2 })
+  end)
+
+  it("is not in the way of second derivatives", function()
+    local x, w = leaf { 1, 2 }, leaf { 3, 4 }
+    local g = cr.grad((x * w):pow(2):sum(), { x }, { create_graph = true })
+    is_values(cr.grad(g:sum(), { w }), { 4 * 1 * 3, 4 * 2 * 4 })
+  end)
+end)

@@ -143,24 +143,6 @@ static int explain(const cr_node *n, int code) {
   return cr__fail((cr_error)code, "%s; the forward call was at %s", text, n->trace);
 }
 
-static int check_nan(const cr_node *n, cr_tensor *const *gi) {
-  for (int i = 0; i < n->nedge; i++) {
-    if (!gi[i] || !cr__is_inexact((cr_dtype)gi[i]->dtype)) continue;
-    cr__below++;
-    cr_value nan = cr__do(CR__OP_isnan, (cr_value[]){cr_of(gi[i])});
-    cr_value any = cr__do(CR__OP_any, (cr_value[]){nan, cr_none(), cr_bool(false)});
-    cr_value found = cr_none();
-    int code = any.kind == CR_TENSOR ? cr_item(any.u.t, &found) : (int)cr_error_code();
-    cr__drop(nan), cr__drop(any);
-    cr__below--;
-    if (code) return code;
-    if (found.u.i)
-      return cr__fail(CR_E_AUTOGRAD, "%s returned nan in its gradient at position %d",
-                      cr_node_name(n), i + 1);
-  }
-  return 0;
-}
-
 /* Passes gi on to the next nodes' tasks; steals its elements. */
 static int hand_on(pass *p, const cr_node *n, cr_tensor **gi) {
   int code = 0;
@@ -220,6 +202,19 @@ static bool all_null(cr_tensor *const *ts, int n) {
   return true;
 }
 
+CR__TLS uint64_t cr__edges_wanted = UINT64_MAX;
+
+/* What lies behind the inputs that gradients are asked for is not computed. Hooks of the node see all of it. */
+static uint64_t wanted_edges(const pass *p, const cr_node *n) {
+  uint64_t wanted = UINT64_MAX;
+  if (!p->only_inputs || n->type != &cr__op_type || n->hooks) return wanted;
+  for (int i = 0; i < n->nedge && i < 64; i++) {
+    const task *t = n->edges[i].fn ? find_task(p, n->edges[i].fn) : NULL;
+    if (!t || !t->needed) wanted &= ~((uint64_t)1 << i);
+  }
+  return wanted;
+}
+
 static int run_node(pass *p, task *t, cr_tensor **gi) {
   cr_node *n = t->node;
   cr_tensor *leaf = cr_node_variable(n);
@@ -227,13 +222,16 @@ static int run_node(pass *p, task *t, cr_tensor **gi) {
   /* An operation passes nothing on if nothing came; a Function may want to know. */
   if (n->op && all_null(t->grads, n->nout)) return 0;
   bool had_none = leaf && !leaf->grad;
+  uint64_t outer = cr__edges_wanted; /* of a pass inside of which this one runs */
+  cr__edges_wanted = wanted_edges(p, n);
   int code = n->type->backward(n, t->grads, gi);
+  cr__edges_wanted = outer;
   t->first = had_none && !code ? leaf->grad : NULL;
   if (t->first) {
     t->first->flags |= CR__FIRST;
     t->version = cr__version(t->first);
   }
-  if (!code && cr__modes.check_nan) code = check_nan(n, gi);
+  if (!code && cr__modes.check_nan) code = cr__check_nan(n, gi);
   if (!code && leaf && leaf->hooks && leaf->grad)
     code = cr__hooks_run(&leaf->hooks, CR_HOOK_POST_GRAD, -1, &leaf, 1, NULL, 0);
   if (!code && n->hooks)

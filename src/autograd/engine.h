@@ -48,5 +48,7 @@ int cr__pass_run(pass *p, cr_tensor *const *roots, int nroots); /* callbacks inc
 /* ---- gradient.c ---- */
 /* The gradient of root i in *g, returned: the one given, checked, or ones. */
 int cr__root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_tensor **g);
+/* Fails where one of n's gradients gi, one for each edge, has a NaN. */
+int cr__check_nan(const cr_node *n, cr_tensor *const *gi);
 
 #endif

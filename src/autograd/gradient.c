@@ -166,3 +166,23 @@ int cr__root_gradient(cr_tensor *root, int i, const cr_backward_options *o, cr_t
   }
   return *g ? 0 : (int)cr_error_code();
 }
+
+/* ---- Anomalies ---- */
+
+int cr__check_nan(const cr_node *n, cr_tensor *const *gi) {
+  for (int i = 0; i < n->nedge; i++) {
+    if (!gi[i] || !cr__is_inexact((cr_dtype)gi[i]->dtype)) continue;
+    cr__below++;
+    cr_value nan = cr__do(CR__OP_isnan, (cr_value[]){cr_of(gi[i])});
+    cr_value any = cr__do(CR__OP_any, (cr_value[]){nan, cr_none(), cr_bool(false)});
+    cr_value found = cr_none();
+    int code = any.kind == CR_TENSOR ? cr_item(any.u.t, &found) : (int)cr_error_code();
+    cr__drop(nan), cr__drop(any);
+    cr__below--;
+    if (code) return code;
+    if (found.u.i)
+      return cr__fail(CR_E_AUTOGRAD, "%s returned nan in its gradient at position %d",
+                      cr_node_name(n), i + 1);
+  }
+  return 0;
+}

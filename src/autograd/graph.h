@@ -123,7 +123,11 @@ static inline bool cr__requires(const cr_tensor *t) {
   return t->base && cr__is_stale(t);
 }
 cr_tensor *cr__zeros_of(const cr_node *n, int output); /* returns zeros of an output's shape */
-static inline bool cr__needs(const cr_node *n, int edge) { return n->edges[edge].fn != NULL; }
+/* While an operation's formula runs: a bit for each of its first 64 edges whose gradient is asked for. */
+extern CR__TLS uint64_t cr__edges_wanted;
+static inline bool cr__needs(const cr_node *n, int edge) {
+  return n->edges[edge].fn != NULL && (edge >= 64 || cr__edges_wanted >> edge & 1);
+}
 
 /* In-place rules (inplace.c): before the write, and after it with the node that made it. */
 /* The operation is called op with suffix ("_" for a twin) in messages. */
