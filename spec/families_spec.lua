@@ -76,3 +76,24 @@ describe("the family of an operation", function()
     assert.same({}, problems)
   end)
 end)
+
+describe("a type of a CUDA file", function()
+  -- Two types of one name are one to the linker, where a template has been made for both.
+  it("has a name that no other file gives to a type", function()
+    local of, problems, seen = {}, {}, 0
+    for _, suffix in ipairs { ".cu", ".cuh", ".h" } do
+      for _, folder in ipairs { "cuda/kernels", "cuda/runtime" } do
+        for file, text in pairs(texts(folder, suffix)) do
+          for name in text:gmatch "\n[typedef ]*struct ([%w_]+) {" do
+            seen = seen + 1
+            if of[name] then problems[#problems + 1] = ("%s: %s, %s"):format(name, of[name], file .. suffix) end
+            of[name] = file .. suffix
+          end
+        end
+      end
+    end
+    table.sort(problems)
+    assert.same({}, problems)
+    assert.is_true(seen > 30)
+  end)
+end)

@@ -40,7 +40,7 @@ static __device__ __forceinline__ void store(const vector &v, int64_t at, double
 }
 
 /* The largest of some numbers, and the sum of the exponentials of the others measured from it. */
-struct logs {
+struct class_logs {
   struct state {
     double top, rest;
   };
@@ -109,12 +109,12 @@ template <class S> static __device__ __forceinline__ S from_first(S s, int group
 }
 
 static __global__ void __launch_bounds__(THREADS) measure(job j) {
-  __shared__ logs::state room[THREADS / 32];
+  __shared__ class_logs::state room[THREADS / 32];
   __shared__ both::state sums[THREADS / 32];
   int lane;
   int64_t row = row_of(j, &lane), own = row < j.count ? class_of(j, row) : -1;
   int64_t n = own < 0 ? 0 : j.classes, base = row * j.classes;
-  logs::state s = {-INFINITY, 0};
+  class_logs::state s = {-INFINITY, 0};
   for (int64_t i = lane; i < n; i += j.group) {
     double x = load(j.input, base + i);
     if (x > s.top) {
@@ -122,7 +122,7 @@ static __global__ void __launch_bounds__(THREADS) measure(job j) {
       s.top = x;
     } else if (x != -INFINITY) s.rest += power(j, x - s.top);
   }
-  s = from_first(cr__join_group<logs>(s, j.group, room), j.group, room);
+  s = from_first(cr__join_group<class_logs>(s, j.group, room), j.group, room);
   if (!isfinite(s.top)) s.rest = NAN;
   double log = f64_log1p(s.rest);
   both::state sum = {0, 0};

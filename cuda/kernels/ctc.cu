@@ -8,7 +8,7 @@
 
 enum { THREADS = 128 };
 
-typedef struct job {
+typedef struct ctc_job {
   char *loss, *out, *grad, *log_probs; /* of dtype, contiguous */
   int dtype;
   double *alpha, *rows; /* rows: three of the width for each sample */
@@ -17,9 +17,9 @@ typedef struct job {
   bool zero_infinity;
   cr__fault *fault;
   const char *op;
-} job;
+} ctc_job;
 
-struct adding {
+struct ctc_sum {
   typedef double state;
   static __device__ __forceinline__ void join(double &s, double other) { s += other; }
 };
@@ -30,7 +30,7 @@ typedef struct sample {
   int64_t n, states, steps;
 } sample;
 
-static __device__ sample sample_of(const job &j) {
+static __device__ sample sample_of(const ctc_job &j) {
   sample s = {j.targets, (int64_t)blockIdx.x, 2 * j.target_lengths[blockIdx.x] + 1,
               j.input_lengths[blockIdx.x]};
   int64_t from = s.n * j.row;
@@ -40,19 +40,19 @@ static __device__ sample sample_of(const job &j) {
 }
 
 /* The class of a state, from 0. */
-static __device__ __forceinline__ int64_t label(const job &j, const sample &s, int64_t i) {
+static __device__ __forceinline__ int64_t label(const ctc_job &j, const sample &s, int64_t i) {
   int64_t c = i & 1 ? s.target[i / 2] : j.blank;
   return (c < 1 || c > j.classes ? j.blank : c) - 1;
 }
 
-static __device__ __forceinline__ double load(const job &j, const char *from, int64_t at) {
+static __device__ __forceinline__ double load(const ctc_job &j, const char *from, int64_t at) {
   return cr__load_as<CR_FLOAT64>(from, j.dtype, at);
 }
-static __device__ __forceinline__ void store(const job &j, char *to, int64_t at, double x) {
+static __device__ __forceinline__ void store(const ctc_job &j, char *to, int64_t at, double x) {
   cr__store_from<CR_FLOAT64>(to, j.dtype, at, x);
 }
 
-static __device__ __forceinline__ double log_prob(const job &j, const sample &s, int64_t t,
+static __device__ __forceinline__ double log_prob(const ctc_job &j, const sample &s, int64_t t,
                                                   int64_t c) {
   return load(j, j.log_probs, (t * j.batch + s.n) * j.classes + c);
 }
@@ -67,7 +67,7 @@ static __device__ double join3(double a, double b, double c) {
 }
 
 /* What leads to state i from the states of another step; `to`: 1 back from later ones, -1 on from earlier ones. */
-static __device__ __forceinline__ double led_by(const job &j, const sample &s, const double *x,
+static __device__ __forceinline__ double led_by(const ctc_job &j, const sample &s, const double *x,
                                                 int64_t i, int to) {
   int64_t one = i + to, two = i + 2 * to;
   bool skips = (i & 1) && two >= 0 && two < s.states && label(j, s, i) != label(j, s, two);
@@ -78,7 +78,7 @@ static __device__ double total_of(const double *last, int64_t states) {
   return join3(last[states - 1], states > 1 ? last[states - 2] : -INFINITY, -INFINITY);
 }
 
-static __global__ void __launch_bounds__(THREADS) forward(job j) {
+static __global__ void __launch_bounds__(THREADS) forward(ctc_job j) {
   sample s = sample_of(j);
   double *alpha = j.alpha + s.n * j.steps * j.width;
   for (int64_t i = threadIdx.x; i < s.states / 2; i += THREADS)
@@ -100,13 +100,13 @@ static __global__ void __launch_bounds__(THREADS) forward(job j) {
 }
 
 /* Adds up what belongs to one class, at its first state: for others than the blank by the thread of that state. */
-static __device__ void spread_step(const job &j, const sample &s, int64_t t, const double *share,
+static __device__ void spread_step(const ctc_job &j, const sample &s, int64_t t, const double *share,
                                    double g, double *room) {
   int64_t base = (t * j.batch + s.n) * j.classes, blank = j.blank - 1;
   double sum = 0;
   for (int64_t i = threadIdx.x; i < s.states; i += THREADS)
     if (label(j, s, i) == blank) sum += share[i];
-  sum = cr__join_group<adding>(sum, THREADS, room);
+  sum = cr__join_group<ctc_sum>(sum, THREADS, room);
   if (threadIdx.x == 0) store(j, j.out, base + blank, -g * sum);
   for (int64_t i = 2 * (int64_t)threadIdx.x + 1; i < s.states; i += 2 * THREADS) {
     int64_t c = label(j, s, i);
@@ -120,7 +120,7 @@ static __device__ void spread_step(const job &j, const sample &s, int64_t t, con
   }
 }
 
-static __global__ void __launch_bounds__(THREADS) backward(job j) {
+static __global__ void __launch_bounds__(THREADS) backward(ctc_job j) {
   __shared__ double room[THREADS / 32];
   sample s = sample_of(j);
   const double *alpha = j.alpha + s.n * j.steps * j.width;
@@ -150,7 +150,7 @@ static __global__ void __launch_bounds__(THREADS) backward(job j) {
 
 /* ---- The kernels of the catalogue ---- */
 
-template <class S> static int begin(job *j, const cr__launch *k, const S *s) {
+template <class S> static int begin(ctc_job *j, const cr__launch *k, const S *s) {
   *j = {};
   j->log_probs = s->log_probs.data, j->dtype = s->log_probs.dtype;
   j->alpha = (double *)(void *)s->alpha.data;
@@ -166,7 +166,7 @@ template <class S> static int begin(job *j, const cr__launch *k, const S *s) {
 
 /* As cr__cpu_ctc. */
 extern "C" int cr__cuda_ctc(cr__launch *k) {
-  job j;
+  ctc_job j;
   int code = begin(&j, k, &k->ctc);
   j.loss = k->ctc.loss.data;
   if (code || j.batch == 0) return code;
@@ -175,7 +175,7 @@ extern "C" int cr__cuda_ctc(cr__launch *k) {
 
 /* As cr__cpu_ctc_backward. */
 extern "C" int cr__cuda_ctc_backward(cr__launch *k) {
-  job j;
+  ctc_job j;
   int code = begin(&j, k, &k->ctc_backward);
   j.out = k->ctc_backward.out.data, j.grad = k->ctc_backward.grad.data;
   j.zero_infinity = k->ctc_backward.zero_infinity;

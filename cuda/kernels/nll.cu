@@ -10,27 +10,27 @@ extern "C" {
 
 enum { THREADS = 256, MOST_BLOCKS = 256 };
 
-typedef struct vector {
+typedef struct nll_vector {
   char *data; /* NULL: left out */
   int dtype;
-} vector;
+} nll_vector;
 
-typedef struct job {
-  vector out, weight_sum, in, weight; /* backward: `in` is the gradient by the loss */
+typedef struct nll_job {
+  nll_vector out, weight_sum, in, weight; /* backward: `in` is the gradient by the loss */
   const int64_t *targets;
   int64_t count, classes, inner, ignored; /* count: of targets */
   int reduction;
   char *parts;
   cr__fault *fault;
   const char *op;
-} job;
+} nll_job;
 
 struct partial {
   double loss, weight;
 };
 
 /* Both are sums. */
-struct both {
+struct nll_sums {
   typedef partial state;
   static __device__ __forceinline__ void join(partial &s, const partial &other) {
     s.loss += other.loss;
@@ -38,17 +38,17 @@ struct both {
   }
 };
 
-static __device__ __forceinline__ double load(const vector &v, int64_t at) {
+static __device__ __forceinline__ double load(const nll_vector &v, int64_t at) {
   if (v.dtype == CR_FLOAT32) return ((const float *)(const void *)v.data)[at];
   return cr__load_as<CR_FLOAT64>(v.data, v.dtype, at);
 }
-static __device__ __forceinline__ void store(const vector &v, int64_t at, double x) {
+static __device__ __forceinline__ void store(const nll_vector &v, int64_t at, double x) {
   if (v.dtype == CR_FLOAT32) ((float *)(void *)v.data)[at] = (float)x;
   else cr__store_from<CR_FLOAT64>(v.data, v.dtype, at, x);
 }
 
 /* The position in an N x C x D tensor that target number `at` (of N x D) chooses, or -1. */
-static __device__ __forceinline__ int64_t chosen(const job &j, int64_t at, int64_t target) {
+static __device__ __forceinline__ int64_t chosen(const nll_job &j, int64_t at, int64_t target) {
   if (target == j.ignored) return -1;
   if (target < 1 || target > j.classes) {
     cr__report_target(j.fault, j.op, target, j.classes);
@@ -57,14 +57,14 @@ static __device__ __forceinline__ int64_t chosen(const job &j, int64_t at, int64
   return (at / j.inner * j.classes + target - 1) * j.inner + at % j.inner;
 }
 
-static __device__ void finish(const job &j, const partial &s) {
+static __device__ void finish(const nll_job &j, const partial &s) {
   if (j.reduction != CR__LOSS_NONE) {
     store(j.out, 0, j.reduction == CR__LOSS_MEAN ? s.loss / s.weight : s.loss);
   }
   store(j.weight_sum, 0, s.weight);
 }
 
-static __global__ void __launch_bounds__(THREADS) gather_losses(job j) {
+static __global__ void __launch_bounds__(THREADS) gather_losses(nll_job j) {
   __shared__ partial room[THREADS / 32];
   partial s = {0, 0};
   int64_t step = (int64_t)gridDim.x * THREADS;
@@ -76,24 +76,24 @@ static __global__ void __launch_bounds__(THREADS) gather_losses(job j) {
     s.loss += loss;
     s.weight += weight;
   }
-  s = cr__join_group<both>(s, THREADS, room);
+  s = cr__join_group<nll_sums>(s, THREADS, room);
   if (threadIdx.x != 0) return;
   if (gridDim.x == 1) finish(j, s);
   else ((partial *)(void *)j.parts)[blockIdx.x] = s;
 }
 
-static __global__ void __launch_bounds__(THREADS) join_losses(job j, int parts) {
+static __global__ void __launch_bounds__(THREADS) join_losses(nll_job j, int parts) {
   __shared__ partial room[THREADS / 32];
   partial s = {0, 0};
   for (int i = (int)threadIdx.x; i < parts; i += THREADS) {
-    both::join(s, ((const partial *)(const void *)j.parts)[i]);
+    nll_sums::join(s, ((const partial *)(const void *)j.parts)[i]);
   }
-  s = cr__join_group<both>(s, THREADS, room);
+  s = cr__join_group<nll_sums>(s, THREADS, room);
   if (threadIdx.x == 0) finish(j, s);
 }
 
 /* Everywhere else the gradient is zero already. */
-static __global__ void __launch_bounds__(THREADS) spread_gradient(job j) {
+static __global__ void __launch_bounds__(THREADS) spread_gradient(nll_job j) {
   int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (at >= j.count) return;
   int64_t target = j.targets[at], to = chosen(j, at, target);
@@ -106,9 +106,9 @@ static __global__ void __launch_bounds__(THREADS) spread_gradient(job j) {
 
 /* ---- The kernels of the catalogue ---- */
 
-static vector vector_of(const cr__view *v) { return {v->data, v->dtype}; }
+static nll_vector vector_of(const cr__view *v) { return {v->data, v->dtype}; }
 
-static int begin(job *j, const cr__launch *k, const cr__view *out, const cr__view *target,
+static int begin(nll_job *j, const cr__launch *k, const cr__view *out, const cr__view *target,
                  const cr__view *weight, cr__line_sizes l) {
   *j = {};
   j->out = vector_of(out);
@@ -123,7 +123,7 @@ static int begin(job *j, const cr__launch *k, const cr__view *out, const cr__vie
 /* As cr__cpu_nll. */
 extern "C" int cr__cuda_nll(cr__launch *k) {
   const cr__nll_slots *s = &k->nll;
-  job j;
+  nll_job j;
   int code = begin(&j, k, &s->loss, &s->target, &s->weight, s->lines);
   if (code) return code;
   j.ignored = s->ignored, j.reduction = (int)s->reduction;
@@ -145,7 +145,7 @@ extern "C" int cr__cuda_nll(cr__launch *k) {
 /* As cr__cpu_nll_backward. */
 extern "C" int cr__cuda_nll_backward(cr__launch *k) {
   const cr__nll_backward_slots *s = &k->nll_backward;
-  job j;
+  nll_job j;
   int code = begin(&j, k, &s->out, &s->target, &s->weight, s->lines);
   if (code) return code;
   j.ignored = s->ignored, j.reduction = (int)s->reduction;

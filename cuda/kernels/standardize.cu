@@ -37,7 +37,7 @@ static __device__ __forceinline__ int64_t channel_of(const rows &c, int64_t r, i
 struct pair {
   double x, y;
 };
-struct sums {
+struct row_sums {
   typedef pair state;
   static __device__ __forceinline__ void join(pair &s, const pair &other) { s.x += other.x, s.y += other.y; }
 };
@@ -65,7 +65,7 @@ typedef struct standard {
 static __device__ double sum_of(const rows &c, int64_t r, double scale, pair *room, pair *all) {
   pair s = {0, 0};
   for (int64_t i = threadIdx.x; i < c.n; i += THREADS) s.x += load(c.from, c.dtype, place_of(c, r, i)) * scale;
-  return joined<sums>(s, room, all).x;
+  return joined<row_sums>(s, room, all).x;
 }
 static __device__ double squares_of(const rows &c, int64_t r, double middle, double scale, pair *room, pair *all) {
   pair s = {0, 0};
@@ -73,7 +73,7 @@ static __device__ double squares_of(const rows &c, int64_t r, double middle, dou
     double away = load(c.from, c.dtype, place_of(c, r, i)) * scale - middle;
     s.x += away * away;
   }
-  return joined<sums>(s, room, all).x;
+  return joined<row_sums>(s, room, all).x;
 }
 
 static __device__ double scale_of(const rows &c, int64_t r, pair *room, pair *all) {
@@ -147,7 +147,7 @@ static __global__ void __launch_bounds__(THREADS) backward(rows c) {
     if (c.weight) u *= load(c.weight, c.weight_dtype, channel_of(c, r, i));
     sum.x += u, sum.y += u * standardized(s, load(c.from, c.dtype, at));
   }
-  sum = joined<sums>(sum, room, &all);
+  sum = joined<row_sums>(sum, room, &all);
   double a = c.centred ? sum.x / (double)c.n : 0, b = sum.y / (double)c.n;
   for (int64_t i = threadIdx.x; i < c.n; i += THREADS) {
     int64_t at = place_of(c, r, i);
@@ -174,7 +174,7 @@ static __global__ void __launch_bounds__(THREADS) gather(rows c, gathering to) {
     double g = load(c.grad, c.dtype, at);
     sum.x += g, sum.y += g * standardized(s, load(c.from, c.dtype, at));
   }
-  sum = joined<sums>(sum, room, &all);
+  sum = joined<row_sums>(sum, room, &all);
   if (threadIdx.x != 0) return;
   if (to.for_weight) store(to.for_weight, to.weight_dtype, channel, sum.y);
   if (to.for_bias) store(to.for_bias, to.bias_dtype, channel, sum.x);
