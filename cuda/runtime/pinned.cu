@@ -9,7 +9,7 @@
 #include <mutex>
 #include <vector>
 
-struct use {
+struct stream_use {
   cudaStream_t stream;
   int ordinal;
   cudaEvent_t event; /* after its last copy; NULL: that could not be made */
@@ -17,7 +17,7 @@ struct use {
 struct pinned_block {
   size_t nbytes;
   uint64_t serial;
-  std::vector<use> uses;
+  std::vector<stream_use> uses;
 };
 
 /* Blocks by their first byte. Allocation for the map may throw, which stays in here. */
@@ -45,8 +45,8 @@ static void *pinned_alloc(size_t nbytes) {
 }
 
 /* Waits for the copies of a block that is to go. */
-static void finish(const std::vector<use> &uses) {
-  for (const use &u : uses) {
+static void finish(const std::vector<stream_use> &uses) {
+  for (const stream_use &u : uses) {
     if (!u.event) continue;
     (void)cudaEventSynchronize(u.event);
     (void)cudaEventDestroy(u.event);
@@ -55,7 +55,7 @@ static void finish(const std::vector<use> &uses) {
 }
 
 static void pinned_free(void *p) {
-  std::vector<use> uses;
+  std::vector<stream_use> uses;
   {
     std::lock_guard<std::mutex> hold(lock);
     auto b = blocks->find((const char *)p);
@@ -88,8 +88,8 @@ uint64_t cr__pinned_serial(const void *p) {
 
 /* Remembers what the stream has been given up to now; false if there is no memory for that. */
 static bool remember(pinned_block *b, int ordinal, cudaStream_t s) {
-  use *mine = NULL;
-  for (use &u : b->uses)
+  stream_use *mine = NULL;
+  for (stream_use &u : b->uses)
     if (u.stream == s && u.ordinal == ordinal) mine = &u;
   if (!mine) {
     cudaEvent_t event = NULL;
