@@ -58,6 +58,8 @@ end
 -- What is wrong with the error of a call, or nil.
 local function problem_of(e, name, f, ...)
   local ok, message = pcall(f, ...)
+  -- A device tells of bad positions later, in the words of its kernel: not in those of the next call.
+  if values.device ~= "cpu" then pcall(cr.cuda.synchronize) end
   if ok then return nil end
   message = tostring(message):gsub("^[^\n]-:%d+: ", "", 1)
   local sentence = message:match "^(.-); usage:" or message
