@@ -27,7 +27,7 @@ local left_out = set [[alias detach view view_as reshape reshape_as ravel flatte
   rand_like randn_like bernoulli dropout dropout_mask item matrix_trace diag one_hot nonzero argwhere unique_consecutive
   argsort multinomial where_positions broadcast_tensors meshgrid norm_named allclose equal is_complex
   is_floating_point numel dim requires_grad double float half bfloat16 int long short bool char byte cpu cuda
-  vdot cross nll_loss]]
+  vdot cross nll_loss dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout rrelu cauchy geometric log_normal]]
 
 local twins = {
   matrix_power = "torch.linalg.matrix_power", vecdot = "torch.linalg.vecdot", concat = "torch.cat",
@@ -39,8 +39,8 @@ local folds = set [[sum nansum mean nanmean prod cumsum cumprod var std norm log
   pairwise_distance diff var_mean std_mean scatter_add index_add embedding l1_loss mse_loss smooth_l1_loss huber_loss
   binary_cross_entropy_with_logits binary_cross_entropy kl_div cross_entropy tensordot count_nonzero]]
 
--- The mean beside them is NaN in PyTorch where a line has an infinity, though its mean alone is infinite.
-local of_finite = set "var_mean std_mean"
+-- Of a line with an infinity PyTorch's is NaN: a mean beside a variance, or what the ends are taken from.
+local of_finite = set "var_mean std_mean trapezoid trapz"
 
 local limits = {}
 for name in pairs(set "sort argsort msort median nanmedian kthvalue topk unique cummax cummin logcumsumexp") do
