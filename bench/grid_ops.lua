@@ -27,7 +27,8 @@ local left_out = set [[alias detach view view_as reshape reshape_as ravel flatte
   rand_like randn_like bernoulli dropout dropout_mask item matrix_trace diag one_hot nonzero argwhere unique_consecutive
   argsort multinomial where_positions broadcast_tensors meshgrid norm_named allclose equal is_complex
   is_floating_point numel dim requires_grad double float half bfloat16 int long short bool char byte cpu cuda
-  vdot cross nll_loss dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout rrelu cauchy geometric log_normal]]
+  vdot cross nll_loss dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout rrelu cauchy geometric
+  log_normal]]
 
 local twins = {
   matrix_power = "torch.linalg.matrix_power", vecdot = "torch.linalg.vecdot", concat = "torch.cat",
