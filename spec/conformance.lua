@@ -11,6 +11,7 @@
 local cr = require "cresset"
 local device = require "spec.support.device"
 local oracle = require "spec.support.oracle"
+local samples = require "spec.support.samples"
 local values = require "spec.support.values"
 
 local digits = { float64 = 53, float32 = 24, float16 = 11, bfloat16 = 8 }
@@ -91,16 +92,13 @@ local function count(c, what, problem, case)
   end
 end
 
--- Operations whose gradient has no derivative, and why; they are told below the table.
-local once = { ctc_loss = "as in PyTorch, the gradient of alignments cannot be differentiated" }
-
 local function run_case(c, case)
   local forward, gradient, results = oracle.run(case)
   count(c, "forward", forward, case)
   if not forward and not oracle.is_coarse(case[1]) then measure(case, results, c.worst) end
   if not case[4] then return end
   count(c, "gradient", gradient, case)
-  if case[1]:sub(-1) == "_" or once[case[1]] or not is_smooth(case) then return end
+  if case[1]:sub(-1) == "_" or samples.once[case[1]] or not is_smooth(case) then return end
   local leaves = inputs_of(case)
   if differentiable(case, leaves) then count(c, "second", second(case, leaves), case) end
 end
@@ -152,7 +150,7 @@ for _, name in ipairs(wanted) do
   for _, problem in ipairs(c.problems or {}) do problems[#problems + 1] = problem end
 end
 if device.skip then print("CUDA: " .. device.skip) end
-for name, why in pairs(once) do print(("%s has no second gradient: %s"):format(name, why)) end
+for name, why in pairs(samples.once) do print(("%s has no second gradient: %s"):format(name, why)) end
 for _, problem in ipairs(problems) do print(problem) end
 print_line("total", total)
 os.exit(#problems == 0)

@@ -208,8 +208,9 @@ end
 -- True if the entry draws random numbers: such a call is repeated from one seed.
 function M.is_random(e) return e.family == "random" or e.family == "sample" or e.family == "noise" end
 
--- True if the gradient has no derivative, as the operation says itself.
-function M.is_once(e) return e.name == "ctc_loss" end
+-- Operations whose gradient has no derivative, as they say themselves, and why.
+M.once = { ctc_loss = "as in PyTorch, the gradient of alignments cannot be differentiated" }
+function M.is_once(e) return M.once[e.name] ~= nil end
 
 -- True if results are undefined memory, which cannot be compared.
 function M.is_undefined(e) return e.name:find("empty", 1, true) ~= nil end

@@ -3,10 +3,9 @@
 -- Holds true: a program is whole but for `cr`, and prints what the operation gives; its numbers are short, so that a
 -- reader can follow them. Tensors are of the default dtype unless the entry asks for another.
 
-local M = {}
+local keywords = require("reference").keywords
 
-local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,
-  ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
+local M = {}
 
 -- ---- Samples -----------------------------------------------------------------------------------------------
 
@@ -145,22 +144,6 @@ local function printing(e, call)
   return { ("for _, result in ipairs { %s } do print(result) end"):format(call) }
 end
 
--- The program of an entry that scripts can call, and the call in it.
-function M.program(e, cr)
-  local args = sample_of(e, cr)
-  local lines, words = arguments(e, args)
-  local name = called(e)
-  local is_method = e.method ~= false and not e.creates and not name:find(".", 1, true) and e.params[1]
-    and words[1] == local_name(e.params[1])
-  local call = is_method and ("%s:%s(%s)"):format(words[1], name, table.concat(words, ", ", 2))
-    or ("cr.%s(%s)"):format(name, table.concat(words, ", "))
-  if e.family == "random" or e.family == "sample" or e.lua:find "drop" then
-    table.insert(lines, 1, "cr.manual_seed(1)")
-  end
-  for _, line in ipairs(printing(e, call)) do lines[#lines + 1] = line end
-  return table.concat(lines, "\n"), call
-end
-
 -- Runs a program; gives what it printed.
 function M.run(program, cr)
   local out = {}
@@ -171,6 +154,27 @@ function M.run(program, cr)
   end
   assert(load(program, "=example", "t", setmetatable({ cr = cr, print = note }, { __index = _G })))()
   return table.concat(out, "\n")
+end
+
+-- Whether a program moves the random generator.
+local function draws(program, cr)
+  local before = cr.get_rng_state().offset
+  M.run(program, cr)
+  return cr.get_rng_state().offset ~= before
+end
+
+-- The program of an entry that scripts can call; one that draws random numbers begins with a seed.
+function M.program(e, cr)
+  local args = sample_of(e, cr)
+  local lines, words = arguments(e, args)
+  local name = called(e)
+  local is_method = e.method ~= false and not e.creates and not name:find(".", 1, true) and e.params[1]
+    and words[1] == local_name(e.params[1])
+  local call = is_method and ("%s:%s(%s)"):format(words[1], name, table.concat(words, ", ", 2))
+    or ("cr.%s(%s)"):format(name, table.concat(words, ", "))
+  for _, line in ipairs(printing(e, call)) do lines[#lines + 1] = line end
+  if draws(table.concat(lines, "\n"), cr) then table.insert(lines, 1, "cr.manual_seed(1)") end
+  return table.concat(lines, "\n")
 end
 
 return M

@@ -71,8 +71,7 @@ local lua_types = {
   string = "string",
   dtype = "string", device = "string",
 }
-local keywords = { ["end"] = true, ["repeat"] = true, ["function"] = true, ["not"] = true, ["and"] = true,
-  ["or"] = true, ["in"] = true, ["for"] = true, ["while"] = true, ["until"] = true, ["local"] = true }
+local keywords = reference.keywords
 
 -- `"a"|"b"`, as editors read it.
 local function choice_type(p)

@@ -16,8 +16,14 @@ local function dtypes()
   return list
 end
 
+M.dtypes = dtypes()
+
+-- What no parameter can be called in Lua.
+M.keywords = {}
+for word in ("end repeat function not and or in for while until local"):gmatch "%a+" do M.keywords[word] = true end
+
 -- The sections of what is written by hand: lists { title, entries... }; see lua/cresset/entries.lua.
-M.sections = require "cresset.entries"(dtypes())
+M.sections = require "cresset.entries"(M.dtypes)
 
 -- The public entries of a catalogue by family: lists with a name, in the order of the files.
 function M.families(cat)

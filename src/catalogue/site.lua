@@ -13,7 +13,6 @@ local examples = require "examples"
 local reference = require "reference"
 
 local out_dir = assert(arg[1], "usage: site.lua OUTPUT_DIRECTORY")
-local dtypes = { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool" }
 
 local function read(path)
   local file = assert(io.open(path))
@@ -55,7 +54,7 @@ end
 -- "float64 and float32 give their own; int64 gives float32; bool is refused", in groups.
 local function dtype_lines(e)
   local same, others, refused, reason = {}, {}, {}, nil
-  for _, dtype in ipairs(dtypes) do
+  for _, dtype in ipairs(reference.dtypes) do
     local result, why = outcome(e, dtype)
     if not result then
       refused[#refused + 1] = dtype

@@ -45,7 +45,7 @@ enum {
   CR__TAKES_SHAPE = CR__KIND(CR_INTS),
   CR__TAKES_INTS = CR__KIND(CR_INTS),
   CR__TAKES_FLOATS = CR__KIND(CR_FLOATS),
-  CR__TAKES_STRING = 0, /* cr__takes_name looks closer */
+  CR__TAKES_STRING = 0, /* of names, the value is looked at */
   CR__TAKES_DTYPE = 0,
   CR__TAKES_DEVICE = 0
 };
