@@ -5,6 +5,7 @@
 #define CR__RUN_CLASS_LOSS_H
 
 #include "loss.h"
+#include "work.h"
 
 static inline int cr__class_dim(const cr_tensor *input) { return input->ndim > 1 ? 1 : 0; }
 
@@ -21,9 +22,6 @@ typedef struct cr__choice {
 int cr__need_classes(const char *op, const cr_tensor *input);
 int cr__need_targets(const char *op, const cr_tensor *input, const cr_tensor *target);
 int cr__need_class_weight(const char *op, const cr_tensor *input, const cr_tensor *w);
-/* Contiguous versions of the tensors that a kernel reads; all released by cr__drop_ready. */
-int cr__make_ready(cr_tensor *const *from, int n, cr_tensor **ready);
-void cr__drop_ready(cr_tensor **ready, int n);
 /* Returns weight with its elements along the class dim, to be broadcast to input. */
 cr_tensor *cr__along_classes(cr_tensor *weight, const cr_tensor *input);
 /* Returns the loss of input, perhaps NULL, and in *total the sum of the weights of all targets. */

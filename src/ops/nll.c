@@ -62,20 +62,6 @@ int cr__need_class_weight(const char *op, const cr_tensor *input, const cr_tenso
 
 /* ---- The fused pair ---- */
 
-/* Contiguous versions of the tensors that a kernel reads; all released by drop_ready. */
-int cr__make_ready(cr_tensor *const *from, int n, cr_tensor **ready) {
-  int code = 0;
-  for (int i = 0; i < n; i++) {
-    ready[i] = from[i] && !code ? cr__call_contiguous(from[i]) : NULL;
-    if (from[i] && !ready[i] && !code) code = cr_error_code();
-  }
-  return code;
-}
-
-void cr__drop_ready(cr_tensor **ready, int n) {
-  for (int i = 0; i < n; i++) cr_release(ready[i]);
-}
-
 int cr__run_nll(const cr_op *op, cr_tensor *self, cr_tensor *target, cr_tensor *weight,
                 int64_t ignore_index, int64_t reduction, const char *name, cr_tensor **out) {
   (void)op;

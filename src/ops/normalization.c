@@ -6,15 +6,11 @@
 #include <math.h>
 
 #include "reduce.h"
+#include "standardize.h"
 #include "work.h"
 
-/* A tensor as outer x batch x groups x channels x inner elements, of which a row has batch x channels x inner. */
-typedef struct rows {
-  int64_t outer, batch, groups, channels, inner;
-} rows;
-
 /* The first result of standardize; the others too where `statistics` is there. */
-static cr_tensor *standardized(cr_tensor *self, cr_tensor *weight, cr_tensor *bias, rows r,
+static cr_tensor *standardized(cr_tensor *self, cr_tensor *weight, cr_tensor *bias, cr__rows r,
                                double eps, bool centred, cr_tensor **statistics) {
   cr_tensor *all[3];
   int64_t layout[] = {r.outer, r.batch, r.groups, r.channels, r.inner};
@@ -48,12 +44,12 @@ static int check_scale(const cr_op *op, const char *name, const cr_tensor *self,
 }
 
 /* That self ends in the sizes that are given; *r becomes its rows of so many. */
-static int last_dims(const cr_op *op, const cr_tensor *self, cr__ints sizes, rows *r) {
+static int last_dims(const cr_op *op, const cr_tensor *self, cr__ints sizes, cr__rows *r) {
   cr__text a, b;
   int code = need_float(op, self);
   if (code) return code;
   bool fits = sizes.n > 0 && sizes.n <= self->ndim;
-  *r = (rows){1, 1, 1, 1, 1};
+  *r = (cr__rows){1, 1, 1, 1, 1};
   for (int i = 0; fits && i < sizes.n; i++) {
     fits = sizes.at[i] == cr__sizes(self)[self->ndim - sizes.n + i];
     r->channels *= sizes.at[i];
@@ -69,8 +65,8 @@ static int last_dims(const cr_op *op, const cr_tensor *self, cr__ints sizes, row
 static cr_tensor *in_line(cr_tensor *t) { return t ? cr__call_reshape(t, &t->numel, 1) : NULL; }
 
 /* Over the last dims: weight and bias have their sizes. */
-static cr_tensor *over_last(cr_tensor *self, cr_tensor *weight, cr_tensor *bias, rows r, double eps,
-                            bool centred) {
+static cr_tensor *over_last(cr_tensor *self, cr_tensor *weight, cr_tensor *bias, cr__rows r,
+                            double eps, bool centred) {
   cr_tensor *by = in_line(weight), *offset = in_line(bias), *t = NULL;
   if ((by || !weight) && (offset || !bias))
     t = standardized(self, by, offset, r, eps, centred, NULL);
@@ -81,7 +77,7 @@ static cr_tensor *over_last(cr_tensor *self, cr_tensor *weight, cr_tensor *bias,
 cr_tensor *cr__run_layer_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
                               cr_tensor *weight, cr_tensor *bias, double eps) {
   cr__ints sizes = normalized_shape;
-  rows r;
+  cr__rows r;
   if (last_dims(op, self, sizes, &r) ||
       check_scale(op, "weight", self, weight, sizes.n, sizes.at) ||
       check_scale(op, "bias", self, bias, sizes.n, sizes.at))
@@ -92,7 +88,7 @@ cr_tensor *cr__run_layer_norm(const cr_op *op, cr_tensor *self, cr__ints normali
 cr_tensor *cr__run_rms_norm(const cr_op *op, cr_tensor *self, cr__ints normalized_shape,
                             cr_tensor *weight, const double *eps) {
   cr__ints sizes = normalized_shape;
-  rows r;
+  cr__rows r;
   if (last_dims(op, self, sizes, &r) || check_scale(op, "weight", self, weight, sizes.n, sizes.at))
     return NULL;
   double least = eps ? *eps : self->dtype == CR_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
@@ -123,8 +119,8 @@ cr_tensor *cr__run_group_norm(const cr_op *op, cr_tensor *self, int64_t num_grou
     code = cr__fail(CR_E_SHAPE, "%s: %lld channels (dim 2) do not make %lld equal groups", op->lua,
                     (long long)n[1], (long long)groups);
   if (code) return NULL;
-  return standardized(self, weight, bias, (rows){n[0], 1, groups, n[1] / groups, n[2]}, eps, true,
-                      NULL);
+  return standardized(self, weight, bias, (cr__rows){n[0], 1, groups, n[1] / groups, n[2]}, eps,
+                      true, NULL);
 }
 
 /* ---- Running statistics ---- */
@@ -149,28 +145,28 @@ static int check_running(const cr_op *op, const running *s, const cr_tensor *sel
 }
 
 /* What a running statistic becomes, of its own dtype: (1 - momentum) * old + momentum * fresh. */
-static cr_tensor *moved(work *w, cr_tensor *old, cr_tensor *fresh, double momentum) {
-  cr_tensor *wide = keep(w, cr__call_to(old, CR_FLOAT64, cr_none(), false));
-  cr_tensor *next = keep(w, cr__call_lerp_scalar(wide, fresh, cr_float(momentum)));
-  cr_tensor *narrow = keep(w, cr__call_to(next, (cr_dtype)old->dtype, cr_none(), false));
-  return keep(w, cr__call_contiguous(narrow));
+static cr_tensor *moved(cr__work *w, cr_tensor *old, cr_tensor *fresh, double momentum) {
+  cr_tensor *wide = cr__keep(w, cr__call_to(old, CR_FLOAT64, cr_none(), false));
+  cr_tensor *next = cr__keep(w, cr__call_lerp_scalar(wide, fresh, cr_float(momentum)));
+  cr_tensor *narrow = cr__keep(w, cr__call_to(next, (cr_dtype)old->dtype, cr_none(), false));
+  return cr__keep(w, cr__call_contiguous(narrow));
 }
 
 /* Moves both by the statistics of N x C rows, or C, of n elements each. All that may fail for memory is made before
  * the first is written. */
 static int move(const cr_op *op, const running *s, cr_tensor *mean, cr_tensor *inverse,
                 int64_t outer, double n, double eps) {
-  work w = {.n = 0};
+  cr__work w = {.n = 0};
   int64_t channels = cr__sizes(s->mean)[0], shape[] = {outer, channels}, first = 1;
   cr__below++;
-  cr_tensor *wide = keep(&w, cr__call_pow_scalar(inverse, cr_int(-2)));
-  cr_tensor *var = keep(&w, cr__call_sub_scalar(wide, cr_float(eps)));
-  var = keep(&w, cr__call_clamp(var, cr_int(0), cr_none()));
-  var = keep(&w, cr__call_mul_scalar(var, cr_float(n / (n - 1))));
+  cr_tensor *wide = cr__keep(&w, cr__call_pow_scalar(inverse, cr_int(-2)));
+  cr_tensor *var = cr__keep(&w, cr__call_sub_scalar(wide, cr_float(eps)));
+  var = cr__keep(&w, cr__call_clamp(var, cr_int(0), cr_none()));
+  var = cr__keep(&w, cr__call_mul_scalar(var, cr_float(n / (n - 1))));
   cr_tensor *fresh[] = {mean, var}, *old[] = {s->mean, s->var}, *next[2];
   for (int i = 0; i < 2; i++) {
-    cr_tensor *each = keep(&w, cr__call_reshape(fresh[i], shape, 2));
-    next[i] = moved(&w, old[i], keep(&w, cr__call_mean(each, &first, 1, false, CR_DTYPE_NONE)),
+    cr_tensor *each = cr__keep(&w, cr__call_reshape(fresh[i], shape, 2));
+    next[i] = moved(&w, old[i], cr__keep(&w, cr__call_mean(each, &first, 1, false, CR_DTYPE_NONE)),
                     s->momentum);
   }
   cr__below--;
@@ -179,7 +175,7 @@ static int move(const cr_op *op, const running *s, cr_tensor *mean, cr_tensor *i
     code = cr__copy(op->lua, old[i], next[i]);
     if (!code) cr__bump(old[i]);
   }
-  drop_work(&w);
+  cr__drop_work(&w);
   return code;
 }
 
@@ -191,7 +187,7 @@ static int may_be_written(const cr_op *op, const char *name, const cr_tensor *t)
 
 /* By statistics of the call's own, which move the running ones if they are there; rows of n elements. */
 static cr_tensor *by_own(const cr_op *op, cr_tensor *self, cr_tensor *weight, cr_tensor *bias,
-                         rows r, int64_t n, const running *s, double eps) {
+                         cr__rows r, int64_t n, const running *s, double eps) {
   cr__text text;
   cr_tensor *own[2] = {NULL, NULL};
   int code = 0;
@@ -211,22 +207,25 @@ static cr_tensor *by_own(const cr_op *op, cr_tensor *self, cr_tensor *weight, cr
 /* By the running statistics: self * scale + shift, with one of each for a channel. */
 static cr_tensor *by_running(cr_tensor *self, cr_tensor *weight, cr_tensor *bias, const running *s,
                              double eps) {
-  work w = {.n = 0};
+  cr__work w = {.n = 0};
   int64_t shape[CR_MAX_DIMS];
   for (int d = 0; d < self->ndim; d++) shape[d] = d == 1 ? cr__sizes(self)[1] : 1;
   cr_dtype dtype = cr__size_of((cr_dtype)self->dtype) < 4 ? CR_FLOAT32 : (cr_dtype)self->dtype;
-  cr_tensor *var = keep(&w, cr__call_to(s->var, dtype, cr_none(), false));
-  cr_tensor *mean = keep(&w, cr__call_to(s->mean, dtype, cr_none(), false));
-  cr_tensor *scale = keep(&w, cr__call_rsqrt(keep(&w, cr__call_add_scalar(var, cr_float(eps)))));
-  if (weight) scale = times(&w, scale, keep(&w, cr__call_to(weight, dtype, cr_none(), false)));
-  cr_tensor *shift = keep(&w, cr__call_neg(times(&w, mean, scale)));
-  if (bias) shift = plus(&w, shift, keep(&w, cr__call_to(bias, dtype, cr_none(), false)));
-  cr_tensor *x = keep(&w, cr__call_to(self, dtype, cr_none(), false));
+  cr_tensor *var = cr__keep(&w, cr__call_to(s->var, dtype, cr_none(), false));
+  cr_tensor *mean = cr__keep(&w, cr__call_to(s->mean, dtype, cr_none(), false));
+  cr_tensor *scale =
+      cr__keep(&w, cr__call_rsqrt(cr__keep(&w, cr__call_add_scalar(var, cr_float(eps)))));
+  if (weight)
+    scale = cr__times(&w, scale, cr__keep(&w, cr__call_to(weight, dtype, cr_none(), false)));
+  cr_tensor *shift = cr__keep(&w, cr__call_neg(cr__times(&w, mean, scale)));
+  if (bias) shift = cr__plus(&w, shift, cr__keep(&w, cr__call_to(bias, dtype, cr_none(), false)));
+  cr_tensor *x = cr__keep(&w, cr__call_to(self, dtype, cr_none(), false));
   cr_tensor *y =
-      keep(&w, cr__call_addcmul(keep(&w, cr__call_view(shift, shape, self->ndim)), x,
-                                keep(&w, cr__call_view(scale, shape, self->ndim)), cr_int(1)));
+      cr__keep(&w,
+               cr__call_addcmul(cr__keep(&w, cr__call_view(shift, shape, self->ndim)), x,
+                                cr__keep(&w, cr__call_view(scale, shape, self->ndim)), cr_int(1)));
   cr_tensor *result = cr__call_to(y, (cr_dtype)self->dtype, cr_none(), false);
-  drop_work(&w);
+  cr__drop_work(&w);
   return result;
 }
 
@@ -246,7 +245,7 @@ cr_tensor *cr__run_batch_norm(const cr_op *op, cr_tensor *self, cr_tensor *runni
   if (!code && !training) code = need_running(op, &s, "training");
   if (code) return NULL;
   if (!training) return by_running(self, weight, bias, &s, eps);
-  return by_own(op, self, weight, bias, (rows){1, n[0], n[1], 1, n[2]}, n[0] * n[2], &s, eps);
+  return by_own(op, self, weight, bias, (cr__rows){1, n[0], n[1], 1, n[2]}, n[0] * n[2], &s, eps);
 }
 
 cr_tensor *cr__run_instance_norm(const cr_op *op, cr_tensor *self, cr_tensor *running_mean,
@@ -259,7 +258,7 @@ cr_tensor *cr__run_instance_norm(const cr_op *op, cr_tensor *self, cr_tensor *ru
   if (!code && !use_input_stats) code = need_running(op, &s, "use_input_stats");
   if (code) return NULL;
   if (!use_input_stats) return by_running(self, weight, bias, &s, eps);
-  return by_own(op, self, weight, bias, (rows){n[0], 1, n[1], 1, n[2]}, n[2], &s, eps);
+  return by_own(op, self, weight, bias, (cr__rows){n[0], 1, n[1], 1, n[2]}, n[2], &s, eps);
 }
 
 /* ---- Responses of neighbours ---- */

@@ -5,45 +5,23 @@
 #include <math.h>
 
 #include "reduce.h"
+#include "standardize.h"
 #include "work.h"
 
-/* A tensor as outer x batch x groups x channels x inner elements, of which a row has batch x channels x inner; weight
- * and bias have groups x channels. */
-typedef struct rows {
-  int64_t outer, batch, groups, channels, inner;
-} rows;
-
-static rows rows_of(cr__ints layout) {
+static cr__rows rows_of(cr__ints layout) {
   const int64_t *n = layout.at;
-  return (rows){n[0], n[1], n[2], n[3], n[4]};
+  return (cr__rows){n[0], n[1], n[2], n[3], n[4]};
 }
 
 /* ---- The kernels ---- */
 
-static void drop(cr_tensor **t, int n) {
-  for (int i = 0; i < n; i++) {
-    cr_release(t[i]);
-    t[i] = NULL;
-  }
-}
-
-/* Contiguous versions of n tensors, NULL for those that are absent; all released by drop. */
-static int make_ready(cr_tensor *const *from, int n, cr_tensor **ready) {
-  int code = 0;
-  for (int i = 0; i < n; i++) {
-    ready[i] = from[i] && !code ? cr__call_contiguous(from[i]) : NULL;
-    if (from[i] && !ready[i] && !code) code = cr_error_code();
-  }
-  return code;
-}
-
 int cr__run_standardize(const cr_op *op, cr_tensor *self, cr_tensor *weight, cr_tensor *bias,
                         cr__ints layout, double eps, bool centred, cr_tensor **out) {
-  rows r = rows_of(layout);
+  cr__rows r = rows_of(layout);
   int64_t count = r.outer * r.groups;
   cr_device device = cr_device_of(self);
   cr_tensor *ready[3];
-  int code = make_ready((cr_tensor *[]){self, weight, bias}, 3, ready);
+  int code = cr__make_ready((cr_tensor *[]){self, weight, bias}, 3, ready);
   if (!code) {
     out[0] = cr__new_like(op->name, ready[0], (cr_dtype)self->dtype);
     for (int i = 1; i < 3; i++)
@@ -64,9 +42,8 @@ int cr__run_standardize(const cr_op *op, cr_tensor *self, cr_tensor *weight, cr_
     k.standardize.eps = eps, k.standardize.centred = centred;
     code = cr__launch_run(&k, CR__K_standardize);
   }
-  drop(ready, 3);
-  if (code) drop(out, 3);
-  return code;
+  cr__drop_ready(ready, 3);
+  return code ? (cr__undo(out, 3), code) : 0;
 }
 
 int cr__run_standardize_backward(const cr_op *op, cr_tensor *self, cr_tensor *input,
@@ -74,13 +51,13 @@ int cr__run_standardize_backward(const cr_op *op, cr_tensor *self, cr_tensor *in
                                  cr__ints layout, double eps, bool centred, bool for_weight,
                                  bool for_bias, cr_tensor **out) {
   (void)eps;
-  rows r = rows_of(layout);
+  cr__rows r = rows_of(layout);
   int64_t each = r.groups * r.channels, none = 0;
   cr_dtype dtype = (cr_dtype)input->dtype;
   cr_device device = cr_device_of(input);
   bool wanted[] = {for_weight, for_bias};
   cr_tensor *ready[5];
-  int code = make_ready((cr_tensor *[]){self, input, weight, mean, inverse}, 5, ready);
+  int code = cr__make_ready((cr_tensor *[]){self, input, weight, mean, inverse}, 5, ready);
   if (!code) {
     out[0] = cr__new_like(op->name, ready[1], dtype);
     for (int i = 1; i < 3; i++)
@@ -105,9 +82,8 @@ int cr__run_standardize_backward(const cr_op *op, cr_tensor *self, cr_tensor *in
     k.standardize_backward.inner = r.inner, k.standardize_backward.centred = centred;
     code = cr__launch_run(&k, CR__K_standardize_backward);
   }
-  drop(ready, 5);
-  if (code) drop(out, 3);
-  return code;
+  cr__drop_ready(ready, 5);
+  return code ? (cr__undo(out, 3), code) : 0;
 }
 
 /* ---- Their second derivative ---- */
@@ -115,19 +91,19 @@ int cr__run_standardize_backward(const cr_op *op, cr_tensor *self, cr_tensor *in
 static const int64_t of_row[] = {2, 4, 5}, of_channel[] = {1, 2, 5};
 
 /* t, of self's elements, as five dims of the dtype that is computed in. */
-static cr_tensor *in_rows(work *w, cr_tensor *t, cr_dtype dtype, cr__ints layout) {
-  cr_tensor *same = keep(w, cr__call_to(t, dtype, cr_none(), false));
-  return keep(w, cr__call_reshape(same, layout.at, 5));
+static cr_tensor *in_rows(cr__work *w, cr_tensor *t, cr_dtype dtype, cr__ints layout) {
+  cr_tensor *same = cr__keep(w, cr__call_to(t, dtype, cr_none(), false));
+  return cr__keep(w, cr__call_reshape(same, layout.at, 5));
 }
 
 /* The same of weight, bias or a gradient of theirs, to be broadcast. */
-static cr_tensor *in_channels(work *w, cr_tensor *t, cr_dtype dtype, rows r) {
-  cr_tensor *same = keep(w, cr__call_to(t, dtype, cr_none(), false));
-  return keep(w, cr__call_reshape(same, (int64_t[]){1, 1, r.groups, r.channels, 1}, 5));
+static cr_tensor *in_channels(cr__work *w, cr_tensor *t, cr_dtype dtype, cr__rows r) {
+  cr_tensor *same = cr__keep(w, cr__call_to(t, dtype, cr_none(), false));
+  return cr__keep(w, cr__call_reshape(same, (int64_t[]){1, 1, r.groups, r.channels, 1}, 5));
 }
 
-static cr_tensor *mean_of(work *w, cr_tensor *t) {
-  return keep(w, cr__call_mean(t, of_row, 3, true, CR_DTYPE_NONE));
+static cr_tensor *mean_of(cr__work *w, cr_tensor *t) {
+  return cr__keep(w, cr__call_mean(t, of_row, 3, true, CR_DTYPE_NONE));
 }
 
 /* Standardized rows and their inverse spreads, with derivatives. */
@@ -137,29 +113,29 @@ typedef struct standard {
 } standard;
 
 /* inverse * (u - mean(u) - h * mean(u h)): what standardize's derivative makes of u. It is symmetric. */
-static cr_tensor *projected(work *w, const standard *s, cr_tensor *u) {
-  cr_tensor *part = times(w, s->h, mean_of(w, times(w, u, s->h)));
-  cr_tensor *away = s->centred ? less(w, u, mean_of(w, u)) : u;
-  return times(w, s->inverse, less(w, away, part));
+static cr_tensor *projected(cr__work *w, const standard *s, cr_tensor *u) {
+  cr_tensor *part = cr__times(w, s->h, mean_of(w, cr__times(w, u, s->h)));
+  cr_tensor *away = s->centred ? cr__less(w, u, mean_of(w, u)) : u;
+  return cr__times(w, s->inverse, cr__less(w, away, part));
 }
 
 /* The gradient for the input of the scalar sum(u projected(v)), where n covariances of a row are q = mean(u v) -
  * mean(u) mean(v) - mean(u h) mean(v h):
  * -inverse * (inverse * q * h + mean(v h) * projected(u) + mean(u h) * projected(v)). */
-static cr_tensor *bend(work *w, const standard *s, cr_tensor *u, cr_tensor *v,
+static cr_tensor *bend(cr__work *w, const standard *s, cr_tensor *u, cr_tensor *v,
                        cr_tensor *projected_u) {
-  cr_tensor *uh = mean_of(w, times(w, u, s->h)), *vh = mean_of(w, times(w, v, s->h));
-  cr_tensor *q = less(w, mean_of(w, times(w, u, v)), times(w, uh, vh));
-  if (s->centred) q = less(w, q, times(w, mean_of(w, u), mean_of(w, v)));
-  cr_tensor *sum = times(w, times(w, s->inverse, q), s->h);
-  sum = plus(w, sum, times(w, vh, projected_u));
-  sum = plus(w, sum, times(w, uh, projected(w, s, v)));
-  return keep(w, cr__call_neg(times(w, s->inverse, sum)));
+  cr_tensor *uh = mean_of(w, cr__times(w, u, s->h)), *vh = mean_of(w, cr__times(w, v, s->h));
+  cr_tensor *q = cr__less(w, mean_of(w, cr__times(w, u, v)), cr__times(w, uh, vh));
+  if (s->centred) q = cr__less(w, q, cr__times(w, mean_of(w, u), mean_of(w, v)));
+  cr_tensor *sum = cr__times(w, cr__times(w, s->inverse, q), s->h);
+  sum = cr__plus(w, sum, cr__times(w, vh, projected_u));
+  sum = cr__plus(w, sum, cr__times(w, uh, projected(w, s, v)));
+  return cr__keep(w, cr__call_neg(cr__times(w, s->inverse, sum)));
 }
 
 /* A result, in the shape and dtype of what it is the gradient of. */
-static cr_tensor *finished(work *w, cr_tensor *t, cr_tensor *like) {
-  cr_tensor *shaped = t ? keep(w, cr__call_reshape(t, cr__sizes(like), like->ndim)) : NULL;
+static cr_tensor *finished(cr__work *w, cr_tensor *t, cr_tensor *like) {
+  cr_tensor *shaped = t ? cr__keep(w, cr__call_reshape(t, cr__sizes(like), like->ndim)) : NULL;
   return cr__call_to(shaped, (cr_dtype)like->dtype, cr_none(), false);
 }
 
@@ -170,11 +146,11 @@ typedef struct asked {
   bool weighs, of_weight, of_bias;
 } asked;
 
-static cr_tensor *for_gradient(work *w, const standard *s, const asked *a, cr_tensor *by,
+static cr_tensor *for_gradient(cr__work *w, const standard *s, const asked *a, cr_tensor *by,
                                cr_tensor *projected_u) {
-  cr_tensor *sum = a->weighs ? times(w, by, projected_u) : projected_u;
-  if (a->of_weight) sum = plus(w, sum, times(w, s->h, a->for_weight));
-  return a->of_bias ? plus(w, sum, a->for_bias) : sum;
+  cr_tensor *sum = a->weighs ? cr__times(w, by, projected_u) : projected_u;
+  if (a->of_weight) sum = cr__plus(w, sum, cr__times(w, s->h, a->for_weight));
+  return a->of_bias ? cr__plus(w, sum, a->for_bias) : sum;
 }
 
 int cr__run_standardize_twice(const cr_op *op, cr_tensor *self, cr_tensor *of_weight,
@@ -182,9 +158,9 @@ int cr__run_standardize_twice(const cr_op *op, cr_tensor *self, cr_tensor *of_we
                               cr_tensor *weight, cr__ints layout, double eps, bool centred,
                               bool for_weight, bool for_bias, cr_tensor **out) {
   (void)op;
-  rows r = rows_of(layout);
+  cr__rows r = rows_of(layout);
   cr_dtype dtype = cr__size_of((cr_dtype)input->dtype) < 4 ? CR_FLOAT32 : (cr_dtype)input->dtype;
-  work w = {.n = 0};
+  cr__work w = {.n = 0};
   cr_tensor *x = in_rows(&w, input, dtype, layout), *g = in_rows(&w, grad, dtype, layout);
   asked a = {in_rows(&w, self, dtype, layout),
              for_weight ? in_channels(&w, of_weight, dtype, r) : NULL,
@@ -194,17 +170,17 @@ int cr__run_standardize_twice(const cr_op *op, cr_tensor *self, cr_tensor *of_we
              for_bias};
   cr_tensor *by = weight ? in_channels(&w, weight, dtype, r) : NULL, *h[3] = {NULL, NULL, NULL};
   if (x) (void)cr__call_standardize(x, NULL, NULL, layout.at, 5, eps, centred, h);
-  for (int i = 0; i < 3; i++) keep(&w, h[i]);
-  standard s = {h[0], keep(&w, cr__call_inverse_spread(x, of_row, 3, eps, centred)), centred};
-  cr_tensor *projected_u = projected(&w, &s, a.u), *v = weight ? times(&w, g, by) : g;
+  for (int i = 0; i < 3; i++) cr__keep(&w, h[i]);
+  standard s = {h[0], cr__keep(&w, cr__call_inverse_spread(x, of_row, 3, eps, centred)), centred};
+  cr_tensor *projected_u = projected(&w, &s, a.u), *v = weight ? cr__times(&w, g, by) : g;
   cr_tensor *bent = bend(&w, &s, a.u, v, projected_u);
-  if (for_weight) bent = plus(&w, bent, projected(&w, &s, times(&w, g, a.for_weight)));
+  if (for_weight) bent = cr__plus(&w, bent, projected(&w, &s, cr__times(&w, g, a.for_weight)));
   out[0] = finished(&w, for_gradient(&w, &s, &a, by, projected_u), grad);
   out[1] = finished(&w, bent, input);
-  cr_tensor *each = times(&w, g, projected_u);
-  cr_tensor *sum = keep(&w, cr__call_sum(each, of_channel, 3, false, CR_DTYPE_NONE));
+  cr_tensor *each = cr__times(&w, g, projected_u);
+  cr_tensor *sum = cr__keep(&w, cr__call_sum(each, of_channel, 3, false, CR_DTYPE_NONE));
   out[2] = weight ? finished(&w, sum, weight) : cr__call_alias(sum);
-  drop_work(&w);
+  cr__drop_work(&w);
   return out[0] && out[1] && out[2] ? 0 : cr__undo(out, 3);
 }
 
