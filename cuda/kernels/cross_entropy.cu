@@ -4,7 +4,7 @@
  * sizes alone. What is computed is said in src/cpu/cross_entropy.c. All views are contiguous. A target that is no class
  * is reported and counts as one to ignore. */
 #include "fold.cuh"
-#include "scalar.cuh"
+#include "sums.cuh"
 
 extern "C" {
 #include "scalar/reduction.h"
@@ -38,30 +38,6 @@ static __device__ __forceinline__ void store(const vector &v, int64_t at, double
   if (v.dtype == CR_FLOAT32) ((float *)(void *)v.data)[at] = (float)x;
   else cr__store_from<CR_FLOAT64>(v.data, v.dtype, at, x);
 }
-
-/* The largest of some numbers, and the sum of the exponentials of the others measured from it. */
-struct class_logs {
-  struct state {
-    double top, rest;
-  };
-  static __device__ __forceinline__ void join(state &s, const state &other) {
-    bool nothing = other.top == -INFINITY || s.top == -INFINITY;
-    double high = other.top > s.top ? other.top : s.top,
-           low = other.top > s.top ? s.top : other.top;
-    double rest = other.top > s.top ? other.rest : s.rest,
-           add = other.top > s.top ? s.rest : other.rest;
-    s.rest = rest + (nothing ? add : (1 + add) * f64_exp(low - high));
-    s.top = high;
-  }
-};
-struct both {
-  struct state {
-    double a, b;
-  };
-  static __device__ __forceinline__ void join(state &s, const state &other) {
-    s.a += other.a, s.b += other.b;
-  }
-};
 
 static __device__ __forceinline__ double power(const job &j, double x) {
   return j.input.dtype == CR_FLOAT64 ? f64_exp(x) : (double)f32_exp_below((float)x);
@@ -109,12 +85,12 @@ template <class S> static __device__ __forceinline__ S from_first(S s, int group
 }
 
 static __global__ void __launch_bounds__(THREADS) measure(job j) {
-  __shared__ class_logs::state room[THREADS / 32];
-  __shared__ both::state sums[THREADS / 32];
+  __shared__ cr__log_sum::state room[THREADS / 32];
+  __shared__ cr__two_sums::state sums[THREADS / 32];
   int lane;
   int64_t row = row_of(j, &lane), own = row < j.count ? class_of(j, row) : -1;
   int64_t n = own < 0 ? 0 : j.classes, base = row * j.classes;
-  class_logs::state s = {-INFINITY, 0};
+  cr__log_sum::state s = {-INFINITY, 0};
   for (int64_t i = lane; i < n; i += j.group) {
     double x = load(j.input, base + i);
     if (x > s.top) {
@@ -122,17 +98,17 @@ static __global__ void __launch_bounds__(THREADS) measure(job j) {
       s.top = x;
     } else if (x != -INFINITY) s.rest += power(j, x - s.top);
   }
-  s = from_first(cr__join_group<class_logs>(s, j.group, room), j.group, room);
+  s = from_first(cr__join_group<cr__log_sum>(s, j.group, room), j.group, room);
   if (!isfinite(s.top)) s.rest = NAN;
   double log = f64_log1p(s.rest);
-  both::state sum = {0, 0};
+  cr__two_sums::state sum = {0, 0};
   if (j.probabilities || j.smoothing != 0) {
     for (int64_t i = lane; i < n; i += j.group) {
       double q = share_of(j, row, own, i), far = s.top - load(j.input, base + i) + log;
       sum.a += q == 0 && isinf(far) ? 0 : q * far;
       sum.b += q;
     }
-    sum = cr__join_group<both>(sum, j.group, sums);
+    sum = cr__join_group<cr__two_sums>(sum, j.group, sums);
   } else if (n > 0) {
     sum.b = weight_of(j, own);
     sum.a = sum.b * (s.top - load(j.input, base + own) + log);
@@ -149,21 +125,21 @@ static __global__ void __launch_bounds__(THREADS) measure(job j) {
 }
 
 static __global__ void __launch_bounds__(THREADS) add_up(job j) {
-  __shared__ both::state room[THREADS / 32];
-  both::state s = {0, 0};
+  __shared__ cr__two_sums::state room[THREADS / 32];
+  cr__two_sums::state s = {0, 0};
   for (int64_t i = threadIdx.x; i < j.count; i += THREADS) {
     int64_t own = class_of(j, i);
     s.a += j.lines[LINE * i + LOSS];
     s.b += own < 0 ? 0 : j.probabilities ? 1 : weight_of(j, own);
   }
-  s = cr__join_group<both>(s, THREADS, room);
+  s = cr__join_group<cr__two_sums>(s, THREADS, room);
   if (threadIdx.x != 0) return;
   *j.total = s.b;
   if (j.reduction != CR__LOSS_NONE) store(j.out, 0, j.reduction == CR__LOSS_MEAN ? s.a / s.b : s.a);
 }
 
 static __global__ void __launch_bounds__(THREADS) spread(job j) {
-  __shared__ both::state room[THREADS / 32];
+  __shared__ cr__two_sums::state room[THREADS / 32];
   int lane;
   int64_t row = row_of(j, &lane), own = row < j.count ? class_of(j, row) : -1,
           base = row * j.classes;
@@ -174,11 +150,11 @@ static __global__ void __launch_bounds__(THREADS) spread(job j) {
   if (j.reduction == CR__LOSS_MEAN && own >= 0) c /= *j.total;
   double mass = c * line[MASS], scale = mass / (1 + rest);
   /* The share of all that are not the largest, where that has more than 3/4. */
-  both::state others = {0, 0};
+  cr__two_sums::state others = {0, 0};
   if (shared_out && own >= 0 && rest < FEW)
     for (int64_t i = lane; i < j.classes; i += j.group)
       if (load(j.input, base + i) != top) others.a += share_of(j, row, own, i);
-  if (shared_out) others = from_first(cr__join_group<both>(others, j.group, room), j.group, room);
+  if (shared_out) others = from_first(cr__join_group<cr__two_sums>(others, j.group, room), j.group, room);
   for (int64_t i = lane; i < (there ? j.classes : 0); i += j.group) {
     double x = own < 0 ? 0 : load(j.input, base + i), q = own < 0      ? 0
                                                           : shared_out ? share_of(j, row, own, i)

@@ -4,7 +4,7 @@
  * said in src/cpu/ctc.c. Sums have an order that depends on the sizes alone. A target that is no class is reported and
  * counts as the blank. All views are contiguous. */
 #include "fold.cuh"
-#include "scalar.cuh"
+#include "sums.cuh"
 
 enum { THREADS = 128 };
 
@@ -18,11 +18,6 @@ typedef struct ctc_job {
   cr__fault *fault;
   const char *op;
 } ctc_job;
-
-struct ctc_sum {
-  typedef double state;
-  static __device__ __forceinline__ void join(double &s, double other) { s += other; }
-};
 
 /* The sample of this block. */
 typedef struct sample {
@@ -106,7 +101,7 @@ static __device__ void spread_step(const ctc_job &j, const sample &s, int64_t t,
   double sum = 0;
   for (int64_t i = threadIdx.x; i < s.states; i += THREADS)
     if (label(j, s, i) == blank) sum += share[i];
-  sum = cr__join_group<ctc_sum>(sum, THREADS, room);
+  sum = cr__join_group<cr__one_sum>(sum, THREADS, room);
   if (threadIdx.x == 0) store(j, j.out, base + blank, -g * sum);
   for (int64_t i = 2 * (int64_t)threadIdx.x + 1; i < s.states; i += 2 * THREADS) {
     int64_t c = label(j, s, i);

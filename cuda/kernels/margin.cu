@@ -4,6 +4,7 @@
  * gathered in double, in an order that depends on the sizes alone. All views are contiguous. A target that is no
  * class is reported and ends its list. */
 #include "fold.cuh"
+#include "sums.cuh"
 
 enum { THREADS = 128 };
 
@@ -20,11 +21,6 @@ typedef struct margin_job {
   cr__fault *fault;
   const char *op;
 } margin_job;
-
-struct margin_sum {
-  typedef double state;
-  static __device__ __forceinline__ void join(double &s, double other) { s += other; }
-};
 
 static __device__ __forceinline__ double load(const margin_rows &v, int64_t at) {
   return cr__load_as<CR_FLOAT64>(v.data, v.dtype, at);
@@ -71,7 +67,7 @@ static __global__ void __launch_bounds__(THREADS) sum_rows(margin_job j) {
     for (int64_t k = 0; (r = listed(j, list, k)) >= 0; k++)
       if (violates(j, base, r, i)) sum += from - load(d, base + r) + load(d, base + i);
   }
-  sum = cr__join_group<margin_sum>(sum, THREADS, room);
+  sum = cr__join_group<cr__one_sum>(sum, THREADS, room);
   if (threadIdx.x == 0) store(j.out, blockIdx.x, sum / (double)j.classes);
 }
 

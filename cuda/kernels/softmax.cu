@@ -5,7 +5,7 @@
  * where not; lines side by side are read twice, a thread or several to each. Sums are gathered in
  * double, in an order that depends on the sizes alone; all else is computed as on the CPU. */
 #include "lanes.cuh"
-#include "scalar.cuh"
+#include "sums.cuh"
 
 /* Blocks of short lines are smaller, as their threads need many registers. */
 enum { THREADS = 256, SHORT_THREADS = 128, LONG_EACH = 8, CACHE_BYTES = 40960 };
@@ -43,20 +43,10 @@ static __device__ double log_of_sum(double rest) {
 template <class N> struct forward {
   enum { inputs = 1 };
   typedef N number;
-  struct state {
-    double top, rest;
-  };
+  typedef cr__log_sum::state state;
   static __device__ __forceinline__ N absent() { return -(N)INFINITY; }
   static __device__ __forceinline__ state start() { return {-INFINITY, 0}; }
-  static __device__ __forceinline__ void join(state &s, const state &other) {
-    bool nothing = other.top == -INFINITY || s.top == -INFINITY;
-    double high = other.top > s.top ? other.top : s.top,
-           low = other.top > s.top ? s.top : other.top;
-    double rest = other.top > s.top ? other.rest : s.rest,
-           add = other.top > s.top ? s.rest : other.rest;
-    s.rest = rest + (nothing ? add : (1 + add) * f64_exp(low - high));
-    s.top = high;
-  }
+  static __device__ __forceinline__ void join(state &s, const state &other) { cr__log_sum::join(s, other); }
   template <int U>
   static __device__ __forceinline__ void take(state &s, const N *a, const N *, bool) {
     N before = (N)s.top, top = before;
