@@ -4,11 +4,8 @@
 #include <string.h>
 
 #include "cpu/convolution.h"
+#include "fma.h"
 #include "loops.h"
-
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -182,36 +179,20 @@ GATHER(uint64_t, 8)
 ARRANGE(uint32_t, 4)
 ARRANGE(uint64_t, 8)
 
-#if defined(__AVX512F__)
-#define BYTES 64
-#define FMA_F32(a, b, c) ((f32s)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define FMA_F64(a, b, c) ((f64s)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#if BYTES == 64
 #define SOME(n) ((1u << (n)) - 1)
 #define LOAD_F32(p, from, to) ((f32s)_mm512_maskz_loadu_ps((__mmask16)(SOME(to) & ~SOME(from)), p))
 #define LOAD_F64(p, from, to) ((f64s)_mm512_maskz_loadu_pd((__mmask8)(SOME(to) & ~SOME(from)), p))
 #define STORE_F32(p, v, n) _mm512_mask_storeu_ps(p, (__mmask16)SOME(n), (__m512)(v))
 #define STORE_F64(p, v, n) _mm512_mask_storeu_pd(p, (__mmask8)SOME(n), (__m512d)(v))
 #else
-#ifdef __FMA__
-#include <immintrin.h>
-#define BYTES 32
-#define FMA_F32(a, b, c) ((f32s)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define FMA_F64(a, b, c) ((f64s)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#else
-#define BYTES 16
-#define FMA_F32(a, b, c) ((a) * (b) + (c))
-#define FMA_F64(a, b, c) ((a) * (b) + (c))
-#endif
 #define LOAD_F32(p, from, to) load_f32(p, from, to)
 #define LOAD_F64(p, from, to) load_f64(p, from, to)
 #define STORE_F32(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(float))
 #define STORE_F64(p, v, n) memcpy(p, &(v), (size_t)(n) * sizeof(double))
 #endif
 
-typedef float f32s __attribute__((vector_size(BYTES)));
-typedef double f64s __attribute__((vector_size(BYTES)));
-
-#ifndef __AVX512F__
+#if BYTES != 64
 INLINE f32s load_f32(const float *p, int64_t from, int64_t to) {
   f32s v = {0};
   if (to > from) memcpy((float *)&v + from, p + from, (size_t)(to - from) * sizeof *p);

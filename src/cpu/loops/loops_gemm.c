@@ -6,29 +6,15 @@
 
 #include "cpu/convert.h"
 #include "cpu/gemm.h"
+#include "fma.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define BYTES 64
+/* Registers for 14 x 2 vectors where there are 32 of them, for 6 x 2 where there are 16. */
+#if BYTES == 64
 #define ROWS 14
 #define FOR_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define FMA_F32(a, b, c) ((f32s)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define FMA_F64(a, b, c) ((f64s)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#elif defined(__FMA__)
-#include <immintrin.h>
-#define BYTES 32
-#define FMA_F32(a, b, c) ((f32s)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define FMA_F64(a, b, c) ((f64s)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
 #else
-#define BYTES 16
-#define FMA_F32(a, b, c) ((a) * (b) + (c))
-#define FMA_F64(a, b, c) ((a) * (b) + (c))
-#endif
-
-/* Registers for 6 x 2 vectors where there are 16 of them. */
-#ifndef ROWS
 #define ROWS 6
 #define FOR_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
@@ -69,8 +55,6 @@
 #endif
 #endif
 
-typedef float f32s __attribute__((vector_size(BYTES)));
-typedef double f64s __attribute__((vector_size(BYTES)));
 typedef uint32_t i32s __attribute__((vector_size(BYTES)));
 typedef uint64_t i64s __attribute__((vector_size(BYTES)));
 
