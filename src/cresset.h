@@ -48,7 +48,9 @@ typedef struct cr_tensor cr_tensor; /* a strided view of a storage, with its pla
 typedef struct cr_node cr_node;     /* a node of the autograd graph */
 typedef struct cr_op cr_op;         /* the descriptor of an operation, see below */
 
-/* Dtypes: X(NAME, name, bytes per element, category). The categories are ordered for promotion. */
+/* Dtypes: X(NAME, name, bytes per element, category). The categories are ordered for promotion. The last three
+ * are for storage: they are made, moved, converted, compared and printed, but nothing computes in them. An int64_t
+ * that stands for an element of a uint64 tensor, here and in Lua, has its 64 bits: 2^63 and more are negative. */
 #define CR_DTYPES(X)                    \
   X(FLOAT64, float64, 8, CR_FLOATING)   \
   X(FLOAT32, float32, 4, CR_FLOATING)   \
@@ -59,14 +61,17 @@ typedef struct cr_op cr_op;         /* the descriptor of an operation, see below
   X(INT16, int16, 2, CR_INTEGRAL)       \
   X(INT8, int8, 1, CR_INTEGRAL)         \
   X(UINT8, uint8, 1, CR_INTEGRAL)       \
-  X(BOOL, bool, 1, CR_BOOLEAN)
+  X(BOOL, bool, 1, CR_BOOLEAN)          \
+  X(UINT16, uint16, 2, CR_INTEGRAL)     \
+  X(UINT32, uint32, 4, CR_INTEGRAL)     \
+  X(UINT64, uint64, 8, CR_INTEGRAL)
 
 typedef enum cr_dtype {
   CR_DTYPE_NONE = -1,
 #define X(NAME, name, size, category) CR_##NAME,
   CR_DTYPES(X)
 #undef X
-      CR_DTYPE_COUNT /* complex64 and complex128 will come after bool */
+      CR_DTYPE_COUNT /* complex64 and complex128 will come after these */
 } cr_dtype;
 
 typedef enum cr_category { CR_BOOLEAN, CR_INTEGRAL, CR_FLOATING, CR_COMPLEX } cr_category;
@@ -77,7 +82,9 @@ CR_API cr_dtype cr_dtype_parse(const char *name); /* CR_DTYPE_NONE if there is n
 CR_API size_t cr_dtype_size(cr_dtype dtype);      /* bytes per element */
 /* Truth, integers or floats: what promotion goes by. */
 CR_API cr_category cr_dtype_category(cr_dtype dtype);
-CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b); /* the smallest one that holds both */
+/* The smallest one that holds both; CR_DTYPE_NONE with the error set for a dtype that is for storage and another
+ * one that is not floating. */
+CR_API cr_dtype cr_promote_types(cr_dtype a, cr_dtype b);
 CR_API cr_dtype cr_default_dtype(void); /* of float numbers and of creation; at first float32 */
 CR_API int cr_set_default_dtype(cr_dtype dtype); /* floating dtypes only */
 

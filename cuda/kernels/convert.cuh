@@ -32,6 +32,9 @@ CR__ELEMENT(INT16, int16_t, int16_t, m, v)
 CR__ELEMENT(INT8, int8_t, int8_t, m, v)
 CR__ELEMENT(UINT8, uint8_t, uint8_t, m, v)
 CR__ELEMENT(BOOL, uint8_t, uint8_t, m, v)
+CR__ELEMENT(UINT16, uint16_t, uint16_t, m, v)
+CR__ELEMENT(UINT32, uint32_t, uint32_t, m, v)
+CR__ELEMENT(UINT64, uint64_t, uint64_t, m, v)
 #undef CR__ELEMENT
 
 template <class V> __device__ __forceinline__ int64_t cr__whole(V x) {
@@ -43,6 +46,8 @@ template <int D, class V>
 __device__ __forceinline__ typename cr__element<D>::value cr__value_as(V v) {
   typedef typename cr__element<D>::value T;
   if constexpr (D == CR_BOOL) return v != 0;
+  else if constexpr (D == CR_UINT64 && std::is_floating_point<V>::value)
+    return v >= (V)0x1p63 && v < (V)0x1p64 ? (T)v : (T)cr__whole(v);
   else if constexpr (std::is_integral<T>::value && std::is_floating_point<V>::value)
     return (T)cr__whole(v);
   else return (T)v;

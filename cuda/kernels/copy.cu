@@ -201,6 +201,8 @@ static __global__ void __launch_bounds__(CR__THREADS)
   }
 }
 
+static constexpr bool is_stored(int dtype) { return dtype >= CR_UINT16 && dtype <= CR_UINT64; }
+
 template <int TO, int FROM>
 static int run_dense(const char *op, int64_t n, char *to, const char *from) {
   typedef dense_conversion<TO, FROM> conversion;
@@ -215,8 +217,11 @@ static int convert(const char *op, const cr__iter *it, char *to, const char *fro
   bool aligned = ((uintptr_t)to | (uintptr_t)from) % 16 == 0;
   if (aligned && cr__iter_dense(it, 0) && cr__iter_dense(it, 1)) {
     switch (dtype) {
-#define X(NAME, name, bytes, category) \
-  case CR_##NAME: return run_dense<TO, CR_##NAME>(op, it->numel, to, from);
+#define X(NAME, name, bytes, category)                          \
+  case CR_##NAME:                                               \
+    if constexpr (!is_stored(TO) && !is_stored(CR_##NAME))      \
+      return run_dense<TO, CR_##NAME>(op, it->numel, to, from); \
+    break; /* what is for storage need not be fast */
       CR_DTYPES(X)
 #undef X
     }

@@ -13,11 +13,11 @@ local function category(dtype)
   if type(dtype) ~= "string" or not pcall(cr.promote_types, dtype, dtype) then return nil end
   if dtype == "bool" then return 1 end
   if dtype:find "^complex" then return 4 end
-  return cr.promote_types(dtype, "int64") == "int64" and 2 or 3
+  return dtype:find "^u?int" and 2 or 3
 end
 
 local function bits_of(dtype) return 8 * cr.zeros({ 0 }, { dtype = dtype }):element_size() end
-local function is_signed(dtype) return cr.promote_types(dtype, "int8") == dtype end
+local function is_signed(dtype) return not dtype:find "^u" end
 
 -- A message's words for a value.
 local function shown(v)
@@ -105,7 +105,9 @@ function M.result_type(...)
   if n == 0 then cr.raise "result_type: needs at least one tensor, number or dtype" end
   for i = 1, n do
     local pool, dtype = pooled(i, (select(i, ...)))
-    pools[pool] = pools[pool] and cr.promote_types(pools[pool], dtype) or dtype
+    local ok, both = pcall(cr.promote_types, pools[pool] or dtype, dtype)
+    if not ok then cr.raise((both:gsub("^.-promote_types", "result_type"))) end
+    pools[pool] = both
   end
   local result
   for pool = 3, 1, -1 do

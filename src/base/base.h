@@ -68,7 +68,7 @@ void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype);
 cr_dtype cr__promote_result(const cr__promotion *p);
 cr_dtype cr__scalar_dtype(const cr_value *number); /* int64, bool, or the default dtype */
 bool cr__can_cast(cr_dtype from, cr_dtype to);     /* by category: in-place results must */
-/* The least and the greatest value of an integer dtype. */
+/* The least and the greatest value of an integer dtype; of uint64 as an int64_t with its bits. */
 extern const int64_t cr__int_low[], cr__int_high[];
 double cr__largest(cr_dtype dtype); /* the greatest finite number of a floating dtype */
 /* True if an element of dtype can be the number: a fraction is cut off beside integers, whose range
@@ -89,6 +89,11 @@ int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number);
 /* Writes the number to *out as an element of dtype (integers wrap, float16/bfloat16 round). */
 void cr__store_scalar(void *out, cr_dtype dtype, const cr_value *number);
 cr_value cr__load_scalar(const void *in, cr_dtype dtype);
+/* The element as a number of its value, where a uint64 gave its bits. */
+static inline cr_value cr__by_value(cr_dtype dtype, cr_value element) {
+  bool large = dtype == CR_UINT64 && element.u.i < 0;
+  return large ? cr_float((double)(uint64_t)element.u.i) : element;
+}
 uint16_t cr__float_to_half(float x);
 float cr__half_to_float(uint16_t h);
 uint16_t cr__float_to_bfloat(float x);
@@ -118,6 +123,14 @@ static inline cr_category cr__category(cr_dtype d) {
 /* Real numbers with a fraction; those and the complex ones: what has derivatives, and is neither bool nor integer. */
 static inline bool cr__is_float(cr_dtype d) { return cr__category(d) == CR_FLOATING; }
 static inline bool cr__is_inexact(cr_dtype d) { return cr__category(d) >= CR_FLOATING; }
+/* The dtypes that are for storage, in which nothing computes. */
+static inline bool cr__is_stored(int d) { return d >= CR_UINT16 && d <= CR_UINT64; }
+/* Whether two of them have no dtype in common: those have none but with themselves and with floats. */
+static inline bool cr__are_apart(cr_dtype a, cr_dtype b) {
+  return a != b && (cr__is_stored(a) || cr__is_stored(b)) && !cr__is_inexact(a) &&
+         !cr__is_inexact(b);
+}
+int cr__fail_apart(const char *op, cr_dtype a, cr_dtype b) __attribute__((cold));
 /* The bytes of the largest element of all dtypes, complex128's. */
 enum { CR__MAX_ELEMENT = 16 };
 

@@ -32,8 +32,9 @@ cr_dtype cr_dtype_parse(const char *name) {
 cr_dtype cr__promote_types(cr_dtype a, cr_dtype b) {
   if (a == b) return a;
   cr_category ca = cr__category(a), cb = cr__category(b);
-  if (ca != cb) return ca > cb ? a : b;
+  if (ca != cb && !cr__are_apart(a, b)) return ca > cb ? a : b;
   size_t na = cr__size_of(a), nb = cr__size_of(b);
+  if (cr__are_apart(a, b)) return cr__is_stored(a) ? a : b; /* which whoever computes refuses */
   if (ca == CR_FLOATING) return na == nb ? CR_FLOAT32 : na > nb ? a : b; /* float16 + bfloat16 */
   if (a == CR_UINT8 || b == CR_UINT8) { /* the signed one, if it holds every uint8 */
     cr_dtype other = a == CR_UINT8 ? b : a;
@@ -44,7 +45,15 @@ cr_dtype cr__promote_types(cr_dtype a, cr_dtype b) {
 
 cr_dtype cr_promote_types(cr_dtype a, cr_dtype b) {
   bool known = a >= 0 && a < CR_DTYPE_COUNT && b >= 0 && b < CR_DTYPE_COUNT;
-  return known ? cr__promote_types(a, b) : CR_DTYPE_NONE;
+  if (known && cr__are_apart(a, b)) cr__fail_apart("promote_types", a, b);
+  return known && !cr__are_apart(a, b) ? cr__promote_types(a, b) : CR_DTYPE_NONE;
+}
+
+int cr__fail_apart(const char *op, cr_dtype a, cr_dtype b) {
+  return cr__fail(CR_E_DTYPE,
+                  "%s: %s and %s have no dtype in common, as %s is for storage; convert it with "
+                  ":to(dtype)",
+                  op, cr_dtype_name(a), cr_dtype_name(b), cr_dtype_name(cr__is_stored(a) ? a : b));
 }
 
 void cr__promote_add(cr__promotion *p, int pool, cr_dtype dtype) {
@@ -113,7 +122,8 @@ const int64_t cr__int_low[CR_DTYPE_COUNT] =
     {[CR_INT64] = INT64_MIN, [CR_INT32] = INT32_MIN, [CR_INT16] = INT16_MIN, [CR_INT8] = INT8_MIN};
 const int64_t cr__int_high[CR_DTYPE_COUNT] =
     {[CR_INT64] = INT64_MAX, [CR_INT32] = INT32_MAX, [CR_INT16] = INT16_MAX,
-     [CR_INT8] = INT8_MAX,   [CR_UINT8] = UINT8_MAX, [CR_BOOL] = 1};
+     [CR_INT8] = INT8_MAX,   [CR_UINT8] = UINT8_MAX, [CR_BOOL] = 1,
+     [CR_UINT16] = UINT16_MAX, [CR_UINT32] = UINT32_MAX, [CR_UINT64] = -1};
 
 double cr__largest(cr_dtype dtype) {
   switch (dtype) {
@@ -137,6 +147,8 @@ bool cr__fits_slow(cr_dtype dtype, const cr_value *number) {
   double x = number->kind == CR_FLOAT ? number->u.f : (double)number->u.i;
   if (dtype == CR_BOOL || number->kind == CR_BOOLEAN_VALUE) return true;
   if (cr__is_float(dtype)) return !isfinite(x) || !overflows(dtype, x);
+  if (dtype == CR_UINT64) /* an integer stands for its bits */
+    return number->kind == CR_INT || (trunc(x) >= 0 && x < 0x1p64);
   if (number->kind == CR_INT)
     return number->u.i >= cr__int_low[dtype] && number->u.i <= cr__int_high[dtype];
   x = trunc(x); /* a fraction is cut off; the bound above, one more than the highest, is exact */
@@ -158,6 +170,9 @@ int cr__check_store(const char *op, cr_dtype dtype, const cr_value *number) {
   if (cr__is_float(dtype))
     return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, whose numbers end at %.5g", op, text,
                     cr_dtype_name(dtype), cr__largest(dtype));
+  if (dtype == CR_UINT64)
+    return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit uint64, which holds 0 to %llu", op, text,
+                    (unsigned long long)UINT64_MAX);
   return cr__fail(CR_E_ARGUMENT, "%s: %s does not fit %s, which holds %lld to %lld", op, text,
                   cr_dtype_name(dtype), (long long)cr__int_low[dtype],
                   (long long)cr__int_high[dtype]);
@@ -181,6 +196,9 @@ void cr__store_scalar(void *out, cr_dtype dtype, const cr_value *number) {
   case CR_INT8: *(int8_t *)out = (int8_t)i; return;
   case CR_UINT8: *(uint8_t *)out = (uint8_t)i; return;
   case CR_BOOL: *(uint8_t *)out = real ? f != 0 : i != 0; return;
+  case CR_UINT16: *(uint16_t *)out = (uint16_t)i; return;
+  case CR_UINT32: *(uint32_t *)out = (uint32_t)i; return;
+  case CR_UINT64: *(uint64_t *)out = real && f >= 0x1p63 ? (uint64_t)f : (uint64_t)i; return;
   default: return;
   }
 }
@@ -197,6 +215,9 @@ cr_value cr__load_scalar(const void *in, cr_dtype dtype) {
   case CR_INT8: return cr_int(*(const int8_t *)in);
   case CR_UINT8: return cr_int(*(const uint8_t *)in);
   case CR_BOOL: return cr_bool(*(const uint8_t *)in != 0);
+  case CR_UINT16: return cr_int(*(const uint16_t *)in);
+  case CR_UINT32: return cr_int(*(const uint32_t *)in);
+  case CR_UINT64: return cr_int((int64_t) * (const uint64_t *)in);
   default: return cr_none();
   }
 }

@@ -61,7 +61,10 @@ static int set_default_dtype(lua_State *L) {
 static int promote_types(lua_State *L) {
   cr_dtype a = cr__lua_dtype_arg(L, 1, "promote_types", "a");
   cr_dtype b = cr__lua_dtype_arg(L, 2, "promote_types", "b");
-  lua_pushstring(L, cr_dtype_name(cr_promote_types(a, b)));
+  cr_dtype both;
+  CR__LUA_DO(L, both = cr_promote_types(a, b));
+  if (both == CR_DTYPE_NONE) return cr__lua_raise(L, NULL);
+  lua_pushstring(L, cr_dtype_name(both));
   return 1;
 }
 

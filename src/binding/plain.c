@@ -42,6 +42,7 @@ static const char *place(copier *c, int depth) {
 
 static void add_dtype(copier *c, cr_dtype dtype) {
   c->dtype = c->dtype == CR_DTYPE_NONE ? dtype : cr_promote_types(c->dtype, dtype);
+  if (c->dtype == CR_DTYPE_NONE) cr__lua_raise(c->L, NULL);
 }
 
 /* Replaces the tensor on top by its number. */

@@ -22,6 +22,7 @@ typedef struct format {
   cr_dtype dtype; /* of the memory: int64, float64 or bool */
   int size;       /* characters per element */
   int precision;
+  bool bare;    /* integers have no sign: those of uint64 */
   char style;   /* 'd' integers, 'b' booleans, 'i' whole floats, 'f' fixed, 'e' exponents */
   double scale; /* of 'f': elements are divided by it */
 } format;
@@ -47,11 +48,16 @@ static double value_at(const printer *p, int64_t i) {
 
 static int exponent(double x) { return x == 0 ? 1 : (int)floor(log10(x)) + 1; }
 
+static int write_int(char *text, size_t size, const printer *p, int64_t v) {
+  return p->f.bare ? snprintf(text, size, "%llu", (unsigned long long)v)
+                   : snprintf(text, size, "%lld", (long long)v);
+}
+
 static void choose_int_format(printer *p, int64_t n) {
   char text[32];
   for (int64_t i = 0; i < n; i++) {
     int64_t v = ((const int64_t *)p->data)[i];
-    int length = snprintf(text, sizeof text, "%lld", (long long)v) + (v >= 0);
+    int length = write_int(text, sizeof text, p, v) + (v >= 0 || p->f.bare);
     if (length > p->f.size) p->f.size = length;
   }
 }
@@ -120,7 +126,7 @@ static void add_element(printer *p, int64_t i) {
   double x = value_at(p, i);
   if (f->style == 'b') snprintf(text, sizeof text, "%s", x != 0 ? "true" : "false");
   else if (f->style == 'd')
-    snprintf(text, sizeof text, "%lld", (long long)((const int64_t *)p->data)[i]);
+    write_int(text, sizeof text, p, ((const int64_t *)p->data)[i]);
   else if (isnan(x)) snprintf(text, sizeof text, "nan");
   else if (f->style == 'e') snprintf(text, sizeof text, "%.*e", f->precision, x);
   else snprintf(text, sizeof text, "%.*f", f->style == 'i' ? 0 : f->precision, x / f->scale);
@@ -325,6 +331,7 @@ static int tensor_tostring(lua_State *L) {
   luaL_tolstring(L, -1, NULL);
   lua_replace(L, SHAPE);
   int64_t numel = cr_numel(u->t);
+  bool bare = cr_dtype_of(u->t) == CR_UINT64;
   cr_value args[CR__LUA_MAX_PARAMS] = {cr__lua_at(1)};
   cr__lua_call(L, cr__lua_op(CR__LUA_detach), args);
   if (numel > p.o.threshold) cut_edges(L, &p);
@@ -332,6 +339,7 @@ static int tensor_tostring(lua_State *L) {
   for (int d = 0; d < p.ndim; d++) p.step[d] = cr_stride(t)[d];
   p.data = cr_data(t);
   p.f.dtype = cr_dtype_of(t);
+  p.f.bare = bare;
   luaL_buffinit(L, &p.b);
   if (numel > 0) {
     choose_format(&p, cr_numel(t));

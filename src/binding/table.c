@@ -142,9 +142,10 @@ static void int_range(cr_dtype dtype, int64_t *low, int64_t *high) {
   int bits = (int)cr_dtype_size(dtype) * 8;
   *high = (int64_t)(UINT64_MAX >> (65 - bits));
   *low = -*high - 1;
-  if (dtype != CR_UINT8) return;
+  bool bare = dtype == CR_UINT8 || dtype == CR_UINT16 || dtype == CR_UINT32;
+  if (!bare) return; /* an integer stands for the bits of a uint64 */
   *low = 0;
-  *high = UINT8_MAX;
+  *high = 2 * *high + 1;
 }
 
 static int64_t integer_value(filler *f) {
@@ -156,6 +157,8 @@ static int64_t integer_value(filler *f) {
     i = lua_tointeger(L, -1);
   } else {
     double d = trunc(lua_tonumber(L, -1));
+    if (f->wanted == CR_UINT64 && d >= 0x1p63 && d < 0x1p64) return (int64_t)(uint64_t)d;
+    if (f->wanted == CR_UINT64 && d < 0) d = NAN;
     if (!(d >= -0x1p63 && d < 0x1p63))
       cr__lua_error(L, "%s: %s does not fit %s", f->op, cr__lua_describe(L, -1),
                     cr_dtype_name(f->wanted));

@@ -31,7 +31,7 @@ M.types = {
 local fields = {}
 for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body saves
   composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples
-  variadic]]):gmatch("%S+") do
+  variadic stores]]):gmatch("%S+") do
   fields[name] = true
 end
 

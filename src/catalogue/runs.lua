@@ -111,6 +111,24 @@ end
 
 -- ---- From a call to the function ----------------------------------------------------------------
 
+-- What refuses dtypes that are for storage, unless e takes them: it says `stores`, or is a view.
+local function gate(e)
+  if e.stores or e.view then return nil end
+  local conditions = {}
+  for i, p in ipairs(e.params) do
+    local arg = ("args[%d]"):format(i - 1)
+    if p.type == "tensor" and not p.optional then
+      conditions[#conditions + 1] = ("cr__is_stored(%s.u.t->dtype)"):format(arg)
+    elseif p.type == "tensors" then
+      conditions[#conditions + 1] = ("cr__lists_stored(&%s)"):format(arg)
+    elseif ctypes.is_tensor(p) or p.type == "dtype" then
+      conditions[#conditions + 1] = ("cr__names_stored(&%s)"):format(arg)
+    end
+  end
+  if #conditions == 0 then return nil end
+  return wrap(("  if (CR__UNLIKELY(%s)) return cr__refuse_stored(op, args);"):format(table.concat(conditions, " || ")))
+end
+
 -- The statements of a thunk for entry e of function f.
 local function body(f, e)
   local list = { "op" }
@@ -123,6 +141,7 @@ local function body(f, e)
   if f.result == "none" then unused[#unused + 1] = "(void)out" end
   if f.result ~= "variable" then unused[#unused + 1] = "(void)nout" end
   local lines = { unused[1] and ("  %s;"):format(table.concat(unused, ", ")) }
+  lines[#lines + 1] = f.field == "run" and gate(e) or nil
   lines[#lines + 1] = wrap((f.result == "one" and "  out[0] = " or "  return ") .. call)
   if f.result == "one" then lines[#lines + 1] = "  return out[0] ? 0 : (int)cr_error_code();" end
   return table.concat(lines, "\n")

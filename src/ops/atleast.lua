@@ -8,12 +8,12 @@ for n, how in ipairs { "a 0-dim tensor becomes one of a single element",
   local name = ("atleast_%dd"):format(n)
   op(name .. "(self: tensor)") {
     doc = ("self with at least %d dim%s, of size 1 where there were fewer: %s."):format(n, n > 1 and "s" or "", how),
-    composite = true, run = "atleast",
+    composite = true, stores = true, run = "atleast",
     samples = function(s) return { { s.t({}) }, { s.t({ 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 2, 1, 2, 2 }) } } end,
   }
   op(name .. "_list(tensors: tensors) -> ...") {
     doc = ("Each tensor of a list with at least %d dim%s, as %s gives it."):format(n, n > 1 and "s" or "", name),
-    lua = name, method = false, composite = true, run = "atleast_list",
+    lua = name, method = false, composite = true, stores = true, run = "atleast_list",
     samples = function(s) return { { { s.t({}), s.t({ 3 }), s.t({ 2, 3 }) } } } end,
   }
 end

@@ -28,7 +28,7 @@ op "broadcast_tensors(tensors: tensors) -> ..." {
   aliases = "broadcast_arrays",
   doc = "Views of the tensors of a list, all expanded to the shape that they broadcast to.",
   composite = true,
-  run = "broadcast_tensors",
+  stores = true, run = "broadcast_tensors",
   method = false,
   samples = function(s)
     return { { { s.t({ 2, 1 }), s.t({ 3 }) } }, { { s.t({}), s.t({ 2 }), s.t({ 1, 1 }) } },
@@ -40,7 +40,7 @@ op [[meshgrid(tensors: tensors, indexing: "ij" | "xy" = "ij") -> ...]] {
   doc = [[The grid that the tensors of a list span, each of one dim (or none): as many views as tensors, and as many
     dims, the i-th view having the i-th tensor along dim i. indexing = "xy" swaps the first two dims.]],
   composite = true,
-  run = "meshgrid",
+  stores = true, run = "meshgrid",
   method = false,
   samples = function(s)
     return { { { s.t({ 2 }), s.t({ 3 }) } }, { { s.t({ 2 }), s.t({}), s.t({ 3 }) }, "xy" }, { { s.t({ 3 }) } },

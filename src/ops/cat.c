@@ -75,6 +75,15 @@ static cr_dtype promoted(cr__tensors list) {
   return cr__promote_result(&p);
 }
 
+/* Fails where a dtype that is for storage stands beside other integers. */
+static int check_apart(cr__tensors list) {
+  cr_dtype dtype = promoted(list);
+  for (int i = 0; i < list.n; i++)
+    if (cr__are_apart(dtype, (cr_dtype)list.at[i]->dtype))
+      return cr__fail_apart("cat", dtype, (cr_dtype)list.at[i]->dtype);
+  return 0;
+}
+
 /* Whether a part is pieces of `n` elements in a line, `step` apart, one for each position in the dims
  * before d. */
 static bool is_pieces(const cr_tensor *t, int d, int64_t *n, int64_t *step) {
@@ -168,6 +177,7 @@ cr_tensor *cr__run_cat_parts(const cr_op *op, cr__tensors tensors, int64_t dim, 
   }
   memcpy(shape, cr__sizes(like), like->ndim * sizeof *shape);
   shape[d] = total;
+  if (check_apart(tensors)) return NULL;
   cr_tensor *whole = cr__new("cat", promoted(tensors), like->storage->device, like->ndim, shape);
   int code = whole ? 0 : (int)cr_error_code();
   if (!code && !cat_few(whole, tensors, sizes.at, d) &&

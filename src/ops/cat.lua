@@ -11,7 +11,7 @@ for _, name in ipairs { "cat", "concat" } do
     aliases = name == "cat" and "concatenate" or nil,
     method = false,
     composite = true,
-    run = "cat",
+    stores = true, run = "cat",
     samples = function(s)
       return { { { s.t({ 2, 3 }), s.t({ 1, 3 }) } }, { { s.t({ 2, 1 }), s.t({ 2, 2 }), s.t({ 2, 0 }) }, -1 },
         { { s.t({ 0 }), s.t({ 2, 2 }) } } }
@@ -22,7 +22,7 @@ end
 op "cat_parts(tensors: tensors, dim: int, sizes: ints)" {
   doc = "cat of tensors whose sizes along dim (from 1) are known; a tensor of size -1 is left out.",
   hidden = true,
-  run = "cat_parts",
+  stores = true, run = "cat_parts",
   grad = "cat_parts",
   samples = function(s) return { { { s.t({ 2, 3 }), s.t({ 1, 3 }) }, 1, { 2, 1 } } } end,
 }
@@ -31,7 +31,7 @@ op "stack(tensors: tensors, dim: dim = 1)" {
   doc = "Tensors of one shape joined along a new dim.",
   method = false,
   composite = true,
-  run = "stack",
+  stores = true, run = "stack",
   samples = function(s) return { { { s.t({ 2 }), s.t({ 2 }) } }, { { s.t({}), s.t({}), s.t({}) }, -1 } } end,
 }
 
@@ -39,7 +39,7 @@ op "hstack(tensors: tensors)" {
   doc = "cat along dim 2, or along dim 1 of tensors of fewer than 2 dims.",
   method = false,
   composite = true,
-  run = "hstack",
+  stores = true, run = "hstack",
   samples = function(s) return { { { s.t({ 2, 1 }), s.t({ 2, 2 }) } }, { { s.t({ 2 }), s.t({ 1 }) } } } end,
 }
 
@@ -48,7 +48,7 @@ op "vstack(tensors: tensors)" {
   doc = "cat along dim 1, of tensors with at least 2 dims: a vector counts as a row.",
   method = false,
   composite = true,
-  run = "vstack",
+  stores = true, run = "vstack",
   samples = function(s) return { { { s.t({ 2 }), s.t({ 2 }) } }, { { s.t({ 1, 2 }), s.t({ 3, 2 }) } } } end,
 }
 
@@ -56,7 +56,7 @@ op "dstack(tensors: tensors)" {
   doc = "cat along dim 3, of tensors with at least 3 dims, as atleast_3d gives them.",
   method = false,
   composite = true,
-  run = "dstack",
+  stores = true, run = "dstack",
   samples = function(s) return { { { s.t({ 2 }), s.t({ 2 }) } }, { { s.t({ 1, 2 }), s.t({ 1, 2, 3 }) } } } end,
 }
 
@@ -64,6 +64,6 @@ op "column_stack(tensors: tensors)" {
   doc = "cat along dim 2, of matrices: a vector counts as a column, a 0-dim tensor as a column of one element.",
   method = false,
   composite = true,
-  run = "column_stack",
+  stores = true, run = "column_stack",
   samples = function(s) return { { { s.t({ 2 }), s.t({ 2, 3 }) } }, { { s.t({}), s.t({}) } } } end,
 }

@@ -96,7 +96,7 @@ op "bitwise_not(self: tensor)" {
 
 op "equal(self: tensor, other: tensor)" {
   doc = "Whether both have the same shape and equal elements: true or false. NaN equals nothing.",
-  run = "equal", nondiff = true, truth = true,
+  stores = true, run = "equal", nondiff = true, truth = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -2, 2), s.t({ 2, 3 }, -2, 2) }, { s.t({ 2 }, -2, 2), s.t({ 3 }, -2, 2) } }
   end,

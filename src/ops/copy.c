@@ -78,6 +78,7 @@ int cr__run_fill_(const cr_op *op, cr_tensor *self, cr_value value) {
                       "%s: value is a number or a 0-dim tensor, got shape %s; use copy_", op->name,
                       cr__shape_text(v->ndim, cr__sizes(v), &text));
     if (cr_item(v, &number)) return (int)cr_error_code();
+    if (self->dtype != CR_UINT64) number = cr__by_value((cr_dtype)v->dtype, number);
   }
   return cr__fill(op->name, self, number);
 }

@@ -7,14 +7,14 @@ kernel "fill(to; number: scalar)"
 
 op "clone(self: tensor)" {
   doc = "A copy with memory of its own, in self's order of dims in memory.",
-  run = "clone",
+  stores = true, run = "clone",
   grad = { self = function(g) return g end },
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({}) }, { s.t({ 0, 2 }) } } end,
 }
 
 op "contiguous(self: tensor)" {
   doc = "self if its elements lie in row-major order without gaps, else a copy of which that is true.",
-  run = "contiguous",
+  stores = true, run = "contiguous",
   grad = { self = function(g) return g end },
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({}) } } end,
 }
@@ -22,7 +22,7 @@ op "contiguous(self: tensor)" {
 op "to(self: tensor, dtype: dtype?, device: device?, copy: bool = false)" {
   aliases = "astype",
   doc = "self in another dtype, on another device; self itself where nothing changes, unless `copy` is true.",
-  run = "to",
+  stores = true, run = "to",
   grad = { self = function(g, v) return g:to(v.self.dtype, v.self.device) end },
   samples = function(s) return { { s.t({ 2, 3 }), "float64" }, { s.t({ 2, 3 }), s.none, s.none, true } } end,
 }
@@ -48,7 +48,7 @@ op "copy_(self: tensor, src: tensor)" {
   doc = "Writes src, broadcast to self's shape and converted to its dtype and device, into self.",
   inplace = "only",
   rewrites = true,
-  run = "copy_",
+  stores = true, run = "copy_",
   grad = { self = function(g) return g:zeros_like() end, src = function(g) return g end },
   samples = function(s)
     return { { s.t({ 2, 3 }), s.t({ 2, 3 }) }, { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({}), s.t({}) } }
@@ -60,7 +60,7 @@ op "fill_(self: tensor, value: operand)" {
     to hold it.]],
   inplace = "only",
   rewrites = true,
-  run = "fill_",
+  stores = true, run = "fill_",
   grad = { self = function(g) return g:zeros_like() end, value = function(g) return g end },
   samples = function(s) return { { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), s.t({}) } } end,
 }
@@ -69,7 +69,7 @@ op "zero_(self: tensor)" {
   doc = "Writes 0 into every element of self.",
   inplace = "only",
   rewrites = true,
-  run = "zero_",
+  stores = true, run = "zero_",
   grad = { self = function(g) return g:zeros_like() end },
   samples = function(s) return { { s.t({ 2, 3 }) } } end,
 }
@@ -77,7 +77,7 @@ op "zero_(self: tensor)" {
 op "corner(self: tensor, shape: shape)" {
   doc = "Zeros of a shape of as many dims with self in their first corner, as far as it reaches.",
   hidden = true,
-  run = "corner",
+  stores = true, run = "corner",
   grad = { self = function(g, v) return g:corner(v.self.shape) end },
   samples = function(s) return { { s.t({ 2, 3 }), { 3, 2 } }, { s.t({ 2 }), { 4 } } } end,
 }
@@ -85,7 +85,7 @@ op "corner(self: tensor, shape: shape)" {
 op "reshape_copy(self: tensor, shape: shape)" {
   doc = "A contiguous copy in another shape of as many elements.",
   hidden = true,
-  run = "reshape_copy",
+  stores = true, run = "reshape_copy",
   grad = { self = function(g, v) return g:reshape(v.self.shape) end },
   samples = function(s) return { { s.t({ 2, 3 }), { 3, 2 } } } end,
 }

@@ -11,31 +11,31 @@ end
 
 op "zeros(size: shape, dtype: dtype?, device: device?)" {
   doc = "A tensor of zeros.",
-  run = "full", creates = true, nondiff = true, samples = sizes,
+  stores = true, run = "full", creates = true, nondiff = true, samples = sizes,
 }
 
 op "ones(size: shape, dtype: dtype?, device: device?)" {
   doc = "A tensor of ones.",
-  run = "full", creates = true, nondiff = true, samples = sizes,
+  stores = true, run = "full", creates = true, nondiff = true, samples = sizes,
 }
 
 op "full(size: shape, value: scalar, dtype: dtype?, device: device?)" {
   doc = [[A tensor filled with one number. Without a dtype, an integer gives int64, a boolean bool and a
     float the default dtype. A number that the dtype cannot hold is an error, here and wherever one is
     written.]],
-  run = "full", creates = true, nondiff = true,
+  stores = true, run = "full", creates = true, nondiff = true,
   samples = function() return { { { 2, 3 }, 7 }, { { 2 }, 1.5 }, { {}, true }, { { 2 }, 3, "float16" } } end,
 }
 
 op "empty(size: shape, dtype: dtype?, device: device?)" {
   doc = "A tensor whose elements are undefined until they are written.",
-  run = "empty", creates = true, nondiff = true,
+  stores = true, run = "empty", creates = true, nondiff = true,
   samples = function() return { { { 0, 3 } }, { { 0 }, "int64" } } end,
 }
 
 op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
   doc = "A 0-dim tensor that holds a number; of the default dtype unless another one is given.",
-  run = "full", creates = true, nondiff = true,
+  stores = true, run = "full", creates = true, nondiff = true,
   samples = function() return { { 2.5 }, { 3 }, { true, "bool" }, { 7, "int16" } } end,
 }
 
@@ -71,7 +71,7 @@ op "logspace(start: scalar, stop: scalar, steps: int, base: float = 10.0, dtype:
 
 op "eye(n: int, m: int?, dtype: dtype?, device: device?)" {
   doc = "An n x m matrix (m is n if it is not given) with ones on the diagonal and zeros elsewhere.",
-  run = "eye", creates = true, nondiff = true,
+  stores = true, run = "eye", creates = true, nondiff = true,
   samples = function() return { { 3 }, { 2, 4 }, { 3, 2, "int64" }, { 0 } } end,
 }
 
@@ -81,23 +81,23 @@ end
 
 op "zeros_like(self: tensor, dtype: dtype?, device: device?)" {
   doc = "Zeros in the shape, dtype and device of another tensor.",
-  run = "full_like", nondiff = true, samples = likeness,
+  stores = true, run = "full_like", nondiff = true, samples = likeness,
 }
 
 op "ones_like(self: tensor, dtype: dtype?, device: device?)" {
   doc = "Ones in the shape, dtype and device of another tensor.",
-  run = "full_like", nondiff = true, samples = likeness,
+  stores = true, run = "full_like", nondiff = true, samples = likeness,
 }
 
 op "full_like(self: tensor, value: scalar, dtype: dtype?, device: device?)" {
   doc = "One number in the shape, dtype and device of another tensor.",
-  run = "full_like", nondiff = true,
+  stores = true, run = "full_like", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 2.5 }, { s.i({ 2 }, 1, 5), 3, "float32" } } end,
 }
 
 op "empty_like(self: tensor, dtype: dtype?, device: device?)" {
   doc = "Undefined elements in the shape, dtype and device of another tensor.",
-  run = "full_like", nondiff = true,
+  stores = true, run = "full_like", nondiff = true,
   samples = function(s) return { { s.t({ 0, 3 }, -1, 1) } } end,
 }
 
@@ -105,42 +105,42 @@ local renewed = function(s) return { { s.t({ 2 }, -1, 1), { 2, 3 } }, { s.i({ 2 
 
 op "new_zeros(self: tensor, size: shape, dtype: dtype?, device: device?)" {
   doc = "Zeros of any size in the dtype and device of another tensor.",
-  run = "new_full", func = false, nondiff = true, samples = renewed,
+  stores = true, run = "new_full", func = false, nondiff = true, samples = renewed,
 }
 
 op "new_ones(self: tensor, size: shape, dtype: dtype?, device: device?)" {
   doc = "Ones of any size in the dtype and device of another tensor.",
-  run = "new_full", func = false, nondiff = true, samples = renewed,
+  stores = true, run = "new_full", func = false, nondiff = true, samples = renewed,
 }
 
 op "new_full(self: tensor, size: shape, value: scalar, dtype: dtype?, device: device?)" {
   doc = "One number, any size, in the dtype and device of another tensor.",
-  run = "new_full", func = false, nondiff = true,
+  stores = true, run = "new_full", func = false, nondiff = true,
   samples = function(s) return { { s.t({ 2 }, -1, 1), { 2, 3 }, 4 }, { s.i({ 2 }, 1, 5), { 2 }, 3 } } end,
 }
 
 op "new_empty(self: tensor, size: shape, dtype: dtype?, device: device?)" {
   doc = "Undefined elements of any size in the dtype and device of another tensor.",
-  run = "new_full", func = false, nondiff = true,
+  stores = true, run = "new_full", func = false, nondiff = true,
   samples = function(s) return { { s.t({ 2 }, -1, 1), { 0, 3 } } } end,
 }
 
 op "empty_strided(size: shape, stride: ints, dtype: dtype?, device: device?)" {
   doc = [[A tensor of a size whose neighbours along each dim lie stride elements apart in memory, and whose elements are
     undefined until they are written. Strides are not negative.]],
-  run = "empty_strided", creates = true, nondiff = true,
+  stores = true, run = "empty_strided", creates = true, nondiff = true,
   samples = function() return { { { 0, 3 }, { 1, 2 } }, { { 0 }, { 1 }, "int64" } } end,
 }
 
 op "new_empty_strided(self: tensor, size: shape, stride: ints, dtype: dtype?, device: device?)" {
   doc = "empty_strided in the dtype and device of another tensor.",
-  run = "empty_strided", func = false, nondiff = true,
+  stores = true, run = "empty_strided", func = false, nondiff = true,
   samples = function(s) return { { s.t({ 2 }, -1, 1), { 0, 3 }, { 1, 2 } } } end,
 }
 
 op "empty_permuted(size: shape, physical_layout: dims, dtype: dtype?, device: device?)" {
   doc = [[A tensor of a size without gaps in memory, where its dims lie in the order of physical_layout, from the
     one with the largest steps to that with the smallest; its elements are undefined until they are written.]],
-  run = "empty_permuted", creates = true, nondiff = true,
+  stores = true, run = "empty_permuted", creates = true, nondiff = true,
   samples = function() return { { { 0, 3 }, { 2, 1 } }, { { 0 }, { 1 }, "int64" } } end,
 }

@@ -6,7 +6,7 @@
 op "diag_embed(self: tensor, offset: int = 0, dim1: dim = -2, dim2: dim = -1)" {
   doc = [[Zeros with one dim more than self, of which the elements along the last dim of self are a diagonal in dim1 and
     dim2; a positive offset lies above the main one.]],
-  composite = true, run = "diag_embed",
+  composite = true, stores = true, run = "diag_embed",
   samples = function(s)
     return { { s.t({ 3 }) }, { s.t({ 2, 3 }), 1 }, { s.t({ 2, 3 }), -2, 1, 3 }, { s.t({ 2, 0 }) } }
   end,
@@ -27,7 +27,7 @@ end
 
 op "diagonal_scatter(self: tensor, src: tensor, offset: int = 0, dim1: dim = 1, dim2: dim = 2)" {
   doc = "A copy of self with src, of the shape of self:diagonal(offset, dim1, dim2), written to that diagonal.",
-  run = "diagonal_scatter",
+  stores = true, run = "diagonal_scatter",
   grad = part_grads(function(g, v) return g:diagonal(v.offset, v.dim1, v.dim2) end,
     function(g, zeros, v) return g:diagonal_scatter(zeros, v.offset, v.dim1, v.dim2) end),
   samples = function(s)
@@ -38,7 +38,7 @@ op "diagonal_scatter(self: tensor, src: tensor, offset: int = 0, dim1: dim = 1, 
 
 op "select_scatter(self: tensor, src: tensor, dim: dim, index: int)" {
   doc = "A copy of self with src, of the shape of self:select(dim, index), written there.",
-  run = "select_scatter",
+  stores = true, run = "select_scatter",
   grad = part_grads(function(g, v) return g:select(v.dim, v.index) end,
     function(g, zeros, v) return g:select_scatter(zeros, v.dim, v.index) end),
   samples = function(s)
@@ -48,7 +48,7 @@ op "select_scatter(self: tensor, src: tensor, dim: dim, index: int)" {
 
 op "slice_scatter(self: tensor, src: tensor, dim: dim = 1, first: int?, last: int?, step: int = 1)" {
   doc = "A copy of self with src, of the shape of self:slice(dim, first, last, step), written there.",
-  run = "slice_scatter",
+  stores = true, run = "slice_scatter",
   grad = part_grads(function(g, v) return g:slice(v.dim, v.first, v.last, v.step) end,
     function(g, zeros, v) return g:slice_scatter(zeros, v.dim, v.first, v.last, v.step) end),
   samples = function(s)
@@ -60,7 +60,7 @@ op "slice_scatter(self: tensor, src: tensor, dim: dim = 1, first: int?, last: in
 op "as_strided_scatter(self: tensor, src: tensor, size: shape, stride: ints, offset: int?)" {
   doc = [[A copy of self, laid out in memory as self is, with src written to what as_strided(size, stride, offset) of it
     would show. No two elements of self, nor of that view, may share memory.]],
-  run = "as_strided_scatter",
+  stores = true, run = "as_strided_scatter",
   grad = {
     self = function(g, v)
       local hit = ops.ones_like(v.src):restride(v.size, v.stride, v.offset, v.self.shape, v.self.stride,

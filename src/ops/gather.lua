@@ -7,7 +7,7 @@ kernel "gather(out, from, index; size, step, dim)"
 
 op "index_select(self: tensor, dim: dim, index: tensor)" {
   doc = "The positions that a 0-dim or 1-dim index lists, along dim.",
-  run = "index_select",
+  stores = true, run = "index_select",
   grad = {
     self = function(g, v) return g:index_select_backward(v.self.shape, v.dim, v.index) end,
   },
@@ -28,7 +28,7 @@ op "index_select_backward(self: tensor, shape: shape, dim: dim, index: tensor)" 
 op "gather(self: tensor, dim: dim, index: tensor)" {
   doc = [[out[i, j] = self[index[i, j], j] for dim 1, and so on. index has as many dims as self and is no larger in
     the other dims.]],
-  run = "gather",
+  stores = true, run = "gather",
   grad = { self = function(g, v) return g:gather_backward(v.self.shape, v.dim, v.index) end },
   samples = function(s)
     return { { s.t({ 3, 2 }), 1, s.i({ 2, 2 }, 1, 3) }, { s.t({ 2, 3 }), -1, s.i({ 2, 4 }, -3, -1) },
@@ -48,6 +48,6 @@ op "take_along_dim(self: tensor, index: tensor, dim: dim?)" {
   aliases = "take_along_axis",
   doc = "gather with both tensors broadcast in the other dims; without dim of the flattened tensors.",
   composite = true,
-  run = "take_along_dim",
+  stores = true, run = "take_along_dim",
   samples = function(s) return { { s.t({ 3, 2 }), s.i({ 2, 1 }, 1, 3), 1 }, { s.t({ 3, 2 }), s.i({ 4 }, 1, 6) } } end,
 }

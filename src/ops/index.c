@@ -239,6 +239,7 @@ cr_tensor *cr__run_index_backward(const cr_op *op, cr_tensor *self, cr__ints sha
 
 int cr__run_index_put(const cr_op *op, cr_tensor *self, cr__tensors indices, cr_value values,
                       bool accumulate) {
+  if (accumulate && cr__is_stored(self->dtype)) return cr__fail_stored(op, (cr_dtype)self->dtype);
   cr__scatter_mode how = accumulate ? CR__SCATTER_ADD : CR__SCATTER_SET;
   cr__index_plan p;
   int code = cr__plan_indices(op->name, self, (cr_value[]){cr_list(indices.at, indices.n)}, &p);

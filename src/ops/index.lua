@@ -9,7 +9,7 @@ kernel "ravel_index(out, index; size, step, dim, first: bool)"
 
 op "take(self: tensor, index: tensor)" {
   doc = "The elements at positions of the flattened tensor, in the shape of index.",
-  run = "take",
+  stores = true, run = "take",
   grad = {
     self = function(g, v)
       return ops.index_backward(g, { v.self.numel }, { v.index }):reshape(v.self.shape)
@@ -26,7 +26,7 @@ op "index(self: tensor, indices: tensors)" {
     the indexed dims were, or in front if those were apart.]],
   func = false,
   method = false,
-  run = "index",
+  stores = true, run = "index",
   grad = { self = function(g, v) return g:index_backward(v.self.shape, v.indices) end },
   samples = function(s)
     return { { s.t({ 3, 2 }), { s.i({ 4 }, 1, 3) } }, { s.t({ 3, 2 }), { s.i({ 2, 1 }, 1, 3), s.i({ 2 }, -2, -1) } },
@@ -47,7 +47,7 @@ op "index_put(self: tensor, indices: tensors, values: operand, accumulate: bool 
     indices say.]],
   inplace = true,
   rewrites = true,
-  run = "index_put",
+  stores = true, run = "index_put",
   grad = {
     self = function(g, v) return g:index_clear(v.indices, v.accumulate) end,
     values = function(g, v) return g:index(v.indices) end,

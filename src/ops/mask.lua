@@ -8,7 +8,7 @@ kernel "nonzero(out, from; as_offsets: bool, step: int[dims])"
 op "masked_select(self: tensor, mask: tensor)" {
   doc = "The elements where a bool mask is true, in one dim; self and mask are broadcast together.",
   composite = true,
-  run = "masked_select",
+  stores = true, run = "masked_select",
   samples = function(s) return { { s.t({ 2, 3 }), s.b({ 2, 3 }) }, { s.t({ 3 }), s.b({ 2, 1 }) } } end,
 }
 
@@ -16,7 +16,7 @@ op "masked_scatter(self: tensor, mask: tensor, source: tensor)" {
   doc = "self with the elements of source, in order, written where a bool mask, broadcast to self, is true.",
   inplace = true,
   rewrites = true,
-  run = "masked_scatter",
+  stores = true, run = "masked_scatter",
   grad = {
     self = function(g, v) return g:masked_fill(v.mask, 0) end,
     source = function(g, v) return g:masked_source(v.mask, v.source.shape) end,

@@ -7,7 +7,7 @@ op [[pad(self: tensor, pad: ints, mode: "constant" | "reflect" | "replicate" | "
   doc = [[self with more elements around it: pad lists how many before and after, of the last dim first. They are
     `value`, or copies: "replicate" of the edge, "reflect" of what lies beyond it, "circular" of the other end. A
     negative number takes elements away.]],
-  run = "pad", composite = true,
+  stores = true, run = "pad", composite = true,
   samples = function(s)
     return { { s.t({ 2, 3 }), { 1, 2 } }, { s.t({ 2, 3 }), { -1, 1, 2, 0 }, "constant", 1.5 },
       { s.t({ 2, 3 }), { 2, 1 }, "reflect" }, { s.t({ 1, 2, 3 }), { 1, 0, 0, 2 }, "replicate" },

@@ -14,14 +14,14 @@ end
 op "tensor_split(self: tensor, sections: int, dim: dim = 1) -> ..." {
   doc = [[As many views along dim as sections says, the first ones longer by one position where they cannot be of the
     same size.]],
-  composite = true, run = "tensor_split",
+  composite = true, stores = true, run = "tensor_split",
   samples = function(s) return { { s.t({ 5, 2 }), 3 }, { s.t({ 2, 4 }), 2, -1 }, { s.t({ 2 }), 3 } } end,
 }
 
 op "tensor_split_at(self: tensor, indices: ints, dim: dim = 1) -> ..." {
   doc = [[Views along dim that begin at its start and at each of the positions in indices, and end before the next of
     them.]],
-  lua = "tensor_split", composite = true, run = "tensor_split",
+  lua = "tensor_split", composite = true, stores = true, run = "tensor_split",
   samples = function(s)
     return { { s.t({ 5, 2 }), { 2, 4 } }, { s.t({ 2, 4 }), { -2 }, 2 }, { s.t({ 3 }), { 1, 9 } },
       { s.t({ 5 }), { 4, 2 } } }
@@ -32,11 +32,11 @@ for _, words in ipairs { { "hsplit", "dim 2, or dim 1 of a vector", { 4, 2 } }, 
   { "dsplit", "dim 3", { 2, 1, 4 } } } do
   local name, along, shape = table.unpack(words)
   op(name .. "(self: tensor, sections: int) -> ...") {
-    doc = even(along), composite = true, run = "tensor_split",
+    doc = even(along), composite = true, stores = true, run = "tensor_split",
     samples = function(s) return { { s.t(shape), 2 } } end,
   }
   op(name .. "_at(self: tensor, indices: ints) -> ...") {
-    doc = at(along), lua = name, composite = true, run = "tensor_split",
+    doc = at(along), lua = name, composite = true, stores = true, run = "tensor_split",
     samples = function(s) return { { s.t(shape), { 2 } }, { s.t(shape), { -1, 7 } } } end,
   }
 end

@@ -7,7 +7,7 @@ op "tile(self: tensor, repeats: shape)" {
   doc = [[self repeated repeats[i] times along dim i (PyTorch's repeat, a word that Lua keeps for itself). Missing
     counts, or missing dims of self, come in front as 1.]],
   composite = true,
-  run = "tile",
+  stores = true, run = "tile",
   samples = function(s)
     return { { s.t({ 2, 3 }), { 2, 2 } }, { s.t({ 3 }), { 2, 2 } }, { s.t({ 2, 3 }), { 2 } }, { s.t({ 2 }), { 0 } } }
   end,
@@ -16,7 +16,7 @@ op "tile(self: tensor, repeats: shape)" {
 op "repeat_interleave(self: tensor, repeats: int, dim: dim?)" {
   doc = "Each position along dim repeated, next to itself; without dim of all elements in one dimension.",
   composite = true,
-  run = "repeat_interleave",
+  stores = true, run = "repeat_interleave",
   samples = function(s) return { { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), 3, -1 }, { s.t({ 2, 3 }), 0, 1 } } end,
 }
 
@@ -25,7 +25,7 @@ op "repeat_interleave_each(self: tensor, repeats: tensor, dim: dim?, output_size
     dimension. A single number serves all positions. output_size is the sum of repeats, where it is known.]],
   lua = "repeat_interleave",
   composite = true,
-  run = "repeat_interleave_each",
+  stores = true, run = "repeat_interleave_each",
   samples = function(s)
     return { { s.t({ 2, 3 }), s.i({ 3 }, 0, 3), 2 }, { s.t({ 2, 2 }), s.i({ 4 }, 0, 2) },
       { s.t({ 2, 3 }), s.i({}, 2, 2), 1 } }
@@ -34,7 +34,7 @@ op "repeat_interleave_each(self: tensor, repeats: tensor, dim: dim?, output_size
 
 op "flip(self: tensor, dims: dims)" {
   doc = "A copy with the order along the dims reversed.",
-  run = "flip",
+  stores = true, run = "flip",
   grad = { self = function(g, v) return g:flip(v.dims) end },
   samples = function(s) return { { s.t({ 2, 3 }), { 1 } }, { s.t({ 2, 3 }), { 1, -1 } }, { s.t({ 0, 3 }), { 1 } } } end,
 }
@@ -42,7 +42,7 @@ op "flip(self: tensor, dims: dims)" {
 op "roll(self: tensor, shifts: ints, dims: dims?)" {
   doc = "A copy moved by shifts[i] positions along dims[i], around the end; without dims of all elements in one row.",
   composite = true,
-  run = "roll",
+  stores = true, run = "roll",
   samples = function(s)
     return { { s.t({ 2, 3 }), { 1 } }, { s.t({ 2, 3 }), { -1, 1 }, { 2, 1 } }, { s.t({ 3 }), { 5 }, { 1 } } }
   end,
@@ -51,14 +51,14 @@ op "roll(self: tensor, shifts: ints, dims: dims?)" {
 op "fliplr(self: tensor)" {
   doc = "A copy with the order along dim 2 reversed: each row of a matrix from right to left.",
   composite = true,
-  run = "flip_side",
+  stores = true, run = "flip_side",
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 2, 3, 2 }) }, { s.t({ 0, 2 }) } } end,
 }
 
 op "flipud(self: tensor)" {
   doc = "A copy with the order along dim 1 reversed: the rows of a matrix from bottom to top.",
   composite = true,
-  run = "flip_side",
+  stores = true, run = "flip_side",
   samples = function(s) return { { s.t({ 3 }) }, { s.t({ 2, 3 }) }, { s.t({ 0, 2 }) } } end,
 }
 
@@ -66,7 +66,7 @@ op "rot90(self: tensor, k: int = 1, dims: dims?)" {
   doc = [[A copy turned k times by a quarter of a circle in the plane of two dims (1 and 2 if absent), from the first
     of them towards the second; a negative k turns the other way.]],
   composite = true,
-  run = "rot90",
+  stores = true, run = "rot90",
   samples = function(s)
     return { { s.t({ 2, 3 }) }, { s.t({ 2, 3 }), 2 }, { s.t({ 2, 3 }), -1 }, { s.t({ 2, 3 }), 4 },
       { s.t({ 2, 3, 2 }), 1, { 3, 1 } } }

@@ -22,7 +22,7 @@ op "scatter(self: tensor, dim: dim, index: tensor, src: operand)" {
     as large as index.]],
   inplace = true,
   rewrites = true,
-  run = "scatter",
+  stores = true, run = "scatter",
   grad = {
     self = function(g, v) return g:scatter(v.dim, v.index, 0) end,
     src = function(g, v) return g:gather(v.dim, v.index):corner(v.src.shape) end,
@@ -121,7 +121,7 @@ op "index_copy(self: tensor, dim: dim, index: tensor, source: tensor)" {
   doc = "self with the parts of source written at the positions that index lists along dim.",
   inplace = true,
   rewrites = true,
-  run = "index_copy",
+  stores = true, run = "index_copy",
   grad = {
     self = function(g, v) return g:index_fill(v.dim, v.index, 0) end,
     source = function(g, v) return g:index_select(v.dim, v.index) end,
@@ -136,7 +136,7 @@ op "index_fill(self: tensor, dim: dim, index: tensor, value: operand)" {
   doc = "self with a number, or the element of a 0-dim tensor, written at the positions that index lists along dim.",
   inplace = true,
   rewrites = true,
-  run = "index_fill",
+  stores = true, run = "index_fill",
   grad = {
     self = function(g, v) return g:index_fill(v.dim, v.index, 0) end,
     value = function(g, v) return g:index_keep(v.dim, v.index) end,

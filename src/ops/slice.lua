@@ -47,7 +47,7 @@ op "slice_backward(self: tensor, shape: shape, dim: dim, first: int?, last: int?
 op "narrow(self: tensor, dim: dim, start: int, length: int)" {
   doc = "A view of `length` positions from `start` along dim.",
   composite = true,
-  run = "narrow",
+  stores = true, run = "narrow",
   samples = function(s)
     return { { s.t({ 5, 2 }), 1, 2, 3 }, { s.t({ 2, 3 }), -1, -2, 2 },
       { s.t({ 3 }), 1, 1, 0 } }
@@ -76,7 +76,7 @@ op "diagonal_backward(self: tensor, shape: shape, offset: int, dim1: dim, dim2: 
 op "diag(self: tensor, diagonal: int = 0)" {
   doc = "The diagonal of a matrix, or a matrix of zeros with a vector on its diagonal.",
   composite = true,
-  run = "diag",
+  stores = true, run = "diag",
   samples = function(s) return { { s.t({ 3 }) }, { s.t({ 2 }), -1 }, { s.t({ 3, 4 }), 1 } } end,
 }
 

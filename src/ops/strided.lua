@@ -9,7 +9,7 @@ for _, name in ipairs { "tril", "triu" } do
     doc = name == "tril" and "The elements of the matrices on and below a diagonal; 0 elsewhere."
       or "The elements of the matrices on and above a diagonal; 0 elsewhere.",
     inplace = true,
-    run = "triangle",
+    stores = true, run = "triangle",
     grad = { self = function(g, v) return g[name](g, v.diagonal) end },
     samples = function(s) return { { s.t({ 3, 3 }) }, { s.t({ 2, 3, 4 }), 1 }, { s.t({ 3, 2 }), -1 } } end,
   }

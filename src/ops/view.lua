@@ -45,7 +45,7 @@ op "reshape(self: tensor, shape: shape)" {
   doc = [[The elements in row-major order in another shape; one size may be -1 and follows from the others.
     A view where the strides allow it, else a copy.]],
   composite = true,
-  run = "reshape",
+  stores = true, run = "reshape",
   samples = function(s)
     return { { s.t({ 2, 3 }), { 3, 2 } }, { s.t({ 2, 3 }), { -1, 1 } }, { s.t({}), { 1 } }, { s.t({ 0, 3 }), { 0 } } }
   end,
@@ -66,7 +66,7 @@ op "ravel(self: tensor)" {
 op "flatten(self: tensor, first: dim = 1, last: dim = -1)" {
   doc = "The dims from first to last made one; a view where possible. A 0-dim tensor becomes one of 1 element.",
   composite = true,
-  run = "flatten",
+  stores = true, run = "flatten",
   samples = function(s)
     return { { s.t({ 2, 3, 2 }) }, { s.t({ 2, 3, 2 }), 2 }, { s.t({ 2, 3, 2 }), 1, -2 }, { s.t({}) } }
   end,
@@ -75,7 +75,7 @@ op "flatten(self: tensor, first: dim = 1, last: dim = -1)" {
 op "unflatten(self: tensor, dim: dim, sizes: shape)" {
   doc = "The dim split into several of the given sizes, of which one may be -1; a view where possible.",
   composite = true,
-  run = "unflatten",
+  stores = true, run = "unflatten",
   samples = function(s) return { { s.t({ 2, 6 }), 2, { 3, -1 } }, { s.t({ 4, 2 }), -2, { 2, 2 } } } end,
 }
 
@@ -122,7 +122,7 @@ op "t(self: tensor)" {
   doc = "The transpose of a matrix, as a view; a tensor of fewer dims as it is.",
   composite = true,
   inplace = "header",
-  run = "t",
+  stores = true, run = "t",
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 3 }) }, { s.t({}) } } end,
 }
 
@@ -130,7 +130,7 @@ op "mT(self: tensor)" {
   aliases = "matrix_transpose mH adjoint",
   doc = "A view with the last two dims swapped: the transposes of a batch of matrices.",
   composite = true,
-  run = "mT",
+  stores = true, run = "mT",
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({ 2, 3, 4 }) } } end,
 }
 
@@ -138,7 +138,7 @@ op "movedim(self: tensor, source: dims, destination: dims)" {
   aliases = "moveaxis",
   doc = "A view with the source dims moved to the destinations; the others keep their order.",
   composite = true,
-  run = "movedim",
+  stores = true, run = "movedim",
   samples = function(s) return { { s.t({ 2, 3, 4 }), { 1 }, { -1 } }, { s.t({ 2, 3, 4 }), { 1, 2 }, { 3, 1 } } } end,
 }
 

@@ -96,6 +96,33 @@ int cr__settle_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixe
   return 0;
 }
 
+/* ---- Dtypes that are for storage ---- */
+
+int cr__fail_stored(const cr_op *op, cr_dtype dtype) {
+  return cr__fail(CR_E_DTYPE,
+                  "%s: %s is for storage only, and nothing computes in it; convert with "
+                  ":to(\"int64\")",
+                  op->lua, cr_dtype_name(dtype));
+}
+
+bool cr__lists_stored(const cr_value *list) {
+  for (int i = 0; list->kind == CR_TENSORS && i < list->n; i++)
+    if (list->u.ts[i] && cr__is_stored(list->u.ts[i]->dtype)) return true;
+  return false;
+}
+
+int cr__refuse_stored(const cr_op *op, const cr_value *args) {
+  for (int i = 0; i < op->nparam; i++) {
+    const cr_value *v = &args[i];
+    if (cr__names_stored(v))
+      return cr__fail_stored(op, v->kind == CR_TENSOR ? (cr_dtype)v->u.t->dtype : (cr_dtype)v->u.i);
+    for (int j = 0; v->kind == CR_TENSORS && j < v->n; j++)
+      if (v->u.ts[j] && cr__is_stored(v->u.ts[j]->dtype))
+        return cr__fail_stored(op, (cr_dtype)v->u.ts[j]->dtype);
+  }
+  return 0;
+}
+
 bool cr__list_requires(const cr_value *list) {
   for (int i = 0; i < list->n; i++)
     if (list->u.ts[i] && cr__requires(list->u.ts[i])) return true;

@@ -119,5 +119,7 @@ int cr__check_element(const char *op, cr_dtype dtype, cr_tensor *t) {
   /* What always fits need not be read, which on a device would mean to wait for it. */
   if (dtype == from || dtype == CR_BOOL || dtype == CR_FLOAT64 || from == CR_BOOL) return 0;
   int code = cr_item(t, &number);
-  return code ? code : cr__check_store(op, dtype, &number);
+  if (code) return code;
+  number = cr__by_value(from, number);
+  return cr__check_store(op, dtype, &number);
 }

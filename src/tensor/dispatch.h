@@ -169,6 +169,16 @@ extern CR__TLS const cr__speaker *cr__outer;
 /* speak.c: after a failure, makes the thread's error speak of what the caller has called: of the outermost
  * composite and its parameters where op, on args, is a part of one; else of op (or its twin) itself. */
 void cr__speak(const cr_op *op, const cr_value *args, bool inplace) __attribute__((cold));
+/* That nothing computes in a dtype which is for storage. */
+int cr__fail_stored(const cr_op *op, cr_dtype dtype) __attribute__((cold));
+/* Whether an argument is a tensor, or has one, of such a dtype, or names one; and the failure for it. */
+static inline bool cr__names_stored(const cr_value *v) {
+  return v->kind == CR_TENSOR        ? cr__is_stored(v->u.t->dtype)
+         : v->kind == CR_DTYPE_VALUE ? cr__is_stored((int)v->u.i)
+                                     : false;
+}
+bool cr__lists_stored(const cr_value *list);
+int cr__refuse_stored(const cr_op *op, const cr_value *args) __attribute__((cold));
 /* What the caller can do about a dtype: to name another one only where what was called lets it. */
 const char *cr__dtype_advice(const cr_op *op) __attribute__((cold));
 

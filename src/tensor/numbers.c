@@ -19,8 +19,12 @@ static bool is_number(const cr_value *v) {
 /* The number that compares with integers as f does: the integer on that side of f where no answer
  * changes; of what lies beyond every integer, or equals none, an infinity or NaN. `left`: f is the first
  * operand. */
-static cr_value beside_integers(int pointwise, double f, bool left) {
+static cr_value beside_integers(int pointwise, double f, bool left, bool bits) {
   double whole;
+  if (bits) { /* beside uint64, of which only equality is asked */
+    bool one = f == floor(f) && f >= 0 && f < 0x1p64;
+    return one ? cr_int((int64_t)(uint64_t)f) : cr_float((double)NAN);
+  }
   switch (pointwise) {
   case CR__PW_lt:
   case CR__PW_ge: whole = left ? floor(f) : ceil(f); break;
@@ -49,7 +53,8 @@ bool cr__compare_exactly(const cr__impl *impl, const cr_value *args, cr_value *o
       return false;
   }
   if (at < 0) return false;
-  own[at] = beside_integers(impl->pointwise, args[at].u.f, at == 0);
+  bool bits = args[!at].kind == CR_TENSOR && args[!at].u.t->dtype == CR_UINT64;
+  own[at] = beside_integers(impl->pointwise, args[at].u.f, at == 0, bits);
   own[!at] = args[!at];
   return true;
 }

@@ -29,6 +29,22 @@ static cr_dtype computes_in(cr_dtype d) {
   return d == CR_FLOAT16 || d == CR_BFLOAT16 ? CR_FLOAT32 : d;
 }
 
+/* For storage, but compared and chosen all the same: as an integer that has its values or, where only equality or
+ * no value counts, its bits. CR_DTYPE_NONE: no. */
+static cr_dtype stands_for(const cr__impl *impl, cr_dtype d) {
+  switch (impl->pointwise) {
+  case CR__PW_lt:
+  case CR__PW_le:
+  case CR__PW_gt:
+  case CR__PW_ge: return d == CR_UINT64 ? CR_DTYPE_NONE : CR_INT64;
+  case CR__PW_eq:
+  case CR__PW_ne: return CR_INT64;
+  case CR__PW_where:
+  case CR__PW_masked_fill: return d == CR_UINT64 ? CR_INT64 : d == CR_UINT32 ? CR_INT32 : CR_INT16;
+  default: return CR_DTYPE_NONE;
+  }
+}
+
 static bool accepts(const cr__impl *impl, cr_dtype d) {
   static const uint8_t bit[] = {[CR_BOOLEAN] = CR__BOOL_OK,
                                 [CR_INTEGRAL] = CR__INTS_OK,
@@ -38,6 +54,7 @@ static bool accepts(const cr__impl *impl, cr_dtype d) {
 }
 
 static int refuse_dtype(const cr_op *op, const cr__impl *impl, cr_dtype d) {
+  if (cr__is_stored(d)) return cr__fail_stored(op, d);
   static const char *const takes[] = {"nothing",
                                       "integers",
                                       "bools",
@@ -71,14 +88,28 @@ static cr_dtype promoted(const cr__impl *impl, const cr_value *args) {
 static inline int set_dtypes(call *c, cr_dtype d) {
   const cr__impl *impl = c->impl;
   if (impl->rule == CR__PROMOTE_FLOAT && !cr__is_inexact(d)) d = cr_default_dtype();
-  if (CR__UNLIKELY(!accepts(impl, d))) return refuse_dtype(c->op, impl, d);
-  c->compute = computes_in(d);
+  cr_dtype as = CR__UNLIKELY(cr__is_stored(d)) ? stands_for(impl, d) : d;
+  if (CR__UNLIKELY(as < 0 || !accepts(impl, as))) return refuse_dtype(c->op, impl, d);
+  c->compute = computes_in(as);
   c->result = impl->rule == CR__PROMOTE_BOOL ? CR_BOOL : d;
   return 0;
 }
 
 cr_dtype cr__pointwise_dtype(const cr_op *op, const cr_value *args) {
   return promoted(&cr__impls[op->id], args);
+}
+
+/* Dtypes that are for storage join no integers. */
+static int check_apart(const call *c) {
+  cr_dtype first = CR_DTYPE_NONE, other = CR_DTYPE_NONE;
+  for (int i = 0; i < c->impl->noperand; i++) {
+    if (c->impl->mask >> i & 1 || c->args[i].kind != CR_TENSOR) continue;
+    cr_dtype d = (cr_dtype)c->args[i].u.t->dtype;
+    if (cr__is_inexact(d)) return 0;
+    if (first < 0) first = d;
+    else if (other < 0 && cr__are_apart(first, d)) other = d;
+  }
+  return other < 0 ? 0 : cr__fail_apart(c->op->lua, first, other);
 }
 
 static int check_masks(const call *c) {
@@ -178,7 +209,9 @@ static int run_strided(const call *c, cr_tensor *out) {
     }
     const cr_tensor *t = v->u.t;
     if (t->storage->device != c->device) {
-      set_number(&e.in[i], cr__load_scalar(cr__data(t), (cr_dtype)t->dtype));
+      cr_value number = cr__load_scalar(cr__data(t), (cr_dtype)t->dtype);
+      bool real = cr__is_inexact(c->compute);
+      set_number(&e.in[i], real ? cr__by_value((cr_dtype)t->dtype, number) : number);
       continue;
     }
     cr__broadcast_strides(t->ndim, cr__sizes(t), cr__steps(t), c->ndim, c->shape, strides[i]);
@@ -252,6 +285,7 @@ static int plan(call *c) {
     return cr__fail(CR_E_ARGUMENT, "%s: got numbers only; at least one argument must be a tensor",
                     c->op->lua);
   int code = check_masks(c);
+  if (!code) code = check_apart(c);
   if (!code) code = set_device(c);
   if (cr__compare_exactly(c->impl, c->args, c->own)) c->args = c->own;
   if (!code) code = set_dtypes(c, promoted(c->impl, c->args));

@@ -17,6 +17,15 @@
 INLINE int64_t whole_f64(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
 INLINE int64_t whole_f32(float x) { return x >= -0x1p63f && x < 0x1p63f ? (int64_t)x : INT64_MIN; }
 
+/* To uint64, which holds more. */
+INLINE uint64_t bits_whole_f64(double x) {
+  return x >= 0x1p63 && x < 0x1p64 ? (uint64_t)x : (uint64_t)whole_f64(x);
+}
+INLINE uint64_t bits_whole_f32(float x) {
+  return x >= 0x1p63f && x < 0x1p64f ? (uint64_t)x : (uint64_t)whole_f32(x);
+}
+#define bits_(x) (uint64_t)(x)
+
 /* X(suffix, dtype, type in memory, type of the value, load, value as an integer) */
 #define SOURCES(X, to)                                         \
   X(f64, FLOAT64, double, double, , whole_f64, to)             \
@@ -29,6 +38,16 @@ INLINE int64_t whole_f32(float x) { return x >= -0x1p63f && x < 0x1p63f ? (int64
   X(i8, INT8, int8_t, int8_t, , , to)                          \
   X(u8, UINT8, uint8_t, uint8_t, , , to)                       \
   X(b8, BOOL, uint8_t, uint8_t, , , to)
+/* What is for storage need not be fast: the lowest level has it for all. */
+#define STORED(X, to)                         \
+  X(u16, UINT16, uint16_t, uint16_t, , , to) \
+  X(u32, UINT32, uint32_t, uint32_t, , , to) \
+  X(u64, UINT64, uint64_t, uint64_t, , , to)
+#if defined(__x86_64__) && defined(__AVX2__)
+#define HAS_STORED 0
+#else
+#define HAS_STORED 1
+#endif
 
 #define TO_f64(v, whole) (double)(v)
 #define TO_f32(v, whole) (float)(v)
@@ -40,6 +59,9 @@ INLINE int64_t whole_f32(float x) { return x >= -0x1p63f && x < 0x1p63f ? (int64
 #define TO_i8(v, whole) (int8_t) whole(v)
 #define TO_u8(v, whole) (uint8_t) whole(v)
 #define TO_b8(v, whole) (v) != 0
+#define TO_u16(v, whole) (uint16_t) whole(v)
+#define TO_u32(v, whole) (uint32_t) whole(v)
+#define TO_u64(v, whole) bits_##whole(v)
 
 typedef double memory_f64;
 typedef float memory_f32;
@@ -49,6 +71,9 @@ typedef int32_t memory_i32;
 typedef int16_t memory_i16;
 typedef int8_t memory_i8;
 typedef uint8_t memory_u8, memory_b8;
+typedef uint16_t memory_u16;
+typedef uint32_t memory_u32;
+typedef uint64_t memory_u64;
 
 #define CONVERTER(from, DTYPE, MEMORY, VALUE, load, whole, to)                   \
   static __attribute__((unused)) void from##_##to(int64_t n, void *restrict out, \
@@ -100,6 +125,18 @@ SOURCES(CONVERTER, i16)
 SOURCES(CONVERTER, i8)
 SOURCES(CONVERTER, u8)
 SOURCES(CONVERTER, b8)
+#if HAS_STORED
+#define TO_STORED(X) SOURCES(X, u16) SOURCES(X, u32) SOURCES(X, u64)
+#define OF_STORED(X)                                                                       \
+  STORED(X, f64) STORED(X, f32) STORED(X, f16) STORED(X, bf16) STORED(X, i64)              \
+  STORED(X, i32) STORED(X, i16) STORED(X, i8) STORED(X, u8) STORED(X, b8) STORED(X, u16)   \
+  STORED(X, u32) STORED(X, u64)
+TO_STORED(CONVERTER)
+OF_STORED(CONVERTER)
+#else
+#define TO_STORED(X)
+#define OF_STORED(X)
+#endif
 
 #define CR__D_f64 CR_FLOAT64
 #define CR__D_f32 CR_FLOAT32
@@ -111,6 +148,9 @@ SOURCES(CONVERTER, b8)
 #define CR__D_i8 CR_INT8
 #define CR__D_u8 CR_UINT8
 #define CR__D_b8 CR_BOOL
+#define CR__D_u16 CR_UINT16
+#define CR__D_u32 CR_UINT32
+#define CR__D_u64 CR_UINT64
 #ifdef __F16C__
 #define f16_f32 half_to_float
 #define f32_f16 float_to_half
@@ -120,7 +160,7 @@ SOURCES(CONVERTER, b8)
 const cr__convert_table CR__PASTE(cr__converters_, CR__ISA) = {
     SOURCES(ENTRY, f64) SOURCES(ENTRY, f32) SOURCES(ENTRY, f16) SOURCES(ENTRY, bf16)
         SOURCES(ENTRY, i64) SOURCES(ENTRY, i32) SOURCES(ENTRY, i16) SOURCES(ENTRY, i8)
-            SOURCES(ENTRY, u8) SOURCES(ENTRY, b8)};
+            SOURCES(ENTRY, u8) SOURCES(ENTRY, b8) TO_STORED(ENTRY) OF_STORED(ENTRY)};
 
 void CR__PASTE(cr__stream_, CR__ISA)(void *out, const void *in, size_t n) {
   cr__stream_lines(out, in, n);
