@@ -78,6 +78,14 @@ describe("examples/flowers.lua", function()
   end)
 end)
 
+describe("examples/torch7.lua", function()
+  it("tells the points of two spirals apart", function()
+    local text, status = shell.cresset "examples/torch7.lua"
+    assert.equal(0, status, text)
+    has(text, "1218 parameters", "of 200 points 200 are told right")
+  end)
+end)
+
 describe("examples/embed.c", function()
   local folder
   setup(function() folder = shell.folder() end)

@@ -103,6 +103,15 @@ describe("a table that is no table of options", function()
     cr.checkpoint(function(_, o) seen = o.hidden end, cr.ones(2), { hidden = 3 })
     assert.equal(3, seen)
   end)
+
+  it("is no option at all if it is empty, unless a table may be in its place", function()
+    local x = cr.tensor { 1.0, 2 }
+    assert.same({ 1, 2 }, x:relu({}):totable())
+    assert.same({ { 3, 3 } }, cr.embedding(cr.full({ 2, 2 }, 3), cr.tensor { 1 }, {}):totable())
+    assert.same({ 1, 2 }, cr.linear(x, cr.eye(2), {}):totable())
+    assert.equal(0, x:sum(1):view({}).ndim)
+    assert.error_matches(function() cr.linear(x, {}) end, "weight must be a tensor")
+  end)
 end)
 
 describe("a tensor", function()

@@ -371,6 +371,8 @@ local sections = {
     { "operators", "+ - * / // % ^ -x & | ~ << >> # ==",
       "Work element by element and broadcast; / divides, // and % round down. #x is the size of dim 1; == asks "
       .. "whether two tensors are one object (x:eq(y) compares elements); < and <= take tensors of one element." },
+    { "torch7", 'require "cresset.torch7"',
+      "The module torch of 2015 for scripts of that time, with nn and optim in it. docs/from-pytorch.md tells more." },
     { "options", "x:sum(1, { keepdim = true }), x:sum { dim = 1, keepdim = true }",
       "Arguments may be given in order, by name in a table at the end, or all by name." },
   },

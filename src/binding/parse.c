@@ -333,6 +333,28 @@ bool cr__lua_is_options(lua_State *L, int index) {
   return named;
 }
 
+/* An empty table at the end stands for no options, unless what may be in its place is a table, too. */
+static bool holds_no_options(lua_State *L, const cr__lua_parse *p, int top) {
+  if (lua_type(L, top) != LUA_TTABLE || lua_rawlen(L, top) > 0) return false;
+  lua_pushnil(L);
+  if (lua_next(L, top)) {
+    lua_pop(L, 2);
+    return false;
+  }
+  if (top > p->op->nparam) return true;
+  const cr_param *param = &p->op->params[top - 1];
+  switch (param->type) {
+  case CR_P_TENSORS:
+  case CR_P_DIMS:
+  case CR_P_SHAPE:
+  case CR_P_INTS:
+  case CR_P_FLOATS: return false;
+  case CR_P_TENSOR:
+  case CR_P_OPERAND: return param->optional && !p->each;
+  default: return !p->each;
+  }
+}
+
 /* Pushes table[name] and returns its index; 0 if it is nil. */
 static int option(lua_State *L, int table, const char *name) {
   lua_pushstring(L, name);
@@ -447,7 +469,7 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
   p->requires_grad = false;
   int taken = take_open_tensors(L, p, top);
   if (taken == top) return fill_rest(p, taken);
-  bool named = cr__lua_is_options(L, top);
+  bool named = cr__lua_is_options(L, top) || holds_no_options(L, p, top);
   /* Places push little: what every C function has room for. */
   if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
   bool fits = take_positions(L, p, taken, named ? top - 1 : top, named ? top : 0) &&
