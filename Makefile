@@ -372,7 +372,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
 # What people (reference.md) and editors (cresset.d.lua) read of the catalogue.
 MANUAL := build/doc/reference.md build/doc/cresset.d.lua
-build/doc/.stamp: $(CATALOGUE) lua/cresset/entries.lua src/cresset.h build/config.mk
+build/doc/.stamp: $(CATALOGUE) lua/cresset/entries.lua $(wildcard lua/cresset/*/entries.lua) src/cresset.h build/config.mk
 	@mkdir -p $(@D)
 	$(call say,gen,$(@D))$(LUA) src/catalogue/manual.lua build/doc
 	@touch $@

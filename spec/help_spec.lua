@@ -46,11 +46,13 @@ local owners = {
   memory = public(cr.memory, {}),
   cuda = public(cr.cuda, {}),
   debug = public(cr.debug, {}),
+  nn = public(getmetatable(cr.nn).lazy, public(cr.nn, {})),
+  module = public(cr.nn.Module, { training = true }),
   stream = set_of "synchronize query device",
   event = set_of "record wait synchronize query elapsed",
 }
 
-local tables = { memory = true, cuda = true, debug = true }
+local tables = { memory = true, cuda = true, debug = true, nn = true }
 
 -- Calls f(owner, name, full name) for every public name, in an order that does not change.
 local function every_name(f)

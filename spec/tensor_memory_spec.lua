@@ -58,6 +58,22 @@ describe("set_data", function()
     assert.is_true(x:shares_storage(y))
   end)
 
+  it("makes a leaf one of another floating dtype, which no graph from before can use", function()
+    local x = values.leaf { 1, 2 }
+    local square, twice = (x * x):sum(), x * 2
+    x:set_data(cr.tensor({ 3, 4, 5 }, { dtype = "float32" }))
+    assert.equal("float32", x.dtype)
+    assert.is_true(x.requires_grad)
+    fails(function() square:backward() end, "modified")
+    -- The graph from before is still there, but does not decide what new gradients are like.
+    cr.mul(x, 3):sum():backward()
+    assert.is_truthy(twice.grad_fn)
+    assert.equal("float32", x.grad.dtype)
+    is_values(x.grad, { 3, 3, 3 })
+    fails(function() x:set_data(cr.ones({ 2 }, { dtype = "float64" })) end, "a float32 tensor with a gradient")
+    fails(function() values.leaf({ 1 }):mul(2):set_data(cr.ones({ 1 }, { dtype = "float32" })) end, "cannot take over")
+  end)
+
   it("wants a tensor of the same dtype", function()
     local x = cr.tensor { 1, 2, 3 }
     fails(function() x:set_data(3) end, "set_data: source must be a tensor", "the number 3")

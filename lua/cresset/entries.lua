@@ -1,9 +1,10 @@
 -- entries.lua: what is told of names that the catalogue does not declare: functions and methods written by hand.
 --
--- Holds true: plain data, for cr.help, for the reference manual and for editors alike, so nothing is required here.
+-- Holds true: plain data, for cr.help, for the reference manual and for editors alike, so nothing but
+-- more of it is required here.
 -- Sections are lists { title, entries... }; an entry is { name, call, what it does, its type for LuaLS }. The name
 -- says whose it is: cr.NAME, x:METHOD, x.FIELD (of tensors), ctx, node, handle, stream, event, cr.memory, cr.cuda,
--- cr.foreach, cr.debug. One without an owner is a topic.
+-- cr.foreach, cr.debug, cr.nn, module. One without an owner is a topic.
 
 local T = "cresset.Tensor"
 
@@ -377,6 +378,13 @@ local sections = {
       "Arguments may be given in order, by name in a table at the end, or all by name." },
   },
 }
+
+-- Those of the Lua half's larger parts stand beside it; the topics stay last.
+for _, part in ipairs { "nn" } do
+  for _, section in ipairs(require("cresset." .. part .. ".entries")) do
+    table.insert(sections, #sections, section)
+  end
+end
 
 --- The sections, given the names of all dtypes, which stand elsewhere.
 return function(dtypes)

@@ -7,8 +7,9 @@ local cr = require "cresset.core"
 
 cr.pi, cr.inf, cr.nan = math.pi, math.huge, -(0 / 0)
 
--- Functions by the file (and the field there) that defines them.
+-- What is defined in Lua, by its file, and the field there; without a field it is all that the file gives.
 local lazy = {
+  nn = { "cresset.nn" },
   gradcheck = { "cresset.gradcheck", "gradcheck" },
   gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
   register_multi_grad_hook = { "cresset.multi_hook", "register" },
@@ -26,7 +27,8 @@ local function index(_, name)
   local where = lazy[name]
   local value
   if where then
-    value = require(where[1])[where[2]]
+    value = require(where[1])
+    if where[2] then value = value[where[2]] end
   elseif type(name) == "string" and name:sub(1, 1) ~= "_" then -- who looks at modules asks for _NAME
     value = find_alias(name) or require("cresset.suggest").no_function(name)
   else
@@ -46,10 +48,10 @@ end
 
 -- Told once: where our own Lua files lie, which errors do not blame, and who knows other names.
 if rawget(cr, "lua_half") then
-  local quote
-  find_alias, quote = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
+  local quote, set_place
+  find_alias, quote, set_place = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
   cr.lua_half = nil
-  setmetatable(cr, { lazy = lazy, quote = quote, __index = index }) -- lazy: for completion
+  setmetatable(cr, { lazy = lazy, quote = quote, set_place = set_place, __index = index }) -- lazy: for completion
   for _, path in ipairs { "memory", "cuda", "debug" } do strict(path) end
 end
 

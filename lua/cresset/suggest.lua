@@ -140,6 +140,11 @@ local function of_tensors()
   return add_names(add_names(help.aliases "method", cr.methods()), help.fields)
 end
 
+-- What to write for a name that cr.nn has, or nil.
+local function in_nn(name)
+  if rawget(cr.nn, name) ~= nil or getmetatable(cr.nn).lazy[name] then return "; there is cr.nn." .. name end
+end
+
 -- What to use instead of a name of another library; nil for names that are ours or nobody's.
 local function elsewhere(name, own)
   if own[name] then return nil end
@@ -163,7 +168,7 @@ end
 -- A function of the module.
 kinds["function"] = function(name)
   local own = functions()
-  local told = elsewhere(name, own)
+  local told = elsewhere(name, own) or in_nn(name)
   if told then return told end
   if require("cresset.help").fields[name] then return (": it is a field of tensors, x.%s"):format(name) end
   if of_tensors()[name] then return (": it is a method, x:%s(...)"):format(name) end

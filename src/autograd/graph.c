@@ -144,10 +144,17 @@ static bool retain_alive(cr_node *n) {
   return false;
 }
 
+/* Whether gradients for n are like t still: cr_set_data may have changed it. */
+static bool is_like(const cr_node *n, const cr_tensor *t) {
+  const cr__outmeta *m = &n->outs[0];
+  return m->dtype == t->dtype && m->device == cr_device_of(t) &&
+         cr__has_shape(t, m->ndim, n->ints + m->dims);
+}
+
 static cr_node *accumulator_of(cr_tensor *t) {
   lock_accumulators();
   cr_node *n = t->accumulator;
-  if (n && !retain_alive(n)) n = NULL;
+  if (n && (!is_like(n, t) || !retain_alive(n))) n = NULL;
   unlock_accumulators();
   if (n) return n;
   n = cr__node_new(&cr__accumulate_type, 0, 1, 0, t->ndim);

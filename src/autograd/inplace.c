@@ -288,20 +288,30 @@ int cr__inplace_header(const cr_op *op, const cr_value *args) {
 
 /* ---- Data ------------------------------------------------------------------------------------------------ */
 
-/* t keeps its own count of writes, so that what it had saved is still compared with it. */
+/* Whether a leaf may become one of another dtype: a layer that is cast keeps its parameters. */
+static bool may_become(const cr_tensor *t, const cr_tensor *source) {
+  return cr__is_float((cr_dtype)t->dtype) && cr__is_float((cr_dtype)source->dtype) &&
+         cr_is_leaf(t) && (!t->grad || t->grad->dtype == source->dtype);
+}
+
+/* t keeps its own count of writes, so that what it had saved is still compared with it; in another dtype,
+ * what has saved it cannot use it any more. */
 int cr_set_data(cr_tensor *t, cr_tensor *source) {
   if (!t || !source) return cr__fail_absent("data", t ? "source" : "self");
-  if (t->dtype != source->dtype)
-    return cr__fail(CR_E_DTYPE, "data: a %s tensor cannot take over the data of a %s tensor",
-                    cr_dtype_name((cr_dtype)t->dtype), cr_dtype_name((cr_dtype)source->dtype));
+  bool cast = t->dtype != source->dtype;
+  if (cast && !may_become(t, source))
+    return cr__fail(CR_E_DTYPE, "data: a %s tensor%s cannot take over the data of a %s tensor",
+                    cr_dtype_name((cr_dtype)t->dtype), t->grad ? " with a gradient" : "",
+                    cr_dtype_name((cr_dtype)source->dtype));
   if (t->base)
     return cr__fail(CR_E_AUTOGRAD, "data: a view cannot take over another tensor's data");
-  if (t->storage == source->storage && t->offset == source->offset) return 0;
-  uint32_t kept = cr__version(t), theirs = cr__version(source);
+  if (!cast && t->storage == source->storage && t->offset == source->offset) return 0;
+  uint32_t kept = cr__version(t) + cast, theirs = cr__version(source);
   cr__storage *s = source->storage;
   int code =
       cr__set_geometry(t, source->ndim, cr__sizes(source), cr__steps(source), source->offset);
   if (code) return code;
+  t->dtype = source->dtype;
   if (kept > theirs) atomic_store(&s->version, kept);
   cr__set_storage(t, cr__storage_retain(s));
   return 0;

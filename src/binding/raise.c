@@ -12,6 +12,8 @@ static const char kept_key; /* registry: the error object of a callback; its own
 static const char handler_key; /* registry: the function of cr.set_warning_handler */
 static const char home_key; /* registry: where the module's own Lua files lie, "@/.../cresset/" */
 static const char adviser_key; /* registry: advise(kind, name), see cr__lua_advice */
+static const char place_key;   /* registry: what set_place was given, the second in call_key */
+static const char call_key;
 
 /* The name of a tensor's dtype with its shape, "2x3 float32". */
 static void push_brief(lua_State *L, const cr_tensor *t) {
@@ -81,16 +83,43 @@ static bool is_own(lua_State *L, const lua_Debug *ar) {
   return own;
 }
 
+/* Pushes what the module's Lua half says of the objects whose calls are running, from within outwards:
+ * "in net.2 (Linear): "; "" if none is. They are the first arguments of frames of the function at call_key,
+ * so a call that does not fail pays nothing for it. */
+static void push_place(lua_State *L) {
+  lua_Debug ar;
+  int n = 0;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &place_key) != LUA_TFUNCTION) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+    return;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &call_key);
+  lua_newtable(L);
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "f", &ar);
+    bool found = lua_rawequal(L, -1, -3);
+    lua_pop(L, 1);
+    if (found && lua_getlocal(L, &ar, 1)) lua_rawseti(L, -2, ++n);
+  }
+  lua_remove(L, -2);
+  if (n && lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) return;
+  lua_pop(L, n ? 1 : 2);
+  lua_pushliteral(L, "");
+}
+
 void cr__lua_where(lua_State *L) {
   lua_Debug ar;
-  luaL_checkstack(L, 4, "no stack for an error");
+  luaL_checkstack(L, 8, "no stack for an error");
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
     if (ar.currentline <= 0 || is_own(L, &ar)) continue;
     lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    push_place(L);
+    lua_concat(L, 2);
     return;
   }
-  lua_pushliteral(L, "");
+  push_place(L);
 }
 
 const char *cr__lua_advice(lua_State *L, const char *kind, int index) {
@@ -254,8 +283,19 @@ static int quote(lua_State *L) {
   return 1;
 }
 
+/* set_place(f, tell): from now on errors name where they happened by what tell gives of the list of the first
+ * arguments of f in its calls that are running. */
+static int set_place(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &place_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &call_key);
+  return 0;
+}
+
 /* lua_half(advise), called once by init.lua: where its file lies are the module's own files. Gives
- * find_alias and quote. */
+ * find_alias, quote and set_place. */
 static int lua_half(lua_State *L) {
   lua_Debug ar;
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -270,7 +310,8 @@ static int lua_half(lua_State *L) {
   }
   lua_pushcfunction(L, find_alias);
   lua_pushcfunction(L, quote);
-  return 2;
+  lua_pushcfunction(L, set_place);
+  return 3;
 }
 
 /* cr.set_warning_handler(f): f(sentence) instead of Lua's warn; nil takes it back. */

@@ -112,7 +112,7 @@ local classes = {
   { "x", "cresset.Tensor" }, { "node", "cresset.Node" }, { "handle", "cresset.Handle" }, { "ctx", "cresset.Context" },
   { "stream", "cresset.Stream" }, { "event", "cresset.Event" }, { "cr.memory", "cresset.memory" },
   { "cr.debug", "cresset.debug" }, { "cr.cuda", "cresset.cuda" }, { "cr.foreach", "cresset.foreach" },
-  { "cr", "cresset" },
+  { "module", "cresset.Module" }, { "cr.nn", "cresset.nn" }, { "cr", "cresset" },
 }
 
 local function annotate_class(lines, owner, class)
