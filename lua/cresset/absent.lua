@@ -5,7 +5,6 @@
 local M = {}
 
 local foreach = "cr.foreach.adam_ and cr.foreach.sgd_ are whole steps of optimizers"
-local sequence = "rows are taken by x:index_select(1, positions), shuffled ones by cr.randperm(n)"
 local files = "x:totable() and cr.tensor(data) go through tables"
 
 -- What serves today, by name.
@@ -14,8 +13,7 @@ M.names = {
   optim = foreach, Optimizer = foreach,
   Adam = "cr.foreach.adam_ is a whole step", AdamW = "cr.foreach.adam_ is a whole step",
   SGD = "cr.foreach.sgd_ is a whole step", RMSprop = foreach, Adagrad = foreach, lr_scheduler = foreach,
-  data = sequence, utils = sequence, DataLoader = sequence,
-  Dataset = sequence, TensorDataset = sequence, save = files, load = files, linalg = "x:matmul(y), x:norm()",
+  save = files, load = files, linalg = "x:matmul(y), x:norm()",
   fft = "", special = "cr.erf, cr.lgamma and others",
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",
   distributed = "", sparse = "", quantization = "",

@@ -16,6 +16,7 @@ local lazy = {
   checkpoint = { "cresset.checkpoint", "checkpoint" },
   triplet_margin_with_distance_loss = { "cresset.triplet", "loss" },
   help = { "cresset.help", "help" },
+  data = { "cresset.data" },
 }
 for _, name in ipairs { "finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes" } do
   lazy[name] = { "cresset.dtypes", name }

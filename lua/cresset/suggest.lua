@@ -58,6 +58,8 @@ local redirects = {
   relu_6 = "relu6", logsoftmax = "log_softmax",
   crossentropy = "cross_entropy", mse = "mse_loss", bce_loss = "binary_cross_entropy", bce = "binary_cross_entropy",
   bce_with_logits = "binary_cross_entropy_with_logits", nll = "nll_loss", l1 = "l1_loss",
+  DataLoader = "cr.data.Loader(set, { batch_size = })", Dataset = "cr.data.Dataset(name)", utils = "cr.data",
+  TensorDataset = "cr.data.TensorDataset(x, y)", random_split = "cr.data.random_split(set, parts)",
   attention = "scaled_dot_product_attention", print = "print(x)", len = "#x",
   -- Torch7
   nElement = "x:numel()", nDimension = "x:dim()", isTensor = "cr.is_tensor(x)", isContiguous = "x:is_contiguous()",
@@ -208,7 +210,7 @@ local function member(path)
   end
 end
 
-for _, path in ipairs { "foreach", "memory", "cuda", "debug" } do kinds[path] = member(path) end
+for _, path in ipairs { "foreach", "memory", "cuda", "debug", "data" } do kinds[path] = member(path) end
 
 --- What an error about an unknown name of a kind ("field", "function", "dtype") adds; "" if nothing.
 function M.advise(kind, name)

@@ -1,0 +1,82 @@
+-- entries_data.lua: what is told of cr.data: datasets, samplers, the loader, transforms.
+--
+-- Holds true: plain data in the form of entries.lua, which loads it.
+
+local T = "cresset.Tensor"
+
+return { "Data",
+  { "cr.data", "cr.data.Loader(cr.data.TensorDataset(x, y), { batch_size = 64, shuffle = true })",
+    "Datasets, samplers, the loader and transforms. docs/data.md tells all of it.", "table" },
+  { "cr.data.TensorDataset", "cr.data.TensorDataset(x, y, ...)",
+    "Sample i is row i of each tensor. All have as many rows.", "fun(...: " .. T .. "): table" },
+  { "cr.data.TableDataset", "cr.data.TableDataset(list)", "Sample i is list[i].", "fun(list: table): table" },
+  { "cr.data.IterableDataset", "cr.data.IterableDataset(f)",
+    "f(worker, workers) is called for each pass and gives what `for` takes; each of its steps is a sample.",
+    "fun(f: function): table" },
+  { "cr.data.MapDataset", "cr.data.MapDataset(set, f)",
+    "The values of each sample go through f when they are asked for; set:map(f) is the same.",
+    "fun(set: table, f: function): table" },
+  { "cr.data.WorkerDataset", 'cr.data.WorkerDataset("module", ...)',
+    'The dataset that require("module")(...) makes, in each worker anew.', "fun(module: string, ...: any): table" },
+  { "cr.data.Subset", "cr.data.Subset(set, positions)", "Those samples of a set, in that order; positions from 1.",
+    "fun(set: table, positions: integer[]|" .. T .. "): table" },
+  { "cr.data.ConcatDataset", "cr.data.ConcatDataset { a, b }", "The samples of one set after those of another.",
+    "fun(sets: table[]): table" },
+  { "cr.data.StackDataset", "cr.data.StackDataset { image = a, label = b }",
+    "Sample i has sample i of each set, by its place or its name.", "fun(sets: table): table" },
+  { "cr.data.Dataset", 'cr.data.Dataset "Name"',
+    "A class of datasets, to which init(self, ...), get(self, i) and len(self) are added; calling it makes a set. "
+    .. "batch(self, index), which gives a whole batch at the positions in a tensor, may be added.",
+    "fun(name: string): table" },
+  { "cr.data.is_dataset", "cr.data.is_dataset(x)", 'What a loader sees in x: "map", "iterable" or false.',
+    "fun(x: any): string|false" },
+  { "cr.data.random_split", "cr.data.random_split(set, { 0.8, 0.2 }, { seed = })",
+    "As many subsets as there are fractions (or counts), which share no sample.",
+    "fun(set: table, parts: number[], options?: table): table ..." },
+  { "cr.data.idx", "cr.data.idx(path, ...)",
+    "A TensorDataset of the tensors in IDX files, packed by gzip or not, in the dtypes that they have.",
+    "fun(...: string): table" },
+  { "cr.data.fashion_mnist", 'cr.data.fashion_mnist("train" | "test", { folder = })',
+    "The images of Fashion-MNIST, float32 from 0 to 1 of 1x28x28, and their classes from 1 to 10, which set.classes "
+    .. "names; from Debian's package dataset-fashion-mnist.", "fun(part: string, options?: table): table" },
+  { "cr.data.csv", 'cr.data.csv(path, { header = true, types =, columns =, sep = ",", missing = })',
+    "The table in a file: set:column(name), set:matrix(names), set:tensor_dataset(names, target); a sample is a table "
+    .. 'by name. A type is a dtype, "string", "class" or the list of the classes; without one it is guessed.',
+    "fun(path: string, options?: table): table" },
+  { "cr.data.npy", "cr.data.npy(path, ...)", "A TensorDataset of the arrays in .npy files.",
+    "fun(...: string): table" },
+  { "cr.data.images", "cr.data.images(folder, { transform = })",
+    "The images in the subfolders of a folder, each of which is a class: float32 from 0 to 1 of channels x height x "
+    .. "width, and the number of the class. They are read when they are asked for.",
+    "fun(folder: string, options?: table): table" },
+  { "cr.data.lines", "cr.data.lines(path)", "The lines of a text file.", "fun(path: string): table" },
+  { "cr.data.read_image", "cr.data.read_image(path)",
+    "A PNG, JPEG, PPM or PGM file as uint8 of channels x height x width.", "fun(path: string): " .. T },
+  { "cr.data.write_image", "cr.data.write_image(path, x)",
+    "Writes channels x height x width or height x width as .png, .ppm or .pgm; floats from 0 to 1, or integers to 255.",
+    "fun(path: string, x: " .. T .. ")" },
+  { "cr.data.SequentialSampler", "cr.data.SequentialSampler(set)", "The positions in their order.",
+    "fun(set: table|integer): table" },
+  { "cr.data.RandomSampler", "cr.data.RandomSampler(set, { replacement = false, num_samples =, seed = })",
+    "Every position once in a random order, or independent draws.",
+    "fun(set: table|integer, options?: table): table" },
+  { "cr.data.SubsetRandomSampler", "cr.data.SubsetRandomSampler(positions, { seed = })",
+    "These positions in a random order.", "fun(positions: integer[]|" .. T .. ", options?: table): table" },
+  { "cr.data.WeightedRandomSampler", "cr.data.WeightedRandomSampler(weights, n, { replacement = true, seed = })",
+    "n positions drawn in proportion to their weights.",
+    "fun(weights: number[]|" .. T .. ", n: integer, options?: table): table" },
+  { "cr.data.BatchSampler", "cr.data.BatchSampler(sampler, batch_size, { drop_last = false })",
+    "The positions of a sampler in groups.", "fun(sampler: table, batch_size: integer, options?: table): table" },
+  { "cr.data.default_collate", "cr.data.default_collate(samples)",
+    "A list of samples as a batch: tensors stacked, numbers as a tensor, strings as a list; tables by their keys.",
+    "fun(samples: table): any" },
+  { "cr.data.Loader", "cr.data.Loader(set, { batch_size = 1, shuffle = false, seed =, drop_last = false, sampler =, "
+    .. "batch_sampler =, collate_fn =, num_workers = 0, prefetch_factor = 2, transform = })",
+    "for x, y in loader do: a pass over the set in batches; #loader of them. num_workers threads make them ahead. "
+    .. "The order depends on the seed and the number of the pass alone. loader:state() and loader:load_state(s) go on "
+    .. "where a pass was; loader:iter() ends its threads with the loop; loader:close() ends all of them.",
+    "fun(set: table, options?: table): table" },
+  { "cr.data.transforms", "cr.data.transforms",
+    "Functions for a loader's transform and for set:map: Compose, Lambda, At, ToFloat, Normalize, CenterCrop, "
+    .. "RandomCrop, RandomHorizontalFlip, OneHot.", "table" },
+}
