@@ -380,7 +380,7 @@ local sections = {
 }
 
 -- Those of the Lua half's larger parts stand beside it; the topics stay last.
-for _, part in ipairs { "nn" } do
+for _, part in ipairs { "nn", "data" } do
   for _, section in ipairs(require("cresset." .. part .. ".entries")) do
     table.insert(sections, #sections, section)
   end
@@ -392,7 +392,6 @@ return function(dtypes)
   for _, name in ipairs(dtypes) do
     first[#first + 1] = { "cr." .. name, "cr." .. name, ('The name of a dtype: "%s".'):format(name), "string" }
   end
-  table.insert(sections, #sections, (require "cresset.entries_data"))
   topics[#topics + 1] = { "dtypes", table.concat(dtypes, " "),
     "The types of elements: x.dtype, { dtype = \"int64\" }, x:to(\"float64\"). Lua integers give int64, a float gives "
     .. "float32; results have the smallest dtype that holds both operands. docs/dtypes.md has the rules." }

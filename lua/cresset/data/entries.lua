@@ -1,10 +1,10 @@
--- entries_data.lua: what is told of cr.data: datasets, samplers, the loader, transforms.
+-- entries.lua: what is told of cr.data: datasets, samplers, the loader, transforms.
 --
--- Holds true: plain data in the form of entries.lua, which loads it.
+-- Holds true: plain data in the form of the entries.lua above, which loads it.
 
 local T = "cresset.Tensor"
 
-return { "Data",
+return { { "Data",
   { "cr.data", "cr.data.Loader(cr.data.TensorDataset(x, y), { batch_size = 64, shuffle = true })",
     "Datasets, samplers, the loader and transforms. docs/data.md tells all of it.", "table" },
   { "cr.data.TensorDataset", "cr.data.TensorDataset(x, y, ...)",
@@ -79,4 +79,4 @@ return { "Data",
   { "cr.data.transforms", "cr.data.transforms",
     "Functions for a loader's transform and for set:map: Compose, Lambda, At, ToFloat, Normalize, CenterCrop, "
     .. "RandomCrop, RandomHorizontalFlip, OneHot.", "table" },
-}
+} }
