@@ -10,6 +10,7 @@ cr.pi, cr.inf, cr.nan = math.pi, math.huge, -(0 / 0)
 -- What is defined in Lua, by its file, and the field there; without a field it is all that the file gives.
 local lazy = {
   nn = { "cresset.nn" },
+  optim = { "cresset.optim" },
   gradcheck = { "cresset.gradcheck", "gradcheck" },
   gradgradcheck = { "cresset.gradcheck", "gradgradcheck" },
   register_multi_grad_hook = { "cresset.multi_hook", "register" },

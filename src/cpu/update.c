@@ -6,7 +6,6 @@
 
 #include "convert.h"
 #include "update.h"
-#include "scalar/step.h"
 
 #ifdef __x86_64__
 extern const cr__update_loops cr__update_loops_v2, cr__update_loops_v3, cr__update_loops_v4;
@@ -23,8 +22,7 @@ static const cr__update_loops *loops_here(void) { return &cr__update_loops_base;
 enum { PIECE = 512 };
 
 /* A row of float16 or bfloat16: every list but that of the gradients is written back. */
-static void run_halves(const cr__launch *k, const cr__row *row, cr__update_loop loop,
-                       char *const *data, int64_t n) {
+static void run_halves(const cr__row *row, cr__update_loop loop, char *const *data, int64_t n) {
   _Alignas(64) float room[CR__MAX_LISTS][PIECE];
   for (int64_t done = 0; done < n; done += PIECE) {
     int64_t m = n - done < PIECE ? n - done : PIECE;
@@ -33,27 +31,27 @@ static void run_halves(const cr__launch *k, const cr__row *row, cr__update_loop 
       wide[j] = data[j] ? (char *)room[j] : NULL;
       if (data[j]) cr__convert(room[j], CR_FLOAT32, data[j] + 2 * done, row->dtype, m);
     }
-    loop(k, row->f, wide, m);
+    loop(row->f, row->switches, wide, m);
     for (int j = 0; j < CR__MAX_LISTS; j++)
-      if (data[j] && j != CR__ADAM_GRAD)
+      if (data[j] && j != CR__UPDATE_GRAD)
         cr__convert(data[j] + 2 * done, row->dtype, room[j], CR_FLOAT32, m);
   }
 }
 
 /* Elements [begin, end) of a row. */
-static void run_part(const cr__launch *k, const cr__row *row, cr__update_loop f32,
-                     cr__update_loop f64, int64_t begin, int64_t end) {
-  int64_t size = (int64_t)cr__size_of((cr_dtype)row->dtype);
+static void run_part(const cr__launch *k, const cr__row *row, int64_t begin, int64_t end) {
+  const cr__update_loops *loops = loops_here();
+  int64_t size = (int64_t)cr__size_of((cr_dtype)row->dtype), rule = k->update.rule;
   char *data[CR__MAX_LISTS];
   for (int j = 0; j < CR__MAX_LISTS; j++)
     data[j] = row->data[j] ? row->data[j] + begin * size : NULL;
-  if (size == 2) run_halves(k, row, f32, data, end - begin);
-  else (row->dtype == CR_FLOAT64 ? f64 : f32)(k, row->f, data, end - begin);
+  if (size == 2) run_halves(row, loops->f32[rule], data, end - begin);
+  else if (size == 4) loops->f32[rule](row->f, row->switches, data, end - begin);
+  else loops->f64[rule](row->f, row->switches, data, end - begin);
 }
 
 typedef struct job {
   const cr__launch *k;
-  cr__update_loop f32, f64;
   int64_t total;
 } job;
 
@@ -64,18 +62,13 @@ static void run_pieces(void *job_, int64_t first, int64_t last) {
   int64_t at = 0; /* of the row's first element among all */
   for (int r = 0; r < k->nrow && at < to; at += k->rows[r++].n) {
     int64_t n = k->rows[r].n, begin = from > at ? from - at : 0, end = to - at < n ? to - at : n;
-    if (begin < end) run_part(k, &k->rows[r], j->f32, j->f64, begin, end);
+    if (begin < end) run_part(k, &k->rows[r], begin, end);
   }
 }
 
-static int run_rows(const cr__launch *k, cr__update_loop f32, cr__update_loop f64) {
-  job j = {.k = k, .f32 = f32, .f64 = f64};
+/* rows: lists, numbers and switches as step.h has them; of floating dtypes; no two share memory. */
+int cr__cpu_update(cr__launch *k) {
+  job j = {.k = k};
   for (int r = 0; r < k->nrow; r++) j.total += k->rows[r].n;
   return cr__cpu_share((j.total + PIECE - 1) / PIECE, 4 * j.total, run_pieces, &j);
-}
-
-/* rows: lists, i and f as step.h numbers them; of floating dtypes; no two share memory. */
-int cr__cpu_sgd(cr__launch *k) { return run_rows(k, loops_here()->sgd_f32, loops_here()->sgd_f64); }
-int cr__cpu_adam(cr__launch *k) {
-  return run_rows(k, loops_here()->adam_f32, loops_here()->adam_f64);
 }

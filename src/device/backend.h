@@ -15,7 +15,7 @@
 /* What a plug-in is checked against, with the catalogue: a number to raise when a meaning changes,
  * and the sizes of what both sides share. */
 #define CR__BACKEND_ABI                                                      \
-  ((uint32_t)(5 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
+  ((uint32_t)(6 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
 #define CR__MAX_VIEWS 8
 
@@ -32,8 +32,9 @@ typedef struct cr__view {
 typedef struct cr__row {
   char *data[CR__MAX_LISTS]; /* NULL: the call goes without that list */
   int32_t dtype;
-  int64_t n, step; /* step: of a kernel that takes n elements at a time, to the next n */
-  double f[2];     /* numbers that differ from row to row */
+  uint32_t switches; /* of an update: see scalar/step.h */
+  int64_t n, step;   /* step: of a kernel that takes n elements at a time, to the next n */
+  const double *f;   /* of an update: its numbers */
 } cr__row;
 
 /* Where the random numbers of a call begin. */

@@ -1,70 +1,90 @@
-/* step.h: one step of an optimizer on one element, for the CPU and for CUDA.
+/* step.h: the rules of optimizers: their lists, numbers and switches, for the engine, the CPU and CUDA.
  *
- * Holds true: the formulas are PyTorch's, in their order of operations, made of + - * / and sqrt alone,
- * so that every instruction set and device gives the same bits (objects that include this file are
- * built without contraction). What is the same for all elements has been computed in double. */
+ * Holds true: what is the same for all elements of a row has been computed in double, and is a number of the
+ * row; the formulas for an element are in step_rules.h. */
 #ifndef CR__STEP_H
 #define CR__STEP_H
 
 #include <math.h>
 #include <stdbool.h>
 
-#ifdef __CUDACC__
-#define CR__STEP_FN static __host__ __device__ __forceinline__
-#else
-#define CR__STEP_FN static inline __attribute__((always_inline, unused))
-#endif
+/* The lists of an update: what is stepped, its gradients, and up to three of the rule's own. */
+enum { CR__UPDATE_PARAM, CR__UPDATE_GRAD, CR__UPDATE_OWN, CR__UPDATE_LISTS = 5 };
 
-/* The lists of either update; the last of each may be missing. */
-enum { CR__SGD_PARAM, CR__SGD_GRAD, CR__SGD_BUFFER, CR__SGD_LISTS };
+/* The rules, in the order of the words of foreach_step_, each with
+ * - how many numbers it has. The first two are those of all: the decay, in units of the parameter, which is added
+ *   to the gradient once that is multiplied with the second, the sign (-1 to climb);
+ * - which lists of its own it always has, as bits. Switches may ask for more. */
+#define CR__RULES(X)                                                                               \
+  X(sgd, 5, 0)     /* rate, kept and added: the shares of buffer and gradient in the new buffer */ \
+  X(adam, 9, 3)    /* shrink, towards, kept, added, eps, rate, root */                             \
+  X(rmsprop, 7, 1) /* kept, added, eps, rate, momentum */                                          \
+  X(adagrad, 4, 1) /* eps, rate */                                                                 \
+  X(adadelta, 6, 3) /* kept, added, eps, rate */                                                   \
+  X(adamax, 6, 3)   /* towards, kept, eps, rate */                                                 \
+  X(nadam, 10, 3)   /* shrink, towards, kept, added, eps, bias, the rates of gradient and mean */  \
+  X(radam, 11, 3)   /* shrink, towards, kept, added, eps, bias, rate, root, rectifier (0: none) */ \
+  X(rprop, 6, 3)    /* the factors that shorten and lengthen, the least and the largest length */  \
+  X(asgd, 5, 1)     /* shrink, rate, share */
+#define CR__RULE_NUMBERS 11 /* the most that a rule has */
+
 enum {
-  CR__ADAM_PARAM,
-  CR__ADAM_GRAD,
-  CR__ADAM_MEAN,
-  CR__ADAM_SQUARE,
-  CR__ADAM_MOST,
-  CR__ADAM_LISTS
+#define X(name, numbers, lists) CR__RULE_##name,
+  CR__RULES(X)
+#undef X
+      CR__RULE_COUNT
 };
 
-/* The numbers of each row of a launch of Adam. */
-enum { CR__ADAM_RATE, CR__ADAM_ROOT }; /* of a row: with the bias of its step corrected */
+/* Switches of a row. */
+enum {
+  CR__SGD_MOMENTUM = 1, /* the first list: the buffer */
+  CR__SGD_NESTEROV = 2,
+  CR__SGD_FIRST = 4,        /* the buffer holds nothing yet */
+  CR__ADAM_AMSGRAD = 1,     /* the third list: the largest mean of squares */
+  CR__RMSPROP_CENTERED = 1, /* the second list: the mean */
+  CR__RMSPROP_MOMENTUM = 2, /* the third list: the buffer */
+};
 
-/* T: the type, S: its suffix. Which switches are on is known when this is compiled, so that a loop has
- * no branches in it. */
-#define CR__STEPS(T, S, SQRT)                                                                     \
-  typedef struct cr__sgd_##S {                                                                    \
-    T rate, kept, added, decay, sign;                                                             \
-  } cr__sgd_##S;                                                                                  \
-  CR__STEP_FN void cr__sgd_step_##S(const cr__sgd_##S *k, bool decays, bool momentum,             \
-                                    bool nesterov, bool first, T *p, T g, T *buffer) {            \
-    g = g * k->sign;                                                                              \
-    if (decays) g = g + *p * k->decay;                                                            \
-    if (momentum) {                                                                               \
-      T b = first ? g : *buffer * k->kept + g * k->added;                                         \
-      *buffer = b;                                                                                \
-      g = nesterov ? g + b * k->kept : b;                                                         \
-    }                                                                                             \
-    *p = *p - g * k->rate;                                                                        \
-  }                                                                                               \
-  typedef struct cr__adam_##S {                                                                   \
-    T decay, sign, shrink, towards, kept, added, eps, rate, root;                                 \
-  } cr__adam_##S;                                                                                 \
-  CR__STEP_FN void cr__adam_step_##S(const cr__adam_##S *k, bool decays, bool amsgrad, T *p, T g, \
-                                     T *mean, T *square, T *most) {                               \
-    T x = *p * k->shrink;                                                                         \
-    g = g * k->sign;                                                                              \
-    if (decays) g = g + *p * k->decay;                                                            \
-    T m = *mean + (g - *mean) * k->towards, v = *square * k->kept + g * g * k->added;             \
-    T s = v;                                                                                      \
-    if (amsgrad) {                                                                                \
-      s = *most > v || *most != *most ? *most : v;                                                \
-      *most = s;                                                                                  \
-    }                                                                                             \
-    *mean = m;                                                                                    \
-    *square = v;                                                                                  \
-    *p = x - m / (SQRT(s) / k->root + k->eps) * k->rate;                                          \
-  }
-CR__STEPS(double, f64, sqrt)
-CR__STEPS(float, f32, sqrtf)
+/* The lists of its own, as bits, that a rule works with. */
+static inline unsigned cr__rule_lists(int rule, unsigned on) {
+  static const unsigned always[] = {
+#define X(name, numbers, lists) lists,
+      CR__RULES(X)
+#undef X
+  };
+  unsigned lists = always[rule];
+  if (rule == CR__RULE_sgd && on & CR__SGD_MOMENTUM) lists |= 1;
+  if (rule == CR__RULE_adam && on & CR__ADAM_AMSGRAD) lists |= 4;
+  if (rule == CR__RULE_rmsprop && on & CR__RMSPROP_CENTERED) lists |= 2;
+  if (rule == CR__RULE_rmsprop && on & CR__RMSPROP_MOMENTUM) lists |= 4;
+  return lists;
+}
+
+static inline int cr__rule_numbers(int rule) {
+  static const int count[] = {
+#define X(name, numbers, lists) numbers,
+      CR__RULES(X)
+#undef X
+  };
+  return count[rule];
+}
+
+#define CR__STEP_NAME_(rule, s) cr__##rule##_step_##s
+#define CR__STEP_NAME(rule, s) CR__STEP_NAME_(rule, s)
+
+#define T double
+#define S f64
+#define SQRT sqrt
+#include "step_rules.h"
+#undef T
+#undef S
+#undef SQRT
+#define T float
+#define S f32
+#define SQRT sqrtf
+#include "step_rules.h"
+#undef T
+#undef S
+#undef SQRT
 
 #endif

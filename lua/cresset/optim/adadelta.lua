@@ -1,0 +1,25 @@
+-- adadelta.lua: Adadelta: steps as long as those of late, in units of the root of the mean of the gradient's squares.
+--
+-- Holds true: the formulas are PyTorch's.
+
+local options = require "cresset.optim.options"
+local rule = require "cresset.optim.rule"
+
+local check = options.check
+
+return rule("Adadelta", {
+  rule = "adadelta",
+  like_parameter = { "square_avg", "acc_delta" },
+  options = {
+    lr = { 1.0, check.rate },
+    rho = { 0.9, function(x) return not (type(x) == "number" and x >= 0 and x <= 1) and "a number from 0 to 1" or nil end },
+    eps = { 1e-6, check.nonnegative }, weight_decay = { 0, check.nonnegative }, foreach = { nil, check.flag },
+    capturable = { false, check.flag }, maximize = { false, check.flag },
+    differentiable = { false, check.undifferentiable },
+  },
+  lists = function() return { "square_avg", "acc_delta" } end,
+  numbers = function(group)
+    return { group.weight_decay, group.maximize and -1 or 1, group.rho, 1 - group.rho, group.eps,
+      options.number_of(group.lr) }
+  end,
+})
