@@ -223,7 +223,7 @@ function M.describe(case)
 end
 
 -- Files of this folder that hold something else than cases, for specs of their own.
-local others = { optim = true, elementary = true, extreme_folds = true, promotion = true, update = true }
+local others = { schedules = true, optim = true, elementary = true, extreme_folds = true, promotion = true, update = true }
 
 -- The names of the families that cases were recorded for.
 function M.families()

@@ -5,8 +5,8 @@
 #ifndef CR__OPS_UPDATE_H
 #define CR__OPS_UPDATE_H
 
+#include "create.h"
 #include "scalar/step.h"
-#include "tensor/call.h"
 
 typedef struct cr__update {
   const cr_op *op;

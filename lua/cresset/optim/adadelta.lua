@@ -12,7 +12,7 @@ return rule("Adadelta", {
   like_parameter = { "square_avg", "acc_delta" },
   options = {
     lr = { 1.0, check.rate },
-    rho = { 0.9, function(x) return not (type(x) == "number" and x >= 0 and x <= 1) and "a number from 0 to 1" or nil end },
+    rho = { 0.9, check.share },
     eps = { 1e-6, check.nonnegative }, weight_decay = { 0, check.nonnegative }, foreach = { nil, check.flag },
     capturable = { false, check.flag }, maximize = { false, check.flag },
     differentiable = { false, check.undifferentiable },

@@ -9,8 +9,6 @@ local rule = require "cresset.optim.rule"
 
 local check = options.check
 
-local function round(x) return cr.get_default_dtype() == "float64" and x or string.unpack("f", string.pack("f", x)) end
-
 local ASGD = rule("ASGD", {
   rule = "asgd", apart = true,
   like_parameter = { "ax" },
@@ -24,15 +22,15 @@ local ASGD = rule("ASGD", {
   lists = function() return { "ax" } end,
   numbers = function(group, step, state, rows)
     local lr = options.number_of(group.lr)
-    rows:keep(state, "eta", round(lr / (1 + group.lambd * lr * step) ^ group.alpha))
-    rows:keep(state, "mu", round(1 / math.max(1, step - group.t0)))
+    rows:keep(state, "eta", options.kept(lr / (1 + group.lambd * lr * step) ^ group.alpha))
+    rows:keep(state, "mu", options.kept(1 / math.max(1, step - group.t0)))
     return { group.weight_decay, group.maximize and -1 or 1, 1 - group.lambd * state.eta, state.eta, state.mu }
   end,
 })
 
 function ASGD:make_state(state, p, group)
   state.step, state.ax, state.mu = 0, cr.zeros_like(p), 1.0
-  state.eta = round(options.number_of(group.lr))
+  state.eta = options.kept(options.number_of(group.lr))
   return self
 end
 

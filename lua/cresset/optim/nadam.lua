@@ -3,13 +3,10 @@
 -- Holds true: the formulas are PyTorch's. The product of the weights so far is a float32 there (a float64 where that is
 -- the default dtype), and is rounded as one here.
 
-local cr = require "cresset"
 local options = require "cresset.optim.options"
 local rule = require "cresset.optim.rule"
 
 local check = options.check
-
-local function round(x) return cr.get_default_dtype() == "float64" and x or string.unpack("f", string.pack("f", x)) end
 
 local NAdam = rule("NAdam", {
   rule = "nadam", apart = true,
@@ -27,7 +24,7 @@ local NAdam = rule("NAdam", {
     local lr, decay, decoupled = options.number_of(group.lr), group.weight_decay, group.decoupled_weight_decay
     local mu = beta1 * (1 - 0.5 * 0.96 ^ (step * group.momentum_decay))
     local next_mu = beta1 * (1 - 0.5 * 0.96 ^ ((step + 1) * group.momentum_decay))
-    local product = round(state.mu_product * round(mu))
+    local product = options.kept(state.mu_product * options.kept(mu))
     rows:keep(state, "mu_product", product)
     return { decoupled and 0 or decay, group.maximize and -1 or 1, decoupled and 1 - lr * decay or 1, 1 - beta1, beta2,
       1 - beta2, group.eps, 1 - beta2 ^ step, lr * (1 - mu) / (1 - product), lr * next_mu / (1 - product * next_mu) }

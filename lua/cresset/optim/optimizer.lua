@@ -16,7 +16,7 @@ local moments = { "step_pre", "step_post", "state_dict_pre", "state_dict_post", 
 local everywhere = { step_pre = {}, step_post = {} } -- hooks on the steps of all optimizers
 
 local function construct(class, params, given)
-  local self = setmetatable({ param_groups = {}, state = {}, hooks = {} }, class)
+  local self = setmetatable({ param_groups = {}, state = {}, hooks = {}, steps = 0 }, class)
   for _, moment in ipairs(moments) do self.hooks[moment] = {} end
   local list = groups.split(class.name, params)
   self.defaults = options.read(class.name, given, class.options)
@@ -96,17 +96,19 @@ function Optimizer:step(closure)
   other = hooks.call(self.hooks.step_pre, self, closure)
   if other ~= nil then closure = other end
   local loss = cr.no_grad(self.update, self, closure)
-  self.stepped = true
+  self.steps = self.steps + 1
   hooks.call(self.hooks.step_post, self, closure)
   hooks.call(everywhere.step_post, self, closure)
   return loss
 end
 
+local zero_grad_options = { set_to_none = { true, options.check.flag } }
+
 --- Takes the gradients of all parameters away; { set_to_none = false } makes them zeros.
 function Optimizer:zero_grad(given)
   local set_to_none = given
   if type(given) == "table" then
-    set_to_none = options.read(self.name .. ": zero_grad", given, { set_to_none = { true, options.check.flag } }).set_to_none
+    set_to_none = options.read(self.name .. ": zero_grad", given, zero_grad_options).set_to_none
   elseif given ~= nil and type(given) ~= "boolean" then
     options.fail(self.name, "zero_grad: set_to_none must be true or false, got %s", options.describe(given))
   end
@@ -149,8 +151,8 @@ function Optimizer.register_optimizer_step_post_hook(f) return hooks.add("optim"
 
 -- ---- What is saved ---------------------------------------------------------------------------------------
 
---- { state = { [number of the parameter] = { ... } }, param_groups = { { params = numbers, lr = ... } } }: plain tables.
--- The tensors are the optimizer's own.
+--- { state = { [number of the parameter] = { ... } }, param_groups = { { params = numbers, lr = ... } } }: plain
+-- tables. The tensors are the optimizer's own.
 function Optimizer:state_dict()
   hooks.call(self.hooks.state_dict_pre, self)
   local dict = saved.pack(self)

@@ -33,6 +33,10 @@ function check.nonnegative(x) return not (type(x) == "number" and x >= 0) and "a
 
 function check.positive(x) return not (type(x) == "number" and x > 0) and "a number above 0" or nil end
 
+function check.share(x)
+  return not (type(x) == "number" and x >= 0 and x <= 1) and "a number from 0 to 1" or nil
+end
+
 -- A learning rate may be a tensor of one element, so that it can be changed in place.
 function check.rate(x)
   local value = cr.is_tensor(x) and x:numel() == 1 and x:item() or x
@@ -76,7 +80,15 @@ function check.undifferentiable(x) return x ~= false and "false: a step is not r
 
 --- A value that is not shared: lists are copied.
 function M.copy(value)
-  return type(value) == "table" and not getmetatable(value) and table.move(value, 1, #value, 1, {}) or value
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local made = {}
+  for k, v in next, value do made[k] = v end
+  return made
+end
+
+--- A number as PyTorch keeps it beside the parameters: float32, or float64 where that is the default dtype.
+function M.kept(x)
+  return cr.get_default_dtype() == "float64" and x or string.unpack("f", string.pack("f", x))
 end
 
 --- Raises an error about an option that is not known.

@@ -19,7 +19,7 @@ local Rprop = rule("Rprop", {
   like_parameter = { "prev", "step_size" },
   options = {
     lr = { 1e-2, check.rate }, etas = { { 0.5, 1.2 }, check_etas },
-    step_sizes = { { 1e-6, 50 }, check.list(2, check.number, "a list of two numbers, the least and the largest length") },
+    step_sizes = { { 1e-6, 50 }, check.list(2, check.number, "a list of the least and the largest length") },
     capturable = { false, check.flag }, foreach = { nil, check.flag }, maximize = { false, check.flag },
     differentiable = { false, check.undifferentiable },
   },
