@@ -48,11 +48,16 @@ local owners = {
   debug = public(cr.debug, {}),
   nn = public(getmetatable(cr.nn).lazy, public(cr.nn, {})),
   module = public(cr.nn.Module, { training = true }),
+  optim = public(getmetatable(cr.optim).files, {}),
+  ["optim.lr_scheduler"] = public(getmetatable(cr.optim.lr_scheduler).files, {}),
+  ["optim.swa_utils"] = public(cr.optim.swa_utils, {}),
+  opt = set_of "step zero_grad add_param_group param_groups state defaults state_dict load_state_dict",
   stream = set_of "synchronize query device",
   event = set_of "record wait synchronize query elapsed",
 }
 
-local tables = { memory = true, cuda = true, debug = true, nn = true }
+local tables = { memory = true, cuda = true, debug = true, nn = true, optim = true, ["optim.lr_scheduler"] = true,
+  ["optim.swa_utils"] = true }
 
 -- Calls f(owner, name, full name) for every public name, in an order that does not change.
 local function every_name(f)

@@ -42,17 +42,21 @@ end
 
 local tolerance = { float64 = 1e-12, float32 = 1e-6 }
 
-local function assert_recorded(t, text, where)
+local function assert_recorded(t, text, where, loose)
   local dtype, shape, numbers = oracle.parse_tensor(text)
-  local near = tolerance[dtype]
+  local near = loose or tolerance[dtype]
   local problem = values.differs(t, dtype, shape, numbers, near, near)
   if problem then error(where .. ": " .. problem, 2) end
 end
 
-local function assert_state(state, want, where)
+local function assert_state(state, want, where, loose)
   for name, value in pairs(want) do
-    if type(value) == "string" then assert_recorded(state[name], value, where .. "." .. name)
-    else assert(math.abs(state[name] - value) <= 1e-12 * math.abs(value), where .. "." .. name) end
+    if type(value) == "string" then assert_recorded(state[name], value, where .. "." .. name, loose)
+    else
+      local got, near = state[name], 1e-12
+      if cr.is_tensor(got) then got, near = got:item(), tolerance[got.dtype] end
+      assert(math.abs(got - value) <= near * math.abs(value), where .. "." .. name)
+    end
   end
 end
 
@@ -64,14 +68,16 @@ describe("an optimizer", function()
       local where = ("%s %d (%s)"):format(case[1], k, case[2])
       local params = parameters(case.shapes or SHAPES, case[2])
       local opt = make(case, params)
+      -- A sum in another order may turn the last bit of Muon's bfloat16.
+      local loose = case[1] == "Muon" and (case[3].lr or 1e-3) * 2 ^ -7 or nil
       for step = 1, 12 do
         give_gradients(params, step)
         opt:step()
         for i, text in ipairs(case.shown[step] or {}) do
-          assert_recorded(params[i], text, ("%s, step %d, parameter %d"):format(where, step, i))
+          assert_recorded(params[i], text, ("%s, step %d, parameter %d"):format(where, step, i), loose)
         end
       end
-      for i, want in ipairs(case.states) do assert_state(opt.state[params[i]] or {}, want, where .. " state") end
+      for i, want in ipairs(case.states) do assert_state(opt.state[params[i]] or {}, want, where .. " state", loose) end
     end
   end)
 
@@ -88,7 +94,6 @@ describe("an optimizer", function()
       end
       local second = make(case, part)
       second:load_state_dict(first:state_dict())
-      first = nil
       for step = 6, 9 do
         give_gradients(whole, step)
         give_gradients(part, step)
@@ -99,7 +104,6 @@ describe("an optimizer", function()
         assert.is_nil(values.tensors_differ(part[i], p, 0, 0), ("%s %d, parameter %d"):format(case[1], k, i))
       end
     end
-    assert.is_nil(first)
   end)
 
   it("leaves alone what has no gradient", function()
@@ -223,8 +227,8 @@ describe("optim: a step", function()
 
   it("writes nothing where memory is out, and may be taken again", function()
     finally(function() cr.debug.fail_alloc(0) end)
-    for _, name in ipairs { "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop",
-      "ASGD", "Adafactor", "Muon" } do
+    for _, name in ipairs { "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam",
+      "Rprop", "ASGD", "Adafactor", "Muon" } do
       local options = name == "SGD" and { momentum = 0.9 } or nil
       local shapes = name == "Muon" and { { 2, 3 }, { 3, 2 } } or SHAPES
       local want, got = parameters(shapes, "float32"), parameters(shapes, "float32")
@@ -262,7 +266,9 @@ describe("optim: a step", function()
       part:requires_grad_()
       local opt = optim[name]({ plain, turned, part }, { lr = 0.1 })
       for step = 1, 3 do
-        for _, p in ipairs { plain, turned, part } do p.grad = values.generate({ 4, 3 }, -2, 2, "float64", 10 + step) end
+        for _, p in ipairs { plain, turned, part } do
+          p.grad = values.generate({ 4, 3 }, -2, 2, "float64", 10 + step)
+        end
         opt:step()
       end
       assert.is_true(turned:detach():equal(plain:detach()), name)
@@ -458,7 +464,8 @@ describe("optim: state_dict", function()
     local opt = optim.Adam { p }
     opt:load_state_dict {
       state = { [0] = { step = cr.tensor(3.0), exp_avg = cr.ones(2), exp_avg_sq = cr.ones(2) } },
-      param_groups = { { lr = 0.5, betas = { 0.5, 0.5 }, eps = 1e-8, weight_decay = 0, amsgrad = false, params = { 0 } } },
+      param_groups = { { lr = 0.5, betas = { 0.5, 0.5 }, eps = 1e-8, weight_decay = 0, amsgrad = false,
+        params = { 0 } } },
     }
     assert.equal(3, opt.state[p].step)
     assert.equal(0.5, opt.param_groups[1].lr)
@@ -522,8 +529,8 @@ end)
 describe("an optimizer as text", function()
   it("is PyTorch's, with groups numbered from 1", function()
     local p = cr.ones({ 2 }, { requires_grad = true })
-    assert.equal(table.concat({ "SGD (", "Parameter Group 1", "    dampening: 0", "    differentiable: false", "    lr: 0.1",
-      "    maximize: false", "    momentum: 0", "    nesterov: false", "    weight_decay: 0", ")" }, "\n"),
+    assert.equal(table.concat({ "SGD (", "Parameter Group 1", "    dampening: 0", "    differentiable: false",
+      "    lr: 0.1", "    maximize: false", "    momentum: 0", "    nesterov: false", "    weight_decay: 0", ")" }, "\n"),
       tostring(optim.SGD({ p }, { lr = 0.1 })))
     assert.truthy(tostring(optim.Adam { p }):find("    betas: (0.9, 0.999)", 1, true))
   end)

@@ -35,7 +35,8 @@ function build(name, case, opt)
 end
 
 local function assert_near(want, got, where)
-  assert(math.abs(got - want) <= 1e-12 * math.max(math.abs(want), 1e-3), ("%s: %.17g, not %.17g"):format(where, got, want))
+  local near = 1e-12 * math.max(math.abs(want), 1e-3)
+  assert(math.abs(got - want) <= near, ("%s: %.17g, not %.17g"):format(where, got, want))
 end
 
 local function assert_now(case, opt, k, where)

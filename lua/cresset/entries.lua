@@ -4,7 +4,7 @@
 -- more of it is required here.
 -- Sections are lists { title, entries... }; an entry is { name, call, what it does, its type for LuaLS }. The name
 -- says whose it is: cr.NAME, x:METHOD, x.FIELD (of tensors), ctx, node, handle, stream, event, cr.memory, cr.cuda,
--- cr.foreach, cr.debug, cr.nn, module. One without an owner is a topic.
+-- cr.foreach, cr.debug, cr.nn, module, cr.optim, opt. One without an owner is a topic.
 
 local T = "cresset.Tensor"
 
@@ -380,7 +380,7 @@ local sections = {
 }
 
 -- Those of the Lua half's larger parts stand beside it; the topics stay last.
-for _, part in ipairs { "nn", "data" } do
+for _, part in ipairs { "nn", "optim", "data" } do
   for _, section in ipairs(require("cresset." .. part .. ".entries")) do
     table.insert(sections, #sections, section)
   end

@@ -112,7 +112,8 @@ local classes = {
   { "x", "cresset.Tensor" }, { "node", "cresset.Node" }, { "handle", "cresset.Handle" }, { "ctx", "cresset.Context" },
   { "stream", "cresset.Stream" }, { "event", "cresset.Event" }, { "cr.memory", "cresset.memory" },
   { "cr.debug", "cresset.debug" }, { "cr.cuda", "cresset.cuda" }, { "cr.foreach", "cresset.foreach" },
-  { "module", "cresset.Module" }, { "cr.nn", "cresset.nn" }, { "cr", "cresset" },
+  { "module", "cresset.Module" }, { "cr.nn", "cresset.nn" }, { "opt", "cresset.Optimizer" },
+  { "cr.optim", "cresset.optim" }, { "cr", "cresset" },
 }
 
 local function annotate_class(lines, owner, class)

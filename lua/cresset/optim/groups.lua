@@ -98,6 +98,7 @@ function M.split(owner, params)
   if cr.is_tensor(params) then
     fail(owner, "params must be a list of tensors, got a tensor; { x } is a list of one")
   end
+  if params == nil then fail(owner, "params must be a list of tensors, got nil") end
   local first = type(params) == "table" and params[1]
   if type(params) == "table" and params.params ~= nil then
     fail(owner, "params must be a list of tensors or of groups, got one group; { group } is a list of one")

@@ -31,6 +31,11 @@ end
 
 function Muon.make_state(_, state, p) state.momentum_buffer = cr.zeros_like(p) end
 
+-- beta c + alpha a b of bfloat16, rounded once.
+local function add_product(c, a, b, beta, alpha)
+  return cr.addmm(c:float(), a:float(), b:float(), { beta = beta, alpha = alpha }):to "bfloat16"
+end
+
 -- The nearest orthogonal matrix, about: its singular values come near 1.
 local function orthogonal(m, group)
   local a, b, c = table.unpack(group.ns_coefficients)
@@ -40,8 +45,7 @@ local function orthogonal(m, group)
   x = x / x:norm():clamp_min(group.eps)
   for _ = 1, group.ns_steps do
     local gram = x:matmul(x:t())
-    local update = cr.addmm(gram, gram, gram, { beta = b, alpha = c })
-    x = cr.addmm(x, update, x, { beta = a })
+    x = add_product(x, add_product(gram, gram, gram, b, c), x, a, 1)
   end
   return tall and x:t() or x
 end

@@ -13,7 +13,7 @@ local function quoted(text, mark) return require("cresset.suggest").quote(text, 
 function M.describe(value)
   local kind = type(value)
   if value == nil or kind == "boolean" then return tostring(value) end
-  if kind == "number" then return ("the number %.14g"):format(value) end
+  if kind == "number" then return value ~= value and "the number nan" or ("the number %.14g"):format(value) end
   if kind == "string" then return "the string " .. quoted(value, '"') end
   if cr.is_tensor(value) then return "a tensor of shape " .. tostring(value.shape) end
   return "a " .. kind

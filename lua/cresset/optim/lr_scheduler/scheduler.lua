@@ -159,7 +159,7 @@ function Scheduler:get_last_lr() return table.move(self._last_lr, 1, #self._last
 
 -- ---- What is saved ---------------------------------------------------------------------------------------
 
-local private = { optimizer = true, seen = true, schedulers = true }
+local private = { optimizer = true, seen = true, schedulers = true, lr_lambdas = true }
 
 local function copy(value)
   if type(value) ~= "table" then return value end
