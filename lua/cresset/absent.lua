@@ -4,15 +4,11 @@
 
 local M = {}
 
-local foreach = "cr.foreach.adam_ and cr.foreach.sgd_ are whole steps of optimizers"
 local files = "x:totable() and cr.tensor(data) go through tables"
 
 -- What serves today, by name.
 M.names = {
   -- Parts of PyTorch
-  optim = foreach, Optimizer = foreach,
-  Adam = "cr.foreach.adam_ is a whole step", AdamW = "cr.foreach.adam_ is a whole step",
-  SGD = "cr.foreach.sgd_ is a whole step", RMSprop = foreach, Adagrad = foreach, lr_scheduler = foreach,
   save = files, load = files, linalg = "x:matmul(y), x:norm()",
   fft = "", special = "cr.erf, cr.lgamma and others",
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",

@@ -147,6 +147,13 @@ local function in_nn(name)
   if rawget(cr.nn, name) ~= nil or getmetatable(cr.nn).lazy[name] then return "; there is cr.nn." .. name end
 end
 
+-- What to write for a name that cr.optim has, or nil.
+local function in_optim(name)
+  for _, path in ipairs { "optim", "optim.lr_scheduler" } do
+    if getmetatable(require("cresset." .. path)).files[name] then return ("; there is cr.%s.%s"):format(path, name) end
+  end
+end
+
 -- What to use instead of a name of another library; nil for names that are ours or nobody's.
 local function elsewhere(name, own)
   if own[name] then return nil end
@@ -170,7 +177,7 @@ end
 -- A function of the module.
 kinds["function"] = function(name)
   local own = functions()
-  local told = elsewhere(name, own) or in_nn(name)
+  local told = elsewhere(name, own) or in_nn(name) or in_optim(name)
   if told then return told end
   if require("cresset.help").fields[name] then return (": it is a field of tensors, x.%s"):format(name) end
   if of_tensors()[name] then return (": it is a method, x:%s(...)"):format(name) end
