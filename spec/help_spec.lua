@@ -47,6 +47,7 @@ local owners = {
   cuda = public(cr.cuda, {}),
   debug = public(cr.debug, {}),
   nn = public(getmetatable(cr.nn).lazy, public(cr.nn, {})),
+  ["nn.utils"] = public(getmetatable(cr.nn.utils).lazy, {}),
   module = public(cr.nn.Module, { training = true }),
   optim = public(getmetatable(cr.optim).files, {}),
   ["optim.lr_scheduler"] = public(getmetatable(cr.optim.lr_scheduler).files, {}),
@@ -56,7 +57,7 @@ local owners = {
   event = set_of "record wait synchronize query elapsed",
 }
 
-local tables = { memory = true, cuda = true, debug = true, nn = true, optim = true, ["optim.lr_scheduler"] = true,
+local tables = { memory = true, cuda = true, debug = true, nn = true, ["nn.utils"] = true, optim = true, ["optim.lr_scheduler"] = true,
   ["optim.swa_utils"] = true }
 
 -- Calls f(owner, name, full name) for every public name, in an order that does not change.

@@ -3,7 +3,6 @@
 -- Holds true: a class is loaded with its family's file (nn/FAMILY.lua) at the first use of its name; a name that
 -- does not exist is an error that names the nearest one.
 
-local cr = require "cresset"
 local module = require "cresset.nn.module"
 local parameter = require "cresset.nn.parameter"
 
@@ -21,10 +20,30 @@ local nn = {
 local families = {
   container = "Sequential ModuleList ModuleDict ParameterList ParameterDict",
   linear = "Identity Linear Bilinear",
+  convolution = "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",
+  pooling = "MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d LPPool1d LPPool2d LPPool3d AdaptiveAvgPool1d "
+    .. "AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d MaxUnpool1d "
+    .. "MaxUnpool2d MaxUnpool3d FractionalMaxPool2d FractionalMaxPool3d",
+  normalization = "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm RMSNorm "
+    .. "GroupNorm LocalResponseNorm",
+  activation = "ReLU ReLU6 RReLU LeakyReLU PReLU ELU CELU SELU GELU GLU SiLU Mish Sigmoid LogSigmoid Tanh Softmax "
+    .. "Softmax2d Softmin LogSoftmax Softplus Softsign Softshrink Hardshrink Tanhshrink Hardtanh Hardsigmoid Hardswish "
+    .. "Threshold",
+  dropout = "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout",
+  padding = "ConstantPad1d ConstantPad2d ConstantPad3d ZeroPad1d ZeroPad2d ZeroPad3d ReflectionPad1d ReflectionPad2d "
+    .. "ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d CircularPad1d CircularPad2d CircularPad3d",
+  shape = "Flatten Unflatten Fold Unfold Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle PixelUnshuffle "
+    .. "ChannelShuffle",
+  embedding = "Embedding EmbeddingBag",
+  distance = "CosineSimilarity PairwiseDistance",
+  loss = "L1Loss MSELoss SmoothL1Loss HuberLoss NLLLoss NLLLoss2d CrossEntropyLoss BCELoss BCEWithLogitsLoss KLDivLoss "
+    .. "PoissonNLLLoss GaussianNLLLoss SoftMarginLoss HingeEmbeddingLoss MarginRankingLoss CosineEmbeddingLoss "
+    .. "MultiMarginLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss "
+    .. "CTCLoss",
 }
 
 -- What is a table of its own.
-local tables = {}
+local tables = { functional = "functional", init = "initializers", utils = "utils" }
 
 local lazy = {}
 for file, names in pairs(families) do
@@ -32,22 +51,4 @@ for file, names in pairs(families) do
 end
 for name, file in pairs(tables) do lazy[name] = { "cresset.nn." .. file } end
 
-local function index(_, name)
-  local where = lazy[name]
-  if where then
-    local value = require(where[1])
-    if where[2] then value = value[where[2]] end
-    rawset(nn, name, value)
-    return value
-  end
-  if type(name) ~= "string" or name:sub(1, 1) == "_" then return nil end
-  local known = {}
-  for key in next, lazy do known[key] = true end
-  for key in next, nn do known[key] = true end
-  local suggest = require "cresset.suggest"
-  local near = suggest.nearest(name, known)
-  local told = near and ("; did you mean 'nn.%s'?"):format(near) or ""
-  cr.raise("cresset.nn has no " .. suggest.quote(name) .. told)
-end
-
-return setmetatable(nn, { __index = index, lazy = lazy })
+return require "cresset.nn.namespace"("nn", lazy, nn)

@@ -57,6 +57,12 @@ function kinds.probability(v)
   return nil, "a number from 0 to 1"
 end
 
+-- false stands for none, as a table cannot hold nil.
+function kinds.momentum(v)
+  if type(v) == "number" or v == false then return v end
+  return nil, "a number, or false"
+end
+
 function kinds.bool(v)
   if type(v) == "boolean" then return v end
   return nil, "true or false"
@@ -119,7 +125,46 @@ local function several(n, words, holes)
   end
 end
 
+-- The same, checked, and left as it was given.
+local function as_given(check)
+  return function(v)
+    local list, wanted = check(v)
+    if list and type(v) == "table" then return list end
+    return list and math.tointeger(v), wanted
+  end
+end
+
+-- Numbers before and behind each of n dims, the last dim's first; a number stands for all.
+local function sides(n)
+  return function(v)
+    local list, all = {}, type(v) == "table" and v or nil
+    for i = 1, 2 * n do
+      local x = v
+      if all then x = all[i] end
+      list[i] = type(x) == "number" and math.tointeger(x)
+    end
+    for i = 1, 2 * n do
+      if not list[i] or all and #all ~= 2 * n then return nil, ("an integer or a table of %d"):format(2 * n) end
+    end
+    return list
+  end
+end
+
+-- A number, or a list of numbers.
+function kinds.numbers(v)
+  if type(v) == "number" then return v end
+  if type(v) ~= "table" or #v == 0 then return nil, "a number or a table of numbers" end
+  local list = {}
+  for i, x in ipairs(v) do
+    if type(x) ~= "number" then return nil, "a number or a table of numbers" end
+    list[i] = x
+  end
+  return list
+end
+
 for n = 1, 3 do
+  kinds["given" .. n] = as_given(several(n))
+  kinds["sides" .. n] = sides(n)
   kinds["ints" .. n] = several(n)
   kinds["padding" .. n] = several(n, { "same", "valid" })
   kinds["output" .. n] = several(n, nil, true)
@@ -156,7 +201,7 @@ end
 function M.signature(text)
   local list = { names = {} }
   for part in text:gmatch "[^,]+" do
-    local name, kind, optional, default = part:match "^%s*([%w_]+): ([%w_|]+)(%??)%s*=?%s*(.-)%s*$"
+    local name, kind, optional, default = part:match "^%s*([%w_]+): ([%w_|-]+)(%??)%s*=?%s*(.-)%s*$"
     local words = {}
     for word in (kind:find "|" and kind or ""):gmatch "[^|]+" do words[#words + 1] = word end
     list[#list + 1] = { name = name, check = #words > 0 and one_of(words) or assert(kinds[kind], kind),

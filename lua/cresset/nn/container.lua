@@ -28,7 +28,7 @@ local function make_list(name, kind)
   end
 
   --- Puts the members at their positions; a member that is nil leaves the list.
-  function List:renumber()
+  function List:__changed()
     local r = record(self)
     local n = 0
     for _, key in ipairs(r.order) do
@@ -40,7 +40,7 @@ local function make_list(name, kind)
     for i = n + 1, #r.slots do r.slots[i] = nil end
   end
 
-  function List:size() return #record(self).slots end
+  function List:__len() return #record(self).slots end
 
   -- The names of the members, in order.
   local function names(self)
@@ -69,7 +69,7 @@ local function make_list(name, kind)
     return n
   end
 
-  function List.assign_at(self, i, value)
+  function List.__assign(self, i, value)
     local n = #self
     if i == n + 1 and value ~= nil then return self:append(value) end
     local at = position(self, i, n, "a list")
@@ -128,10 +128,10 @@ local function make_list(name, kind)
     return part
   end
 
-  function List.pairs(self) return ipairs(self) end
+  function List.__pairs(self) return ipairs(self) end
 
   -- Negative positions count from the end.
-  function List.fallback(of)
+  function List.__fallback(of)
     return { __index = function(slots, key)
       if math.type(key) == "integer" then return key < 0 and rawget(slots, #slots + 1 + key) or nil end
       return of[key]
@@ -282,9 +282,9 @@ local function make_dict(name, kind)
     return member
   end
 
-  function Dict:size() return #self:keys() end
+  function Dict:__len() return #self:keys() end
 
-  function Dict.pairs(self) return self:items() end
+  function Dict.__pairs(self) return self:items() end
 
   return Dict
 end

@@ -96,6 +96,7 @@ local copy
 
 local function copy_tensor(t)
   local mark = parameter.mark_of(t)
+  if not t.is_leaf then return t:detach():clone() end -- a field that a call has computed
   local c = t:deepcopy()
   if mark == "parameter" then
     local grad = c.grad
@@ -123,6 +124,7 @@ local function copy_module(m, memo)
   into.order = table.move(r.order, 1, #r.order, 1, {})
   for name, kind in next, r.kinds do into.kinds[name] = kind end
   for name in next, r.transient do into.transient[name] = true end
+  if r.computed then module.compute(c, r.computed) end
   if r.hooks then
     into.__call, into.hooks = r.__call, {}
     for kind, list in next, r.hooks do into.hooks[kind] = table.move(list, 1, #list, 1, {}) end

@@ -17,7 +17,7 @@ end
 
 local handle = "fun(self, f: function, options?: table): table"
 
-return {
+local sections = {
   { "Layers: cr.nn",
     { "cr.nn", 'local nn = cr.nn, or require "cresset.nn"',
       "Layers, losses, containers and what makes layers of one's own. Required arguments come by position, the others "
@@ -41,7 +41,7 @@ return {
       "fun(x: any): boolean" },
     { "cr.nn.clone", "nn.clone(module)", "As module:clone().", "fun(module: " .. MODULE .. "): " .. MODULE },
   },
-  { "Containers and plain layers",
+  { "Containers",
     class("Sequential { m1, m2 }", "Calls modules one after the other. Members may be arguments, a list, or a list of "
       .. 'pairs { "name", module }. net[1] is the first, whose name in keys is "0"; #net counts them; append, insert, '
       .. "extend, remove and slice change the list."),
@@ -53,11 +53,6 @@ return {
     class("ParameterList { t1, t2 }", "A list of parameters; plain tensors become parameters."),
     class("ParameterDict { name = t }", "A table of parameters; plain tensors become parameters. Methods as those of "
       .. "ModuleDict."),
-    class("Identity()", "Gives what it is given."),
-    class("Linear(in_features, out_features, { bias = true })", "x weight^T + bias over the last dim; weight is "
-      .. "out_features x in_features."),
-    class("Bilinear(in1_features, in2_features, out_features, { bias = true })", "x1^T weight[k] x2 + bias[k] for each "
-      .. "output k."),
   },
   { "Methods of modules",
     { "module.class_name", "m.class_name", "The name of the module's class.", "string" },
@@ -120,16 +115,29 @@ return {
     method("register_forward_hook(f, { prepend = })", "f(module, inputs, outputs...) is called after forward; what it "
       .. "gives, unless nil, replaces the outputs.", handle),
     method("register_full_backward_hook(f, { prepend = })", "f(module, grad_inputs, grad_outputs) is called in "
-      .. "backward "
-      .. "with two lists; a list that it gives replaces the gradients by the inputs.", handle),
+      .. "backward with two lists; a list that it gives replaces the gradients by the inputs.", handle),
     method("register_full_backward_pre_hook(f, { prepend = })", "f(module, grad_outputs) is called before the module's "
       .. "backward; a list that it gives replaces the gradients.", handle),
     method("register_state_dict_post_hook(f)", "f(module, prefix, dict) is called when state_dict has filled "
       .. "dict.", handle),
     method("register_load_state_dict_pre_hook(f)", "f(module, prefix, dict) is called before load_state_dict "
-      .. "compares; it "
-      .. "may change dict.", handle),
+      .. "compares; it may change dict.", handle),
     method("register_load_state_dict_post_hook(f)", "f(module, prefix, result) is called after load_state_dict.",
       handle),
   },
 }
+
+-- The classes of layers stand beside it, in lines of calls and what they do.
+for _, text in ipairs(require "cresset.nn.entries_layers") do
+  local section = { text.title }
+  for line in text[1]:gsub("\n      +", " "):gmatch "[^\n]+" do
+    local call, doc = line:match "^%s*(.-) | (.-)%s*$"
+    if not call then break end -- the last line
+    local name = call:match "^[%w_.]+"
+    local kind = text.kind or "fun(...: any): " .. MODULE
+    section[#section + 1] = { "cr.nn." .. name, "nn." .. call, doc, kind }
+  end
+  table.insert(sections, #sections, section)
+end
+
+return sections

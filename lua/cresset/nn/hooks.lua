@@ -154,6 +154,14 @@ local function hooked(self, ...)
   return table.unpack(outputs, 1, outputs.n)
 end
 
+--- Takes the hook away that calls f.
+function M.remove(m, kind, f)
+  local list = record(m).hooks[kind]
+  for i = #list, 1, -1 do
+    if list[i].call == f then table.remove(list, i) end
+  end
+end
+
 local kinds = { "forward_pre", "forward", "backward_pre", "backward", "state_dict", "load_pre", "load_post" }
 
 local function register(self, method, kind, f, options)

@@ -72,7 +72,7 @@ local function register(self, r, kind, name, value)
   if not r.kinds[name] then r.order[#r.order + 1] = name end
   r.kinds[name] = kind
   r.slots[name] = value
-  if r.class.renumber then r.class.renumber(self) end
+  if r.class.__changed then r.class.__changed(self) end
 end
 
 local wants = {
@@ -89,8 +89,9 @@ end
 local function assign(self, name, value)
   local r = getmetatable(self)
   local kind, new = r.kinds[name], kind_of(value)
-  if math.type(name) and r.class.assign_at then return r.class.assign_at(self, name, value) end
+  if math.type(name) and r.class.__assign then return r.class.__assign(self, name, value) end
   if not kind and not new then
+    if r.computed and r.computed[name] then return r.computed[name].set(self, value) end
     r.slots[name] = value
     return
   end
@@ -102,7 +103,7 @@ local function assign(self, name, value)
     r.transient[name] = nil
   elseif value == nil or kind == "buffer" and cr.is_tensor(value) then
     r.slots[name] = value
-    if r.class.renumber then r.class.renumber(self) end
+    if r.class.__changed then r.class.__changed(self) end
   else
     fail(self, "'%s' %s, not %s", name, wants[kind], got(value))
   end
@@ -123,12 +124,12 @@ end
 
 local function fields(self)
   local r = getmetatable(self)
-  if r.class.pairs then return r.class.pairs(self) end
+  if r.class.__pairs then return r.class.__pairs(self) end
   return next, r.slots, nil
 end
 
 local function length(self)
-  local size = getmetatable(self).class.size
+  local size = getmetatable(self).class.__len
   return size and size(self) or 0
 end
 
@@ -167,18 +168,31 @@ function M.class(name, parent)
   end
   local class = setmetatable({ class_name = name, super = parent },
     { __index = parent, __call = construct, __tostring = function() return "nn.class: " .. name end })
-  fallbacks[class] = parent.fallback and parent.fallback(class) or { __index = class }
+  fallbacks[class] = parent.__fallback and parent.__fallback(class) or { __index = class }
   return class
 end
 
---- Lets the class's own `fallback` say what its modules fall back on, once it is there.
+--- Lets the class's own `__fallback` say what its modules fall back on, once it is there.
 function M.refall(class)
-  fallbacks[class] = class.fallback(class)
+  fallbacks[class] = class.__fallback(class)
   return class
 end
 
 setmetatable(Module, { __call = construct, __tostring = function() return "nn.class: Module" end })
 fallbacks[Module] = { __index = Module }
+
+--- Makes fields that are computed when they are read: by name { get = function(self), set = function(self, value) }.
+function M.compute(self, computed)
+  local r = getmetatable(self)
+  r.computed = computed
+  local fallback = fallbacks[r.class].__index
+  local plain = type(fallback) == "function" and fallback or function(_, key) return fallback[key] end
+  setmetatable(r.slots, next(computed) == nil and fallbacks[r.class] or { __index = function(slots, key)
+    local field = computed[key]
+    if field then return field.get(self) end
+    return plain(slots, key)
+  end })
+end
 
 -- ---- Registration by name ---------------------------------------------------------------------------------
 
@@ -230,7 +244,7 @@ function M.forget(self, name)
   for i, other in ipairs(r.order) do
     if other == name then table.remove(r.order, i) break end
   end
-  if r.class.renumber then r.class.renumber(self) end
+  if r.class.__changed then r.class.__changed(self) end
 end
 
 return M
