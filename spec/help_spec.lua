@@ -57,8 +57,10 @@ local owners = {
   event = set_of "record wait synchronize query elapsed",
 }
 
-local tables = { memory = true, cuda = true, debug = true, nn = true, ["nn.utils"] = true, optim = true, ["optim.lr_scheduler"] = true,
-  ["optim.swa_utils"] = true }
+local tables = {
+  memory = true, cuda = true, debug = true, nn = true, ["nn.utils"] = true, optim = true,
+  ["optim.lr_scheduler"] = true, ["optim.swa_utils"] = true,
+}
 
 -- Calls f(owner, name, full name) for every public name, in an order that does not change.
 local function every_name(f)

@@ -24,7 +24,7 @@ describe("parameters as a vector", function()
     utils.vector_to_parameters(cr.arange(0, 8, { dtype = "float64" }), m:parameters())
     assert.same({ { 0, 1, 2 }, { 3, 4, 5 } }, m.weight:totable())
     assert.same({ 6, 7 }, m.bias:totable())
-    fails(function() utils.vector_to_parameters(cr.ones(7), m:parameters()) end, "has 7 elements, the parameters have 8")
+    fails(function() utils.vector_to_parameters(cr.ones(7), m:parameters()) end, "has 7 elements", "have 8")
     fails(function() utils.parameters_to_vector(3) end, "must be a list of tensors")
   end)
 end)
@@ -234,7 +234,8 @@ describe("fusion", function()
   it("puts a batch norm into the layer before it", function()
     for _, at in ipairs {
       { nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), cr.randn({ 2, 2, 4, 4 }, { dtype = "float64" }) },
-      { nn.Conv1d(2, 3, 2, { bias = false, padding = 1 }), nn.BatchNorm1d(3), cr.randn({ 2, 2, 4 }, { dtype = "float64" }) },
+      { nn.Conv1d(2, 3, 2, { bias = false, padding = 1 }), nn.BatchNorm1d(3),
+        cr.randn({ 2, 2, 4 }, { dtype = "float64" }) },
       { nn.ConvTranspose1d(2, 3, 2), nn.BatchNorm1d(3), cr.randn({ 2, 2, 4 }, { dtype = "float64" }), true },
     } do
       local net = nn.Sequential { at[1], at[2] }:double()

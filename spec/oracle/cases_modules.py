@@ -1,4 +1,4 @@
-"""Modules of torch.nn: what they make of an input, the gradients by input and parameters, and the keys of their state.
+"""cases_modules.py: what modules of torch.nn make of an input, gradients by input and parameters, keys of state.
 
 Parameters and floating buffers hold generated tensors, one seed after the other in the order of the state_dict, so a
 case names its class and arguments and stores results only. Each line is { class, arguments (as Lua), mode, { inputs },

@@ -195,6 +195,9 @@ return {
       eye_, dirac_(t, groups), xavier_uniform_(t, { gain = }), xavier_normal_, kaiming_uniform_(t, { a = 0, mode =
       "fan_in", nonlinearity = "leaky_relu" }), kaiming_normal_, orthogonal_(t, { gain = }), sparse_(t, sparsity, {
       std = }); calculate_gain(nonlinearity, param).
+    utils.parametrize | Parameters that are functions of others: register_parametrization, remove_parametrizations,
+      is_parametrized, cached.
+    utils.parametrizations | Ready-made parametrizations: weight_norm, spectral_norm.
     utils | Tools: clip_grad_norm_, clip_grad_value_, get_total_norm, parameters_to_vector, vector_to_parameters,
       weight_norm, spectral_norm, parametrize, parametrizations, fuse_conv_bn_eval and others.
   ]] },
