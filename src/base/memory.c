@@ -144,6 +144,8 @@ static void account(int64_t by) {
  * core are never hot: of them NEAR_BYTES, which the last cache keeps, may wait. Devices are too fast
  * to hide anything, and have no caches to keep hot: what lies there waits until `most` is reached. */
 enum { HIDING = 16, HIDING_LARGE = 128, NEAR_BYTES = 12 << 20, LARGE_FROM = 1 << 20 };
+/* Where steps are far apart, what lives counts, too: of large blocks as much as of some steps may wait. */
+enum { NEAR_STEPS = 12, NEAR_MOST = 32 << 20 };
 enum { STEP_LEAST = 64 << 10 }; /* bytes between two steps, however near a collection is */
 enum { STEPS_LEAST = 8 }; /* steps that a collection is away, at least, if they are young ones */
 enum { ROOM_MOST = 250 * 1000 }; /* that one block counts between steps */
@@ -186,8 +188,12 @@ static void set_due(cr__cache *c, int64_t due) {
 void cr_memory_stepped(int64_t bytes) {
   cr__cache *c = cr__cache_get();
   if (!c) return;
-  int64_t due = least(bytes, c->most / STEPS_LEAST) * STEPS_LEAST;
-  if (due > c->due) set_due(c, due);
+  int64_t due = most_of(c->due, least(bytes, c->most / STEPS_LEAST) * STEPS_LEAST);
+  int64_t near = most_of(c->near, least(least(bytes, NEAR_MOST) * NEAR_STEPS, NEAR_MOST));
+  if (due > c->due || near > c->near) {
+    c->near = near;
+    set_due(c, due);
+  }
   c->since = most_of(c->since, -c->due);
   c->room = most_of(least(bytes, c->due - c->since), least(bytes, STEP_LEAST));
 }

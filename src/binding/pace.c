@@ -114,7 +114,9 @@ static void adapt(struct cr__lua_pace *p, int64_t start, unsigned found) {
  * whole collection has found what young ones have missed, and not only a few, these come half as often. */
 static void stretch(struct cr__lua_pace *p, int64_t growth, int64_t left) {
   p->calm = 0;
-  if (left >= growth / 2 || growth * FEW < p->age * p->held || p->held >= HELD_MOST) return;
+  if (!p->age && p->held > STEP) p->held /= 2; /* not one came before it */
+  if (!p->age || left >= growth / 2 || growth * FEW < p->age * p->held || p->held >= HELD_MOST)
+    return;
   p->held *= 2;
   if (p->patience < PATIENCE_MOST) p->patience *= 2;
 }
