@@ -137,7 +137,7 @@ endif
 GEN_STAMP := build/gen/.stamp
 CATALOGUE := $(wildcard src/ops/*.lua src/catalogue/*.lua)
 
-LAYERS     := base device cpu cpu/loops tensor autograd ops
+LAYERS     := base device cpu cpu/loops tensor autograd ops io
 LIB_SRC    := $(wildcard $(LAYERS:%=src/%/*.c))
 GEN_SRC    := build/gen/ops.c build/gen/api.c
 GEN_H      := $(addprefix build/gen/,kernels.h op_ids.h cresset_ops.h pointwise.inc quick.inc cpu_table.inc \

@@ -32,7 +32,7 @@ local groups = {
       "zeros: there is no option 'dtpye'; there are: size, dtype, device, requires_grad, out" },
     { "x:to(print)",
       "to: argument 1 must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, "
-        .. 'uint8 or bool), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
+        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
         .. "copy =}, got a function" },
     { "x.nope", "a tensor has no field or method 'nope'" },
     { "x:nope()", "a tensor has no field or method 'nope'" },
@@ -116,7 +116,7 @@ local groups = {
         .. 'or bool), got the string "flot"' },
     { "x:to('flot')",
       "to: argument 1 must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, "
-        .. 'uint8 or bool), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
+        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
         .. 'copy =}, got the string "flot"' },
     { "x:mm(cr.zeros({ 3, 2 }, { dtype = 'float64' }))",
       [[mm: both must have one dtype, got float32 and float64; convert with x:to("float64")]] },

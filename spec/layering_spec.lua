@@ -35,6 +35,7 @@ local below = {
   tensor = set "base device scalar autograd",
   autograd = set "base device tensor",
   ops = set "base device scalar tensor autograd",
+  io = set "base device tensor",
   binding = set "",
   runner = set "",
 }

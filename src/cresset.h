@@ -122,6 +122,7 @@ CR_API const char *cr_device_list(char *buffer, size_t size);
   X(AUTOGRAD, "a rule of differentiation is broken")      \
   X(CALLBACK, "a callback failed")                        \
   X(INTERRUPT, "the host interrupted the call")           \
+  X(FILE, "a file cannot be read or written")             \
   X(INTERNAL, "the engine broke one of its own promises")
 
 typedef enum cr_error {
@@ -672,6 +673,58 @@ CR_API const char *cr_gemm_name(void);
  * best that the machine has, or the one that the environment variable CRESSET_ISA names when the process
  * first computes. */
 CR_API const char *cr_isa_name(void);
+
+/* ---- Files -------------------------------------------------------------------------------- */
+
+/* Bytes that tensors can lie in; they go with the last reference, of which each such tensor has one. */
+typedef struct cr_buffer cr_buffer;
+/* Returns the bytes of a file, which are read as they are used. What is written to them stays in memory. A file that
+ * another program cuts short meanwhile ends the process at the next look (SIGBUS), as with any mapped file. */
+CR_API cr_buffer *cr_buffer_map(const char *path);
+/* The same of an open file, which may be closed then; `name` is for messages. */
+CR_API cr_buffer *cr_buffer_map_fd(int fd, const char *name);
+CR_API cr_buffer *cr_buffer_new(size_t size);     /* returns bytes of its own, all 0 */
+CR_API cr_buffer *cr_buffer_retain(cr_buffer *b); /* returns b */
+CR_API void cr_buffer_release(cr_buffer *b);      /* steals b */
+CR_API void *cr_buffer_data(const cr_buffer *b);  /* borrowed */
+CR_API size_t cr_buffer_size(const cr_buffer *b);
+/* Returns the elements at a byte offset as a tensor over the buffer's own bytes, or over a copy where these are not
+ * aligned (or are no truths, for bool). All must lie in the buffer. `stride` counts elements, NULL: contiguous. */
+CR_API cr_tensor *cr_buffer_tensor(cr_buffer *b, size_t offset, cr_dtype dtype, int ndim,
+                                   const int64_t *shape, const int64_t *stride);
+/* Turns the bytes of each element of a contiguous tensor around: numbers of big-endian machines. */
+CR_API int cr_swap_bytes(cr_tensor *t);
+
+/* A file in the making. Until cr_writer_commit() has it whole on the disk, the file of this name is as it was,
+ * whatever happens; what is given up leaves nothing behind. Errors give the path and the system's reason. */
+typedef struct cr_writer cr_writer;
+CR_API cr_writer *cr_writer_open(const char *path);
+CR_API int cr_writer_put(cr_writer *w, const void *data, size_t n);
+CR_API int cr_writer_commit(cr_writer *w);   /* steals w, also when it fails */
+CR_API void cr_writer_abandon(cr_writer *w); /* steals w */
+
+/* Compressed bytes by the system's zlib, which is opened then: raw (as zip files have them), else with the head of zlib
+ * or gzip. *made bytes are written; more than `room` are an error. */
+CR_API int cr_inflate(const void *from, size_t n, bool raw, void *to, size_t room, size_t *made);
+/* Raw; n + n / 1000 + 64 bytes are always enough. */
+CR_API int cr_deflate(const void *from, size_t n, void *to, size_t room, size_t *made);
+/* The check sum of zip files, of what had the sum `before` (at first 0) and n more bytes. */
+CR_API uint32_t cr_crc32(uint32_t before, const void *data, size_t n);
+/* Returns as float32 the numbers of a shape from blocks of a kind of GGUF: q8_0, q4_0, q4_1, q4_K, q6_K. */
+CR_API cr_tensor *cr_dequantize(const char *kind, const void *data, size_t nbytes, int ndim,
+                                const int64_t *shape);
+
+/* Tensors of other libraries (DLPack, whose header declares these). Handed out: returns a structure that keeps t
+ * until its deleter is called; t must not require grad. Work of a CUDA device has been waited for. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+CR_API struct DLManagedTensor *cr_to_dlpack(cr_tensor *t);
+CR_API struct DLManagedTensorVersioned *cr_to_dlpack_versioned(cr_tensor *t);
+/* Taken in: returns a tensor over the memory, whose deleter is called when the last such tensor is gone; a copy, with
+ * the deleter called at once, where the memory is read-only, not aligned, or has negative strides. Steals m, which
+ * stays the caller's on failure. Only memory of the CPU. */
+CR_API cr_tensor *cr_from_dlpack(struct DLManagedTensor *m);
+CR_API cr_tensor *cr_from_dlpack_versioned(struct DLManagedTensorVersioned *m);
 
 /* ---- CUDA -------------------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ local lazy = {
 for _, name in ipairs { "finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes" } do
   lazy[name] = { "cresset.dtypes", name }
 end
+for _, name in ipairs { "save", "load", "frombuffer" } do lazy[name] = { "cresset.io", name } end
 
 local find_alias
 
@@ -53,6 +54,9 @@ if rawget(cr, "lua_half") then
   local quote, set_place
   find_alias, quote, set_place = cr.lua_half(function(...) return require("cresset.suggest").advise(...) end)
   cr.lua_half = nil
+  local io_half = cr.io_half -- what the files under io build on
+  package.preload["cresset.io.core"] = function() return io_half end
+  cr.io_half = nil
   setmetatable(cr, { lazy = lazy, quote = quote, set_place = set_place, __index = index }) -- lazy: for completion
   for _, path in ipairs { "memory", "cuda", "debug" } do strict(path) end
 end

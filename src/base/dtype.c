@@ -121,8 +121,8 @@ uint16_t cr__float_to_bfloat(float x) {
 const int64_t cr__int_low[CR_DTYPE_COUNT] =
     {[CR_INT64] = INT64_MIN, [CR_INT32] = INT32_MIN, [CR_INT16] = INT16_MIN, [CR_INT8] = INT8_MIN};
 const int64_t cr__int_high[CR_DTYPE_COUNT] =
-    {[CR_INT64] = INT64_MAX, [CR_INT32] = INT32_MAX, [CR_INT16] = INT16_MAX,
-     [CR_INT8] = INT8_MAX,   [CR_UINT8] = UINT8_MAX, [CR_BOOL] = 1,
+    {[CR_INT64] = INT64_MAX,   [CR_INT32] = INT32_MAX,   [CR_INT16] = INT16_MAX,
+     [CR_INT8] = INT8_MAX,     [CR_UINT8] = UINT8_MAX,   [CR_BOOL] = 1,
      [CR_UINT16] = UINT16_MAX, [CR_UINT32] = UINT32_MAX, [CR_UINT64] = -1};
 
 double cr__largest(cr_dtype dtype) {

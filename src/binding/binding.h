@@ -232,8 +232,9 @@ bool cr__lua_to_device(lua_State *L, int index, cr_device *out);
 int cr__lua_ordinal_arg(lua_State *L, int index, const char *op);
 void cr__lua_push_device(lua_State *L, cr_device device);
 /* What messages say is wanted. */
-#define CR__LUA_A_DTYPE \
-  "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool)"
+#define CR__LUA_A_DTYPE                                                                            \
+  "a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool, uint16, " \
+  "uint32 or uint64)"
 const char *cr__lua_a_device(lua_State *L); /* a device, with the names that there are; pushed */
 /* A number or boolean as a value; false for all else. */
 bool cr__lua_to_number(lua_State *L, int index, cr_value *out);
@@ -315,7 +316,12 @@ void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_t
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_open_foreach(lua_State *L);  /* foreach.c: foreach */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
+<<<<<<< HEAD
 void cr__lua_open_data(lua_State *L);     /* bytes.c: _data */
+=======
+void cr__lua_open_file(lua_State *L);     /* file.c: io_half, x:tobytes() */
+void cr__lua_open_dlpack(lua_State *L);   /* dlpack.c: to_dlpack, from_dlpack */
+>>>>>>> 610868c (cr.load and cr.save: safetensors, npy, npz; frombuffer; DLPack)
 
 /* index.c: x[k] where k is no field: self, k on the stack; metatable: see cr__lua_new_by */
 int cr__lua_index_read(lua_State *L, int metatable);

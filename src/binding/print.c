@@ -125,8 +125,7 @@ static void add_element(printer *p, int64_t i) {
   const format *f = &p->f;
   double x = value_at(p, i);
   if (f->style == 'b') snprintf(text, sizeof text, "%s", x != 0 ? "true" : "false");
-  else if (f->style == 'd')
-    write_int(text, sizeof text, p, ((const int64_t *)p->data)[i]);
+  else if (f->style == 'd') write_int(text, sizeof text, p, ((const int64_t *)p->data)[i]);
   else if (isnan(x)) snprintf(text, sizeof text, "nan");
   else if (f->style == 'e') snprintf(text, sizeof text, "%.*e", f->precision, x);
   else snprintf(text, sizeof text, "%.*f", f->style == 'i' ? 0 : f->precision, x / f->scale);

@@ -39,7 +39,7 @@ INLINE uint64_t bits_whole_f32(float x) {
   X(u8, UINT8, uint8_t, uint8_t, , , to)                       \
   X(b8, BOOL, uint8_t, uint8_t, , , to)
 /* What is for storage need not be fast: the lowest level has it for all. */
-#define STORED(X, to)                         \
+#define STORED(X, to)                        \
   X(u16, UINT16, uint16_t, uint16_t, , , to) \
   X(u32, UINT32, uint32_t, uint32_t, , , to) \
   X(u64, UINT64, uint64_t, uint64_t, , , to)
@@ -127,10 +127,10 @@ SOURCES(CONVERTER, u8)
 SOURCES(CONVERTER, b8)
 #if HAS_STORED
 #define TO_STORED(X) SOURCES(X, u16) SOURCES(X, u32) SOURCES(X, u64)
-#define OF_STORED(X)                                                                       \
-  STORED(X, f64) STORED(X, f32) STORED(X, f16) STORED(X, bf16) STORED(X, i64)              \
-  STORED(X, i32) STORED(X, i16) STORED(X, i8) STORED(X, u8) STORED(X, b8) STORED(X, u16)   \
-  STORED(X, u32) STORED(X, u64)
+#define OF_STORED(X)                                                                         \
+  STORED(X, f64)                                                                             \
+  STORED(X, f32) STORED(X, f16) STORED(X, bf16) STORED(X, i64) STORED(X, i32) STORED(X, i16) \
+      STORED(X, i8) STORED(X, u8) STORED(X, b8) STORED(X, u16) STORED(X, u32) STORED(X, u64)
 TO_STORED(CONVERTER)
 OF_STORED(CONVERTER)
 #else

@@ -1,0 +1,58 @@
+"""record.py: the files of other programs that specs read, written by those programs.
+
+Run it with PyTorch, NumPy and safetensors at hand: python3 spec/io/record.py. The specs say by hand what is in them.
+"""
+import os
+import zipfile
+
+import numpy
+import torch
+from safetensors.torch import save_file
+
+here = os.path.dirname(os.path.abspath(__file__))
+
+
+def path(name):
+    return os.path.join(here, name)
+
+
+def record_safetensors():
+    t = torch.tensor
+    save_file({
+        "F64": t([1.5, -2, 1e300], dtype=torch.float64), "F32": t([1.5, -2, 0.25]),
+        "F16": t([1.5, -2, 65504], dtype=torch.float16), "BF16": t([1.5, -2, 2.0**100], dtype=torch.bfloat16),
+        "I64": t([1, -2, 2**63 - 1]), "I32": t([1, -2, 2**31 - 1], dtype=torch.int32),
+        "I16": t([1, -2, 32767], dtype=torch.int16), "I8": t([1, -2, 127], dtype=torch.int8),
+        "U8": t([1, 2, 255], dtype=torch.uint8), "U16": t([1, 2, 65535], dtype=torch.uint16),
+        "U32": t([1, 2, 2**32 - 1], dtype=torch.uint32), "U64": t([1, 2, 2**64 - 1], dtype=torch.uint64),
+        "BOOL": t([True, False, True]), "matrix": torch.arange(6.0).view(2, 3), "scalar": t(7.0),
+        "empty": torch.zeros(0, 3), "a.b": t([1.0]),
+    }, path("all.safetensors"), metadata={"format": "pt", "note": 'quotes " and \u00e9'})
+
+
+def record_npy():
+    a = numpy.arange(6).reshape(2, 3)
+    for name, x in {
+        "f8": a.astype("<f8") / 2, "f4": a.astype("<f4") / 2, "f2": a.astype("<f2") / 2, "i8": a.astype("<i8") - 2,
+        "i4": a.astype("<i4") - 2, "i2": a.astype("<i2") - 2, "i1": a.astype("i1") - 2, "u1": a.astype("u1"),
+        "u2": a.astype("<u2") + 65530, "u4": a.astype("<u4") + 4294967290, "u8": a.astype("<u8"), "b1": a % 2 == 0,
+        "big_f8": a.astype(">f8") / 2, "big_i2": a.astype(">i2") - 2,
+        "columns": numpy.asfortranarray(a.astype("<f4")), "big_columns": numpy.asfortranarray(a.astype(">i4")),
+        "scalar": numpy.float32(2.5), "empty": numpy.zeros((0, 3), "<f4"), "line": numpy.arange(3, dtype="<i8"),
+    }.items():
+        numpy.save(path(name + ".npy"), x)
+    for name, x in {
+        "structured": numpy.zeros(2, dtype=[("a", "<f4"), ("b", "<i4")]), "object": numpy.array([{}, 1], dtype=object),
+        "complex": numpy.zeros(2, "c8"), "text": numpy.array(["ab"]), "date": numpy.zeros(1, "M8[s]"),
+    }.items():
+        numpy.save(path(name + ".npy"), x, allow_pickle=True)
+    numpy.savez(path("stored.npz"), weight=a.astype("<f4"), bias=numpy.arange(3, dtype="<i8"))
+    numpy.savez_compressed(path("deflated.npz"), weight=numpy.zeros((100, 100), "<f4"), bias=a)
+    with zipfile.ZipFile(path("mixed.npz"), "w") as z:
+        z.write(path("i2.npy"), "i2.npy")
+        z.writestr("note.txt", "a note")
+
+
+if __name__ == "__main__":
+    record_safetensors()
+    record_npy()
