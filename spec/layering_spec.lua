@@ -35,7 +35,7 @@ local below = {
   tensor = set "base device scalar autograd",
   autograd = set "base device tensor",
   ops = set "base device scalar tensor autograd",
-  io = set "base device tensor",
+  io = set "base device tensor autograd",
   binding = set "",
   runner = set "",
 }

@@ -4,12 +4,11 @@
 
 local M = {}
 
-local files = "x:totable() and cr.tensor(data) go through tables"
 
 -- What serves today, by name.
 M.names = {
   -- Parts of PyTorch
-  save = files, load = files, linalg = "x:matmul(y), x:norm()",
+  linalg = "x:matmul(y), x:norm()",
   fft = "", special = "cr.erf, cr.lgamma and others",
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",
   distributed = "", sparse = "", quantization = "",

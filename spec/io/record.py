@@ -53,6 +53,34 @@ def record_npy():
         z.writestr("note.txt", "a note")
 
 
+def record_pt():
+    t = torch.tensor
+    tied = torch.arange(4.0).view(2, 2)
+    big = torch.arange(10.0)
+    torch.save({
+        "F64": t([1.5, -2], dtype=torch.float64), "F32": t([1.5, -2]), "F16": t([1.5, -2], dtype=torch.float16),
+        "BF16": t([1.5, -2], dtype=torch.bfloat16), "I64": t([1, 2**63 - 1]), "I32": t([1, -2], dtype=torch.int32),
+        "I16": t([1, -2], dtype=torch.int16), "I8": t([1, -2], dtype=torch.int8),
+        "U8": t([1, 255], dtype=torch.uint8), "BOOL": t([True, False]), "U16": t([1, 65535], dtype=torch.uint16),
+        "U64": t([1, 2**64 - 1], dtype=torch.uint64), "scalar": t(7.0), "empty": torch.zeros(0, 3),
+        "turned": torch.arange(6.0).view(2, 3).t(), "tied": tied, "again": tied, "row": big[2:5], "even": big[::2],
+        "parameter": torch.nn.Parameter(t([3.0])), "size": torch.Size([2, 3]), "dtype": torch.float16,
+        "device": torch.device("cpu"), "nested": {"list": [1, 2.5, "three", None, (True, False)], 0: "zero", -1: None},
+        "long": 2**40, "none": None, "text": "\u00e9",
+    }, path("all.pt"))
+    torch.manual_seed(1)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten(),
+                              torch.nn.Linear(8, 3))
+    torch.save(net.state_dict(), path("net.pth"))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.5)
+    net(torch.ones(2, 1, 4, 4)).sum().backward()
+    optimizer.step()
+    torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict()}, path("checkpoint.pt"))
+    torch.save(net, path("module.pt"))
+    torch.save({"a": t([1.0])}, path("legacy.pt"), _use_new_zipfile_serialization=False)
+
+
 if __name__ == "__main__":
+    record_pt()
     record_safetensors()
     record_npy()

@@ -316,12 +316,9 @@ void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_t
 void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_open_foreach(lua_State *L);  /* foreach.c: foreach */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
-<<<<<<< HEAD
 void cr__lua_open_data(lua_State *L);     /* bytes.c: _data */
-=======
 void cr__lua_open_file(lua_State *L);     /* file.c: io_half, x:tobytes() */
 void cr__lua_open_dlpack(lua_State *L);   /* dlpack.c: to_dlpack, from_dlpack */
->>>>>>> 610868c (cr.load and cr.save: safetensors, npy, npz; frombuffer; DLPack)
 
 /* index.c: x[k] where k is no field: self, k on the stack; metatable: see cr__lua_new_by */
 int cr__lua_index_read(lua_State *L, int metatable);

@@ -206,12 +206,9 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_function(L);
   cr__lua_open_foreach(L);
   cr__lua_open_cuda(L);
-<<<<<<< HEAD
   cr__lua_open_data(L);
-=======
   cr__lua_open_file(L);
   cr__lua_open_dlpack(L);
->>>>>>> 610868c (cr.load and cr.save: safetensors, npy, npz; frombuffer; DLPack)
   cr__lua_entry outer =
       cr__lua_enter(L); /* the choice of loops warns of a wish that it cannot honour */
   cr_isa_name();

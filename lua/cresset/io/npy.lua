@@ -9,10 +9,13 @@ local Source = require "cresset.io.source"
 
 local M = {}
 
-local dtypes = { f8 = "float64", f4 = "float32", f2 = "float16", i8 = "int64", i4 = "int32", i2 = "int16", i1 = "int8",
-  u1 = "uint8", b1 = "bool", u2 = "uint16", u4 = "uint32", u8 = "uint64" }
-local codes = {}
-for code, dtype in pairs(dtypes) do codes[dtype] = (code:sub(2) == "1" and "|" or "<") .. code end
+-- NumPy's codes of dtypes, kind and bytes, and back.
+local prefixes = { f = "float", i = "int", u = "uint" }
+local dtypes, codes = { b1 = "bool" }, { bool = "|b1" }
+for kind, bytes in ("f8 f4 f2 i8 i4 i2 i1 u8 u4 u2 u1"):gmatch "(%l)(%d)" do
+  local dtype = prefixes[kind] .. bytes * 8
+  dtypes[kind .. bytes], codes[dtype] = dtype, (bytes == "1" and "|" or "<") .. kind .. bytes
+end
 
 local kinds = { O = "Python objects", S = "byte strings", U = "strings", V = "records", M = "dates", m = "time spans",
   c = "complex numbers", a = "byte strings" }

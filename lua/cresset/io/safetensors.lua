@@ -12,10 +12,12 @@ local tree = require "cresset.io.tree"
 
 local M = {}
 
-local dtypes = { F64 = "float64", F32 = "float32", F16 = "float16", BF16 = "bfloat16", I64 = "int64", I32 = "int32",
-  I16 = "int16", I8 = "int8", U8 = "uint8", BOOL = "bool", U16 = "uint16", U32 = "uint32", U64 = "uint64" }
-local names = {}
-for name, dtype in pairs(dtypes) do names[dtype] = name end
+-- The format's names of dtypes, and back.
+local kinds = { F = "float", BF = "bfloat", I = "int", U = "uint" }
+local dtypes, names = { BOOL = "bool" }, { bool = "BOOL" }
+for kind, bits in ("F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8"):gmatch "(%u+)(%d+)" do
+  dtypes[kind .. bits], names[kinds[kind] .. bits] = kinds[kind] .. bits, kind .. bits
+end
 
 local STRUCTURE = "cresset" -- the entry of the metadata that says how tables are nested
 
