@@ -32,7 +32,8 @@ local groups = {
       "zeros: there is no option 'dtpye'; there are: size, dtype, device, requires_grad, out" },
     { "x:to(print)",
       "to: argument 1 must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, "
-        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
+        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or '
+        .. '{dtype =, device =, '
         .. "copy =}, got a function" },
     { "x.nope", "a tensor has no field or method 'nope'" },
     { "x:nope()", "a tensor has no field or method 'nope'" },
@@ -112,11 +113,12 @@ local groups = {
   },
   { "wrong dtypes",
     { "cr.zeros({ 2 }, { dtype = 'flot' })",
-      "zeros: dtype must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 "
-        .. 'or bool), got the string "flot"' },
+      "zeros: dtype must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, "
+        .. 'bool, uint16, uint32 or uint64), got the string "flot"' },
     { "x:to('flot')",
       "to: argument 1 must be a dtype (float64, float32, float16, bfloat16, int64, int32, int16, int8, "
-        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or {dtype =, device =, '
+        .. 'uint8, bool, uint16, uint32 or uint64), a device ("cpu", "cuda" or "cuda:1"), a tensor to be like, or '
+        .. '{dtype =, device =, '
         .. 'copy =}, got the string "flot"' },
     { "x:mm(cr.zeros({ 3, 2 }, { dtype = 'float64' }))",
       [[mm: both must have one dtype, got float32 and float64; convert with x:to("float64")]] },

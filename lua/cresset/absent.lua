@@ -4,7 +4,6 @@
 
 local M = {}
 
-
 -- What serves today, by name.
 M.names = {
   -- Parts of PyTorch
