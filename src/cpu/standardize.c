@@ -11,7 +11,8 @@
 
 enum {
   UNIT = 4096,   /* elements that rows of fewer are put together to */
-  SCATTERED = 16 /* elements of a row that lie side by side: fewer are copied to a line first */
+  FEW_ROWS = 16, /* whose gradients of weight and bias are added up before float64 takes over */
+  PAST = 4 << 20 /* bytes of results that go past the caches */
 };
 
 typedef cr__rows_job job;
@@ -20,10 +21,6 @@ typedef cr__gathering gathering;
 static int64_t size_of(int dtype) { return (int64_t)cr__size_of((cr_dtype)dtype); }
 
 /* ---- Units ---- */
-
-enum {
-  FEW_ROWS = 16
-}; /* whose gradients of weight and bias are added up before float64 takes over */
 
 static void add_few(const job *j, const gathering *to) {
   int64_t n = j->groups * j->channels;
@@ -38,40 +35,36 @@ static void add_few(const job *j, const gathering *to) {
   }
 }
 
-static void run_backward(const job *j, int64_t first, int64_t last, char *room, gathering *to) {
+static void run_backward(const job *j, int64_t first, int64_t last, const gathering *to) {
   bool few = j->each && to->for_weight;
   if (few) memset(to->few_weights, 0, (size_t)(2 * j->groups * j->channels * size_of(j->type)));
-  for (int64_t r = first; r < last && !cr__cpu_stopped(); r++) {
-    cr__standardize_row_backward(j, r, room, to);
-    if (few && (r + 1 == last || (r + 1 - first) % FEW_ROWS == 0)) add_few(j, to);
+  for (int64_t r = first, rows; r < last && !cr__cpu_stopped(); r += rows) {
+    int64_t end = first + ((r - first) / FEW_ROWS + 1) * FEW_ROWS;
+    rows = cr__rows_together(j, r, few && end < last ? end : last);
+    cr__standardize_rows_backward(j, r, rows, to);
+    if (few && (r + rows == last || r + rows == end)) add_few(j, to);
   }
 }
 
-/* Bytes that a unit works in: a row's copies, and what a few rows add up to. */
-static size_t room_of(const job *j) {
-  int64_t width = size_of(j->type), copies = j->in_place ? 0 : j->grad ? 3 : 2;
-  int64_t few = j->each && j->for_weight ? 2 * j->groups * j->channels : 0;
-  return (size_t)((copies * j->n + few) * width);
-}
-
 static void run_unit(job *j, int64_t unit) {
-  int64_t rows = j->outer * j->groups, first = unit * j->rows_each;
-  int64_t last = first + j->rows_each < rows ? first + j->rows_each : rows;
-  size_t nbytes = room_of(j), width = (size_t)size_of(j->type);
+  int64_t all = j->outer * j->groups, first = unit * j->rows_each;
+  int64_t last = first + j->rows_each < all ? first + j->rows_each : all;
+  for (int64_t r = first, rows; r < last && !j->grad && !cr__cpu_stopped(); r += rows) {
+    rows = cr__rows_together(j, r, last);
+    cr__standardize_rows(j, r, rows);
+  }
+  if (!j->grad) return;
+  size_t width = (size_t)(j->groups * j->channels * size_of(j->type));
+  size_t nbytes = j->each && j->for_weight ? 2 * width : 0;
   char *room = nbytes ? cr__host_alloc(nbytes) : NULL;
   if (nbytes && !room) {
     atomic_store(&j->failed, true);
     return;
   }
-  for (int64_t r = first; r < last && !j->grad && !cr__cpu_stopped(); r++)
-    cr__standardize_row(j, r, room);
-  if (j->grad) {
-    gathering to = {NULL, NULL, room + (j->in_place ? 0 : 3 * (size_t)j->n * width), NULL};
-    to.few_biases = to.few_weights + (size_t)(j->groups * j->channels) * width;
-    if (j->for_weight) to.for_weight = j->for_weight + unit * j->part_step;
-    if (j->for_bias) to.for_bias = j->for_bias + unit * j->part_step;
-    run_backward(j, first, last, room, &to);
-  }
+  gathering to = {NULL, NULL, room, room ? room + width : NULL};
+  if (j->for_weight) to.for_weight = j->for_weight + unit * j->part_step;
+  if (j->for_bias) to.for_bias = j->for_bias + unit * j->part_step;
+  run_backward(j, first, last, &to);
   cr__host_free(room, nbytes);
 }
 
@@ -81,9 +74,15 @@ static void run_units(void *p, int64_t begin, int64_t end) {
 
 static int run_all(job *j) {
   int64_t rows = j->outer * j->groups;
+  bool done = false;
   if (rows == 0) return 0;
+  if (cr__goes_by_columns(j)) {
+    int code = j->grad ? cr__standardize_columns_backward(j, j->for_weight, j->for_bias, &done)
+                       : cr__standardize_columns(j, &done);
+    if (code || done) return code;
+  }
   int code =
-      cr__cpu_share((rows + j->rows_each - 1) / j->rows_each, rows * (j->n / 2 + 8), run_units, j);
+      cr__cpu_share((rows + j->rows_each - 1) / j->rows_each, rows * (j->n / 4 + 8), run_units, j);
   if (code || !atomic_load(&j->failed)) return code;
   return cr__fail(CR_E_MEMORY, "out of memory: no room for a row");
 }
@@ -95,8 +94,11 @@ static void begin(job *j, const cr__view *from) {
   j->from = from->data;
   j->run = j->channels * j->inner, j->n = j->batch * j->run;
   j->each = j->inner == 1 && j->channels > 1;
-  j->in_place = j->dtype == j->type && (j->batch == 1 || j->run >= SCATTERED);
+  j->past = j->dtype == j->type && j->outer * j->groups * j->n * size_of(j->dtype) >= PAST;
   j->rows_each = j->n >= UNIT ? 1 : UNIT / (j->n > 0 ? j->n : 1);
+  /* Rows that do not lie in one place go with their neighbours. */
+  int64_t together = j->batch > 1 ? cr__rows_together(j, 0, j->groups) : 1;
+  if (j->rows_each < together) j->rows_each = together;
   atomic_init(&j->failed, false);
 }
 

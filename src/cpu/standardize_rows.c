@@ -1,13 +1,16 @@
-/* standardize_rows.c: one row less its mean, over its spread, and its gradient.
+/* standardize_rows.c: some rows less their mean, over their spread, and their gradients.
  *
- * Holds true: a row goes in pieces that are no longer than a stretch. Those of other dtypes than float32 and float64, and
- * those whose elements lie far apart, are copied to a line first. */
+ * Holds true: rows go in pieces, of which a loop has lines of equal length side by side: a line is a row's part that lies
+ * in one place, or of it a channel's part, where channels of a row differ. What is not of the type that is computed with
+ * is converted piece by piece. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "convert.h"
 #include "cpu.h"
 #include "standardize.h"
+#include "cpu/loops/loops.h"
 
 typedef cr__rows_job job;
 typedef cr__gathering gathering;
@@ -25,211 +28,293 @@ extern const cr__spread_loops cr__spread_loops_base[2];
 const cr__spread_loops *cr__spread_loops_here(bool wide) { return &cr__spread_loops_base[wide]; }
 #endif
 
-/* A row at hand: its segments lie `step` bytes apart. */
-typedef struct row {
-  const char *x, *g;
-  char *out;
-  int64_t segments, step, run;
-  int64_t first; /* channel, among all */
-} row;
-
-/* ---- Rows where they lie, and in a line ---- */
-
 static int64_t size_of(int dtype) { return (int64_t)cr__size_of((cr_dtype)dtype); }
 
-static int64_t place_of(const job *j, int64_t r, int64_t segment) {
-  return ((r / j->groups * j->batch + segment) * j->groups + r % j->groups) * j->run;
+/* ---- Pieces ---- */
+
+/* Lines of n elements, side by side from element `place` of the tensor on. */
+typedef struct piece {
+  int64_t place, lines, n;
+  int64_t row,
+      line; /* the first line's row, from the first of those at hand, and its number in that row */
+  int64_t from; /* where in its line a part of one line begins */
+} piece;
+
+/* A walk over the pieces of `rows` rows from `first` on, each of `parts` lines in each of its segments. */
+typedef struct walk {
+  const job *j;
+  int64_t first, rows, parts, length, most;
+  int64_t segment, line, from; /* of what comes next: lines count over all rows */
+} walk;
+
+static walk walk_rows(const job *j, int64_t first, int64_t rows, int64_t parts) {
+  int64_t length = j->run / parts, most = CR__PIECE_BYTES / size_of(j->type);
+  most = length > 0 && most / length > 1 ? most / length : 1;
+  return (walk){j, first, rows, parts, length, most < CR__PIECE_LINES ? most : CR__PIECE_LINES,
+                0, 0,     0};
 }
 
-static void gather_row(const job *j, int64_t r, const char *from, char *to) {
-  int64_t size = size_of(j->dtype), width = size_of(j->type);
-  if (j->run == 1) {
-    cr__read_looking(to, j->type, from + place_of(j, r, 0) * size, j->dtype, j->groups, j->batch);
-    return;
+static bool next_piece(walk *w, piece *p) {
+  const job *j = w->j;
+  int64_t most = CR__PIECE_BYTES / size_of(j->type), all = w->rows * w->parts;
+  if (w->segment == j->batch || w->length == 0 || cr__cpu_stopped()) return false;
+  int64_t r = w->first;
+  p->place = ((r / j->groups * j->batch + w->segment) * j->groups + r % j->groups) * j->run +
+             w->line * w->length + w->from;
+  p->row = w->line / w->parts, p->line = w->line % w->parts, p->from = w->from;
+  if (w->length > most) {
+    int64_t left = w->length - w->from;
+    p->lines = 1, p->n = left < most ? left : most;
+    w->from += p->n;
+    if (w->from == w->length) w->from = 0, w->line++;
+  } else {
+    p->lines = all - w->line < w->most ? all - w->line : w->most, p->n = w->length;
+    w->line += p->lines;
   }
-  for (int64_t b = 0; b < j->batch; b++)
-    cr__read_looking(to + b * j->run * width, j->type, from + place_of(j, r, b) * size, j->dtype, 1,
-                     j->run);
+  if (w->line == all) w->line = 0, w->segment++;
+  return true;
 }
 
-static void scatter_row(const job *j, int64_t r, const char *from) {
-  int64_t size = size_of(j->dtype), width = size_of(j->type);
-  if (j->run == 1) {
-    cr__write_run(j->out + place_of(j, r, 0) * size, j->dtype, j->groups, from, j->type, j->batch);
-    return;
-  }
-  for (int64_t b = 0; b < j->batch; b++)
-    cr__write_run(j->out + place_of(j, r, b) * size, j->dtype, 1, from + b * j->run * width,
-                  j->type, j->run);
+/* The elements of a piece, in the type that is computed with: where they lie, or in `room`. */
+static const char *take(const job *j, const char *from, const piece *p, char *room) {
+  const char *x = from + p->place * size_of(j->dtype);
+  if (j->dtype == j->type) return x;
+  cr__convert(room, j->type, x, j->dtype, p->lines * p->n);
+  return room;
 }
 
-/* `room` holds a row's elements, gradients and results where they are copied. */
-static row take_row(const job *j, int64_t r, char *room) {
-  int64_t size = size_of(j->dtype), first = r % j->groups * j->channels,
-          line = j->n * size_of(j->type);
-  if (j->in_place) {
-    int64_t at = place_of(j, r, 0) * size;
-    return (row){j->from + at, j->grad ? j->grad + at : NULL, j->out + at,
-                 j->batch,     j->groups * j->run * size,     j->run,
-                 first};
+/* Where results of a piece are put, and how they come to where they belong. */
+static char *put_at(const job *j, const piece *p, char *room) {
+  return j->dtype != j->type || j->past ? room : j->out + p->place * size_of(j->dtype);
+}
+
+static void put(const job *j, const piece *p, const char *room) {
+  int64_t n = p->lines * p->n;
+  char *to = j->out + p->place * size_of(j->dtype);
+  if (j->dtype != j->type) {
+    cr__convert(to, j->dtype, room, j->type, n);
+  } else if (j->past) {
+    size_t nbytes = (size_t)(n * size_of(j->type));
+    size_t head = -(uintptr_t)to % CR__LINE;
+    if (head > nbytes) head = nbytes;
+    size_t lines = (nbytes - head) / CR__LINE * CR__LINE;
+    memcpy(to, room, head);
+    if (lines) cr__best_stream()(to + head, room + head, lines);
+    memcpy(to + head + lines, room + head + lines, nbytes - head - lines);
   }
-  gather_row(j, r, j->from, room);
-  if (j->grad) gather_row(j, r, j->grad, room + line);
-  row w =
-      {room,   room + line, room + (j->grad ? 2 : 1) * line, j->batch, j->run * size_of(j->type),
-       j->run, first};
-  if (j->channels == 1) w.segments = 1, w.run = j->n;
-  return w;
+}
+
+int64_t cr__rows_together(const job *j, int64_t r, int64_t last) {
+  int64_t fit = CR__PIECE_BYTES / size_of(j->type) / (j->run > 0 ? j->run : 1);
+  if (fit > CR__PIECE_LINES) fit = CR__PIECE_LINES;
+  if (fit < 1) fit = 1;
+  int64_t end = j->batch == 1 ? last : (r / j->groups + 1) * j->groups;
+  if (end > last) end = last;
+  return end - r < fit ? end - r : fit;
 }
 
 /* ---- Standards ---- */
 
 /* The power of two that brings the largest of float64 elements near 1. */
-static double scale_of(const row *w) {
+static double scale_of(const job *j, int64_t r) {
   double most = 0;
   int exponent;
-  for (int64_t b = 0; b < w->segments; b++) {
-    const double *x = (const double *)(const void *)(w->x + b * w->step);
-    for (int64_t i = 0; i < w->run; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
+  walk w = walk_rows(j, r, 1, 1);
+  for (piece p; next_piece(&w, &p);) {
+    const double *x = (const double *)(const void *)j->from + p.place;
+    for (int64_t i = 0; i < p.n; i++) most = fabs(x[i]) > most ? fabs(x[i]) : most;
   }
   if (!isfinite(most) || most == 0) return 1;
   frexp(most, &exponent);
   return ldexp(1, exponent < -1000 ? 1000 : -exponent);
 }
 
-/* The sum, or with `middle` the squares of the differences from it, in stretches; scaled where the squares of elements
- * have left the range of float64. */
-static double gather_sum(const job *j, const row *w, const double *middle, const double *scale) {
+/* The sum, or with `middle` the squares of the differences from it, of elements times scale. */
+static double careful_sum(const job *j, int64_t r, const double *middle, double scale) {
+  _Alignas(64) char room[CR__PIECE_BYTES];
   double sum = 0;
-  int64_t width = size_of(j->type);
-  for (int64_t b = 0; b < w->segments; b++) CR__STRETCHES(i, w->run) {
-      const char *x = w->x + b * w->step + i * width;
-      int64_t n = w->run - i < CR__STRETCH ? w->run - i : CR__STRETCH;
-      if (scale && middle) sum += j->loops->scaled_squares(x, n, *middle, *scale);
-      else if (scale) sum += j->loops->scaled_sum(x, n, *scale);
-      else if (middle) sum += j->loops->squares(x, n, *middle);
-      else sum += j->loops->sum(x, n);
-    }
+  walk w = walk_rows(j, r, 1, 1);
+  for (piece p; next_piece(&w, &p);) {
+    const char *x = take(j, j->from, &p, room);
+    sum += middle ? j->loops->scaled_squares(x, p.n, *middle, scale)
+                  : j->loops->scaled_sum(x, p.n, scale);
+  }
   return sum;
 }
 
-static __attribute__((noinline)) cr__standard scaled_standard(const job *j, const row *w) {
-  double n = (double)j->n, scale = scale_of(w);
-  double middle = j->centred ? gather_sum(j, w, NULL, &scale) / n : 0;
-  double spread = sqrt(gather_sum(j, w, &middle, &scale) / n) / scale;
-  return (cr__standard){middle / scale, 1 / hypot(spread, sqrt(j->eps)), 1};
-}
-
-static cr__standard standard_of(const job *j, const row *w) {
-  double n = (double)j->n, mean = j->centred ? gather_sum(j, w, NULL, NULL) / n : 0;
-  double square = gather_sum(j, w, &mean, NULL) / n;
+void cr__careful_standard(const job *j, int64_t r, double *mean, double *inverse) {
+  double n = (double)j->n;
+  *mean = j->centred ? careful_sum(j, r, NULL, 1) / n : 0;
+  double square = careful_sum(j, r, mean, 1) / n;
   bool lost = !(square <= DBL_MAX) || (square < 0x1p-900 && square + j->eps < 0x1p-900);
-  if (j->type == CR_FLOAT64 && lost) return scaled_standard(j, w);
-  return (cr__standard){mean, 1 / sqrt(square + j->eps), 1};
+  *inverse = 1 / sqrt(square + j->eps);
+  if (j->type != CR_FLOAT64 || !lost) return;
+  double scale = scale_of(j, r), middle = j->centred ? careful_sum(j, r, NULL, scale) / n : 0;
+  double spread = sqrt(careful_sum(j, r, &middle, scale) / n) / scale;
+  *mean = middle / scale, *inverse = 1 / hypot(spread, sqrt(j->eps));
 }
 
-/* The loops for elements of such a standard. Where their differences may leave their type's range, *s scales them. */
-static const cr__standardize_loops *loops_for(const job *j, cr__standard *s) {
+bool cr__standard_by(const job *j, double middle, const double sums[2], double *mean,
+                     double *inverse) {
+  double n = (double)j->n, away = j->centred ? sums[0] / n : 0, square = sums[1] / n;
+  double least = j->type == CR_FLOAT64 ? 0x1p-900 : 0x1p-90, variance = square - away * away;
+  *mean = middle + away, *inverse = 1 / sqrt(variance + j->eps);
+  return square <= DBL_MAX && away * away <= variance && variance + j->eps >= least;
+}
+
+bool cr__is_far(const job *j, double mean, double inverse) {
   double most = j->type == CR_FLOAT64 ? 0x1p1000 : 0x1p100;
-  bool near = s->inverse <= most && s->inverse >= 1 / most && fabs(s->mean) <= most;
-  if (near || isnan(s->inverse)) return &j->loops->usual;
-  if (j->type == CR_FLOAT64) s->scale = 0x1p-4;
-  else s->mean = (float)s->mean; /* what is the mean, as its dtype has it, gives 0 */
-  return &j->loops->far;
+  bool near = inverse <= most && inverse >= 1 / most && fabs(mean) <= most;
+  return !near && !isnan(inverse);
+}
+
+/* Finds the standards of some rows. */
+static void find_standards(const job *j, int64_t first, int64_t rows) {
+  _Alignas(64) char room[CR__PIECE_BYTES];
+  double middles[CR__PIECE_LINES] = {0}, all[2 * CR__PIECE_LINES] = {0}, sums[2 * CR__PIECE_LINES];
+  if (j->centred) {
+    walk w = walk_rows(j, first, rows, 1);
+    for (piece p; next_piece(&w, &p);) {
+      j->loops->sum(sums, take(j, j->from, &p, room), p.lines, p.n);
+      for (int64_t l = 0; l < p.lines; l++) middles[p.row + l] += sums[l];
+    }
+    for (int64_t r = 0; r < rows; r++) middles[r] /= (double)j->n;
+    for (int64_t r = 0; r < rows && j->type == CR_FLOAT32; r++) middles[r] = (float)middles[r];
+  }
+  walk w = walk_rows(j, first, rows, 1);
+  for (piece p; next_piece(&w, &p);) {
+    j->loops->spread(sums, take(j, j->from, &p, room), p.lines, p.n, middles + p.row);
+    for (int64_t l = 0; l < 2 * p.lines; l++) all[2 * p.row + l] += sums[l];
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    double *mean = &j->mean[first + r], *inverse = &j->inverse[first + r];
+    if (!cr__standard_by(j, middles[r], all + 2 * r, mean, inverse))
+      cr__careful_standard(j, first + r, mean, inverse);
+  }
 }
 
 /* ---- Elements ---- */
 
-/* A piece of a row: elements side by side that have one weight and bias, or each its own, and are no more than a stretch. */
-typedef struct piece {
-  int64_t place, n; /* bytes from the row's beginning; elements */
-  int64_t channel;  /* among all; of the first element */
-  cr__scales by;
-} piece;
+static double element(const job *j, const char *data, int64_t i) {
+  return j->type == CR_FLOAT64 ? ((const double *)(const void *)data)[i]
+                               : (double)((const float *)(const void *)data)[i];
+}
 
-static cr__scales scales_at(const job *j, int64_t channel) {
-  int64_t offset = channel * size_of(j->type);
-  cr__scales by = {NULL, NULL, 1, 0};
-  if (j->each) {
-    by.weights = j->weight ? j->weight + offset : NULL;
-    by.biases = j->bias ? j->bias + offset : NULL;
-  } else if (j->type == CR_FLOAT64) {
-    if (j->weight) by.weight = ((const double *)(const void *)j->weight)[channel];
-    if (j->bias) by.bias = ((const double *)(const void *)j->bias)[channel];
-  } else {
-    if (j->weight) by.weight = ((const float *)(const void *)j->weight)[channel];
-    if (j->bias) by.bias = ((const float *)(const void *)j->bias)[channel];
+/* Where channels of a row differ, and are not its elements, each is a line of its own. */
+static int64_t parts_of(const job *j, bool apart) { return j->each || !apart ? 1 : j->channels; }
+
+static int64_t channel_of(const job *j, int64_t row, int64_t line) {
+  return row % j->groups * j->channels + line;
+}
+
+static cr__terms terms_of(const job *j, int64_t row, int64_t line) {
+  cr__terms t = {j->mean[row], j->inverse[row], 1, 1, 0, 0, 0, false};
+  t.far = cr__is_far(j, t.mean, t.inverse);
+  if (t.far && j->type == CR_FLOAT64) t.scale = 0x1p-4;
+  else if (t.far) t.mean = (float)t.mean; /* what is the mean, as its dtype has it, gives 0 */
+  if (j->weight && !j->each) t.weight = element(j, j->weight, channel_of(j, row, line));
+  if (j->bias && !j->each) t.bias = element(j, j->bias, channel_of(j, row, line));
+  return t;
+}
+
+/* The lines of a piece, with their terms, as loops take them: all at once, or some after the others. */
+typedef struct lines {
+  const walk *w;
+  const piece *p;
+  cr__terms terms[CR__PIECE_LINES];
+  int64_t at, n; /* which are next, and how many */
+  const cr__standardize_loops *loops;
+  int64_t offset; /* of the first of them, in bytes, in the piece */
+} lines;
+
+static int64_t line_number(const lines *s, int64_t l) { return s->p->line + l; }
+static int64_t row_of(const lines *s, int64_t l) {
+  return s->w->first + s->p->row + line_number(s, l) / s->w->parts;
+}
+
+static void begin_lines(lines *s, const walk *w, const piece *p) {
+  s->w = w, s->p = p, s->at = s->n = 0;
+  for (int64_t l = 0; l < p->lines; l++)
+    s->terms[l] = terms_of(w->j, row_of(s, l), line_number(s, l) % w->parts);
+}
+
+/* The next lines that are all near or all far, and share weights where elements have their own. */
+static bool next_lines(lines *s) {
+  const job *j = s->w->j;
+  s->at += s->n, s->n = 0;
+  if (s->at == s->p->lines) return false;
+  bool far = s->terms[s->at].far, one = j->each && j->groups > 1;
+  do s->n++;
+  while (!one && s->at + s->n < s->p->lines && s->terms[s->at + s->n].far == far);
+  s->loops = far ? &j->loops->far : &j->loops->usual;
+  s->offset = s->at * s->p->n * size_of(j->type);
+  return true;
+}
+
+/* What `data` has for the elements of these lines, where each has its own; else NULL. */
+static char *each_at(const lines *s, const char *data) {
+  const job *j = s->w->j;
+  if (!j->each || !data) return NULL;
+  int64_t first = row_of(s, s->at) % j->groups * j->channels + s->p->from;
+  return (char *)(uintptr_t)data + first * size_of(j->type);
+}
+
+void cr__standardize_rows(const job *j, int64_t first, int64_t rows) {
+  _Alignas(64) char room[CR__PIECE_BYTES], results[CR__PIECE_BYTES];
+  find_standards(j, first, rows);
+  walk w = walk_rows(j, first, rows, parts_of(j, j->weight || j->bias));
+  lines s;
+  for (piece p; next_piece(&w, &p);) {
+    const char *x = take(j, j->from, &p, room);
+    char *to = put_at(j, &p, results);
+    begin_lines(&s, &w, &p);
+    while (next_lines(&s))
+      s.loops->apply(to + s.offset, x + s.offset, s.n, p.n, s.terms + s.at, each_at(&s, j->weight),
+                     each_at(&s, j->bias));
+    put(j, &p, results);
   }
-  return by;
 }
 
-/* How the pieces of a row follow each other: of `length` elements, which stretches divide again. */
-typedef struct cutting {
-  int64_t length, of_part, parts, count;
-} cutting;
-
-/* `apart`: whether channels have scales, or gradients of theirs are asked for. */
-static cutting cut(const job *j, const row *w, bool apart) {
-  bool whole = j->each || !apart || j->channels == 1;
-  int64_t length = whole ? w->run : j->inner;
-  cutting c = {length, (length + CR__STRETCH - 1) / CR__STRETCH, whole ? 1 : j->channels, 0};
-  c.count = w->segments * c.parts * c.of_part;
-  return c;
-}
-
-static piece piece_at(const job *j, const row *w, const cutting *c, int64_t index) {
-  int64_t part = index / c->of_part, from = index % c->of_part * CR__STRETCH,
-          channel = part % c->parts;
-  int64_t left = c->length - from;
-  piece p = {.n = left < CR__STRETCH ? left : CR__STRETCH,
-             .channel = w->first + channel + (j->each ? from : 0)};
-  p.place = part / c->parts * w->step + (channel * c->length + from) * size_of(j->type);
-  p.by = scales_at(j, p.channel);
-  return p;
-}
-
-void cr__standardize_row(const job *j, int64_t r, char *room) {
-  row w = take_row(j, r, room);
-  cr__standard s = standard_of(j, &w);
-  cutting c = cut(j, &w, j->weight || j->bias);
-  j->mean[r] = s.mean, j->inverse[r] = s.inverse;
-  const cr__standardize_loops *loops = loops_for(j, &s);
-  for (int64_t i = 0; i < c.count && !((i & 15) == 15 && cr__cpu_stopped()); i++) {
-    piece p = piece_at(j, &w, &c, i);
-    loops->apply(w.out + p.place, w.x + p.place, p.n, &s, &p.by);
+/* Adds up what the lines of a piece have, for their rows, and for their channels where these are asked for. */
+static void add_dots(const lines *s, const double *sums, double *all, const gathering *to) {
+  const job *j = s->w->j;
+  for (int64_t l = 0; l < s->p->lines; l++) {
+    const double weight = s->terms[l].weight, *own = sums + 2 * l;
+    int64_t row = row_of(s, l), channel = channel_of(j, row, line_number(s, l) % s->w->parts);
+    all[2 * (row - s->w->first)] += own[0] * weight;
+    all[2 * (row - s->w->first) + 1] += own[1] * weight;
+    if (!j->each && to->for_weight)
+      to->for_bias[channel] += own[0], to->for_weight[channel] += own[1];
   }
-  if (!j->in_place) scatter_row(j, r, w.out);
 }
 
-static void add_channel(const gathering *to, int64_t channel, const double *sums) {
-  if (!to->for_weight) return;
-  to->for_bias[channel] += sums[0];
-  to->for_weight[channel] += sums[1];
-}
-
-void cr__standardize_row_backward(const job *j, int64_t r, char *room, const gathering *to) {
-  row w = take_row(j, r, room);
-  cr__standard s = {j->mean[r], j->inverse[r], 1};
-  const cr__standardize_loops *loops = loops_for(j, &s);
-  cutting c = cut(j, &w, j->weight || to->for_weight);
-  const cr__scales plain = {NULL, NULL, 1, 0};
-  double a = 0, b = 0, n = (double)j->n;
-  for (int64_t i = 0; i < c.count && !((i & 15) == 15 && cr__cpu_stopped()); i++) {
-    piece p = piece_at(j, &w, &c, i);
-    cr__gathered few = {NULL, NULL};
-    double sums[2], weight = j->each ? 1 : p.by.weight;
-    if (j->each && to->for_weight) {
-      int64_t offset = p.channel * size_of(j->type);
-      few = (cr__gathered){to->few_weights + offset, to->few_biases + offset};
+void cr__standardize_rows_backward(const job *j, int64_t first, int64_t rows, const gathering *to) {
+  _Alignas(64) char room[CR__PIECE_BYTES], grads[CR__PIECE_BYTES], results[CR__PIECE_BYTES];
+  double all[2 * CR__PIECE_LINES] = {0}, sums[2 * CR__PIECE_LINES], n = (double)j->n;
+  int64_t parts = parts_of(j, j->weight || to->for_weight);
+  walk w = walk_rows(j, first, rows, parts);
+  lines s;
+  for (piece p; next_piece(&w, &p);) {
+    const char *x = take(j, j->from, &p, room), *g = take(j, j->grad, &p, grads);
+    begin_lines(&s, &w, &p);
+    while (next_lines(&s))
+      s.loops->dots(sums + 2 * s.at, g + s.offset, x + s.offset, s.n, p.n, s.terms + s.at,
+                    each_at(&s, j->weight), each_at(&s, to->few_weights),
+                    each_at(&s, to->few_biases));
+    add_dots(&s, sums, all, to);
+  }
+  w = walk_rows(j, first, rows, parts);
+  for (piece p; next_piece(&w, &p);) {
+    const char *x = take(j, j->from, &p, room), *g = take(j, j->grad, &p, grads);
+    char *out = put_at(j, &p, results);
+    begin_lines(&s, &w, &p);
+    for (int64_t l = 0; l < p.lines; l++) {
+      const double *row = all + 2 * (row_of(&s, l) - first);
+      s.terms[l].a = j->centred ? row[0] / n : 0, s.terms[l].b = row[1] / n;
     }
-    loops->dots(sums, w.g + p.place, w.x + p.place, p.n, &s, j->each ? &p.by : &plain, &few);
-    if (!j->each) add_channel(to, p.channel, sums);
-    a += sums[0] * weight, b += sums[1] * weight;
+    while (next_lines(&s))
+      s.loops->project(out + s.offset, g + s.offset, x + s.offset, s.n, p.n, s.terms + s.at,
+                       each_at(&s, j->weight));
+    put(j, &p, results);
   }
-  for (int64_t i = 0; i < c.count && !((i & 15) == 15 && cr__cpu_stopped()); i++) {
-    piece p = piece_at(j, &w, &c, i);
-    loops->project(w.out + p.place, w.g + p.place, w.x + p.place, p.n, &s, &p.by,
-                   j->centred ? a / n : 0, b / n);
-  }
-  if (!j->in_place) scatter_row(j, r, w.out);
 }
