@@ -170,6 +170,13 @@ local rows = {
   cumprod = function(x, d) return (x / 8 + 1):cumprod(d) end,
   logcumsumexp = function(x, d) return x:logcumsumexp(d) end,
   sort = function(x, d) return (x:sort(d)) end,
+  normalization = function(x, d)
+    local leaf = x:detach():requires_grad_()
+    local w = cr.rand({ x.shape[2] }, { dtype = x.dtype, device = device, requires_grad = true })
+    local y = d == 1 and cr.batch_norm(leaf, nil, nil, w, nil, true) or cr.layer_norm(leaf, { x.shape[2] }, w)
+    y:backward(x:flip(1))
+    return cr.cat { y:detach(), leaf.grad, w.grad:reshape(1, -1) }
+  end,
   randn = function(x) return cr.randn(x.shape, { dtype = x.dtype, device = device }) end,
   exponential = function(x) return x:clone():exponential_() end,
   uniform = function(x) return x:clone():uniform_(-3, 5) end,

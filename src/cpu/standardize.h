@@ -11,6 +11,7 @@
 #include "device/backend.h"
 
 enum {
+  CR__SUM_LANES = 8,          /* of float64, which a sum has until it is folded */
   CR__LANES_BLOCK = 1024,     /* elements that lanes add up before float64 takes over */
   CR__PIECE_BYTES = 16 << 10, /* of the elements that a loop gets at most */
   CR__PIECE_LINES = 32,       /* lines that it gets at most */
@@ -27,14 +28,16 @@ typedef struct cr__terms {
 } cr__terms;
 
 /* Loops over `lines` lines of n elements each, one after the other in x, g and out; weights and biases have one for each
- * element of a line, of T, or are NULL: then the terms have them. */
+ * element of a line, of T, or are NULL: then the terms have them.
+ * What lies `ahead` elements on will be read next. */
 typedef struct cr__standardize_loops {
   void (*apply)(void *out, const void *x, int64_t lines, int64_t n, const cr__terms *terms,
                 const void *weights, const void *biases);
-  /* sums[2 * i], [2 * i + 1]: of line i's weighted gradients, and of these times h; where only `weights` weigh. What
+  /* Sums 2 * i and 2 * i + 1: of line i's weighted gradients, and of these times h; where only `weights` weigh. What
    * elements add to the gradients of weights and biases goes to for_weight and for_bias, of T, unless they are NULL. */
-  void (*dots)(double *sums, const void *g, const void *x, int64_t lines, int64_t n,
-               const cr__terms *terms, const void *weights, void *for_weight, void *for_bias);
+  void (*dots)(double *lanes, const void *g, const void *x, int64_t lines, int64_t n,
+               const cr__terms *terms, const void *weights, void *for_weight, void *for_bias,
+               int64_t ahead);
   void (*project)(void *out, const void *g, const void *x, int64_t lines, int64_t n,
                   const cr__terms *terms, const void *weights);
 } cr__standardize_loops;
@@ -58,9 +61,12 @@ typedef struct cr__column_loops {
 } cr__column_loops;
 
 typedef struct cr__spread_loops {
-  void (*sum)(double *sums, const void *x, int64_t lines, int64_t n);
-  /* sums[2 * i], [2 * i + 1]: of the distances of line i's elements from middles[i], which T has, and of their squares. */
-  void (*spread)(double *sums, const void *x, int64_t lines, int64_t n, const double *middles);
+  void (*fold)(double *sums, const double *lanes, int64_t n); /* n sums */
+  /* Of n elements of lines `step` apart. */
+  void (*sum)(double *lanes, const void *x, int64_t lines, int64_t step, int64_t n);
+  /* Sums 2 * i and 2 * i + 1: of the distances of line i's elements from middles[i], which T has, and of their squares. */
+  void (*spread)(double *lanes, const void *x, int64_t lines, int64_t n, const double *middles,
+                 int64_t ahead);
   double (*scaled_sum)(const void *x, int64_t n, double scale); /* in float64 */
   double (*scaled_squares)(const void *x, int64_t n, double middle,
                            double scale); /* x * scale - middle */

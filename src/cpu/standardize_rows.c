@@ -104,6 +104,11 @@ static void put(const job *j, const piece *p, const char *room) {
   }
 }
 
+/* How many elements on from a piece the next rows begin, where these lie side by side and are read in place. */
+static int64_t ahead(const job *j, const piece *p) {
+  return j->batch == 1 && j->dtype == j->type ? p->lines * p->n : 0;
+}
+
 int64_t cr__rows_together(const job *j, int64_t r, int64_t last) {
   int64_t fit = CR__PIECE_BYTES / size_of(j->type) / (j->run > 0 ? j->run : 1);
   if (fit > CR__PIECE_LINES) fit = CR__PIECE_LINES;
@@ -114,6 +119,13 @@ int64_t cr__rows_together(const job *j, int64_t r, int64_t last) {
 }
 
 /* ---- Standards ---- */
+
+enum { SAMPLE = 64, SAMPLE_OF_MANY = 512, MANY = 4096 };
+
+/* x, as the type that is computed with has it. */
+static double in_type(const job *j, double x) {
+  return j->type == CR_FLOAT64 ? x : (double)(float)x;
+}
 
 /* The power of two that brings the largest of float64 elements near 1. */
 static double scale_of(const job *j, int64_t r) {
@@ -168,28 +180,42 @@ bool cr__is_far(const job *j, double mean, double inverse) {
   return !near && !isnan(inverse);
 }
 
-/* Finds the standards of some rows. */
+/* First middles: the means of as many elements as tell where a row lies. */
+static void guess_middles(const job *j, int64_t first, int64_t rows, double *middles) {
+  _Alignas(64) char room[CR__PIECE_BYTES];
+  _Alignas(64) double lanes[CR__PIECE_LINES * CR__SUM_LANES] = {0};
+  int64_t n = j->n > MANY ? SAMPLE_OF_MANY : SAMPLE;
+  walk w = walk_rows(j, first, rows, 1);
+  piece p;
+  if (!next_piece(&w, &p)) return;
+  if (n > p.n) n = p.n;
+  j->loops->sum(lanes, take(j, j->from, &p, room), p.lines, p.n, n);
+  j->loops->fold(middles, lanes, p.lines);
+  for (int64_t r = 0; r < rows; r++) middles[r] = in_type(j, middles[r] / (double)n);
+}
+
+/* Finds the standards of some rows, once more with better middles where the first do not tell. */
 static void find_standards(const job *j, int64_t first, int64_t rows) {
   _Alignas(64) char room[CR__PIECE_BYTES];
-  double middles[CR__PIECE_LINES] = {0}, all[2 * CR__PIECE_LINES] = {0}, sums[2 * CR__PIECE_LINES];
-  if (j->centred) {
+  _Alignas(64) double lanes[2 * CR__PIECE_LINES * CR__SUM_LANES];
+  double middles[CR__PIECE_LINES] = {0}, sums[2 * CR__PIECE_LINES];
+  bool told = false;
+  if (j->centred) guess_middles(j, first, rows, middles);
+  for (int round = 0; round < 2 && !told; round++) {
+    memset(lanes, 0, (size_t)(2 * rows * CR__SUM_LANES) * sizeof(double));
     walk w = walk_rows(j, first, rows, 1);
-    for (piece p; next_piece(&w, &p);) {
-      j->loops->sum(sums, take(j, j->from, &p, room), p.lines, p.n);
-      for (int64_t l = 0; l < p.lines; l++) middles[p.row + l] += sums[l];
+    for (piece p; next_piece(&w, &p);)
+      j->loops->spread(lanes + 2 * p.row * CR__SUM_LANES, take(j, j->from, &p, room), p.lines, p.n,
+                       middles + p.row, round == 0 ? ahead(j, &p) : 0);
+    j->loops->fold(sums, lanes, 2 * rows);
+    told = true;
+    for (int64_t r = 0; r < rows; r++) {
+      double *mean = &j->mean[first + r], *inverse = &j->inverse[first + r];
+      bool one = cr__standard_by(j, middles[r], sums + 2 * r, mean, inverse);
+      if (!one && round == 0 && isfinite(*mean)) middles[r] = in_type(j, *mean);
+      else if (!one) cr__careful_standard(j, first + r, mean, inverse);
+      told = told && one;
     }
-    for (int64_t r = 0; r < rows; r++) middles[r] /= (double)j->n;
-    for (int64_t r = 0; r < rows && j->type == CR_FLOAT32; r++) middles[r] = (float)middles[r];
-  }
-  walk w = walk_rows(j, first, rows, 1);
-  for (piece p; next_piece(&w, &p);) {
-    j->loops->spread(sums, take(j, j->from, &p, room), p.lines, p.n, middles + p.row);
-    for (int64_t l = 0; l < 2 * p.lines; l++) all[2 * p.row + l] += sums[l];
-  }
-  for (int64_t r = 0; r < rows; r++) {
-    double *mean = &j->mean[first + r], *inverse = &j->inverse[first + r];
-    if (!cr__standard_by(j, middles[r], all + 2 * r, mean, inverse))
-      cr__careful_standard(j, first + r, mean, inverse);
   }
 }
 
@@ -200,121 +226,171 @@ static double element(const job *j, const char *data, int64_t i) {
                                : (double)((const float *)(const void *)data)[i];
 }
 
-/* Where channels of a row differ, and are not its elements, each is a line of its own. */
-static int64_t parts_of(const job *j, bool apart) { return j->each || !apart ? 1 : j->channels; }
-
-static int64_t channel_of(const job *j, int64_t row, int64_t line) {
-  return row % j->groups * j->channels + line;
-}
-
-static cr__terms terms_of(const job *j, int64_t row, int64_t line) {
-  cr__terms t = {j->mean[row], j->inverse[row], 1, 1, 0, 0, 0, false};
-  t.far = cr__is_far(j, t.mean, t.inverse);
-  if (t.far && j->type == CR_FLOAT64) t.scale = 0x1p-4;
-  else if (t.far) t.mean = (float)t.mean; /* what is the mean, as its dtype has it, gives 0 */
-  if (j->weight && !j->each) t.weight = element(j, j->weight, channel_of(j, row, line));
-  if (j->bias && !j->each) t.bias = element(j, j->bias, channel_of(j, row, line));
-  return t;
-}
-
-/* The lines of a piece, with their terms, as loops take them: all at once, or some after the others. */
-typedef struct lines {
-  const walk *w;
-  const piece *p;
+/* The rows at hand: their terms, and where channels of a row differ, and are not its elements, the lines that a row has,
+ * one for each channel. */
+typedef struct rows {
+  const job *j;
+  int64_t first, n, parts;
   cr__terms terms[CR__PIECE_LINES];
-  int64_t at, n; /* which are next, and how many */
+} rows;
+
+static void begin_rows(rows *s, const job *j, int64_t first, int64_t n, bool apart) {
+  int64_t group = first % j->groups;
+  s->j = j, s->first = first, s->n = n;
+  s->parts = j->each || !apart ? 1 : j->channels;
+  for (int64_t r = 0; r < n; r++) {
+    cr__terms *t = &s->terms[r];
+    *t = (cr__terms){j->mean[first + r], j->inverse[first + r], 1, 1, 0, 0, 0, false};
+    t->far = cr__is_far(j, t->mean, t->inverse);
+    if (t->far && j->type == CR_FLOAT64) t->scale = 0x1p-4;
+    else if (t->far) t->mean = (float)t->mean; /* what is the mean, as its dtype has it, gives 0 */
+    if (j->channels == 1 && j->weight) t->weight = element(j, j->weight, group);
+    if (j->channels == 1 && j->bias) t->bias = element(j, j->bias, group);
+    if (++group == j->groups) group = 0;
+  }
+}
+
+/* The lines of a piece as loops take them: all at once, or some after the others. */
+typedef struct lines {
+  const rows *rows;
+  const piece *p;
+  const cr__terms *terms;
+  cr__terms own[CR__PIECE_LINES]; /* where rows have several lines */
+  int64_t at, n;                  /* which are next, and how many */
   const cr__standardize_loops *loops;
   int64_t offset; /* of the first of them, in bytes, in the piece */
 } lines;
 
-static int64_t line_number(const lines *s, int64_t l) { return s->p->line + l; }
-static int64_t row_of(const lines *s, int64_t l) {
-  return s->w->first + s->p->row + line_number(s, l) / s->w->parts;
+/* The row, among those at hand, and the channel among all of a line that follows another. */
+typedef struct place {
+  int64_t row, line, channel;
+} place;
+static place place_of(const rows *s, const piece *p) {
+  return (place){p->row, p->line, (s->first + p->row) % s->j->groups * s->j->channels + p->line};
+}
+static void go_on(const rows *s, place *at) {
+  if (++at->channel == s->j->groups * s->j->channels) at->channel = 0;
+  if (++at->line == s->parts) at->line = 0, at->row++;
 }
 
-static void begin_lines(lines *s, const walk *w, const piece *p) {
-  s->w = w, s->p = p, s->at = s->n = 0;
-  for (int64_t l = 0; l < p->lines; l++)
-    s->terms[l] = terms_of(w->j, row_of(s, l), line_number(s, l) % w->parts);
+static void begin_lines(lines *l, const rows *s, const piece *p) {
+  const job *j = s->j;
+  l->rows = s, l->p = p, l->at = l->n = 0, l->terms = s->terms + p->row;
+  if (s->parts == 1) return;
+  l->terms = l->own;
+  place at = place_of(s, p);
+  for (int64_t i = 0; i < p->lines; i++, go_on(s, &at)) {
+    l->own[i] = s->terms[at.row];
+    if (j->weight) l->own[i].weight = element(j, j->weight, at.channel);
+    if (j->bias) l->own[i].bias = element(j, j->bias, at.channel);
+  }
 }
 
 /* The next lines that are all near or all far, and share weights where elements have their own. */
-static bool next_lines(lines *s) {
-  const job *j = s->w->j;
-  s->at += s->n, s->n = 0;
-  if (s->at == s->p->lines) return false;
-  bool far = s->terms[s->at].far, one = j->each && j->groups > 1;
-  do s->n++;
-  while (!one && s->at + s->n < s->p->lines && s->terms[s->at + s->n].far == far);
-  s->loops = far ? &j->loops->far : &j->loops->usual;
-  s->offset = s->at * s->p->n * size_of(j->type);
+static bool next_lines(lines *l) {
+  const job *j = l->rows->j;
+  l->at += l->n, l->n = 0;
+  if (l->at == l->p->lines) return false;
+  bool far = l->terms[l->at].far, one = j->each && j->groups > 1;
+  do l->n++;
+  while (!one && l->at + l->n < l->p->lines && l->terms[l->at + l->n].far == far);
+  l->loops = far ? &j->loops->far : &j->loops->usual;
+  l->offset = l->at * l->p->n * size_of(j->type);
   return true;
 }
 
 /* What `data` has for the elements of these lines, where each has its own; else NULL. */
-static char *each_at(const lines *s, const char *data) {
-  const job *j = s->w->j;
+static char *each_at(const lines *l, const char *data) {
+  const job *j = l->rows->j;
   if (!j->each || !data) return NULL;
-  int64_t first = row_of(s, s->at) % j->groups * j->channels + s->p->from;
-  return (char *)(uintptr_t)data + first * size_of(j->type);
+  int64_t group = j->groups == 1 ? 0 : (l->rows->first + l->p->row + l->at) % j->groups;
+  return (char *)(uintptr_t)data + (group * j->channels + l->p->from) * size_of(j->type);
 }
 
-void cr__standardize_rows(const job *j, int64_t first, int64_t rows) {
+void cr__standardize_rows(const job *j, int64_t first, int64_t n) {
   _Alignas(64) char room[CR__PIECE_BYTES], results[CR__PIECE_BYTES];
-  find_standards(j, first, rows);
-  walk w = walk_rows(j, first, rows, parts_of(j, j->weight || j->bias));
-  lines s;
+  rows s;
+  lines l;
+  find_standards(j, first, n);
+  begin_rows(&s, j, first, n, j->weight || j->bias);
+  walk w = walk_rows(j, first, n, s.parts);
   for (piece p; next_piece(&w, &p);) {
     const char *x = take(j, j->from, &p, room);
     char *to = put_at(j, &p, results);
-    begin_lines(&s, &w, &p);
-    while (next_lines(&s))
-      s.loops->apply(to + s.offset, x + s.offset, s.n, p.n, s.terms + s.at, each_at(&s, j->weight),
-                     each_at(&s, j->bias));
+    begin_lines(&l, &s, &p);
+    while (next_lines(&l))
+      l.loops->apply(to + l.offset, x + l.offset, l.n, p.n, l.terms + l.at, each_at(&l, j->weight),
+                     each_at(&l, j->bias));
     put(j, &p, results);
   }
 }
 
-/* Adds up what the lines of a piece have, for their rows, and for their channels where these are asked for. */
-static void add_dots(const lines *s, const double *sums, double *all, const gathering *to) {
-  const job *j = s->w->j;
-  for (int64_t l = 0; l < s->p->lines; l++) {
-    const double weight = s->terms[l].weight, *own = sums + 2 * l;
-    int64_t row = row_of(s, l), channel = channel_of(j, row, line_number(s, l) % s->w->parts);
-    all[2 * (row - s->w->first)] += own[0] * weight;
-    all[2 * (row - s->w->first) + 1] += own[1] * weight;
-    if (!j->each && to->for_weight)
-      to->for_bias[channel] += own[0], to->for_weight[channel] += own[1];
+/* ---- Gradients ---- */
+
+/* Adds up what the lines of a piece have, for their rows and channels: `lanes` are those of the piece. */
+static void add_channels(const rows *s, const piece *p, const lines *l, const double *lanes,
+                         double *all, const gathering *to) {
+  double sums[2 * CR__PIECE_LINES];
+  s->j->loops->fold(sums, lanes, 2 * p->lines);
+  place at = place_of(s, p);
+  for (int64_t i = 0; i < p->lines; i++, go_on(s, &at)) {
+    const double *own = sums + 2 * i, weight = l->terms[i].weight;
+    all[2 * at.row] += own[0] * weight, all[2 * at.row + 1] += own[1] * weight;
+    if (!to->for_weight) continue;
+    to->for_bias[at.channel] += own[0], to->for_weight[at.channel] += own[1];
   }
 }
 
-void cr__standardize_rows_backward(const job *j, int64_t first, int64_t rows, const gathering *to) {
-  _Alignas(64) char room[CR__PIECE_BYTES], grads[CR__PIECE_BYTES], results[CR__PIECE_BYTES];
-  double all[2 * CR__PIECE_LINES] = {0}, sums[2 * CR__PIECE_LINES], n = (double)j->n;
-  int64_t parts = parts_of(j, j->weight || to->for_weight);
-  walk w = walk_rows(j, first, rows, parts);
-  lines s;
+/* all[2 * r], [2 * r + 1]: what row r's gradients add up to. */
+static void find_dots(const rows *s, double *all, const gathering *to) {
+  _Alignas(64) char room[CR__PIECE_BYTES], grads[CR__PIECE_BYTES];
+  _Alignas(64) double lanes[2 * CR__PIECE_LINES * CR__SUM_LANES];
+  const job *j = s->j;
+  lines l;
+  bool whole = s->parts == 1; /* rows are lines, and lanes are those of the rows at hand */
+  memset(lanes, 0, (size_t)(2 * s->n * CR__SUM_LANES) * sizeof(double));
+  memset(all, 0, (size_t)(2 * s->n) * sizeof(double));
+  walk w = walk_rows(j, s->first, s->n, s->parts);
   for (piece p; next_piece(&w, &p);) {
     const char *x = take(j, j->from, &p, room), *g = take(j, j->grad, &p, grads);
-    begin_lines(&s, &w, &p);
-    while (next_lines(&s))
-      s.loops->dots(sums + 2 * s.at, g + s.offset, x + s.offset, s.n, p.n, s.terms + s.at,
-                    each_at(&s, j->weight), each_at(&s, to->few_weights),
-                    each_at(&s, to->few_biases));
-    add_dots(&s, sums, all, to);
+    double *sums = lanes + (whole ? 2 * p.row * CR__SUM_LANES : 0);
+    if (!whole) memset(sums, 0, (size_t)(2 * p.lines * CR__SUM_LANES) * sizeof(double));
+    begin_lines(&l, s, &p);
+    while (next_lines(&l))
+      l.loops->dots(sums + 2 * l.at * CR__SUM_LANES, g + l.offset, x + l.offset, l.n, p.n,
+                    l.terms + l.at, each_at(&l, j->weight), each_at(&l, to->few_weights),
+                    each_at(&l, to->few_biases), ahead(j, &p));
+    if (!whole) add_channels(s, &p, &l, lanes, all, to);
   }
-  w = walk_rows(j, first, rows, parts);
+  if (!whole) return;
+  if (j->each) {
+    j->loops->fold(all, lanes, 2 * s->n);
+    return;
+  }
+  const piece every = {.lines = s->n};
+  begin_lines(&l, s, &every);
+  add_channels(s, &every, &l, lanes, all, to);
+}
+
+void cr__standardize_rows_backward(const job *j, int64_t first, int64_t n, const gathering *to) {
+  _Alignas(64) char room[CR__PIECE_BYTES], grads[CR__PIECE_BYTES], results[CR__PIECE_BYTES];
+  double all[2 * CR__PIECE_LINES];
+  rows s;
+  lines l;
+  begin_rows(&s, j, first, n, j->weight || to->for_weight);
+  find_dots(&s, all, to);
+  for (int64_t r = 0; r < n; r++) {
+    s.terms[r].a = j->centred ? all[2 * r] / (double)j->n : 0;
+    s.terms[r].b = all[2 * r + 1] / (double)j->n;
+  }
+  walk w = walk_rows(j, first, n, s.parts);
   for (piece p; next_piece(&w, &p);) {
     const char *x = take(j, j->from, &p, room), *g = take(j, j->grad, &p, grads);
     char *out = put_at(j, &p, results);
-    begin_lines(&s, &w, &p);
-    for (int64_t l = 0; l < p.lines; l++) {
-      const double *row = all + 2 * (row_of(&s, l) - first);
-      s.terms[l].a = j->centred ? row[0] / n : 0, s.terms[l].b = row[1] / n;
-    }
-    while (next_lines(&s))
-      s.loops->project(out + s.offset, g + s.offset, x + s.offset, s.n, p.n, s.terms + s.at,
-                       each_at(&s, j->weight));
+    begin_lines(&l, &s, &p);
+    while (next_lines(&l))
+      l.loops->project(out + l.offset, g + l.offset, x + l.offset, l.n, p.n, l.terms + l.at,
+                       each_at(&l, j->weight));
     put(j, &p, results);
   }
 }

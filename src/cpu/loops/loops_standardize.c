@@ -6,22 +6,24 @@
 #include "loops.h"
 
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 
 typedef double wide __attribute__((vector_size(64)));
+typedef double four_doubles __attribute__((vector_size(32)));
 typedef int64_t wide_ints __attribute__((vector_size(64)));
 typedef float eight_floats __attribute__((vector_size(32)));
 typedef float floats __attribute__((vector_size(64)));
 typedef int32_t ints __attribute__((vector_size(64)));
 
-INLINE double total_of(const double *lane) {
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-}
 /* Vectors are handed over by their addresses: as values they would need the registers of the highest level. */
-INLINE double total(const wide *sum) {
-  wide lane = *sum;
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+INLINE double total(const wide *lanes) {
+  four_doubles half = __builtin_shufflevector(*lanes, *lanes, 0, 1, 2, 3) +
+                      __builtin_shufflevector(*lanes, *lanes, 4, 5, 6, 7);
+  return (half[0] + half[2]) + (half[1] + half[3]);
 }
 
 /* The vector at x. */
@@ -30,9 +32,30 @@ INLINE double total(const wide *sum) {
 
 /* Adds the elements of v to eight sums. */
 INLINE void widen(wide *sum, const floats *v) {
+#ifdef __AVX512F__
+  __m512 all = (__m512)*v;
+  *sum += (wide)_mm512_cvtps_pd(_mm512_castps512_ps256(all)) +
+          (wide)_mm512_cvtps_pd(_mm512_extractf32x8_ps(all, 1));
+#else
   eight_floats half[2];
   memcpy(half, v, 64);
   *sum += __builtin_convertvector(half[0], wide) + __builtin_convertvector(half[1], wide);
+#endif
+}
+/* Adds v to the lanes of float64 at `to`. */
+INLINE void add_lanes(double *to, const wide *v) {
+  wide sum;
+  TAKE(sum, to);
+  sum += *v;
+  PUT(to, sum);
+}
+
+static void fold(double *sums, const double *lanes, int64_t n) {
+  wide v;
+  for (int64_t i = 0; i < n; i++) {
+    TAKE(v, lanes + CR__SUM_LANES * i);
+    sums[i] = total(&v);
+  }
 }
 
 #define T float
@@ -41,6 +64,7 @@ INLINE void widen(wide *sum, const floats *v) {
 #define WIDEN(sum, v) widen(&(sum), &(v))
 #define NAME(x) x##_f32
 #include "standardize_loops.h"
+#include "standardize_far_loops.h"
 #include "standardize_column_loops.h"
 #undef T
 #undef FULL
@@ -54,12 +78,13 @@ INLINE void widen(wide *sum, const floats *v) {
 #define WIDEN(sum, v) (sum) += (v)
 #define NAME(x) x##_f64
 #include "standardize_loops.h"
+#include "standardize_far_loops.h"
 #include "standardize_column_loops.h"
 
 /* clang-format off */
 #define LOOPS(type)                                                                         \
   {                                                                                         \
-    sum_##type, spread_##type, scaled_sum_##type, scaled_squares_##type,                    \
+    fold, sum_##type, spread_##type, scaled_sum_##type, scaled_squares_##type,                    \
     {apply_##type, dots_##type, project_##type},                                            \
     {far_apply_##type, far_dots_##type, far_project_##type},                                \
     {columns_spread_##type, columns_apply_##type, columns_dots_##type, columns_project_##type} \

@@ -28,8 +28,8 @@ INLINE void NAME(take_rest)(FULL *v, const T *x, int64_t end, int64_t rest, cons
 /* ---- Sums ---- */
 
 /* Of the elements x[from] to x[end - 1]. */
-INLINE double NAME(line_sum)(const T *x, int64_t from, int64_t end, int64_t rest,
-                             const INTS *mask) {
+INLINE void NAME(line_sum)(double *to, const T *x, int64_t from, int64_t end, int64_t rest,
+                           const INTS *mask) {
   wide sum = {0};
   for (int64_t at = from; at < end; at += CR__LANES_BLOCK) {
     int64_t stop = end - at < CR__LANES_BLOCK ? end : at + CR__LANES_BLOCK, i = at;
@@ -50,14 +50,15 @@ INLINE double NAME(line_sum)(const T *x, int64_t from, int64_t end, int64_t rest
     lanes[0] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
     WIDEN(sum, lanes[0]);
   }
-  return total(&sum);
+  add_lanes(to, &sum);
 }
 
-static void NAME(sum)(double *sums, const void *from, int64_t lines, int64_t n) {
+static void NAME(sum)(double *sums, const void *from, int64_t lines, int64_t step, int64_t n) {
   int64_t rest = n % NAME(WIDTH);
   INTS mask;
   NAME(find_mask)(&mask, rest);
-  for (int64_t l = 0; l < lines; l++) sums[l] = NAME(line_sum)(from, l * n, l * n + n, rest, &mask);
+  for (int64_t l = 0; l < lines; l++)
+    NAME(line_sum)(sums + CR__SUM_LANES * l, from, l * step, l * step + n, rest, &mask);
 }
 
 #define ADD_DISTANCE(k, v)  \
@@ -67,7 +68,7 @@ static void NAME(sum)(double *sums, const void *from, int64_t lines, int64_t n) 
   } while (0)
 
 static void NAME(spread)(double *sums, const void *from, int64_t lines, int64_t n,
-                         const double *middles) {
+                         const double *middles, int64_t ahead) {
   const T *x = from;
   int64_t rest = n % NAME(WIDTH);
   INTS mask;
@@ -82,6 +83,7 @@ static void NAME(spread)(double *sums, const void *from, int64_t lines, int64_t 
       for (; i + 2 * NAME(WIDTH) <= stop; i += 2 * NAME(WIDTH))
         for (int k = 0; k < 2; k++) {
           TAKE(v, x + i + k * NAME(WIDTH));
+          __builtin_prefetch(x + i + k * NAME(WIDTH) + ahead);
           v -= middle;
           ADD_DISTANCE(k, v);
         }
@@ -101,7 +103,8 @@ static void NAME(spread)(double *sums, const void *from, int64_t lines, int64_t 
       WIDEN(sum, plain[0]);
       WIDEN(squares, square[0]);
     }
-    sums[2 * l] = total(&sum), sums[2 * l + 1] = total(&squares);
+    add_lanes(sums + 2 * CR__SUM_LANES * l, &sum);
+    add_lanes(sums + 2 * CR__SUM_LANES * l + CR__SUM_LANES, &squares);
   }
 }
 #undef ADD_DISTANCE
@@ -189,97 +192,90 @@ static void NAME(apply)(void *to, const void *x, int64_t lines, int64_t n, const
   else NAME(apply_with)(to, x, lines, n, t, weights, biases, false, false);
 }
 
-/* A vector of `count` lines at once, of u the gradients and v the elements that are there. */
-#define DOTS_OF(l)                \
-  do {                            \
-    if (gathers) {                \
-      for_w += u * v, for_b += u; \
-    }                             \
-    if (weighs) u *= w;           \
-    plain[l] += u;                \
-    times[l] += u * v;            \
-  } while (0)
-
-/* `count` lines, which each have a weight for each element: of that many, gradients are gathered at once. */
-INLINE void NAME(dots_each)(double *sums, const T *g, const T *x, int64_t n, const cr__terms *t,
-                            const T *weights, T *for_weight, T *for_bias, int count, bool weighs,
-                            bool gathers) {
+/* Four lines at most, which each have a weight for each element: gradients are gathered of all of them at once. */
+typedef struct NAME(few) {
   T high[4], low[4], inverse[4];
-  wide sum[4] = {{0}}, sum_times[4] = {{0}};
+  FULL plain[4], times[4]; /* of the block at hand */
+} NAME(few);
+
+/* Element i and what follows of `count` lines; `mask`: of which lanes, NULL for all. */
+INLINE void NAME(dots_at)(NAME(few) * s, const T *g, const T *x, int64_t n, int64_t i,
+                          const T *weights, T *for_weight, T *for_bias, int64_t ahead, int count,
+                          bool weighs, bool gathers, const INTS *mask) {
+  FULL u, v, w = {0}, for_w = {0}, for_b = {0};
+  if (weighs) TAKE(w, weights + i);
+  if (gathers) TAKE(for_w, for_weight + i);
+  if (gathers) TAKE(for_b, for_bias + i);
+#pragma GCC unroll 4
   for (int l = 0; l < count; l++) {
-    high[l] = (T)t[l].mean, low[l] = (T)(t[l].mean - (double)high[l]);
-    inverse[l] = (T)t[l].inverse;
+    TAKE(u, g + l * n + i);
+    TAKE(v, x + l * n + i);
+    __builtin_prefetch(g + l * n + i + ahead);
+    __builtin_prefetch(x + l * n + i + ahead);
+    v = ((v - s->high[l]) - s->low[l]) * s->inverse[l];
+    if (mask) u = (FULL)((INTS)u & *mask), v = (FULL)((INTS)v & *mask);
+    if (gathers) for_w += u * v, for_b += u;
+    if (weighs) u *= w;
+    s->plain[l] += u;
+    s->times[l] += u * v;
+  }
+  if (gathers) PUT(for_weight + i, for_w);
+  if (gathers) PUT(for_bias + i, for_b);
+}
+
+INLINE void NAME(dots_each)(double *sums, const T *g, const T *x, int64_t n, const cr__terms *t,
+                            const T *weights, T *for_weight, T *for_bias, int64_t ahead, int count,
+                            bool weighs, bool gathers) {
+  NAME(few) s;
+  INTS mask;
+  for (int l = 0; l < count; l++) {
+    s.high[l] = (T)t[l].mean, s.low[l] = (T)(t[l].mean - (double)s.high[l]);
+    s.inverse[l] = (T)t[l].inverse;
   }
   for (int64_t at = 0; at < n; at += CR__LANES_BLOCK / 2) {
     int64_t stop = n - at < CR__LANES_BLOCK / 2 ? n : at + CR__LANES_BLOCK / 2, i = at;
-    FULL plain[4] = {{0}}, times[4] = {{0}}, u, v, w = {0}, for_w = {0}, for_b = {0};
+    for (int l = 0; l < count; l++) s.plain[l] = s.times[l] = (FULL){0};
     for (; i + NAME(WIDTH) <= stop; i += NAME(WIDTH)) {
-      if (weighs) TAKE(w, weights + i);
-      if (gathers) {
-        TAKE(for_w, for_weight + i);
-        TAKE(for_b, for_bias + i);
-      }
-#pragma GCC unroll 4
-      for (int l = 0; l < count; l++) {
-        TAKE(u, g + l * n + i);
-        TAKE(v, x + l * n + i);
-        v = ((v - high[l]) - low[l]) * inverse[l];
-        DOTS_OF(l);
-      }
-      if (gathers) {
-        PUT(for_weight + i, for_w);
-        PUT(for_bias + i, for_b);
-      }
+      NAME(dots_at)
+      (&s, g, x, n, i, weights, for_weight, for_bias, ahead, count, weighs, gathers, NULL);
     }
     if (i < stop && n >= NAME(WIDTH)) {
-      INTS mask;
       NAME(find_mask)(&mask, stop - i);
-      i = stop - NAME(WIDTH);
-      if (weighs) TAKE(w, weights + i);
-      if (gathers) {
-        TAKE(for_w, for_weight + i);
-        TAKE(for_b, for_bias + i);
-      }
-#pragma GCC unroll 4
-      for (int l = 0; l < count; l++) {
-        TAKE(u, g + l * n + i);
-        TAKE(v, x + l * n + i);
-        u = (FULL)((INTS)u & mask);
-        v = ((v - high[l]) - low[l]) * inverse[l];
-        v = (FULL)((INTS)v & mask);
-        DOTS_OF(l);
-      }
-      if (gathers) {
-        PUT(for_weight + i, for_w);
-        PUT(for_bias + i, for_b);
-      }
       i = stop;
+      NAME(dots_at)
+      (&s, g, x, n, i - NAME(WIDTH), weights, for_weight, for_bias, ahead, count, weighs, gathers,
+       &mask);
     }
 #pragma GCC unroll 4
     for (int l = 0; l < count; l++) {
-      WIDEN(sum[l], plain[l]);
-      WIDEN(sum_times[l], times[l]);
+      wide sum = {0}, times = {0};
+      WIDEN(sum, s.plain[l]);
+      WIDEN(times, s.times[l]);
       for (int64_t k = i; k < stop; k++) {
-        T h = ((x[l * n + k] - high[l]) - low[l]) * inverse[l], each = g[l * n + k];
+        T h = ((x[l * n + k] - s.high[l]) - s.low[l]) * s.inverse[l], each = g[l * n + k];
         if (gathers) for_weight[k] += each * h, for_bias[k] += each;
         if (weighs) each *= weights[k];
-        sum[l][0] += (double)each, sum_times[l][0] += (double)(each * h);
+        sum[0] += (double)each, times[0] += (double)(each * h);
       }
+      add_lanes(sums + 2 * CR__SUM_LANES * l, &sum);
+      add_lanes(sums + 2 * CR__SUM_LANES * l + CR__SUM_LANES, &times);
     }
   }
-  for (int l = 0; l < count; l++)
-    sums[2 * l] = total(&sum[l]), sums[2 * l + 1] = total(&sum_times[l]);
 }
 
-#define EACH_LINES(weighs, gathers)                                                          \
-  do {                                                                                       \
-    for (; l + 4 <= lines; l += 4) NAME(dots_each)                                           \
-    (sums + 2 * l, g + l * n, x + l * n, n, t + l, weights, for_weight, for_bias, 4, weighs, \
-     gathers);                                                                               \
-    for (; l < lines; l++) NAME(dots_each)                                                   \
-    (sums + 2 * l, g + l * n, x + l * n, n, t + l, weights, for_weight, for_bias, 1, weighs, \
-     gathers);                                                                               \
-  } while (0)
+/* All lines, four at once while there are as many. */
+INLINE void NAME(all_dots)(double *sums, const T *g, const T *x, int64_t lines, int64_t n,
+                           const cr__terms *t, const T *weights, T *for_weight, T *for_bias,
+                           int64_t ahead, bool weighs, bool gathers) {
+  for (; lines > 0;) {
+    int64_t count = lines >= 4 ? 4 : 1;
+    if (count == 4)
+      NAME(dots_each)(sums, g, x, n, t, weights, for_weight, for_bias, ahead, 4, weighs, gathers);
+    else
+      NAME(dots_each)(sums, g, x, n, t, weights, for_weight, for_bias, ahead, 1, weighs, gathers);
+    lines -= count, sums += 2 * CR__SUM_LANES * count, g += n * count, x += n * count, t += count;
+  }
+}
 
 #define ADD_PRODUCT(k, u, v) \
   do {                       \
@@ -289,7 +285,7 @@ INLINE void NAME(dots_each)(double *sums, const T *g, const T *x, int64_t n, con
 
 /* A line without weights, from x[from] to x[end - 1]. */
 INLINE void NAME(line_dots)(double *sums, const T *g, const T *x, int64_t from, int64_t end,
-                            const cr__terms *t, int64_t rest, const INTS *mask) {
+                            const cr__terms *t, int64_t rest, const INTS *mask, int64_t ahead) {
   PARTS_OF(t);
   wide sum = {0}, sum_times = {0};
   for (int64_t at = from; at < end; at += CR__LANES_BLOCK) {
@@ -299,6 +295,8 @@ INLINE void NAME(line_dots)(double *sums, const T *g, const T *x, int64_t from, 
       for (int k = 0; k < 2; k++) {
         TAKE(u, g + i + k * NAME(WIDTH));
         TAKE(v, x + i + k * NAME(WIDTH));
+        __builtin_prefetch(g + i + k * NAME(WIDTH) + ahead);
+        __builtin_prefetch(x + i + k * NAME(WIDTH) + ahead);
         v = STANDARD(v);
         ADD_PRODUCT(k, u, v);
       }
@@ -320,24 +318,27 @@ INLINE void NAME(line_dots)(double *sums, const T *g, const T *x, int64_t from, 
     WIDEN(sum, plain[0]);
     WIDEN(sum_times, times[0]);
   }
-  sums[0] = total(&sum), sums[1] = total(&sum_times);
+  add_lanes(sums, &sum);
+  add_lanes(sums + CR__SUM_LANES, &sum_times);
 }
 #undef ADD_PRODUCT
 
-static void NAME(dots)(double *sums, const void *grads, const void *from, int64_t lines, int64_t n,
-                       const cr__terms *t, const void *weights, void *for_weight, void *for_bias) {
-  const T *g = grads, *x = from;
-  int64_t l = 0, rest = n % NAME(WIDTH);
-  if (weights && for_weight) EACH_LINES(true, true);
-  else if (weights) EACH_LINES(true, false);
-  else if (for_weight) EACH_LINES(false, true);
-  if (l == lines) return;
+static void NAME(dots)(double *sums, const void *g, const void *x, int64_t lines, int64_t n,
+                       const cr__terms *t, const void *w, void *for_weight, void *for_bias,
+                       int64_t ahead) {
   INTS mask;
-  NAME(find_mask)(&mask, rest);
-  for (; l < lines; l++) NAME(line_dots)(sums + 2 * l, g, x, l * n, l * n + n, t + l, rest, &mask);
+  NAME(find_mask)(&mask, n % NAME(WIDTH));
+  if (w && for_weight)
+    NAME(all_dots)(sums, g, x, lines, n, t, w, for_weight, for_bias, ahead, true, true);
+  else if (w) NAME(all_dots)(sums, g, x, lines, n, t, w, NULL, NULL, ahead, true, false);
+  else if (for_weight)
+    NAME(all_dots)(sums, g, x, lines, n, t, NULL, for_weight, for_bias, ahead, false, true);
+  else
+    for (int64_t l = 0; l < lines; l++) {
+      NAME(line_dots)
+      (sums + 2 * CR__SUM_LANES * l, g, x, l * n, l * n + n, t + l, n % NAME(WIDTH), &mask, ahead);
+    }
 }
-#undef DOTS_OF
-#undef EACH_LINES
 
 #define PROJECT_AT(i)                        \
   do {                                       \
@@ -376,55 +377,5 @@ static void NAME(project)(void *to, const void *g, const void *x, int64_t lines,
   else NAME(project_with)(to, g, x, lines, n, t, weights, false);
 }
 
-/* ---- Elements far from 1, in float64 ---- */
-
-#define FAR_PARTS_OF(t) \
-  const double scale = (t)->scale, middle = (t)->mean * scale, inverse = (t)->inverse / scale
-#define FAR_STANDARD(x) (((double)(x)*scale - middle) * inverse)
-
-static void NAME(far_apply)(void *out, const void *from, int64_t lines, int64_t n,
-                            const cr__terms *t, const void *by, const void *offsets) {
-  T *to = out;
-  const T *x = from, *weights = by, *biases = offsets;
-  for (; lines > 0; lines--, to += n, x += n, t++) {
-    FAR_PARTS_OF(t);
-    for (int64_t i = 0; i < n; i++) {
-      double h = FAR_STANDARD(x[i]) * (weights ? (double)weights[i] : t->weight);
-      to[i] = (T)(h + (biases ? (double)biases[i] : t->bias));
-    }
-  }
-}
-
-static void NAME(far_dots)(double *sums, const void *grads, const void *from, int64_t lines,
-                           int64_t n, const cr__terms *t, const void *by, void *to_weight,
-                           void *to_bias) {
-  const T *g = grads, *x = from, *weights = by;
-  T *for_weight = to_weight, *for_bias = to_bias;
-  for (; lines > 0; lines--, g += n, x += n, t++, sums += 2) {
-    FAR_PARTS_OF(t);
-    sums[0] = sums[1] = 0;
-    for (int64_t i = 0; i < n; i++) {
-      double h = FAR_STANDARD(x[i]), each = (double)g[i] * (weights ? (double)weights[i] : 1);
-      sums[0] += each, sums[1] += each * h;
-      if (for_weight) for_weight[i] = (T)(for_weight[i] + (double)g[i] * h), for_bias[i] += g[i];
-    }
-  }
-}
-
-static void NAME(far_project)(void *out, const void *grads, const void *from, int64_t lines,
-                              int64_t n, const cr__terms *t, const void *by) {
-  T *to = out;
-  const T *g = grads, *x = from, *weights = by;
-  for (; lines > 0; lines--, to += n, g += n, x += n, t++) {
-    FAR_PARTS_OF(t);
-    for (int64_t i = 0; i < n; i++) {
-      double each = (double)g[i] * (weights ? (double)weights[i] : t->weight);
-      to[i] = (T)((each - t->a - FAR_STANDARD(x[i]) * t->b) * t->inverse);
-    }
-  }
-}
-
 #undef STANDARD
 #undef PARTS_OF
-#undef FAR_PARTS_OF
-#undef FAR_STANDARD
