@@ -201,6 +201,16 @@ describe("safetensors", function()
       assert.equal(string.pack("<i8ffB", 3, 1, 2, 1), bytes:sub(9 + n))
     end)
 
+    it("of a module is saved as it is, alone and in a checkpoint", function()
+      local dict, path = cr.nn.Linear(2, 3):state_dict(), folder "n.safetensors"
+      cr.save(path, dict)
+      assert.is_true(cr.load(path).weight:equal(dict.weight))
+      cr.save(path, { model = dict, epoch = 3 })
+      local saved = cr.load(path)
+      assert.is_true(saved.model.bias:equal(dict.bias))
+      assert.equal(3, saved.epoch)
+    end)
+
     it("takes strings as metadata", function()
       cr.save(folder "s.safetensors", { a = cr.ones(1) }, { metadata = { format = "pt" } })
       local x, metadata = cr.load(folder "s.safetensors")

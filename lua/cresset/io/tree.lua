@@ -109,12 +109,17 @@ local function sorted_keys(t)
   return keys
 end
 
+-- Whether a table is only its keys: it may say in which order pairs gives them, as a state_dict does, and no more.
+local function is_plain(t)
+  local meta = getmetatable(t)
+  return meta == nil or type(meta) == "table" and meta.__index == nil
+end
+
 function Encoder:table(t, path)
   if self.open[t] then refuse(path, "is the table that it stands in: a cycle cannot be saved") end
   if self.seen[t] then return ('{"same":%d}'):format(self.seen[t]) end
   if #path >= DEPTH then refuse(path, "is nested deeper than %d tables", DEPTH) end
-  local meta = getmetatable(t)
-  if meta ~= nil and (type(meta) ~= "table" or meta.__index ~= nil or meta.__pairs ~= nil) then
+  if not is_plain(t) then
     refuse(path, "is an object with methods, not a table of plain data; save what its state_dict() gives")
   end
   self.count = self.count + 1
@@ -143,7 +148,7 @@ end
 
 -- The same table, if all its entries are tensors by names that a file may have, and none comes twice; else nil.
 local function flat_tensors(value)
-  if type(value) ~= "table" or next(value) == nil or getmetatable(value) then return nil end
+  if type(value) ~= "table" or next(value) == nil or not is_plain(value) then return nil end
   local tensors, known = {}, {}
   for key, x in next, value do
     if type(key) ~= "string" or key == RESERVED or not utf8.len(key) or not cr.is_tensor(x) then return nil end
