@@ -80,7 +80,44 @@ def record_pt():
     torch.save({"a": t([1.0])}, path("legacy.pt"), _use_new_zipfile_serialization=False)
 
 
+def record_gguf():
+    """Needs PyPI's gguf. quantized.npz has what its own functions make of the blocks."""
+    import gguf
+    from gguf import GGMLQuantizationType as Q
+
+    w = gguf.GGUFWriter(path("small.gguf"), "llama")
+    w.add_description("a small file")
+    w.add_uint64("x.u64", 2**63 + 1)
+    w.add_int32("x.i32", -5)
+    w.add_float32("x.f32", 1.5)
+    w.add_bool("x.bool", True)
+    w.add_array("x.list", ["a", "b"])
+    w.add_array("x.ints", [1, 2, 3])
+    rng = numpy.random.default_rng(1)
+    a = numpy.arange(6, dtype="<f4").reshape(2, 3) / 2
+    w.add_tensor("f32", a)
+    w.add_tensor("f16", a.astype("<f2"))
+    w.add_tensor("i32", a.astype("<i4"))
+    wanted = {}
+    for name, kind, size in (("q8_0", Q.Q8_0, 34), ("q4_0", Q.Q4_0, 18), ("q4_1", Q.Q4_1, 20), ("q4_K", Q.Q4_K, 144),
+                             ("q6_K", Q.Q6_K, 210)):
+        blocks = rng.integers(0, 256, (2, size), dtype="u1")
+        scales = numpy.array([0.125, 2.5], "<f2").view("u1").reshape(2, 2)
+        at = 208 if name == "q6_K" else 0
+        blocks[:, at:at + 2] = scales
+        if name in ("q4_1", "q4_K"):
+            blocks[:, 2:4] = scales[::-1]
+        w.add_tensor(name, blocks, raw_dtype=kind)
+        wanted[name] = gguf.quants.dequantize(blocks, kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+    numpy.savez_compressed(path("quantized.npz"), **wanted)
+
+
 if __name__ == "__main__":
+    record_gguf()
     record_pt()
     record_safetensors()
     record_npy()

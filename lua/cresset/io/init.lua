@@ -15,6 +15,8 @@ local formats = {
   safetensors = { "cresset.io.safetensors", true },
   npy = { "cresset.io.npy", true },
   npz = { "cresset.io.npz", true },
+  gguf = { "cresset.io.gguf" },
+  t7 = { "cresset.io.t7" },
   pt = { "cresset.io.torch", true },
   pth = { "cresset.io.torch", true },
 }
