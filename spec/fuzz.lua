@@ -18,8 +18,8 @@ cr.set_warning_handler(function() end)
 local random = math.random
 local function pick(list) return list[random(#list)] end
 
-local dtypes = { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "uint16",
-  "uint32", "uint64" }
+local dtypes = { "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
+  "uint16", "uint32", "uint64" }
 local shapes = { {}, { 1 }, { 3 }, { 2, 3 }, { 3, 1 }, { 1, 3 }, { 0 }, { 2, 0 }, { 4, 4 }, { 2, 3, 4 },
   { 17 }, { 33, 5 } }
 local numbers = { 0, 1, -1, 2, 3, 0.5, -2.5, 1e30, -1e300, 300, math.huge, -math.huge, 0 / 0, true, false,
