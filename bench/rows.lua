@@ -18,5 +18,6 @@ require "rows_images"
 require "rows_convolutions"
 require "rows_models"
 require "rows_normalizations"
+require "rows_modules"
 
 return require("row_list").rows

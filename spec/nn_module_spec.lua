@@ -22,6 +22,13 @@ function Block:init(n)
 end
 function Block:forward(x) return self.out(self.fc(x) * self.scale) end
 
+local function keys(dict)
+  local list = {}
+  for key in pairs(dict) do list[#list + 1] = key end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
 describe("a class of modules", function()
   it("calls init with the arguments of its call, and forward with those of a module's", function()
     local m = Block(3)
@@ -54,6 +61,13 @@ describe("a class of modules", function()
     local Tied = nn.class("Tied", nn.Linear)
     function Tied:forward(x) return cr.linear(x, self.weight:t(), self.bias) end
     assert.same({ 2, 3 }, { table.unpack(Tied(3, 3)(cr.ones(2, 3)).shape) })
+  end)
+
+  it("can be asked for", function()
+    local Wide = nn.class("Wide", Block)
+    assert.is_true(nn.is_module(Wide(1)) and nn.is_module(Wide(1), Wide) and nn.is_module(Wide(1), Block))
+    assert.is_true(nn.is_module(Wide(1), nn.Module))
+    assert.is_false(nn.is_module(Block(1), Wide) or nn.is_module(Wide) or nn.is_module {} or nn.is_module(3, Wide))
   end)
 
   it("is refused without a name, and with a parent that is no class", function()
@@ -171,7 +185,7 @@ describe("registration by name", function()
     assert.equal("p", names(m:named_parameters()))
     assert.equal("b hidden", names(m:named_buffers()))
     assert.equal("child other", names(m:named_children()))
-    assert.equal("p b", names(pairs(m:state_dict())))
+    assert.equal("b p", keys(m:state_dict()))
     fails(function() m.none = cr.ones(1) end, "'none' is a parameter")
     m.none = nn.Parameter(cr.ones(1))
     assert.equal("p none", names(m:named_parameters()))
@@ -213,7 +227,7 @@ describe("the parts of a module", function()
     assert.equal("0.weight 0.bias", names(twice:named_parameters()))
     assert.equal(2, #twice:modules())
     assert.equal(1, #twice:children())
-    assert.equal("0.weight 0.bias 1.weight 1.bias", names(pairs(twice:state_dict())))
+    assert.equal("0.bias 0.weight 1.bias 1.weight", keys(twice:state_dict()))
     assert.equal(" 0 1", names(twice:named_modules { remove_duplicate = false }))
     local tied = nn.Sequential { nn.Linear(2, 2), nn.Linear(2, 2) }
     tied[2].weight = tied[1].weight

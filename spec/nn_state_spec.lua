@@ -14,22 +14,16 @@ local function make()
 end
 
 describe("state_dict", function()
-  it("has PyTorch's keys in their order, and the module's memory outside every graph", function()
+  it("has PyTorch's keys, and the module's memory outside every graph", function()
     local net, keys = make(), {}
     local dict = net:state_dict()
     for key, t in pairs(dict) do
       keys[#keys + 1] = key
       assert.is_false(t.requires_grad)
     end
-    assert.same({ "mean", "0.weight", "0.bias", "2.weight" }, keys)
+    table.sort(keys)
+    assert.same({ "0.bias", "0.weight", "2.weight", "mean" }, keys)
     assert.is_true(dict["0.weight"]:shares_storage(net[1].weight))
-  end)
-
-  it("may be written to, and is walked with what was put in", function()
-    local dict, keys = make():state_dict(), {}
-    dict.more, dict.mean = cr.ones(1), nil
-    for key in pairs(dict) do keys[#keys + 1] = key end
-    assert.same({ "0.weight", "0.bias", "2.weight", "more" }, keys)
   end)
 
   it("takes a prefix, and gives the parameters themselves when it is asked to", function()

@@ -15,6 +15,13 @@ end
 
 before_each(function() cr.manual_seed(3) end)
 
+local function keys(dict)
+  local list = {}
+  for key in pairs(dict) do list[#list + 1] = key end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
 describe("parameters as a vector", function()
   it("come one after the other, and go back", function()
     local m = nn.Linear(3, 2):double()
@@ -183,7 +190,7 @@ describe("a parametrization", function()
     local m = nn.Sequential { nn.Linear(2, 2) }
     parametrize.register_parametrization(m[1], "weight", Double())
     local c = m:clone()
-    assert.equal("0.bias 0.parametrizations.weight.original", names(pairs(c:state_dict())))
+    assert.equal("0.bias 0.parametrizations.weight.original", keys(c:state_dict()))
     cr.no_grad(function() c[1].parametrizations.weight.original:fill_(1) end)
     assert.same({ { 2, 2 }, { 2, 2 } }, c[1].weight:totable())
     assert.is_false(m[1].weight:equal(c[1].weight))
@@ -212,8 +219,8 @@ describe("the norms as parametrizations", function()
     assert.equal("bias parametrizations.weight.original0 parametrizations.weight.original1",
       names(m:named_parameters()))
     local s = parametrizations.spectral_norm(nn.Linear(3, 2))
-    assert.equal("bias parametrizations.weight.original parametrizations.weight.0._u parametrizations.weight.0._v",
-      names(pairs(s:state_dict())))
+    assert.equal("bias parametrizations.weight.0._u parametrizations.weight.0._v parametrizations.weight.original",
+      keys(s:state_dict()))
   end)
 
   it("compute what the hooks do", function()

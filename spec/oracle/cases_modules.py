@@ -20,8 +20,27 @@ class W:
         return torch.tensor(self.values, dtype=torch.float64)
 
 
+class Bools(V):
+    """A mask among the arguments of a call."""
+
+    def build(self):
+        return torch.tensor(self.values).reshape(self.shape)
+
+
+class Part:
+    """A module among the arguments of a class: how it is made, and its Lua."""
+
+    def __init__(self, make, source):
+        self.build, self.source = make, source
+
+
 def as_lua(value):
     """An argument of a class as Lua source; dims become 1-based."""
+    if isinstance(value, Part):
+        return value.source
+    if isinstance(value, Bools):
+        flat = ", ".join("true" if x else "false" for x in value.values)
+        return "cr.tensor({ " + flat + " }):reshape({ " + ", ".join(map(str, value.shape)) + " })"
     if isinstance(value, W):
         return "cr.tensor({ " + ", ".join(repr(float(x)) for x in value.values) + ' }, { dtype = "float64" })'
     if isinstance(value, D):
@@ -51,6 +70,8 @@ def built(value):
 def flat(value):
     if isinstance(value, torch.Tensor):
         return [value]
+    if value is None:
+        return []
     return [t for part in value for t in flat(part)]
 
 
@@ -307,6 +328,28 @@ def attention(f):
     f.module("TransformerDecoderLayer", (4, 2), [t(3, 2, 4), t(5, 2, 4)], **small)
     f.module("TransformerDecoderLayer", (4, 2), [t(2, 3, 4), t(2, 5, 4)], batch_first=True, norm_first=True, bias=False,
              **small)
+    hidden = Bools([False, True, False, False, False, False], (2, 3))
+    later = Bools([False, True, True, False, False, True, False, False, False], (3, 3))
+    added = V([0, -1, -2, 0.5, 0, -1, 1, 0, 0], (3, 3))
+    query = [t(3, 2, 4), t(3, 2, 4), t(3, 2, 4)]
+    f.module("MultiheadAttention", (4, 2), query, more=[("key_padding_mask", hidden)])
+    f.module("MultiheadAttention", (4, 2), query, more=[("attn_mask", added), ("need_weights", False)])
+    f.module("MultiheadAttention", (4, 2), query, more=[("attn_mask", later), ("key_padding_mask", hidden)])
+    f.module("TransformerEncoderLayer", (4, 2), [t(3, 2, 4)],
+             more=[("src_mask", later), ("src_key_padding_mask", hidden)], **small)
+    f.module("TransformerEncoderLayer", (4, 2), [t(3, 2, 4)], more=[("src_mask", later), ("is_causal", True)], **small)
+    f.module("TransformerDecoderLayer", (4, 2), [t(3, 2, 4), t(3, 2, 4)],
+             more=[("tgt_mask", later), ("memory_mask", added), ("memory_key_padding_mask", hidden)], **small)
+
+    def layer(kind):
+        return Part(lambda: getattr(torch.nn, kind)(4, 2, **small),
+                    f"nn.{kind}(4, 2, {{ dim_feedforward = 6, dropout = 0.0 }})")
+
+    norm = Part(lambda: torch.nn.LayerNorm(4), "nn.LayerNorm(4)")
+    f.module("TransformerEncoder", (layer("TransformerEncoderLayer"), 2), [t(3, 2, 4)], more=[("mask", later)])
+    f.module("TransformerEncoder", (layer("TransformerEncoderLayer"), 1), [t(3, 2, 4)], norm=norm)
+    f.module("TransformerDecoder", (layer("TransformerDecoderLayer"), 1), [t(3, 2, 4), t(3, 2, 4)],
+             more=[("tgt_mask", later)], norm=norm)
     f.module("Transformer", (), [t(3, 2, 4), t(2, 2, 4)], d_model=4, nhead=2, num_encoder_layers=2,
              num_decoder_layers=1, **small)
 

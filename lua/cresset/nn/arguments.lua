@@ -88,6 +88,13 @@ function kinds.module(v)
   return nil, "a module"
 end
 
+-- What a transformer's layer has between its two Linears.
+function kinds.activation(v)
+  if v == "relu" or v == "gelu" then return v end
+  if type(v) ~= "string" and require "cresset.callable"(v) then return v end
+  return nil, '"relu", "gelu" or a function'
+end
+
 function kinds.table(v)
   if type(v) == "table" then return v end
   return nil, "a table"

@@ -29,7 +29,8 @@ local sections = {
       "A class of modules: function Block:init(...) makes the parts of one, function Block:forward(...) computes. "
       .. "Block(...) makes a module. It has whatever its parent class has (nn.Module without one), which is "
       .. "Block.super.", "fun(name: string, parent?: table): table" },
-    { "cr.nn.is_module", "nn.is_module(x)", "Whether x is a module.", "fun(x: any): boolean" },
+    { "cr.nn.is_module", "nn.is_module(x, class)", "Whether x is a module; if a class is given, whether it is of that "
+      .. "class or of one that came from it.", "fun(x: any, class?: table): boolean" },
     { "cr.nn.Parameter", "nn.Parameter(t, { requires_grad = true })",
       "A leaf over the memory of the tensor t which a module takes for a parameter when it is assigned to a field.",
       "fun(t: " .. T .. ", requires_grad?: boolean|table): " .. T },
@@ -85,7 +86,7 @@ local sections = {
       "fun(self, name: string, module?: " .. MODULE .. ")"),
     method("register_module(name, module)", "As add_module.", "fun(self, name: string, module?: " .. MODULE .. ")"),
     method("state_dict { prefix =, keep_vars = }", "The parameters and persistent buffers by name, as a table whose "
-      .. "tensors share the module's memory; pairs gives them in order.", "fun(self, options?: table): "
+      .. "tensors share the module's memory.", "fun(self, options?: table): "
       .. "table<string, " .. T
       .. ">"),
     method("load_state_dict(dict, { strict = true, assign = false })", "Copies tensors into those of the same names. "

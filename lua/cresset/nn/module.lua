@@ -23,7 +23,14 @@ local function record(x)
 end
 M.record = record
 
-function M.is_module(x) return record(x) ~= nil end
+--- nn.is_module(x, class): whether x is a module, and if a class is given, whether of it or of one that came from it.
+function M.is_module(x, class)
+  local r = record(x)
+  if not r or class == nil then return r ~= nil end
+  local own = r.class
+  while own and own ~= class do own = rawget(own, "super") end
+  return own ~= nil
+end
 
 local function kind_of(value)
   if type(value) == "userdata" then return mark_of(value) end

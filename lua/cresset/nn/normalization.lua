@@ -66,21 +66,23 @@ end
 
 local batch_norm = cr.batch_norm
 
--- How much of the batch's statistics goes into the running ones; without a momentum, all batches count alike.
+-- How much of the batch's statistics goes into the running ones; without a momentum, all batches count alike. Then the
+-- counter, which is advanced once the call has succeeded.
 local function share(self)
   if not (self.training and self.track_running_stats) then return self.momentum or 0 end
   local seen = self.num_batches_tracked
-  if seen then seen:add_(1) end
-  return self.momentum or seen and 1 / seen:item() or 0
+  return self.momentum or seen and 1 / (seen:item() + 1) or 0, seen
 end
 
 local function forward(self, x)
   self:check(x)
   local training, mean, var = self.training, self.running_mean, self.running_var
-  local momentum = share(self)
+  local momentum, seen = share(self)
   local by_batch = training or not mean and not var
   if training and not self.track_running_stats then mean, var = nil, nil end
-  return batch_norm(x, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
+  local y = batch_norm(x, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
+  if seen then seen:add_(1) end
+  return y
 end
 
 for n, at in ipairs { { { [2] = true, [3] = true }, "2 or 3 dims (N, C) or (N, C, L)" },
@@ -101,7 +103,7 @@ for n = 1, 3 do
     local single = self:check(x) == n + 1
     if single then x = x:unsqueeze(1) end
     local y = cr.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-      self.training or not self.track_running_stats, share(self), self.eps)
+      self.training or not self.track_running_stats, self.momentum or 0, self.eps)
     return single and y:squeeze(1) or y
   end
 end

@@ -12,28 +12,6 @@ local M = {}
 
 local Module, fail, record = module.Module, module.fail, module.record
 
--- pairs(t) gives the names in the order in which they were put into `order`, then those put in by others.
-local function in_order(order)
-  local function each(t)
-    local i, rest, known = 0, false, {}
-    local last
-    return function()
-      while not rest do
-        i = i + 1
-        local name = order[i]
-        if name == nil then rest = true break end
-        if rawget(t, name) ~= nil and not known[name] then
-          known[name] = true
-          return name, rawget(t, name)
-        end
-      end
-      repeat last = next(t, last) until last == nil or not known[last]
-      if last ~= nil then return last, rawget(t, last) end
-    end
-  end
-  return { __pairs = each }
-end
-
 -- All that a state_dict has: a list of { key, tensor, module, name, kind }, shared tensors at each of their places.
 local function entries(m)
   local list = {}
@@ -67,13 +45,8 @@ function Module:state_dict(options)
         require("cresset.suggest").quote(tostring(key)))
     end
   end
-  local order = {}
-  local dict = setmetatable({}, in_order(order))
-  for i, e in ipairs(entries(self)) do
-    local key = (o.prefix or "") .. e[1]
-    order[i] = key
-    dict[key] = o.keep_vars and e[2] or e[2]:detach()
-  end
+  local dict = {}
+  for _, e in ipairs(entries(self)) do dict[(o.prefix or "") .. e[1]] = o.keep_vars and e[2] or e[2]:detach() end
   run_hooks(self, "state_dict", dict)
   return dict
 end
