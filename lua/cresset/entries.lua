@@ -380,7 +380,7 @@ local sections = {
 }
 
 -- Those of the Lua half's larger parts stand beside it; the topics stay last.
-for _, part in ipairs { "nn", "optim", "data", "io" } do
+for _, part in ipairs { "nn", "optim", "data", "io", "watching" } do
   for _, section in ipairs(require("cresset." .. part .. ".entries")) do
     table.insert(sections, #sections, section)
   end

@@ -17,6 +17,10 @@ local lazy = {
   checkpoint = { "cresset.checkpoint", "checkpoint" },
   triplet_margin_with_distance_loss = { "cresset.triplet", "loss" },
   help = { "cresset.help", "help" },
+  metrics = { "cresset.metrics" },
+  plot = { "cresset.plot" },
+  progress = { "cresset.progress", "progress" },
+  tensorboard = { "cresset.tensorboard" },
   data = { "cresset.data" },
 }
 for _, name in ipairs { "finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes" } do

@@ -40,6 +40,7 @@ local families = {
     .. "PoissonNLLLoss GaussianNLLLoss SoftMarginLoss HingeEmbeddingLoss MarginRankingLoss CosineEmbeddingLoss "
     .. "MultiMarginLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss "
     .. "CTCLoss",
+  summary = "summary",
 }
 
 -- What is a table of its own.

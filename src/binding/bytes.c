@@ -1,5 +1,5 @@
-/* bytes.c: files as tensors of bytes, unpacked where gzip has packed them, bytes as elements of a dtype, and the names
- * in a folder.
+/* bytes.c: files as tensors of bytes, unpacked where gzip has packed them, bytes as elements of a dtype, the names in a
+ * folder, and whether output is a terminal.
  *
  * Holds true: libdeflate and zlib are opened when the first packed file is read, whichever is there, the faster one
  * first; what they need is declared here, as their binary interfaces have it. No length that a file tells is believed:
@@ -274,16 +274,19 @@ static int list_folder(lua_State *L) {
   return 1;
 }
 
+/* is_terminal(number of a descriptor) */
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
 void cr__lua_open_data(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read_bytes", read_bytes},
-                                       {"big_endian", big_endian},
-                                       {"bytes_text", bytes_text},
-                                       {"list_folder", list_folder},
-                                       {"decode_png", cr__lua_decode_png},
-                                       {"decode_jpeg", cr__lua_decode_jpeg},
-                                       {"encode_png", cr__lua_encode_png},
-                                       {"worker", cr__lua_new_worker},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] =
+      {{"read_bytes", read_bytes},         {"big_endian", big_endian},
+       {"bytes_text", bytes_text},         {"list_folder", list_folder},
+       {"decode_png", cr__lua_decode_png}, {"decode_jpeg", cr__lua_decode_jpeg},
+       {"encode_png", cr__lua_encode_png}, {"worker", cr__lua_new_worker},
+       {"is_terminal", is_terminal},       {NULL, NULL}};
   cr__lua_open_worker(L);
   luaL_newlib(L, functions);
   lua_setfield(L, -2, "_data");

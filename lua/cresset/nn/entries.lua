@@ -40,6 +40,10 @@ local sections = {
       .. "boolean|table): " .. T },
     { "cr.nn.is_parameter", "nn.is_parameter(x)", "Whether x is a tensor that nn.Parameter has made.",
       "fun(x: any): boolean" },
+    { "cr.nn.summary", "nn.summary(net, { 64, 1, 28, 28 }, { dtype =, device = })",
+      "A table of a model's layers for an input of that shape (or a tensor, or a list of both): what each gives, its "
+      .. "parameters and the memory of its output. print() shows it.", "fun(net: " .. MODULE
+      .. ", input: any, options?: table): table" },
     { "cr.nn.clone", "nn.clone(module)", "As module:clone().", "fun(module: " .. MODULE .. "): " .. MODULE },
   },
   { "Containers",
