@@ -1,4 +1,4 @@
--- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in five
+-- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in eight
 -- files.
 --
 -- A row:  name; target, the least ratio wanted (rows without one are there to be watched);
@@ -18,6 +18,7 @@ require "rows_images"
 require "rows_convolutions"
 require "rows_models"
 require "rows_normalizations"
+require "rows_recurrent"
 require "rows_modules"
 
 return require("row_list").rows

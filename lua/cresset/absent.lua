@@ -11,8 +11,7 @@ M.names = {
   fft = "", special = "cr.erf, cr.lgamma and others",
   distributions = "cr.randn, cr.rand, cr.bernoulli, cr.multinomial", jit = "", onnx = "", compile = "", vmap = "",
   distributed = "", sparse = "", quantization = "",
-  -- Recurrent layers
-  lstm = "", gru = "", rnn = "",
+  rnn = "cr.rnn_tanh(x, hx, params), cr.rnn_relu",
   -- Linear algebra
   svd = "", svdvals = "", pinverse = "", pinv = "", det = "", logdet = "", slogdet = "", inv = "", inverse = "",
   eig = "", eigh = "", eigvals = "", symeig = "", solve = "", lstsq = "", qr = "", lu = "", cholesky = "",

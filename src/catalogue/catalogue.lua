@@ -133,6 +133,11 @@ local function check_entry(e)
   local free = e.composite or e.body
   if not free and ways_grad ~= 1 then fail(e.name, "needs exactly one of grad and nondiff") end
   if free and ways_grad ~= 0 then fail(e.name, "is a composite: its parts carry the derivative") end
+  if type(e.saves) == "string" then
+    local known = false
+    for _, name in ipairs(e.outputs) do known = known or name == e.saves end
+    if not known then fail(e.name, "saves '%s', which is no result", e.saves) end
+  end
   if type(e.grad) == "table" then
     for key, value in pairs(e.grad) do
       local name = math.type(key) and value or key

@@ -75,21 +75,27 @@ local function prototype(f)
     table.concat(list, ", ")))
 end
 
--- Where a derivative that is written in C finds what was saved: CR__SAVED_NAME_PARAMETER.
+-- The names of what a derivative that is written in C finds saved, in order.
+local function saved_names(e)
+  local list = {}
+  for _, p in ipairs(e.params) do
+    if e.saves or not ctypes.is_tensor(p) then list[#list + 1] = p.name end
+  end
+  if type(e.saves) == "string" then list[#list + 1] = e.saves end
+  return list
+end
+
+-- Where it finds them: CR__SAVED_NAME_PARAMETER.
 local function saved_slots(h, entries)
   local seen, places = {}, {}
   for _, e in ipairs(entries) do
-    local slot = 0
-    for _, p in ipairs(type(e.grad) == "string" and e.params or {}) do
-      if e.saves or not ctypes.is_tensor(p) then
-        local name = ("CR__SAVED_%s_%s"):format(e.grad, p.name)
-        if seen[name] and places[name] ~= slot then
-          fail(e, 'saves its %s elsewhere than %s, with which it shares grad = "%s"', p.name, seen[name], e.grad)
-        end
-        if not seen[name] then h[#h + 1] = ("enum { %s = %d };"):format(name, slot) end
-        seen[name], places[name] = seen[name] or e.name, slot
-        slot = slot + 1
+    for i, saved in ipairs(type(e.grad) == "string" and saved_names(e) or {}) do
+      local name = ("CR__SAVED_%s_%s"):format(e.grad, saved)
+      if seen[name] and places[name] ~= i then
+        fail(e, 'saves its %s elsewhere than %s, with which it shares grad = "%s"', saved, seen[name], e.grad)
       end
+      if not seen[name] then h[#h + 1] = ("enum { %s = %d };"):format(name, i - 1) end
+      seen[name], places[name] = seen[name] or e.name, i
     end
   end
 end

@@ -278,13 +278,20 @@ local function joint_block(e, formula, lines)
   formula.any = true
 end
 
--- A formula written in C finds every parameter that is no tensor saved, in order, and with `saves` all of them.
+-- A formula written in C finds every parameter that is no tensor saved, in order, and with `saves` all of them, and
+-- behind them the result whose name that is.
 local function save_params(e, formula)
+  local every = (1 << #e.params) - 1
   for _, p in ipairs(e.params) do
     local tensor = catalogue.types[p.type].tensor
     if e.saves or not tensor then
-      local users, kind = (1 << #e.params) - 1, tensor and "INPUT" or "PARAM"
-      formula.saves[#formula.saves + 1] = { kind = kind, index = p.index, name = p.name, users = users }
+      local kind = tensor and "INPUT" or "PARAM"
+      formula.saves[#formula.saves + 1] = { kind = kind, index = p.index, name = p.name, users = every }
+    end
+  end
+  for i, name in ipairs(e.outputs) do
+    if e.saves == name then
+      formula.saves[#formula.saves + 1] = { kind = "OUTPUT", index = i - 1, name = name, users = every }
     end
   end
 end

@@ -1,6 +1,6 @@
 /* gemm.h: the parts of matrix multiplication: the tiles (loops_gemm.c, built per instruction set),
  * the blocking around them (gemm.c), few rows (gemm_few.c), vectors (gemv.c), oneDNN (dnnl.c), and the kernel that chooses
- * (matmul.c).
+ * (matmul.c); and a right factor that is kept for many products (gemm_kept.c).
  *
  * Holds true: c = a b (+ d), where strides count elements and may be anything, 0 included, except
  * that c's elements are distinct. Each element of c is summed in an order that depends on sizes,
@@ -105,5 +105,33 @@ bool cr__gemm_is_few(const cr__gemm *g);
 int cr__gemm_few_rows(const cr__gemm *g, int64_t n, const int64_t step[4]);
 /* The same for one row or column. */
 int cr__gemm_vector(const cr__gemm *g);
+
+/* A right factor b, of float32 or float64, k x n, for products one after the other with a few rows each. It is
+ * copied in panels of neighbouring columns; for very few rows as lines along k, if it does not lie so. */
+typedef struct cr__gemm_kept {
+  const cr__gemm_loops *l;
+  int64_t k, n, size;
+  bool few;
+  int64_t width, panels; /* columns of a panel, and how many there are */
+  const char *b;
+  int64_t line;  /* bytes from column to column of lines along k */
+  char *room;    /* the copy, or NULL */
+  size_t nbytes; /* of it */
+} cr__gemm_kept;
+
+/* rows of c = d + a b: neighbours in a row of a, c and d lie side by side; strides count bytes. */
+typedef struct cr__gemm_rows {
+  int64_t rows;
+  const char *a, *d; /* d NULL: nothing is added; it may be c */
+  char *c;
+  int64_t ar, cr, dr;
+} cr__gemm_rows;
+
+/* bk and bn count elements; most_rows: of a product, which decides how it is summed. 0, or an error in the name of op. */
+int cr__gemm_keep(cr__gemm_kept *f, const char *op, int dtype, const void *b, int64_t k, int64_t n,
+                  int64_t bk, int64_t bn, int64_t most_rows);
+void cr__gemm_drop(cr__gemm_kept *f);
+/* The columns of some panels. */
+void cr__gemm_times(const cr__gemm_kept *f, const cr__gemm_rows *r, int64_t first, int64_t end);
 
 #endif
