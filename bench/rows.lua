@@ -1,4 +1,4 @@
--- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in eight
+-- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in nine
 -- files.
 --
 -- A row:  name; target, the least ratio wanted (rows without one are there to be watched);

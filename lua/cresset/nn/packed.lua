@@ -34,7 +34,7 @@ local function read_options(name, options, defaults, types)
       fail(name, "there is no option %s; there are: %s", quote(key), table.concat(known, ", "))
     end
     if wanted == "integer" and math.type(value) ~= "integer" or wanted ~= "integer" and type(value) ~= wanted then
-      fail(name, "%s must be a %s, got %s", key, wanted, kind(value))
+      fail(name, "%s must be a %s, got %s", key, wanted == "integer" and "whole number" or wanted, kind(value))
     end
     read[key] = value
   end
@@ -235,7 +235,7 @@ end
 -- x with n more positions of a value behind (or before) those of dim d.
 local function padded(x, d, n, value, left)
   if n <= 0 then return x end
-  local shape = { table.unpack(x.shape:totable()) }
+  local shape = { table.unpack(x.shape) }
   shape[d] = n
   local more = cr.full(shape, value, { dtype = x.dtype, device = x.device })
   return cr.cat(left and { more, x } or { x, more }, d)
@@ -302,8 +302,8 @@ function M.pad_sequence(sequences, options)
   return cr.stack(parts, o.batch_first and 1 or 2)
 end
 
---- The sequences of a padded tensor (time x batch x ..., or with batch_first batch x time x ...) as a list, each as long
--- as lengths says. Options: batch_first (false).
+--- The sequences of a padded tensor (time x batch x ..., or with batch_first batch x time x ...) as a list, each as
+-- long as lengths says. Options: batch_first (false).
 function M.unpad_sequence(padded_sequences, lengths, options)
   local name = "unpad_sequence"
   check_tensor(name, "padded_sequences", padded_sequences, 2)
