@@ -8,6 +8,7 @@
 #   make test-levels           the numerical specs at each lower level of the instruction set
 #   make fuzz SEED= CALLS=     random calls of every operation through Lua and C; fuzz-sanitize: sanitized;
 #                              fuzz-cuda: on the emulated device; fuzz-sanitize-cuda: both
+#   make fuzz-io SEED= SECONDS=  files of every format, damaged at random, sanitized
 #   make sanitize              the specs under the address and undefined-behaviour sanitizers (build/sanitize)
 #   make tsan                  the specs under the thread sanitizer (build/tsan)
 #   make test-cuda             the specs on the emulated device; sanitize-cuda: sanitized
@@ -407,7 +408,7 @@ by_default = $(if $(filter file,$(origin SPEC)),$(1))
 specs = $(LUA) spec/run.lua --seconds=$(DIR_$(1))/seconds$(4) $(JOBS:%=--jobs=%) --skip='$(SKIP)' \
   $(2) $(BUSTED) -- $(3)
 
-.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
+.PHONY: env cuda-check cuda-kit demo test test-levels fuzz fuzz-io fuzz-sanitize fuzz-cuda fuzz-sanitize-cuda test-cuda \
   conformance sanitize sanitize-cuda tsan coverage bench bench-grid instructions pauses scaling lint clean
 env:
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;'"
@@ -500,6 +501,10 @@ fuzz-sanitize: build-sanitize build/sanitize/fuzz/fuzz
 	$(call with,sanitize) $(SANITIZED) \
 	  build/sanitize/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 	$(SANITIZED) build/sanitize/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log
+# Damaged files of each format, for so many seconds of the processor each; the last one stays in build/fuzz_io.
+SECONDS ?= 20
+fuzz-io: build-sanitize
+	$(call with,sanitize) $(SANITIZED) build/sanitize/bin/cresset spec/fuzz_io.lua $(SEED) $(SECONDS)
 fuzz-cuda: build-release-cuda build/fuzz/fuzz
 	$(call with,release) $(ON_CUDA) $(DIR_release)/bin/cresset spec/fuzz.lua $(SEED) $(CALLS) build/fuzz.log
 	$(ON_CUDA) build/fuzz/fuzz $(SEED) $(CALLS) build/fuzz_c.log cuda

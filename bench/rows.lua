@@ -1,5 +1,5 @@
--- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in nine
--- files.
+-- rows.lua: what `make bench` measures, in the order of its table; the rows themselves stand in the files
+-- beside it.
 --
 -- A row:  name; target, the least ratio wanted (rows without one are there to be watched);
 --   setup, ours              Lua, run once and run in the loop (`cr` is the module)
@@ -20,5 +20,6 @@ require "rows_models"
 require "rows_normalizations"
 require "rows_recurrent"
 require "rows_modules"
+require "rows_files"
 
 return require("row_list").rows

@@ -9,10 +9,11 @@ describe("the C API", function()
   teardown(function() os.execute("rm -rf " .. folder) end)
 
   -- Builds and runs spec/c/NAME.c: it prints the promises that are broken.
-  local function keeps(name, libraries)
+  local function keeps(name, libraries, argument)
     local path = program.make("spec/c/" .. name .. ".c", folder, libraries)
     -- The thread sanitizer does not know a fork with threads.
-    local text, status = shell.run(path .. (program.sanitizer:find "thread" and " nofork" or ""))
+    local more = argument or program.sanitizer:find "thread" and "nofork" or ""
+    local text, status = shell.run(path .. " " .. more)
     assert.equal("", text)
     assert.equal(0, status)
   end
@@ -34,6 +35,10 @@ describe("the C API", function()
       keeps("elements", shell.build .. "/lib/libcresset.a -lm -ldl")
     end)
   end
+
+  it("maps files, writes them whole, and hands tensors to other libraries #compiles", function()
+    keeps("files", "", folder)
+  end)
 
   it("has modes and hooks for C programs too #compiles", function() keeps("modes", "-lm") end)
 

@@ -240,6 +240,19 @@ describe("safetensors", function()
       refuses("load: .*No such file", cr.load, folder "none.safetensors")
     end)
 
+    it("leaves a whole file, wherever the process was killed", function()
+      local path = folder "k.safetensors"
+      local script = folder.write("save.lua", ([[
+        local cr = require "cresset"
+        for i = 1, 1000 do cr.save("%s", { a = cr.full({ 100000 }, i), i = i }) end
+      ]]):format(path))
+      for i = 1, 4 do
+        os.execute(("timeout -s KILL 0.%d lua5.4 '%s' >/dev/null 2>&1"):format(2 + i, script))
+        local saved = folder.read "k.safetensors" and cr.load(path)
+        if saved then assert.is_true(saved.a:eq(saved.i):all():item()) end
+      end
+    end)
+
     it("takes away what it began, where the disk has no room", function()
       local script = folder.write("full.lua", ([[
         local cr = require "cresset"

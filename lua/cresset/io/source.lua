@@ -22,8 +22,15 @@ function Source:member(name, buffer, base, length)
     Source)
 end
 
+-- What a message has of the file is told on one line, and not at length.
+local function plain(text)
+  text = text:gsub("%c", function(c) return ("\\x%02x"):format(c:byte()) end)
+  return #text <= 400 and text or text:sub(1, 397):gsub("[\xc0-\xff][\x80-\xbf]*$", "") .. "..."
+end
+
 function Source:fail(message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
+  message = plain(message)
   cr.raise(("load: %s: %s%s"):format(quote(self.path), self.prefix, message))
 end
 
