@@ -5,7 +5,7 @@ local scratch = require "spec.support.scratch"
 
 -- Fails each allocation of f in turn, until f gets by.
 local function fail_each(what, f, ...)
-  local n, ok, message = 0, false, nil
+  local n, ok, message = 0
   while not ok do
     n = n + 1
     assert(n < 1000, what)
