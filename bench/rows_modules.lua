@@ -53,3 +53,13 @@ step("nn: CNN of 32 channels on 28 x 28, batch 64, AdamW step", 1.2, {
 x, y = torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))]],
   optimizer = "AdamW(net.parameters(), lr=1e-3)", loss = "F.cross_entropy(net(x), y)",
 })
+
+step("nn: LSTM of 64, 32 x 100, AdamW step", 2.0, {
+  setup = [[local net = nn.LSTM(32, 64, { batch_first = true })
+      local x = cr.randn(32, 100, 32)]],
+  optimizer = "AdamW(net:parameters(), { lr = 1e-3 })", loss = "(net(x)):square():mean()",
+}, {
+  setup = [[net = nn.LSTM(32, 64, batch_first=True)
+x = torch.randn(32, 100, 32)]],
+  optimizer = "AdamW(net.parameters(), lr=1e-3)", loss = "net(x)[0].square().mean()",
+})

@@ -225,6 +225,7 @@ describe("nn.functional", function()
     assert.is_true(F.dropout(x, 0.5, false):equal(x))
     local _, at = F.max_pool1d_with_indices(cr.randn(1, 1, 4), 2)
     assert.equal("int64", at.dtype)
+    assert.equal("int64", select(2, F.adaptive_max_pool2d_with_indices(cr.randn(1, 1, 4, 4), 2)).dtype)
   end)
 
   it("writes to its input where it is asked to", function()

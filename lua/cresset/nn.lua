@@ -35,6 +35,7 @@ local families = {
   shape = "Flatten Unflatten Fold Unfold Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle PixelUnshuffle "
     .. "ChannelShuffle",
   embedding = "Embedding EmbeddingBag",
+  recurrent = "RNN LSTM GRU RNNCell LSTMCell GRUCell",
   distance = "CosineSimilarity PairwiseDistance",
   loss = "L1Loss MSELoss SmoothL1Loss HuberLoss NLLLoss NLLLoss2d CrossEntropyLoss BCELoss BCEWithLogitsLoss KLDivLoss "
     .. "PoissonNLLLoss GaussianNLLLoss SoftMarginLoss HingeEmbeddingLoss MarginRankingLoss CosineEmbeddingLoss "

@@ -78,6 +78,8 @@ local sections = {
       "fun(self, prefix?: string): fun(): string, " .. MODULE),
     method("get_submodule(name)", "The module of a name that named_modules gives.", "fun(self, name: string): "
       .. MODULE),
+    method("set_submodule(name, module)", "Puts a module in the place of the one of a name.",
+      "fun(self, name: string, module: " .. MODULE .. ")"),
     method("get_parameter(name)", "The parameter of a name.", "fun(self, name: string): " .. T),
     method("get_buffer(name)", "The buffer of a name.", "fun(self, name: string): " .. T),
     method("register_parameter(name, t)", "Makes an nn.Parameter, or nil, the parameter of a name.",

@@ -90,6 +90,19 @@ return {
     AlphaDropout(p, { inplace = false }) | Dropout that keeps mean and deviation, for SELU.
     FeatureAlphaDropout(p, { inplace = false }) | AlphaDropout of channels.
   ]] },
+  { title = "Layers: sequences", [[
+    RNN(input_size, hidden_size, { num_layers = 1, nonlinearity = "tanh", bias = true, batch_first = false, dropout =
+      0, bidirectional = false }) | m(x, h) gives output, h: h' = tanh(weight_ih x + bias_ih + weight_hh h + bias_hh)
+      step by step. x is time x batch x features, without the batch, or a packed sequence.
+    LSTM(input_size, hidden_size, { num_layers = 1, bias = true, batch_first = false, dropout = 0, bidirectional =
+      false, proj_size = 0 }) | m(x, { h, c }) gives output, { h, c }: long short-term memory. x as RNN's.
+    GRU(input_size, hidden_size, { num_layers = 1, bias = true, batch_first = false, dropout = 0, bidirectional =
+      false }) | m(x, h) gives output, h: gated recurrent units. x as RNN's.
+    RNNCell(input_size, hidden_size, { bias = true, nonlinearity = "tanh" }) | m(x, h) gives the next h: one step of
+      an RNN.
+    LSTMCell(input_size, hidden_size, { bias = true }) | m(x, { h, c }) gives the next h and c.
+    GRUCell(input_size, hidden_size, { bias = true }) | m(x, h) gives the next h.
+  ]] },
   { title = "Layers: activations", [[
     ReLU({ inplace = false }) | max(x, 0).
     ReLU6({ inplace = false }) | min(max(x, 0), 6).
@@ -195,6 +208,8 @@ return {
       eye_, dirac_(t, groups), xavier_uniform_(t, { gain = }), xavier_normal_, kaiming_uniform_(t, { a = 0, mode =
       "fan_in", nonlinearity = "leaky_relu" }), kaiming_normal_, orthogonal_(t, { gain = }), sparse_(t, sparsity, {
       std = }); calculate_gain(nonlinearity, param).
+    utils.rnn | Sequences of different lengths: pack_padded_sequence(x, lengths, { batch_first =, enforce_sorted = }),
+      pad_packed_sequence, pack_sequence, pad_sequence, unpad_sequence, unpack_sequence.
     utils.parametrize | Parameters that are functions of others: register_parametrization, remove_parametrizations,
       is_parametrized, cached.
     utils.parametrizations | Ready-made parametrizations: weight_norm, spectral_norm.
@@ -211,6 +226,8 @@ return {
       is less than 1.
     utils.parameters_to_vector(parameters) | All elements of tensors in one vector; gradients flow.
     utils.vector_to_parameters(vector, parameters) | Copies the elements of a vector into tensors.
+    utils.functional_call(module, tensors, ...) | module(...) with the tensors of a table by name in the place of its
+      parameters and buffers; gradients flow to them.
     utils.weight_norm(module, name, dim) | The weight as a length NAME_g times the direction of NAME_v, by a hook.
     utils.remove_weight_norm(module, name) | Makes the weight a parameter again.
     utils.spectral_norm(module, { name = "weight", n_power_iterations = 1, eps = 1e-12, dim = }) | The weight divided

@@ -98,12 +98,15 @@ function own.gumbel_softmax(logits, options)
   return hard - soft:detach() + soft
 end
 
-for n = 1, 3 do
-  -- With the positions of the largest elements as a second result.
-  own[("max_pool%dd_with_indices"):format(n)] = function(input, kernel_size, options)
-    local o = { return_indices = true }
-    for key, value in next, options or {} do o[key] = value end
-    return cr[("max_pool%dd"):format(n)](input, kernel_size, o)
+-- Pools that give the positions of the largest elements, too.
+for _, name in ipairs { "max_pool%dd", "adaptive_max_pool%dd", "fractional_max_pool%dd" } do
+  for n = name:find "fractional" and 2 or 1, 3 do
+    local op = name:format(n)
+    own[op .. "_with_indices"] = function(input, size, options)
+      local o = { return_indices = true }
+      for key, value in next, options or {} do o[key] = value end
+      return cr[op](input, size, o)
+    end
   end
 end
 

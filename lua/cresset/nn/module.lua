@@ -203,7 +203,7 @@ end
 
 -- ---- Registration by name ---------------------------------------------------------------------------------
 
--- What a method was given by position or in a table at the end.
+-- A field that holds something else is not turned into a part by name: assignment would tell of that.
 local function is_free(self, r, name, kind)
   if not r.kinds[name] and rawget(r.slots, name) ~= nil then
     fail(self, "'%s' cannot name a %s: it is a field already", tostring(name), kind)

@@ -137,6 +137,15 @@ end
 --- The module of a name that named_modules gives.
 function Module:get_submodule(path) return find_module(self, "get_submodule", path) end
 
+--- Puts a module in the place of the one of a name.
+function Module:set_submodule(path, other)
+  if type(path) ~= "string" or path == "" then fail(self, "set_submodule takes the name of a submodule") end
+  if not record(other) then fail(self, "set_submodule takes a module for '%s', not a %s", path, type(other)) end
+  find_module(self, "set_submodule", path)
+  local before, name = path:match "^(.*)%.([^.]+)$"
+  find_module(self, "set_submodule", before or "")[name or path] = other
+end
+
 local function find_tensor(self, method, kind, path)
   if type(path) ~= "string" then fail(self, "%s takes a name such as \"0.weight\", not a %s", method, type(path)) end
   local before, name = path:match "^(.*)%.([^.]+)$"
