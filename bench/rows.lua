@@ -21,5 +21,6 @@ require "rows_normalizations"
 require "rows_recurrent"
 require "rows_modules"
 require "rows_files"
+require "rows_data"
 
 return require("row_list").rows
