@@ -163,6 +163,11 @@ describe("torch.save's files", function()
       refuses("gives a state to what takes none", cr.load, pickled "\x80\2K\1}b.")
     end)
 
+    it("may have bytes in older protocols", function()
+      assert.equal("\0\255a", (cr.load(pickled "\x80\2c_codecs\nencode\nX\4\0\0\0\0\xc3\xbfaX\6\0\0\0latin1\x86R.")))
+      refuses("bytes that are none", cr.load, pickled "\x80\2c_codecs\nencode\nX\2\0\0\0abX\3\0\0\0rot\x86R.")
+    end)
+
     it("cannot reach beyond their storages", function()
       local data = string.pack("<ffff", 1, 2, 3, 4)
       assert.same({ { 1.0, 3.0 }, { 2.0, 4.0 } }, cr.load(pickled(tensor(0, { 2, 2 }, { 1, 2 }), data)):totable())

@@ -91,6 +91,16 @@ globals["torch.device"] = { call = function(m, args)
   if type(name) ~= "string" then m:fail "has a device without a name" end
   return math.type(number) == "integer" and ("%s:%d"):format(name, number) or name
 end }
+-- Bytes, in the protocols that have no opcode for them: a text of characters below 256.
+globals["_codecs.encode"] = { call = function(m, args)
+  local text = args[1]
+  if type(text) ~= "string" or args[2] ~= "latin1" or not utf8.len(text) then m:fail "has bytes that are none" end
+  return (text:gsub(utf8.charpattern, function(c)
+    local code = utf8.codepoint(c)
+    if code > 255 then m:fail "has bytes that are none" end
+    return string.char(code)
+  end))
+end }
 globals["torch.serialization._get_layout"] = { call = function() return "strided" end }
 
 -- ---- Storages and tensors -----------------------------------------------------------------------
