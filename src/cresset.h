@@ -536,13 +536,34 @@ CR_API void cr_modes_over(cr_modes *m, cr_modes *under);
 
 /* A scope sets some modes until it ends. Scopes of the same modes may end in any order: a mode is what the
  * innermost one says that sets it. */
-enum { CR_SETS_GRAD = 1, CR_SETS_INFERENCE = 2, CR_SETS_ANOMALY = 4 };
+enum {
+  CR_SETS_GRAD = 1,
+  CR_SETS_INFERENCE = 2,
+  CR_SETS_ANOMALY = 4,
+  CR_SETS_AUTOCAST_CPU = 32, /* of tensors on the CPU, or on CUDA devices */
+  CR_SETS_AUTOCAST_CUDA = 64
+};
+/* Autocast on one kind of device: matrix products and their like compute in that dtype (float16 or bfloat16),
+ * what is sensitive in float32. Arguments are cast, tensors themselves stay as they are. */
+typedef struct cr_autocast {
+  bool on;
+  cr_dtype dtype;
+} cr_autocast;
 typedef struct cr_mode {
   unsigned sets; /* which of these count */
   bool grad, inference, anomaly, check_nan;
   cr_trace trace; /* of the anomaly mode */
   void *trace_user;
+  cr_autocast autocast_cpu, autocast_cuda;
+  /* Casts of leaves that require grad are otherwise kept, and used again, until the outermost scope of autocast
+   * in these modes ends: the modes own them, and hold a reference of each such leaf. */
+  bool autocast_forgets;
 } cr_mode;
+/* Whether autocast is on at present for that kind of device; *dtype (may be NULL) is then its dtype. */
+CR_API bool cr_autocast_enabled(cr_device device, cr_dtype *dtype);
+CR_API bool cr_autocast_keeps(void); /* casts of weights, see autocast_forgets */
+/* Gives back the casts that the present modes keep. */
+CR_API void cr_autocast_clear(void);
 typedef struct cr_scope cr_scope;
 /* Returns a scope that sets the mode and, unless NULL, hooks on saved tensors (copied); not open yet. */
 CR_API cr_scope *cr_scope_new(const cr_mode *mode, const cr_saved_hooks *hooks);

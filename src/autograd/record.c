@@ -20,11 +20,14 @@ static int op_backward(cr_node *n, cr_tensor **g, cr_tensor **gi) {
     if (!g[i] && !zeros[i]) code = CR_E_MEMORY;
     given[i] = cr_of(g[i] ? g[i] : zeros[i]);
   }
-  bool outer = cr__unpack_failed; /* of a pass inside of which this one runs */
+  bool outer = cr__unpack_failed;     /* of a pass inside of which this one runs */
+  uint8_t casts = cr__modes.autocast; /* a formula computes in the dtypes that it is given */
   cr__unpack_failed = false;
+  cr__modes.autocast = 0;
   if (!code && (impl->backward(n, given, gi) || cr__unpack_failed))
     code = cr_error_code() ? (int)cr_error_code() : CR_E_INTERNAL;
   cr__unpack_failed = outer;
+  cr__modes.autocast = casts;
   for (int i = 0; i < n->nout; i++) cr_release(zeros[i]);
   return code;
 }

@@ -3,6 +3,7 @@
  * Holds true: a scope owns the hooks and the note of streams that it sets, and gives them back when it is
  * freed, or when the modes that it is open in are. */
 #include "graph.h"
+#include "tensor/call.h"
 
 /* ---- Life ---- */
 
@@ -29,6 +30,7 @@ void cr_modes_free(cr_modes *m) {
     s->modes = NULL;
   }
   drop(&m->base);
+  cr__casts_clear(m);
   if (cr__entered == m) {
     cr__entered = NULL;
     cr__modes = cr__own_modes.flags;
@@ -46,6 +48,13 @@ static void open_in(cr_scope *s, cr_modes *m) {
   cr__modes_refresh(m);
 }
 
+/* Whether a scope of these modes themselves has to do with autocast. */
+static bool has_autocast(const cr_modes *m) {
+  unsigned sets = m->base.mode.sets;
+  for (const cr_scope *s = m->innermost; s; s = s->outer) sets |= s->mode.sets;
+  return sets & CR__SETS_AUTOCAST;
+}
+
 static void close_scope(cr_scope *s) {
   cr_modes *m = s->modes;
   if (!m) return;
@@ -54,13 +63,16 @@ static void close_scope(cr_scope *s) {
   if (*at) *at = s->outer;
   s->modes = NULL;
   cr__modes_refresh(m);
+  if (m->casts && !has_autocast(m)) cr__casts_clear(m);
 }
+
+void cr_autocast_clear(void) { cr__casts_clear(cr__present_modes()); }
 
 cr_scope *cr_scope_new(const cr_mode *mode, const cr_saved_hooks *hooks) {
   cr_scope *s = cr__alloc(sizeof *s);
   if (!s) return NULL;
   *s = (cr_scope){.mode = *mode};
-  s->mode.sets &= CR_SETS_GRAD | CR_SETS_INFERENCE | CR_SETS_ANOMALY;
+  s->mode.sets &= CR_SETS_GRAD | CR_SETS_INFERENCE | CR_SETS_ANOMALY | CR__SETS_AUTOCAST;
   if (!hooks) return s;
   s->mode.sets |= CR__SETS_HOOKS;
   if ((s->hooks = cr__hooks_new(hooks))) return s;

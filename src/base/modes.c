@@ -33,6 +33,24 @@ const cr_scope *cr__scope_find_outside(const cr_scope *s, unsigned sets) {
   return find(s->modes, outside(s->modes, s), sets);
 }
 
+static void refresh_autocast(cr_modes *m) {
+  const cr_scope *any = find_in(m, CR__SETS_AUTOCAST);
+  m->flags.autocast = m->flags.cast_cpu = m->flags.cast_cuda = 0;
+  if (!any) return;
+  const cr_scope *cpu = find_in(m, CR_SETS_AUTOCAST_CPU), *cuda = find_in(m, CR_SETS_AUTOCAST_CUDA);
+  if (cpu && cpu->mode.autocast_cpu.on) {
+    m->flags.autocast |= CR__AUTOCAST_CPU;
+    m->flags.cast_cpu = (uint8_t)cpu->mode.autocast_cpu.dtype;
+  }
+  if (cuda && cuda->mode.autocast_cuda.on) {
+    m->flags.autocast |= CR__AUTOCAST_CUDA;
+    m->flags.cast_cuda = (uint8_t)cuda->mode.autocast_cuda.dtype;
+  }
+  /* Only modes whose own scope it is are told of its end. */
+  if (m->flags.autocast && any->modes == m && !any->mode.autocast_forgets)
+    m->flags.autocast |= CR__AUTOCAST_KEEPS;
+}
+
 void cr__modes_refresh(cr_modes *m) {
   m->change++;
   const cr_scope *grad = find_in(m, CR_SETS_GRAD), *inference = find_in(m, CR_SETS_INFERENCE);
@@ -42,6 +60,7 @@ void cr__modes_refresh(cr_modes *m) {
   m->flags.anomaly = anomaly && anomaly->mode.anomaly;
   m->flags.check_nan = m->flags.anomaly && anomaly->mode.check_nan;
   m->flags.hooks = hooks && hooks->hooks;
+  refresh_autocast(m);
   if (m == cr__present_modes()) cr__modes = m->flags;
 }
 
@@ -60,7 +79,7 @@ cr_mode cr_mode_get(const cr_modes *m) {
 }
 
 void cr_mode_set(cr_modes *m, const cr_mode *mode) {
-  enum { ALL = CR_SETS_GRAD | CR_SETS_INFERENCE | CR_SETS_ANOMALY };
+  enum { ALL = CR_SETS_GRAD | CR_SETS_INFERENCE | CR_SETS_ANOMALY | CR__SETS_AUTOCAST };
   cr_modes *of = m ? m : cr__present_modes();
   cr_scope *s = cr__innermost(of);
   unsigned kept = s->mode.sets & ~(unsigned)ALL;
@@ -111,6 +130,15 @@ char *cr__anomaly_trace(void) {
   const cr_scope *s = cr__scope_find(CR_SETS_ANOMALY);
   return s && s->mode.anomaly && s->mode.trace ? s->mode.trace(s->mode.trace_user) : NULL;
 }
+
+bool cr_autocast_enabled(cr_device device, cr_dtype *dtype) {
+  bool cuda = device != CR_CPU;
+  bool on = cr__modes.autocast & (cuda ? CR__AUTOCAST_CUDA : CR__AUTOCAST_CPU);
+  if (dtype && on) *dtype = (cr_dtype)(cuda ? cr__modes.cast_cuda : cr__modes.cast_cpu);
+  return on;
+}
+
+bool cr_autocast_keeps(void) { return cr__modes.autocast & CR__AUTOCAST_KEEPS; }
 
 /* ---- Streams: the note of a device about streams that were chosen ---- */
 

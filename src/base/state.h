@@ -73,9 +73,16 @@ void cr__state_set_memory_limit(int64_t bytes);
 /* The present ones, as read by every call. */
 extern CR__TLS struct cr__modes {
   bool no_grad, inference, anomaly, check_nan;
-  bool hooks; /* tensors are saved through hooks, or their saving is forbidden */
-  bool none[3];
+  bool hooks;                  /* tensors are saved through hooks, or their saving is forbidden */
+  uint8_t autocast;            /* CR__AUTOCAST_*; 0: none */
+  uint8_t cast_cpu, cast_cuda; /* the dtypes of autocast */
 } cr__modes;
+enum {
+  CR__AUTOCAST_CPU = 1,
+  CR__AUTOCAST_CUDA = 2,
+  CR__AUTOCAST_KEEPS = 4 /* casts of weights, in the present modes */
+};
+enum { CR__SETS_AUTOCAST = CR_SETS_AUTOCAST_CPU | CR_SETS_AUTOCAST_CUDA };
 
 /* Two more things that a scope may set, beside those of cr_mode. */
 enum { CR__SETS_HOOKS = 8, CR__SETS_STREAMS = 16 };
@@ -97,6 +104,7 @@ struct cr_modes {
   cr_modes *under;     /* borrowed; NULL: what modes are at first */
   unsigned change;     /* counts what was opened, closed or set */
   struct cr__modes flags;
+  struct cr__casts *casts; /* owned: what autocast keeps (autocast.c); or NULL */
 };
 extern CR__TLS cr_modes *cr__entered; /* NULL: the thread's own */
 extern CR__TLS cr_modes cr__own_modes;

@@ -311,6 +311,7 @@ void cr__lua_open_print(lua_State *L);    /* print.c */
 void cr__lua_open_callback(lua_State *L); /* callback.c: traceback */
 void cr__lua_open_autograd(lua_State *L); /* autograd.c: backward, grad, x:requires_grad_() ... */
 void cr__lua_open_mode(lua_State *L);     /* mode.c: no_grad ..., detect_anomaly */
+void cr__lua_open_autocast(lua_State *L); /* autocast.c: autocast, is_autocast_enabled ... */
 void cr__lua_open_node(lua_State *L);     /* node.c: the metatable of nodes */
 void cr__lua_open_hooks(lua_State *L);    /* hooks.c: register_hook ..., saved_tensors_hooks */
 void cr__lua_open_function(lua_State *L); /* function.c: Function */

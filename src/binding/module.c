@@ -201,6 +201,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_callback(L);
   cr__lua_open_autograd(L);
   cr__lua_open_mode(L);
+  cr__lua_open_autocast(L);
   cr__lua_open_node(L);
   cr__lua_open_hooks(L);
   cr__lua_open_function(L);

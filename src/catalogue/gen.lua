@@ -22,7 +22,8 @@ package.path = here .. "/?.lua;" .. package.path
 local catalogue = require "catalogue"
 
 local function generate(out_dir, ops_dir)
-  local cat = catalogue.load(ops_dir)
+  local cat = catalogue.load(ops_dir or here .. "/../ops")
+  if not ops_dir then require("autocast").apply(cat) end -- which names the operations of this folder
   catalogue.check_names(cat, here .. "/..")
   catalogue.check_launches(cat, here .. "/..")
   -- Those that only serve derivatives come last: cr_op_find and its sisters end before them.
@@ -45,7 +46,7 @@ if not arg[1] then
   io.stderr:write "usage: gen.lua OUTPUT_DIRECTORY [DIRECTORY_OF_ENTRIES]\n"
   os.exit(2)
 end
-local ok, message = pcall(generate, arg[1], arg[2] or here .. "/../ops")
+local ok, message = pcall(generate, arg[1], arg[2])
 if not ok then
   io.stderr:write(tostring(message), "\n")
   os.exit(1)

@@ -7,6 +7,7 @@ local output = require "output"
 local loops = require "loops"
 local runs = require "runs"
 local trace = require "trace"
+local autocast = require "autocast"
 local write, header, quote, fail = output.write, output.header, output.quote, output.fail
 
 local M = {}
@@ -166,6 +167,7 @@ local function write_impls(c, entries, formulas, thunks)
         parts[#parts + 1] = ("     .saves = saves_%s, .nsave = %d"):format(e.name, #f.saves)
       end
     end
+    parts[#parts] = parts[#parts] .. autocast.fields(e)
     if e.composite then parts[#parts + 1] = "     .composite = true" end
     if e.rewrites then parts[#parts + 1] = "     .rewrites = true" end
     if e.inplace == "header" then parts[#parts + 1] = "     .header = true" end

@@ -118,8 +118,8 @@ static __attribute__((noinline)) int call_any(const cr_op *op, const cr__impl *i
   return code;
 }
 
-static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
-  const cr__impl *impl = &cr__impls[op->id];
+static inline int call_plain(const cr_op *op, const cr__impl *impl, const cr_value *args,
+                             cr_tensor **out, int *nout) {
   if (impl->few && CR__LIKELY(!cr__interrupt_pending())) {
     int code = cr__call_few(op, impl, args, out);
     if (CR__LIKELY(!code)) {
@@ -134,6 +134,16 @@ static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, i
     }
   }
   return call_any(op, impl, args, out, nout);
+}
+
+int cr__call_plain(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  return call_plain(op, &cr__impls[op->id], args, out, nout);
+}
+
+static inline int call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {
+  const cr__impl *impl = &cr__impls[op->id];
+  if (CR__UNLIKELY(cr__modes.autocast) && impl->casts) return cr__call_cast(op, args, out, nout);
+  return call_plain(op, impl, args, out, nout);
 }
 
 int cr_call(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout) {

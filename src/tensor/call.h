@@ -63,6 +63,16 @@ int cr__record_results(const cr_op *op, const cr_value *args, cr_tensor **out, i
 enum { CR__NOT_FEW = -1 };
 int cr__call_few(const cr_op *op, const cr__impl *impl, const cr_value *args, cr_tensor **out);
 
+/* ---- Autocast (autocast.c) ---- */
+
+/* A call of an operation that has policies, in a scope of autocast. */
+int cr__call_cast(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout)
+    __attribute__((cold));
+/* A call whose arguments stay as they are. */
+int cr__call_plain(const cr_op *op, const cr_value *args, cr_tensor **out, int *nout);
+/* Gives back the casts that modes keep. */
+void cr__casts_clear(cr_modes *m);
+
 /* ---- Failures ---- */
 
 /* The generator that the call draws from, and where it stood. */

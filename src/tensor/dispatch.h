@@ -59,6 +59,9 @@ typedef enum cr__role {
   CR__SMALLEST  /* of a minimum */
 } cr__role;
 
+/* What autocast does to the arguments of an operation on one kind of device: see catalogue/autocast.lua. */
+enum { CR__CAST_NONE, CR__CAST_LOWER, CR__CAST_FLOAT32, CR__CAST_WIDEST, CR__CAST_REFUSED };
+
 /* What a node keeps for its formula. */
 typedef enum cr__save_kind {
   CR__SAVE_INPUT,  /* argument i, a tensor, an operand or a list */
@@ -102,6 +105,7 @@ typedef struct cr__impl {
   uint8_t noperand; /* pointwise: how many operands; the other parameters are its numbers */
   uint8_t mask;     /* pointwise: bit per operand that takes no part in promotion */
   uint8_t ndiff;
+  uint8_t casts;       /* a CR__CAST_* in four bits each for the CPU and for CUDA */
   uint32_t roles;      /* pointwise: a cr__role in four bits per parameter */
   const uint8_t *diff; /* the parameters that have a derivative; a node's edges follow this order */
   bool multi_view;     /* a view with several results */

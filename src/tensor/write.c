@@ -164,7 +164,10 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
 
 int cr_call_inplace(const cr_op *op, const cr_value *args) {
   cr__draws before = cr__draws_now();
+  uint8_t casts = cr__modes.autocast; /* which is for results that are made */
+  cr__modes.autocast = 0;
   int code = call_inplace(op, args);
+  cr__modes.autocast = casts;
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, true);
   return code;
 }
@@ -218,7 +221,10 @@ static int call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
 
 int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out) {
   cr__draws before = cr__draws_now();
+  uint8_t casts = cr__modes.autocast;
+  cr__modes.autocast = 0;
   int code = call_out(op, args, out);
+  cr__modes.autocast = casts;
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, false);
   return code;
 }
