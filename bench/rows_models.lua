@@ -85,6 +85,37 @@ adam, sgd = torch.optim.Adam(p), torch.optim.SGD(p, lr=1e-3, momentum=0.9)]],
     "torch._foreach_add_(values, grads, alpha=1e-3)" },
 })
 
+-- Optimizers as objects, against PyTorch's fused steps; the last one as one large parameter.
+group({
+  setup = [[
+    local p = {}
+    for i = 1, 100 do
+      p[i] = cr.randn({ 100 }, { requires_grad = true })
+      p[i].grad = cr.randn(100)
+    end
+    local adamw = cr.optim.AdamW(p)]],
+  peer_setup = [[
+p = [torch.randn(100, requires_grad=True) for _ in range(100)]
+for x in p: x.grad = torch.randn(100)
+fused, foreach = torch.optim.AdamW(p, fused=True), torch.optim.AdamW(p, foreach=True)]],
+}, {
+  { "optim.AdamW, 100 x 100, against fused", 1, "adamw:step()", "fused.step()" },
+  { "optim.AdamW, 100 x 100, against foreach", 2, "adamw:step()", "foreach.step()" },
+})
+group({
+  setup = [[
+    local p = cr.randn({ 10000000 }, { requires_grad = true })
+    p.grad = cr.randn(10000000)
+    local adamw = cr.optim.AdamW { p }]],
+  peer_setup = [[
+p = torch.randn(10000000, requires_grad=True)
+p.grad = torch.randn(10000000)
+fused, foreach = torch.optim.AdamW([p], fused=True), torch.optim.AdamW([p], foreach=True)]],
+}, {
+  { "optim.AdamW, 10 M, against fused", 1, "adamw:step()", "fused.step()" },
+  { "optim.AdamW, 10 M, against foreach", 2, "adamw:step()", "foreach.step()" },
+})
+
 -- ---- Whole programs ----------------------------------------------------------------------------------
 
 row {

@@ -529,8 +529,9 @@ end)
 describe("an optimizer as text", function()
   it("is PyTorch's, with groups numbered from 1", function()
     local p = cr.ones({ 2 }, { requires_grad = true })
-    assert.equal(table.concat({ "SGD (", "Parameter Group 1", "    dampening: 0", "    differentiable: false",
-      "    lr: 0.1", "    maximize: false", "    momentum: 0", "    nesterov: false", "    weight_decay: 0", ")" }, "\n"),
+    local lines = { "SGD (", "Parameter Group 1", "    dampening: 0", "    differentiable: false", "    lr: 0.1",
+      "    maximize: false", "    momentum: 0", "    nesterov: false", "    weight_decay: 0", ")" }
+    assert.equal(table.concat(lines, "\n"),
       tostring(optim.SGD({ p }, { lr = 0.1 })))
     assert.truthy(tostring(optim.Adam { p }):find("    betas: (0.9, 0.999)", 1, true))
   end)

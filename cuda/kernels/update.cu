@@ -11,12 +11,13 @@ enum { ROWS = 24, EACH = 4, LISTS = CR__UPDATE_LISTS }; /* rows of a launch; ele
 typedef struct part { /* a row, with its numbers */
   char *data[LISTS];
   int64_t n;
+  const double *table; /* or NULL: the numbers are in f */
   uint32_t switches;
   double f[CR__RULE_NUMBERS];
 } part;
 
 typedef struct batch {
-  int n, rule;
+  int n, rule, count; /* count: of the rule's numbers */
   unsigned first[ROWS + 1]; /* block of each row */
   part rows[ROWS];
 } batch;
@@ -36,10 +37,11 @@ template <int D> struct element {
 };
 
 #define STEP(T, S)                                                                        \
-  static __device__ __forceinline__ void step(int rule, const part &r, T(&x)[LISTS]) {    \
-    T f[CR__RULE_NUMBERS];                                                                \
-    bool decays = r.f[0] != 0;                                                            \
-    _Pragma("unroll") for (int i = 0; i < CR__RULE_NUMBERS; i++) f[i] = (T)r.f[i];        \
+  static __device__ __forceinline__ void step(int rule, int count, const part &r, T(&x)[LISTS]) { \
+    T f[CR__RULE_NUMBERS] = {};                                                           \
+    const double *given = r.table ? r.table : r.f;                                        \
+    bool decays = given[0] != 0;                                                          \
+    for (int i = 0; i < count; i++) f[i] = (T)given[i];                                   \
     switch (rule) { CR__RULES(CASE_##S) }                                                 \
   }
 #define CASE(name, S) \
@@ -57,7 +59,7 @@ template <int D> static __global__ void update(batch b) {
   int64_t i = (int64_t)(blockIdx.x - b.first[r]) * blockDim.x + threadIdx.x;
   for (; i < row.n; i += blocks * blockDim.x) {
     element<D> e(row, i);
-    step(b.rule, row, e.x);
+    step(b.rule, b.count, row, e.x);
     e.store(row, i);
   }
 }
@@ -75,12 +77,12 @@ static int launch(const char *op, int dtype, const batch &b) {
 
 static void add(batch *b, const cr__row *row) {
   part *p = &b->rows[b->n];
-  int count = cr__rule_numbers(b->rule);
   memset(p, 0, sizeof *p);
   memcpy(p->data, row->data, sizeof p->data);
-  memcpy(p->f, row->f, (size_t)count * sizeof *p->f);
+  if (row->switches & CR__UPDATE_TABLE) p->table = row->f;
+  else memcpy(p->f, row->f, (size_t)b->count * sizeof *p->f);
   p->n = row->n;
-  p->switches = row->switches;
+  p->switches = row->switches & ~(uint32_t)CR__UPDATE_TABLE;
   b->first[b->n + 1] = b->first[b->n] + cr__blocks_for((row->n + EACH - 1) / EACH).x;
   b->n++;
 }
@@ -89,6 +91,7 @@ static void add(batch *b, const cr__row *row) {
 static int run_dtype(const cr__launch *k, int dtype) {
   batch b;
   b.rule = (int)k->update.rule;
+  b.count = cr__rule_numbers(b.rule);
   b.n = 0;
   b.first[0] = 0;
   int code = 0;

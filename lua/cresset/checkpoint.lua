@@ -1,7 +1,7 @@
 -- checkpoint.lua: trades time for memory: what f saves is dropped, and computed again in backward.
 --
--- Holds true: f runs twice on the same inputs and with the same random numbers, so it must do the same
--- both times; where it saves other tensors the second time, that is an error.
+-- Holds true: f runs twice on the same inputs, with the same random numbers and the same mode of autocast, so it
+-- must do the same both times; where it saves other tensors the second time, that is an error.
 
 local cr = require "cresset"
 local callable = require "cresset.callable"
@@ -52,6 +52,21 @@ local function with_rng(state, body)
   return table.unpack(results, 2, results.n)
 end
 
+-- How autocast is set now, for autocast_as.
+local function autocast_now()
+  local set = { cache_enabled = cr.is_autocast_cache_enabled() }
+  for _, device in ipairs { "cpu", "cuda" } do
+    set[device] = { enabled = cr.is_autocast_enabled(device), dtype = cr.get_autocast_dtype(device) }
+  end
+  return set
+end
+
+-- A scope of autocast on one kind of device, as it was then.
+local function autocast_as(set, device)
+  local as = set[device]
+  return cr.autocast(device, { enabled = as.enabled, dtype = as.dtype, cache_enabled = set.cache_enabled })
+end
+
 -- ---- With saved-tensor hooks: nothing is saved but a number ------------------------------------------
 
 local function describe(x)
@@ -85,6 +100,8 @@ local function recompute(frame)
     return mine
   end
   with_rng(frame.rng, function()
+    local _ <close> = autocast_as(frame.autocast, "cpu")
+    local _ <close> = autocast_as(frame.autocast, "cuda")
     local _ <close> = cr.enable_grad()
     local _ <close> = cr.saved_tensors_hooks(keep, function(h) return found[h[1]] end)
     return frame.f(table.unpack(frame.args, 1, frame.args.n))
@@ -99,7 +116,7 @@ end
 
 local function with_hooks(f, args, o)
   local frame = { f = f, args = args, seen = {}, handles = {}, found = {} }
-  frame.rng = o.preserve_rng_state and cr.get_rng_state()
+  frame.rng, frame.autocast = o.preserve_rng_state and cr.get_rng_state(), autocast_now()
   local function pack(x)
     local n, mine = add_handle(frame.handles)
     frame.seen[n] = describe(x)
@@ -169,7 +186,7 @@ local function make_function()
   return cr.Function {
     name = "Checkpoint",
     forward = function(ctx, f, rng, ...)
-      ctx.f, ctx.rng = f, rng
+      ctx.f, ctx.rng, ctx.autocast = f, rng, autocast_now()
       save(ctx, table.pack(...))
       return f(...)
     end,
@@ -180,6 +197,8 @@ local function make_function()
       end
       local grads, args = table.pack(...), detached(restore(ctx))
       local results = table.pack(with_rng(ctx.rng, function()
+        local _ <close> = autocast_as(ctx.autocast, "cpu")
+        local _ <close> = autocast_as(ctx.autocast, "cuda")
         local _ <close> = cr.enable_grad()
         return ctx.f(table.unpack(args, 1, args.n))
       end))

@@ -228,6 +228,31 @@ local sections = {
     { "cr.set_detect_anomaly", "cr.set_detect_anomaly(on, check_nan)", "The same until it is set again.",
       "fun(on: boolean, check_nan?: boolean): any" },
     { "cr.is_anomaly_enabled", "cr.is_anomaly_enabled()", "Whether anomaly mode is on.", "fun(): boolean" },
+    { "cr.autocast",
+      'cr.autocast(device, { dtype =, enabled =, cache_enabled = }, f, ...) or local _ <close> = cr.autocast("cpu")',
+      "Products and their like compute in bfloat16 (of the CPU's tensors, unless dtype says otherwise) or float16 (of "
+      .. "CUDA's), what is sensitive in float32; tensors themselves stay as they are. docs/mixed-precision.md tells "
+      .. "which.", "fun(device: string, options?: table|function, f?: any, ...): any ..." },
+    { "cr.is_autocast_enabled", "cr.is_autocast_enabled(device)", "Whether autocast is on for such tensors.",
+      "fun(device: string): boolean" },
+    { "cr.get_autocast_dtype", "cr.get_autocast_dtype(device)", "The dtype that it casts to, or would.",
+      "fun(device: string): string" },
+    { "cr.is_autocast_cache_enabled", "cr.is_autocast_cache_enabled()",
+      "Whether casts of weights are kept until the outermost scope ends.", "fun(): boolean" },
+    { "cr.clear_autocast_cache", "cr.clear_autocast_cache()", "Gives back the casts of weights that are kept.",
+      "fun()" },
+    { "cr.custom_fwd", 'cr.custom_fwd(f, { device_type = "cuda", cast_inputs = })',
+      "The forward half of a custom Function, under autocast: with cast_inputs, its floating arguments come in that "
+      .. "dtype and it runs with autocast off.", "fun(f: function, options?: table): function" },
+    { "cr.custom_bwd", 'cr.custom_bwd(f, { device_type = "cuda" })',
+      "The backward half of such a Function: it runs in the mode that the forward half had.",
+      "fun(f: function, options?: table): function" },
+    { "cr.GradScaler", 'cr.GradScaler(device, { init_scale = 65536, growth_factor = 2, backoff_factor = 0.5, '
+      .. 'growth_interval = 2000, enabled = true })',
+      "Keeps small gradients from vanishing in float16: s:scale(loss):backward(), s:unscale_(opt) before clipping, "
+      .. "s:step(opt), which leaves steps with infinite gradients out, and s:update(). s:get_scale(), "
+      .. "s:found_inf(opt), s:state_dict(), s:load_state_dict(dict).",
+      "fun(device?: string|table, options?: table): table" },
     { "cr.saved_tensors_hooks", "local _ <close> = cr.saved_tensors_hooks(pack, unpack)",
       "What operations save for backward goes through pack; unpack gives it back.",
       "fun(pack: function, unpack: function, f?: function, ...): any ..." },

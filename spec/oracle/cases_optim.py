@@ -124,4 +124,41 @@ def optim():
     f.write("a dozen steps of optimizers")
 
 
-FAMILIES = [optim]
+def rosenbrock(p):
+    return ((1 - p[:-1]) ** 2 + 100 * (p[1:] - p[:-1] ** 2) ** 2).sum()
+
+
+def quadratic(p):
+    scale = torch.arange(1, p.numel() + 1, dtype=p.dtype)
+    return (scale * (p - 0.5) ** 2).sum() + (p**4).sum() * 0.125
+
+
+def lbfgs():
+    f = Family("lbfgs")
+
+    def case(function, start, steps, **options):
+        p = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+        opt = torch.optim.LBFGS([p], **options)
+        shown = []
+        for _ in range(steps):
+            def closure():
+                opt.zero_grad()
+                loss = function(p)
+                loss.backward()
+                return loss
+            loss = opt.step(closure)
+            s = opt.state[p]
+            shown.append(f'{{ "{tensor_text(p)}", {loss.item()!r}, {s["n_iter"]}, {s["func_evals"]} }}')
+        f.line(f'{{ "{function.__name__}", {lua(list(start))}, {options_text(options)}, {{ {", ".join(shown)} }} }},')
+
+    for search in ({}, {"line_search_fn": "strong_wolfe"}):
+        case(quadratic, (2.0, -1.0, 0.25), 3, max_iter=4, **search)
+        case(quadratic, (2.0, -1.0, 0.25), 4, max_iter=3, lr=0.5, history_size=2, **search)
+        case(quadratic, (2.0, -1.0, 0.25, 3.0), 2, **search)
+    case(rosenbrock, (-1.5, 2.0), 4, max_iter=8, line_search_fn="strong_wolfe")
+    case(rosenbrock, (-1.5, 2.0, 0.5), 3, max_iter=10, max_eval=12, history_size=3, line_search_fn="strong_wolfe")
+    case(rosenbrock, (0.5, 0.25), 3, max_iter=5, lr=0.01)
+    f.write("steps of LBFGS")
+
+
+FAMILIES = [optim, lbfgs]

@@ -223,7 +223,8 @@ function M.describe(case)
 end
 
 -- Files of this folder that hold something else than cases, for specs of their own.
-local others = { schedules = true, optim = true, elementary = true, extreme_folds = true, promotion = true,
+local others = { lbfgs = true, autocast = true, schedules = true, optim = true, elementary = true,
+  extreme_folds = true, promotion = true,
   update = true, modules = true, modules_sequence = true }
 
 -- The names of the families that cases were recorded for.

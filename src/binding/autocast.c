@@ -4,6 +4,7 @@
  * `local _ <close> =`, cr.autocast(device, options, f, ...) calls f in it. */
 #include <string.h>
 
+#include "callback.h"
 #include "scope.h"
 
 static const char *const known[] = {"dtype", "enabled", "cache_enabled", NULL};

@@ -201,7 +201,7 @@ static int lay_out(update *u) {
     row->dtype = p->dtype;
     row->n = p->numel;
     row->f = u->numbers + (u->nnumber == 1 ? 0 : (ptrdiff_t)i * count);
-    row->switches = switches_of(u, i);
+    row->switches = switches_of(u, i) | (u->table && u->device != CR_CPU ? CR__UPDATE_TABLE : 0);
     for (int j = 0; j < LISTS; j++) {
       cr_tensor *t = at(u, j, i), **copy = &u->copies[i * LISTS + j];
       if (t && !flat && !(*copy = t = cr__copy_of(u->op->lua, t, (cr_dtype)t->dtype))) return -1;
@@ -234,8 +234,15 @@ static void count_stopped(const update *u) {
       if (at(u, j, i) && j != GRADS && !u->copies[i * LISTS + j]) cr__bump(at(u, j, i));
 }
 
+/* A row of no elements, which tells the device of the table's memory. */
+static cr__row table_row(const update *u, const cr__row *like) {
+  cr__row row = {.dtype = like->dtype, .switches = like->switches, .f = like->f};
+  row.data[0] = (char *)u->numbers;
+  return row;
+}
+
 int cr__update_run(update *u) {
-  size_t nrows = (size_t)u->n * sizeof *u->rows;
+  size_t nrows = (size_t)(u->n + 1) * sizeof *u->rows;
   size_t ncopies = (size_t)u->n * LISTS * sizeof *u->copies;
   if (u->n == 0) return 0;
   int code = check_rows(u);
@@ -247,6 +254,10 @@ int cr__update_run(update *u) {
   if (!u->rows || !u->copies) code = (int)cr_error_code();
   int n = code ? -1 : lay_out(u);
   if (n < 0) code = (int)cr_error_code();
+  if (n > 0 && u->table) {
+    u->rows[n] = table_row(u, &u->rows[n - 1]);
+    n++;
+  }
   if (n > 0) {
     cr__launch k;
     cr__launch_begin(&k, u->op->lua, u->device);

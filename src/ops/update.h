@@ -16,6 +16,7 @@ typedef struct cr__update {
   int nnumber, nswitch;  /* one set for all rows, or one for each */
   const double *numbers; /* sets of those of the rule */
   const int64_t *switches;
+  bool table; /* the numbers lie on the device */
   cr_device device;
   cr__row *rows;      /* n */
   cr_tensor **copies; /* CR__UPDATE_LISTS for each of n; NULL where the tensor itself will do */

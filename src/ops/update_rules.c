@@ -114,9 +114,38 @@ int cr__run_adam(const cr_op *op, cr__tensors params, cr__tensors grads, cr__ten
 
 /* ---- Any rule -------------------------------------------------------------------------------------------- */
 
+/* The numbers of a table, which is checked. */
+static int take_table(cr__update *u, const cr_tensor *table, int count) {
+  const char *op = u->op->lua;
+  if (table->dtype != CR_FLOAT64)
+    return cr__fail(CR_E_DTYPE, "%s: table must be float64, got %s", op,
+                    cr_dtype_name((cr_dtype)table->dtype));
+  if (u->n && table->storage->device != u->device)
+    return cr__fail_devices(op, table->storage->device, u->device);
+  if (!(table->flags & CR__CONTIGUOUS) ||
+      (table->numel != count && table->numel != (int64_t)count * u->n))
+    return cr__fail(CR_E_SHAPE,
+                    "%s: table must be contiguous, of %d numbers, or %d for each of %d params, got "
+                    "%lld",
+                    op, count, count, u->n, (long long)table->numel);
+  u->numbers = (const double *)(const void *)cr__data(table);
+  u->nnumber = (int)(table->numel / count);
+  u->table = true;
+  return 0;
+}
+
+static int take_numbers(cr__update *u, cr__floats numbers, int count) {
+  if (numbers.n != count && (int64_t)numbers.n != (int64_t)count * u->n)
+    return cr__fail(CR_E_ARGUMENT, "%s: numbers must be %d, or %d for each of %d params, got %d",
+                    u->op->lua, count, count, u->n, numbers.n);
+  u->numbers = numbers.at;
+  u->nnumber = numbers.n / count;
+  return 0;
+}
+
 int cr__run_step(const cr_op *op, cr__tensors params, cr__tensors grads, cr__tensors first,
                  cr__tensors second, cr__tensors third, int rule, cr__floats numbers,
-                 cr__ints switches) {
+                 cr__ints switches, cr_tensor *table) {
   int count = cr__rule_numbers(rule);
   cr__update u;
   begin(&u, op, rule, params, grads);
@@ -124,15 +153,13 @@ int cr__run_step(const cr_op *op, cr__tensors params, cr__tensors grads, cr__ten
   own_list(&u, 1, second);
   own_list(&u, 2, third);
   int code = cr__update_check(&u);
+  if (!code && (numbers.n >= 0) == (table != NULL))
+    code = cr__fail(CR_E_ARGUMENT, "%s: needs numbers or a table of them", op->lua);
+  if (!code) code = table ? take_table(&u, table, count) : take_numbers(&u, numbers, count);
   if (code) return code;
-  if (numbers.n != count && (int64_t)numbers.n != (int64_t)count * u.n)
-    return cr__fail(CR_E_ARGUMENT, "%s: numbers must be %d, or %d for each of %d params, got %d",
-                    op->lua, count, count, u.n, numbers.n);
   if (switches.n != 1 && switches.n != u.n)
     return cr__fail(CR_E_ARGUMENT, "%s: switches must be 1, or 1 for each of %d params, got %d",
                     op->lua, u.n, switches.n);
-  u.numbers = numbers.at;
-  u.nnumber = numbers.n / count;
   u.switches = switches.at;
   u.nswitch = switches.n;
   return cr__update_run(&u);

@@ -39,10 +39,11 @@ enum {
 enum {
   CR__SGD_MOMENTUM = 1, /* the first list: the buffer */
   CR__SGD_NESTEROV = 2,
-  CR__SGD_FIRST = 4,        /* the buffer holds nothing yet */
-  CR__ADAM_AMSGRAD = 1,     /* the third list: the largest mean of squares */
-  CR__RMSPROP_CENTERED = 1, /* the second list: the mean */
-  CR__RMSPROP_MOMENTUM = 2, /* the third list: the buffer */
+  CR__SGD_FIRST = 4,         /* the buffer holds nothing yet */
+  CR__ADAM_AMSGRAD = 1,      /* the third list: the largest mean of squares */
+  CR__RMSPROP_CENTERED = 1,  /* the second list: the mean */
+  CR__RMSPROP_MOMENTUM = 2,  /* the third list: the buffer */
+  CR__UPDATE_TABLE = 1 << 30 /* of any rule: the numbers lie on the device */
 };
 
 /* The lists of its own, as bits, that a rule works with. */

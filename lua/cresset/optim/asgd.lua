@@ -10,7 +10,7 @@ local rule = require "cresset.optim.rule"
 local check = options.check
 
 local ASGD = rule("ASGD", {
-  rule = "asgd", apart = true,
+  rule = "asgd", apart = "eta",
   like_parameter = { "ax" },
   numbers_of_state = { step = true, eta = true, mu = true },
   options = {
@@ -23,7 +23,9 @@ local ASGD = rule("ASGD", {
   numbers = function(group, step, state, rows)
     local lr = options.number_of(group.lr)
     rows:keep(state, "eta", options.kept(lr / (1 + group.lambd * lr * step) ^ group.alpha))
-    rows:keep(state, "mu", options.kept(1 / math.max(1, step - group.t0)))
+    local after = step - group.t0
+    after = type(after) == "number" and math.max(1, after) or after:clamp_min(1)
+    rows:keep(state, "mu", options.kept(1 / after))
     return { group.weight_decay, group.maximize and -1 or 1, 1 - group.lambd * state.eta, state.eta, state.mu }
   end,
 })

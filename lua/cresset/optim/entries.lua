@@ -26,8 +26,8 @@ return {
     { "cr.optim", 'local optim = cr.optim, or require "cresset.optim"',
       "Optimizers, schedules of learning rates, averages of weights. params is a list of tensors, as net:parameters() "
       .. "gives, or of groups { params = list, lr = ... }; options have PyTorch's names and defaults, and a "
-      .. "group's own go before them. Most take maximize, foreach, fused and capturable; each step goes over memory once. "
-      .. "docs/optim.md tells all of it.", "cresset.optim" },
+      .. "group's own go before them. Most take maximize, foreach, fused and capturable; each step goes over memory "
+      .. "once. docs/optim.md tells all of it.", "cresset.optim" },
     optimizer("SGD", "lr = 1e-3, momentum = 0, dampening = 0, weight_decay = 0, nesterov = false",
       "Gradient descent, with momentum."),
     optimizer("Adam", "lr = 1e-3, betas = { 0.9, 0.999 }, eps = 1e-8, weight_decay = 0, amsgrad = false, "
@@ -98,7 +98,8 @@ return {
     schedule("CosineAnnealingWarmRestarts(opt, T_0, { T_mult = 1, eta_min = 0 })",
       "Down along a cosine, and back at once; each cycle is T_mult times as long. s:step(epoch) takes fractions."),
     schedule("CyclicLR(opt, base_lr, max_lr, { step_size_up = 2000, step_size_down =, mode = \"triangular\", "
-      .. "gamma = 1, scale_fn =, scale_mode = \"cycle\", cycle_momentum = true, base_momentum = 0.8, max_momentum = 0.9 })",
+      .. "gamma = 1, scale_fn =, scale_mode = \"cycle\", cycle_momentum = true, "
+      .. "base_momentum = 0.8, max_momentum = 0.9 })",
       "Up and down again and again, and momentum the other way."),
     schedule("OneCycleLR(opt, max_lr, { total_steps = | epochs =, steps_per_epoch =, pct_start = 0.3, "
       .. "anneal_strategy = \"cos\", cycle_momentum = true, base_momentum = 0.85, max_momentum = 0.95, "

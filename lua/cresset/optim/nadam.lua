@@ -9,7 +9,7 @@ local rule = require "cresset.optim.rule"
 local check = options.check
 
 local NAdam = rule("NAdam", {
-  rule = "nadam", apart = true,
+  rule = "nadam", apart = "mu_product",
   like_parameter = { "exp_avg", "exp_avg_sq" },
   numbers_of_state = { step = true, mu_product = true },
   options = {

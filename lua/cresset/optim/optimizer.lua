@@ -16,7 +16,7 @@ local moments = { "step_pre", "step_post", "state_dict_pre", "state_dict_post", 
 local everywhere = { step_pre = {}, step_post = {} } -- hooks on the steps of all optimizers
 
 local function construct(class, params, given)
-  local self = setmetatable({ param_groups = {}, state = {}, hooks = {}, steps = 0 }, class)
+  local self = setmetatable({ param_groups = {}, state = {}, hooks = {}, steps = 0, constants = {} }, class)
   for _, moment in ipairs(moments) do self.hooks[moment] = {} end
   local list = groups.split(class.name, params)
   self.defaults = options.read(class.name, given, class.options)
@@ -47,6 +47,7 @@ function Optimizer:add_param_group(group)
   if self.check then self.check(read) end
   if self.check_group then self:check_group(read) end
   table.insert(self.param_groups, read)
+  self.devices = nil
 end
 
 -- ---- Steps ---------------------------------------------------------------------------------------------
@@ -70,16 +71,33 @@ local function check_device(self, group)
   end
 end
 
---- A step of the class's rule on all rows; gives the closure's loss.
+-- The devices of all parameters, if there are several.
+local function devices_of(self)
+  local list, seen = {}, {}
+  for _, group in ipairs(self.param_groups) do
+    for _, p in ipairs(group.params) do
+      if not seen[p.device] then
+        seen[p.device] = true
+        list[#list + 1] = p.device
+      end
+    end
+  end
+  return #list > 1 and list or { false }
+end
+
+--- A step of the class's rule on all rows, in one call for each device; gives the closure's loss.
 function Optimizer:update(closure)
   local loss
   if closure then loss = cr.enable_grad(closure) end
-  local rows = require("cresset.optim.rows").new()
-  for _, group in ipairs(self.param_groups) do
-    check_device(self, group)
-    self:step_rows(rows, group)
+  self.devices = self.devices or devices_of(self)
+  for _, device in ipairs(self.devices) do
+    local rows = require("cresset.optim.rows").new()
+    for _, group in ipairs(self.param_groups) do
+      check_device(self, group)
+      self:step_rows(rows, group, device)
+    end
+    rows:run(self.rule, self.constants)
   end
-  rows:run(self.rule)
   return loss
 end
 

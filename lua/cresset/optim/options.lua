@@ -88,6 +88,7 @@ end
 
 --- A number as PyTorch keeps it beside the parameters: float32, or float64 where that is the default dtype.
 function M.kept(x)
+  if cr.is_tensor(x) then return x:float() end
   return cr.get_default_dtype() == "float64" and x or string.unpack("f", string.pack("f", x))
 end
 

@@ -2,6 +2,7 @@
 --
 -- Holds true: the formulas are PyTorch's; the variance of the adaptive rate is rectified once rho is above 5.
 
+local cr = require "cresset"
 local options = require "cresset.optim.options"
 local rule = require "cresset.optim.rule"
 
@@ -23,8 +24,10 @@ return rule("RAdam", {
     local bias2 = 1 - beta2 ^ step
     local most = 2 / (1 - beta2) - 1
     local rho = most - 2 * step * beta2 ^ step / bias2
-    local rectifier = rho > 5
-      and ((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) ^ 0.5 or 0
+    local square = (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)
+    local rectifier
+    if type(rho) == "number" then rectifier = rho > 5 and square ^ 0.5 or 0
+    else rectifier = cr.where(rho:gt(5), square:clamp_min(0):sqrt(), 0) end
     return { decoupled and 0 or decay, group.maximize and -1 or 1, decoupled and 1 - lr * decay or 1, 1 - beta1, beta2,
       1 - beta2, group.eps, 1 - beta1 ^ step, lr, bias2 ^ 0.5, rectifier }
   end,

@@ -26,13 +26,14 @@ end
 
 function SGD.make_state() end
 
-function SGD:step_rows(rows, group)
+function SGD:step_rows(rows, group, device)
   local momentum = group.momentum
   local numbers = { group.weight_decay, group.maximize and -1 or 1, options.number_of(group.lr), momentum,
     1 - group.dampening }
   local on = momentum == 0 and 0 or MOMENTUM | (group.nesterov and NESTEROV or 0)
   for _, p in ipairs(group.params) do
     local grad = p.grad
+    if device and p.device ~= device then grad = nil end
     if grad and momentum == 0 then rows:add(p, grad, false, false, false, numbers, 0)
     elseif grad then
       local state = self:state_of(p)
