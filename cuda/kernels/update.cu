@@ -38,10 +38,11 @@ template <int D> struct element {
 
 #define STEP(T, S)                                                                        \
   static __device__ __forceinline__ void step(int rule, int count, const part &r, T(&x)[LISTS]) { \
-    T f[CR__RULE_NUMBERS] = {};                                                           \
+    T f[CR__RULE_NUMBERS];                                                                \
     const double *given = r.table ? r.table : r.f;                                        \
     bool decays = given[0] != 0;                                                          \
-    for (int i = 0; i < count; i++) f[i] = (T)given[i];                                   \
+    _Pragma("unroll") for (int i = 0; i < CR__RULE_NUMBERS; i++)                          \
+      f[i] = i < count ? (T)given[i] : 0;                                                 \
     switch (rule) { CR__RULES(CASE_##S) }                                                 \
   }
 #define CASE(name, S) \

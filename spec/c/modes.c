@@ -221,10 +221,53 @@ static void failures(void) {
   check(cr_grad_enabled(), "a failure sets nothing");
 }
 
+/* ---- Autocast ---- */
+
+static cr_tensor *square(cr_dtype dtype) {
+  float ones[4] = {1, 1, 1, 1};
+  cr_tensor *wide = cr_from(ones, CR_FLOAT32, 2, (int64_t[]){2, 2});
+  cr_tensor *t = cr_to(wide, dtype, cr_none(), false);
+  cr_release(wide);
+  return t;
+}
+
+static void autocast(void) {
+  cr_mode on = {.sets = CR_SETS_AUTOCAST_CPU, .autocast_cpu = {true, CR_BFLOAT16}};
+  cr_mode off = {.sets = CR_SETS_AUTOCAST_CPU};
+  cr_tensor *w = square(CR_FLOAT32), *x = square(CR_FLOAT32);
+  cr_set_requires_grad(w, true);
+  cr_dtype dtype = CR_DTYPE_NONE;
+  check(!cr_autocast_enabled(CR_CPU, &dtype) && dtype == CR_DTYPE_NONE, "autocast is off at first");
+  cr_scope *outer = cr_scope_new(&on, NULL), *inner = cr_scope_new(&off, NULL);
+  cr_scope_open(outer, NULL);
+  check(cr_autocast_enabled(CR_CPU, &dtype) && dtype == CR_BFLOAT16, "a scope turns it on");
+  check(!cr_autocast_enabled(CR_CUDA, NULL), "for one kind of device");
+  int64_t before = live();
+  cr_tensor *y = cr_mm(x, w);
+  check(y && cr_dtype_of(y) == CR_BFLOAT16, "products are of its dtype");
+  check(cr_dtype_of(w) == CR_FLOAT32, "what is given stays as it is");
+  check(cr_autocast_keeps(), "casts of leaves are kept");
+  cr_release(y);
+  check(live() > before, "as long as the scope is open");
+  cr_autocast_clear();
+  check(live() == before, "or until they are given back");
+  cr_scope_open(inner, NULL);
+  y = cr_mm(x, w);
+  check(y && cr_dtype_of(y) == CR_FLOAT32, "an inner scope turns it off");
+  cr_release(y);
+  cr_scope_free(inner);
+  cr_release(cr_mm(x, w));
+  cr_scope_free(outer);
+  check(live() == before && !cr_autocast_enabled(CR_CPU, NULL), "and its end leaves nothing");
+  cr_release(w);
+  cr_release(x);
+}
+
 int main(void) {
   int64_t before = live();
   setters();
   scopes();
+  autocast();
   anomalies();
   hooks();
   failures();
