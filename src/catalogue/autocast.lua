@@ -13,17 +13,19 @@ local M = {}
 local lists = {
   cpu = {
     lower = [[conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d mm bmm matmul addmm baddbmm vecdot
-      linear einsum tensordot prelu scaled_dot_product_attention]],
+      linear einsum tensordot prelu scaled_dot_product_attention lstm rnn_tanh rnn_relu rnn_tanh_cell
+      rnn_relu_cell]],
     float32 = [[avg_pool3d adaptive_avg_pool3d adaptive_max_pool3d max_pool3d fractional_max_pool2d
       fractional_max_pool3d max_unpool2d max_unpool3d grid_sample prod quantile nanquantile cdist trace
       binary_cross_entropy binary_cross_entropy_with_logits cross_entropy linear_cross_entropy nll_loss mse_loss l1_loss
       smooth_l1_loss huber_loss kl_div poisson_nll_loss hinge_embedding_loss cosine_embedding_loss
       margin_ranking_loss soft_margin_loss triplet_margin_loss multi_margin_loss multilabel_margin_loss ctc_loss]],
-    widest = "cat stack index_copy",
+    widest = "cat stack index_copy gru gru_cell lstm_cell",
   },
   cuda = {
     lower = [[conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d mm bmm matmul mv addmm addmv addr
-      baddbmm vecdot linear einsum prelu scaled_dot_product_attention]],
+      baddbmm vecdot linear einsum prelu scaled_dot_product_attention lstm gru rnn_tanh rnn_relu lstm_cell gru_cell
+      rnn_tanh_cell rnn_relu_cell]],
     float32 = [[acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow softplus
       layer_norm rms_norm group_norm norm normalize lp_pool1d lp_pool2d lp_pool3d cosine_similarity pairwise_distance
       dist pdist cdist renorm logsumexp interpolate upsample prod softmax softmin log_softmax cumprod cumsum sum
