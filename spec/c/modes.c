@@ -237,6 +237,7 @@ static void autocast(void) {
   cr_tensor *w = square(CR_FLOAT32), *x = square(CR_FLOAT32);
   cr_set_requires_grad(w, true);
   cr_dtype dtype = CR_DTYPE_NONE;
+  int64_t first = live();
   check(!cr_autocast_enabled(CR_CPU, &dtype) && dtype == CR_DTYPE_NONE, "autocast is off at first");
   cr_scope *outer = cr_scope_new(&on, NULL), *inner = cr_scope_new(&off, NULL);
   cr_scope_open(outer, NULL);
@@ -258,7 +259,7 @@ static void autocast(void) {
   cr_scope_free(inner);
   cr_release(cr_mm(x, w));
   cr_scope_free(outer);
-  check(live() == before && !cr_autocast_enabled(CR_CPU, NULL), "and its end leaves nothing");
+  check(live() == first && !cr_autocast_enabled(CR_CPU, NULL), "and its end leaves nothing");
   cr_release(w);
   cr_release(x);
 }
