@@ -74,7 +74,7 @@ describe("safetensors", function()
     end)
 
     it("gives its metadata beside them", function()
-      local _, metadata = cr.load "spec/io/all.safetensors"
+      local _, metadata = cr.load("spec/io/all.safetensors", { metadata = true })
       assert.same({ format = "pt", note = "quotes \" and é" }, metadata)
     end)
 
@@ -107,7 +107,8 @@ describe("safetensors", function()
       assert.equal("int32", x.I32.dtype)
       assert.equal("bool", x.BOOL.dtype)
       refuses("load: .*", cr.load, "spec/io/all.safetensors", { dtype = "int64" })
-      refuses("there is no option 'dtpye'; there are: device, dtype, lazy, raw", cr.load, "spec/io/all.safetensors",
+      refuses("there is no option 'dtpye'; there are: device, dtype, lazy, metadata, raw", cr.load,
+        "spec/io/all.safetensors",
         { dtpye = 1 })
     end)
 
@@ -213,8 +214,9 @@ describe("safetensors", function()
 
     it("takes strings as metadata", function()
       cr.save(folder "s.safetensors", { a = cr.ones(1) }, { metadata = { format = "pt" } })
-      local x, metadata = cr.load(folder "s.safetensors")
+      local x, metadata = cr.load(folder "s.safetensors", { metadata = true })
       assert.same({ 1.0 }, x.a:totable())
+      assert.equal(1, select("#", cr.load(folder "s.safetensors")))
       assert.same({ format = "pt" }, metadata)
       refuses("metadata must be a table of strings", cr.save, folder "s.safetensors", { a = cr.ones(1) },
         { metadata = { n = 1 } })

@@ -6,13 +6,13 @@ local T = "cresset.Tensor"
 
 return {
   { "Files and bytes",
-    { "cr.load", "cr.load(path, { lazy =, device =, dtype =, raw = })",
-      "What a file holds, by the end of its name: .safetensors, .npy, .npz, .pt, .pth, .gguf, .t7. Tensors of files"
-      .. " that are not compressed are mapped: a large file is there at once, and is read as it is used; what is "
-      .. "written to them reaches no file. lazy = true makes each tensor when it is first asked for; device says "
-      .. "where tensors go, dtype what floats become; raw = true gives the bytes of tensors whose dtype there is "
-      .. "none for. A second result has the file's metadata. What is no such file is an error that names it and "
-      .. "the fault. docs/files.md tells all of it.",
+    { "cr.load", "cr.load(path, { lazy =, device =, dtype =, raw =, metadata = })",
+      "What a file holds, by the end of its name: .safetensors, .npy, .npz, .pt, .pth, .gguf, .t7. Tensors of "
+      .. "files that are not compressed are mapped: a large file is there at once, and is read as it is used; what"
+      .. " is written to them reaches no file. lazy = true makes each tensor when it is first asked for; device "
+      .. "says where tensors go, dtype what floats become; raw = true gives the bytes of tensors whose dtype there"
+      .. " is none for; with metadata = true a second result has the file's own. What is no such file is an error "
+      .. "that names it and the fault. docs/files.md tells all of it.",
       "fun(path: string, options?: table): any, table?" },
     { "cr.save", "cr.save(path, value, { metadata =, compressed = })",
       "Writes a file, by the end of its name: .safetensors takes tensors, and nested tables of tensors, "

@@ -64,7 +64,7 @@ local function check_options(what, options, allowed)
   return options
 end
 
-local load_options = { lazy = true, device = true, dtype = true, raw = true }
+local load_options = { lazy = true, device = true, dtype = true, raw = true, metadata = true }
 local save_options = { metadata = true, compressed = true }
 
 -- Calls f, and makes a sentence about the path of what fails in the core.
@@ -91,7 +91,9 @@ end
 
 local function read(format, path, options)
   local settings = { lazy = options.lazy, raw = options.raw, finish = finisher(options) }
-  return format.read(Source.open(path), settings)
+  local value, metadata = format.read(Source.open(path), settings)
+  if not options.metadata then return value end -- alone, so that load_state_dict(cr.load(path)) has one argument
+  return value, metadata or {}
 end
 
 --- Reads a file.
