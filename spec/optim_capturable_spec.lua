@@ -59,13 +59,11 @@ describe("a capturable step", function()
       give(captured, 1)
       b:step() -- makes the state
       local launch = cr.cuda.graph(function() b:step() end)
-      for step = 1, 4 do
-        give(eager, step < 3 and 1 or step)
+      for _, step in ipairs { 1, 3, 4 } do -- what is captured is not done yet
+        give(eager, step)
         a:step()
-      end
-      for step = 3, 4 do
         give(captured, step)
-        launch()
+        if step > 1 then launch() end
       end
       for i, p in ipairs(eager) do
         assert.is_nil(values.tensors_differ(captured[i]:detach():cpu(), p:detach():cpu(), 1e-6, 1e-6), name)

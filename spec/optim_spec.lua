@@ -260,7 +260,7 @@ describe("optim: a step", function()
     for _, name in ipairs { "SGD", "Adam", "RAdam", "Rprop" } do
       local plain = values.generate({ 4, 3 }, -2, 2, "float64", 5):requires_grad_()
       local turned = values.generate({ 4, 3 }, -2, 2, "float64", 5):t():clone():t():requires_grad_()
-      local gapped = cr.zeros({ 4, 6 }, { dtype = "float64" })
+      local gapped = cr.zeros({ 4, 6 }, { dtype = "float64", device = values.device })
       local part = gapped[{ {}, { 1, -1, 2 } }]
       part:copy_(plain:detach())
       part:requires_grad_()
