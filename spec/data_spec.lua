@@ -341,6 +341,27 @@ describe("images", function()
     refuses("cannot read", data.read_image, path("bad.png", "\x89PNG\r\n\26\n1234"))
   end)
 
+  -- An image of 8x8 made by cjpeg: the upper half as bright as red (76), the lower one as blue (29).
+  it("come from JPEG, where libturbojpeg is", function()
+    local base64 = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAYEBQYFBAYGBQYHBwYIChAKCgkJChQODwwQFxQYGBcUFhYaHSUfGhsjHBYWICwgIyYn"
+      .. "KSopGR8tMC0oMCUoKSj/wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAB//EABgQAAIDAAAAAAAAAAAAAAAAAAAWZKPh/9oA"
+      .. "CAEBAAA/ABpii2Yf/9k="
+    local letters, bits, n, bytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 0, 0, {}
+    for letter in base64:gmatch "[^=]" do
+      bits, n = bits << 6 | letters:find(letter, 1, true) - 1, n + 6
+      if n >= 8 then
+        n = n - 8
+        bytes[#bytes + 1] = string.char(bits >> n & 255)
+      end
+    end
+    local text = table.concat(bytes)
+    local done, image = pcall(data.read_image, path("i.jpg", text))
+    if not done then return pending(image) end
+    assert.equal("1x8x8", tostring(image.shape))
+    assert.is_true(math.abs(image[1][1][1]:item() - 76) < 5 and math.abs(image[1][8][8]:item() - 29) < 5)
+    refuses("the JPEG file is damaged", data.read_image, path("cut.jpg", text:sub(1, 120)))
+  end)
+
   it("that are wrong are refused", function()
     refuses("neither PNG nor JPEG", data.read_image, path("w.img", "hello"))
     refuses("fewer pixels", data.read_image, path("w.ppm", "P6\n10 10\n255\nxx"))
