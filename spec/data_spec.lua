@@ -343,9 +343,9 @@ describe("images", function()
 
   -- An image of 8x8 made by cjpeg: the upper half as bright as red (76), the lower one as blue (29).
   it("come from JPEG, where libturbojpeg is", function()
-    local base64 = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAYEBQYFBAYGBQYHBwYIChAKCgkJChQODwwQFxQYGBcUFhYaHSUfGhsjHBYWICwgIyYn"
-      .. "KSopGR8tMC0oMCUoKSj/wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAB//EABgQAAIDAAAAAAAAAAAAAAAAAAAWZKPh/9oA"
-      .. "CAEBAAA/ABpii2Yf/9k="
+    local base64 = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAYEBQYFBAYGBQYHBwYIChAKCgkJChQODwwQFxQYGBcUFhYaHSUfGhsjHBYWICwg"
+      .. "IyYnKSopGR8tMC0oMCUoKSj/wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAB//EABgQAAIDAAAAAAAAAAAAAAAAAAAWZK"
+      .. "Ph/9oACAEBAAA/ABpii2Yf/9k="
     local letters, bits, n, bytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 0, 0, {}
     for letter in base64:gmatch "[^=]" do
       bits, n = bits << 6 | letters:find(letter, 1, true) - 1, n + 6

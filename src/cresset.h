@@ -364,6 +364,17 @@ CR_API int cr_foreach_inplace(const cr_op *op, int n, const cr_value *rows);
 /* Writes the result to the caller's `out` instead (resized if it is empty). Not differentiable. */
 CR_API int cr_call_out(const cr_op *op, const cr_value *args, cr_tensor *out);
 
+/* A profiler is told of each call of an operation on its thread, and of those that this makes in turn, between its
+ * begin and its end: `args` as they were given, `code` as cr_call gives it. What backward calls counts, too. Its
+ * functions must not call operations. Without one a call costs what it did before. */
+typedef struct cr_profiler {
+  void (*begin)(void *user, const cr_op *op, const cr_value *args);
+  void (*end)(void *user, int code);
+  void *user; /* borrowed until the profiler is taken back */
+} cr_profiler;
+/* Sets it (copied) for the calling thread; NULL takes it back. */
+CR_API int cr_set_profiler(const cr_profiler *p);
+
 /* ---- Autograd ---------------------------------------------------------------------------- */
 
 /* True for a leaf that asks for a gradient, and for a result that depends on one. */

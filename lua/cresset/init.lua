@@ -22,6 +22,7 @@ local lazy = {
   help = { "cresset.help", "help" },
   metrics = { "cresset.metrics" },
   plot = { "cresset.plot" },
+  profiler = { "cresset.profiler" },
   progress = { "cresset.progress", "progress" },
   tensorboard = { "cresset.tensorboard" },
   data = { "cresset.data" },

@@ -218,7 +218,7 @@ local function member(path)
 end
 
 for _, path in ipairs { "foreach", "memory", "cuda", "debug", "data", "metrics", "plot",
-  "tensorboard" } do kinds[path] = member(path) end
+  "profiler", "tensorboard" } do kinds[path] = member(path) end
 
 --- What an error about an unknown name of a kind ("field", "function", "dtype") adds; "" if nothing.
 function M.advise(kind, name)

@@ -27,7 +27,9 @@ void cr__warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold
 /* Nonzero (with the error set) when the host has interrupted or a deadline has passed. */
 int cr__interrupted(void);
 #ifndef __cplusplus
-extern _Atomic int cr__interrupt_flags; /* nonzero: cr__interrupted() has something to look at */
+extern _Atomic int
+    cr__interrupt_flags;  /* nonzero: a call has something to look at before it begins */
+void cr__attend(bool on); /* one more of such things, or one less */
 #endif
 /* The same for threads that work for another one: what the caller has to meet (0: no deadline); whether
  * that stops it, without an error: 0, or why; and the error for that. */

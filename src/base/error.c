@@ -143,8 +143,11 @@ void cr__warn(const char *format, ...) {
 
 /* ---- Interrupt and deadline ---- */
 
-/* Bit 0: cr_interrupt(true). The rest counts, in steps of two, the states with a deadline. */
+/* Bit 0: cr_interrupt(true). The rest counts, in steps of two, the states with a deadline and the threads with a
+ * profiler. */
 _Atomic int cr__interrupt_flags;
+
+void cr__attend(bool on) { atomic_fetch_add(&cr__interrupt_flags, on ? 2 : -2); }
 
 static double now(void) {
   struct timespec t;
@@ -161,7 +164,7 @@ void cr__deadline_set(cr_state *s, double *deadline, double seconds_from_now) {
   bool before = s->deadline != 0 || s->host.deadline != 0;
   *deadline = seconds_from_now == 0 ? 0 : now() + seconds_from_now;
   bool after = s->deadline != 0 || s->host.deadline != 0;
-  if (before != after) atomic_fetch_add(&cr__interrupt_flags, after ? 2 : -2);
+  if (before != after) cr__attend(after);
 }
 
 void cr_set_deadline(double seconds_from_now) {

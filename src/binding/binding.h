@@ -318,6 +318,7 @@ void cr__lua_open_function(lua_State *L); /* function.c: Function */
 void cr__lua_open_foreach(lua_State *L);  /* foreach.c: foreach */
 void cr__lua_open_cuda(lua_State *L);     /* cuda.c: cuda, x:pin_memory() ... */
 void cr__lua_open_data(lua_State *L);     /* bytes.c: _data */
+void cr__lua_open_profiler(lua_State *L); /* profiler.c: _profiler */
 void cr__lua_open_file(lua_State *L);     /* file.c: io_half, x:tobytes() */
 void cr__lua_open_dlpack(lua_State *L);   /* dlpack.c: to_dlpack, from_dlpack */
 

@@ -208,6 +208,7 @@ CR_API int luaopen_cresset_core(lua_State *L) {
   cr__lua_open_foreach(L);
   cr__lua_open_cuda(L);
   cr__lua_open_data(L);
+  cr__lua_open_profiler(L);
   cr__lua_open_file(L);
   cr__lua_open_dlpack(L);
   cr__lua_entry outer =

@@ -118,6 +118,32 @@ static __attribute__((noinline)) int call_any(const cr_op *op, const cr__impl *i
   return code;
 }
 
+/* ---- A profiler ---- */
+
+CR__TLS cr_profiler cr__my_profiler;
+
+int cr_set_profiler(const cr_profiler *p) {
+  if (p && (!p->begin || !p->end))
+    return cr__fail(CR_E_ARGUMENT, "set_profiler: begin and end must both be there");
+  bool before = cr__my_profiler.begin != NULL, after = p != NULL;
+  cr__my_profiler = p ? *p : (cr_profiler){0};
+  if (before != after) cr__attend(after);
+  return CR_E_OK;
+}
+
+static __attribute__((noinline)) int call_attended(const cr_op *op, const cr__impl *impl,
+                                                   const cr_value *args, cr_tensor **out,
+                                                   int *nout) {
+  cr_profiler p = cr__my_profiler;
+  int n = 0;
+  if (!p.begin) return call_any(op, impl, args, out, nout);
+  p.begin(p.user, op, args);
+  int code = call_any(op, impl, args, out, &n);
+  p.end(p.user, code);
+  if (nout) *nout = n;
+  return code;
+}
+
 static inline int call_plain(const cr_op *op, const cr__impl *impl, const cr_value *args,
                              cr_tensor **out, int *nout) {
   if (impl->few && CR__LIKELY(!cr__interrupt_pending())) {
@@ -133,6 +159,7 @@ static inline int call_plain(const cr_op *op, const cr__impl *impl, const cr_val
       return code;
     }
   }
+  if (CR__UNLIKELY(cr__interrupt_pending())) return call_attended(op, impl, args, out, nout);
   return call_any(op, impl, args, out, nout);
 }
 

@@ -28,6 +28,9 @@ static inline bool cr__interrupt_pending(void) {
   return atomic_load_explicit(&cr__interrupt_flags, memory_order_relaxed) != 0;
 }
 
+/* What cr_set_profiler has set for this thread; looked at only where cr__interrupt_pending(). */
+extern CR__TLS cr_profiler cr__my_profiler;
+
 /* Makes *args what the descriptor promises: as they are if nothing is to be done, else a copy. */
 static inline int cr__check_args(const cr_op *op, const cr_value **args, cr__fixed_args *fixed) {
   if (CR__UNLIKELY(cr__interrupt_pending())) {

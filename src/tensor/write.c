@@ -162,13 +162,23 @@ static int call_inplace(const cr_op *op, const cr_value *args) {
   return 0;
 }
 
-int cr_call_inplace(const cr_op *op, const cr_value *args) {
+static int call_inplace_whole(const cr_op *op, const cr_value *args) {
   cr__draws before = cr__draws_now();
   uint8_t casts = cr__modes.autocast; /* which is for results that are made */
   cr__modes.autocast = 0;
   int code = call_inplace(op, args);
   cr__modes.autocast = casts;
   if (CR__UNLIKELY(code)) cr__call_failed(before, op, args, true);
+  return code;
+}
+
+int cr_call_inplace(const cr_op *op, const cr_value *args) {
+  cr_profiler p = {0};
+  if (CR__UNLIKELY(cr__interrupt_pending())) p = cr__my_profiler;
+  if (CR__LIKELY(!p.begin)) return call_inplace_whole(op, args);
+  p.begin(p.user, op, args);
+  int code = call_inplace_whole(op, args);
+  p.end(p.user, code);
   return code;
 }
 

@@ -1,4 +1,4 @@
--- entries.lua: what is told of what shows a program at work: progress, metrics, plots, TensorBoard.
+-- entries.lua: what is told of what shows a program at work: progress, metrics, plots, the profiler, TensorBoard.
 --
 -- Holds true: plain data in the form of the entries.lua above, which loads it.
 
@@ -53,6 +53,13 @@ return { { "Watching a program at work",
   { "cr.plot.graph", "cr.plot.graph(loss, { names = { name = tensor }, title = })",
     "How a tensor came about: tostring gives it for Graphviz, save writes .dot, .svg or .png.",
     "fun(loss: " .. T .. ", options?: table): table" },
+  { "cr.profiler", "cr.profiler.profile(f)", "Where the time and the memory of operations go.", "table" },
+  { "cr.profiler.profile", "cr.profiler.profile(f, { shapes = true }), cr.profiler.profile(options)",
+    "A profile of what f() does, and f's values; without f, of all until p:stop(). p:table { sort_by = \"self\" }, "
+    .. "p:averages(), p:events(), p:save(path) for Chrome.", "fun(f?: function|table, options?: table): table, ..." },
+  { "cr.profiler.range", "cr.profiler.range(name, f, ...)",
+    "Calls f(...) as a part of that name in the profile that is on; without f a value for `local _ <close> =`.",
+    "fun(name: string, f?: function, ...: any): ..." },
   { "cr.tensorboard", 'cr.tensorboard.Writer "runs/first"', "Writes what TensorBoard shows.", "table" },
   { "cr.tensorboard.Writer", "cr.tensorboard.Writer(folder)",
     "w:scalar(tag, value, step), w:scalars(tag, values, step), w:histogram(tag, x, step), w:image(tag, x, step), "
