@@ -188,6 +188,12 @@ describe("torch.save's files", function()
       refuses("check sum", cr.load, folder.write("x.pt", (whole:gsub("K\1%.", "K\2."))))
     end)
 
+    it("may come from a machine with the other order of bytes", function()
+      local path = folder.write("x.pt", archive { { "x/data.pkl", tensor(1, { 2 }, { 2 }) }, { "x/byteorder", "big" },
+        { "x/data/0", string.pack(">ffff", 1, 2, 3, 4) } })
+      assert.same({ 2.0, 4.0 }, cr.load(path):totable())
+    end)
+
     it("take no more time than their bytes", function()
       local text = "\x80\2]q\0" -- lists of lists, each with the one before twice
       for i = 1, 60 do
