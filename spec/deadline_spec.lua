@@ -104,6 +104,12 @@ local long = {
   { "a norm with a power", function() return normal(2e7) end, function(x) return x:norm(2.5) end },
   { "a comparison of all elements", function() return normal(1, 1):expand(40000, 40000) end,
     function(x) return x:equal(x) end },
+  { "a recurrent layer of many sequences", function()
+      return { normal(300, 64, 256), { normal(2048, 256), normal(2048, 512), normal(2048), normal(2048) } }
+    end, function(x) return cr.lstm(x[1], nil, x[2]) end },
+  { "a recurrent layer of one long sequence", function()
+      return { normal(20000, 1, 64), { normal(768, 64), normal(768, 256) } }
+    end, function(x) return cr.gru(x[1], nil, x[2], { has_biases = false }) end },
   { "many tensors at once", function() return { normal(1e7), normal(1e7), normal(1e7) } end,
     function(list) return cr.foreach.exp(list) end },
 }

@@ -4,6 +4,9 @@
  * arithmetic is the CPU's (rnn_cells.h). src/cpu/rnn.c says what the views and rows are. */
 #include "grid.h"
 #include "scalar.cuh"
+/* Integers' functions, which come with it, compare unsigned types with 0 as well. */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#pragma nv_diag_suppress 186
 #pragma GCC diagnostic ignored "-Wtype-limits"
 #include "scalar/scalar.h"
 #include "scalar/rnn.h"

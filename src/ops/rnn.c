@@ -166,6 +166,9 @@ static int check_input(call *c) {
   }
   int time = c->a.layout == CR__RNN_BATCHES && !c->single;
   if (!c->single) c->batch = cr__sizes(x)[1 - time];
+  if (cr__sizes(x)[time] > INT32_MAX)
+    return cr__fail(CR_E_SHAPE, "%s: input of shape %s has more steps than %d", c->a.op, shape,
+                    INT32_MAX);
   if (cr__sizes(x)[time] > 0) return 0;
   return cr__fail(CR_E_SHAPE, "%s: input of shape %s has no steps; at least one is needed", c->a.op,
                   shape);
