@@ -1,4 +1,4 @@
-"""cases_linear.py: products of matrices, and what is built of them: einsum, normalization, attention."""
+"""cases_linear.py: products of matrices, and what is built of them: einsum, normalization."""
 import math
 
 import torch
@@ -86,16 +86,6 @@ def layers():
     f.case("group_norm", f.t(2, 4, 3), 2, torch_f=F.group_norm)
     f.case("group_norm", f.t(2, 4), 1, torch_f=F.group_norm)
     f.case("group_norm", f.t(2, 4, 2, 2), 4, f.t(4), f.t(4), 0.5, torch_f=F.group_norm)
-    attention = F.scaled_dot_product_attention
-    q, k, v = (2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 2)
-    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), torch_f=attention)
-    f.case("scaled_dot_product_attention", f.t(3, 4), f.t(5, 4), f.t(5, 2), torch_f=attention)
-    mask = V([True, False, True, True, True] * 3, [3, 5], "bool")
-    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), mask, torch_f=attention)
-    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), f.t(3, 5), torch_f=attention)
-    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, True, torch_f=attention)
-    f.case("scaled_dot_product_attention", f.t(*q), f.t(*k), f.t(*v), None, 0.0, False, 0.5,
-           torch_f=lambda a, b, c, m, p, causal, s: attention(a, b, c, m, p, causal, scale=s))
     f.write("layers")
 
 

@@ -8,7 +8,7 @@ local write, header = output.write, output.header
 
 local M = {}
 
-local MOST_VIEWS = 8 -- CR__MAX_VIEWS of backend.h
+local MOST_VIEWS = 11 -- CR__MAX_VIEWS of backend.h
 local types = { int = "int64_t", float = "double", bool = "bool", scalar = "cr_value", rng = "cr__rng_place",
   lines = "cr__line_sizes" }
 

@@ -17,7 +17,7 @@
 #define CR__BACKEND_ABI                                                      \
   ((uint32_t)(6 + 31 * sizeof(cr__launch) + 1009 * sizeof(cr__elementwise) + \
               10007 * sizeof(cr__backend) + 100003 * sizeof(cr__device_ops) + sizeof(cr__host)))
-#define CR__MAX_VIEWS 8
+#define CR__MAX_VIEWS 11
 
 typedef struct cr__view {
   char *data; /* the first element */
