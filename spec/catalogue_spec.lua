@@ -181,8 +181,8 @@ describe("the declaration of a kernel", function()
     refuses_kernel("sort(this)", "sort: the name of the slot this is taken")
   end)
 
-  it("has at most eight views", function()
-    refuses_kernel("sort(in[8], out)", "sort: has 9 views, and 8 at most are possible")
+  it("has at most eleven views", function()
+    refuses_kernel("sort(in[11], out)", "sort: has 12 views, and 11 at most are possible")
   end)
 
   it("has one name", function()

@@ -4,6 +4,7 @@
  * a tile of queries and goes through the keys, or a tile of keys and goes through the queries, so that each sum has one
  * order; scores are computed again by each. A width of more columns than a block adds up is cut, with a block for each
  * part. T is the type that is computed in. */
+#include "convert.cuh"
 #include "grid.h"
 #include "scalar.cuh"
 
@@ -18,7 +19,7 @@ typedef struct matrix {
   int64_t step[4];
 } matrix;
 
-typedef struct call {
+typedef struct attention_call {
   matrix query, key, value, mask, out, lines, grad, for_query, for_key, for_value, for_mask;
   int64_t batch, heads, kv_heads, rows, keys, width, value_width;
   double scale;
@@ -26,7 +27,7 @@ typedef struct call {
   uint64_t seed, offset, kept; /* a word below `kept` is that of a share which stays */
   double by;                   /* what those are multiplied by */
   char *delta, *great;         /* two numbers for each row: see backward */
-} call;
+} attention_call;
 
 static matrix matrix_of(const cr__view &v) {
   matrix m = {v.data, v.dtype, {0, 0, 0, 0}};
@@ -78,7 +79,7 @@ typedef struct tile {
 /* Products of rows q0 .. of `left` (times `by`) and rows k0 .. of `right`; the thread's are those of row threadIdx.x /
  * LANES with every LANES-th column. a and b are room for a tile each. */
 template <class T>
-static __device__ void products(const call &c, const tile &t, const matrix &left, const matrix &right, int64_t width,
+static __device__ void products(const attention_call &c, const tile &t, const matrix &left, const matrix &right, int64_t width,
                                 T by, T (*a)[SIDE + 1], T (*b)[SIDE + 1], T (&sum)[EACH]) {
   int row = threadIdx.x / LANES, lane = threadIdx.x % LANES;
 #pragma unroll
@@ -101,7 +102,7 @@ static __device__ void products(const call &c, const tile &t, const matrix &left
 
 /* Scores, of which those that are hidden, or beyond the keys, are -infinity. */
 template <class T>
-static __device__ void scores(const call &c, const tile &t, T (*a)[SIDE + 1], T (*b)[SIDE + 1], T (&s)[EACH]) {
+static __device__ void scores(const attention_call &c, const tile &t, T (*a)[SIDE + 1], T (*b)[SIDE + 1], T (&s)[EACH]) {
   int64_t q = t.q0 + threadIdx.x / LANES;
   products<T>(c, t, c.query, c.key, c.width, (T)c.scale, a, b, s);
 #pragma unroll
@@ -116,7 +117,7 @@ static __device__ void scores(const call &c, const tile &t, T (*a)[SIDE + 1], T 
 }
 
 /* What the share of key k of query q is multiplied by, after the sum. */
-static __device__ double kept(const call &c, const tile &t, int64_t q, int64_t k) {
+static __device__ double kept(const attention_call &c, const tile &t, int64_t q, int64_t k) {
   if (!c.drops) return 1;
   uint32_t words[4];
   uint64_t i = (uint64_t)(((t.b * c.heads + t.h) * c.rows + q) * c.keys + k);
@@ -134,24 +135,24 @@ static __device__ void fetch(const matrix &m, int64_t b, int64_t h, int64_t firs
   }
 }
 
-static __device__ tile tile_of(const call &c, int64_t index, int64_t heads, int64_t in_row) {
+static __device__ tile tile_of(const attention_call &c, int64_t index, int64_t heads, int64_t in_row) {
   tile t = {index / in_row / heads, index / in_row % heads, 0, 0, 0};
   t.kv = t.h / (c.heads / c.kv_heads);
   return t;
 }
 
-static __device__ __forceinline__ int64_t last_key(const call &c, const tile &t) {
+static __device__ __forceinline__ int64_t last_key(const attention_call &c, const tile &t) {
   int64_t seen = t.q0 + SIDE;
   return c.causal && seen < c.keys ? seen : c.keys;
 }
 
-static __device__ __forceinline__ int64_t row_index(const call &c, const tile &t, int64_t q) {
+static __device__ __forceinline__ int64_t row_index(const attention_call &c, const tile &t, int64_t q) {
   return (t.b * c.heads + t.h) * c.rows + q;
 }
 
 /* ---- Forward ---- */
 
-template <class T> static __global__ void __launch_bounds__(THREADS) attend(call c, int64_t in_row) {
+template <class T> static __global__ void __launch_bounds__(THREADS) attend(attention_call c, int64_t in_row) {
   __shared__ T a[SIDE][SIDE + 1], b[SIDE][SIDE + 1], share[SIDE][SIDE + 1], value[SIDE][COLUMNS];
   tile t = tile_of(c, blockIdx.x, c.heads, in_row);
   t.q0 = blockIdx.x % in_row * SIDE;
@@ -195,7 +196,7 @@ template <class T> static __global__ void __launch_bounds__(THREADS) attend(call
 
 /* ---- Backward ---- */
 
-template <class T> static __global__ void find_delta(call c) {
+template <class T> static __global__ void find_delta(attention_call c) {
   CR__EACH(i, c.batch * c.heads * c.rows) {
     int64_t q = i % c.rows, h = i / c.rows % c.heads, b = i / c.rows / c.heads;
     double sum = 0;
@@ -213,7 +214,7 @@ template <class T> struct slopes {
 };
 
 template <class T>
-static __device__ void find_slopes(const call &c, const tile &t, T (*a)[SIDE + 1], T (*b)[SIDE + 1], bool gradients,
+static __device__ void find_slopes(const attention_call &c, const tile &t, T (*a)[SIDE + 1], T (*b)[SIDE + 1], bool gradients,
                                    slopes<T> &d) {
   int64_t q = t.q0 + threadIdx.x / LANES;
   T top = 0, inverse = 0, delta = 0, grad[EACH] = {0}, s[EACH];
@@ -233,7 +234,7 @@ static __device__ void find_slopes(const call &c, const tile &t, T (*a)[SIDE + 1
 }
 
 /* Gradients of query and mask; and for each row, that of its great score. */
-template <class T> static __global__ void __launch_bounds__(THREADS) of_queries(call c, int64_t in_row) {
+template <class T> static __global__ void __launch_bounds__(THREADS) of_queries(attention_call c, int64_t in_row) {
   __shared__ T a[SIDE][SIDE + 1], b[SIDE][SIDE + 1], slope[SIDE][SIDE + 1], key[SIDE][COLUMNS];
   tile t = tile_of(c, blockIdx.x, c.heads, in_row);
   t.q0 = blockIdx.x % in_row * SIDE;
@@ -274,7 +275,7 @@ template <class T> static __global__ void __launch_bounds__(THREADS) of_queries(
 }
 
 /* Gradients of key or value: a row of the block's threads has a key. */
-template <class T> static __global__ void __launch_bounds__(THREADS) of_keys(call c, int64_t in_row, bool values) {
+template <class T> static __global__ void __launch_bounds__(THREADS) of_keys(attention_call c, int64_t in_row, bool values) {
   __shared__ T a[SIDE][SIDE + 1], b[SIDE][SIDE + 1], part[SIDE][SIDE + 1], rows[SIDE][COLUMNS];
   tile t = tile_of(c, blockIdx.x, c.kv_heads, in_row);
   int64_t group = c.heads / c.kv_heads, own = t.h, c0 = (int64_t)blockIdx.y * COLUMNS;
@@ -323,7 +324,7 @@ static int64_t pieces(int64_t n, int64_t of) { return (n + of - 1) / of; }
   (c).drops = (s)->dropout > 0, (c).seed = (s)->rng.seed, (c).offset = (s)->rng.offset,                    \
   (c).kept = (uint64_t)ceil((1 - (s)->dropout) * 0x1p32), (c).by = (s)->dropout < 1 ? 1 / (1 - (s)->dropout) : 0
 
-template <class T> static int forward(const char *op, const call &c) {
+template <class T> static int forward(const char *op, const attention_call &c) {
   int64_t in_row = pieces(c.rows, SIDE), chunks = pieces(c.value_width, COLUMNS);
   dim3 grid((unsigned)(in_row * c.batch * c.heads), (unsigned)(chunks ? chunks : 1));
   return CR__LAUNCH(op, attend<T>, grid, THREADS, 0, c, in_row);
@@ -332,13 +333,13 @@ template <class T> static int forward(const char *op, const call &c) {
 /* As cr__cpu_attention. */
 extern "C" int cr__cuda_attention(cr__launch *k) {
   const cr__attention_slots *s = &k->attention;
-  call c = {};
+  attention_call c = {};
   COMMON(c, s);
   if (c.batch * c.heads * c.rows == 0) return 0;
   return c.lines.dtype == CR_FLOAT64 ? forward<double>(k->op, c) : forward<float>(k->op, c);
 }
 
-template <class T> static int backward(const char *op, const call &c) {
+template <class T> static int backward(const char *op, const attention_call &c) {
   int64_t tiles = pieces(c.rows, SIDE), chunks = c.for_query.data ? pieces(c.width, COLUMNS) : 1;
   int code = 0;
   if (tiles > 0) {
@@ -360,7 +361,7 @@ template <class T> static int backward(const char *op, const call &c) {
 /* As cr__cpu_attention_backward. */
 extern "C" int cr__cuda_attention_backward(cr__launch *k) {
   const cr__attention_backward_slots *s = &k->attention_backward;
-  call c = {};
+  attention_call c = {};
   COMMON(c, s);
   c.grad = matrix_of(s->grad), c.for_query = matrix_of(s->for_query), c.for_key = matrix_of(s->for_key);
   c.for_value = matrix_of(s->for_value), c.for_mask = matrix_of(s->for_mask);

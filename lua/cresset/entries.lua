@@ -207,6 +207,20 @@ local sections = {
       "triplet_margin_loss with any distance: a function of two tensors, pairwise_distance without one.",
       "fun(anchor: " .. T .. ", positive: " .. T .. ", negative: " .. T .. ", options?: table): " .. T },
   },
+  { "Attention with its projections",
+    { "cr.multi_head_attention_forward",
+      "cr.multi_head_attention_forward(query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, "
+      .. "bias_k, bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, { training =, key_padding_mask =, "
+      .. "need_weights =, attn_mask =, use_separate_proj_weight =, q_proj_weight =, k_proj_weight =, v_proj_weight =, "
+      .. "static_k =, static_v =, average_attn_weights =, is_causal = })",
+      "Attention of num_heads heads: query, key and value (sequence x batch x width, or without the batch) are "
+      .. "projected by in_proj_weight (3 width x width; or by three weights of their own), attended head by head, and "
+      .. "projected by out_proj_weight. Masks are PyTorch's: true hides, a float mask is added; attn_mask is rows x "
+      .. "keys or batch * heads x rows x keys, key_padding_mask batch x keys. Returns the result, and the weights of "
+      .. "the keys unless need_weights = false, which takes memory that is linear in the sequence.",
+      "fun(query: " .. T .. ", key: " .. T .. ", value: " .. T .. ", embed_dim_to_check: integer, num_heads: integer, "
+      .. "...: any): " .. T .. ", " .. T .. "?" },
+  },
   { "Modes, of a coroutine or of a scope",
     { "cr.no_grad", "cr.no_grad(f, ...) or local _ <close> = cr.no_grad()", "Without recording for backward.",
       "fun(f?: function, ...): any ..." },

@@ -19,6 +19,7 @@ local lazy = {
   GradScaler = { "cresset.grad_scaler" },
   custom_fwd = { "cresset.custom_cast", "custom_fwd" },
   custom_bwd = { "cresset.custom_cast", "custom_bwd" },
+  multi_head_attention_forward = { "cresset.multi_head", "forward" },
   help = { "cresset.help", "help" },
   metrics = { "cresset.metrics" },
   plot = { "cresset.plot" },

@@ -31,8 +31,7 @@ static size_t lay_out(const cr__attention *a, char *room, space *s) {
   s->query = at, at += aligned(a->width * GROUP * size);
   s->tile = at, at += aligned(a->block * GROUP * size);
   s->key = at, at += a->dtype == a->type ? 0 : aligned(a->block * a->pitch * size);
-  s->value = at,
-  at += a->value_as_it_lies ? 0 : aligned(a->block * a->value_pitch * size + beyond);
+  s->value = at, at += a->value_as_it_lies ? 0 : aligned(a->block * a->value_pitch * size + beyond);
   s->sums = at, at += aligned(GROUP * a->value_pitch * size);
   s->top = at, s->sum = at + GROUP * size, s->factor = at + 2 * GROUP * size;
   at += aligned(3 * GROUP * size);
@@ -139,3 +138,7 @@ int cr__cpu_attention(cr__launch *k) {
   return cr__cpu_lines(k->op, tasks, cr__attention_work(&j.a, tasks, GROUP, 1),
                        lay_out(&j.a, nowhere, &space), run_group, &j);
 }
+
+/* Gradients of the tensors of cr__cpu_attention, as far as they are asked for, for `grad`, the one of its result; `out`
+ * and `lines` as it gave them. for_mask has the scores' shape. */
+int cr__cpu_attention_backward(cr__launch *k) { return cr__attention_gradients(k); }

@@ -17,15 +17,16 @@ enum { CR__ATTENTION_GROUP = 64 };
  * the tile, and side by side in `mask` and `kept`. */
 typedef struct cr__attention_panel {
   int64_t keys;
-  void *shares;      /* in: scores; out: what values are multiplied by */
-  void *grad;        /* in: the gradients of that; out: those of the scores */
-  const void *mask;  /* NULL: none; else of T */
-  bool truth;        /* not 0: the key is seen; else it is added */
-  const void *kept;  /* NULL: nothing is dropped; else what shares are multiplied by */
-  bool causal;       /* key i is hidden from the lanes below i + behind */
+  void *shares;          /* in: scores; out: what values are multiplied by */
+  void *grad;            /* in: the gradients of that; out: those of the scores */
+  const void *mask;      /* NULL: none; else of T */
+  bool truth;            /* not 0: the key is seen; else it is added */
+  const void *kept;      /* NULL: nothing is dropped; else what shares are multiplied by */
+  bool causal;           /* key i is hidden from the lanes below i + behind */
   int64_t behind, first; /* first: the key of the first row, among all */
   /* A number for each lane. */
-  void *top, *sum;   /* the largest score, the sum of exponentials measured from it, so far; later 1 over that */
+  void *top,
+      *sum; /* the largest score, the sum of exponentials measured from it, so far; later 1 over that */
   void *factor;      /* out, going forward: what earlier results are to be multiplied by */
   const void *delta; /* the sum of shares times their gradients */
   void *rest;        /* the sum of the gradients of scores, without the one that is `great` */
@@ -44,13 +45,13 @@ typedef struct cr__attention {
   const char *op;
   const cr__attention_loops *l;
   const cr__gemm_loops *g;
-  int dtype, type;         /* of the tensors; that is computed in */
-  int64_t size_in, size;   /* bytes of an element of either */
+  int dtype, type;       /* of the tensors; that is computed in */
+  int64_t size_in, size; /* bytes of an element of either */
   int64_t heads, kv_heads, rows, keys, width, value_width;
-  int64_t tasks_rows;      /* groups of queries in a head */
-  int64_t block;           /* keys of a tile, at most */
-  int64_t pitch, value_pitch; /* elements from row to row of what is kept apart */
-  bool value_as_it_lies, key_as_it_lies; /* as the second factor of a product */
+  int64_t tasks_rows;                         /* groups of queries in a head */
+  int64_t block;                              /* keys of a tile, at most */
+  int64_t pitch, value_pitch;                 /* elements from row to row of what is kept apart */
+  bool value_as_it_lies, key_as_it_lies;      /* as the second factor of a product */
   const cr__view *query, *key, *value, *mask; /* mask: NULL if there is none */
   double scale;
   bool causal;
@@ -96,6 +97,9 @@ void cr__attention_draw_veil(const cr__attention *a, const cr__attention_group *
 cr__attention_panel cr__attention_panel_of(const cr__attention *a, const cr__attention_group *g,
                                            const cr__attention_veil *v, int64_t index,
                                            int64_t first, int64_t n, char *tile);
+
+/* cr__cpu_attention_backward (attention_backward.c). */
+int cr__attention_gradients(cr__launch *k);
 
 /* Steps of n tasks of `rows` queries each, for cr__cpu_lines. */
 int64_t cr__attention_work(const cr__attention *a, int64_t n, int64_t rows, int64_t products);

@@ -53,7 +53,8 @@ static size_t lay_out(const job *j, char *room, space *s) {
   s->grad_rows = at, at += aligned(a->value_pitch * GROUP * size + beyond);
   s->tile = at, at += aligned(a->block * GROUP * size);
   s->slopes = at, at += aligned(a->block * GROUP * size);
-  s->key = at, at += widened || !a->key_as_it_lies ? aligned(a->block * a->pitch * size + beyond) : 0;
+  s->key = at,
+  at += widened || !a->key_as_it_lies ? aligned(a->block * a->pitch * size + beyond) : 0;
   s->value = at, at += widened ? aligned(a->block * a->value_pitch * size) : 0;
   s->sums = at, at += aligned(GROUP * a->pitch * size);
   s->row = at, at += aligned((a->pitch + a->value_pitch) * size);
@@ -275,8 +276,8 @@ static void run_part(const void *job_, int64_t index, char *room) {
       begin(j, batch, head, j->parts > 1 ? j->sums + index * j->sums_size * a->size : s.apart);
   int64_t end = (part + 1) * j->units / j->parts;
   for (int64_t u = part * j->units / j->parts; u < end && !cr__cpu_stopped(); u++) {
-    cr__attention_group g = cr__attention_group_of(a, batch, head * group + u / a->tasks_rows,
-                                                   u % a->tasks_rows);
+    cr__attention_group g =
+        cr__attention_group_of(a, batch, head * group + u / a->tasks_rows, u % a->tasks_rows);
     run_group(j, &g, &s, &to);
   }
   if (j->parts > 1) return;
@@ -331,9 +332,7 @@ static void plan(job *j) {
                             (j->for_value && !j->value_in_place ? a->value_pitch : 0));
 }
 
-/* Gradients of the tensors of cr__cpu_attention, as far as they are asked for, for `grad`, the one of its result; `out`
- * and `lines` as it gave them. for_mask has the scores' shape. */
-int cr__cpu_attention_backward(cr__launch *k) {
+int cr__attention_gradients(cr__launch *k) {
   const cr__attention_backward_slots *s = &k->attention_backward;
   job j = {.a = {.op = k->op, .scale = s->scale, .causal = s->causal, .dropout = s->dropout},
            .for_query = asked(&s->for_query),

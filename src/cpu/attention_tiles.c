@@ -14,8 +14,9 @@ enum { GROUP = CR__ATTENTION_GROUP };
 extern const cr__attention_loops cr__attention_loops_v2[2], cr__attention_loops_v3[2],
     cr__attention_loops_v4[2];
 static const cr__attention_loops *loops_here(bool wide) {
-  static const cr__attention_loops *const by_level[] = {
-      cr__attention_loops_v2, cr__attention_loops_v3, cr__attention_loops_v4};
+  static const cr__attention_loops *const by_level[] = {cr__attention_loops_v2,
+                                                        cr__attention_loops_v3,
+                                                        cr__attention_loops_v4};
   return &by_level[cr__cpu_level()][wide];
 }
 #else
@@ -174,9 +175,9 @@ void cr__attention_draw_veil(const cr__attention *a, const cr__attention_group *
     int64_t count = least(cols, g->w - at);
     if (v->mask)
       a->g->pack(&(cr__gemm_pack){.dtype = a->mask->dtype,
-                                  .from = cr__attention_row(a->mask, g->batch, g->head,
-                                                            g->first + at) +
-                                          first * a->mask->stride[3] * size_of(a->mask->dtype),
+                                  .from =
+                                      cr__attention_row(a->mask, g->batch, g->head, g->first + at) +
+                                      first * a->mask->stride[3] * size_of(a->mask->dtype),
                                   .count = count,
                                   .line = a->mask->stride[2],
                                   .k = n,

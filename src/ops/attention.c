@@ -48,7 +48,7 @@ enum { QUERY, KEY, VALUE };
 
 /* A call's tensors as batch x heads x rows x width. */
 typedef struct shapes {
-  cr_tensor *const *given;   /* query, key, value */
+  cr_tensor *const *given;    /* query, key, value */
   int64_t outer[CR_MAX_DIMS]; /* what is before the heads; all broadcast to it */
   int nouter;
   int64_t heads;    /* of query, and of the result */
@@ -74,8 +74,9 @@ static int check_sizes(const cr_op *op, cr_tensor *const *given) {
                     op->lua, (long long)size_at(q, 1), cr__shape_text(q->ndim, cr__sizes(q), &a),
                     cr__shape_text(k->ndim, cr__sizes(k), &b));
   if (size_at(k, 2) != size_at(v, 2))
-    return cr__fail(CR_E_SHAPE, "%s: value must have a row for each of key, got key %s and value %s",
-                    op->lua, cr__shape_text(k->ndim, cr__sizes(k), &a),
+    return cr__fail(CR_E_SHAPE,
+                    "%s: value must have a row for each of key, got key %s and value %s", op->lua,
+                    cr__shape_text(k->ndim, cr__sizes(k), &a),
                     cr__shape_text(v->ndim, cr__sizes(v), &b));
   return 0;
 }
@@ -86,9 +87,10 @@ static int check(const cr_op *op, cr_tensor *const *given, const cr_tensor *mask
   int code = cr__need_float(op->lua, dtype, "convert it with :to(dtype)");
   for (int i = 1; i < 3 && !code; i++)
     if (given[i]->dtype != dtype)
-      code = cr__fail(CR_E_DTYPE, "%s: %s must be %s like query, got %s; convert it with :to(dtype)",
-                      op->lua, op->params[i].name, cr_dtype_name(dtype),
-                      cr_dtype_name((cr_dtype)given[i]->dtype));
+      code =
+          cr__fail(CR_E_DTYPE, "%s: %s must be %s like query, got %s; convert it with :to(dtype)",
+                   op->lua, op->params[i].name, cr_dtype_name(dtype),
+                   cr_dtype_name((cr_dtype)given[i]->dtype));
   if (!code) code = check_sizes(op, given);
   if (!code && mask && causal)
     code = cr__fail(CR_E_ARGUMENT, "%s: give attn_mask or is_causal, not both", op->lua);

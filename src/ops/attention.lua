@@ -1,10 +1,10 @@
 -- attention.lua: attention in tiles, which never stores a score for longer than a tile of them is needed.
 --
--- Holds true: float16 and bfloat16 are computed in float32. What is dropped is told by counters: element i of the shares,
--- of batch x heads x rows x keys in row-major order, takes the number that `dropout` would draw for it.
+-- Holds true: float16 and bfloat16 are computed in float32. What is dropped is told by counters: element i of the
+-- shares, batch x heads x rows x keys in row-major order, takes the number that `dropout` would draw for it.
 
--- query: batch x heads x L x D; key and value: batch x heads or a divisor of them x S x D, or V wide; mask: batch x heads
--- x L x S. lines has two numbers for each row: its largest score, and 1 over the sum of the exponentials measured from it.
+-- query: batch x heads x L x D; key and value: batch x heads, or a divisor of them, x S x D or V; mask: batch x heads x
+-- L x S. lines has two numbers for each row: its largest score, and 1 over the sum of exponentials measured from it.
 kernel [[attention(out, lines, query, key, value, mask?; rng: rng, scale: float, dropout: float, causal: bool)]]
 kernel [[attention_backward(for_query?, for_key?, for_value?, for_mask?, grad, query, key, value, mask?, out, lines;
   rng: rng, scale: float, dropout: float, causal: bool)]]
@@ -35,8 +35,8 @@ op([[scaled_dot_product_attention(query: tensor, key: tensor, value: tensor, att
 local about = "scale: float, is_causal: bool, dropout_p: float, seed: int, offset: int"
 
 op("attention(query: tensor, key: tensor, value: tensor, attn_mask: tensor?, " .. about .. ") -> out, lines") {
-  doc = [[scaled_dot_product_attention of tensors of four dims, with fewer heads of key and value; seed and offset: where
-    its random numbers begin. lines: batch x heads x 2 x L, of the dtype that is computed in.]],
+  doc = [[scaled_dot_product_attention of tensors of four dims, with fewer heads of key and value; seed and offset:
+    where its random numbers begin. lines: batch x heads x 2 x L, of the dtype that is computed in.]],
   hidden = true, lua = "scaled_dot_product_attention", run = "attention",
   grad = { "query", "key", "value", "attn_mask", joint = function(g, v)
     return ops.attention_backward(g, v.query, v.key, v.value, v.attn_mask, v.out, v.lines, v.scale, v.is_causal,
@@ -58,7 +58,8 @@ local function backward_samples(s)
 end
 
 op("attention_backward" .. backward) {
-  doc = "The gradients of attention for its tensors, of self, the one of its first result; empty ones are not asked for.",
+  doc = [[The gradients of attention for its tensors, of self, the one of its first result; those that are not asked for
+    are empty.]],
   hidden = true, lua = "scaled_dot_product_attention", run = "attention_backward", composite = true,
   samples = backward_samples,
 }

@@ -23,6 +23,7 @@ int cr__run_attention_tiles_backward(const cr_op *op, cr_tensor *self, cr_tensor
                                      bool is_causal, double dropout_p, int64_t seed, int64_t offset,
                                      bool for_query, bool for_key, bool for_value, bool for_mask,
                                      cr_tensor **out) {
+  for_mask &= attn_mask != NULL;
   cr_tensor *like[] = {query, key, value, for_mask ? attn_mask : lines};
   bool wanted[] = {for_query, for_key, for_value, for_mask};
   for (int i = 0; i < 4; i++) out[i] = i && !out[i - 1] ? NULL : room_for(op, like[i], wanted[i]);
@@ -65,9 +66,10 @@ static cr_tensor *filled(cr__work *w, cr_tensor *t, cr_tensor *mask, double numb
 
 /* What the gradients are made of. */
 typedef struct parts {
-  cr_tensor *grad, *query, *key, *value; /* in the dtype that is computed in, all with the heads of query */
-  cr_tensor *kept;                       /* NULL: nothing is dropped */
-  cr_tensor *shares, *for_scores;        /* before anything is dropped */
+  cr_tensor *grad, *query, *key,
+      *value;      /* in the dtype that is computed in, all with the heads of query */
+  cr_tensor *kept; /* NULL: nothing is dropped */
+  cr_tensor *shares, *for_scores; /* before anything is dropped */
 } parts;
 
 /* L x S, true where a key comes after the row. */
@@ -160,15 +162,15 @@ int cr__run_attention_backward(const cr_op *op, cr_tensor *self, cr_tensor *quer
                                int64_t seed, int64_t offset, bool for_query, bool for_key,
                                bool for_value, bool for_mask, cr_tensor **out) {
   (void)op;
+  for_mask &= attn_mask != NULL; /* which is absent where it could not be read again, for one */
   cr_tensor *const all[] = {self, query, key, value, attn_mask};
   bool wanted[] = {for_query, for_key, for_value, for_mask}, traced = false;
   for (int i = 0; i < 5; i++) traced |= all[i] && cr_requires_grad(all[i]);
   if (!cr__recording() || !traced)
-    return cr__call_attention_tiles_backward(self, query, key, value, attn_mask, result, lines, scale,
-                                             is_causal, dropout_p, seed, offset, for_query, for_key,
-                                             for_value, for_mask, out);
-  call c = {query,     key,  value,  attn_mask, lines, scale, dropout_p,
-            is_causal, seed, offset, wanted};
+    return cr__call_attention_tiles_backward(self, query, key, value, attn_mask, result, lines,
+                                             scale, is_causal, dropout_p, seed, offset, for_query,
+                                             for_key, for_value, for_mask, out);
+  call c = {query, key, value, attn_mask, lines, scale, dropout_p, is_causal, seed, offset, wanted};
   return composed(self, &c, out);
 }
 
