@@ -112,6 +112,26 @@ describe("attention in tiles", function()
     assert.is_false(b.grad:isnan():any():item())
   end)
 
+  it("gives the same digits for any number of threads", function()
+    if values.device ~= "cpu" then return end
+    local q, k, v = made(1, 2, 400, 8):float(), made(1, 1, 500, 8):float(), made(1, 1, 500, 8):float()
+    local g = cr.randn({ 1, 2, 400, 8 })
+    local function run(threads)
+      local before = cr.get_num_threads()
+      cr.set_num_threads(threads)
+      local a, b, c = leaves(q, k, v)
+      cr.manual_seed(2)
+      local y = attend(a, b, c, nil, 0.1, { enable_gqa = true })
+      local list = { y:detach(), cr.grad(y, { a, b, c }, { grad_outputs = g }) }
+      cr.set_num_threads(before)
+      return list
+    end
+    local one = run(1)
+    for _, threads in ipairs { 2, 5 } do
+      for i, x in ipairs(run(threads)) do assert.is_true(x:equal(one[i])) end
+    end
+  end)
+
   it("has second derivatives", function()
     local q, k, v = made(1, 2, 3, 2), made(1, 1, 4, 2), made(1, 1, 4, 3)
     for _, o in ipairs { { is_causal = true }, { scale = 0.5 } } do
