@@ -54,6 +54,16 @@ x, y = torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))]],
   optimizer = "AdamW(net.parameters(), lr=1e-3)", loss = "F.cross_entropy(net(x), y)",
 })
 
+step("nn: transformer layer of 64, 4 heads, 16 x 128, AdamW step", 1.3, {
+  setup = [[local net = nn.TransformerEncoderLayer(64, 4, { dim_feedforward = 256, dropout = 0, batch_first = true })
+      local x = cr.randn(16, 128, 64)]],
+  optimizer = "AdamW(net:parameters(), { lr = 1e-3 })", loss = "net(x):square():mean()",
+}, {
+  setup = [[net = nn.TransformerEncoderLayer(64, 4, 256, dropout=0, batch_first=True)
+x = torch.randn(16, 128, 64)]],
+  optimizer = "AdamW(net.parameters(), lr=1e-3)", loss = "net(x).square().mean()",
+})
+
 step("nn: LSTM of 64, 32 x 100, AdamW step", 2.0, {
   setup = [[local net = nn.LSTM(32, 64, { batch_first = true })
       local x = cr.randn(32, 100, 32)]],

@@ -25,6 +25,8 @@ describe("the arguments of a class", function()
     local m = nn.Linear(2, 2, { dtype = "float64", device = "cpu" })
     assert.equal("float64", m.bias.dtype)
     assert.equal("float64", nn.BatchNorm1d(2, { dtype = "float64" }).running_mean.dtype)
+    local layer = nn.TransformerEncoderLayer(4, 2, { dtype = "float64", dim_feedforward = 4 })
+    for _, p in ipairs(layer:parameters()) do assert.equal("float64", p.dtype) end
   end)
 
   it("are refused in one sentence that names class and argument", function()

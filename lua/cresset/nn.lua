@@ -36,6 +36,8 @@ local families = {
     .. "ChannelShuffle",
   embedding = "Embedding EmbeddingBag",
   recurrent = "RNN LSTM GRU RNNCell LSTMCell GRUCell",
+  attention = "MultiheadAttention",
+  transformer = "Transformer TransformerEncoder TransformerDecoder TransformerEncoderLayer TransformerDecoderLayer",
   distance = "CosineSimilarity PairwiseDistance",
   loss = "L1Loss MSELoss SmoothL1Loss HuberLoss NLLLoss NLLLoss2d CrossEntropyLoss BCELoss BCEWithLogitsLoss KLDivLoss "
     .. "PoissonNLLLoss GaussianNLLLoss SoftMarginLoss HingeEmbeddingLoss MarginRankingLoss CosineEmbeddingLoss "

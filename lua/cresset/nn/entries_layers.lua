@@ -102,6 +102,24 @@ return {
       an RNN.
     LSTMCell(input_size, hidden_size, { bias = true }) | m(x, { h, c }) gives the next h and c.
     GRUCell(input_size, hidden_size, { bias = true }) | m(x, h) gives the next h.
+    MultiheadAttention(embed_dim, num_heads, { dropout = 0, bias = true, add_bias_kv =, add_zero_attn =, kdim =, vdim
+      =, batch_first = false }) | m(query, key, value, { key_padding_mask =, need_weights = true, attn_mask =,
+      average_attn_weights = true, is_causal = }) gives the output and the weights. In masks of bools, true hides.
+    TransformerEncoderLayer(d_model, nhead, { dim_feedforward = 2048, dropout = 0.1, activation = "relu",
+      layer_norm_eps = 1e-5, batch_first = false, norm_first = false, bias = true }) | m(src, { src_mask =,
+      src_key_padding_mask =, is_causal = }): attention to itself and two Linears.
+    TransformerDecoderLayer(d_model, nhead, { dim_feedforward = 2048, dropout = 0.1, activation = "relu",
+      layer_norm_eps = 1e-5, batch_first = false, norm_first = false, bias = true }) | m(tgt, memory, { tgt_mask =,
+      memory_mask =, tgt_key_padding_mask =, memory_key_padding_mask = }): attention to itself and to memory, and two
+      Linears.
+    TransformerEncoder(encoder_layer, num_layers, { norm = }) | m(src, { mask =, src_key_padding_mask =, is_causal =
+      }): clones of a layer, one after the other.
+    TransformerDecoder(decoder_layer, num_layers, { norm = }) | m(tgt, memory, options of the layer): clones of a
+      layer, one after the other.
+    Transformer({ d_model = 512, nhead = 8, num_encoder_layers = 6, num_decoder_layers = 6, dim_feedforward = 2048,
+      dropout = 0.1, batch_first = false, norm_first = false }) | m(src, tgt, { src_mask =, tgt_mask =, memory_mask =,
+      src_key_padding_mask =, ... }): encoder and decoder. nn.Transformer.generate_square_subsequent_mask(n) is the
+      mask of a sequence that sees no later step.
   ]] },
   { title = "Layers: activations", [[
     ReLU({ inplace = false }) | max(x, 0).
