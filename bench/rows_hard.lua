@@ -22,10 +22,10 @@ group({
 group({
   setup = [[
     local x, large, huge = cr.randn(1 << 18), cr.randn(1 << 18) * 1e4, cr.randn(1 << 18) * 1e9
-    local d = x:to "float64" * 1e4]],
+    local d, far = x:to "float64" * 1e4, x:to "float64" * 1e15]],
   peer_setup = [[
 x, large, huge = torch.randn(1 << 18), torch.randn(1 << 18) * 1e4, torch.randn(1 << 18) * 1e9
-d = x.double() * 1e4]],
+d, far = x.double() * 1e4, x.double() * 1e15]],
 }, {
   { "sin, 256 K", 1, "local _ = x:sin()", "x.sin()" },
   { "sin of large x, 256 K", 1, "local _ = large:sin()", "large.sin()" },
@@ -33,6 +33,8 @@ d = x.double() * 1e4]],
   { "cos of large x, 256 K", 1, "local _ = large:cos()", "large.cos()" },
   { "tan of large x, 256 K", 1, "local _ = large:tan()", "large.tan()" },
   { "sin of large x, float64, 256 K", 1, "local _ = d:sin()", "d.sin()" },
+  { "tan of huge x, float64, 256 K", 1, "local _ = far:tan()", "far.tan()" },
+  { "nextafter, 256 K", 1, "local _ = x:nextafter(large)", "x.nextafter(large)" },
 })
 
 for _, kind in ipairs { "subnormal", "NaN", "infinite", "mixed" } do

@@ -8,7 +8,6 @@
 #include "runtime/cuda.h"
 
 #define CR__SCALAR static __device__ __forceinline__
-#define CR__ANGLE static __device__ __attribute__((noinline))
 #include "scalar/scalar_math.h"
 
 #endif

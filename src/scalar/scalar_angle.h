@@ -7,8 +7,11 @@
 
 #include "scalar_bits.h"
 
-#ifndef CR__ANGLE
-#define CR__ANGLE static __attribute__((noinline, unused))
+/* Of a vector loop each lane would have a table of its own, were it not static. */
+#ifdef __CUDACC__
+#define CR__TABLE const
+#else
+#define CR__TABLE static const
 #endif
 
 /* An angle as quarter pi / 2 + r + low, |r| <= pi / 4; of quarter, the lowest two bits count. */
@@ -25,37 +28,41 @@ CR__SCALAR uint64_t f64_high_word(uint64_t x, uint64_t y) {
 }
 
 /* 64 binary digits of 2 / pi from the one with the weight 2^-place on. */
-CR__SCALAR uint64_t f64_inverse_digits(int place) {
-  const uint64_t digits[] = {0,
-                             0xa2f9836e4e441529,
-                             0xfc2757d1f534ddc0,
-                             0xdb6295993c439041,
-                             0xfe5163abdebbc561,
-                             0xb7246e3a424dd2e0,
-                             0x06492eea09d1921c,
-                             0xfe1deb1cb129a73e,
-                             0xe88235f52ebb4484,
-                             0xe99c7026b45f7e41,
-                             0x3991d639835339f4,
-                             0x9c845f8bbdf9283b,
-                             0x1ff897ffde05980f,
-                             0xef2f118b5a0a6d1f,
-                             0x6d367ecf27cb09b7,
-                             0x4f463f669e5fea2d,
-                             0x7527bac7ebe5f17b,
-                             0x3d0739f78a5292ea,
-                             0x6bfb5fb11f8d5d08,
-                             0x56033046fc7b6bab,
-                             0xf0cfbc209af4361d};
-  int at = place + 63, word = at / 64, bit = at % 64; /* the first word is in front of the point */
-  return bit ? digits[word] << bit | digits[word + 1] >> (64 - bit) : digits[word];
+CR__SCALAR uint64_t f64_inverse_digits(int64_t place) {
+  CR__TABLE uint64_t digits[] = {0,
+                                 0xa2f9836e4e441529,
+                                 0xfc2757d1f534ddc0,
+                                 0xdb6295993c439041,
+                                 0xfe5163abdebbc561,
+                                 0xb7246e3a424dd2e0,
+                                 0x06492eea09d1921c,
+                                 0xfe1deb1cb129a73e,
+                                 0xe88235f52ebb4484,
+                                 0xe99c7026b45f7e41,
+                                 0x3991d639835339f4,
+                                 0x9c845f8bbdf9283b,
+                                 0x1ff897ffde05980f,
+                                 0xef2f118b5a0a6d1f,
+                                 0x6d367ecf27cb09b7,
+                                 0x4f463f669e5fea2d,
+                                 0x7527bac7ebe5f17b,
+                                 0x3d0739f78a5292ea,
+                                 0x6bfb5fb11f8d5d08,
+                                 0x56033046fc7b6bab,
+                                 0xf0cfbc209af4361d};
+  int64_t at = place + 63, word = at >> 6,
+          bit = at & 63; /* the first word is in front of the point */
+  return digits[word] << bit | digits[word + 1] >> 1 >> (63 - bit);
 }
 
-/* Of a finite x with |x| >= 1. The digits from the weight on that makes 2 in the product are enough: those before
+/* A whole number below 2^52. */
+CR__SCALAR double f64_of_digits(uint64_t n) { return f64_of_bits(n | 0x4330000000000000) - 0x1p52; }
+
+/* Of a finite x >= 1, without branches. The digits from the weight on that makes 2 in the product are enough: those before
  * give multiples of 4. */
-CR__ANGLE f64_far_angle f64_angle_far(double x) {
+CR__SCALAR f64_far_angle f64_angle_far(double x) {
   uint64_t u = f64_bits(x), m = (u & 0xfffffffffffff) | 0x10000000000000;
-  int e = (int)(u >> 52 & 0x7ff) - 1075, place = e - 1; /* x = m 2^e */
+  int64_t e = (int64_t)(u >> 52 & 0x7ff) - 1075, place = e - 1; /* x = m 2^e */
   uint64_t a = f64_inverse_digits(place), b = f64_inverse_digits(place + 64);
   uint64_t c = f64_inverse_digits(place + 128);
   /* The product's words, from 2 and 1 (the upper two bits of w0) down. */
@@ -63,27 +70,19 @@ CR__ANGLE f64_far_angle f64_angle_far(double x) {
   uint64_t w0 = m * a + f64_high_word(m, b) + (w1 < up);
   uint32_t quarter = (uint32_t)(w0 >> 62);
   w0 = w0 << 2 | w1 >> 62, w1 = w1 << 2 | w2 >> 62, w2 <<= 2;
-  int above = (int)(w0 >> 63); /* more than a half: count from the next quarter back */
-  if (above) quarter++, w0 = ~w0, w1 = ~w1, w2 = ~w2;
-  double p = (double)(int64_t)(w0 >> 11) * 0x1p-53;
-  double q = (double)(int64_t)((w0 & 0x7ff) << 42 | w1 >> 22) * 0x1p-106;
-  double s = (double)(int64_t)((w1 & 0x3fffff) << 31 | w2 >> 33) * 0x1p-159;
+  uint64_t above = 0 - (w0 >> 63); /* more than a half: count from the next quarter back */
+  quarter += (uint32_t)(above & 1), w0 ^= above, w1 ^= above, w2 ^= above;
+  double p = f64_of_digits(w0 >> 11) * 0x1p-53;
+  double q = f64_of_digits((w0 & 0x7ff) << 41 | w1 >> 23) * 0x1p-105;
+  double s = f64_of_digits((w1 & 0x7fffff) << 29 | w2 >> 35) * 0x1p-157;
   double t = p + (q + s), rest = (p - t) + q + s;
   double r = t * 0x1.921fb54442d18p+0;
   double low = f64_fma(t, 0x1.921fb54442d18p+0, -r);
   low += t * 0x1.1a62633145c07p-54 + rest * 0x1.921fb54442d18p+0;
-  int negative = (int)(u >> 63);
-  f64_far_angle far = {above != negative ? -r : r, above != negative ? -low : low,
-                       negative ? 0 - quarter : quarter};
+  uint64_t sign = above & (uint64_t)1 << 63;
+  f64_far_angle far = {f64_of_bits(f64_bits(r) ^ sign), f64_of_bits(f64_bits(low) ^ sign), quarter};
   return far;
 }
-
-/* Of a vector loop each lane would have a table of its own, were it not static. */
-#ifdef __CUDACC__
-#define CR__TABLE const
-#else
-#define CR__TABLE static const
-#endif
 
 /* The same of a float from 1 to the largest, which is at least 0, without branches. The product of its 24 digits and as
  * many of 2 / pi is exact in double; those of digits that give multiples of 4 are left out. */

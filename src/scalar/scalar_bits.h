@@ -34,6 +34,15 @@ CR__SCALAR double f64_of_bits(uint64_t u) {
   return x;
 }
 
+/* Of a choice between values that take long the compiler would make a branch, and no vector code: so the bits of one
+ * are taken, of x where all bits of `first` are set. */
+CR__SCALAR float f32_either(float x, float y, uint32_t first) {
+  return f32_of_bits((f32_bits(x) & first) | (f32_bits(y) & ~first));
+}
+CR__SCALAR double f64_either(double x, double y, uint64_t first) {
+  return f64_of_bits((f64_bits(x) & first) | (f64_bits(y) & ~first));
+}
+
 #if defined __CUDA_ARCH__
 CR__SCALAR float f32_fma(float x, float y, float z) { return fmaf(x, y, z); }
 CR__SCALAR double f64_fma(double x, double y, double z) { return fma(x, y, z); }

@@ -31,22 +31,19 @@ CR__PARTS(f64, double, uint64_t, int64_t, 52, 1023, 54)
 CR__PARTS(f32, float, uint32_t, int32_t, 23, 127, 25)
 #undef CR__PARTS
 
-/* A float16 after x: normal ones end 13 bits earlier than floats, the others lie 2^-24 apart. */
-CR__SCALAR float f32_step_half(float x, float y) {
-  int grows = (y > x) == (x > 0);
-  float size = fabsf(x), far = f32_step(x, y, 0x2000), least = copysignf(0x1p-24f, x);
-  float near = grows ? x + least : x - least;
-  float r = (grows ? size < 0x1p-14f : size <= 0x1p-14f) ? near : far;
-  r = size == INFINITY ? copysignf(65504, x) : r;
-  r = x == 0 ? copysignf(0x1p-24f, y) : r;
-  return x == y ? y : x != x ? x : y != y ? y : r;
-}
-
 /* The number after x on the way to y; kind: 1 of float16, 2 of bfloat16, else of the type itself. */
 CR__SCALAR double f64_next(double x, double y, double kind) {
   (void)kind;
   return f64_step(x, y, 1);
 }
+/* Normal float16 end 13 bits earlier than floats, the others lie 2^-24 apart. */
 CR__SCALAR float f32_next(float x, float y, float kind) {
-  return kind == 1 ? f32_step_half(x, y) : f32_step(x, y, kind == 2 ? 0x10000 : 1);
+  uint32_t half = 0 - (uint32_t)(kind == 1), unit = 1 + (half & 0x1fff) + (kind == 2) * 0xffffu;
+  int grows = (y > x) == (x > 0);
+  float size = fabsf(x), least = copysignf(0x1p-24f, x), near = grows ? x + least : x - least;
+  uint32_t fine = 0 - (uint32_t)((size < 0x1p-14f) | (!grows & (size == 0x1p-14f)));
+  float r = f32_either(near, f32_step(x, y, unit), fine & half);
+  r = f32_either(copysignf(65504, x), r, half & (0 - (uint32_t)(size == INFINITY)));
+  r = f32_either(copysignf(0x1p-24f, y), r, half & (0 - (uint32_t)(x == 0)));
+  return x == y ? y : x != x ? x : y != y ? y : r;
 }

@@ -2,7 +2,7 @@
  * once per type.
  *
  * Holds true: what scalar_exp.h says, but for angles so large that they are reduced by many digits of 2 / pi
- * (scalar_angle.h): that takes longer, in double with branches, and is left to the functions whose names do not end
+ * (scalar_angle.h): that takes longer, and is left to the functions whose names do not end
  * in _near. Those with _near are unknown there, and give the same digits as the others elsewhere. */
 
 #define HALF_PI PICK(0x1.921fb6p+0f, 0x1.921fb54442d18p+0)
@@ -25,35 +25,22 @@ CR__SCALAR F(angle) F(angle_near)(T a) {
   return angle;
 }
 
-#if PICK(1, 0)
-/* Both ways are gone, and the bits of one taken: of a choice the compiler would make a branch, and no vector code. On
- * a device a branch is better. */
-CR__SCALAR float f32_either(float x, float y, uint32_t first) {
-  return f32_of_bits((f32_bits(x) & first) | (f32_bits(y) & ~first));
-}
-CR__SCALAR f32_angle f32_angle_of(float a) {
-  const uint32_t least = f32_bits(NEAR), most = f32_bits(INFINITY) - 1;
-  uint32_t u = f32_bits(a), is_far = ((u > least) & (u <= most)) ? UINT32_MAX : 0;
-  f32_angle near = f32_angle_near(a);
+/* Both ways are gone, and the bits of one taken. On a device a branch is better. */
+CR__SCALAR F(angle) F(angle_of)(T a) {
+  const U least = BITS(NEAR), most = BITS((T)INFINITY) - 1;
+  U u = BITS(a), is_far = ((u > least) & (u <= most)) ? ~(U)0 : 0;
+  F(angle) near = F(angle_near)(a);
 #ifdef __CUDA_ARCH__
   if (!is_far) return near;
 #endif
   u = u > least ? u : least;
-  f64_far_angle far = f32_angle_far(f32_of_bits(u < most ? u : most));
-  float r = (float)far.r, low = (float)(far.r - (double)r);
-  f32_angle angle = {f32_either(r, near.r, is_far), f32_either(low, near.low, is_far),
-                     (far.quarter & is_far) | (near.quarter & ~is_far)};
+  f64_far_angle far = F(angle_far)(OF_BITS(u < most ? u : most));
+  T r = (T)far.r, low = (T)(far.r - (double)r + far.low);
+  F(angle)
+  angle = {F(either)(r, near.r, is_far), F(either)(low, near.low, is_far),
+           (far.quarter & is_far) | (near.quarter & ~is_far)};
   return angle;
 }
-#else
-CR__SCALAR F(angle) F(angle_of)(T a) {
-  if (!(a > NEAR) || !(a < (T)INFINITY)) return F(angle_near)(a);
-  f64_far_angle far = f64_angle_far((double)a);
-  T r = (T)far.r;
-  F(angle) angle = {r, (T)(far.r - (double)r + far.low), far.quarter};
-  return angle;
-}
-#endif
 
 CR__SCALAR T F(sin_part)(T r, T low, T z) { return FMA(r * z, F(sin_short)(z), low) + r; }
 CR__SCALAR T F(cos_part)(T r, T low, T z) {
