@@ -443,8 +443,8 @@ conformance: all $(if $(CRESSET_CUDA),$(EMULATING:emulate=build-release-cuda),bu
 	@$(call with,release) CRESSET_CUDA=$(or $(CRESSET_CUDA),emulate) $(LUA) spec/conformance.lua $(FAMILY)
 
 # The numerical specs at the lower levels of the instruction set, which the best one hides.
-NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math_spec.lua modulo_spec.lua sort_spec.lua \
-  random_spec.lua))
+NUMERICAL := $(wildcard $(addprefix spec/,ops_spec.lua tails_spec.lua float_math_spec.lua halves_spec.lua modulo_spec.lua \
+  sort_spec.lua random_spec.lua))
 test-levels: all
 	@for level in $(filter-out v4 base,$(ISAS)); do \
 	  echo "CRESSET_ISA=$$level"; \
