@@ -34,8 +34,10 @@ static const bool gives_bool[CR__PW_COUNT + 1][CR_DTYPE_COUNT] = {
 
 bool cr__cpu_has_loop(int pointwise, int dtype) { return cr__loop_for(pointwise, dtype) != NULL; }
 
+/* Buffers at distances of pages would share the sets of the first cache. */
+enum { APART = 192 };
 typedef struct scratch {
-  _Alignas(64) char in[CR__MAX_OPERANDS][CR__CHUNK_BYTES];
+  _Alignas(64) char in[CR__MAX_OPERANDS][CR__CHUNK_BYTES + APART];
   _Alignas(64) char out[CR__CHUNK_BYTES];
   _Alignas(64) char converted[CR__CHUNK_BYTES]; /* results, before they are streamed */
 } scratch;

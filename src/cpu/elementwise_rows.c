@@ -9,9 +9,9 @@
 #include "elementwise.h"
 
 enum {
-  LONG = 768,       /* rows that pay */
-  LONG_STILL = 256, /* where something stands still along them */
-  PIECE = 1 << 13   /* elements of a row that threads share out together, at most; whole blocks */
+  LONG = 16,       /* rows that pay */
+  LONG_STILL = 32, /* where something stands still along them */
+  PIECE = 1 << 13  /* elements of a row that threads share out together, at most; whole blocks */
 };
 
 typedef struct buffers {
@@ -27,7 +27,7 @@ static bool is_number(const cr__elementwise_plan *p, int i) {
 bool cr__goes_by_rows(const cr__elementwise_plan *p) {
   const cr__iter *it = &p->it;
   bool gathers = p->out_way == GATHERED, still = false;
-  if (it->ndim < 2 || it->shape[0] < LONG_STILL || it->stride[0][0] != 1) return false;
+  if (it->ndim < 2 || it->shape[0] < LONG || it->stride[0][0] != 1) return false;
   if (p->e->out.dtype != p->native) return false;
   for (int i = 0; i < p->e->nin; i++) {
     if (is_number(p, i)) continue;
@@ -36,7 +36,7 @@ bool cr__goes_by_rows(const cr__elementwise_plan *p) {
     gathers = gathers || p->in_way[i] == GATHERED;
     still = still || step == 0;
   }
-  return gathers && (still || it->shape[0] >= LONG);
+  return gathers && (!still || it->shape[0] >= LONG_STILL);
 }
 
 /* Where operand k has the first element of a row, in elements. */
