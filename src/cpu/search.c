@@ -3,20 +3,33 @@
  * Holds true: NaN stands behind all numbers, as sort.c puts it. */
 #include "cpu.h"
 
-/* How many of n elements in order stand before x: the smaller ones, and the equal ones as well if it is
- * to stand to their right. NaN stands behind all. */
-#define SEARCH(t, T)                                                                    \
-  static int64_t search_##t(const void *line, int64_t n, const void *values, int64_t i, \
-                            bool right) {                                               \
-    const T *first = line, x = ((const T *)values)[i];                                  \
-    while (n > 0) { /* without branches that depend on elements */                      \
-      int64_t half = n / 2;                                                             \
-      T middle = first[half];                                                           \
-      int64_t behind = -(int64_t) !((middle > x) | (!right & (middle == x)));           \
-      first += behind & (half + 1);                                                     \
-      n = (half & ~behind) | ((n - half - 1) & behind);                                 \
-    }                                                                                   \
-    return first - (const T *)line;                                                     \
+enum { LANES = 8 };
+
+/* How many of n elements in order stand before each of `lanes` values: the smaller ones, and the equal ones as well if
+ * it is to stand to their right. No branch depends on elements, and the values' steps wait for memory side by side. */
+#define SEARCH(t, T)                                                                           \
+  static inline                                                                                \
+      __attribute__((always_inline)) void steps_##t(const T *line, int64_t n, const T *values, \
+                                                    bool right, int lanes, int64_t *to) {      \
+    int64_t at[LANES] = {0}, left[LANES];                                                      \
+    for (int j = 0; j < lanes; j++) left[j] = n;                                               \
+    for (int64_t most = n; most > 0; most /= 2)                                                \
+      for (int j = 0; j < lanes; j++) {                                                        \
+        int64_t half = left[j] / 2, place = at[j] + half;                                      \
+        T x = values[j], middle = line[place - (place == n)];                                  \
+        bool stops = (left[j] == 0) | (middle > x) | (!right & (middle == x));                 \
+        int64_t behind = (int64_t)stops - 1;                                                   \
+        at[j] += behind & (half + 1);                                                          \
+        left[j] = (half & ~behind) | ((left[j] - half - 1) & behind);                          \
+      }                                                                                        \
+    for (int j = 0; j < lanes; j++) to[j] = 1 + at[j];                                         \
+  }                                                                                            \
+  static void search_##t(const void *line, int64_t n, const void *values, bool right,          \
+                         int64_t count, int64_t *to) {                                         \
+    const T *x = values;                                                                       \
+    int64_t i = 0;                                                                             \
+    for (; i + LANES <= count; i += LANES) steps_##t(line, n, x + i, right, LANES, to + i);    \
+    for (; i < count; i++) steps_##t(line, n, x + i, right, 1, to + i);                        \
   }
 SEARCH(f32, float)
 SEARCH(f64, double)
@@ -27,13 +40,13 @@ static void search_some(void *launch, int64_t begin, int64_t end) {
   int64_t *to = (int64_t *)(void *)k->search.out.data, n = k->search.length, each = k->search.each;
   const char *lines = k->search.lines.data, *values = k->search.values.data;
   int dtype = k->search.lines.dtype;
-  bool right = k->search.right;
   int64_t size = (int64_t)cr__size_of((cr_dtype)dtype);
-  for (int64_t i = begin; i < end; i++) {
-    const char *line = lines + i / each * n * size;
-    to[i] = 1 + (dtype == CR_FLOAT32   ? search_f32(line, n, values, i, right)
-                 : dtype == CR_FLOAT64 ? search_f64(line, n, values, i, right)
-                                       : search_i64(line, n, values, i, right));
+  for (int64_t i = begin, m; i < end; i += m) {
+    m = each - i % each < end - i ? each - i % each : end - i; /* of one line */
+    const char *line = lines + i / each * n * size, *some = values + i * size;
+    if (dtype == CR_FLOAT32) search_f32(line, n, some, k->search.right, m, to + i);
+    else if (dtype == CR_FLOAT64) search_f64(line, n, some, k->search.right, m, to + i);
+    else search_i64(line, n, some, k->search.right, m, to + i);
   }
 }
 
