@@ -7,7 +7,8 @@
 --
 -- An operation: name; ours, theirs: the calls, of matrices x, y (and of c, r: rows and columns, i: positions, m: a
 -- mask, v: a row of x's dtype); second: it has a y; fold: it adds up elements; limit: of elements; positions: it
--- gives positions, which PyTorch counts from 0; finite: what it makes of NaN and infinities is anyone's.
+-- gives positions, which PyTorch counts from 0; finite: what it makes of NaN and infinities is anyone's; fits: of
+-- numbers too large for an integer, too.
 
 local cr = require "cresset"
 
@@ -78,7 +79,7 @@ local calls = {
   { "roll", "x:roll(3, 2)", "x.roll(3, 1)" },
   { "contiguous of the transposed", "x:t():contiguous()", "x.t().contiguous()" },
   { "to float64", "x:to('float64')", "x.to(torch.float64)" },
-  { "to int32", "x:to('int32')", "x.to(torch.int32)", finite = true },
+  { "to int32", "x:to('int32')", "x.to(torch.int32)", finite = true, fits = true },
   { "to bfloat16", "x:to('bfloat16')", "x.to(torch.bfloat16)" },
   { "topk", "(x:topk(1))", "x.topk(1)[0]" },
   { "sort 2", "(x:sort(2))", "x.sort(1)[0]" },
@@ -176,6 +177,7 @@ function M.list(peer)
   for _, c in ipairs(calls) do
     list[#list + 1] = new(c[1], c[1]:match "^%S+", c[2], c[3], c.second)
     list[#list].positions, list[#list].finite = c.positions, c.finite or list[#list].finite
+    list[#list].fits = c.fits
     seen[c[1]:match "^%S+"] = true
   end
   for _, op in ipairs(cr.operations()) do

@@ -33,6 +33,7 @@ function M.drawing(seed, operations)
     while 4 ^ (steps + 1) <= (op.limit or most) do steps = steps + 1 end
     row.side = 1 << (random(steps + 1) - 1)
     if (row.dtype:find "int" or op.finite) and row.kind == "special" then row.kind = "uniform" end
+    if op.fits and row.kind == "large" then row.kind = "uniform" end
     return row
   end
 end

@@ -31,9 +31,8 @@ cr_tensor *cr__run_prelu(const cr_op *op, cr_tensor *self, cr_tensor *weight) {
   int ndim = weight->numel == 1 ? 0 : self->ndim;
   for (int d = 0; d < ndim; d++) shape[d] = d == 1 ? channels : 1;
   cr_tensor *slope = cr__call_reshape(weight, shape, ndim);
-  cr_tensor *positive = cr__call_gt_scalar(self, cr_int(0)), *less = cr__call_mul(slope, self);
-  cr_tensor *r = cr__call_where(positive, self, less);
-  cr_release(slope), cr_release(positive), cr_release(less);
+  cr_tensor *r = cr__call_prelu_by(self, slope);
+  cr_release(slope);
   return r;
 }
 

@@ -65,19 +65,20 @@ op "leaky_relu_d(grad: tensor, self: tensor, negative_slope: float)" {
 
 op "elu(self: tensor, alpha: float = 1)" {
   doc = "x where x > 0, else alpha (exp(x) - 1).",
-  pointwise = "elu(x, a, 1)", dtypes = "float", inplace = true,
+  pointwise = "elu(x, a, 1)", quick = "unless(x, x <= 0)", dtypes = "float", inplace = true,
   grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, 1, 1) end },
 }
 
 op "celu(self: tensor, alpha: float = 1)" {
   doc = "x where x > 0, else alpha (exp(x / alpha) - 1).",
-  pointwise = "elu(x, a, a)", dtypes = "float", inplace = true,
+  pointwise = "elu(x, a, a)", quick = "unless(x, x <= 0)", dtypes = "float", inplace = true,
   grad = { self = function(g, v) return ops.elu_d(g, v.self, v.alpha, v.alpha, 1) end },
 }
 
 op "selu(self: tensor)" {
   doc = "1.0507 times elu(x, 1.6733), with the constants of self-normalizing networks.",
-  pointwise = "elu(x, 1.6732632423543772848, 1) * 1.0507009873554804934", dtypes = "float", inplace = true,
+  pointwise = "elu(x, 1.6732632423543772848, 1) * 1.0507009873554804934",
+  quick = "unless(x * 1.0507009873554804934, x <= 0)", dtypes = "float", inplace = true,
   grad = { self = function(g, v) return ops.elu_d(g, v.self, 1.6732632423543772848, 1, 1.0507009873554804934) end },
 }
 
@@ -322,6 +323,31 @@ op "prelu(self: tensor, weight: tensor)" {
   doc = "x where x > 0, else weight x; weight has one element, or one for each position of dim 2.",
   run = "prelu", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }) }, { s.t({ 4 }, -2, -0.5), s.t({ 1 }) } } end,
+}
+
+op "prelu_by(self: tensor, weight: tensor)" {
+  doc = "x where x > 0, else weight x; weight broadcasts.",
+  pointwise = "x > 0 ? x : y * x", hidden = true,
+  grad = {
+    self = function(g, v) return ops.prelu_d(g, v.self, v.weight) end,
+    weight = function(g, v) return ops.prelu_rest(g * v.self, v.self) end,
+  },
+}
+
+op "prelu_d(grad: tensor, self: tensor, weight: tensor)" {
+  doc = "grad where self > 0, else weight grad.",
+  pointwise = "y > 0 ? x : x * z", dtypes = "float", hidden = true,
+  grad = {
+    grad = function(g, v) return ops.prelu_d(g, v.self, v.weight) end,
+    weight = function(g, v) return ops.prelu_rest(g * v.grad, v.self) end,
+  },
+  samples = function(s) return { { s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2), s.t({ 3 }, -2, 2) } } end,
+}
+
+op "prelu_rest(grad: tensor, self: tensor)" {
+  doc = "0 where self > 0, else grad.",
+  pointwise = "y > 0 ? 0 : x", dtypes = "float", hidden = true,
+  grad = { grad = function(g, v) return ops.prelu_rest(g, v.self) end },
 }
 
 op "glu(self: tensor, dim: dim = -1)" {

@@ -49,6 +49,13 @@ static bool fold_few(cr_tensor *self, const recipe *r, cr_tensor *t) {
   return cr__run_fold_few(&f, self, t);
 }
 
+/* Of elements that repeat along a dim, extremes are those of one. */
+static void leave_out_repeated(const recipe *r, uint32_t mask, cr__view *from) {
+  if (r->fold != CR__FOLD_MAX && r->fold != CR__FOLD_MIN) return;
+  for (int d = 0; d < from->ndim; d++)
+    if (mask >> d & 1 && from->stride[d] == 0 && from->shape[d] > 1) from->shape[d] = 1;
+}
+
 static cr_tensor *fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
                        const recipe *r) {
   cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
@@ -56,7 +63,7 @@ static cr_tensor *fold(const char *op, cr_tensor *self, uint32_t mask, bool keep
   cr__launch k;
   cr__launch_begin(&k, op, cr_device_of(self));
   cr__view_folded(&k, &k.reduce.out, t, self, mask);
-  cr__launch_view(&k, &k.reduce.from, self);
+  leave_out_repeated(r, mask, cr__launch_view(&k, &k.reduce.from, self));
   k.reduce.mask = mask, k.reduce.fold = r->fold, k.reduce.map = r->map;
   k.reduce.finish = r->finish, k.reduce.compute = r->compute;
   k.reduce.power = r->power, k.reduce.number = r->number;

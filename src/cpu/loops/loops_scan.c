@@ -139,21 +139,23 @@ static void logs_row(double *restrict acc, const double *restrict x, int64_t w) 
   for (int64_t c = 0; c < w; c++) acc[c] = log_add(acc[c], x[c]);
 }
 
-/* Where all lie so close together that no exponential leaves the range of normal numbers, they are
- * measured from the largest one; else, and for infinities and NaN, it goes one by one. */
+/* Where all lie so close together that no exponential leaves the range of normal numbers, or are -infinity, they are
+ * measured from the largest one; else it goes one by one, until that is infinite or NaN. */
 static double logs_near(double *x, int64_t n, double acc) {
   const double range = 600;
-  double most = x[0], least = x[0];
-  bool finite = true;
+  double most = -INFINITY, least = INFINITY;
+  bool below = true;
   for (int64_t i = 0; i < n; i++) {
-    finite &= isfinite(x[i]) != 0;
+    below &= x[i] < INFINITY;
     most = x[i] > most ? x[i] : most;
-    least = x[i] < least ? x[i] : least;
+    least = x[i] < least && x[i] > -INFINITY ? x[i] : least;
   }
   bool first = acc == -INFINITY;
   if (!first) most = acc > most ? acc : most, least = acc < least ? acc : least;
-  if (!finite || !isfinite(most) || !isfinite(least) || acc != acc || most - least > range) {
-    for (int64_t i = 0; i < n; i++) x[i] = acc = log_add(acc, x[i]);
+  if (!below || !isfinite(most) || !isfinite(least) || acc != acc || most - least > range) {
+    int64_t i = 0;
+    for (; i < n && acc < INFINITY; i++) x[i] = acc = log_add(acc, x[i]);
+    for (; i < n; i++) x[i] = acc = acc + (x[i] != x[i] ? x[i] : 0);
     return acc;
   }
   double sum = first ? 0 : f64_exp(acc - most);
