@@ -317,6 +317,7 @@ typedef struct cr_param {
   cr_value otherwise; /* the default, CR_NONE if there is none */
   const char *const *
       choices; /* what a string may be, up to a NULL; beside CR_P_INTS, in its place; NULL: no string, or any */
+  const char *also; /* a second name of it in Lua's options, or NULL */
 } cr_param;
 
 enum {

@@ -262,6 +262,16 @@ static inline bool take_open_tensor(lua_State *L, cr__lua_parse *p, int i, int i
 
 static int option(lua_State *L, int table, const char *name);
 
+/* The option that is called after a parameter, by its name or the second one; 0 if there is none. */
+static int option_of(lua_State *L, int table, const cr_param *param) {
+  int index = option(L, table, param->name);
+  return index || !param->also ? index : option(L, table, param->also);
+}
+
+static bool names(const cr_param *param, const char *key) {
+  return strcmp(key, param->name) == 0 || (param->also && strcmp(key, param->also) == 0);
+}
+
 /* Who explains a call reads on behind the argument that did not fit, to count all that do: from the
  * parameter i and the place a on, then the options at `table` (0: none). Only the first problem is told. */
 static bool __attribute__((noinline, cold))
@@ -278,7 +288,7 @@ read_on(lua_State *L, cr__lua_parse *p, int i, int a, int last, int table) {
     else take(L, p, i, a++);
   }
   for (i = 0; table && i < n; i++) {
-    int index = p->args[i].kind == CR_NONE ? option(L, table, p->op->params[i].name) : 0;
+    int index = p->args[i].kind == CR_NONE ? option_of(L, table, &p->op->params[i]) : 0;
     if (index) take(L, p, i, index);
   }
   p->explains = true;
@@ -375,7 +385,7 @@ bool cr__lua_has_option(const cr_op *op, bool inplace, const char *name) {
   if (strcmp(name, "out") == 0) return !inplace && op->nout == 1;
   if (strcmp(name, "requires_grad") == 0 && has_requires_grad(op)) return true;
   for (int i = 0; i < op->nparam; i++)
-    if (strcmp(name, op->params[i].name) == 0) return true;
+    if (names(&op->params[i], name)) return true;
   return false;
 }
 
@@ -393,7 +403,7 @@ static bool wrong_option(lua_State *L, cr__lua_parse *p, bool inplace, int table
       return problem(p, "the option %s does not go with the other arguments",
                      cr__lua_quote(L, -1, '\''));
     for (int i = 0; i < p->op->nparam; i++)
-      if (placed >> i & 1 && strcmp(key, p->op->params[i].name) == 0)
+      if (placed >> i & 1 && names(&p->op->params[i], key))
         return problem(p, "%s is given twice, by place and by name", key);
   }
   return problem(p, "the options are wrong");
@@ -422,7 +432,7 @@ static bool take_options(lua_State *L, cr__lua_parse *p, bool inplace, int table
       placed |= UINT32_C(1) << i;
       continue;
     }
-    if (!(index = option(L, table, p->op->params[i].name))) continue;
+    if (!(index = option_of(L, table, &p->op->params[i]))) continue;
     if (!take(L, p, i, index)) return read_on(L, p, p->op->nparam, 1, 0, table);
     used++;
   }

@@ -31,7 +31,7 @@ M.types = {
 local fields = {}
 for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body saves
   composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples
-  variadic stores]]):gmatch("%S+") do
+  variadic stores also]]):gmatch("%S+") do
   fields[name] = true
 end
 
@@ -209,10 +209,21 @@ local function new_entry(signature, raw, family)
       break
     end
   end
-  if raw.variadic then -- so may the last list of tensors where the entry says so: cr.einsum("i,i", x, y)
-    local p = params[#params]
+  -- So may the list of tensors where the entry says so, cr.einsum("i,i", x, y): what follows it is given by name.
+  if raw.variadic then
+    local last = #params
+    while params[last].optional or params[last].default ~= nil do last = last - 1 end
+    local p = params[last]
     if p.type ~= "tensors" then fail(name, "is variadic, but %s is no list of tensors", p.name) end
     p.variadic = true
+  end
+  for own, also in pairs(raw.also or {}) do
+    local found = false
+    for _, p in ipairs(params) do
+      if p.name == also then fail(name, "has a parameter %s, which is also another one's name", also) end
+      if p.name == own then p.also, found = also, true end
+    end
+    if not found then fail(name, "has no parameter %s that could also be called %s", own, also) end
   end
   check_entry(e)
   if e.pointwise then check_expression(e, "pointwise") end

@@ -61,9 +61,9 @@ local function write_descriptors(c, entries, npublic)
       end
       c[#c + 1] = ("static const cr_param params_%s[] = {"):format(e.name)
       for _, p in ipairs(e.params) do
-        c[#c + 1] = ("    {%s, CR_P_%s, %s, %s, %s, %s},"):format(quote(p.name), catalogue.types[p.type].enum,
+        c[#c + 1] = ("    {%s, CR_P_%s, %s, %s, %s, %s, %s},"):format(quote(p.name), catalogue.types[p.type].enum,
           tostring(p.optional), tostring(p.variadic or false), c_default(p),
-          p.choices and ("choices_%s_%s"):format(e.name, p.name) or "NULL")
+          p.choices and ("choices_%s_%s"):format(e.name, p.name) or "NULL", p.also and quote(p.also) or "NULL")
       end
       c[#c + 1] = "};"
     end

@@ -314,7 +314,7 @@ op "softshrink(self: tensor, lambd: float = 0.5)" {
 
 op "shrink_d(grad: tensor, self: tensor, lambd: float)" {
   doc = "grad where |self| > lambd, else 0.",
-  pointwise = "y >= -a && y <= a ? 0 : x", dtypes = "float", hidden = true,
+  pointwise = "y > a || y < -a ? x : 0", dtypes = "float", hidden = true,
   grad = { grad = function(g, v) return ops.shrink_d(g, v.self, v.lambd) end },
   samples = triple,
 }

@@ -25,6 +25,7 @@ op "broadcast_to(self: tensor, shape: shape)" {
 }
 
 op "broadcast_tensors(tensors: tensors) -> ..." {
+  variadic = true,
   aliases = "broadcast_arrays",
   doc = "Views of the tensors of a list, all expanded to the shape that they broadcast to.",
   composite = true,
@@ -37,6 +38,7 @@ op "broadcast_tensors(tensors: tensors) -> ..." {
 }
 
 op [[meshgrid(tensors: tensors, indexing: "ij" | "xy" = "ij") -> ...]] {
+  variadic = true,
   doc = [[The grid that the tensors of a list span, each of one dim (or none): as many views as tensors, and as many
     dims, the i-th view having the i-th tensor along dim i. indexing = "xy" swaps the first two dims.]],
   composite = true,

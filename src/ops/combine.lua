@@ -3,6 +3,7 @@
 -- Holds true: every result has memory of its own.
 
 op "block_diag(tensors: tensors)" {
+  variadic = true,
   doc = [[A matrix with the tensors of a list as its blocks from the upper left to the lower right, and zeros elsewhere;
     in their promoted dtype. A vector counts as a row, a 0-dim tensor as a block of one element.]],
   method = false, composite = true, run = "block_diag",
@@ -13,6 +14,7 @@ op "block_diag(tensors: tensors)" {
 }
 
 op "cartesian_prod(tensors: tensors)" {
+  variadic = true,
   doc = [[A row for each way to take one element of each vector of a list, the last one's elements changing first.
     A single vector is given back as it is.]],
   method = false, composite = true, run = "cartesian_prod",

@@ -172,10 +172,11 @@ static int check_ends(const cr_op *op, cr_dtype dtype, int64_t n, cr_value first
   return code || n == 1 ? code : cr__check_store(op->lua, dtype, &last);
 }
 
-/* A range: how many numbers it has, the first one, and by what they grow, in integers or in floats. */
+/* A range: how many numbers it has, the first one, and by what they grow, in integers or in floats. Integers between
+ * float bounds are counted as floats are, but for int64, whose bounds are cut first (as PyTorch does both). */
 typedef struct range {
   cr_dtype dtype;
-  bool ints;
+  bool ints, counted_as_floats;
   int64_t n, first_int, step_int;
   double first, step;
 } range;
@@ -183,8 +184,9 @@ typedef struct range {
 /* Counts the range, all of whose numbers its dtype must hold. */
 static int count(const cr_op *op, range *r, cr_value stop) {
   cr_value first = cr_float(r->first), last;
-  int code = r->ints ? count_ints(op, r->first_int, integer_of(stop), r->step_int, &r->n)
-                     : count_floats(op, r->first, number_of(stop), r->step, &r->n);
+  int code = r->counted_as_floats
+                 ? count_floats(op, r->first, number_of(stop), r->step, &r->n)
+                 : count_ints(op, r->first_int, integer_of(stop), r->step_int, &r->n);
   if (code) return code;
   if (r->ints) {
     first = cr_int(r->first_int);
@@ -216,6 +218,7 @@ cr_tensor *cr__run_arange(const cr_op *op, cr_value stop, cr_dtype dtype, cr_dev
   if (!code) code = check_finite(op, "step", step, whole);
   if (code) return NULL;
   r.ints = whole || !floats;
+  r.counted_as_floats = floats && r.dtype != CR_INT64;
   if (r.ints) r.first_int = integer_of(start), r.step_int = integer_of(step);
   r.first = number_of(start), r.step = number_of(step);
   if (count(op, &r, stop)) return NULL;

@@ -19,7 +19,7 @@ op "ones(size: shape, dtype: dtype?, device: device?)" {
   stores = true, run = "full", creates = true, nondiff = true, samples = sizes,
 }
 
-op "full(size: shape, value: scalar, dtype: dtype?, device: device?)" {
+op "full(size: shape, fill_value: scalar, dtype: dtype?, device: device?)" {
   doc = [[A tensor filled with one number. Without a dtype, an integer gives int64, a boolean bool and a
     float the default dtype. A number that the dtype cannot hold is an error, here and wherever one is
     written.]],
@@ -33,7 +33,7 @@ op "empty(size: shape, dtype: dtype?, device: device?)" {
   samples = function() return { { { 0, 3 } }, { { 0 }, "int64" } } end,
 }
 
-op "scalar_tensor(value: scalar, dtype: dtype?, device: device?)" {
+op "scalar_tensor(fill_value: scalar, dtype: dtype?, device: device?)" {
   doc = "A 0-dim tensor that holds a number; of the default dtype unless another one is given.",
   stores = true, run = "full", creates = true, nondiff = true,
   samples = function() return { { 2.5 }, { 3 }, { true, "bool" }, { 7, "int16" } } end,
@@ -43,12 +43,14 @@ kernel "arange(out; ints: bool, first_int, step_int, first: float, step: float)"
 kernel "linspace(out; powers: bool, ints: bool, first_int, last_int, first: float, last: float, base: float)"
 
 op "arange_to(stop: scalar, dtype: dtype?, device: device?)" {
+  also = { stop = "end" },
   doc = [[The numbers 0, 1, 2, ... below stop, which is not among them; int64 if stop is an integer.]],
   lua = "arange", run = "arange", creates = true, nondiff = true,
   samples = function() return { { 5 }, { 2.5 }, { 0 }, { 3, "float64" } } end,
 }
 
 op "arange(start: scalar, stop: scalar, step: scalar = 1, dtype: dtype?, device: device?)" {
+  also = { stop = "end" },
   doc = [[The numbers start, start + step, ... up to stop, which is not among them; int64 if all three are
     integers. An integer dtype first truncates all three; floats are computed as start + step * i in float64.
     The dtype must hold all numbers.]],
@@ -57,6 +59,7 @@ op "arange(start: scalar, stop: scalar, step: scalar = 1, dtype: dtype?, device:
 }
 
 op "linspace(start: scalar, stop: scalar, steps: int, dtype: dtype?, device: device?)" {
+  also = { stop = "end" },
   doc = [[Numbers at equal distances from start to stop, both included; computed in float64, from the
     nearer end. An integer dtype first truncates both; its numbers are exact, rounded towards zero.]],
   run = "linspace", creates = true, nondiff = true,
@@ -64,6 +67,7 @@ op "linspace(start: scalar, stop: scalar, steps: int, dtype: dtype?, device: dev
 }
 
 op "logspace(start: scalar, stop: scalar, steps: int, base: float = 10.0, dtype: dtype?, device: device?)" {
+  also = { stop = "end" },
   doc = "Powers of base with the exponents of linspace(start, stop, steps).",
   run = "linspace", creates = true, nondiff = true,
   samples = function() return { { 0, 2, 3 }, { -1, 1, 5, 2.0 } } end,
@@ -89,7 +93,7 @@ op "ones_like(self: tensor, dtype: dtype?, device: device?)" {
   stores = true, run = "full_like", nondiff = true, samples = likeness,
 }
 
-op "full_like(self: tensor, value: scalar, dtype: dtype?, device: device?)" {
+op "full_like(self: tensor, fill_value: scalar, dtype: dtype?, device: device?)" {
   doc = "One number in the shape, dtype and device of another tensor.",
   stores = true, run = "full_like", nondiff = true,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 2.5 }, { s.i({ 2 }, 1, 5), 3, "float32" } } end,
@@ -113,7 +117,7 @@ op "new_ones(self: tensor, size: shape, dtype: dtype?, device: device?)" {
   stores = true, run = "new_full", func = false, nondiff = true, samples = renewed,
 }
 
-op "new_full(self: tensor, size: shape, value: scalar, dtype: dtype?, device: device?)" {
+op "new_full(self: tensor, size: shape, fill_value: scalar, dtype: dtype?, device: device?)" {
   doc = "One number, any size, in the dtype and device of another tensor.",
   stores = true, run = "new_full", func = false, nondiff = true,
   samples = function(s) return { { s.t({ 2 }, -1, 1), { 2, 3 }, 4 }, { s.i({ 2 }, 1, 5), { 2 }, 3 } } end,

@@ -57,18 +57,18 @@ op "slice_scatter(self: tensor, src: tensor, dim: dim = 1, first: int?, last: in
   end,
 }
 
-op "as_strided_scatter(self: tensor, src: tensor, size: shape, stride: ints, offset: int?)" {
+op "as_strided_scatter(self: tensor, src: tensor, size: shape, stride: ints, storage_offset: int?)" {
   doc = [[A copy of self, laid out in memory as self is, with src written to what as_strided(size, stride, offset) of it
     would show. No two elements of self, nor of that view, may share memory.]],
   stores = true, run = "as_strided_scatter",
   grad = {
     self = function(g, v)
-      local hit = ops.ones_like(v.src):restride(v.size, v.stride, v.offset, v.self.shape, v.self.stride,
+      local hit = ops.ones_like(v.src):restride(v.size, v.stride, v.storage_offset, v.self.shape, v.self.stride,
         v.self.offset, 1)
       return g:masked_fill(hit:ne(0), 0)
     end,
     src = function(g, v)
-      return g:restride(v.self.shape, v.self.stride, v.self.offset, v.size, v.stride, v.offset, 0)
+      return g:restride(v.self.shape, v.self.stride, v.self.offset, v.size, v.stride, v.storage_offset, 0)
     end,
   },
   samples = function(s)

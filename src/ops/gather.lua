@@ -44,7 +44,7 @@ op "gather_backward(self: tensor, shape: shape, dim: dim, index: tensor)" {
   samples = function(s) return { { s.t({ 2, 2 }), { 3, 2 }, 1, s.i({ 2, 2 }, 1, 3) } } end,
 }
 
-op "take_along_dim(self: tensor, index: tensor, dim: dim?)" {
+op "take_along_dim(self: tensor, indices: tensor, dim: dim?)" {
   aliases = "take_along_axis",
   doc = "gather with both tensors broadcast in the other dims; without dim of the flattened tensors.",
   composite = true,

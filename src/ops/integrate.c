@@ -195,7 +195,8 @@ static cr_tensor *slopes(const cr_op *op, cr_tensor *self, const points *p, int6
   return r;
 }
 
-static int give_slopes(const cr_op *op, cr_tensor *self, cr_value step, cr__tensors list,
+/* The distances between points are numbers (at most one of the two lists is there), or told by tensors. */
+static int give_slopes(const cr_op *op, cr_tensor *self, cr__floats steps, cr__tensors list,
                        cr__ints dim, int64_t edge_order, cr_tensor **out, int *nout) {
   uint32_t mask = 0;
   int n = dim.n < 0 ? self->ndim : dim.n;
@@ -210,10 +211,15 @@ static int give_slopes(const cr_op *op, cr_tensor *self, cr_value step, cr__tens
     code = cr__dim_mask(op->lua, (cr_value[]){cr_ints(dim.at, dim.n)}, self->ndim, &mask);
   if (!code && list.n >= 0 && list.n != n)
     code = cr__fail(CR_E_ARGUMENT, "%s: got %d tensors of spacing for %d dims", op->lua, list.n, n);
+  if (!code && steps.n >= 0 && steps.n != 1 && steps.n != n)
+    code =
+        cr__fail(CR_E_ARGUMENT, "%s: got %d numbers of spacing for %d dims", op->lua, steps.n, n);
   for (int i = 0; !code && i < list.n; i++)
     if (!list.at[i]) code = cr__fail_absent(op->lua, "spacing");
   for (int i = 0; i < n && !code; i++) {
-    points p = {.d = i, .step = list.n < 0 ? step : cr_of(list.at[i])};
+    points p = {.d = i, .step = cr_float(1)};
+    if (list.n >= 0) p.step = cr_of(list.at[i]);
+    if (steps.n >= 0) p.step = cr_float(steps.at[steps.n > 1 ? i : 0]);
     if (dim.n >= 0) code = cr__wrap_dim(op->lua, "dim", dim.at[i], self->ndim, &p.d);
     if (code) return cr__undo(out, i);
     if (list.n >= 0 && p.step.u.t->ndim > 0) p.places = p.step.u.t;
@@ -225,12 +231,12 @@ static int give_slopes(const cr_op *op, cr_tensor *self, cr_value step, cr__tens
   return code;
 }
 
-int cr__run_gradient(const cr_op *op, cr_tensor *self, cr_value spacing, cr__ints dim,
+int cr__run_gradient(const cr_op *op, cr_tensor *self, cr__floats spacing, cr__ints dim,
                      int64_t edge_order, cr_tensor **out, int *nout) {
   return give_slopes(op, self, spacing, (cr__tensors){NULL, -1}, dim, edge_order, out, nout);
 }
 
 int cr__run_gradient_at(const cr_op *op, cr_tensor *self, cr__tensors spacing, cr__ints dim,
                         int64_t edge_order, cr_tensor **out, int *nout) {
-  return give_slopes(op, self, cr_none(), spacing, dim, edge_order, out, nout);
+  return give_slopes(op, self, (cr__floats){NULL, -1}, spacing, dim, edge_order, out, nout);
 }

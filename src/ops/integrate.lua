@@ -20,11 +20,12 @@ end
 local how = [[The slopes of self along each of dims (all, if absent), a tensor for each: differences of the neighbours
   on both sides, %s. At the edges from the nearest two points, or with edge_order = 2 three.]]
 
-op "gradient(self: tensor, spacing: scalar = 1, dim: dims?, edge_order: int = 1) -> ..." {
-  doc = how:format "which are spacing apart",
+op "gradient(self: tensor, spacing: floats?, dim: dims?, edge_order: int = 1) -> ..." {
+  doc = how:format "which are spacing apart: one number (1, if absent), or one for each dim",
   run = "gradient", composite = true,
   samples = function(s)
-    return { { s.t({ 4 }) }, { s.t({ 3, 4 }), 0.5 }, { s.t({ 3, 4 }), 2, { 2 }, 2 }, { s.t({ 2, 3 }), 1, { -1, 1 } } }
+    return { { s.t({ 4 }) }, { s.t({ 3, 4 }), 0.5 }, { s.t({ 3, 4 }), 2, { 2 }, 2 },
+      { s.t({ 2, 3 }), { 1, 0.5 }, { -1, 1 } } }
   end,
 }
 

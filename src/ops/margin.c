@@ -140,8 +140,8 @@ static cr_tensor *violations(cr_tensor *input, cr_tensor *target, cr_tensor *own
   return others;
 }
 
-cr_tensor *cr__run_multi_margin_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
-                                     int64_t p, double margin, cr_tensor *weight, int reduction) {
+static cr_tensor *multi_margin(const cr_op *op, cr_tensor *input, cr_tensor *target, int64_t p,
+                               double margin, cr_tensor *weight, int reduction) {
   if (p != 1 && p != 2)
     return cr__no_tensor(
         cr__fail(CR_E_ARGUMENT, "%s: p is %lld; it must be 1 or 2", op->name, (long long)p));
@@ -161,6 +161,19 @@ cr_tensor *cr__run_multi_margin_loss(const cr_op *op, cr_tensor *input, cr_tenso
     rows = weighed;
   }
   return cr__loss_reduce(rows, (cr__loss_reduction)reduction);
+}
+
+/* A single number is a row of one class; one target in a dim of its own makes a row a batch of one. */
+cr_tensor *cr__run_multi_margin_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
+                                     int64_t p, double margin, cr_tensor *weight, int reduction) {
+  bool batch = input->ndim <= 1 && target->ndim == 1 && target->numel == 1;
+  if (input->ndim > 0 && !batch)
+    return multi_margin(op, input, target, p, margin, weight, reduction);
+  int64_t shape[2] = {1, input->numel};
+  cr_tensor *rows = cr__call_reshape(input, batch ? shape : shape + 1, batch ? 2 : 1);
+  cr_tensor *r = rows ? multi_margin(op, rows, target, p, margin, weight, reduction) : NULL;
+  cr_release(rows);
+  return r;
 }
 
 cr_tensor *cr__run_multilabel_soft_margin_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
@@ -189,9 +202,16 @@ cr_tensor *cr__run_multilabel_soft_margin_loss(const cr_op *op, cr_tensor *input
 
 cr_tensor *cr__run_multilabel_margin_loss(const cr_op *op, cr_tensor *input, cr_tensor *target,
                                           int reduction) {
-  if (need_rows(op->name, input) || need_target(op->name, input, target, 0)) return NULL;
-  return cr__loss_reduce(cr__call_multilabel_margin(input, target, op->name),
-                         (cr__loss_reduction)reduction);
+  int64_t one = 1;
+  bool single = input->ndim == 0 && target->ndim == 0; /* a row of one class */
+  if ((!single && need_rows(op->name, input)) || need_target(op->name, input, target, 0))
+    return NULL;
+  if (single && need_float(op->name, "input", input)) return NULL;
+  cr_tensor *rows = single ? cr__call_reshape(input, &one, 1) : cr_retain(input);
+  cr_tensor *classes = single ? cr__call_reshape(target, &one, 1) : cr_retain(target);
+  cr_tensor *each = cr__call_multilabel_margin(rows, classes, op->name);
+  cr_release(rows), cr_release(classes);
+  return cr__loss_reduce(each, (cr__loss_reduction)reduction);
 }
 
 /* The rows and classes of an input, and the contiguous tensors that a kernel reads of. */

@@ -132,9 +132,9 @@ cr_tensor *cr__run_masked_source(const cr_op *op, cr_tensor *self, cr_tensor *ma
 
 static int count_classes(const char *op, cr_tensor *t, const int64_t *classes, int64_t *n) {
   cr_value most = cr__int_if(classes);
-  if (!classes) {
+  if (!classes || *classes == -1) {
     if (t->numel == 0)
-      return cr__fail(CR_E_ARGUMENT, "%s: classes must be given for an empty tensor", op);
+      return cr__fail(CR_E_ARGUMENT, "%s: num_classes must be given for an empty tensor", op);
     cr_tensor *max = cr__call_amax(t, NULL, -1, false);
     int code = max ? cr_item(max, &most) : (int)cr_error_code();
     cr_release(max);

@@ -66,8 +66,8 @@ op "where_positions(condition: tensor) -> ..." {
   samples = function(s) return { { s.b({ 2, 3 }) }, { s.b({}) } } end,
 }
 
-op "one_hot(self: tensor, classes: int?)" {
-  doc = [[An int64 tensor with a last dim of `classes` (absent: the largest class) that is 1 at the class (from 1) in
+op "one_hot(self: tensor, num_classes: int?)" {
+  doc = [[An int64 tensor with a last dim of num_classes (absent or -1: the largest class) that is 1 at the class (from 1) in
     self and 0 elsewhere.]],
   run = "one_hot",
   nondiff = true,

@@ -6,12 +6,12 @@
 
 kernel "matmul(out, a, b, added?)"
 
-op "mm(self: tensor, other: tensor)" {
+op "mm(self: tensor, mat2: tensor)" {
   doc = "The product of two matrices: n x k by k x m gives n x m. By A: G B^T, by B: A^T G.",
   run = "mm",
   grad = {
-    self = function(g, v) return g:mm(v.other:conj():t()) end,
-    other = function(g, v) return v.self:conj():t():mm(g) end,
+    self = function(g, v) return g:mm(v.mat2:conj():t()) end,
+    mat2 = function(g, v) return v.self:conj():t():mm(g) end,
   },
   samples = function(s)
     return {
@@ -33,24 +33,24 @@ op "mv(self: tensor, vec: tensor)" {
   end,
 }
 
-op "dot(self: tensor, other: tensor)" {
+op "dot(self: tensor, tensor: tensor)" {
   doc = "The sum of the products of two vectors' elements.",
   run = "dot",
   grad = {
-    self = function(g, v) return g * v.other:conj() end,
-    other = function(g, v) return g * v.self:conj() end,
+    self = function(g, v) return g * v.tensor:conj() end,
+    tensor = function(g, v) return g * v.self:conj() end,
   },
   samples = function(s)
     return { { s.t({ 5 }, -1, 1), s.t({ 5 }, -1, 1) }, { s.t({ 0 }, -1, 1), s.t({ 0 }, -1, 1) } }
   end,
 }
 
-op "bmm(self: tensor, other: tensor)" {
+op "bmm(self: tensor, mat2: tensor)" {
   doc = "The products of b pairs of matrices: b x n x k by b x k x m gives b x n x m.",
   run = "bmm",
   grad = {
-    self = function(g, v) return g:bmm(v.other:conj():transpose(2, 3)) end,
-    other = function(g, v) return v.self:conj():transpose(2, 3):bmm(g) end,
+    self = function(g, v) return g:bmm(v.mat2:conj():transpose(2, 3)) end,
+    mat2 = function(g, v) return v.self:conj():transpose(2, 3):bmm(g) end,
   },
   samples = function(s)
     return {

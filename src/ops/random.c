@@ -80,6 +80,40 @@ static int fill_normal(const cr_op *op, cr_tensor *t, double mean, double std) {
   return cr__launch_run(&k, CR__K_normal);
 }
 
+static int check_deviations(const cr_op *op, cr_value std) {
+  cr_value least = std;
+  int code = 0;
+  if (std.kind == CR_TENSOR) {
+    if (std.u.t->numel == 0) return 0;
+    cr_tensor *lowest = cr__call_amin(std.u.t, NULL, -1, false);
+    code = lowest ? cr_item(lowest, &least) : (int)cr_error_code();
+    cr_release(lowest);
+  }
+  if (code || cr__number(least) >= 0) return code;
+  return cr__fail(CR_E_ARGUMENT, "%s: std must not be negative, got %g", op->lua,
+                  cr__number(least));
+}
+
+/* Standard normal draws, stretched and moved. */
+cr_tensor *cr__run_normal_at(const cr_op *op, cr_value mean, cr_value std) {
+  cr_tensor *both[2], *wide[2] = {NULL, NULL};
+  int n = 0;
+  if (mean.kind == CR_TENSOR) both[n++] = mean.u.t;
+  if (std.kind == CR_TENSOR) both[n++] = std.u.t;
+  if (n == 0)
+    return cr__no_tensor(cr__fail(CR_E_ARGUMENT, "%s: the argument 'size' is missing", op->lua));
+  for (int i = 0; i < n; i++)
+    if (cr__check_floating(op, (cr_dtype)both[i]->dtype)) return NULL;
+  if (check_deviations(op, std) || cr__call_broadcast_tensors(both, n, wide, &n)) return NULL;
+  cr_tensor *draws = cr__call_randn_like(wide[0], CR_DTYPE_NONE, cr_none());
+  cr_tensor *scaled =
+      std.kind == CR_TENSOR ? cr__call_mul(draws, std.u.t) : cr__call_mul_scalar(draws, std);
+  cr_tensor *r =
+      mean.kind == CR_TENSOR ? cr__call_add(scaled, mean.u.t) : cr__call_add_scalar(scaled, mean);
+  cr_release(wide[0]), cr_release(wide[1]), cr_release(draws), cr_release(scaled);
+  return r;
+}
+
 /* The largest integer up to which the dtype holds every one. */
 int64_t cr__exact_up_to(cr_dtype dtype) {
   switch (dtype) {

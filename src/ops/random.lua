@@ -35,6 +35,14 @@ op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)
   samples = function() return { { 1.0, 2.0, { 2, 3 } }, { 0.0, 0.0, { 2 } } } end,
 }
 
+op "normal_at(mean: operand, std: operand)" {
+  doc = "Numbers drawn from normal distributions whose means, standard deviations or both are tensors, which broadcast.",
+  lua = "normal", run = "normal_at", method = false, nondiff = true,
+  samples = function(s)
+    return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, 0.5, 1) }, { s.t({ 4 }, -1, 1), 0.5 }, { 1.5, s.t({ 2 }, 0, 1) } }
+  end,
+}
+
 op "randint_to(high: int, size: shape, dtype: dtype?, device: device?)" {
   doc = "Integers drawn uniformly from 0 up to high, which is not among them; int64 without a dtype.",
   lua = "randint", run = "randint", creates = true, nondiff = true,
@@ -81,7 +89,7 @@ op "normal_(self: tensor, mean: float = 0.0, std: float = 1.0)" {
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), -1.0, 2.0 } } end,
 }
 
-op "exponential_(self: tensor, rate: float = 1.0)" {
+op "exponential_(self: tensor, lambd: float = 1.0)" {
   doc = "Fills with numbers drawn from the exponential distribution; never zero.",
   run = "exponential", rewrites = true, inplace = "only", grad = forgotten,
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1) }, { s.t({ 2 }, -1, 1), 2.0 } } end,
@@ -151,7 +159,8 @@ op "uniform_like(self: tensor, from: float, to: float)" {
   samples = function(s) return { { s.t({ 2, 3 }, -1, 1), 0.25, 0.5 } } end,
 }
 
-op "dropout(self: tensor, p: float = 0.5, train: bool = true)" {
+op "dropout(self: tensor, p: float = 0.5, training: bool = true)" {
+  also = { training = "train" },
   doc = [[In training, zeroes each element with probability p and multiplies the rest by 1 / (1 - p), so that
     the mean stays; otherwise gives self.]],
   run = "dropout", composite = true, inplace = true,

@@ -170,6 +170,7 @@ local function spread_samples(s)
 end
 
 op "var(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
+  also = { correction = "unbiased" },
   doc = [[The variance over dims: squared distances from the mean, summed and divided by n - correction
     (true and false stand for 1 and 0).]],
   run = "reduce",
@@ -178,6 +179,7 @@ op "var(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)
 }
 
 op "std(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false)" {
+  also = { correction = "unbiased" },
   doc = "The standard deviation over dims: the square root of var. Its gradient is 0 where it is 0.",
   run = "reduce",
   grad = { self = function(g, v)
@@ -200,6 +202,7 @@ op [[std_backward(self: tensor, input: tensor, std: tensor, dim: dims?, correcti
 }
 
 op "var_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false) -> var, mean" {
+  also = { correction = "unbiased" },
   doc = "The variance and the mean over dims.",
   body = function(v)
     return v.self:var(v.dim, v.correction, v.keepdim), v.self:mean(v.dim, v.keepdim)
@@ -208,6 +211,7 @@ op "var_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = f
 }
 
 op "std_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = false) -> std, mean" {
+  also = { correction = "unbiased" },
   doc = "The standard deviation and the mean over dims.",
   body = function(v)
     return v.self:std(v.dim, v.correction, v.keepdim), v.self:mean(v.dim, v.keepdim)

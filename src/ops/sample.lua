@@ -11,8 +11,8 @@ op "randperm(n: int, dtype: dtype?, device: device?)" {
   samples = function() return { { 6 }, { 0 }, { 1, "int32" } } end,
 }
 
-op "multinomial(self: tensor, n: int, replacement: bool = false)" {
-  doc = [[n positions (from 1) per row of self, drawn with probabilities in proportion to the row's weights;
+op "multinomial(self: tensor, num_samples: int, replacement: bool = false)" {
+  doc = [[num_samples positions (from 1) per row of self, drawn with probabilities in proportion to the row's weights;
     without replacement no position comes twice. Weights are finite, not negative, and not all zero.]],
   run = "multinomial", nondiff = true,
   samples = function(s) return { { s.t({ 4 }, 0.1, 1), 2 }, { s.t({ 2, 3 }, 0.1, 1), 5, true } } end,

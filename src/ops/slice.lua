@@ -82,8 +82,8 @@ op "diag(self: tensor, diagonal: int = 0)" {
 
 -- Several views at once. Writing to one of them in place is against autograd's rules.
 
-op "split(self: tensor, size: int, dim: dim = 1) -> ..." {
-  doc = "Views of `size` positions each along dim; the last one may be smaller.",
+op "split(self: tensor, split_size: int, dim: dim = 1) -> ..." {
+  doc = "Views of split_size positions each along dim; the last one may be smaller.",
   view = true,
   multi_view = true,
   run = "split",
@@ -92,7 +92,7 @@ op "split(self: tensor, size: int, dim: dim = 1) -> ..." {
 }
 
 for _, name in ipairs { "split_list", "split_with_sizes" } do
-  op(name .. "(self: tensor, sizes: ints, dim: dim = 1) -> ...") {
+  op(name .. "(self: tensor, split_sizes: ints, dim: dim = 1) -> ...") {
     doc = "Views of the given sizes along dim, which add up to its size.",
     lua = name == "split_list" and "split" or name,
     view = true,

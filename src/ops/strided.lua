@@ -38,15 +38,15 @@ op "unfold_backward(self: tensor, shape: shape, dim: dim, size: int, step: int)"
   end,
 }
 
-op "as_strided(self: tensor, size: shape, stride: ints, offset: int?)" {
-  doc = [[A view of self's memory with any sizes and strides, in elements; `offset` counts elements from 0 at the
+op "as_strided(self: tensor, size: shape, stride: ints, storage_offset: int?)" {
+  doc = [[A view of self's memory with any sizes and strides, in elements; storage_offset counts elements from 0 at the
     start of the memory and is self's own if absent.]],
   view = true,
   inplace = "header",
   run = "as_strided",
   grad = {
     self = function(g, v)
-      return g:restride(v.size, v.stride, v.offset, v.self.shape, v.self.stride, v.self.offset, 1)
+      return g:restride(v.size, v.stride, v.storage_offset, v.self.shape, v.self.stride, v.self.offset, 1)
     end,
   },
   samples = function(s)

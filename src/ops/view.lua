@@ -63,8 +63,8 @@ op "ravel(self: tensor)" {
   samples = function(s) return { { s.t({ 2, 3 }) }, { s.t({}) } } end,
 }
 
-op "flatten(self: tensor, first: dim = 1, last: dim = -1)" {
-  doc = "The dims from first to last made one; a view where possible. A 0-dim tensor becomes one of 1 element.",
+op "flatten(self: tensor, start_dim: dim = 1, end_dim: dim = -1)" {
+  doc = "The dims from start_dim to end_dim made one; a view where possible. A 0-dim tensor becomes one of 1 element.",
   composite = true,
   stores = true, run = "flatten",
   samples = function(s)
@@ -108,11 +108,12 @@ op "transpose(self: tensor, dim0: dim, dim1: dim)" {
   samples = function(s) return { { s.t({ 2, 3 }), 1, 2 }, { s.t({ 2, 3, 4 }), -1, 1 }, { s.t({}), 1, 1 } } end,
 }
 
-for _, name in ipairs { "swapaxes", "swapdims" } do
-  op(name .. "(self: tensor, axis0: dim, axis1: dim)") {
+for _, pair in ipairs { { "swapaxes", "axis" }, { "swapdims", "dim" } } do
+  local name, word = pair[1], pair[2]
+  op(("%s(self: tensor, %s0: dim, %s1: dim)"):format(name, word, word)) {
     doc = "transpose by another name.",
     inplace = "header",
-    body = function(v) return v.self:transpose(v.axis0, v.axis1) end,
+    body = function(v) return v.self:transpose(v[word .. 0], v[word .. 1]) end,
     samples = function(s) return { { s.t({ 2, 3 }), 1, 2 } } end,
   }
 end
