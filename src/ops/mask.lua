@@ -67,8 +67,8 @@ op "where_positions(condition: tensor) -> ..." {
 }
 
 op "one_hot(self: tensor, num_classes: int?)" {
-  doc = [[An int64 tensor with a last dim of num_classes (absent or -1: the largest class) that is 1 at the class (from 1) in
-    self and 0 elsewhere.]],
+  doc = [[An int64 tensor with a last dim of num_classes (absent or -1: the largest class) that is 1 at the class (from
+    1) in self and 0 elsewhere.]],
   run = "one_hot",
   nondiff = true,
   samples = function(s) return { { s.i({ 4 }, 1, 3), 3 }, { s.i({ 2, 2 }, 1, 3) }, { s.i({}, 2, 2), 4 } } end,

@@ -36,7 +36,8 @@ op "normal(mean: float, std: float, size: shape, dtype: dtype?, device: device?)
 }
 
 op "normal_at(mean: operand, std: operand)" {
-  doc = "Numbers drawn from normal distributions whose means, standard deviations or both are tensors, which broadcast.",
+  doc = [[Numbers drawn from normal distributions whose means, standard deviations or both are tensors, which
+    broadcast.]],
   lua = "normal", run = "normal_at", method = false, nondiff = true,
   samples = function(s)
     return { { s.t({ 2, 3 }, -1, 1), s.t({ 3 }, 0.5, 1) }, { s.t({ 4 }, -1, 1), 0.5 }, { 1.5, s.t({ 2 }, 0, 1) } }
