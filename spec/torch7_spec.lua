@@ -415,6 +415,52 @@ describe("optim", function()
   end)
 end)
 
+describe("torch.save and torch.load", function()
+  local path
+  before_each(function() path = os.tmpname() end)
+  after_each(function() os.remove(path) end)
+
+  it("give tables, numbers, texts and tensors back", function()
+    torch.save(path, { 1, 2.5, name = "x", yes = true, t = torch.Tensor { { 1, 2 }, { 3, 4 } }:t(),
+      l = torch.LongTensor { 9007199254740993 }, none = torch.Tensor(), s = torch.LongStorage { 2, 3 } })
+    local back = torch.load(path)
+    assert.same({ 1, 2.5, "x", true }, { back[1], back[2], back.name, back.yes })
+    assert.same({ { 1, 3 }, { 2, 4 } }, back.t:totable())
+    assert.equal("torch.DoubleTensor", back.t:type())
+    assert.equal(9007199254740993, back.l[1])
+    assert.equal(0, back.none:dim())
+    assert.same({ 2, 3 }, back.s:totable())
+  end)
+
+  it("keep what is one object one object", function()
+    local t = torch.Tensor { 1 }
+    torch.save(path, { a = t, b = t })
+    local back = torch.load(path)
+    back.a:fill(7)
+    assert.equal(7, back.b[1])
+  end)
+
+  it("give modules back, which go on", function()
+    torch.manualSeed(1)
+    local net = nn.Sequential():add(nn.Linear(3, 2)):add(nn.ReLU()):add(nn.Linear(2, 1))
+    local x = torch.randn(4, 3)
+    local y = net:forward(x):clone()
+    net:backward(x, torch.ones(4, 1))
+    torch.save(path, net)
+    local back = torch.load(path)
+    assert.same(y:totable(), back:forward(x):totable())
+    assert.same(net:get(1).gradWeight:totable(), back:get(1).gradWeight:totable())
+    back:backward(x, torch.ones(4, 1))
+  end)
+
+  it("refuse functions, and leave the old file", function()
+    torch.save(path, 5)
+    assert.has_error(function() torch.save(path, { f = print }) end,
+      "torch.save: 'f' is a function, which a file cannot hold")
+    assert.equal(5, torch.load(path))
+  end)
+end)
+
 describe("a script in Torch7's words", function()
   it("trains", function()
     torch.manualSeed(2)

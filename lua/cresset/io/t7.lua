@@ -200,8 +200,9 @@ local function is_ascii(source)
   return source:bytes(0, math.min(source:size(), 2), "its head"):find "^%d%s" ~= nil
 end
 
---- What was saved. Storages come as tensors of one dim, objects of nn as modules of cr.nn.
-function M.read(source, options)
+--- What was saved, as it is in the file: tensors of Cresset, tables, { is_storage, data } for storages, and tables of
+-- fields with their class in __class; and whether there are such.
+function M.objects(source, finish)
   if source:size() < 4 and not is_ascii(source) then source:fail "is no file of Torch7" end
   local from
   if is_ascii(source) then
@@ -209,9 +210,15 @@ function M.read(source, options)
   else
     from = setmetatable({ source = source, at = 0 }, Binary)
   end
-  local r = setmetatable({ source = source, from = from, objects = {}, finish = options.finish }, Reader)
+  local r = setmetatable({ source = source, from = from, objects = {}, finish = finish }, Reader)
   local value = r:value(1)
-  return M.settle(source, value, r.classes), nil
+  return value, r.classes
+end
+
+--- The same with storages as tensors of one dim, and objects of nn as modules of cr.nn.
+function M.read(source, options)
+  local value, classes = M.objects(source, options.finish)
+  return M.settle(source, value, classes), nil
 end
 
 -- Storages that stand for themselves become tensors, modules of nn those of ours; no table is walked twice.

@@ -78,6 +78,10 @@ function torch.globals()
   return torch
 end
 
+for _, name in ipairs { "save", "load" } do
+  torch[name] = function(...) return require("cresset.torch7.file")[name](...) end
+end
+
 return setmetatable(torch, { __index = function(_, name)
   if name == "nn" or name == "optim" then
     local value = require("cresset.torch7." .. name)
