@@ -70,7 +70,7 @@ local groups = {
     { "x:sum('1')", [[sum: dim must be an integer or a table of integers, got the string "1"]] },
     { "x:reshape('2')", [[reshape: shape must be an integer or a table of integers, got the string "2"]] },
     { "x:reshape({ 2, '3' })", [[reshape: shape[2] must be an integer, got the string "3"]] },
-    { "cr.full({ 2 }, '1')", [[full: value must be a number, got the string "1"]] },
+    { "cr.full({ 2 }, '1')", [[full: fill_value must be a number, got the string "1"]] },
     { "x:fill_('1')", [[fill_: value must be a tensor or a number, got the string "1"]] },
     { "cr.tensor { 1, '2' }", [[tensor: element [2] must be a number or a boolean, got the string "2"]] },
     { "cr.zeros('2')", [[zeros: size must be an integer or a table of integers, got the string "2"]] },

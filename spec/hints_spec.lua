@@ -34,12 +34,6 @@ local groups = {
       "cat: dim must be an integer, got a tensor (2x3 float32); tensors go into one table: cr.cat({ a, b })" },
     { "cr.hstack(x, x)",
       "hstack: too many arguments: got 2 where 1 will do; tensors go into one table: cr.hstack({ a, b })" },
-    { "cr.meshgrid(other, other)",
-      "meshgrid: indexing must be a string, got a tensor (2 float32); tensors go into one table: "
-        .. "cr.meshgrid({ a, b })" },
-    { "cr.broadcast_tensors(x, x)",
-      "broadcast_tensors: too many arguments: got 2 where 1 will do; tensors go into one table: "
-        .. "cr.broadcast_tensors({ a, b })" },
     { "cr.stack(x, x)",
       "stack: dim must be an integer, got a tensor (2x3 float32); tensors go into one table: cr.stack({ a, b })" },
   },

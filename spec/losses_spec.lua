@@ -47,7 +47,8 @@ describe("a loss refuses", function()
   it("classes that are none, and targets and weights that do not fit", function()
     refuses {
       { "cr.multi_margin_loss(x, t, 3)", "multi_margin_loss: p is 3; it must be 1 or 2" },
-      { "cr.multi_margin_loss(x[1][1], t)", "multi_margin_loss: expected an input of shape C or NxC, got 0-dim" },
+      { "cr.multi_margin_loss(x:view(1, 2, 3), t)",
+        "multi_margin_loss: expected an input of shape C or NxC, got 1x2x3" },
       { "cr.multi_margin_loss(x, y)",
         "multi_margin_loss: expected int64 class targets, got float32; target:long() makes them int64" },
       { "cr.multi_margin_loss(x, ints { 1 })",

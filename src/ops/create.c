@@ -26,10 +26,10 @@ static cr_tensor *filled(const char *op, cr_tensor *t, cr_value number) {
 }
 
 cr_tensor *cr__run_full(const cr_op *op, cr__ints size, cr_dtype dtype, cr_device device,
-                        cr_value value) {
-  cr_value number = filling(op, value);
-  bool by_value = value.kind != CR_NONE && op->id != CR__OP_scalar_tensor;
-  cr_dtype natural = by_value ? cr__scalar_dtype(&value) : cr_default_dtype();
+                        cr_value fill_value) {
+  cr_value number = filling(op, fill_value);
+  bool by_value = fill_value.kind != CR_NONE && op->id != CR__OP_scalar_tensor;
+  cr_dtype natural = by_value ? cr__scalar_dtype(&fill_value) : cr_default_dtype();
   int ndim = op->id == CR__OP_scalar_tensor ? 0 : size.n;
   return filled(op->name,
                 cr__new(op->name, cr__given_dtype_or(dtype, natural),
@@ -100,21 +100,21 @@ cr_tensor *cr__run_empty_permuted(const cr_op *op, cr__ints size, cr__ints physi
 }
 
 cr_tensor *cr__run_full_like(const cr_op *op, cr_tensor *self, cr_dtype dtype, cr_device device,
-                             cr_value value) {
+                             cr_value fill_value) {
   dtype = cr__given_dtype_or(dtype, (cr_dtype)self->dtype);
   device = cr__given_device_or(device, cr_device_of(self));
   cr_tensor *t = device == cr_device_of(self)
                      ? cr__new_strided_like(op->name, self, dtype)
                      : cr__new(op->name, dtype, device, self->ndim, cr__sizes(self));
-  return filled(op->name, t, filling(op, value));
+  return filled(op->name, t, filling(op, fill_value));
 }
 
 cr_tensor *cr__run_new_full(const cr_op *op, cr_tensor *self, cr__ints size, cr_dtype dtype,
-                            cr_device device, cr_value value) {
+                            cr_device device, cr_value fill_value) {
   return filled(op->name,
                 cr__new(op->name, cr__given_dtype_or(dtype, (cr_dtype)self->dtype),
                         cr__given_device_or(device, cr_device_of(self)), size.n, size.at),
-                filling(op, value));
+                filling(op, fill_value));
 }
 
 /* ---- Ranges ------------------------------------------------------------------------------- */

@@ -92,7 +92,8 @@ static cr_tensor *copy_in_place(const cr_op *op, cr_tensor *self) {
 }
 
 cr_tensor *cr__run_as_strided_scatter(const cr_op *op, cr_tensor *self, cr_tensor *src,
-                                      cr__ints size, cr__ints stride, const int64_t *offset) {
+                                      cr__ints size, cr__ints stride,
+                                      const int64_t *storage_offset) {
   cr_device device;
   if (cr__same_device(op->name, (cr_value[]){cr_of(self), cr_of(src)}, 2, &device)) return NULL;
   if (!cr__strides_disjoint(self->ndim, cr__sizes(self), cr__steps(self)))
@@ -100,7 +101,7 @@ cr_tensor *cr__run_as_strided_scatter(const cr_op *op, cr_tensor *self, cr_tenso
   cr_tensor *copy = copy_in_place(op, self);
   if (!copy) return NULL;
   cr_tensor *part =
-      cr__call_as_strided(copy, size.at, size.n, stride.at, stride.n, cr__int_if(offset));
+      cr__call_as_strided(copy, size.at, size.n, stride.at, stride.n, cr__int_if(storage_offset));
   bool apart = !part || cr__strides_disjoint(part->ndim, cr__sizes(part), cr__steps(part));
   if (apart) return with_part(op, copy, part, src);
   cr_release(part);

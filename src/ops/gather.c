@@ -156,7 +156,7 @@ static int broadcast_but(const char *op, cr_tensor **a, cr_tensor **b, int d) {
   return *a && *b ? 0 : (int)cr_error_code();
 }
 
-cr_tensor *cr__run_take_along_dim(const cr_op *op, cr_tensor *self, cr_tensor *index,
+cr_tensor *cr__run_take_along_dim(const cr_op *op, cr_tensor *self, cr_tensor *indices,
                                   const int64_t *dim) {
   cr_tensor *t = self;
   bool flat = !dim || t->ndim == 0;
@@ -165,14 +165,14 @@ cr_tensor *cr__run_take_along_dim(const cr_op *op, cr_tensor *self, cr_tensor *i
   cr__text x, y;
   if (dim) {
     if (cr__wrap_dim(op->name, "dim", *dim, t->ndim, &d)) return NULL;
-    if (index->ndim != t->ndim)
+    if (indices->ndim != t->ndim)
       return cr__no_tensor(
-          cr__fail(CR_E_SHAPE, "%s: index (shape %s) must have as many dims as self (shape %s)",
-                   op->name, cr__shape_text(index->ndim, cr__sizes(index), &x),
+          cr__fail(CR_E_SHAPE, "%s: indices (shape %s) must have as many dims as self (shape %s)",
+                   op->name, cr__shape_text(indices->ndim, cr__sizes(indices), &x),
                    cr__shape_text(t->ndim, cr__sizes(t), &y)));
   }
   cr_tensor *a = flat ? cr__call_reshape(self, &all, 1) : cr_retain(t), *r = NULL;
-  cr_tensor *b = flat ? cr__call_reshape(index, &all, 1) : cr_retain(index);
+  cr_tensor *b = flat ? cr__call_reshape(indices, &all, 1) : cr_retain(indices);
   int code = a && b ? 0 : (int)cr_error_code();
   if (!code && !flat) code = broadcast_but(op->name, &a, &b, d);
   if (!code) r = cr__call_gather(a, d + 1, b);

@@ -155,9 +155,9 @@ static int say_classes(int code) {
   return cr__fail(CR_E_INDEX, "%s; the classes count from 1", text);
 }
 
-cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *classes) {
+cr_tensor *cr__run_one_hot(const cr_op *op, cr_tensor *self, const int64_t *num_classes) {
   cr__index_plan p = {.step = 1, .dim = self->ndim + 1, .ndim = self->ndim};
-  if (cr__check_index_dtype(op->name, self) || count_classes(op->name, self, classes, &p.size))
+  if (cr__check_index_dtype(op->name, self) || count_classes(op->name, self, num_classes, &p.size))
     return NULL;
   if (self->ndim == CR_MAX_DIMS)
     return cr__no_tensor(

@@ -90,10 +90,10 @@ static cr_tensor *multiply(const cr_op *op, cr_tensor *a, cr_tensor *b, int ndim
   return cr__filled(cr__launch_run(&k, CR__K_matmul), t);
 }
 
-cr_tensor *cr__run_mm(const cr_op *op, cr_tensor *self, cr_tensor *other) {
-  cr_tensor *a = self, *b = other;
+cr_tensor *cr__run_mm(const cr_op *op, cr_tensor *self, cr_tensor *mat2) {
+  cr_tensor *a = self, *b = mat2;
   int code = cr__check_rank(op, "self", a, 2);
-  if (!code) code = cr__check_rank(op, "other", b, 2);
+  if (!code) code = cr__check_rank(op, "mat2", b, 2);
   if (code) return cr__no_tensor(code);
   return multiply(op, a, b, 2, (int64_t[]){cr__sizes(a)[0], cr__sizes(b)[1]});
 }
@@ -116,10 +116,10 @@ cr_tensor *cr__run_dot(const cr_op *op, cr_tensor *self, cr_tensor *other) {
   return code ? NULL : multiply(op, a, b, 0, NULL);
 }
 
-cr_tensor *cr__run_bmm(const cr_op *op, cr_tensor *self, cr_tensor *other) {
-  cr_tensor *a = self, *b = other;
+cr_tensor *cr__run_bmm(const cr_op *op, cr_tensor *self, cr_tensor *mat2) {
+  cr_tensor *a = self, *b = mat2;
   int code = cr__check_rank(op, "self", a, 3);
-  if (!code) code = cr__check_rank(op, "other", b, 3);
+  if (!code) code = cr__check_rank(op, "mat2", b, 3);
   if (code) return cr__no_tensor(code);
   const int64_t *n = cr__sizes(a), *m = cr__sizes(b);
   if (n[0] != m[0]) {

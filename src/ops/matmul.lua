@@ -33,12 +33,13 @@ op "mv(self: tensor, vec: tensor)" {
   end,
 }
 
-op "dot(self: tensor, tensor: tensor)" {
+op "dot(self: tensor, other: tensor)" {
+  also = { other = "tensor" },
   doc = "The sum of the products of two vectors' elements.",
   run = "dot",
   grad = {
-    self = function(g, v) return g * v.tensor:conj() end,
-    tensor = function(g, v) return g * v.self:conj() end,
+    self = function(g, v) return g * v.other:conj() end,
+    other = function(g, v) return g * v.self:conj() end,
   },
   samples = function(s)
     return { { s.t({ 5 }, -1, 1), s.t({ 5 }, -1, 1) }, { s.t({ 0 }, -1, 1), s.t({ 0 }, -1, 1) } }

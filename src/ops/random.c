@@ -96,7 +96,7 @@ static int check_deviations(const cr_op *op, cr_value std) {
 
 /* Standard normal draws, stretched and moved. */
 cr_tensor *cr__run_normal_at(const cr_op *op, cr_value mean, cr_value std) {
-  cr_tensor *both[2], *wide[2] = {NULL, NULL};
+  cr_tensor *both[2], *wide[CR_MAX_OUTPUTS] = {NULL};
   int n = 0;
   if (mean.kind == CR_TENSOR) both[n++] = mean.u.t;
   if (std.kind == CR_TENSOR) both[n++] = std.u.t;
@@ -223,15 +223,15 @@ int cr__run_normal(const cr_op *op, cr_tensor *self, double mean, double std) {
   return code ? code : fill_normal(op, self, mean, std);
 }
 
-int cr__run_exponential(const cr_op *op, cr_tensor *self, double rate) {
+int cr__run_exponential(const cr_op *op, cr_tensor *self, double lambd) {
   int code = cr__check_floating(op, (cr_dtype)self->dtype);
   if (code) return code;
-  if (!(rate > 0))
-    return cr__fail(CR_E_ARGUMENT, "%s: rate must be positive, got %g", op->lua, rate);
+  if (!(lambd > 0))
+    return cr__fail(CR_E_ARGUMENT, "%s: lambd must be positive, got %g", op->lua, lambd);
   cr__launch k;
   cr__begin_draws(&k, op, &k.exponential.out, self, &k.exponential.rng,
                   cr__draw_blocks(self->numel, self->dtype == CR_FLOAT64));
-  k.exponential.rate = rate;
+  k.exponential.rate = lambd;
   return cr__launch_run(&k, CR__K_exponential);
 }
 
@@ -353,10 +353,10 @@ cr_tensor *cr__run_dropout_mask(const cr_op *op, cr_tensor *self, double p) {
   return toss(op, self, cr_float(1 - p), p < 1 ? 1 / (1 - p) : 0);
 }
 
-cr_tensor *cr__run_dropout(const cr_op *op, cr_tensor *self, double p, bool train) {
+cr_tensor *cr__run_dropout(const cr_op *op, cr_tensor *self, double p, bool training) {
   int code = cr__check_probability(op, p);
   if (code) return cr__no_tensor(code);
-  if (!train || p == 0) return cr_retain(self);
+  if (!training || p == 0) return cr_retain(self);
   code = cr__check_floating(op, (cr_dtype)self->dtype);
   if (code) return cr__no_tensor(code);
   cr_tensor *mask = cr__call_dropout_mask(self, p), *t = cr__call_mul(self, mask);

@@ -232,15 +232,15 @@ static int give_equal(const cr_op *op, cr_tensor *t, int d, int64_t size, cr_ten
   return give_pieces(t, d, (int)n, sizes, out, nout);
 }
 
-int cr__run_split(const cr_op *op, cr_tensor *self, int64_t size, int64_t dim, cr_tensor **out,
-                  int *nout) {
+int cr__run_split(const cr_op *op, cr_tensor *self, int64_t split_size, int64_t dim,
+                  cr_tensor **out, int *nout) {
   int d;
   if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
-  if (size < 0 || (size == 0 && cr__sizes(self)[d] != 0))
+  if (split_size < 0 || (split_size == 0 && cr__sizes(self)[d] != 0))
     return cr__fail(CR_E_ARGUMENT,
-                    "%s: pieces of size %lld are impossible; size must be at least 1", op->lua,
-                    (long long)size);
-  return give_equal(op, self, d, size, out, nout);
+                    "%s: pieces of size %lld are impossible; split_size must be at least 1",
+                    op->lua, (long long)split_size);
+  return give_equal(op, self, d, split_size, out, nout);
 }
 
 int cr__run_chunk(const cr_op *op, cr_tensor *self, int64_t chunks, int64_t dim, cr_tensor **out,
@@ -259,23 +259,24 @@ int cr__run_chunk(const cr_op *op, cr_tensor *self, int64_t chunks, int64_t dim,
   return give_equal(op, self, d, total / chunks + (total % chunks != 0), out, nout);
 }
 
-int cr__run_split_with_sizes(const cr_op *op, cr_tensor *self, cr__ints sizes, int64_t dim,
+int cr__run_split_with_sizes(const cr_op *op, cr_tensor *self, cr__ints split_sizes, int64_t dim,
                              cr_tensor **out, int *nout) {
-  int d, n = sizes.n;
+  int d, n = split_sizes.n;
   if (find_dim(op, self, dim, &d)) return (int)cr_error_code();
   if (n > CR_MAX_OUTPUTS) return refuse_pieces(op, d, n);
   int64_t left = cr__sizes(self)[d];
   bool fits = true;
   for (int i = 0; i < n && fits; i++) {
-    fits = sizes.at[i] >= 0 && sizes.at[i] <= left;
-    left -= sizes.at[i];
+    fits = split_sizes.at[i] >= 0 && split_sizes.at[i] <= left;
+    left -= split_sizes.at[i];
   }
   cr__text text;
   if (!fits || left != 0)
-    return cr__fail(CR_E_SHAPE, "%s: sizes %s do not add up to the size %lld of dim %d", op->lua,
-                    cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, sizes.at, &text),
+    return cr__fail(CR_E_SHAPE, "%s: split_sizes %s do not add up to the size %lld of dim %d",
+                    op->lua,
+                    cr__shape_text(n < CR_MAX_DIMS ? n : CR_MAX_DIMS, split_sizes.at, &text),
                     (long long)cr__sizes(self)[d], d + 1);
-  return give_pieces(self, d, n, sizes.at, out, nout);
+  return give_pieces(self, d, n, split_sizes.at, out, nout);
 }
 
 int cr__run_unbind(const cr_op *op, cr_tensor *self, int64_t dim, cr_tensor **out, int *nout) {

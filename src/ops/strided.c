@@ -40,20 +40,20 @@ static int read_geometry(const char *op, cr__ints size, cr__ints stride, int64_t
 }
 
 cr_tensor *cr__run_as_strided(const cr_op *op, cr_tensor *self, cr__ints size, cr__ints stride,
-                              const int64_t *offset) {
+                              const int64_t *storage_offset) {
   geometry g;
-  int64_t start = offset ? *offset : self->offset;
+  int64_t start = storage_offset ? *storage_offset : self->offset;
   int64_t room = (int64_t)(self->storage->nbytes / cr__size_of((cr_dtype)self->dtype));
   if (read_geometry(op->name, size, stride, start, &g)) return NULL;
   cr__text text;
   if (g.high >= room || start < 0 || start > room)
-    return cr__no_tensor(
-        cr__fail(CR_E_INDEX,
-                 "%s: shape %s with these strides needs elements up to offset %lld (from 0), "
-                 "but "
-                 "the memory has %lld",
-                 op->name, cr__shape_text(g.ndim, g.shape, &text), (long long)g.high,
-                 (long long)room));
+    return cr__no_tensor(cr__fail(CR_E_INDEX,
+                                  "%s: shape %s with these strides needs elements up to "
+                                  "storage_offset %lld (from 0), "
+                                  "but "
+                                  "the memory has %lld",
+                                  op->name, cr__shape_text(g.ndim, g.shape, &text),
+                                  (long long)g.high, (long long)room));
   return cr__alias(self, g.ndim, g.shape, g.stride, start);
 }
 

@@ -77,15 +77,15 @@ cr_tensor *cr__run_reshape(const cr_op *op, cr_tensor *self, cr__ints shape) {
   return reshape(self, shape.n, sizes);
 }
 
-cr_tensor *cr__run_flatten(const cr_op *op, cr_tensor *self, int64_t first, int64_t last) {
+cr_tensor *cr__run_flatten(const cr_op *op, cr_tensor *self, int64_t start_dim, int64_t end_dim) {
   int from, to, n = 0;
-  if (cr__wrap_dim(op->name, "first", first, self->ndim, &from) ||
-      cr__wrap_dim(op->name, "last", last, self->ndim, &to))
+  if (cr__wrap_dim(op->name, "start_dim", start_dim, self->ndim, &from) ||
+      cr__wrap_dim(op->name, "end_dim", end_dim, self->ndim, &to))
     return NULL;
   if (from > to)
     return cr__no_tensor(cr__fail(CR_E_ARGUMENT,
-                                  "%s: first is dim %d, which comes after last, dim %d", op->name,
-                                  from + 1, to + 1));
+                                  "%s: start_dim is dim %d, which comes after end_dim, dim %d",
+                                  op->name, from + 1, to + 1));
   int64_t shape[CR_MAX_DIMS] = {1};
   for (int d = 0; d < self->ndim; d++) {
     if (d > from && d <= to) shape[n - 1] *= cr__sizes(self)[d];
