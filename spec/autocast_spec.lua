@@ -219,8 +219,9 @@ describe("autocast", function()
 
   it("refuses what it does not know in a sentence", function()
     local function refused(sentence, f, ...) assert.equal(sentence, message_of(f, ...)) end
-    refused('autocast: the first argument must be the device "cpu" or "cuda", got nil', cr.autocast, nil)
-    refused('autocast: the first argument must be the device "cpu" or "cuda", got the string "tpu"', cr.autocast, "tpu")
+    local wanted = 'autocast: the first argument must be a device ("cpu", "cuda" or "cuda:1"), got '
+    refused(wanted .. "nil", cr.autocast, nil)
+    refused(wanted .. 'the string "tpu"', cr.autocast, "tpu")
     refused('autocast: dtype must be "bfloat16" or "float16", got the string "float32"', cr.autocast, "cpu",
       { dtype = "float32" })
     refused("autocast: enabled must be true or false, got the number 1", cr.autocast, "cpu", { enabled = 1 })

@@ -91,6 +91,29 @@ for _, group in ipairs(groups) do
   end)
 end
 
+describe("options", function()
+  it("answer to PyTorch's keywords, old and new", function()
+    local x = cr.tensor { 1.0, 2, 6 }
+    assert.equal(14 / 3, x:double():var({ dim = 1, unbiased = false }):item())
+    assert.equal(7, x:var({ dim = 1, unbiased = true }):item())
+    assert.equal(7, x:var(1, true):item())
+    assert.same({ 0, 1, 2 }, cr.arange({ ["end"] = 3 }):totable())
+    assert.same({ 2, 2 }, cr.full({ 2 }, { fill_value = 2 }):totable())
+    assert.same({ 2, 6 }, cr.flatten(cr.ones(2, 3, 2), { start_dim = 2, end_dim = 3 }).shape)
+    assert.equal(4, cr.one_hot(cr.tensor { 1 }, { num_classes = 4 }):size(2))
+    assert.equal(3, cr.one_hot(cr.tensor { 1, 3 }, -1):size(2))
+    assert.same({ 2, 6 }, x:as_strided({ 2 }, { 1 }, { storage_offset = 1 }):totable())
+    assert.same({ 1, 2, 6 }, cr.dropout(x, { training = false }):totable())
+    assert.error_matches(function() x:var(1, 0, { unbiased = true }) end, "unbiased is given twice")
+  end)
+
+  it("follow tensors spelled out", function()
+    assert.same({ { 3, 3 }, { 4, 4 } }, (select(2, cr.meshgrid(cr.tensor { 1, 2 }, cr.tensor { 3, 4 },
+      { indexing = "xy" }))):totable())
+    assert.same({ 2, 2 }, cr.block_diag(cr.ones(1, 1), cr.ones(1, 1)).shape)
+  end)
+end)
+
 describe("a table that is no table of options", function()
   it("is an argument of the function that a checkpoint calls", function()
     local seen

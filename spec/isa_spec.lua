@@ -52,7 +52,7 @@ end
 
 -- Without an instruction for x y + z rounded once, products of matrices round twice: to emulate it would
 -- take ten times as long.
-local products = { "^rows matmul ", "^bilinear ", "^conv" }
+local products = { "^rows matmul ", "^bilinear ", "^conv", "^scaled_dot", "^multi_head", "^rnn", "^lstm", "^gru" }
 
 -- A build with a sanitizer takes minutes for this; it computes by the same text.
 if not shell.sanitized then

@@ -45,6 +45,7 @@ return {
   randn = with(normal, function() return cr.randn(N) end),
   randn_like = with(normal, function() return cr.randn_like(like("float64")) end),
   normal = with(shifted, function() return cr.normal(3.0, 2.0, { N }) end),
+  normal_at = with(shifted, function() return cr.normal(cr.full({ N }, 3.0), cr.full({ 1 }, 2.0)) end),
   normal_ = with(shifted, function() return like("float64"):normal_(3.0, 2.0) end),
   randint_to = with(ten(0), function() return cr.randint(10, { N }) end),
   randint = with(ten(-5), function() return cr.randint(-5, 5, { N }) end),

@@ -12,11 +12,11 @@ static const char *const known[] = {"dtype", "enabled", "cache_enabled", NULL};
 /* Whether the name at index is that of CUDA and not of the CPU; a number after it, as in "cuda:0", is
  * the same kind. */
 static bool is_cuda(lua_State *L, int index, const char *op) {
-  const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
-  if (strcmp(name, "cpu") == 0) return false;
-  if (strcmp(name, "cuda") == 0 || strncmp(name, "cuda:", 5) == 0) return true;
-  return cr__lua_error(L, "%s: the first argument must be the device \"cpu\" or \"cuda\", got %s",
-                       op, cr__lua_describe(L, index));
+  cr_device device;
+  if (lua_type(L, index) == LUA_TSTRING && cr__lua_to_device(L, index, &device))
+    return device != CR_CPU;
+  return cr__lua_error(L, "%s: the first argument must be %s, got %s", op, cr__lua_a_device(L),
+                       cr__lua_describe(L, index));
 }
 
 static cr_dtype dtype_option(lua_State *L, int index, bool cuda) {

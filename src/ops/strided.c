@@ -49,7 +49,7 @@ cr_tensor *cr__run_as_strided(const cr_op *op, cr_tensor *self, cr__ints size, c
   if (g.high >= room || start < 0 || start > room)
     return cr__no_tensor(cr__fail(CR_E_INDEX,
                                   "%s: shape %s with these strides needs elements up to "
-                                  "storage_offset %lld (from 0), "
+                                  "offset %lld (from 0), "
                                   "but "
                                   "the memory has %lld",
                                   op->name, cr__shape_text(g.ndim, g.shape, &text),
