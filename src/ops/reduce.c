@@ -49,25 +49,60 @@ static bool fold_few(cr_tensor *self, const recipe *r, cr_tensor *t) {
   return cr__run_fold_few(&f, self, t);
 }
 
-/* Of elements that repeat along a dim, extremes are those of one. */
-static void leave_out_repeated(const recipe *r, uint32_t mask, cr__view *from) {
-  if (r->fold != CR__FOLD_MAX && r->fold != CR__FOLD_MIN) return;
+/* The dims of `among` along which elements repeat. */
+static uint32_t repeated(const cr_tensor *self, uint32_t among) {
+  uint32_t found = 0;
+  for (int d = 0; d < self->ndim; d++)
+    if (among >> d & 1 && cr__steps(self)[d] == 0 && cr__sizes(self)[d] > 1) found |= 1u << d;
+  return found;
+}
+
+/* Folds into `out`, which has the dims of self, or those that are folded fewer. Of elements that repeat along a dim,
+ * one is read: what stays has one result then, and extremes are those of one. */
+static int fold_into(const char *op, cr_tensor *self, uint32_t mask, const recipe *r,
+                     const cr_tensor *out, bool whole) {
+  cr__launch k;
+  cr__launch_begin(&k, op, cr_device_of(self));
+  cr__view *from = cr__launch_view(&k, &k.reduce.from, self);
+  bool extreme = r->fold == CR__FOLD_MAX || r->fold == CR__FOLD_MIN;
+  uint32_t once = repeated(self, (extreme ? mask : 0) | (whole ? ~mask : 0));
   for (int d = 0; d < from->ndim; d++)
-    if (mask >> d & 1 && from->stride[d] == 0 && from->shape[d] > 1) from->shape[d] = 1;
+    if (once >> d & 1) from->shape[d] = 1;
+  if (whole) cr__launch_view(&k, &k.reduce.out, out);
+  else cr__view_folded(&k, &k.reduce.out, out, self, mask);
+  k.reduce.mask = mask, k.reduce.fold = r->fold, k.reduce.map = r->map;
+  k.reduce.finish = r->finish, k.reduce.compute = r->compute;
+  k.reduce.power = r->power, k.reduce.number = r->number;
+  return cr__launch_run(&k, CR__K_reduce);
+}
+
+/* The same where elements repeat along the dims `same`, which stay: each is folded once, and copied. */
+static int fold_repeated(const char *op, cr_tensor *self, uint32_t mask, uint32_t same,
+                         const recipe *r, const cr_tensor *out) {
+  int64_t shape[CR_MAX_DIMS];
+  for (int d = 0; d < self->ndim; d++) shape[d] = (mask | same) >> d & 1 ? 1 : cr__sizes(self)[d];
+  cr_tensor *few = cr__new(op, r->result, cr_device_of(self), self->ndim, shape);
+  int code = few ? fold_into(op, self, mask, r, few, true) : (int)cr_error_code();
+  if (!code) {
+    cr__launch k;
+    cr__launch_begin(&k, op, cr_device_of(self));
+    cr__view_folded(&k, &k.copy.to, out, self, mask);
+    cr__view *from = cr__launch_view(&k, &k.copy.from, few);
+    for (int d = 0; d < self->ndim; d++)
+      if (same >> d & 1) from->shape[d] = cr__sizes(self)[d], from->stride[d] = 0;
+    code = cr__launch_run(&k, CR__K_copy);
+  }
+  cr_release(few);
+  return code;
 }
 
 static cr_tensor *fold(const char *op, cr_tensor *self, uint32_t mask, bool keepdim,
                        const recipe *r) {
   cr_tensor *t = cr__new_folded(op, self, mask, keepdim, r->result);
   if (!t || fold_few(self, r, t)) return t;
-  cr__launch k;
-  cr__launch_begin(&k, op, cr_device_of(self));
-  cr__view_folded(&k, &k.reduce.out, t, self, mask);
-  leave_out_repeated(r, mask, cr__launch_view(&k, &k.reduce.from, self));
-  k.reduce.mask = mask, k.reduce.fold = r->fold, k.reduce.map = r->map;
-  k.reduce.finish = r->finish, k.reduce.compute = r->compute;
-  k.reduce.power = r->power, k.reduce.number = r->number;
-  int code = cr__launch_run(&k, CR__K_reduce);
+  uint32_t same = self->numel ? repeated(self, ~mask) : 0;
+  int code =
+      same ? fold_repeated(op, self, mask, same, r, t) : fold_into(op, self, mask, r, t, false);
   return cr__filled(code, t);
 }
 
