@@ -13,7 +13,7 @@ for word in ([[a b base condition copy decimals delta device dim dims dtype eps 
   length low max mean min mode n norm offset other p pad right scale shape size sizes sorted start std steps step stop
   stride to train value values weight alpha beta from replacement stable out result fill by factor bias query key
   target targets input window unbiased positive negative largest side sum source nan end name tensors classes elements
-  range x y weights bins groups row samples numbers training]]):gmatch "%S+" do
+  range x y weights bins groups row samples numbers training dropout]]):gmatch "%S+" do
   plain_words[word] = true
 end
 
