@@ -49,4 +49,15 @@ void cr__lua_add_overload(lua_State *L, int made, const cr_op *op, const char *n
  * given; raises if none does (overload.c). */
 void cr__lua_choose(lua_State *L, const cr__lua_overloads *o, int first, int top, cr__lua_parse *p);
 
+/* take.c. These return false where something is wrong, and say what only if the call is explained. */
+bool cr__lua_problem(cr__lua_parse *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "PARAM must be WANTED, got ...": of the value at index. */
+bool cr__lua_unfit(lua_State *L, cr__lua_parse *p, const char *param, const char *wanted,
+                   int index);
+/* Room for n integers that lives as long as the call. */
+int64_t *cr__lua_room_for(lua_State *L, cr__lua_parse *p, lua_Unsigned n);
+/* Reads the value at index as parameter i. */
+bool cr__lua_take(lua_State *L, cr__lua_parse *p, int i, int index);
+
 #endif
