@@ -342,7 +342,7 @@ NVFLAGS := -std=c++17 -O3 $(foreach a,$(NVARCH),$(call gencode,$(a),sm)) \
 CUDA_OBJ := $(CUDA_SRC:cuda/%.cu=build/obj/nvcc/%.o)
 
 # What computes with the functions that CPU and CUDA share: no contraction of a * b + c here either.
-CUDA_EXACT := $(addprefix kernels/,create random reduce rnn sample scan softmax update) \
+CUDA_EXACT := $(addprefix kernels/,create distance random reduce rnn sample scan softmax update) \
   $(patsubst cuda/%.cu,%,$(wildcard cuda/kernels/pointwise_*.cu))
 $(CUDA_EXACT:%=build/obj/nvcc/%.o): NVFLAGS += -fmad=false
 

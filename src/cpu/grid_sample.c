@@ -6,21 +6,19 @@
 
 #include <string.h>
 
-#include "scalar/grid_taps.h"
-
-/* places; elements that one sees, at most; channels */
+/* places; elements that one sees, at most; channels, at least */
 enum { STRETCH = CR__GRID_STRETCH, MOST = 16, TOGETHER = 4 };
 
 #ifdef __x86_64__
-extern const cr__grid_loop cr__grid_loops_v2[], cr__grid_loops_v3[], cr__grid_loops_v4[];
-cr__grid_loop cr__grid_loop_here(bool wide) {
-  static const cr__grid_loop *const by_level[] = {cr__grid_loops_v2, cr__grid_loops_v3,
-                                                  cr__grid_loops_v4};
-  return by_level[cr__cpu_level()][wide];
+extern const cr__grid_loops cr__grid_loops_v2[], cr__grid_loops_v3[], cr__grid_loops_v4[];
+const cr__grid_loops *cr__grid_loops_here(bool wide) {
+  static const cr__grid_loops *const by_level[] = {cr__grid_loops_v2, cr__grid_loops_v3,
+                                                   cr__grid_loops_v4};
+  return &by_level[cr__cpu_level()][wide];
 }
 #else
-extern const cr__grid_loop cr__grid_loops_base[];
-cr__grid_loop cr__grid_loop_here(bool wide) { return cr__grid_loops_base[wide]; }
+extern const cr__grid_loops cr__grid_loops_base[];
+const cr__grid_loops *cr__grid_loops_here(bool wide) { return &cr__grid_loops_base[wide]; }
 #endif
 
 /* The slots of both kernels are alike. */
@@ -28,9 +26,10 @@ _Static_assert(sizeof(cr__grid_see_slots) == sizeof(cr__grid_put_slots), "the sl
 typedef struct looking {
   const cr__launch *k;
   const cr__grid_see_slots *s;
-  cr__grid_loop loop;
-  cr__grid_way way[3];   /* of each coordinate, the last dim's first */
+  const cr__grid_loops *loops;
+  cr__grid_ways ways;
   int64_t plane, blocks; /* blocks: stretches of places, or groups of channels */
+  int64_t together;      /* channels of a group */
 } looking;
 
 /* clang-format off */
@@ -41,27 +40,7 @@ typedef struct looking {
     T weight[MOST][STRETCH], count[STRETCH], sum[STRETCH];                                          \
   } seen_##S;                                                                                       \
   static void look_##S(const looking *l, seen_##S *to, const T *grid, int64_t n) {                  \
-    int dims = (int)l->s->dims;                                                                     \
-    to->each = 0;                                                                                   \
-    memset(to->element, 0, sizeof to->element);                                                     \
-    memset(to->count, 0, sizeof to->count);                                                         \
-    for (int64_t i = 0; i < n; i++, grid += dims) {                                                 \
-      cr__grid_taps_##S t[3] = {{0}, {0}, {1, {0}, {1}}};                                           \
-      int64_t k = 0;                                                                                \
-      for (int d = 0; d < dims; d++) t[d] = cr__grid_look_##S(&l->way[d], grid[d]);                 \
-      for (int a = 0; a < t[2].n; a++) {                                                            \
-        for (int b = 0; b < t[1].n; b++) {                                                          \
-          int64_t row = (t[2].place[a] * l->s->size[1] + t[1].place[b]) * l->s->size[2];            \
-          T weight = t[2].weight[a] * t[1].weight[b];                                               \
-          for (int c = 0; c < t[0].n; c++, k++) {                                                   \
-            to->element[k][i] = row + t[0].place[c];                                                \
-            to->weight[k][i] = weight * t[0].weight[c];                                             \
-          }                                                                                         \
-        }                                                                                           \
-      }                                                                                             \
-      to->count[i] = (T)k;                                                                          \
-      if (k > to->each) to->each = k;                                                               \
-    }                                                                                               \
+    to->each = l->loops->look(&l->ways, to->element[0], to->weight[0], to->count, grid, n);         \
   }                                                                                                 \
   /* A stretch of places, of all channels. */                                                       \
   static void see_##S(const void *job, int64_t piece, char *room) {                                 \
@@ -70,13 +49,12 @@ typedef struct looking {
     int64_t batch = piece / l->blocks, first = piece % l->blocks * STRETCH;                         \
     int64_t points = l->s->points, n = points - first < STRETCH ? points - first : STRETCH;         \
     const T *grid = (const T *)(const void *)l->s->grid.data;                                       \
-    memset(seen->weight, 0, sizeof seen->weight);                                                   \
     look_##S(l, seen, grid + (batch * points + first) * l->s->dims, n);                             \
     for (int64_t c = 0; c < l->s->channels; c++) {                                                  \
       int64_t plane = batch * l->s->channels + c;                                                   \
       const T *x = (const T *)(const void *)l->s->from.data + plane * l->plane;                     \
       T *to = (T *)(void *)l->s->out.data + plane * points + first;                                 \
-      l->loop(n == STRETCH ? to : seen->sum, x, seen->element[0], seen->weight[0], seen->count,     \
+      l->loops->see(n == STRETCH ? to : seen->sum, x, seen->element[0], seen->weight[0], seen->count,     \
               seen->each);                                                                          \
       if (n < STRETCH) memcpy(to, seen->sum, (size_t)n * sizeof(T));                                \
     }                                                                                               \
@@ -85,8 +63,8 @@ typedef struct looking {
   static void put_##S(const void *job, int64_t piece, char *room) {                                 \
     const looking *l = job;                                                                         \
     seen_##S *seen = (seen_##S *)(void *)room;                                                      \
-    int64_t batch = piece / l->blocks, begin = piece % l->blocks * TOGETHER;                        \
-    int64_t end = begin + TOGETHER < l->s->channels ? begin + TOGETHER : l->s->channels;            \
+    int64_t batch = piece / l->blocks, begin = piece % l->blocks * l->together;                        \
+    int64_t last = begin + l->together, end = last < l->s->channels ? last : l->s->channels;            \
     int64_t points = l->s->points, plane = batch * l->s->channels;                                  \
     const T *grid = (const T *)(const void *)l->s->grid.data + batch * points * l->s->dims;         \
     T *out = (T *)(void *)l->s->out.data + plane * l->plane;                                        \
@@ -110,11 +88,17 @@ SEEN(double, f64)
 
 static looking looking_of(const cr__launch *k) {
   looking l = {.k = k, .s = &k->grid_see};
-  for (int d = 0; d < 3; d++)
-    l.way[d] = (cr__grid_way){l.s->size[2 - d], (cr__grid_mode)l.s->mode,
-                              (cr__grid_padding)l.s->padding, l.s->align_corners, l.s->order[d]};
+  int64_t along = l.s->mode == CR__GRID_NEAREST ? 1 : l.s->mode == CR__GRID_LINEAR ? 2 : 4;
+  int64_t most = along * along * (l.s->dims == 3 ? along : 1);
+  for (int d = 0; d < 3; d++) {
+    l.ways.size[d] = l.s->size[d];
+    l.ways.way[d] =
+        (cr__grid_way){l.s->size[2 - d], (cr__grid_mode)l.s->mode, (cr__grid_padding)l.s->padding,
+                       l.s->align_corners, l.s->order[d]};
+  }
+  l.ways.dims = l.s->dims, l.ways.most = most < MOST ? most : MOST;
   l.plane = l.s->size[0] * l.s->size[1] * l.s->size[2];
-  l.loop = cr__grid_loop_here(l.s->out.dtype == CR_FLOAT64);
+  l.loops = cr__grid_loops_here(l.s->out.dtype == CR_FLOAT64);
   return l;
 }
 
@@ -133,7 +117,11 @@ int cr__cpu_grid_see(cr__launch *k) {
 /* The slots as for grid_see, with `out` and `from` in each other's place. */
 int cr__cpu_grid_put(cr__launch *k) {
   looking l = looking_of(k);
-  l.blocks = (l.s->channels + TOGETHER - 1) / TOGETHER;
+  /* A group looks at all places: as many groups as give each thread some. */
+  int64_t work = l.s->batch * l.s->points * (l.s->channels + 8) * 4;
+  int64_t planes = l.s->batch * l.s->channels, groups = 4 * (int64_t)cr__cpu_threads(work);
+  l.together = planes / groups > TOGETHER ? planes / groups : TOGETHER;
+  l.blocks = (l.s->channels + l.together - 1) / l.together;
   bool wide = l.s->out.dtype == CR_FLOAT64;
   return cr__cpu_lines(k->op, l.s->batch * l.blocks,
                        l.s->batch * l.s->points * (l.s->channels + 8) * 4,

@@ -2,7 +2,9 @@
 --
 -- Holds true: a vector of zeros has no direction: it stays zero, and so does its gradient.
 
-kernel "cdist(out, x1, x2; p: float)"
+-- Of every vector of x1 from every one of x2, or, of pairs, of every two of x1, which is x2.
+kernel "cdist(out, x1, x2; p: float, pairs: bool)"
+kernel "cdist_backward(out, grad, x1, x2, distances; p: float, pairs: bool)"
 
 op "dist(self: tensor, other: tensor, p: scalar = 2)" {
   doc = "The p-norm of the difference.",
@@ -45,12 +47,6 @@ op "bound_cosine(self: tensor)" {
 
 -- ---- All distances of two lists --------------------------------------------------------------------
 
--- The gradient of each element of each difference.
-local function of_differences(g, v)
-  local differences = v.x1:unsqueeze(-2) - v.x2:unsqueeze(-3)
-  return g:norm_backward(differences, v.out, v.p, { -1 }, false)
-end
-
 op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
   doc = [[The p-norms, p from 0 to inf, of the differences of every row of the matrices x1 from every row of the
     matrices x2: out[.., i, j] is that of x1[.., i] - x2[.., j]. The dims before the last two broadcast. Computed in the
@@ -58,8 +54,10 @@ op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
     theirs.]],
   run = "cdist",
   grad = {
-    x1 = function(g, v) return of_differences(g, v):sum { -2 } end,
-    x2 = function(g, v) return -of_differences(g, v):sum { -3 } end,
+    x1 = function(g, v) return g:cdist_backward(v.x1, v.x2, v.out, v.p) end,
+    x2 = function(g, v)
+      return g:transpose(-2, -1):cdist_backward(v.x2, v.x1, v.out:transpose(-2, -1), v.p)
+    end,
   },
   samples = function(s)
     return { { s.t({ 3, 2 }), s.t({ 4, 2 }) }, { s.t({ 2, 3, 2 }), s.t({ 2, 2 }), 1 },
@@ -69,13 +67,29 @@ op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
   end,
 }
 
+op "cdist_backward(self: tensor, x1: tensor, x2: tensor, distances: tensor, p: scalar)" {
+  doc = [[What self, the gradient of distances, makes for x1. Where it is recorded itself it is made of operations, with
+    all differences side by side.]],
+  run = "cdist_backward", composite = true, hidden = true,
+  samples = function(s)
+    return { { s.t({ 3, 4 }), s.t({ 3, 2 }), s.t({ 4, 2 }, 2, 3), s.t({ 3, 4 }, 1, 2), 3 } }
+  end,
+}
+
 op "pdist(self: tensor, p: scalar = 2)" {
   doc = [[The p-norms of the differences of every two rows of a matrix: of the first row from the others, then of the
     second from those behind it, and so on; in one dim.]],
-  run = "pdist", composite = true,
+  run = "pdist",
+  grad = { self = function(g, v) return g:pdist_backward(v.self, v.out, v.p) end },
   samples = function(s)
     return { { s.t({ 4, 2 }) }, { s.t({ 3, 3 }), 1 }, { s.t({ 1, 2 }) }, { s.t({ 3, 2 }), 1.5 } }
   end,
+}
+
+op "pdist_backward(self: tensor, input: tensor, distances: tensor, p: scalar)" {
+  doc = "What self, the gradient of pdist's distances, makes for its input; as cdist_backward.",
+  run = "pdist_backward", composite = true, hidden = true,
+  samples = function(s) return { { s.t({ 3 }), s.t({ 3, 2 }), s.t({ 3 }, 1, 2), 3 } } end,
 }
 
 op "renorm(self: tensor, p: scalar, dim: dim, maxnorm: scalar)" {

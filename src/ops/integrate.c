@@ -55,6 +55,19 @@ static cr_tensor *distances(const cr_tensor *y, cr_tensor *x, int d, int64_t n) 
   return r;
 }
 
+/* The integral of n > 1 floats at equal distances: their sum, in which those at both ends count half. */
+static cr_tensor *even_integral(cr_tensor *line, cr_value dx, int d, int64_t n) {
+  int64_t folded = d + 1;
+  cr_tensor *first = cr__call_select(line, d + 1, 1), *last = cr__call_select(line, d + 1, n);
+  cr_tensor *inner = part(line, d, 2, n - 2), *ends = cr__call_add(first, last);
+  cr_tensor *sum = cr__call_sum(inner, &folded, 1, false, CR_DTYPE_NONE);
+  cr_tensor *half = cr__call_div_scalar(ends, cr_int(2)), *whole = cr__call_add(sum, half);
+  cr_tensor *r = cr__call_mul_scalar(whole, dx);
+  cr_release(first), cr_release(last), cr_release(inner), cr_release(ends), cr_release(sum);
+  cr_release(half), cr_release(whole);
+  return r;
+}
+
 cr_tensor *cr__run_trapezoid(const cr_op *op, cr_tensor *y, cr_tensor *x, cr_value dx,
                              int64_t dim) {
   int d;
@@ -62,12 +75,16 @@ cr_tensor *cr__run_trapezoid(const cr_op *op, cr_tensor *y, cr_tensor *x, cr_val
   int64_t n = cr__size_along(y, d), one = 1, folded = d + 1;
   cr_tensor *line = y->ndim ? cr_retain(y) : cr__call_reshape(y, &one, 1);
   int64_t pairs = n > 1 ? n - 1 : 0;
+  bool whole = op->id == CR__OP_trapezoid;
+  if (whole && !x && n > 1 && line && (line->dtype == CR_FLOAT32 || line->dtype == CR_FLOAT64)) {
+    become(&line, even_integral(line, dx, d, n));
+    return line;
+  }
   cr_tensor *near = part(line, d, 1, pairs), *far = part(line, d, n > 1 ? 2 : 1, pairs);
   cr_tensor *sum = cr__call_add(near, far), *width = NULL;
   if (x && pairs) width = distances(line, x, d, n);
   if (x && pairs) become(&sum, cr__call_mul(sum, width));
   else if (!x) become(&sum, cr__call_mul_scalar(sum, dx));
-  bool whole = op->id == CR__OP_trapezoid;
   become(&sum, whole ? cr__call_sum(sum, &folded, 1, false, CR_DTYPE_NONE)
                      : cr__call_cumsum(sum, d + 1, CR_DTYPE_NONE));
   cr_tensor *r = cr__call_div_scalar(sum, cr_int(2));
