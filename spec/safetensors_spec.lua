@@ -4,6 +4,7 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
+local shell = require "spec.support.shell"
 
 local folder
 
@@ -249,7 +250,7 @@ describe("safetensors", function()
         for i = 1, 1000 do cr.save("%s", { a = cr.full({ 100000 }, i), i = i }) end
       ]]):format(path))
       for i = 1, 4 do
-        os.execute(("timeout -s KILL 0.%d lua5.4 '%s' >/dev/null 2>&1"):format(2 + i, script))
+        os.execute(("timeout -s KILL 0.%d %s '%s' >/dev/null 2>&1"):format(2 + i, shell.runner, script))
         local saved = folder.read "k.safetensors" and cr.load(path)
         if saved then assert.is_true(saved.a:eq(saved.i):all():item()) end
       end
@@ -261,7 +262,7 @@ describe("safetensors", function()
         local ok, message = pcall(cr.save, "%s", { a = cr.zeros { 1000000 } })
         io.write(tostring(ok), " ", message)
       ]]):format(folder "full.safetensors"))
-      local pipe = io.popen(("sh -c \"trap '' XFSZ; ulimit -f 100; exec lua5.4 '%s'\" 2>&1"):format(script))
+      local pipe = io.popen(("sh -c \"trap '' XFSZ; ulimit -f 100; exec %s '%s'\" 2>&1"):format(shell.runner, script))
       local said = pipe:read "a"
       pipe:close()
       assert(said:find '^false .*save: .*full.safetensors": File too large', said)
