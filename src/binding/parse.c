@@ -136,9 +136,9 @@ bool cr__lua_is_options(lua_State *L, int index) {
   return named;
 }
 
-/* An empty table at the end stands for no options, unless what may be in its place is a table, too. */
+/* Whether the table at the end is empty: no options, unless what may be in its place is a table, too. */
 static bool holds_no_options(lua_State *L, const cr__lua_parse *p, int top) {
-  if (lua_type(L, top) != LUA_TTABLE || lua_rawlen(L, top) > 0) return false;
+  if (lua_rawlen(L, top) > 0) return false;
   lua_pushnil(L);
   if (lua_next(L, top)) {
     lua_pop(L, 2);
@@ -273,7 +273,8 @@ bool cr__lua_parse_call(lua_State *L, const cr_op *op, bool inplace, int top, cr
   p->requires_grad = false;
   int taken = take_open_tensors(L, p, top);
   if (taken == top) return fill_rest(p, taken);
-  bool named = cr__lua_is_options(L, top) || holds_no_options(L, p, top);
+  bool named =
+      lua_type(L, top) == LUA_TTABLE && (cr__lua_is_options(L, top) || holds_no_options(L, p, top));
   /* Places push little: what every C function has room for. */
   if (named || op->nparam > 6) luaL_checkstack(L, 2 * op->nparam + 12, "no stack for arguments");
   bool fits = take_positions(L, p, taken, named ? top - 1 : top, named ? top : 0) &&

@@ -127,10 +127,10 @@ SOURCES(CONVERTER, u8)
 SOURCES(CONVERTER, b8)
 #if HAS_STORED
 #define TO_STORED(X) SOURCES(X, u16) SOURCES(X, u32) SOURCES(X, u64)
-#define OF_STORED(X)                                                                         \
-  STORED(X, f64)                                                                             \
-  STORED(X, f32) STORED(X, f16) STORED(X, bf16) STORED(X, i64) STORED(X, i32) STORED(X, i16) \
-      STORED(X, i8) STORED(X, u8) STORED(X, b8) STORED(X, u16) STORED(X, u32) STORED(X, u64)
+#define FLOATS_STORED(X) STORED(X, f64) STORED(X, f32) STORED(X, f16) STORED(X, bf16)
+#define SIGNED_STORED(X) STORED(X, i64) STORED(X, i32) STORED(X, i16) STORED(X, i8)
+#define UNSIGNED_STORED(X) STORED(X, u8) STORED(X, b8) STORED(X, u16) STORED(X, u32) STORED(X, u64)
+#define OF_STORED(X) FLOATS_STORED(X) SIGNED_STORED(X) UNSIGNED_STORED(X)
 TO_STORED(CONVERTER)
 OF_STORED(CONVERTER)
 #else
