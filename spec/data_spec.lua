@@ -2,6 +2,7 @@
 
 local cr = require "cresset"
 local shell = require "spec.support.shell"
+local refuses = require "spec.support.refuses".words
 
 local data = cr.data
 
@@ -17,12 +18,6 @@ local function path(name, text)
     file:close()
   end
   return full
-end
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert(message:find(words, 1, true), message)
 end
 
 local function list(x) return x:totable() end

@@ -68,7 +68,7 @@ local long = {
     function(x) return x[1]:scatter_add(1, x[2], x[3]) end },
   { "nonzero", function() return normal(1.5e7):gt(0) end, function(x) return x:nonzero() end },
   { "a mask", function() return normal(2e7) end, function(x) return x[x:gt(0)] end },
-  { "linspace", function() return 2e7 end, function(n) return cr.linspace(0, 1, n) end },
+  { "linspace", function() return 80000000 end, function(n) return cr.linspace(0, 1, n) end },
   { "a table of elements", function() return cr.ones(1):expand(3e6) end, function(x) return x:totable() end },
   { "cat", function() return normal(2e7) end, function(x) return cr.cat { x, x, x, x, x, x, x, x } end },
   { "kthvalue of integers", function() return cr.randint(0, 1000000000, { 1e7 }) end,
@@ -111,7 +111,7 @@ local long = {
   { "a recurrent layer of one long sequence", function()
       return { normal(20000, 1, 64), { normal(768, 64), normal(768, 256) } }
     end, function(x) return cr.gru(x[1], nil, x[2], { has_biases = false }) end },
-  { "many tensors at once", function() return { normal(1e7), normal(1e7), normal(1e7) } end,
+  { "many tensors at once", function() return { normal(2e7), normal(2e7), normal(2e7) } end,
     function(list) return cr.foreach.exp(list) end },
 }
 

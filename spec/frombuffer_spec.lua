@@ -2,12 +2,7 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(type(message) == "string" and message:find(pattern), message)
-end
+local refuses = require "spec.support.refuses"
 
 describe("frombuffer", function()
   it("reads numbers of a string", function()

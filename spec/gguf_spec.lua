@@ -4,14 +4,9 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
+local refuses = require "spec.support.refuses"
 
 local folder
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(type(message) == "string" and message:find(pattern), message)
-end
 
 local function text(s) return string.pack("<s8", s) end
 local function info(name, shape, kind, offset)

@@ -2,16 +2,11 @@
 
 local cr = require "cresset"
 local shell = require "spec.support.shell"
+local refuses = require "spec.support.refuses".words
 
 local data = cr.data
 local x, y = cr.arange(0, 20):view(10, 2), cr.arange(1, 11)
 local set = data.TensorDataset(x, y)
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert(message:find(words, 1, true), message)
-end
 
 -- The second values of the batches of a pass, as one text.
 local function pass(loader)

@@ -1,15 +1,10 @@
 -- metrics_spec.lua: measures of answers, against counts by hand.
 
 local cr = require "cresset"
+local refuses = require "spec.support.refuses".words
 local m = cr.metrics
 
 local function near(a, b) assert(math.abs(a - b) < 1e-12, ("%.17g is not %.17g"):format(a, b)) end
-
-local function refuses(words, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  assert(message:find(words, 1, true), message)
-end
 
 local scores = cr.tensor { { 3.0, 1, 2 }, { 0, 5, 4 }, { 1, 0, 2 }, { 9, 8, 7 } }
 local target = cr.tensor { 1, 3, 3, 2 }

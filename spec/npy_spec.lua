@@ -4,15 +4,9 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
+local refuses = require "spec.support.refuses"
 
 local folder
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(type(message) == "string" and message:find(pattern), message)
-  assert(not message:find("\n", 1, true), message)
-end
 
 local function made(descr, order, shape, data)
   local header = ("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n"):format(descr, order, shape)

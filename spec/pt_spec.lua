@@ -4,37 +4,10 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
+local archive = require "spec.support.archive"
+local refuses = require "spec.support.refuses"
 
 local folder
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(type(message) == "string" and message:find(pattern), message)
-  assert(not message:find("\n", 1, true), message)
-end
-
-local function crc(bytes) -- as zip files have it
-  local c = 0xffffffff
-  for i = 1, #bytes do
-    c = c ~ bytes:byte(i)
-    for _ = 1, 8 do c = c & 1 == 1 and c >> 1 ~ 0xEDB88320 or c >> 1 end
-  end
-  return c ~ 0xffffffff
-end
-
--- An archive of stored members: a list of { name, bytes }.
-local function archive(members)
-  local parts, directory, at = {}, {}, 0
-  for i, m in ipairs(members) do
-    local common = string.pack("<I2I2I2I2I2I4I4I4I2I2", 20, 0, 0, 0, 33, crc(m[2]), #m[2], #m[2], #m[1], 0)
-    parts[i] = "PK\3\4" .. common .. m[1] .. m[2]
-    directory[i] = "PK\1\2" .. string.pack("<I2", 20) .. common .. string.pack("<I2I2I2I4I4", 0, 0, 0, 0, at) .. m[1]
-    at = at + #parts[i]
-  end
-  local d = table.concat(directory)
-  return table.concat(parts) .. d .. "PK\5\6" .. string.pack("<I2I2I2I2I4I4I2", 0, 0, #members, #members, #d, at, 0)
-end
 
 local function pickled(text, data)
   return folder.write("x.pt", archive { { "x/data.pkl", text }, { "x/data/0", data or "" } })

@@ -4,16 +4,10 @@
 
 local cr = require "cresset"
 local scratch = require "spec.support.scratch"
+local refuses = require "spec.support.refuses"
 local shell = require "spec.support.shell"
 
 local folder
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(type(message) == "string" and message:find(pattern), message)
-  assert(not message:find("\n", 1, true), message)
-end
 
 -- A file with a header (text) and data.
 local function file(header, data)

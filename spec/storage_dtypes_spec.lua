@@ -2,6 +2,7 @@
 -- nothing else takes them. Expected values are written by hand from what the bits mean.
 
 local cr = require "cresset"
+local refuses = require "spec.support.refuses"
 
 local stored = { "uint16", "uint32", "uint64" }
 local most = { uint16 = 65535, uint32 = 4294967295, uint64 = -1 } -- of uint64 the bits
@@ -11,12 +12,6 @@ local function of(dtype, values) return cr.tensor(values, { dtype = dtype }) end
 local function is(expected, dtype, x)
   assert.equal(dtype, x.dtype)
   assert.same(expected, x:totable())
-end
-
-local function refuses(pattern, f, ...)
-  local ok, message = pcall(f, ...)
-  assert(not ok, "not refused")
-  assert(message:find(pattern), message)
 end
 
 describe("a dtype for storage", function()

@@ -39,15 +39,6 @@ static size_t lay_out(const cr__attention *a, char *room, space *s) {
   return (size_t)(at - room) + cr__attention_veil_bytes(a);
 }
 
-static double number(const cr__attention *a, const char *numbers, int64_t i) {
-  return a->type == CR_FLOAT64 ? ((const double *)(const void *)numbers)[i]
-                               : (double)((const float *)(const void *)numbers)[i];
-}
-static void put(const cr__attention *a, char *numbers, int64_t i, double x) {
-  if (a->type == CR_FLOAT64) ((double *)(void *)numbers)[i] = x;
-  else ((float *)(void *)numbers)[i] = (float)x;
-}
-
 /* ---- A block of keys ---- */
 
 /* Turned scores of keys first .. first + n - 1. */
@@ -70,7 +61,7 @@ static void add_values(const cr__attention *a, const cr__attention_group *g, con
                             a->value_width, a->value_as_it_lies, a->value_pitch, s->value, &t.bk,
                             &along);
   for (int64_t i = 0; i < g->w && first > 0; i++) {
-    double factor = number(a, s->factor, i);
+    double factor = cr__attention_number(a, s->factor, i);
     if (factor != 1) a->l->scale(a->value_width, s->sums + i * t.cr, factor);
   }
   cr__attention_product(a, g->w, a->value_width, t, a->g->cols * a->size, first > 0);
@@ -97,9 +88,11 @@ static void finish(const job *j, const cr__attention_group *g, const space *s) {
   char *top = cr__attention_row(j->lines, g->batch, g->head, 0) + g->first * a->size,
        *inverse = top + a->rows * a->size;
   for (int64_t i = 0; i < g->w; i++) {
-    double sum = number(a, s->sum, i), by = sum == 0 ? 0 : 1 / sum, most = number(a, s->top, i);
+    double sum = cr__attention_number(a, s->sum, i), by = sum == 0 ? 0 : 1 / sum,
+           most = cr__attention_number(a, s->top, i);
     char *row = s->sums + i * a->value_pitch * a->size;
-    put(a, top, i, most == -INFINITY ? 0 : most), put(a, inverse, i, by);
+    cr__attention_put(a, top, i, most == -INFINITY ? 0 : most),
+        cr__attention_put(a, inverse, i, by);
     if (sum == 0) memset(row, 0, (size_t)(a->value_width * a->size));
     else a->l->scale(a->value_width, row, by);
     cr__write_run(cr__attention_row(j->out, g->batch, g->head, g->first + i), a->dtype,
@@ -117,7 +110,8 @@ static void run_group(const void *job_, int64_t index, char *room) {
   lay_out(a, room, &s);
   cr__attention_pack(a, &g, a->query, a->width, a->scale, s.query);
   if (g.lanes < GROUP) memset(s.tile, 0, (size_t)(a->block * GROUP * a->size));
-  for (int64_t i = 0; i < GROUP; i++) put(a, s.top, i, -INFINITY), put(a, s.sum, i, 0);
+  for (int64_t i = 0; i < GROUP; i++)
+    cr__attention_put(a, s.top, i, -INFINITY), cr__attention_put(a, s.sum, i, 0);
   for (int64_t first = 0; first < g.end && !cr__cpu_stopped(); first += a->block)
     run_block(a, &g, &s, first, g.end - first < a->block ? g.end - first : a->block);
   finish(j, &g, &s);

@@ -104,4 +104,14 @@ int cr__attention_gradients(cr__launch *k);
 /* Steps of n tasks of `rows` queries each, for cr__cpu_lines. */
 int64_t cr__attention_work(const cr__attention *a, int64_t n, int64_t rows, int64_t products);
 
+/* The i-th of numbers in the type that is computed in, read and written. */
+static inline double cr__attention_number(const cr__attention *a, const char *numbers, int64_t i) {
+  return a->type == CR_FLOAT64 ? ((const double *)(const void *)numbers)[i]
+                               : (double)((const float *)(const void *)numbers)[i];
+}
+static inline void cr__attention_put(const cr__attention *a, char *numbers, int64_t i, double x) {
+  if (a->type == CR_FLOAT64) ((double *)(void *)numbers)[i] = x;
+  else ((float *)(void *)numbers)[i] = (float)x;
+}
+
 #endif

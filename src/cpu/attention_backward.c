@@ -66,15 +66,6 @@ static size_t lay_out(const job *j, char *room, space *s) {
   return (size_t)(at - room);
 }
 
-static double number(const cr__attention *a, const char *numbers, int64_t i) {
-  return a->type == CR_FLOAT64 ? ((const double *)(const void *)numbers)[i]
-                               : (double)((const float *)(const void *)numbers)[i];
-}
-static void put(const cr__attention *a, char *numbers, int64_t i, double x) {
-  if (a->type == CR_FLOAT64) ((double *)(void *)numbers)[i] = x;
-  else ((float *)(void *)numbers)[i] = (float)x;
-}
-
 /* x[0..n) += by * y. */
 static void add_times(const cr__attention *a, int64_t n, char *x, double by, const char *y) {
   if (a->type == CR_FLOAT64)
@@ -109,8 +100,9 @@ static void prepare(const job *j, const cr__attention_group *g, space *s) {
   for (int64_t i = 0; i < g->w; i++) {
     cr__read_run(s->row, a->type, cr__attention_row(j->out, g->batch, g->head, g->first + i),
                  a->dtype, j->out->stride[3], a->value_width);
-    put(a, s->delta, i,
-        a->l->dot(a->value_width, s->grad_rows + i * a->value_pitch * a->size, s->row));
+    cr__attention_put(a, s->delta, i,
+                      a->l->dot(a->value_width, s->grad_rows + i * a->value_pitch * a->size,
+                                s->row));
   }
   for (int i = 0; i < GROUP; i++) s->great[i] = -1;
   if (g->lanes == GROUP) return;
@@ -202,7 +194,7 @@ static void add_great(const job *j, const cr__attention_group *g, space *s, cons
                       int64_t i) {
   const cr__attention *a = &j->a;
   int64_t key = s->great[i];
-  double slope = -number(a, s->rest, i);
+  double slope = -cr__attention_number(a, s->rest, i);
   cr__read_run(s->row, a->type,
                cr__attention_row(a->key, g->batch, cr__attention_kv_head(a, g->head), key),
                a->dtype, a->key->stride[3], a->width);

@@ -13,6 +13,15 @@ local M = {}
 
 local class, fail, record, is_module = module.class, module.fail, module.record, module.is_module
 
+-- The names of a container's members of a kind, in the order in which they came.
+local function members_of(self, kind)
+  local r, list = record(self), {}
+  for _, key in ipairs(r.order) do
+    if r.kinds[key] == kind and r.slots[key] then list[#list + 1] = key end
+  end
+  return list
+end
+
 -- ---- Lists of members --------------------------------------------------------------------------------------
 
 -- What lists of modules and of parameters have in common. `kind` is "module" or "parameter".
@@ -43,13 +52,7 @@ local function make_list(name, kind)
   function List:__len() return #record(self).slots end
 
   -- The names of the members, in order.
-  local function names(self)
-    local r, list = record(self), {}
-    for _, key in ipairs(r.order) do
-      if r.kinds[key] == kind and r.slots[key] then list[#list + 1] = key end
-    end
-    return list
-  end
+  local function names(self) return members_of(self, kind) end
 
   -- Gives the list other members; names that are numbers follow their order.
   local function set(self, members, keys)
@@ -246,13 +249,7 @@ local function make_dict(name, kind)
   end
 
   --- A list of the names, in the order in which they came.
-  function Dict:keys()
-    local r, list = record(self), {}
-    for _, key in ipairs(r.order) do
-      if r.kinds[key] == kind and r.slots[key] then list[#list + 1] = key end
-    end
-    return list
-  end
+  function Dict:keys() return members_of(self, kind) end
 
   --- A list of the members.
   function Dict:values()

@@ -67,18 +67,6 @@ local function step_parameter(self, todo, group, p, grad)
   todo:keep(state, "step", step)
 end
 
-function Adafactor:update(closure)
-  local loss
-  if closure then loss = cr.enable_grad(closure) end
-  local todo = writes.new()
-  for _, group in ipairs(self.param_groups) do
-    for _, p in ipairs(group.params) do
-      local grad = p.grad
-      if grad and p:numel() > 0 then step_parameter(self, todo, group, p, grad) end
-    end
-  end
-  todo:run()
-  return loss
-end
+function Adafactor:update(closure) return writes.step(self, closure, step_parameter) end
 
 return Adafactor

@@ -31,4 +31,20 @@ function M:run()
   for k = 1, #kept, 3 do kept[k][kept[k + 1]] = kept[k + 2] end
 end
 
+--- A step of an optimizer that computes with operations: step_parameter(self, todo, group, p, grad) says what each
+-- parameter with a gradient wants to write. Gives the closure's loss.
+function M.step(self, closure, step_parameter)
+  local loss
+  if closure then loss = cr.enable_grad(closure) end
+  local todo = M.new()
+  for _, group in ipairs(self.param_groups) do
+    for _, p in ipairs(group.params) do
+      local grad = p.grad
+      if grad and p:numel() > 0 then step_parameter(self, todo, group, p, grad) end
+    end
+  end
+  todo:run()
+  return loss
+end
+
 return M
