@@ -41,6 +41,10 @@ describe("an entry of the catalogue", function()
 
   it("reads no tensor that it has not", function()
     refuses(pointwise("(self: tensor)", 'pointwise = "x + y", nondiff = true'), "pointwise reads 'y'")
+    refuses(pointwise("(self: tensor)", 'pointwise = "x", nondiff = true, autocast = "double"'),
+      "autocast is no policy")
+    refuses(pointwise("(self: tensor)", 'pointwise = "x", nondiff = true, autocast = { tpu = "lower" }'),
+      "autocast knows no device tpu")
     refuses(pointwise("(self: tensor)", 'pointwise = "x", quick = "x * a", nondiff = true'), "quick reads 'a'")
   end)
 

@@ -4,6 +4,7 @@
 -- the generator, the manual and the specs all read it from here. A mistake in an entry names the
 -- operation and the field.
 
+local autocast = require "autocast"
 local kernels = require "kernels"
 
 local M = {}
@@ -31,7 +32,7 @@ M.types = {
 local fields = {}
 for name in ([[doc lua method func hidden inplace pointwise quick promote mask numbers dtypes check run body saves
   composite view multi_view rewrites creates warns truth aliases identity grad nondiff samples
-  variadic stores also]]):gmatch("%S+") do
+  variadic stores also autocast]]):gmatch("%S+") do
   fields[name] = true
 end
 
@@ -226,6 +227,8 @@ local function new_entry(signature, raw, family)
     if not found then fail(name, "has no parameter %s that could also be called %s", own, also) end
   end
   check_entry(e)
+  local wrong = autocast.wrong(e.autocast)
+  if wrong then fail(name, "%s", wrong) end
   if e.pointwise then check_expression(e, "pointwise") end
   if e.quick then check_expression(e, "quick") end
   return e

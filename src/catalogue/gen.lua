@@ -23,7 +23,6 @@ local catalogue = require "catalogue"
 
 local function generate(out_dir, ops_dir)
   local cat = catalogue.load(ops_dir or here .. "/../ops")
-  if not ops_dir then require("autocast").apply(cat) end -- which names the operations of this folder
   catalogue.check_names(cat, here .. "/..")
   catalogue.check_launches(cat, here .. "/..")
   -- Those that only serve derivatives come last: cr_op_find and its sisters end before them.

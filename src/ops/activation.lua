@@ -217,6 +217,7 @@ op "mish_dd(grad: tensor, self: tensor)" {
 }
 
 op "softplus(self: tensor, beta: float = 1, threshold: float = 20)" {
+  autocast = { cuda = "float32" },
   doc = [[log(1 + exp(beta x)) / beta, and x where beta x > threshold. A threshold of 20 or more changes nothing:
     nothing overflows beyond it.]],
   pointwise = "softplus(x, a, b)", dtypes = "float",
@@ -320,6 +321,7 @@ op "shrink_d(grad: tensor, self: tensor, lambd: float)" {
 }
 
 op "prelu(self: tensor, weight: tensor)" {
+  autocast = "lower",
   doc = "x where x > 0, else weight x; weight has one element, or one for each position of dim 2.",
   run = "prelu", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, 0.5, 2), s.t({ 3 }) }, { s.t({ 4 }, -2, -0.5), s.t({ 1 }) } } end,

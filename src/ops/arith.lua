@@ -212,6 +212,7 @@ op "sqrt(self: tensor)" {
 }
 
 op "rsqrt(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "1 / sqrt(x).",
   pointwise = "1 / sqrt(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * ops.cube(v.out:conj()) * -0.5 end },
@@ -226,6 +227,7 @@ op "sqrt_d(self: tensor)" {
 }
 
 op "reciprocal(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The reciprocal, 1 / x.",
   pointwise = "1 / x", promote = "float", inplace = true,
   grad = { self = function(g, v) return -(g * (v.out:conj() * v.out:conj())) end },
@@ -240,6 +242,7 @@ op "recip_square(self: tensor)" {
 }
 
 op "pow(self: operand, exponent: operand)" {
+  autocast = { cuda = "float32" },
   doc = [[self to the power of exponent; what ^ does. Integers have no negative powers. The derivative by the
     exponent is 0 where the base is 0 and the exponent is not negative.]],
   pointwise = "pow(x, y)", check = "pow", inplace = true,
@@ -318,6 +321,7 @@ local three = function(s)
 end
 
 op "addcmul(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)" {
+  autocast = { cuda = "widest" },
   doc = "self + value tensor1 tensor2.",
   pointwise = "x + a * y * z", check = "scale_product", inplace = true,
   grad = {
@@ -329,6 +333,7 @@ op "addcmul(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)
 }
 
 op "addcdiv(self: tensor, tensor1: operand, tensor2: operand, value: scalar = 1)" {
+  autocast = { cuda = "widest" },
   doc = "self + value tensor1 / tensor2, on floats only.",
   pointwise = "x + a * y / z", dtypes = "float", inplace = true,
   grad = {

@@ -17,6 +17,7 @@ end
 
 op([[scaled_dot_product_attention(query: tensor, key: tensor, value: tensor, attn_mask: tensor?, dropout_p: float = 0.0,
     is_causal: bool = false, scale: float?, enable_gqa: bool = false)]]) {
+  autocast = "lower",
   doc = [[softmax(scale query key^T) value, with scale 1 / sqrt(the last size of query) where none is given. query ends
     in L x D, key in S x D, value in S x V, the result in L x V; the dims before these broadcast. A bool mask, which
     broadcasts to ... x L x S, tells what takes part, a float mask is added before softmax; is_causal lets row i see the

@@ -6,6 +6,7 @@ kernel "cat(whole; outer)"
 
 for _, name in ipairs { "cat", "concat" } do
   op(name .. "(tensors: tensors, dim: dim = 1)") {
+    autocast = { cpu = "widest" },
     doc = [[The tensors one after the other along dim, in their promoted dtype. They agree in every other size, but
       an empty 1-dim tensor joins anything.]],
     aliases = name == "cat" and "concatenate" or nil,
@@ -28,6 +29,7 @@ op "cat_parts(tensors: tensors, dim: int, sizes: ints)" {
 }
 
 op "stack(tensors: tensors, dim: dim = 1)" {
+  autocast = { cpu = "widest" },
   doc = "Tensors of one shape joined along a new dim.",
   method = false,
   composite = true,

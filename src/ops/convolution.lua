@@ -76,6 +76,7 @@ for ndim = 1, 3 do
 
   op(([[conv%dd(input: tensor, weight: tensor, bias: tensor?, stride: ints = 1, padding: ints | "same" | "valid" = 0,
     dilation: ints = 1, groups: int = 1)]]):format(ndim)) {
+    autocast = "lower",
     doc = ([[The convolution of each channel of input (batch, channels, then %s; the batch may be left out) with weight
       (result channels, channels of a group, kernel), summed over the channels of a group, plus bias. stride, padding
       and dilation are one number or one for each dim; "same" pads so that sizes stay.]]):format(layouts[ndim]),
@@ -95,6 +96,7 @@ for ndim = 1, 3 do
 
   op(([[conv_transpose%dd(input: tensor, weight: tensor, bias: tensor?, stride: ints = 1, padding: ints = 0,
     output_padding: ints = 0, groups: int = 1, dilation: ints = 1)]]):format(ndim)) {
+    autocast = "lower",
     doc = ([[What conv%dd is the transpose of: from input (batch, channels, then %s; the batch may be left out) and
       weight (channels, result channels of a group, kernel) to the sizes that conv%dd would be given, of which
       output_padding says which, plus bias.]]):format(ndim, layouts[ndim], ndim),

@@ -20,6 +20,7 @@ end
 
 op [[cross_entropy(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
   reduction: "none" | "mean" | "sum" = "mean", label_smoothing: float = 0.0)]] {
+  autocast = "float32",
   doc = [[nll_loss of log_softmax(input) along the classes. A float target of input's shape holds the
     probabilities of the classes instead. label_smoothing, in [0, 1], is the part of each target that is
     spread evenly over all classes.]],

@@ -9,6 +9,7 @@ kernel([[ctc_backward(out, grad, alpha, log_probs, targets, input_lengths, targe
 
 op [[ctc_loss(log_probs: tensor, targets: tensor, input_lengths: tensor, target_lengths: tensor, blank: int = 1,
   reduction: "none" | "mean" | "sum" = "mean", zero_infinity: bool = false)]] {
+  autocast = { cpu = "float32" },
   doc = [[The sum (or the mean, each divided by its target's length) of minus the logarithm of the probability that
     log_probs (steps x batch x classes, or without batch) give to each target, in any alignment with repeats and blanks.
     targets (batch x length, or all one after the other) and the lengths are integers. zero_infinity makes losses of

@@ -7,18 +7,21 @@ kernel "cdist(out, x1, x2; p: float, pairs: bool)"
 kernel "cdist_backward(out, grad, x1, x2, distances; p: float, pairs: bool)"
 
 op "dist(self: tensor, other: tensor, p: scalar = 2)" {
+  autocast = { cuda = "float32" },
   doc = "The p-norm of the difference.",
   body = function(v) return (v.self - v.other):norm(v.p) end,
   samples = function(s) return { { s.t({ 2, 3 }), s.t({ 3 }) }, { s.t({ 3 }), s.t({ 3 }), 1 } } end,
 }
 
 op "pairwise_distance(x1: tensor, x2: tensor, p: scalar = 2, eps: float = 1e-6, keepdim: bool = false)" {
+  autocast = { cuda = "float32" },
   doc = "The p-norm of x1 - x2 + eps along the last dim.",
   body = function(v) return (v.x1 - v.x2 + v.eps):norm(v.p, { -1 }, v.keepdim) end,
   samples = function(s) return { { s.t({ 2, 3 }), s.t({ 2, 3 }) } } end,
 }
 
 op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
+  autocast = { cuda = "float32" },
   doc = [[self divided by its p-norm along dim, or by eps where that is larger. Where the norm is 0, so are the result
     and its gradient.]],
   body = function(v)
@@ -29,6 +32,7 @@ op "normalize(self: tensor, p: scalar = 2, dim: dim = 2, eps: float = 1e-12)" {
 }
 
 op "cosine_similarity(x1: tensor, x2: tensor, dim: dim = 2, eps: float = 1e-8)" {
+  autocast = { cuda = "float32" },
   doc = [[The cosine of the angle between x1 and x2, which broadcast, along dim: their product divided by that of their
     norms, or by eps where that is larger. With a vector of zeros it is 0, and so is its gradient.]],
   run = "cosine_similarity", composite = true,
@@ -48,6 +52,7 @@ op "bound_cosine(self: tensor)" {
 -- ---- All distances of two lists --------------------------------------------------------------------
 
 op "cdist(x1: tensor, x2: tensor, p: scalar = 2)" {
+  autocast = "float32",
   doc = [[The p-norms, p from 0 to inf, of the differences of every row of the matrices x1 from every row of the
     matrices x2: out[.., i, j] is that of x1[.., i] - x2[.., j]. The dims before the last two broadcast. Computed in the
     dtype of both, 16-bit floats in float32. A distance of 0 has the gradient 0; largest differences of one size share
@@ -77,6 +82,7 @@ op "cdist_backward(self: tensor, x1: tensor, x2: tensor, distances: tensor, p: s
 }
 
 op "pdist(self: tensor, p: scalar = 2)" {
+  autocast = { cuda = "float32" },
   doc = [[The p-norms of the differences of every two rows of a matrix: of the first row from the others, then of the
     second from those behind it, and so on; in one dim.]],
   run = "pdist",
@@ -93,6 +99,7 @@ op "pdist_backward(self: tensor, input: tensor, distances: tensor, p: scalar)" {
 }
 
 op "renorm(self: tensor, p: scalar, dim: dim, maxnorm: scalar)" {
+  autocast = { cuda = "float32" },
   doc = [[self with each part along dim whose p-norm is larger than maxnorm scaled down to it: multiplied by maxnorm and
     divided by its norm and 1e-7.]],
   run = "renorm", composite = true, inplace = true,

@@ -3,6 +3,7 @@
 -- Holds true: all steps are operations, so derivatives of every order come by themselves.
 
 op "einsum(equation: string, operands: tensors)" {
+  autocast = "lower",
   doc = [[Sums of products, told by letters for the dims: cr.einsum("ij,jk->ik", a, b), or with a table of tensors.
     A letter that the result lacks is summed over, one that a tensor has twice is its diagonal, "..." stands for
     further dims. Without "->" the result has the letters that stand once, in alphabetical order.]],

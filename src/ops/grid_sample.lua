@@ -48,6 +48,7 @@ op([[grid_slope(self: tensor, input: tensor, grid: tensor, mode: int, padding: i
 
 op([[grid_sample(input: tensor, grid: tensor, mode: "bilinear" | "nearest" | "bicubic" = "bilinear",
     padding_mode: "zeros" | "border" | "reflection" = "zeros", align_corners: bool = false)]]) {
+  autocast = { cpu = "float32", cuda = "widest" },
   doc = [[The elements of input, of shape (N, C, H, W) or (N, C, D, H, W), at the places of a grid of shape
     (N, h, w, 2) or (N, d, h, w, 3): (x, y) or (x, y, z), from -1, the first end of W, H or D, to 1, the last. They are
     interpolated ("bilinear" of volumes, too), or the nearest. What lies outside is 0, the nearest at the border, or as

@@ -43,6 +43,7 @@ op "index_backward(self: tensor, shape: shape, indices: tensors)" {
 }
 
 op "index_put(self: tensor, indices: tensors, values: operand, accumulate: bool = false)" {
+  autocast = { cuda = "widest" },
   doc = [[self with values, broadcast to the shape that index(self, indices) has, written or (accumulate) added where
     indices say.]],
   inplace = true,

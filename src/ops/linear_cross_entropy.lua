@@ -4,6 +4,7 @@
 
 op [[linear_cross_entropy(input: tensor, linear_weight: tensor, target: tensor, linear_bias: tensor?, weight: tensor?,
   reduction: "none" | "mean" | "sum" = "mean", ignore_index: int?, label_smoothing: float = 0.0)]] {
+  autocast = "float32",
   doc = [[cross_entropy(linear(input, linear_weight, linear_bias), target, weight, ...), which needs memory for a part
     of the scores only. linear_weight may have more dims between that of the classes and the last one, which target then
     has behind the first; for these all scores are stored.]],

@@ -27,6 +27,7 @@ end
 -- ---- Distances ------------------------------------------------------------------------------------
 
 op [[l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = "The mean (or sum) of |input - target|; its gradient is 0 where they are equal.",
   method = false, warns = true,
   run = "distance", composite = true,
@@ -34,6 +35,7 @@ op [[l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" =
 }
 
 op [[mse_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = "The mean (or sum) of (input - target)^2.",
   method = false, warns = true,
   run = "distance", composite = true,
@@ -41,6 +43,7 @@ op [[mse_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" 
 }
 
 op [[smooth_l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean", beta: float = 1.0)]] {
+  autocast = "float32",
   doc = [[Like l1_loss, but d^2 / (2 beta) for distances d below beta, and reduced by beta / 2 above; with
     beta = 0 it is l1_loss.]],
   method = false, warns = true,
@@ -49,6 +52,7 @@ op [[smooth_l1_loss(input: tensor, target: tensor, reduction: "none" | "mean" | 
 }
 
 op [[huber_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean", delta: float = 1.0)]] {
+  autocast = "float32",
   doc = "smooth_l1_loss times its threshold: d^2 / 2 for distances d up to delta, delta * (d - delta / 2) above.",
   method = false, warns = true,
   run = "distance", composite = true,
@@ -109,6 +113,7 @@ end
 
 op [[binary_cross_entropy(input: tensor, target: tensor, weight: tensor?,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = { cpu = "float32", cuda = "refused" },
   doc = [[The mean (or sum) of -(target * log(input) + (1 - target) * log(1 - input)) for probabilities input
     in [0, 1]; each logarithm counts as -100 where it is less.]],
   method = false, run = "binary_cross_entropy", composite = true,
@@ -147,6 +152,7 @@ op "bce_slope(input: tensor, target: tensor)" {
 
 op [[binary_cross_entropy_with_logits(input: tensor, target: tensor, weight: tensor?,
   reduction: "none" | "mean" | "sum" = "mean", pos_weight: tensor?)]] {
+  autocast = "float32",
   doc = [[binary_cross_entropy of sigmoid(input), computed without overflow; pos_weight multiplies the part
     of each loss that comes from target, by class (it is broadcast).]],
   method = false, run = "binary_cross_entropy", composite = true,
@@ -182,6 +188,7 @@ op "bce_logits_slope(input: tensor, target: operand)" {
 
 op [[kl_div(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" | "batchmean" = "mean",
   log_target: bool = false)]] {
+  autocast = "float32",
   doc = [[The mean (or sum) of target * (log(target) - input) where input holds logarithms of probabilities;
     with log_target, target holds them too. "batchmean" divides the sum by the size of the first dim.]],
   method = false, run = "kl_div", composite = true,
@@ -282,6 +289,7 @@ op "hold_above(self: tensor, lowest: float)" {
 
 op [[poisson_nll_loss(input: tensor, target: tensor, log_input: bool = true, full: bool = false, eps: float = 1e-8,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum) of exp(input) - target * input, where input is the logarithm of the rate, or else of
     input - target * log(input + eps). full adds what target alone decides, by Stirling's formula for targets above
     1.]],

@@ -9,6 +9,7 @@ kernel "multilabel_margin_backward(out, grad, input, target; count, classes)"
 local function signs(s, shape) return s.i(shape, 0, 1):to("float64") * 2 - 1 end
 
 op [[soft_margin_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = "The mean (or sum) of log(1 + exp(-target * input)), for targets 1 and -1.",
   method = false, run = "soft_margin_loss", composite = true,
   samples = function(s)
@@ -19,6 +20,7 @@ op [[soft_margin_loss(input: tensor, target: tensor, reduction: "none" | "mean" 
 
 op [[hinge_embedding_loss(input: tensor, target: tensor, margin: float = 1.0,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = "The mean (or sum) of input where target is 1, and of max(0, margin - input) where it is -1.",
   method = false, run = "hinge_embedding_loss", composite = true,
   samples = function(s)
@@ -39,6 +41,7 @@ op "hinge_elements(input: tensor, target: tensor, margin: float)" {
 
 op [[margin_ranking_loss(input1: tensor, input2: tensor, target: tensor, margin: float = 0.0,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum) of max(0, margin - target * (input1 - input2)): input1 is to be the larger one where target
     is 1, the smaller one where it is -1.]],
   method = false, run = "margin_ranking_loss", composite = true,
@@ -57,6 +60,7 @@ op "ranking_elements(input1: tensor, input2: tensor, target: tensor, margin: flo
 
 op [[cosine_embedding_loss(input1: tensor, input2: tensor, target: tensor, margin: float = 0.0,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum), over vectors along the last dim, of 1 - cos where target is 1, and of max(0, cos - margin)
     where it is -1. The inputs have one dim more than target: 2, or 1 where target has none.]],
   method = false, run = "cosine_embedding_loss", composite = true,
@@ -82,6 +86,7 @@ op "cosine_elements(input1: tensor, input2: tensor, target: tensor, margin: floa
 
 op [[triplet_margin_loss(anchor: tensor, positive: tensor, negative: tensor, margin: float = 1.0, p: scalar = 2,
   eps: float = 1e-6, swap: bool = false, reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum) of max(0, margin + d(anchor, positive) - d(anchor, negative)), d being the pairwise_distance
     along the last dim. With swap, d(positive, negative) takes the place of the last distance where it is less.]],
   method = false, run = "triplet_margin_loss", composite = true,
@@ -95,6 +100,7 @@ op [[triplet_margin_loss(anchor: tensor, positive: tensor, negative: tensor, mar
 
 op [[multi_margin_loss(input: tensor, target: tensor, p: int = 1, margin: float = 1.0, weight: tensor?,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum), over the rows of input (one for each target), of max(0, margin - x[target] + x[i])^p, added
     up over the other classes i and divided by their number with the target's; p is 1 or 2. weight multiplies each row
     by the number of its target's class.]],
@@ -107,6 +113,7 @@ op [[multi_margin_loss(input: tensor, target: tensor, p: int = 1, margin: float 
 }
 
 op [[multilabel_margin_loss(input: tensor, target: tensor, reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum), over the rows of input, of max(0, 1 - x[j] + x[i]), added up over all pairs of a class j
     that the row of target lists and a class i that it does not list, and divided by the number of classes. A row of
     target has as many elements as one of input; its list ends at the first 0 or -1.]],

@@ -6,6 +6,7 @@
 local function zero(g) return ops.zeros_like(g) end
 
 op "exp(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "e to the power of each element.",
   pointwise = "exp(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.out:conj() end },
@@ -25,12 +26,14 @@ op "exp2_d(self: tensor, coefficient: float)" {
 }
 
 op "expm1(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "exp(x) - 1, exact near 0.",
   pointwise = "expm1(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:conj():exp() end },
 }
 
 op "log(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The natural logarithm.",
   pointwise = "log(x)", quick = "log_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self:conj() end },
@@ -38,6 +41,7 @@ op "log(self: tensor)" {
 }
 
 op "log2(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The logarithm to the base of 2.",
   pointwise = "log2(x)", quick = "log2_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self:conj() * 1.44269504088896340736 end },
@@ -45,6 +49,7 @@ op "log2(self: tensor)" {
 }
 
 op "log10(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The logarithm to the base of 10.",
   pointwise = "log10(x)", quick = "log10_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / v.self:conj() * 0.43429448190325182765 end },
@@ -52,6 +57,7 @@ op "log10(self: tensor)" {
 }
 
 op "log1p(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "log(1 + x), exact near 0.",
   pointwise = "log1p(x)", quick = "log1p_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g / (v.self:conj() + 1) end },
@@ -71,6 +77,7 @@ op "cos(self: tensor)" {
 }
 
 op "tan(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The tangent of an angle in radians.",
   pointwise = "tan(x)", quick = "tan_near(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.out:conj() * v.out:conj() + 1) end },
@@ -78,6 +85,7 @@ op "tan(self: tensor)" {
 }
 
 op "asin(self: tensor)" {
+  autocast = { cuda = "float32" },
   aliases = "arcsin",
   doc = "The angle in [-pi/2, pi/2] whose sine is x.",
   pointwise = "asin(x)", promote = "float", inplace = true,
@@ -99,6 +107,7 @@ op "asin_d(grad: tensor, self: tensor)" {
 }
 
 op "acos(self: tensor)" {
+  autocast = { cuda = "float32" },
   aliases = "arccos",
   doc = "The angle in [0, pi] whose cosine is x.",
   pointwise = "acos(x)", promote = "float", inplace = true,
@@ -127,12 +136,14 @@ op "atan_d(grad: tensor, self: tensor)" {
 }
 
 op "sinh(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The hyperbolic sine.",
   pointwise = "sinh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:conj():cosh() end },
 }
 
 op "cosh(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The hyperbolic cosine.",
   pointwise = "cosh(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * v.self:conj():sinh() end },
@@ -218,6 +229,7 @@ op "atanh_d(grad: tensor, self: tensor)" {
 }
 
 op "atan2(self: tensor, other: tensor)" {
+  autocast = { cuda = "widest" },
   aliases = "arctan2",
   doc = "The angle of the point (other, self), in [-pi, pi]. The derivatives at the origin are 0.",
   pointwise = "atan2(x, y)", promote = "float", inplace = true,

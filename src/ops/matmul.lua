@@ -7,6 +7,7 @@
 kernel "matmul(out, a, b, added?)"
 
 op "mm(self: tensor, mat2: tensor)" {
+  autocast = "lower",
   doc = "The product of two matrices: n x k by k x m gives n x m. By A: G B^T, by B: A^T G.",
   run = "mm",
   grad = {
@@ -22,6 +23,7 @@ op "mm(self: tensor, mat2: tensor)" {
 }
 
 op "mv(self: tensor, vec: tensor)" {
+  autocast = { cuda = "lower" },
   doc = "The product of an n x k matrix and a vector of k elements.",
   run = "mv",
   grad = {
@@ -34,6 +36,7 @@ op "mv(self: tensor, vec: tensor)" {
 }
 
 op "dot(self: tensor, other: tensor)" {
+  autocast = { cuda = "widest" },
   also = { other = "tensor" },
   doc = "The sum of the products of two vectors' elements.",
   run = "dot",
@@ -47,6 +50,7 @@ op "dot(self: tensor, other: tensor)" {
 }
 
 op "bmm(self: tensor, mat2: tensor)" {
+  autocast = "lower",
   doc = "The products of b pairs of matrices: b x n x k by b x k x m gives b x n x m.",
   run = "bmm",
   grad = {
@@ -89,6 +93,7 @@ op "affine(input: tensor, weight: tensor, bias: tensor?)" {
 }
 
 op "matmul(self: tensor, other: tensor)" {
+  autocast = "lower",
   doc = [[The product of two tensors of any rank from 1: vector by vector gives their dot product; a vector
     counts as a row on the left and as a column on the right, and that dim is dropped from the result; dims
     before the last two are batches, which broadcast.]],

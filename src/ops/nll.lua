@@ -16,6 +16,7 @@ end
 
 op [[nll_loss(input: tensor, target: tensor, weight: tensor?, ignore_index: int = -100,
   reduction: "none" | "mean" | "sum" = "mean")]] {
+  autocast = "float32",
   doc = [[The mean (or sum) of -input at the class of each target, times that class's weight; the mean is
     divided by the sum of the weights. input holds logarithms of probabilities, of shape (C), (N, C) or
     (N, C, d1, ...); target int64 classes from 1 to C, of shape (), (N) or (N, d1, ...). A target equal to

@@ -3,6 +3,7 @@
 -- Holds true: all are compositions of standardize; of float16 and bfloat16 all is computed in float32 at least.
 
 op "layer_norm(self: tensor, normalized_shape: shape, weight: tensor?, bias: tensor?, eps: float = 1e-5)" {
+  autocast = { cuda = "float32" },
   doc = [[self less its mean and divided by its standard deviation (of the variance plus eps) over the last dims, whose
     sizes are given; then times weight plus bias, where they are there.]],
   run = "layer_norm", composite = true, method = false,
@@ -12,6 +13,7 @@ op "layer_norm(self: tensor, normalized_shape: shape, weight: tensor?, bias: ten
 }
 
 op "rms_norm(self: tensor, normalized_shape: shape, weight: tensor?, eps: float?)" {
+  autocast = { cuda = "float32" },
   doc = [[self divided by the root of its mean square plus eps (without it the smallest number that changes 1) over the
     last dims, whose sizes are given; then times weight, where it is there.]],
   run = "rms_norm", composite = true, method = false,
@@ -21,6 +23,7 @@ op "rms_norm(self: tensor, normalized_shape: shape, weight: tensor?, eps: float?
 }
 
 op "group_norm(self: tensor, num_groups: int, weight: tensor?, bias: tensor?, eps: float = 1e-5)" {
+  autocast = { cuda = "float32" },
   doc = "layer_norm over each of some equal groups of channels (dim 2); weight and bias have one element a channel.",
   run = "group_norm", composite = true, method = false,
   samples = function(s) return { { s.t({ 2, 4, 3 }), 2 }, { s.t({ 2, 4 }), 1, s.t({ 4 }), s.t({ 4 }), 0.25 } } end,

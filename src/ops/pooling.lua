@@ -67,6 +67,7 @@ op([[pool_take(self: tensor, indices: tensor, window: ints, stride: ints, paddin
 for n = 1, 3 do
   op(([[max_pool%dd(input: tensor, kernel_size: ints, stride: ints?, padding: ints = 0, dilation: ints = 1,
     ceil_mode: bool = false, return_indices: bool = false) -> ...]]):format(n)) {
+    autocast = n == 3 and { cpu = "float32" } or nil,
     doc = ([[The largest element in each window of %s; then, if asked for, where it is. Windows lie `stride` apart (by
       default their own size), the first one `padding` before the input, where -infinity stands; the elements of one
       lie `dilation` apart. With ceil_mode a last window may reach beyond the padding.]]):format(words[n]),
@@ -77,6 +78,7 @@ for n = 1, 3 do
   }
 
   op(("adaptive_max_pool%dd(input: tensor, output_size: ints, return_indices: bool = false) -> ..."):format(n)) {
+    autocast = n == 3 and { cpu = "float32" } or nil,
     doc = ([[The largest element in each of output_size windows of %s, which are of nearly one size and cover all;
       then, if asked for, where it is. A size of -1 is the input's own.]]):format(words[n]),
     run = "adaptive_max_pool", composite = true, method = false,
@@ -85,6 +87,7 @@ for n = 1, 3 do
 
   op(([[max_unpool%dd(input: tensor, indices: tensor, kernel_size: ints, stride: ints?, padding: ints = 0,
     output_size: ints?)]]):format(n)) {
+    autocast = n > 1 and { cpu = "float32" } or nil,
     doc = [[Zeros with the elements of input at the positions that max_pool gave; of several for one place the last one
       stands. output_size (of the last dims, or of all) tells which of the inputs that max_pool could have had it
       was.]],
@@ -100,6 +103,7 @@ end
 for n = 2, 3 do
   op(([[fractional_max_pool%dd(input: tensor, kernel_size: ints, output_size: ints?, output_ratio: floats?,
     return_indices: bool = false, _random_samples: tensor?) -> ...]]):format(n)) {
+    autocast = { cpu = "float32" },
     doc = ([[The largest element in each of output_size windows (or output_ratio of the input's size) of %s, whose
       places are random; then, if asked for, where it is. _random_samples, of shape (N, C, %d), are the numbers in
       [0, 1) that decide about the places; without them they are drawn.]]):format(words[n], n),
@@ -142,6 +146,7 @@ op([[pool_mean_backward(self: tensor, shape: shape, result: ints, window: ints, 
 for n = 1, 3 do
   op(([[avg_pool%dd(input: tensor, kernel_size: ints, stride: ints?, padding: ints = 0, ceil_mode: bool = false,
     count_include_pad: bool = true%s)]]):format(n, n > 1 and ", divisor_override: int?" or "")) {
+    autocast = n == 3 and { cpu = "float32" } or nil,
     doc = ([[The mean of each window of %s. Windows lie as those of max_pool%dd do; zeros stand in the padding, and
       count, unless count_include_pad is false.%s Of integers the quotient is cut.]]):format(words[n], n,
       n > 1 and " divisor_override is what the sum is divided by instead." or ""),
@@ -153,6 +158,7 @@ for n = 1, 3 do
   }
 
   op(("adaptive_avg_pool%dd(input: tensor, output_size: ints)"):format(n)) {
+    autocast = n == 3 and { cpu = "float32" } or nil,
     doc = ([[The mean of each of output_size windows of %s, which are of nearly one size and cover all. A size of -1
       is the input's own.]]):format(words[n]),
     run = "adaptive_avg_pool", composite = true, method = false,
@@ -161,6 +167,7 @@ for n = 1, 3 do
 
   op(("lp_pool%dd(input: tensor, norm_type: float, kernel_size: ints, stride: ints?, ceil_mode: bool = false)")
     :format(n)) {
+    autocast = { cuda = "float32" },
     doc = ([[(the sum of x^norm_type over each window of %s)^(1 / norm_type). Windows lie
       as those of avg_pool%dd do, without padding.]]):format(words[n], n),
     run = "lp_pool", composite = true, method = false,

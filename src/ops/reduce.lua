@@ -40,6 +40,7 @@ end
 -- ---- Sums and products --------------------------------------------------------------------------
 
 op "sum(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = "The sum over dims. Integers and bool are summed in int64, unless dtype names another.",
   run = "reduce",
   grad = { self = spread },
@@ -69,6 +70,7 @@ op "nanmean(self: tensor, dim: dims?, keepdim: bool = false)" {
 }
 
 op "prod(self: tensor, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  autocast = "float32",
   doc = "The product over dims. Integers and bool are multiplied in int64, unless dtype names another.",
   run = "reduce",
   grad = { self = function(g, v) return spread(g, v) * v.self:conj():prod_others(v.dim) end },
@@ -220,6 +222,7 @@ op "std_mean(self: tensor, dim: dims?, correction: scalar = 1, keepdim: bool = f
 }
 
 op "norm(self: tensor, p: scalar = 2, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = [[The p-norm over dims of a float tensor: (sum |x|^p)^(1/p); p = 0 counts what is not zero, p = inf
     and -inf take the largest and smallest |x|. The gradient is 0 where self is 0.]],
   run = "norm",
@@ -235,6 +238,7 @@ op "norm(self: tensor, p: scalar = 2, dim: dims?, keepdim: bool = false, dtype: 
 }
 
 op "norm_named(self: tensor, p: string, dim: dims?, keepdim: bool = false, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = "The Frobenius norm over dims: the only p with a name is \"fro\", the same as 2.",
   lua = "norm", run = "norm_named", composite = true,
   samples = function(s) return { { s.t({ 2, 3 }, -2, 2), "fro" }, { s.t({ 2, 3 }, -2, 2), "fro", { 2 } } } end,
@@ -266,6 +270,7 @@ op "norm_share(self: tensor, norm: tensor, q: float)" {
 }
 
 op "logsumexp(self: tensor, dim: dims?, keepdim: bool = false)" {
+  autocast = { cuda = "float32" },
   doc = [[The logarithm of the sum of exp(self) over dims, computed without overflow. Elements that are infinite share
     the gradient evenly.]],
   run = "logsumexp",

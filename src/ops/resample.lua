@@ -27,6 +27,7 @@ op([[resample_backward(self: tensor, shape: shape, size: ints, mode: int, align_
 
 op([[interpolate(input: tensor, size: ints?, scale_factor: floats?, mode: string = "nearest",
     align_corners: bool = false, recompute_scale_factor: bool = false, antialias: bool = false)]]) {
+  autocast = { cuda = "float32" },
   doc = [[input with the dims behind the first two brought to a size, or to scale_factor times their size. mode is
     "nearest", "nearest-exact", "linear" (of 3-dim input), "bilinear" and "bicubic" (4-dim), "trilinear" (5-dim), or
     "area", the mean as adaptive_avg_pool takes it. With align_corners the first and the last elements stay at the ends
@@ -43,6 +44,7 @@ op([[interpolate(input: tensor, size: ints?, scale_factor: floats?, mode: string
 
 op [[upsample(input: tensor, size: ints?, scale_factor: floats?, mode: string = "nearest",
     align_corners: bool = false)]] {
+  autocast = { cuda = "float32" },
   doc = "interpolate, by the name that it had first.",
   run = "interpolate", composite = true, method = false,
   samples = function(s) return { { image(s), { 5, 3 } }, { image(s), s.none, 2, "bilinear", true } } end,

@@ -46,12 +46,14 @@ end
 
 for _, kind in ipairs { "tanh", "relu" } do
   op("rnn_" .. kind .. "(input: tensor, hx: tensor?, " .. settings .. ") -> output, h_n") {
+    autocast = "lower",
     doc = ([[Layers of h' = %s(weight_ih x + bias_ih + weight_hh h + bias_hh). Gives the states of the last layer at all
       steps, and the last states of all layers.]]):format(kind) .. layer:format("", "", "", "hx"),
     run = "rnn", composite = true, method = false, samples = layer_samples(1),
   }
 
   op("rnn_" .. kind .. "_cell(input: tensor, hx: tensor, w_ih: tensor, w_hh: tensor, b_ih: tensor?, b_hh: tensor?)") {
+    autocast = "lower",
     doc = ([[One step of a layer: %s(w_ih x + b_ih + w_hh h + b_hh) for x of input (batch x features) and h of hx
       (batch x H); the batch may be left out.]]):format(kind),
     run = "rnn_cell", composite = true, method = false,
@@ -63,6 +65,7 @@ for _, kind in ipairs { "tanh", "relu" } do
 end
 
 op("lstm(input: tensor, hx: tensors?, " .. settings .. ") -> output, h_n, c_n") {
+  autocast = "lower",
   doc = [[Layers of long short-term memory: c' = s(f) c + s(i) tanh(g) and h' = s(o) tanh(c'), where i, f, g, o are the
     quarters of weight_ih x + bias_ih + weight_hh h + bias_hh and s is the logistic function; with a projection h' is
     weight_hr times that. Gives the states of the last layer at all steps, and the last states h and cells c of
@@ -80,6 +83,7 @@ op("lstm(input: tensor, hx: tensors?, " .. settings .. ") -> output, h_n, c_n") 
 }
 
 op("gru(input: tensor, hx: tensor?, " .. settings .. ") -> output, h_n") {
+  autocast = { cpu = "widest", cuda = "lower" },
   doc = [[Layers of gated recurrent units: h' = (1 - s(z)) tanh(n) + s(z) h, where r, z and n are the thirds of
     weight_ih x + bias_ih plus those of weight_hh h + bias_hh, the last of which is multiplied by s(r) first; s is the
     logistic function. Gives the states of the last layer at all steps, and the last states of all layers.]]
@@ -88,6 +92,7 @@ op("gru(input: tensor, hx: tensor?, " .. settings .. ") -> output, h_n") {
 }
 
 op "lstm_cell(input: tensor, hx: tensors, w_ih: tensor, w_hh: tensor, b_ih: tensor?, b_hh: tensor?) -> h, c" {
+  autocast = { cpu = "widest", cuda = "lower" },
   doc = [[One step of an lstm layer with input (batch x features) and hx, the state and the cell (batch x H each): the
     new state and the new cell. The batch may be left out.]],
   run = "lstm_cell", composite = true, method = false,
@@ -98,6 +103,7 @@ op "lstm_cell(input: tensor, hx: tensors, w_ih: tensor, w_hh: tensor, b_ih: tens
 }
 
 op "gru_cell(input: tensor, hx: tensor, w_ih: tensor, w_hh: tensor, b_ih: tensor?, b_hh: tensor?)" {
+  autocast = { cpu = "widest", cuda = "lower" },
   doc = [[One step of a gru layer with input (batch x features) and hx, the state (batch x H): the new state. The batch
     may be left out.]],
   run = "rnn_cell", composite = true, method = false,

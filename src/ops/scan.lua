@@ -15,6 +15,7 @@ end
 -- ---- Scans ----------------------------------------------------------------------------------------
 
 op "cumsum(self: tensor, dim: dim, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   aliases = "cumulative_sum",
   doc = "The sums of the elements along dim up to each one; of integers and bool in int64.",
   run = "scan", inplace = true,
@@ -31,6 +32,7 @@ op "cumsum_reverse(self: tensor, dim: dim)" {
 
 -- y_i = x_1 ... x_i, so dx_k is the product before k times s_k, with s_k = g_k + x_{k+1} s_{k+1}.
 op "cumprod(self: tensor, dim: dim, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   aliases = "cumulative_prod",
   doc = "The products of the elements along dim up to each one; of integers and bool in int64.",
   run = "scan", inplace = true,

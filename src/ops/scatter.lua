@@ -34,6 +34,7 @@ op "scatter(self: tensor, dim: dim, index: tensor, src: operand)" {
 }
 
 op "scatter_add(self: tensor, dim: dim, index: tensor, src: tensor)" {
+  autocast = { cuda = "widest" },
   doc = "self with src[i, j] added at [index[i, j], j] for dim 1, and so on. src is at least as large as index.",
   inplace = true,
   rewrites = true,
@@ -118,6 +119,7 @@ op "index_add(self: tensor, dim: dim, index: tensor, source: tensor, alpha: scal
 }
 
 op "index_copy(self: tensor, dim: dim, index: tensor, source: tensor)" {
+  autocast = { cpu = "widest" },
   doc = "self with the parts of source written at the positions that index lists along dim.",
   inplace = true,
   rewrites = true,

@@ -17,6 +17,7 @@ local function backward_samples(s)
 end
 
 op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = "exp(self) divided by its sum along dim, computed without overflow; float dtypes only.",
   run = "softmax",
   grad = { self = function(g, v) return g:softmax_backward(v.out, v.dim) end },
@@ -24,6 +25,7 @@ op "softmax(self: tensor, dim: dim, dtype: dtype?)" {
 }
 
 op "log_softmax(self: tensor, dim: dim, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = "The logarithm of softmax, computed without loss of small probabilities; float dtypes only.",
   run = "softmax",
   grad = { self = function(g, v) return g:log_softmax_backward(v.out, v.dim) end },
@@ -31,6 +33,7 @@ op "log_softmax(self: tensor, dim: dim, dtype: dtype?)" {
 }
 
 op "softmin(self: tensor, dim: dim, dtype: dtype?)" {
+  autocast = { cuda = "float32" },
   doc = "The softmax of -self along dim.",
   body = function(v) return (-v.self):softmax(v.dim, v.dtype) end,
   samples = along_one,

@@ -30,6 +30,7 @@ op "erf_d(grad: tensor, self: tensor)" {
 }
 
 op "erfinv(self: tensor)" {
+  autocast = { cuda = "float32" },
   doc = "The inverse of erf: inf at 1, -inf at -1, NaN beyond.",
   pointwise = "erfinv(x)", quick = "erfinv_quick(x)", promote = "float", inplace = true,
   grad = { self = function(g, v) return g * (v.out * v.out):exp() * 0.88622692545275801365 end },

@@ -7,6 +7,7 @@ for _, words in ipairs { { "quantile", "NaN if there is one" }, { "nanquantile",
   local name, nan = table.unpack(words)
   op(name .. [[(self: tensor, q: operand, dim: dim?, keepdim: bool = false,
     interpolation: "linear" | "lower" | "higher" | "midpoint" | "nearest" = "linear")]]) {
+    autocast = { cpu = "float32" },
     doc = ([[The elements below which a share q, from 0 to 1, of all elements (or of those along dim) lies, %s. q is a
       number, or a vector of self's dtype, whose quantiles are the first dim of the result. A place between two elements
       is interpolated in a line, or as interpolation says.]]):format(nan),
